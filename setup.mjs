@@ -1,0 +1,187 @@
+// Makes a fresh clone ready to run: npm packages, Python environment, TensorFlow addon, Jupyter kernel.
+// Needs Node, Python with venv and a C++ compiler; everything else is installed below this folder.
+// Each step leaves a stamp when it is done, so a second call is quick and an interrupted one continues.
+//
+//   node setup.mjs            what is missing
+//   PROMPTLOSS_CUDA=1|0       force the CUDA-enabled or the CPU build of TensorFlow (default: CUDA if an NVIDIA driver is there)
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const venv = join(root, ".venv");
+const venvPython = join(venv, "bin", "python");
+const addonPackage = join(root, "node_modules", "@tensorflow", "tfjs-node-gpu");
+const stamps = join(root, ".setup");
+
+const TENSORFLOW = "2.21.0";
+const NEWEST_PYTHON = 13; // the newest 3.x that the pinned TensorFlow wheel is built for
+const JUPYTER = ["jupyterlab==4.6.6", "nbconvert==7.17.2", "plotly==7.1.0"];
+
+const started = Date.now();
+const steps = [
+  ["npm packages", npmPackages],
+  ["Python environment: JupyterLab and TensorFlow", pythonEnvironment],
+  ["TensorFlow addon for Node", addon],
+  ["Jupyter kernel", kernelspec],
+];
+
+const python = checkMachine();
+let worked = false;
+for (const [index, [name, step]] of steps.entries()) {
+  const title = `[${index + 1}/${steps.length}] ${name}`;
+  const since = Date.now();
+  try {
+    if (await step((detail) => { worked = true; console.log(`${title}: ${detail}`); })) {
+      console.log(`${title}: done in ${Math.round((Date.now() - since) / 1000)} s`);
+    }
+  } catch (error) {
+    console.error(`${title} failed: ${error.message}\nRun the same command again: it continues here. environment.md has a section on troubleshooting.`);
+    process.exit(1);
+  }
+}
+if (worked) console.log(`Set-up complete in ${Math.round((Date.now() - started) / 1000)} s.`);
+else if (!process.argv.includes("--quiet")) console.log("Set-up is complete; nothing to do.");
+
+// ---------------------------------------------------------------- steps; each answers whether it had work to do
+
+async function npmPackages(say) {
+  const wanted = digest(readFileSync(join(root, "package-lock.json")), process.versions.modules);
+  if (isStamped("npm", wanted) && existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
+  say("installing about 600 MB of locked packages, 1 to 3 minutes");
+  await run("npm", ["ci", "--no-fund", "--no-audit"]);
+  // danfojs-node asks for @tensorflow/tfjs-node, which is a second copy of our package: two native addons
+  // in one process clash, so the copy becomes a link.
+  const alias = join(root, "node_modules", "@tensorflow", "tfjs-node");
+  if (!lstatSync(alias).isSymbolicLink()) {
+    rmSync(alias, { recursive: true });
+    symlinkSync("tfjs-node-gpu", alias);
+  }
+  stamp("npm", wanted);
+  return true;
+}
+
+async function pythonEnvironment(say) {
+  const cuda = wantsCuda();
+  const wanted = digest(TENSORFLOW, ...JUPYTER, String(cuda), python.version);
+  if (isStamped("python", wanted) && existsSync(venvPython)) return false;
+  say(`creating .venv with Python ${python.version}`);
+  await run(python.command, ["-m", "venv", "--clear", venv]);
+  const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
+  say("JupyterLab, nbconvert and the plotly renderer, about 200 MB");
+  await run(venvPython, [...pip, ...JUPYTER]);
+  say(cuda ? "TensorFlow with CUDA libraries, about 4 GB" : "TensorFlow for the CPU, about 1 GB unpacked");
+  // The Python side of TensorFlow is never imported: only its libraries and headers are used.
+  if (cuda) await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
+  else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
+  stamp("python", wanted);
+  return true;
+}
+
+async function addon(say) {
+  const wheel = join(venv, "lib", sitePackages(), "tensorflow");
+  const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((file) => join(addonPackage, "binding", file));
+  const built = join(addonPackage, "lib", "napi-v8", "tfjs_binding.node");
+  const wanted = digest(...sources.map((file) => readFileSync(file)), TENSORFLOW, wheel);
+  if (isStamped("addon", wanted) && existsSync(built)) return false;
+  say("compiling, about 20 s");
+  mkdirSync(join(addonPackage, "lib", "napi-v8"), { recursive: true });
+  const headers = join(root, "node_modules", "node-api-headers", "include");
+  await run(process.env.CXX ?? "g++", [
+    "-O2", "-std=c++17", "-shared", "-fPIC", "-DNAPI_VERSION=8",
+    `-I${join(wheel, "include")}`, `-I${headers}`, `-I${addonPackage}`, ...sources, "-o", `${built}.part`,
+    // Linked in place: the wheel's libraries find the CUDA ones that pip put beside them.
+    `-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`,
+  ]);
+  renameSync(`${built}.part`, built);
+  const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(built)})`],
+    { encoding: "utf8", env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" } });
+  if (load.status !== 0) throw new Error(`the addon was built but does not load:\n${load.stderr}`);
+  stamp("addon", wanted);
+  return true;
+}
+
+async function kernelspec(say) {
+  const folder = join(venv, "share", "jupyter", "kernels", "promptloss");
+  const spec = readFileSync(join(root, "kernel", "kernel.json"), "utf8")
+    .replaceAll("{node}", process.execPath).replaceAll("{root}", root.replace(/\/$/, ""));
+  const file = join(folder, "kernel.json");
+  if (existsSync(file) && readFileSync(file, "utf8") === spec) return false;
+  say("registering");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(file, spec);
+  return true;
+}
+
+// ---------------------------------------------------------------- the machine
+
+function checkMachine() {
+  const missing = [];
+  if (Number(process.versions.node.split(".")[0]) < 20) {
+    missing.push(`Node 20 or newer (this is ${process.versions.node}): https://nodejs.org`);
+  }
+  const compiler = process.env.CXX ?? "g++";
+  if (spawnSync(compiler, ["--version"]).status !== 0) missing.push(`a C++ compiler (${compiler}): apt-get install g++`);
+  let found;
+  for (const command of [process.env.PYTHON, "python3", "python3.13", "python3.12", "python3.11", "python3.10"]) {
+    if (!command) continue;
+    const probe = spawnSync(command, ["-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"], { encoding: "utf8" });
+    const version = probe.status === 0 ? probe.stdout.trim() : "";
+    const minor = Number(version.split(".")[1]);
+    if (version.startsWith("3.") && minor >= 10 && minor <= NEWEST_PYTHON) { found = { command, version }; break; }
+  }
+  if (!found) missing.push(`Python 3.10 to 3.${NEWEST_PYTHON} with venv: apt-get install python3 python3-venv (or set PYTHON to one)`);
+  if (missing.length > 0) {
+    console.error(`Promptloss needs of this machine:\n${missing.map((line) => `  - ${line}`).join("\n")}`);
+    process.exit(1);
+  }
+  return found;
+}
+
+function wantsCuda() {
+  if (process.env.PROMPTLOSS_CUDA) return process.env.PROMPTLOSS_CUDA !== "0";
+  return existsSync("/proc/driver/nvidia/version") || spawnSync("nvidia-smi", ["-L"]).status === 0;
+}
+
+function sitePackages() {
+  const version = readdirSync(join(venv, "lib")).find((name) => name.startsWith("python3"));
+  return join(version, "site-packages");
+}
+
+// ---------------------------------------------------------------- helpers
+
+function digest(...parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex");
+}
+
+function isStamped(name, value) {
+  const file = join(stamps, name);
+  return existsSync(file) && readFileSync(file, "utf8") === value;
+}
+
+function stamp(name, value) {
+  mkdirSync(stamps, { recursive: true });
+  writeFileSync(join(stamps, name), value);
+}
+
+/** Runs a command; its output is shown only if it fails, a line every 15 s tells that it lives. */
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    child.stdout.on("data", (chunk) => { output += chunk; });
+    child.stderr.on("data", (chunk) => { output += chunk; });
+    const since = Date.now();
+    const alive = setInterval(() => console.log(`    … ${Math.round((Date.now() - since) / 1000)} s`), 15_000);
+    child.on("error", (error) => { clearInterval(alive); reject(new Error(`${command} cannot be started: ${error.message}`)); });
+    child.on("close", (code) => {
+      clearInterval(alive);
+      if (code === 0) resolve();
+      else reject(new Error(`${command} ended with ${code}\n${output.slice(-4000)}`));
+    });
+  });
+}
