@@ -1,0 +1,31 @@
+import { createHash } from "node:crypto";
+
+/**
+ * A seeded generator of uniform numbers in [0, 1) with 53 random bits each.
+ *
+ * sfc32 ("small fast counting", Chris Doty-Humphrey's PractRand), its 128-bit state taken from the SHA-256
+ * of the seed's parts, so that (1, 23), (12, 3) and ("1", 23) are unrelated streams. The same everywhere.
+ */
+export function seededRandom(...seed: (number | string)[]): () => number {
+  const hash = createHash("sha256").update(JSON.stringify(seed)).digest();
+  let a = hash.readUInt32LE(0), b = hash.readUInt32LE(4), c = hash.readUInt32LE(8), counter = hash.readUInt32LE(12);
+  const next32 = (): number => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + sum | 0;
+    return sum >>> 0;
+  };
+  return () => ((next32() >>> 5) * 2 ** 26 + (next32() >>> 6)) / 2 ** 53;
+}
+
+/** A shuffled copy (Fisher–Yates); `array` itself stays as it is. */
+export function shuffled<T>(array: readonly T[], random: () => number): T[] {
+  const result = [...array];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j]!, result[i]!];
+  }
+  return result;
+}
