@@ -1,0 +1,85 @@
+// Errors as Jupyter wants them: {ename, evalue, traceback: lines}.
+const { inspect } = require("node:util");
+
+/** Thrown by and reported for a cell that was stopped with ■; `AbortSignal.reason` of its signal. */
+class Interrupted extends Error {
+  name = "Interrupted";
+}
+
+/** How cells are named in stack traces. */
+const cellName = (count) => `cell [${count}]`;
+const CELL_POSITION = /cell \[(\d+)\]:(\d+):(\d+)/g;
+
+/** @param thrown anything
+ *  @param cells count -> { code, position } of the cells so far
+ *  @param root paths below it are shown relative to it */
+function thrownError(thrown, cells, root) {
+  const isError = thrown instanceof Error || (thrown && typeof thrown.stack === "string");
+  const ename = isError ? String(thrown.name || "Error") : "Error";
+  const evalue = isError ? String(thrown.message) : inspect(thrown);
+  if (!isError) return { ename, evalue, traceback: [`Thrown: ${evalue}`] };
+
+  let first = null;
+  const text = safely(() => inspect(thrown, { depth: 2 })) ?? String(thrown.stack);
+  const lines = text.split("\n").filter((line) => !isFrame(line) || !isOurs(line)).map((line) => line
+    .replaceAll(CELL_POSITION, (_, count, row, column) => {
+      const at = cells.get(Number(count))?.position(Number(row), Number(column));
+      if (!at) return cellName(count);
+      first ??= { count: Number(count), ...at };
+      return `${cellName(count)}:${at.line}:${at.column}`;
+    })
+    .replaceAll(`${root}/`, ""));
+  if (first) lines.push("", ...excerpt(cells.get(first.count).code, first.line, first.count));
+  return { ename, evalue, traceback: lines };
+
+  function isOurs(line) {
+    return line.includes(`${root}/kernel/`) || line.includes("(node:") || line.includes("at node:") || line.includes("at new Promise (<anonymous>)");
+  }
+}
+
+/** A cell that does not compile. @param diagnostics tslab's: positions are 0-based, chains of messages flattened */
+function compileError(diagnostics, code, count) {
+  const found = [];
+  for (const { start, fileName, messageText, code: number } of diagnostics) {
+    const last = found.at(-1);
+    // The rest of a chain ("Types of property … are incompatible") has the position of its head, and no file.
+    if (last && last.offset === start.offset && (fileName === undefined || fileName === last.fileName)) last.messages.push(messageText);
+    else found.push({ offset: start.offset, line: start.line + 1, column: start.character + 1, fileName, number, messages: [messageText] });
+  }
+  const traceback = found.flatMap(({ line, column, fileName, number, messages }, index) => [
+    ...(index > 0 ? [""] : []),
+    `${fileName ?? cellName(count)}:${line}:${column} - TS${number}: ${messages[0]}`,
+    ...messages.slice(1).map((message, depth) => "  ".repeat(depth + 1) + message),
+    ...(fileName ? [] : excerpt(code, line, null)),
+  ]);
+  const [{ line, column, fileName, messages }] = found;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
+  return { ename: "TypeScriptError", evalue: `${fileName ?? "line"} ${line}:${column}: ${messages[0]}${more}`, traceback };
+}
+
+/** The lines around `line` (1-based), which is marked. */
+function excerpt(code, line, count) {
+  const lines = code.split("\n");
+  if (line < 1 || line > lines.length) return [];
+  const from = Math.max(1, line - 2);
+  const shown = lines.slice(from - 1, line + 1);
+  const width = String(from + shown.length).length;
+  return [
+    ...(count === null ? [] : [`${cellName(count)}:`]),
+    ...shown.map((text, index) => `${from + index === line ? ">" : " "} ${String(from + index).padStart(width)} | ${text}`),
+  ];
+}
+
+function isFrame(line) {
+  return /^\s+at /.test(line);
+}
+
+function safely(compute) {
+  try {
+    return compute();
+  } catch {
+    return null;
+  }
+}
+
+module.exports = { Interrupted, cellName, compileError, thrownError };
