@@ -1,0 +1,89 @@
+// Hugging Face model directories: config.json, model.safetensors (whole or in shards), tokenizer files. No TensorFlow here.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { sha256 } from "../data/digest";
+import { ModelError } from "../data/errors";
+import { readJson } from "../data/read-json";
+import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
+import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
+
+export const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"];
+
+/**
+ * Every weight of a directory, by name, checked against the shapes that its config asks for.
+ * @throws {ModelError} naming missing, unexpected or misshapen tensors
+ */
+export function readWeights(dir: string, config: ModelConfig = readModelConfig(dir)): Map<string, HostTensor> {
+  const shapes = parameterShapes(config);
+  const found = new Map<string, HostTensor>();
+  const unexpected: string[] = [];
+  for (const file of weightFiles(dir)) {
+    // A tied model may store its head twice, and old ones store rotary tables: both follow from the rest.
+    const derived = (name: string) => name.endsWith("rotary_emb.inv_freq") || (config.tiedHead && name === "lm_head.weight");
+    for (const [name, tensor] of readSafetensors(file, (name) => !derived(name))) {
+      const shape = shapes.get(name);
+      if (!shape) { unexpected.push(name); continue; }
+      if (shape.join() !== tensor.shape.join()) {
+        throw new ModelError(`${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; config.json asks for [${shape.join(", ")}].`);
+      }
+      found.set(name, tensor);
+    }
+  }
+  const missing = [...shapes.keys()].filter((name) => !found.has(name));
+  if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
+  if (unexpected.length > 0) throw new ModelError(`${dir}: ${unexpected.length} tensors belong to no LLaMA layer of this config: ${abridged(unexpected)}.`);
+  return new Map([...shapes.keys()].map((name) => [name, found.get(name)!]));
+}
+
+/** Writes a directory that Transformers loads, tokenizer files copied from another; each file appears whole or not at all. */
+export function writeModelDirectory(dir: string, config: ModelConfig, weights: ReadonlyMap<string, HostTensor>, tokenizerDir?: string): void {
+  mkdirSync(dir, { recursive: true });
+  const tokens: { bos?: number; eos?: number } = {};
+  if (tokenizerDir) {
+    for (const file of TOKENIZER_FILES) {
+      const source = join(tokenizerDir, file);
+      if (existsSync(source) && source !== join(dir, file)) copyFileSync(source, join(dir, file));
+    }
+    const original = join(tokenizerDir, "config.json");
+    if (existsSync(original)) {
+      const json = readJson(original) as { bos_token_id?: number; eos_token_id?: number };
+      Object.assign(tokens, { bos: json.bos_token_id, eos: json.eos_token_id });
+    }
+  }
+  const part = join(dir, `config.json.part-${process.pid}`);
+  writeFileSync(part, `${JSON.stringify(modelConfigJson(config, tokens), null, 2)}\n`);
+  renameSync(part, join(dir, "config.json"));
+  writeSafetensors(join(dir, "model.safetensors"), weights);
+}
+
+/** Digest of what a model computes: its architecture and weights, however they are stored. */
+export function modelDigest(config: ModelConfig, weights: ReadonlyMap<string, HostTensor>): string {
+  const parts: (string | Uint8Array)[] = [JSON.stringify(config)];
+  for (const name of [...weights.keys()].sort()) {
+    const { shape, data } = weights.get(name)!;
+    parts.push(`${name}[${shape.join()}]`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return sha256(...parts);
+}
+
+function weightFiles(dir: string): string[] {
+  const whole = join(dir, "model.safetensors");
+  if (existsSync(whole)) return [whole];
+  const index = join(dir, "model.safetensors.index.json");
+  if (!existsSync(index)) throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
+  let map: unknown;
+  try {
+    map = (JSON.parse(readFileSync(index, "utf8")) as { weight_map?: unknown }).weight_map;
+  } catch (error) {
+    throw new ModelError(`${index}: ${(error as Error).message}`);
+  }
+  const files = new Set(Object.values((map ?? {}) as Record<string, unknown>));
+  return [...files].map((file) => {
+    if (typeof file !== "string" || basename(file) !== file) throw new ModelError(`${index}: "${String(file)}" is no file name within this folder.`);
+    return join(dir, file);
+  });
+}
+
+function abridged(names: string[]): string {
+  return names.slice(0, 5).join(", ") + (names.length > 5 ? `, … ${names.length - 5} more` : "");
+}

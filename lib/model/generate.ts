@@ -1,0 +1,126 @@
+import { ModelError } from "../data/errors";
+import { seededRandom } from "../data/random";
+import type { KeyValueCache } from "./block";
+import type { CausalLM, IdBatch } from "./llama";
+import { kernel, tf, type Tensor } from "./tensorflow";
+
+export interface GenerationOptions {
+  maxNewTokens: number;
+  /** 0 (default): the most likely token; above 0: sampled from softmax(logits / temperature) */
+  temperature?: number;
+  /** Sample among the smallest set of tokens whose probabilities reach this sum; default 1. */
+  topP?: number;
+  seed?: number;
+  /** Generation ends after this token; default the tokenizer's end-of-sequence. */
+  stopId?: number;
+  /** Prompts that go through the model together; default 32. */
+  batchSize?: number;
+  signal?: AbortSignal;
+}
+
+export interface Generation {
+  /** the new tokens, the stop token included if it was reached */
+  ids: number[];
+  /** their text, special tokens left out; empty without a tokenizer */
+  text: string;
+  finish: "stop" | "length";
+}
+
+/** Continues prompts of token ids with a key-value cache, in batches of similar length; results in the prompts' order. */
+export async function generate(model: CausalLM, prompts: readonly number[][], options: GenerationOptions): Promise<Generation[]> {
+  const { maxNewTokens, batchSize = 32, temperature = 0, topP = 1 } = options;
+  if (!Number.isInteger(maxNewTokens) || maxNewTokens < 0) throw new ModelError(`maxNewTokens must be a whole number, not ${maxNewTokens}.`);
+  if (!(temperature >= 0) || !(topP > 0 && topP <= 1)) throw new ModelError(`temperature must be at least 0 and topP in (0, 1], not ${temperature} and ${topP}.`);
+  for (const prompt of prompts) model.checkIds(prompt);
+  const results = new Array<Generation>(prompts.length);
+  const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length);
+  for (let start = 0; start < order.length; start += batchSize) {
+    const rows = order.slice(start, start + batchSize);
+    const choosers = rows.map((row) => chooser(temperature, topP, seededRandom(options.seed ?? 0, row)));
+    const generated = await generateBatch(model, rows.map((row) => prompts[row]), choosers, options);
+    rows.forEach((row, i) => { results[row] = generated[i]; });
+  }
+  return results;
+}
+
+type Choose = (logits: Float32Array) => number;
+
+async function generateBatch(model: CausalLM, prompts: number[][], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
+  const stopId = options.stopId ?? model.tokenizer?.eosId;
+  const { vocabularySize, maxPositions } = model.config;
+  const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
+  const length = Math.max(...prompts.map((prompt) => prompt.length));
+  let alive = prompts.map((_, i) => i);
+  let padding = prompts.map((prompt) => length - prompt.length);
+  let cache: KeyValueCache[] | undefined;
+  let input = leftPadded(prompts, length);
+  try {
+    for (let step = 0; step < options.maxNewTokens && alive.length > 0; step++) {
+      await new Promise(setImmediate); // lets an interrupt through
+      options.signal?.throwIfAborted();
+      const past: KeyValueCache[] | undefined = cache;
+      const pass = tf.tidy(() => {
+        const { hidden, cache: next } = model.inferencePass(input, { padding, past });
+        const last = Array.from({ length: input.batch }, (_, row) => (row + 1) * input.length - 1);
+        return { logits: model.project(kernel.gather(hidden, tf.tensor1d(last, "int32"))), next };
+      });
+      tf.dispose(past);
+      cache = pass.next;
+      const logits = pass.logits.dataSync<"float32">() as Float32Array;
+      pass.logits.dispose();
+
+      const going: number[] = []; // positions among the alive rows that go on
+      alive.forEach((row, i) => {
+        const id = choose[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
+        generations[row].ids.push(id);
+        if (id === stopId) generations[row].finish = "stop";
+        else if (prompts[row].length + generations[row].ids.length < maxPositions) going.push(i);
+      });
+      if (going.length < alive.length && going.length > 0) cache = keepRows(cache, going);
+      alive = going.map((i) => alive[i]);
+      padding = going.map((i) => padding[i]);
+      input = { ids: Int32Array.from(alive, (row) => generations[row].ids.at(-1)!), batch: alive.length, length: 1 };
+    }
+  } finally {
+    tf.dispose(cache);
+  }
+  for (const generation of generations) generation.text = model.tokenizer?.decode(generation.ids, { skipSpecialTokens: true }) ?? "";
+  return generations;
+}
+
+function leftPadded(prompts: number[][], length: number): IdBatch {
+  const ids = new Int32Array(prompts.length * length);
+  prompts.forEach((prompt, row) => ids.set(prompt, (row + 1) * length - prompt.length));
+  return { ids, batch: prompts.length, length };
+}
+
+function keepRows(cache: KeyValueCache[], rows: number[]): KeyValueCache[] {
+  const kept = tf.tidy(() => {
+    const indices: Tensor = tf.tensor1d(rows, "int32");
+    return cache.map(({ k, v }) => ({ k: kernel.gather(k, indices), v: kernel.gather(v, indices) }));
+  });
+  tf.dispose(cache);
+  return kept;
+}
+
+function chooser(temperature: number, topP: number, random: () => number): Choose {
+  if (temperature === 0) {
+    return (logits) => {
+      let best = 0;
+      for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
+      return best;
+    };
+  }
+  return (logits) => {
+    const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+    const weights = Float64Array.from(logits, (x) => Math.exp((x - largest) / temperature));
+    const order = Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
+    const total = weights.reduce((a, b) => a + b, 0);
+    let kept = 0;
+    let count = 0;
+    while (count < order.length && kept < topP * total) kept += weights[order[count++]];
+    let left = random() * kept;
+    for (let i = 0; i < count; i++) if ((left -= weights[order[i]]) < 0) return order[i];
+    return order[count - 1];
+  };
+}

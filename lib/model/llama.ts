@@ -1,0 +1,257 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ModelError } from "../data/errors";
+import { seededRandom } from "../data/random";
+import { checkVocabulary, loadTokenizer, type Tokenizer } from "../data/tokenizer";
+import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockContext, type BlockWeights, type KeyValueCache } from "./block";
+import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
+import { modelDigest, readWeights, writeModelDirectory } from "./directory";
+import { generate, type Generation, type GenerationOptions } from "./generate";
+import { scoreContinuations, type LogLikelihood } from "./likelihood";
+import { HIDDEN, causalMask, linear, rmsNorm, rmsNormGradient } from "./operations";
+import { RotaryTable, halfTurn } from "./rotary";
+import type { HostTensor } from "./safetensors";
+import { kernel, tf, type Tensor } from "./tensorflow";
+
+/** A batch of token ids in rows of one length (B, T), right- or left-padded. */
+export interface IdBatch { ids: Int32Array; batch: number; length: number }
+
+const EMBEDDING = "model.embed_tokens.weight";
+const FINAL_NORM = "model.norm.weight";
+const HEAD = "lm_head.weight";
+
+/** A LLaMA-architecture decoder: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU. */
+export class CausalLM {
+  /** Weights by their Hugging Face names, float32. */
+  readonly parameters = new Map<string, Tensor>();
+  private readonly rotary: RotaryTable;
+  private readonly turn: Tensor;
+  private readonly epsilon: Tensor;
+  private readonly queryScale: Tensor;
+
+  constructor(
+    readonly config: ModelConfig,
+    weights: ReadonlyMap<string, HostTensor>,
+    /** Directory this model came from: its tokenizer files go along when it is saved. */
+    readonly source?: string,
+    readonly tokenizer?: Tokenizer,
+  ) {
+    for (const name of parameterShapes(config).keys()) {
+      const { shape, data } = weights.get(name)!;
+      this.parameters.set(name, tf.keep(tf.tensor(data, shape, "float32")));
+    }
+    this.rotary = new RotaryTable(config);
+    this.turn = tf.keep(halfTurn(config.headSize));
+    this.epsilon = tf.keep(tf.scalar(config.normEpsilon));
+    this.queryScale = tf.keep(tf.scalar(1 / Math.sqrt(config.headSize)));
+  }
+
+  /** Name of the output projection's tensor: the embedding itself where the two are tied. */
+  get headName(): string {
+    return this.config.tiedHead ? EMBEDDING : HEAD;
+  }
+
+  /** SHA-256 of the architecture and the weights as they are now. */
+  get digest(): string {
+    return modelDigest(this.config, this.weights());
+  }
+
+  get parameterCount(): number {
+    return [...this.parameters.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** The weights' values, copied out of TensorFlow. */
+  weights(): Map<string, HostTensor> {
+    return new Map([...this.parameters].map(([name, tensor]) => [name, { shape: [...tensor.shape], data: tensor.dataSync<"float32">() as Float32Array }]));
+  }
+
+  /** Puts new values into a weight; `value` now belongs to the model. */
+  replaceParameter(name: string, value: Tensor): void {
+    const old = this.parameters.get(name);
+    if (!old || old.shape.join() !== value.shape.join()) throw new ModelError(`no weight "${name}" of shape [${value.shape.join(", ")}] in this model.`);
+    this.parameters.set(name, tf.keep(value));
+    old.dispose();
+  }
+
+  /**
+   * Training pass over right-padded rows: hidden states after the last norm, (B·T, H), and a function that takes their
+   * gradient and gives that of every weight except the output projection's own share. Call it once; it frees the pass.
+   */
+  trainingPass(input: IdBatch): { hidden: Tensor; backward(dHidden: Tensor): Map<string, Tensor> } {
+    const context = this.rowContext(input.batch, input.length);
+    const ids = tf.tensor1d(input.ids, "int32");
+    let x = kernel.gather(this.weight(EMBEDDING), ids);
+    const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
+    for (let layer = 0; layer < this.config.layers; layer++) {
+      const pass = forwardBlock(x, this.blockWeights(layer), context);
+      saved.push(pass.saved);
+      x = pass.y;
+    }
+    const { y: hidden, scale } = rmsNorm(x, this.weight(FINAL_NORM), this.epsilon);
+
+    const backward = (dHidden: Tensor): Map<string, Tensor> => {
+      const gradients = new Map<string, Tensor>();
+      const norm = rmsNormGradient(dHidden, x, this.weight(FINAL_NORM), scale);
+      gradients.set(FINAL_NORM, norm.dWeight);
+      x.dispose();
+      let dx = norm.dx;
+      for (let layer = this.config.layers - 1; layer >= 0; layer--) {
+        const block = backwardBlock(dx, this.blockWeights(layer), saved[layer], context);
+        dx.dispose();
+        dx = block.dx;
+        for (const [role, gradient] of Object.entries(block.gradients)) gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
+      }
+      gradients.set(EMBEDDING, kernel.scatterSum(this.withoutPadding(dx, input.ids), ids, this.config.vocabularySize));
+      return gradients;
+    };
+    return { hidden, backward };
+  }
+
+  /**
+   * Hidden states after the last norm, (B·T, H), without a gradient. Rows may be left-padded by `padding[row]` positions;
+   * with `past`, the rows continue what its keys and values hold, and the returned cache holds both.
+   */
+  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
+    const { padding, past } = options;
+    const result = tf.tidy(() => {
+      const context = padding ? this.paddedContext(input, padding, past) : this.rowContext(input.batch, input.length);
+      let x = kernel.gather(this.weight(EMBEDDING), tf.tensor1d(input.ids, "int32"));
+      const cache: KeyValueCache[] = [];
+      for (let layer = 0; layer < this.config.layers; layer++) {
+        const pass = inferBlock(x, this.blockWeights(layer), context, past?.[layer]);
+        x.dispose();
+        x = pass.y;
+        cache.push(pass.cache);
+      }
+      return { hidden: rmsNorm(x, this.weight(FINAL_NORM), this.epsilon).y, cache };
+    });
+    return result;
+  }
+
+  /** Output projection: hidden states (n, H) → logits (n, V). */
+  project(hidden: Tensor): Tensor {
+    return linear(hidden, this.weight(this.headName));
+  }
+
+  /** Logits after each token of one sequence: `ids.length` rows of `vocabularySize` float32 values. */
+  logits(ids: number[]): Float32Array[] {
+    this.checkIds(ids);
+    const flat = tf.tidy(() => this.project(this.inferencePass({ ids: Int32Array.from(ids), batch: 1, length: ids.length }).hidden).dataSync<"float32">());
+    const { vocabularySize } = this.config;
+    return ids.map((_, t) => flat.slice(t * vocabularySize, (t + 1) * vocabularySize) as Float32Array);
+  }
+
+  /** Continues a prompt (text or ids), or several at once; greedy unless a temperature is given. */
+  generate(prompt: string | number[], options: GenerationOptions): Promise<Generation>;
+  generate(prompts: string[] | number[][], options: GenerationOptions): Promise<Generation[]>;
+  async generate(prompt: string | number[] | string[] | number[][], options: GenerationOptions): Promise<Generation | Generation[]> {
+    const single = typeof prompt === "string" || typeof prompt[0] === "number";
+    const prompts = (single ? [prompt] : prompt) as (string | number[])[];
+    const generations = await generate(this, prompts.map((p) => this.encode(p)), options);
+    return single ? generations[0] : generations;
+  }
+
+  /**
+   * Log-likelihood (in nats) of `continuation` after `context`, and whether greedy decoding would produce it.
+   * Texts are tokenized together; what lies beyond the context's own tokens is scored.
+   */
+  logLikelihood(context: string | number[], continuation: string | number[]): LogLikelihood {
+    const before = this.encode(context);
+    const after = typeof continuation === "string"
+      ? typeof context === "string" ? this.encode(context + continuation).slice(before.length) : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
+      : continuation;
+    return scoreContinuations(this, [{ context: before, continuation: after }])[0];
+  }
+
+  /** Writes a Hugging Face directory (float32 safetensors, config and the tokenizer this model came with). */
+  save(dir: string): void {
+    writeModelDirectory(dir, this.config, this.weights(), this.source);
+  }
+
+  dispose(): void {
+    tf.dispose([...this.parameters.values(), this.turn, this.epsilon, this.queryScale]);
+    this.parameters.clear();
+  }
+
+  /** @throws {ModelError} for an empty sequence, one longer than the model's context, or an id outside its vocabulary */
+  checkIds(ids: readonly number[]): void {
+    const { vocabularySize, maxPositions } = this.config;
+    if (ids.length === 0) throw new ModelError("an empty sequence of tokens has no logits; give at least the beginning-of-sequence token.");
+    if (ids.length > maxPositions) throw new ModelError(`a sequence of ${ids.length} tokens is longer than the model's context of ${maxPositions}.`);
+    const outside = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabularySize);
+    if (outside !== undefined) throw new ModelError(`token id ${outside} is outside the model's vocabulary of ${vocabularySize}; does the tokenizer belong to this model?`);
+  }
+
+  needTokenizer(): Tokenizer {
+    if (!this.tokenizer) throw new ModelError(`${this.source ?? "this model"} has no tokenizer.json: give token ids instead of text.`);
+    return this.tokenizer;
+  }
+
+  private encode(text: string | number[]): number[] {
+    return typeof text === "string" ? this.needTokenizer().encode(text) : text;
+  }
+
+  private weight(name: string): Tensor {
+    return this.parameters.get(name)!;
+  }
+
+  private blockWeights(layer: number): BlockWeights {
+    const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
+    return Object.fromEntries(roles.map((role) => [role, this.weight(blockWeightName(layer, role))])) as unknown as BlockWeights;
+  }
+
+  /** Rows that start at position 0. Right padding needs no mask: no real token looks ahead. */
+  private rowContext(batch: number, length: number): BlockContext {
+    const { config, epsilon, turn } = this;
+    const key = this.rotary.upTo(length);
+    return { config, batch, length, epsilon, turn, key, query: this.scaled(key), mask: causalMask(config.heads / config.keyValueHeads, length) };
+  }
+
+  private paddedContext({ batch, length }: IdBatch, padding: number[], past?: KeyValueCache[]): BlockContext {
+    const { config, epsilon, turn } = this;
+    const before = past ? past[0].k.shape[2]! : 0;
+    const keys = before + length;
+    const key = this.rotary.at(padding.map((pad) => Array.from({ length }, (_, t) => Math.max(0, before + t - pad))));
+    const hidden = new Float32Array(batch * keys);
+    padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
+    const mask = kernel.add(causalMask(config.heads / config.keyValueHeads, length, keys), tf.tensor4d(hidden, [batch, 1, 1, keys]));
+    return { config, batch, length, epsilon, turn, key, query: this.scaled(key), mask };
+  }
+
+  private scaled({ cos, sin }: { cos: Tensor; sin: Tensor }): { cos: Tensor; sin: Tensor } {
+    return { cos: kernel.mul(cos, this.queryScale), sin: kernel.mul(sin, this.queryScale) };
+  }
+
+  /** As torch's nn.Embedding(padding_idx): the pad token's input embedding gets no gradient. */
+  private withoutPadding(dx: Tensor, ids: Int32Array): Tensor {
+    const { paddingIndex } = this.config;
+    if (paddingIndex === null || !ids.includes(paddingIndex)) return dx;
+    const keep = Float32Array.from(ids, (id) => (id === paddingIndex ? 0 : 1));
+    return kernel.mul(dx, tf.tensor2d(keep, [ids.length, 1]));
+  }
+}
+
+/** Loads a Hugging Face directory of a LLaMA-architecture model, with its tokenizer where there is one. */
+export function loadModel(dir: string): CausalLM {
+  const config = readModelConfig(dir);
+  const weights = readWeights(dir, config);
+  const tokenizer = existsSync(join(dir, "tokenizer.json")) ? loadTokenizer(dir) : undefined;
+  if (tokenizer) checkVocabulary(tokenizer, config.vocabularySize, dir);
+  return new CausalLM(config, weights, dir, tokenizer);
+}
+
+/** A model with random weights, N(0, 0.02²) and ones for the norms, for pre-training from nothing. */
+export function createModel(config: ModelConfig, seed: number, source?: string): CausalLM {
+  const random = seededRandom(seed, "weights");
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const weights = new Map<string, HostTensor>();
+  for (const [name, shape] of parameterShapes(config)) {
+    const size = shape.reduce((product, n) => product * n, 1);
+    weights.set(name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.02 * normal()) });
+  }
+  return new CausalLM(config, weights, source, source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined);
+}
+
+function blockWeightName(layer: number, role: keyof BlockWeights): string {
+  return `model.layers.${layer}.${BLOCK_WEIGHT_NAMES[role]}`;
+}
