@@ -1,0 +1,73 @@
+import { encodeDataset, type EncodedExample } from "../data/encode";
+import type { Example } from "../data/example";
+import type { PromptTemplate } from "../data/template";
+import type { Tokenizer } from "../data/tokenizer";
+import { checkPromptLossWeight } from "../data/weights";
+import type { CausalLM } from "../model/llama";
+import { tf } from "../model/tensorflow";
+import { checkNormalizer, lossCoefficients, microBatchLoss, type Normalizer } from "./loss";
+
+export interface PromptWeightedLoss {
+  /** Σ w ℓ by the normalizer's denominator, in nats; 0 if nothing counts */
+  loss: number;
+  /** mean cross entropy of the prompts' predicted tokens; null if there are none */
+  promptLoss: number | null;
+  completionLoss: number | null;
+  /** L2 norm of the loss's gradient over all weights */
+  gradientNorm: number;
+  gradientNorms: Record<string, number>;
+}
+
+export interface PromptWeightedLossOptions {
+  /** prompt loss weight, finite and ≥ 0 */
+  plw: number;
+  normalizer?: Normalizer;
+  tokenizer?: Tokenizer;
+  /** in tokens; default the model's context */
+  maxLength?: number;
+  template?: PromptTemplate;
+  /** Rows that go through the model together; the result does not depend on it. Default: all. */
+  microBatchSize?: number;
+}
+
+/** The weighted loss of the given examples as one optimizer batch, and its gradient's norm; the model stays as it is. */
+export function promptWeightedLoss(model: CausalLM, examples: readonly Example[], options: PromptWeightedLossOptions): PromptWeightedLoss {
+  const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
+  const plw = checkPromptLossWeight(options.plw);
+  const normalizer = checkNormalizer(options.normalizer ?? "weights");
+  const encoded = encodeDataset(examples, tokenizer, { maxLength, template }).examples;
+  return encodedLoss(model, encoded, { plw, normalizer, microBatchSize: options.microBatchSize ?? encoded.length });
+}
+
+/** The same for encoded examples. */
+export function encodedLoss(
+  model: CausalLM, examples: readonly EncodedExample[], { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
+): PromptWeightedLoss {
+  for (const { ids } of examples) model.checkIds(ids);
+  const { perExample } = lossCoefficients(examples, plw, normalizer);
+  const sums = { loss: 0, prompt: 0, promptTokens: 0, completion: 0, completionTokens: 0 };
+  const gradients = new Map<string, Float64Array>();
+  for (let start = 0; start < examples.length; start += microBatchSize) {
+    const part = microBatchLoss(model, examples.slice(start, start + microBatchSize), perExample.slice(start, start + microBatchSize), true);
+    sums.loss += part.sums.loss;
+    sums.prompt += part.sums.promptLoss;
+    sums.promptTokens += part.sums.promptTokens;
+    sums.completion += part.sums.completionLoss;
+    sums.completionTokens += part.sums.completionTokens;
+    for (const [name, gradient] of part.gradients ?? []) {
+      const values = gradient.dataSync<"float32">();
+      const total = gradients.get(name) ?? new Float64Array(values.length);
+      values.forEach((value, i) => { total[i] += value; });
+      gradients.set(name, total);
+    }
+    if (part.gradients) tf.dispose([...part.gradients.values()]);
+  }
+  const squares = [...model.parameters.keys()].map((name) => [name, gradients.get(name)?.reduce((sum, g) => sum + g * g, 0) ?? 0] as const);
+  return {
+    loss: sums.loss,
+    promptLoss: sums.promptTokens > 0 ? sums.prompt / sums.promptTokens : null,
+    completionLoss: sums.completionTokens > 0 ? sums.completion / sums.completionTokens : null,
+    gradientNorm: Math.sqrt(squares.reduce((sum, [, square]) => sum + square, 0)),
+    gradientNorms: Object.fromEntries(squares.map(([name, square]) => [name, Math.sqrt(square)])),
+  };
+}

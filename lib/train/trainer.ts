@@ -1,0 +1,153 @@
+// The bare training loop, without disk: an optimizer step at a time.
+import { optimizerBatches } from "../data/batches";
+import type { EncodedDataset, EncodedExample } from "../data/encode";
+import { TrainingError } from "../data/errors";
+import { checkPromptLossWeight } from "../data/weights";
+import type { CausalLM } from "../model/llama";
+import type { HostTensor } from "../model/safetensors";
+import { kernel, tf, type Tensor } from "../model/tensorflow";
+import { checkHyperparameters, type Hyperparameters } from "./hyperparameters";
+import { checkNormalizer, lossCoefficients, microBatchLoss, type LossSums, type Normalizer } from "./loss";
+import { AdamW } from "./optimizer";
+import { scheduleFactor } from "./schedule";
+
+/** What is recorded of an optimizer step. Losses are in nats, from before the step's update. */
+export interface StepRecord {
+  /** 1-based */
+  step: number;
+  /** the weighted, normalized loss that was minimized */
+  loss: number;
+  /** mean cross entropy of the prompt's predicted tokens; null if there are none */
+  promptLoss: number | null;
+  /** mean cross entropy of the completions' tokens; null if there are none */
+  completionLoss: number | null;
+  /** L2 norm over all weights, before clipping */
+  gradientNorm: number;
+  learningRate: number;
+  /** real tokens of the batch */
+  tokens: number;
+  /** cells that only pad rows to one length */
+  paddingTokens: number;
+  seconds: number;
+  /** anything out of the ordinary in this step */
+  note?: string;
+}
+
+export interface TrainerOptions { plw: number; normalizer: Normalizer; hyperparameters: Hyperparameters; seed: number }
+
+/**
+ * Loss and flat gradient of an optimizer batch, accumulated over micro-batches. Rows of similar length share a
+ * micro-batch, which saves padding and changes nothing else: the denominator is that of the whole batch.
+ */
+export function batchLoss(
+  model: CausalLM, optimizer: AdamW, examples: readonly EncodedExample[],
+  { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
+): { sums: LossSums; gradient: Tensor[]; denominator: number } {
+  const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
+  const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
+  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens: 0, paddingTokens: 0 };
+  let gradient: Tensor[] | undefined;
+  for (let start = 0; start < order.length; start += microBatchSize) {
+    const rows = order.slice(start, start + microBatchSize);
+    const part = microBatchLoss(model, rows.map((i) => examples[i]), rows.map((i) => perExample[i]), true);
+    for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
+    if (!part.gradients) continue;
+    const flat = optimizer.flatten(part.gradients);
+    const before = gradient;
+    gradient = before ? flat.map((piece, i) => kernel.add(before[i], piece)) : flat;
+    if (before) tf.dispose([...before, ...flat]);
+  }
+  return { sums, gradient: gradient ?? optimizer.zeros(), denominator };
+}
+
+/** Trains a model in place on an encoded dataset. The model stays the caller's. */
+export class Trainer {
+  readonly totalSteps: number;
+  stepsDone = 0;
+  private readonly optimizer: AdamW;
+  private readonly stepsPerEpoch: number;
+  private epoch: { index: number; batches: number[][] } | undefined;
+
+  constructor(private readonly model: CausalLM, private readonly dataset: EncodedDataset, private readonly options: TrainerOptions) {
+    const { hyperparameters: h } = options;
+    checkHyperparameters(h);
+    checkPromptLossWeight(options.plw);
+    checkNormalizer(options.normalizer);
+    if (dataset.examples.length === 0) throw new TrainingError("the dataset has no rows to train on.");
+    if (h.maxLength > model.config.maxPositions) {
+      throw new TrainingError(`hyperparameter maxLength is ${h.maxLength}, but the model's context is ${model.config.maxPositions} tokens.`);
+    }
+    for (const { row, ids } of dataset.examples) {
+      const outside = ids.find((id) => id >= model.config.vocabularySize);
+      if (outside !== undefined) throw new TrainingError(`row ${row} has token id ${outside}, outside the model's vocabulary of ${model.config.vocabularySize}: the tokenizer does not belong to this model.`);
+    }
+    this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
+    this.totalSteps = h.maxSteps ?? this.stepsPerEpoch * h.epochs;
+    this.optimizer = new AdamW(model, h);
+  }
+
+  /**
+   * One optimizer step.
+   * @throws {TrainingError} when the loss or its gradient is no finite number; the weights are left as they were
+   */
+  step(): StepRecord {
+    if (this.stepsDone >= this.totalSteps) throw new TrainingError(`all ${this.totalSteps} steps are done.`);
+    const started = performance.now();
+    const { plw, normalizer, hyperparameters: h } = this.options;
+    const examples = this.batch(this.stepsDone);
+    const { sums, gradient, denominator } = batchLoss(this.model, this.optimizer, examples, { plw, normalizer, microBatchSize: h.microBatchSize });
+    const gradientNorm = this.optimizer.norm(gradient);
+    const learningRate = h.learningRate * scheduleFactor(h.schedule, this.stepsDone, this.totalSteps, Math.ceil(h.warmupRatio * this.totalSteps));
+    if (!Number.isFinite(sums.loss) || !Number.isFinite(gradientNorm)) {
+      tf.dispose(gradient);
+      throw this.notFinite(sums.loss, gradientNorm, examples, learningRate);
+    }
+    // Source: torch.nn.utils.clip_grad_norm_
+    const scale = h.maxGradientNorm === null ? 1 : Math.min(1, h.maxGradientNorm / (gradientNorm + 1e-6));
+    this.stepsDone++;
+    this.optimizer.update(gradient, this.stepsDone, learningRate, scale);
+    return {
+      step: this.stepsDone, loss: sums.loss,
+      promptLoss: sums.promptTokens > 0 ? sums.promptLoss / sums.promptTokens : null,
+      completionLoss: sums.completionTokens > 0 ? sums.completionLoss / sums.completionTokens : null,
+      gradientNorm, learningRate, tokens: sums.tokens, paddingTokens: sums.paddingTokens,
+      seconds: (performance.now() - started) / 1000,
+      ...(denominator > 0 ? {} : { note: "no token of this batch has a weight above 0 (every completion was cut off): loss and gradient are 0" }),
+    };
+  }
+
+  /** Weights and moments, all that a later `restore` needs beside the number of steps done. */
+  state(): Map<string, HostTensor> {
+    return new Map([...this.model.weights(), ...this.optimizer.state()]);
+  }
+
+  restore(state: ReadonlyMap<string, HostTensor>, stepsDone: number): void {
+    for (const name of [...this.model.parameters.keys()]) {
+      const stored = state.get(name);
+      if (!stored) throw new TrainingError(`the checkpoint has no weight "${name}"; it belongs to another model.`);
+      this.model.replaceParameter(name, tf.tensor(stored.data, stored.shape));
+    }
+    this.optimizer.restore(state);
+    this.stepsDone = stepsDone;
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+  }
+
+  private batch(step: number): EncodedExample[] {
+    const index = Math.floor(step / this.stepsPerEpoch);
+    if (this.epoch?.index !== index) {
+      this.epoch = { index, batches: optimizerBatches(this.dataset.examples.length, this.options.hyperparameters.batchSize, index, this.options.seed) };
+    }
+    return this.epoch.batches[step % this.stepsPerEpoch].map((i) => this.dataset.examples[i]);
+  }
+
+  private notFinite(loss: number, gradientNorm: number, examples: EncodedExample[], learningRate: number): TrainingError {
+    const weightsBroken = [...this.model.weights()].find(([, { data }]) => data.some((x) => !Number.isFinite(x)));
+    const cause = weightsBroken ? `weight "${weightsBroken[0]}" holds NaN or infinity already: the starting weights are broken, or the last update overflowed`
+      : this.stepsDone > 0 ? `the weights have diverged; the learning rate (${learningRate} in this step) is likely too high`
+        : "the model overflows on these rows before any training";
+    return new TrainingError(`step ${this.stepsDone + 1}: the loss is ${loss} and its gradient norm ${gradientNorm}; rows ${examples.map(({ row }) => row).join(", ")}. Likely cause: ${cause}.`);
+  }
+}
