@@ -90,8 +90,9 @@ export function encodeDataset(examples: readonly Example[], tokenizer: Tokenizer
 
 /** How many tokens the tokenizer adds after a text (an end-of-sequence token, with some). Ours is written out already. */
 function appendedTokens(tokenizer: Tokenizer): number {
-  const plain = tokenizer.encode("a", { addSpecialTokens: false });
-  const full = tokenizer.encode("a");
+  const probe = `a${tokenizer.eosToken}`;
+  const plain = tokenizer.encode(probe, { addSpecialTokens: false });
+  const full = tokenizer.encode(probe);
   const before = full.findIndex((_, start) => plain.every((id, i) => full[start + i] === id));
   return full.length - plain.length - Math.max(before, 0);
 }
