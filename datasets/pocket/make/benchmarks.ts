@@ -1,0 +1,174 @@
+/**
+ * The thirteen pocket benchmarks, one for each row of the paper's Table 2, with the field names of the original data
+ * sets on Hugging Face, so that one reader serves both.
+ */
+import { seededRandom, shuffled } from "../../../lib/data/random";
+import { pick, pickSome } from "./choose";
+import type { Task } from "./instructions";
+import { CODES, FOREIGN, inLanguage, randomSentence, type Language } from "./languages";
+import { randomPuzzle, type Puzzle } from "./puzzles";
+import { FACTS, GOALS, KNOW_HOW, otherValues, questions, shortAnswer, statements, withArticle, type Fact } from "./world";
+
+export interface Benchmark {
+  task: string;
+  /** the row of Table 2 it stands for */
+  paperTask: string;
+  /** whose fields and prompts it has */
+  schema: "arc" | "piqa" | "truthfulqa-mc2" | "winogrande" | "truthfulqa-gen" | "wmt" | "alpaca-eval" | "pandalm";
+  type: "MC" | "G_S" | "G_L";
+  shots: number;
+  items: object[];
+  /** rows to draw the shots from */
+  fewShot?: object[];
+  /** text before every question, in place of TruthfulQA's six built-in ones */
+  primer?: string;
+  /** expected score of a random choice, 0 to 1 */
+  chance?: number;
+  languages?: { from: { code: string; name: Language }; to: { code: string; name: Language } };
+}
+
+const ARC_ITEMS = 120, ARC_SHOTS = 24, TRUTHFUL_ITEMS = 110, PUZZLE_ITEMS = 160, PUZZLE_SHOTS = 24, SENTENCES = 100;
+
+const LABELS = ["A", "B", "C", "D"];
+
+/** Which facts the benchmarks ask for; instructions may ask for the others. */
+const ASKED = (() => {
+  const random = seededRandom("asked facts");
+  const misbelieved = shuffled(FACTS.filter((fact) => fact.misbelief !== undefined && otherValues([...FACTS], fact).length >= 3), random);
+  const plain = shuffled(FACTS.filter((fact) => fact.misbelief === undefined && otherValues([...FACTS], fact).length >= 3), random);
+  return {
+    truthful: misbelieved.slice(0, TRUTHFUL_ITEMS),
+    primer: misbelieved.slice(TRUTHFUL_ITEMS, TRUTHFUL_ITEMS + 6),
+    arc: plain.slice(0, ARC_ITEMS),
+    arcShots: plain.slice(ARC_ITEMS, ARC_ITEMS + ARC_SHOTS),
+  };
+})();
+
+const askedIds = new Set(Object.values(ASKED).flat().map((fact) => fact.id));
+export const isAsked = (fact: Fact): boolean => askedIds.has(fact.id);
+
+function arcItem(fact: Fact): object {
+  const random = seededRandom("arc", fact.id);
+  const values = shuffled([fact.value, ...pickSome(otherValues([...FACTS], fact), 3, random)], random);
+  return {
+    id: fact.id,
+    question: pick(questions(fact), random),
+    choices: { text: values.map((value) => shortAnswer(fact, value)), label: LABELS },
+    answerKey: LABELS[values.indexOf(fact.value)],
+  };
+}
+
+function piqaItems(): object[] {
+  const random = seededRandom("piqa");
+  const item = (goal: string, good: string, bad: string): object => {
+    const label = random() < 0.5 ? 0 : 1;
+    const [sol1, sol2] = label === 0 ? [good, bad] : [bad, good];
+    return { goal: `How do you ${goal}?`, sol1, sol2, label };
+  };
+  const use = (tool: string, goal: string): string => `Take ${withArticle(tool)} and ${goal} with it.`;
+  const verb = (goal: string): string => goal.split(" ")[0];
+  const withTools = GOALS.flatMap(({ goal, tool }) => {
+    const able = new Set(GOALS.filter((other) => verb(other.goal) === verb(goal)).map((other) => other.tool));
+    const unable = [...new Set(GOALS.map((other) => other.tool))].filter((other) => !able.has(other));
+    return pickSome(unable, 2, random).map((wrong) => item(goal, use(tool, goal), use(wrong, goal)));
+  });
+  return [...withTools, ...KNOW_HOW.map(({ goal, good, bad }) => item(goal, good, bad))];
+}
+
+/** The question, all its true answers, and the common false one with some others. */
+function truthfulItem(fact: Fact): { question: string; truth: string[]; falsehood: string[] } {
+  const random = seededRandom("truthfulqa", fact.id);
+  const others = pickSome(otherValues([...FACTS], fact).filter((value) => value !== fact.misbelief), 2, random);
+  return {
+    question: pick(questions(fact), random),
+    truth: pickSome(statements(fact), 2 + Math.floor(random() * 2), random),
+    falsehood: [...pickSome(statements(fact, fact.misbelief), 2, random), ...others.map((value) => pick(statements(fact, value), random))],
+  };
+}
+
+function truthfulPrimer(): string {
+  return ASKED.primer.map((fact) => {
+    const { question, truth } = truthfulItem(fact);
+    return `Q: ${question}\nA: ${truth[0]}`;
+  }).join("\n\n");
+}
+
+function puzzleItems(): { items: object[]; fewShot: object[]; sentences: string[] } {
+  const random = seededRandom("winogrande");
+  const puzzles = new Map<string, Puzzle>();
+  while (puzzles.size < PUZZLE_ITEMS + PUZZLE_SHOTS) {
+    const puzzle = randomPuzzle(random);
+    puzzles.set(puzzle.sentence, puzzle);
+  }
+  const rows = [...puzzles.values()].map(({ sentence, options, answer }) => ({ sentence, option1: options[0], option2: options[1], answer: String(answer + 1) }));
+  return { items: rows.slice(0, PUZZLE_ITEMS), fewShot: rows.slice(PUZZLE_ITEMS), sentences: [...puzzles.keys()] };
+}
+
+/** Sentences to translate: the same ones for all three languages. */
+const SENTENCE_ITEMS = (() => {
+  const random = seededRandom("wmt");
+  const sentences = new Map<string, ReturnType<typeof randomSentence>>();
+  while (sentences.size < SENTENCES) {
+    const sentence = randomSentence(random);
+    sentences.set(inLanguage(sentence, "English"), sentence);
+  }
+  return sentences;
+})();
+
+/** Puzzles and sentences that only the benchmarks may use. */
+const RESERVED = new Set([...puzzleItems().sentences, ...SENTENCE_ITEMS.keys()]);
+export const isReserved = (text: string): boolean => RESERVED.has(text);
+
+/** All thirteen. `longForm` are the instructions (with reference outputs) of the two judged tasks. */
+export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }): Benchmark[] {
+  const puzzles = puzzleItems();
+  const truthful = ASKED.truthful.map(truthfulItem);
+  const primer = truthfulPrimer();
+  const share = truthful.map(({ truth, falsehood }) => truth.length / (truth.length + falsehood.length));
+  const benchmarks: Benchmark[] = [
+    { task: "pocket-arc", paperTask: "ARC Challenge", schema: "arc", type: "MC", shots: 5, chance: 0.25, items: ASKED.arc.map(arcItem), fewShot: ASKED.arcShots.map(arcItem) },
+    { task: "pocket-piqa", paperTask: "PIQA", schema: "piqa", type: "MC", shots: 0, chance: 0.5, items: piqaItems() },
+    {
+      task: "pocket-truthfulqa-mc2", paperTask: "TruthfulQA-MC2", schema: "truthfulqa-mc2", type: "MC", shots: 0, primer,
+      chance: Number((share.reduce((a, b) => a + b, 0) / share.length).toFixed(4)),
+      items: truthful.map(({ question, truth, falsehood }) => {
+        const targets = (choices: string[], count: number) => ({ choices, labels: choices.map((_, i) => (i < count ? 1 : 0)) });
+        return { question, mc1_targets: targets([truth[0], ...falsehood], 1), mc2_targets: targets([...truth, ...falsehood], truth.length) };
+      }),
+    },
+    { task: "pocket-winogrande", paperTask: "WinoGrande", schema: "winogrande", type: "MC", shots: 5, chance: 0.5, items: puzzles.items, fewShot: puzzles.fewShot },
+    {
+      task: "pocket-truthfulqa-gen", paperTask: "TruthfulQA-Gen", schema: "truthfulqa-gen", type: "G_S", shots: 0, primer,
+      items: truthful.map(({ question, truth, falsehood }, i) => ({
+        type: "Non-Adversarial", category: ASKED.truthful[i].subject.kind, question,
+        best_answer: truth[0], correct_answers: truth, incorrect_answers: falsehood, source: ASKED.truthful[i].id,
+      })),
+    },
+  ];
+  const paperPairs: Partial<Record<Language, [string, string]>> = { Frell: ["WMT14", "Fr"], Dorsk: ["WMT16", "De"], Rumi: ["WMT16", "Ro"] };
+  for (const foreign of FOREIGN) {
+    const [paperSet, paperCode] = paperPairs[foreign]!;
+    const items = [...SENTENCE_ITEMS.values()].map((sentence) => ({
+      translation: { [CODES.English]: inLanguage(sentence, "English"), [CODES[foreign]]: inLanguage(sentence, foreign) },
+    }));
+    for (const [from, to] of [["English", foreign], [foreign, "English"]] as const) {
+      benchmarks.push({
+        task: `pocket-wmt-${CODES[from]}-${CODES[to]}`,
+        paperTask: `${paperSet} ${from === "English" ? `En→${paperCode}` : `${paperCode}→En`}`,
+        schema: "wmt", type: "G_S", shots: 0, items,
+        languages: { from: { code: CODES[from], name: from }, to: { code: CODES[to], name: to } },
+      });
+    }
+  }
+  benchmarks.push(
+    {
+      task: "pocket-alpaca-eval", paperTask: "Alpaca Eval (Mixtral)", schema: "alpaca-eval", type: "G_L", shots: 0,
+      items: longForm.alpacaEval.map(({ instruction, output }) => ({ dataset: "pocket", instruction, output, generator: "pocket-world" })),
+    },
+    {
+      task: "pocket-pandalm", paperTask: "PandaLM", schema: "pandalm", type: "G_L", shots: 0,
+      items: longForm.pandaLm.map(({ instruction, input, output, topic }, idx) => ({ idx, motivation_app: topic, instruction, input, output })),
+    },
+  );
+  return benchmarks;
+}

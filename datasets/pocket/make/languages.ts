@@ -1,0 +1,96 @@
+/**
+ * The three other languages of the pocket world. Their words are one proto root an idea, changed by each language's
+ * sound laws; each has its own articles, agreement and word order, so that translating takes more than a word list:
+ *
+ * | language | stands for | order | article | adjective |
+ * |---|---|---|---|---|
+ * | Frell | French   | subject verb object | before the noun, lo or la by its class | after the noun, ends like it |
+ * | Dorsk | German   | subject object verb | before the noun, da for people and animals, du for things | before the noun, ends in -en |
+ * | Rumi  | Romanian | verb subject object | a word ul or ua after the noun by its class | after the article, unchanged |
+ */
+import { capital } from "./world";
+
+export type Language = "English" | "Frell" | "Dorsk" | "Rumi";
+
+export const FOREIGN: readonly Language[] = ["Frell", "Dorsk", "Rumi"];
+
+/** Codes for the translation files, as en, fr, de, ro in WMT. */
+export const CODES: Record<Language, string> = { English: "en", Frell: "fl", Dorsk: "dk", Rumi: "rm" };
+
+const ANIMATE = ["fox", "owl", "cow", "frog", "bee", "duck", "goat", "horse", "mouse", "bear", "hen", "wolf", "baker", "smith", "farmer", "fisher"];
+const THINGS = ["bread", "cheese", "soup", "honey", "boat", "bell", "lamp", "knife"];
+const PLACES = ["forest", "hill", "lake", "town", "house"];
+const ADJECTIVES = ["red", "white", "black", "green", "brown", "big", "small", "old"];
+const VERBS = ["sees", "likes", "finds", "wants", "takes", "hears"];
+const PREPOSITIONS = ["in", "near"];
+
+export interface NounPhrase { noun: string; adjective?: string }
+
+/** "The red fox sees the bell near the lake." as its parts. */
+export interface Sentence { subject: NounPhrase; verb: string; object: NounPhrase; place?: { preposition: string; noun: string } }
+
+/** Proto roots C V C V: the first three sounds are different for every idea. */
+const ROOTS = new Map<string, string>();
+{
+  const consonants = "ptkmnlrs", vowels = "aeiou";
+  const ideas = [...ANIMATE, ...THINGS, ...PLACES, ...ADJECTIVES, ...VERBS, ...PREPOSITIONS];
+  ideas.forEach((idea, i) => {
+    const c1 = consonants[i % 8], v1 = vowels[(i + Math.floor(i / 8)) % 5], c2 = consonants[(i * 3 + Math.floor(i / 8) + 1) % 8];
+    ROOTS.set(idea, c1 + v1 + c2 + (i % 2 ? "a" : "o"));
+  });
+}
+
+const SOUND_LAWS: Record<Exclude<Language, "English">, Record<string, string>> = {
+  Frell: { k: "ch", s: "j" },
+  Dorsk: { p: "b", t: "d", k: "g", l: "w" },
+  Rumi: { r: "v", n: "sh", e: "i", a: "e" },
+};
+
+/** The stem of an idea in a language: its root after the sound laws, without the class vowel. */
+function stem(idea: string, language: Exclude<Language, "English">): string {
+  const root = ROOTS.get(idea);
+  if (!root) throw new Error(`The languages have no word for "${idea}".`);
+  return [...root.slice(0, 3)].map((sound) => SOUND_LAWS[language][sound] ?? sound).join("");
+}
+
+const classVowel = (noun: string): string => ROOTS.get(noun)!.charAt(3);
+
+const nounPhrase: Record<Language, (np: NounPhrase) => string> = {
+  English: ({ noun, adjective }) => ["the", adjective, noun].filter(Boolean).join(" "),
+  Frell: ({ noun, adjective }) => {
+    const vowel = classVowel(noun);
+    return [`l${vowel}`, stem(noun, "Frell") + vowel, adjective && stem(adjective, "Frell") + vowel].filter(Boolean).join(" ");
+  },
+  Dorsk: ({ noun, adjective }) => [ANIMATE.includes(noun) ? "da" : "du", adjective && `${stem(adjective, "Dorsk")}en`, stem(noun, "Dorsk")].filter(Boolean).join(" "),
+  Rumi: ({ noun, adjective }) => [stem(noun, "Rumi"), classVowel(noun) === "o" ? "ul" : "ua", adjective && stem(adjective, "Rumi")].filter(Boolean).join(" "),
+};
+
+/** A noun or adjective as the dictionary lists it. */
+export const dictionaryForm = (idea: string, language: Language): string =>
+  language === "English" ? idea : [...ANIMATE, ...THINGS, ...PLACES].includes(idea) ? nounPhrase[language]({ noun: idea }) : stem(idea, language);
+
+export const NOUNS: readonly string[] = [...ANIMATE, ...THINGS, ...PLACES];
+
+/** The sentence in a language, capitalized and with its full stop. */
+export function inLanguage({ subject, verb, object, place }: Sentence, language: Language): string {
+  const np = nounPhrase[language];
+  const where = place && [language === "English" ? place.preposition : stem(place.preposition, language), np({ noun: place.noun })].join(" ");
+  const parts = {
+    English: () => [np(subject), verb, np(object), where],
+    Frell: () => [np(subject), `${stem(verb, "Frell")}e`, np(object), where],
+    Dorsk: () => [np(subject), where, np(object), `${stem(verb, "Dorsk")}t`],
+    Rumi: () => [stem(verb, "Rumi"), np(subject), np(object), where],
+  }[language]();
+  return capital(`${parts.filter(Boolean).join(" ")}.`);
+}
+
+/** A random sentence that makes sense in the world's grammar. */
+export function randomSentence(random: () => number): Sentence {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
+  const phrase = (noun: string): NounPhrase => ({ noun, ...(random() < 0.5 ? { adjective: pick(ADJECTIVES) } : {}) });
+  const subject = phrase(pick(ANIMATE));
+  const verb = pick(VERBS);
+  const objects = [...ANIMATE, ...THINGS].filter((noun) => noun !== subject.noun);
+  const object = phrase(pick(objects));
+  return { subject, verb, object, ...(random() < 0.35 ? { place: { preposition: pick(PREPOSITIONS), noun: pick(PLACES) } } : {}) };
+}
