@@ -86,14 +86,10 @@ async function openSession(): Promise<{ browser: Browser; page: Page }> {
 async function launch(): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   const failures: string[] = [];
-  for (const find of [installedBrowsers, packagedBrowser]) {
-    let candidates: Candidate[] = [];
-    try {
-      candidates = find();
-    } catch (error) {
-      failures.push(firstLine(error));
-    }
-    for (const { path, env } of candidates) {
+  // One after the other: unpacking the packaged browser is for machines that have no other.
+  const finders = process.env.CHROME_PATH ? [namedBrowser] : [installedBrowsers, packagedBrowser];
+  for (const find of finders) {
+    for (const { path, env } of find()) {
       try {
         return await chromium.launch({
           executablePath: path,
@@ -104,27 +100,24 @@ async function launch(): Promise<Browser> {
           handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
         });
       } catch (error) {
-        failures.push(`${path}: ${firstLine(error)}`);
+        failures.push(`- ${path}: ${firstLine(error)}`);
       }
     }
   }
-  throw new PromptlossError(
+  throw new PromptlossError([
     "Exporting figures needs Chromium or Chrome, and none could be started. Install one (Debian, Ubuntu: "
-    + "apt-get install chromium), or set CHROME_PATH to its program file.\n"
-    + failures.map((failure) => `- ${failure}`).join("\n"),
-  );
+    + "apt-get install chromium), or set CHROME_PATH to its program file.", ...failures].join("\n"));
 }
 
 function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0];
 }
 
+function namedBrowser(): Candidate[] {
+  return [{ path: process.env.CHROME_PATH! }];
+}
+
 function installedBrowsers(): Candidate[] {
-  const named = process.env.CHROME_PATH;
-  if (named) {
-    if (!existsSync(named)) throw new PromptlossError(`CHROME_PATH is ${named}, which does not exist`);
-    return [{ path: named }];
-  }
   const folders = (process.env.PATH ?? "").split(delimiter);
   return NAMES.flatMap((name) => {
     const folder = folders.find((one) => existsSync(join(one, name)));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { fromRoot } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "./figure";
 import { COLUMN_INCHES } from "./theme";
@@ -16,6 +17,11 @@ export interface ExportedFiles {
   svg: string;
   png: string;
   csv: string;
+}
+
+/** Where a figure or table of that name is exported to: `figures/` in `PROMPTLOSS_OUT`, or in `out`. */
+export function figurePath(name: string): string {
+  return join(fromRoot(process.env.PROMPTLOSS_OUT || "out"), "figures", name);
 }
 
 /**

@@ -1,0 +1,102 @@
+import type { Figure, Layout, Row, Trace } from "./figure";
+import { groupBy } from "./group";
+import { legendsHeight, panelGrid, topLegends } from "./panels";
+import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
+
+/** Tokens of one example: its fields alone, without template and special tokens. */
+export interface LengthRow {
+  dataset: string;
+  instruction: number;
+  input: number;
+  completion: number;
+}
+
+const COLUMNS = 3;
+const PARTS = ["prompt", "completion"] as const;
+
+/**
+ * How long prompts (instruction and input) and completions are: the share of rows in each length bin, one panel a
+ * data set. Bins are half octaves (0, 1, 2, 3, 4–5, 6–7, 8–11, 12–15, 16–23, …), so that short and long texts both show.
+ */
+export function lengthHistograms(rows: readonly LengthRow[], options: { look?: Look } = {}): Figure {
+  const look = lookOf(rows, options.look);
+  const groups = groupBy(rows, (row) => row.dataset);
+  const datasets = look.datasets.filter((name) => groups.has(name));
+  const longest = rows.reduce((most, row) => Math.max(most, row.completion, row.instruction + row.input), 1);
+  const edges = binEdges(longest);
+
+  const width = Math.round(PAGE_INCHES * 144);
+  const panelRows = Math.ceil(datasets.length / COLUMNS);
+  const margin = { l: 62, r: 10, t: legendsHeight([PARTS], width, SMALL) + 28, b: 56 };
+  const height = margin.t + margin.b + panelRows * 160 + (panelRows - 1) * 66;
+  const grid = panelGrid({ count: datasets.length, columns: COLUMNS, width, height, margin, gap: { x: 18, y: 66 } });
+  const axes: Layout = {};
+  const data: Trace[] = PARTS.map((part) => ({
+    type: "scatter", mode: "lines", name: part, x: [null], y: [null], ...partStyle(part, INK),
+  }));
+  const plotted: Row[] = [];
+  for (const [i, dataset] of datasets.entries()) {
+    const place = grid[i];
+    const group = groups.get(dataset)!;
+    const { color } = datasetStyle(look, dataset);
+    axes[place.xaxis] = { ...axis(place.isBottom ? "tokens" : null), ...lengthTicks(edges), anchor: place.y, domain: place.domain.x, showgrid: false };
+    axes[place.yaxis] = { ...axis(place.isLeft ? "share of rows" : null), anchor: place.x, domain: place.domain.y,
+      matches: i === 0 ? undefined : "y", showticklabels: place.isLeft, rangemode: "tozero", tickformat: ".0%", showgrid: true };
+    for (const part of PARTS) {
+      const lengths = group.map((row) => (part === "prompt" ? row.instruction + row.input : row.completion));
+      const counts = histogram(lengths, edges);
+      plotted.push(...counts.map((count, bin): Row => ({
+        dataset, part, from: edges[bin], to: edges[bin + 1] - 1, rows: count, share: count / group.length,
+      })));
+      // A point at each bin's start, and one at the end of the last: a line of horizontal and vertical steps.
+      const shares = counts.map((count) => count / group.length);
+      data.push({
+        type: "scatter", mode: "lines", xaxis: place.x, yaxis: place.y, name: part, showlegend: false, hoverinfo: "y+name",
+        x: edges.map((_, bin) => bin), y: [...shares, shares[shares.length - 1]], ...partStyle(part, color),
+      });
+    }
+  }
+  return {
+    name: "length-histograms",
+    spec: {
+      data,
+      layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
+        ...axes, ...topLegends([PARTS], { width, height }, SMALL), margin, showlegend: true,
+        annotations: datasets.map((name, i) => panelTitle(name, grid[i].center, grid[i].top)),
+      }),
+    },
+    rows: plotted,
+    caption: "Lengths of prompts (instruction and input) and completions in tokens, fields only, without template and special tokens. "
+      + "Share of rows by length; bins of half an octave.",
+  };
+}
+
+function partStyle(part: (typeof PARTS)[number], color: string): Trace {
+  return part === "prompt"
+    ? { line: { color, width: LINE, shape: "hv", dash: "dot" } }
+    : { line: { color, width: LINE, shape: "hv" }, fill: "tozeroy", fillcolor: translucent(color) };
+}
+
+function translucent(color: string): string {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+  return `rgba(${r},${g},${b},0.25)`;
+}
+
+/** 0, 1, 2, 3, 4, 6, 8, 12, 16, …: the first edge above `longest` is the last. */
+function binEdges(longest: number): number[] {
+  const edges = [0, 1, 2, 3];
+  for (let octave = 4; edges[edges.length - 1] <= longest; octave *= 2) edges.push(octave, octave * 1.5);
+  while (edges[edges.length - 2] > longest) edges.pop();
+  return edges;
+}
+
+function histogram(values: number[], edges: number[]): number[] {
+  const counts = new Array<number>(edges.length - 1).fill(0);
+  for (const value of values) counts[edges.findIndex((_, bin) => value < edges[bin + 1])]++;
+  return counts;
+}
+
+function lengthTicks(edges: number[]): Layout {
+  const labelled = edges.flatMap((edge, bin) => (edge === 1 || Math.log2(edge) % 2 === 0 ? [bin] : []));
+  return { tickvals: labelled, ticktext: labelled.map((bin) => String(edges[bin])), range: [0, edges.length - 1], tickangle: 0 };
+}

@@ -1,0 +1,146 @@
+import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import { DataFrame } from "danfojs-node";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Example } from "../data/example";
+import { describeDataset } from "../data/statistics";
+import type { Tokenizer } from "../data/tokenizer";
+import type { Run } from "../runs/store";
+import { toCsv, writeWhole } from "./export";
+import type { Row } from "./figure";
+import { mean } from "./group";
+import { weightLabel } from "./theme";
+
+/** A table of the paper: as it is read, and its numbers in full. */
+export interface Table {
+  /** File name without extension, for example "table1". */
+  name: string;
+  frame: DataFrame;
+  rows: Row[];
+  caption: string;
+}
+
+/** Writes a table's numbers as `<path>.csv` and the table as it is read as `<path>.tex`, for LaTeX with booktabs. */
+export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">, path: string): { csv: string; tex: string } {
+  const stem = path.replace(/\.(csv|tex)$/i, "");
+  mkdirSync(dirname(stem), { recursive: true });
+  writeWhole(`${stem}.csv`, toCsv(rows));
+  writeWhole(`${stem}.tex`, toLatex(frame, caption));
+  return { csv: `${stem}.csv`, tex: `${stem}.tex` };
+}
+
+/** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
+export interface DatasetRow {
+  dataset: string;
+  rows: number | null;
+  instruction: { mean: number; sd: number };
+  input: { mean: number; sd: number };
+  completion: { mean: number; sd: number };
+  totalTokens: number;
+  generationRatio: number;
+  meanOfRatios: number | null;
+}
+
+/** Table 1 as published (LLaMA tokenizer). Its text calls R_g of AlpacaData 0.327 once; 3.27 is what the means give. */
+export const PAPER_TABLE1: readonly DatasetRow[] = [
+  paperRow("AlpacaData", [13.40, 4.97], [6.25, 14.38], [64.51, 64.85], 4_376_482, 3.27),
+  paperRow("AlpacaDataCleaned", [14.21, 9.95], [6.42, 17.65], [162.74, 150.89], 9_490_837, 7.83),
+  paperRow("AlpacaDataShort", [16.93, 13.10], [162.34, 151.69], [14.62, 10.99], 10_035_667, 0.082),
+];
+
+function paperRow(dataset: string, instruction: number[], input: number[], completion: number[], totalTokens: number, generationRatio: number): DatasetRow {
+  const moments = ([average, sd]: number[]): { mean: number; sd: number } => ({ mean: average, sd });
+  return {
+    dataset, rows: null, instruction: moments(instruction), input: moments(input), completion: moments(completion),
+    totalTokens, generationRatio, meanOfRatios: null,
+  };
+}
+
+/** One row of {@link table1}. */
+export function datasetRow(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): DatasetRow {
+  return { dataset, ...describeDataset(examples, tokenizer) };
+}
+
+/**
+ * Table 1, data set statistics: mean (standard deviation) of tokens by field, totals, and the generation ratio R_g,
+ * with the paper's own rows below for orientation.
+ */
+export function table1(datasets: readonly DatasetRow[]): Table {
+  const rows = [...datasets.map((row) => ({ source: "this study", ...row })), ...PAPER_TABLE1.map((row) => ({ source: "paper", ...row }))];
+  const moments = ({ mean: average, sd }: { mean: number; sd: number }): string => `${average.toFixed(2)} (${sd.toFixed(2)})`;
+  return {
+    name: "table1",
+    frame: new DataFrame(rows.map((row) => ({
+      Dataset: row.source === "paper" ? `${row.dataset} (paper)` : row.dataset,
+      Rows: row.rows?.toLocaleString("en-US") ?? "",
+      Instruction: moments(row.instruction), Input: moments(row.input), Completion: moments(row.completion),
+      "Total tokens": row.totalTokens.toLocaleString("en-US"), R_g: String(Number(row.generationRatio.toPrecision(3))),
+    }))),
+    rows: rows.map((row): Row => ({
+      source: row.source, dataset: row.dataset, rows: row.rows,
+      instructionMean: row.instruction.mean, instructionSd: row.instruction.sd, inputMean: row.input.mean, inputSd: row.input.sd,
+      completionMean: row.completion.mean, completionSd: row.completion.sd,
+      totalTokens: row.totalTokens, generationRatio: row.generationRatio, meanOfRatios: row.meanOfRatios,
+    })),
+    caption: "Data set statistics: mean (standard deviation) of tokens by field, without template and special tokens; "
+      + "R_g is the mean completion length over the mean prompt length.",
+  };
+}
+
+/**
+ * One row a run: its factors, how much it was trained on, and its losses as means over the last tenth of its steps.
+ * Run times are in the runs' records; they are left out here, since they differ each time.
+ */
+export function runTable(runs: readonly Run[]): DataFrame {
+  return new DataFrame(runs.map(runRow));
+}
+
+type Loss = "loss" | "promptLoss" | "completionLoss";
+
+function runRow({ id, status, recipe, records }: Run): Row {
+  const last = records.slice(-Math.max(1, Math.floor(records.length / 10)));
+  const final = (key: Loss): number | null => {
+    const values = last.flatMap((record) => record[key] ?? []);
+    return values.length > 0 ? mean(values) : null;
+  };
+  return {
+    run: id, status, model: recipe.model.name, dataset: recipe.data.name, plw: recipe.plw, normalizer: recipe.normalizer, seed: recipe.seed,
+    steps: records.length, tokens: records.reduce((sum, record) => sum + record.tokens, 0),
+    loss: final("loss"), promptLoss: final("promptLoss"), completionLoss: final("completionLoss"),
+  };
+}
+
+/**
+ * A loss by data set and model (rows) and PLW (columns), at the end of training as in {@link runTable}, averaged
+ * over seeds and normalizers. Combinations without a run are empty.
+ */
+export function lossByWeight(runs: readonly Run[], loss: Loss = "completionLoss"): DataFrame {
+  const rows = runs.map(runRow).filter((row) => row[loss] !== null);
+  if (rows.length === 0) return new DataFrame([]);
+  const means = new DataFrame(rows).groupby(["dataset", "model", "plw"]).agg({ [loss]: "mean" });
+  const cells = means.values as [string, string, number, number][];
+  const plws = [...new Set(cells.map(([, , plw]) => plw))].sort((a, b) => a - b);
+  const names = [...new Map(rows.map((row) => [`${row.dataset}\n${row.model}`, row])).values()];
+  return new DataFrame(names.map(({ dataset, model }) => ({
+    dataset, model,
+    ...Object.fromEntries(plws.map((plw) => [
+      `PLW ${weightLabel(plw)}`, cells.find((cell) => cell[0] === dataset && cell[1] === model && cell[2] === plw)?.[3] ?? null,
+    ])),
+  })));
+}
+
+function toLatex(frame: DataFrame, caption: string): string {
+  const values = frame.values as unknown[][];
+  const isNumber = (column: number): boolean => values.every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
+  const line = (cells: unknown[]): string => `${cells.map((cell) => escapeLatex(String(cell ?? ""))).join(" & ")} \\\\`;
+  return [
+    "\\begin{table}", "\\centering", `\\begin{tabular}{${frame.columns.map((_, i) => (isNumber(i) ? "r" : "l")).join("")}}`, "\\toprule",
+    line(frame.columns), "\\midrule", ...values.map(line), "\\bottomrule", "\\end{tabular}", `\\caption{${escapeLatex(caption)}}`, "\\end{table}", "",
+  ].join("\n");
+}
+
+function escapeLatex(text: string): string {
+  return text
+    .replace(/[\\{}$&#%_^~]/g, (sign) => ({ "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}" })[sign] ?? `\\${sign}`)
+    .replace(/R\\_g/g, "$R_g$");
+}
