@@ -33,7 +33,7 @@ function thrownError(thrown, cells, root) {
   return { ename, evalue, traceback: lines };
 
   function isOurs(line) {
-    return line.includes(`${root}/kernel/`) || line.includes("(node:") || line.includes("at node:") || line.includes("at new Promise (<anonymous>)");
+    return line.includes(`${root}/kernel/`) || line.includes("(node:") || line.includes("at node:") || /at new Promise \(<anonymous>\)|lines matching cause/.test(line);
   }
 }
 
@@ -71,7 +71,7 @@ function excerpt(code, line, count) {
 }
 
 function isFrame(line) {
-  return /^\s+at /.test(line);
+  return /^\s+(at |\.\.\. \d+ lines matching cause)/.test(line);
 }
 
 function safely(compute) {

@@ -51,7 +51,7 @@ class Executor {
       if (this.#running.interrupted) return { status: "error", error: interruptedError("") };
       return { status: "ok", result };
     } catch (error) {
-      if (this.#running.interrupted) return { status: "error", error: interruptedError(this.#running.abandoned ? " What it started may still be running: it does not watch interruptSignal()." : "") };
+      if (this.#running.interrupted) return { status: "error", error: interruptedError(this.#running.abandoned ? ABANDONED : messageOf(error)) };
       return { status: "error", error: error instanceof CompileError ? error.content : this.#describe(error) };
     } finally {
       this.#running = null;
@@ -127,6 +127,8 @@ class Executor {
   }
 }
 
+const ABANDONED = "What it started may still be running: it does not watch interruptSignal().";
+
 class CompileError extends Error {
   constructor(content) {
     super(content.evalue);
@@ -135,8 +137,13 @@ class CompileError extends Error {
 }
 
 function interruptedError(detail) {
-  const evalue = `The cell was interrupted.${detail}`;
+  const evalue = `The cell was interrupted.${detail ? ` ${detail}` : ""}`;
   return { ename: "Interrupted", evalue, traceback: [`Interrupted: ${evalue}`] };
+}
+
+/** What the code that was stopped says about it, such as where it will continue. */
+function messageOf(error) {
+  return error instanceof Interrupted || error?.name === "AbortError" ? "" : String(error?.message ?? error);
 }
 
 function define(variables, name, { get, value }) {

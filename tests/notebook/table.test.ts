@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { escapeHtml } from "../../lib/notebook/html";
+import { numberFormat, tableHtml, tableOfRows, tableText } from "../../lib/notebook/table";
+
+test("text from data cannot become HTML, in content or attribute", () => {
+  assert.equal(escapeHtml(`<a href="x" title='y'>&`), "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;");
+  const html = tableHtml({ columns: ["<b>"], values: [["<script>alert(1)</script>"]] }, { caption: "<i>" });
+  assert.doesNotMatch(html, /<(b|script|i)>/);
+  assert.match(html, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);
+});
+
+test("columns get one number of decimals; whole numbers and wide ranges keep their digits", () => {
+  const write = (...values: number[]): string[] => values.map(numberFormat(values));
+  assert.deepEqual(write(1, 20, 42333), ["1", "20", "42333"]);
+  assert.deepEqual(write(0.123456, 1.5, NaN), ["0.123", "1.500", "NaN"]);
+  assert.deepEqual(write(0, 5e-4, 2.236e-3, 0.02463, 1), ["0", "0.0005", "0.002236", "0.02463", "1"]);
+  assert.deepEqual(write(1.5e-9, 2.25e-9), ["1.5e-9", "2.25e-9"]);
+  assert.deepEqual(write(123456.78, 2000.5), ["123457", "2001"]);
+  assert.deepEqual(write(123456.78, 0.5), ["123457", "0.5"]);
+});
+
+test("numbers are right-aligned, missing values empty, long tables end with a count", () => {
+  const table = tableOfRows([{ set: "Short", loss: 1.25 }, { set: "Tiny", loss: null }, { set: "x", loss: 3.5, note: [1] }]);
+  assert.deepEqual(table.columns, ["set", "loss", "note"]);
+  assert.equal(tableText(table, { caption: "Losses", maxRows: 2 }), [
+    "Losses",
+    "set     loss  note",
+    "-----  -----  ----",
+    "Short  1.250",
+    "Tiny",
+    "… 1 more rows",
+  ].join("\n"));
+  const html = tableHtml(table);
+  assert.match(html, /<td style="text-align: right;[^"]*">1\.250<\/td>/);
+  assert.match(html, /<td style="text-align: left;[^"]*">Short<\/td>/);
+  assert.match(html, />\[1\]</);
+});
+
+test("an index that says more than a count is shown", () => {
+  assert.match(tableText({ columns: ["a"], values: [[1], [2]], index: ["x", "y"] }), /^\s+a\n[- ]+\nx\s+1\ny\s+2$/);
+  assert.doesNotMatch(tableText({ columns: ["a"], values: [[7], [8]], index: [0, 1] }), /\b[01]\b/);
+});
