@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "../../lib/data/random";
+import { locateJsonError, parseJson, readJson } from "../../lib/data/read-json";
+import { temporaryFiles } from "./fixtures";
+
+const put = temporaryFiles();
+
+test("good JSON is read as it is", () => {
+  assert.deepEqual(readJson(put("good.json", '{"a": [1, -2.5e3, true, null, "\\u00e9"]}')), { a: [1, -2500, true, null, "é"] });
+});
+
+test("the place of a fault is found", () => {
+  for (const [text, line, column, found] of [
+    ["", 1, 1, "the end of the text"],
+    ["[1, 2", 1, 6, "the end of the text"],
+    ["[1, 2,]", 1, 7, '"]"'],
+    ["[1 2]", 1, 4, '"2]"'],
+    ["{\n  \"a\": 1,\n}", 3, 1, '"}"'],
+    ['{"a" 1}', 1, 6, '"1}"'],
+    ["{a: 1}", 1, 2, '"a: 1}"'],
+    ['["a\nb"]', 1, 2, '"\\"a"'],
+    ["[NaN]", 1, 2, '"NaN]"'],
+    ["[01]", 1, 3, '"1]"'],
+    ["[] []", 1, 4, '"[]"'],
+    ["[1}", 1, 3, '"}"'],
+    ['["\\x"]', 1, 2, '"\\"\\\\x\\"]"'],
+  ] as const) {
+    assert.throws(() => JSON.parse(text));
+    assert.deepEqual(locateJsonError(text), { line, column, found }, text);
+  }
+  assert.throws(() => parseJson("[1,\n x]", "study.json"), /^DataError: study\.json: not valid JSON at line 2, column 2: found "x]" \(/);
+});
+
+test("wherever one wrong character breaks a text, the fault is found where Node finds it, if it says where", () => {
+  const good = JSON.stringify({ rows: [{ a: "x y", b: [1.5, -2e-3, true, false, null] }, { c: {}, d: [] }] }, null, 1);
+  const random = seededRandom("read-json");
+  let compared = 0;
+  for (let trial = 0; trial < 3000; trial++) {
+    const at = Math.floor(random() * good.length);
+    const broken = good.slice(0, at) + "#,:]}\"1"[Math.floor(random() * 7)]! + good.slice(at + 1);
+    let message: string;
+    try { JSON.parse(broken); continue; } catch (error) { message = (error as Error).message; }
+    const { line, column } = locateJsonError(broken);
+    const position = /^Expected .* at position (\d+)/.exec(message);
+    if (position === null) continue;
+    const before = broken.slice(0, Number(position[1])).split("\n");
+    assert.deepEqual([line, column], [before.length, before.at(-1)!.length + 1], `${message} in ${broken}`);
+    compared++;
+  }
+  assert.ok(compared > 500, String(compared));
+});
