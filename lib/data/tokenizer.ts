@@ -16,7 +16,7 @@ export interface Tokenizer {
   readonly eosToken: string;
   /** the tokenizer's own pad token, else EOS; either may be a real token, so padding is masked by length */
   readonly padId: number;
-  /** Special tokens written out in `text` are recognised. `addSpecialTokens` (default true) adds BOS and the like as the tokenizer defines. */
+  /** Special tokens written out in `text` are recognized. `addSpecialTokens` (default true) adds BOS and the like as the tokenizer defines. */
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   /** `skipSpecialTokens` defaults to false. */
   decode(ids: number[], options?: { skipSpecialTokens?: boolean }): string;

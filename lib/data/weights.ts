@@ -3,7 +3,7 @@ import { DataError } from "./errors";
 
 /**
  * The ten prompt loss weights of the paper's grid (§4.1), as published. The fifth and eighth look like slips of
- * digits: their neighbours' geometric means are 2.236e-2 and 2.236e-1, as with 2.236e-3.
+ * digits: their neighbors' geometric means are 2.236e-2 and 2.236e-1, as with 2.236e-3.
  */
 export const PAPER_WEIGHTS: readonly number[] = Object.freeze([0, 5e-4, 2.236e-3, 1e-2, 2.463e-2, 5e-2, 1e-1, 2.463e-1, 5e-1, 1]);
 

@@ -61,14 +61,14 @@ test("special tokens come from special_tokens_map.json, then by id from generati
   assert.equal(ids.padId, 2, "a model's pad id is not the tokenizer's pad token, as in Transformers");
 });
 
-test("an EOS token that tokenizer.json has in its vocabulary only is recognised in texts, as Transformers does", () => {
+test("an EOS token that tokenizer.json has in its vocabulary only is recognized in texts, as Transformers does", () => {
   const json = llamaJson();
   json.added_tokens = [];
   const tokenizer = loadTokenizer(variant("llama", { "tokenizer.json": json }));
   assert.deepEqual(tokenizer.encode("ends</s>"), EXPECTED.llama.idsWithSpecialTokens[EXPECTED.texts.indexOf("ends</s>")]);
 });
 
-test("a token that only tokenizer_config.json adds is recognised", () => {
+test("a token that only tokenizer_config.json adds is recognized", () => {
   const dir = variant("llama", { "tokenizer_config.json": { eos_token: "</s>", added_tokens_decoder: { 420: { content: "<|user|>", special: true } } } });
   const tokenizer = loadTokenizer(dir);
   assert.equal(tokenizer.vocabularySize, 421);
