@@ -82,7 +82,7 @@ export const kernel = {
   /** Rows (m, …) added up at int32 indices (m) into (size, …): the gradient of `gather`. */
   scatterSum: (rows: Tensor, indices: Tensor, size: number) =>
     backend.executeSingleOutput("UnsortedSegmentSum", [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
-      [rows, indices, constant(size)]),
+      [rows, indices, tf.scalar(size, "int32")]),
   /** Cross entropy (m) of logits (m, v) against int32 labels (m), and its gradient (m, v): softmax − one-hot. */
   softmaxCrossEntropy: (logits: Tensor, labels: Tensor) =>
     backend.executeMultipleOutputs("SparseSoftmaxCrossEntropyWithLogits", [float, type("Tlabels", TF_INT32)], [logits, labels], 2) as [Tensor, Tensor],
@@ -90,7 +90,7 @@ export const kernel = {
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
 
-// Axes and sizes recur at every call: each is made once and kept.
+// Axes recur at every call: each is made once and kept.
 const constants = new Map<number, Tensor>();
 
 function constant(value: number): Tensor {

@@ -1,8 +1,7 @@
-import { encodeDataset, type EncodedExample } from "../data/encode";
+import { checkPromptLossWeight, encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
-import { checkPromptLossWeight } from "../data/weights";
 import type { CausalLM } from "../model/llama";
 import { tf } from "../model/tensorflow";
 import { checkNormalizer, lossCoefficients, microBatchLoss, type Normalizer } from "./loss";

@@ -1,8 +1,7 @@
 // The bare training loop, without disk: an optimizer step at a time.
 import { optimizerBatches } from "../data/batches";
-import type { EncodedDataset, EncodedExample } from "../data/encode";
+import { checkPromptLossWeight, type EncodedDataset, type EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
-import { checkPromptLossWeight } from "../data/weights";
 import type { CausalLM } from "../model/llama";
 import type { HostTensor } from "../model/safetensors";
 import { kernel, tf, type Tensor } from "../model/tensorflow";

@@ -1,0 +1,170 @@
+// The decoder against PyTorch 2.13 and Transformers 5.23.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { readWeights } from "../../lib/model/directory";
+import { createModel, loadModel } from "../../lib/model/llama";
+import { readSafetensors, writeSafetensors } from "../../lib/model/safetensors";
+import { tf } from "../../lib/model/tensorflow";
+import { SHARED, needsShared } from "../support/shared";
+import { TINY } from "../support/tiny-model";
+import { Worst } from "./close";
+
+const FIXTURES = join(__dirname, "fixtures");
+const scratch = mkdtempSync(join(tmpdir(), "promptloss-model-"));
+after(() => rmSync(scratch, { recursive: true }));
+
+test("a tiny model with an untied head and Llama 3 scaling: logits and greedy continuations", async () => {
+  const reference = JSON.parse(readFileSync(join(FIXTURES, "torch.json"), "utf8")) as { items: { ids: number[] }[]; lastLogits: number[][]; greedy: number[][] };
+  const model = loadModel(join(FIXTURES, "llama3-untied"));
+  const worst = new Worst("logit, absolute");
+  reference.items.forEach(({ ids }, i) => {
+    model.logits(ids).at(-1)!.forEach((logit, j) => worst.see(Math.abs(logit - reference.lastLogits[i][j]), `item ${i}, token ${j}`));
+  });
+  worst.atMost(1e-4);
+  const together = await model.generate(reference.items.map(({ ids }) => ids), { maxNewTokens: 20 });
+  assert.deepEqual(together.map(({ ids }) => ids), reference.greedy);
+  const alone = await model.generate(reference.items[1].ids, { maxNewTokens: 20 });
+  assert.deepEqual(alone.ids, reference.greedy[1]);
+  model.dispose();
+});
+
+const DEV = ["reference", "torch", "dev.json"];
+
+// Worst residuals seen: logits 1.7e-5, log-likelihood 5.7e-5.
+test("stories260K: logits, greedy text and log-likelihoods", needsShared(...DEV), async () => {
+  const reference = JSON.parse(readFileSync(join(SHARED, ...DEV), "utf8")) as {
+    rows: { ids: number[]; logits: { positions: Record<string, number[]> } }[];
+    generation: { prompt: string; generated_ids: number[]; text: string }[];
+    loglikelihood: { context: string; continuation: string; sum: number; is_greedy: boolean }[];
+  };
+  const model = loadModel(join(SHARED, "models", "stories260K"));
+  const logits = new Worst("logit, absolute");
+  for (const [i, row] of reference.rows.entries()) {
+    const all = model.logits(row.ids);
+    for (const [position, expected] of Object.entries(row.logits.positions)) {
+      expected.forEach((logit, j) => logits.see(Math.abs(logit - all[Number(position)][j]), `row ${i}, position ${position}, token ${j}`));
+    }
+  }
+  logits.atMost(3e-4);
+  const prompts = reference.generation.map(({ prompt }) => prompt);
+  const maxNewTokens = Math.max(...reference.generation.map(({ generated_ids }) => generated_ids.length));
+  for (const [i, { ids, text }] of (await model.generate(prompts, { maxNewTokens })).entries()) {
+    assert.deepEqual(ids, reference.generation[i].generated_ids);
+    assert.equal(text, reference.generation[i].text);
+  }
+  const sums = new Worst("log-likelihood, absolute");
+  for (const { context, continuation, sum, is_greedy } of reference.loglikelihood) {
+    const actual = model.logLikelihood(context, continuation);
+    sums.see(Math.abs(actual.sum - sum), continuation);
+    assert.equal(actual.isGreedy, is_greedy, continuation);
+  }
+  sums.atMost(1e-3);
+  model.dispose();
+});
+
+test("saved and loaded again, a model is the same; sampling depends on nothing but the seed", async () => {
+  const model = createModel(TINY, 5);
+  const dir = join(scratch, "saved");
+  model.save(dir);
+  const again = loadModel(dir);
+  assert.equal(again.digest, model.digest);
+  assert.notEqual(createModel(TINY, 6).digest, model.digest);
+  const sample = (seed: number) => again.generate([[1, 2, 3], [4]], { maxNewTokens: 12, temperature: 1, seed });
+  assert.deepEqual(await sample(1), await sample(1));
+  assert.notDeepEqual(await sample(1), await sample(2));
+});
+
+test("sampling draws tokens as often as their probabilities say", async () => {
+  const model = createModel(TINY, 8);
+  const [logits] = model.logits([7]);
+  const weights = Array.from(logits, (x) => Math.exp(x / 0.05));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const draws = 4000;
+  const counts = new Array<number>(TINY.vocabularySize).fill(0);
+  for (const { ids } of await model.generate(Array.from({ length: draws }, () => [7]), { maxNewTokens: 1, temperature: 0.05, seed: 3, batchSize: 1000 })) counts[ids[0]]++;
+  const chiSquared = counts.reduce((sum, n, i) => sum + (n - draws * weights[i] / total) ** 2 / (draws * weights[i] / total), 0);
+  assert.ok(chiSquared < 49 + 5 * Math.sqrt(98), `χ² ${chiSquared} on 49 degrees of freedom`);
+});
+
+test("shards and 16-bit weights load as what they stand for", () => {
+  const dir = join(FIXTURES, "llama3-untied");
+  const weights = [...readWeights(dir)];
+  const sharded = join(scratch, "sharded");
+  loadModel(dir).save(sharded);
+  rmSync(join(sharded, "model.safetensors"));
+  const parts = [weights.slice(0, 7), weights.slice(7)];
+  parts.forEach((part, i) => writeSafetensors(join(sharded, `part-${i}.safetensors`), new Map(part)));
+  writeFileSync(join(sharded, "model.safetensors.index.json"), JSON.stringify({ weight_map: Object.fromEntries(parts.flatMap((part, i) => part.map(([name]) => [name, `part-${i}.safetensors`]))) }));
+  assert.equal(loadModel(sharded).digest, loadModel(dir).digest);
+
+  const header = (dtype: string) => {
+    const json = JSON.stringify({ x: { dtype, shape: [6], data_offsets: [0, 12] } });
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(json.length));
+    return Buffer.concat([length, Buffer.from(json)]);
+  };
+  const halves = (values: number[]) => Buffer.from(Uint16Array.from(values).buffer);
+  const file = join(scratch, "half.safetensors");
+  writeFileSync(file, Buffer.concat([header("F16"), halves([0x3c00, 0xc000, 0x0001, 0x03ff, 0x7c00, 0x3555])]));
+  assert.deepEqual([...readSafetensors(file).get("x")!.data], [1, -2, 2 ** -24, 1023 * 2 ** -24, Infinity, 0.333251953125]);
+  writeFileSync(file, Buffer.concat([header("BF16"), halves([0x3f80, 0xc000, 0x0000, 0x3eab, 0x7f80, 0x4049])]));
+  assert.deepEqual([...readSafetensors(file).get("x")!.data], [1, -2, 0, 0.333984375, Infinity, 3.140625]);
+});
+
+test("what cannot be loaded is refused with file and reason", () => {
+  const dir = join(scratch, "broken");
+  const good = createModel(TINY, 5);
+  const attempt = (change: (dir: string) => void) => { rmSync(dir, { recursive: true, force: true }); good.save(dir); change(dir); return () => loadModel(dir); };
+  const config = (change: Record<string, unknown>) => (d: string) => {
+    const path = join(d, "config.json");
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));
+  };
+  const file = (change: (bytes: Buffer) => Buffer) => (d: string) => {
+    const path = join(d, "model.safetensors");
+    writeFileSync(path, change(readFileSync(path)));
+  };
+  assert.throws(attempt(config({ model_type: "gpt2" })), /"model_type" is "gpt2", which is not implemented/);
+  assert.throws(attempt(config({ hidden_act: "gelu" })), /"hidden_act" is "gelu"/);
+  assert.throws(attempt(config({ attention_bias: true })), /"attention_bias" is true/);
+  assert.throws(attempt(config({ sliding_window: 4096 })), /"sliding_window" is 4096/);
+  assert.throws(attempt(config({ quantization_config: { bits: 4 } })), /"quantization_config"/);
+  assert.throws(attempt(config({ rope_scaling: { rope_type: "yarn", factor: 4 } })), /rope type "yarn" is not implemented/);
+  assert.throws(attempt(config({ hidden_size: 32 })), /tensor "model.embed_tokens.weight" has shape \[50, 16\]; config.json asks for \[50, 32\]/);
+  assert.throws(attempt(config({ num_hidden_layers: 3 })), /9 tensors are missing: model.layers.2/);
+  assert.throws(attempt(config({ num_hidden_layers: 1 })), /9 tensors belong to no LLaMA layer/);
+  assert.throws(attempt(file((bytes) => bytes.subarray(0, bytes.length - 100))), /model.safetensors: tensor ".*" lies at bytes .*truncated or damaged/);
+  assert.throws(attempt(file((bytes) => { bytes.writeBigUInt64LE(1n << 60n); return bytes; })), /claims a header of 1152921504606847000 bytes in a file of/);
+  assert.throws(attempt(file((bytes) => { bytes[8] = 0x5b; return bytes; })), /header is not valid JSON/);
+  assert.throws(attempt(file(() => Buffer.alloc(3))), /3 bytes is too short/);
+  assert.throws(attempt((d) => rmSync(join(d, "config.json"))), /config.json: not found/);
+  assert.throws(attempt((d) => rmSync(join(d, "model.safetensors"))), /neither model.safetensors nor/);
+  const escape = attempt((d) => {
+    rmSync(join(d, "model.safetensors"));
+    writeFileSync(join(d, "model.safetensors.index.json"), JSON.stringify({ weight_map: { x: "../../secret.safetensors" } }));
+  });
+  assert.throws(escape, /"..\/..\/secret.safetensors" is no file name within this folder/);
+  assert.ok(existsSync(dir));
+});
+
+test("ids outside the vocabulary, empty and overlong sequences are refused", () => {
+  const model = createModel(TINY, 5);
+  assert.throws(() => model.logits([1, 50]), /token id 50 is outside the model's vocabulary of 50/);
+  assert.throws(() => model.logits([]), /empty sequence/);
+  assert.throws(() => model.logits(new Array<number>(65).fill(1)), /65 tokens is longer than the model's context of 64/);
+});
+
+test("inference and generation leave no tensor behind", async () => {
+  const model = createModel(TINY, 5);
+  const use = async () => {
+    model.logits([1, 2, 3]);
+    model.logLikelihood([1, 2], [3, 4]);
+    await model.generate([[1, 2], [3]], { maxNewTokens: 5 });
+  };
+  await use();
+  const before = tf.memory().numTensors;
+  await use();
+  assert.equal(tf.memory().numTensors, before);
+});

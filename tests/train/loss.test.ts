@@ -1,0 +1,98 @@
+// Properties of the weighted loss that hold whatever the model is.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EncodedExample } from "../../lib/data/encode";
+import { seededRandom } from "../../lib/data/random";
+import { createModel } from "../../lib/model/llama";
+import { tf } from "../../lib/model/tensorflow";
+import { NORMALIZERS, checkNormalizer, lossCoefficients, microBatchLoss } from "../../lib/train/loss";
+import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
+import { Worst, relative } from "../model/close";
+import { TINY } from "../support/tiny-model";
+
+const random = seededRandom("loss test");
+const sequence = (length: number, promptLength: number, row: number): EncodedExample =>
+  ({ row, ids: Array.from({ length }, () => Math.floor(random() * TINY.vocabularySize)), promptLength, lostCompletionTokens: 0 });
+const EXAMPLES = [sequence(20, 12, 0), sequence(11, 4, 1), sequence(26, 25, 2), sequence(8, 8, 3)];
+const model = createModel({ ...TINY }, 3);
+
+const gradientOf = (examples: EncodedExample[], coefficients: Float32Array[]) => {
+  const { gradients } = microBatchLoss(model, examples, coefficients, true);
+  return new Map([...gradients!].map(([name, tensor]) => [name, tensor.dataSync<"float32">()]));
+};
+
+test("PLW 0 gives the gradients of masking the prompt, PLW 1 those of the unmasked sequence", () => {
+  const masked = EXAMPLES.map(({ ids, promptLength }) => Float32Array.from(ids.slice(1), (_, i) => (i + 1 >= promptLength ? 1 : 0)));
+  const whole = EXAMPLES.map(({ ids }) => new Float32Array(ids.length - 1).fill(1));
+  for (const [plw, plain] of [[0, masked], [1, whole]] as const) {
+    const count = plain.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0);
+    const expected = gradientOf(EXAMPLES, plain.map((row) => row.map((x) => x / count)));
+    const actual = gradientOf(EXAMPLES, lossCoefficients(EXAMPLES, plw, "weights").perExample);
+    for (const [name, values] of expected) assert.deepEqual(actual.get(name), values, `PLW ${plw}, ${name}`);
+  }
+});
+
+test("padding, order and accumulation change neither loss nor gradient norm", () => {
+  const worst = new Worst("relative to one batch");
+  for (const normalizer of NORMALIZERS) {
+    for (const plw of [0, 0.05, 1]) {
+      const whole = encodedLoss(model, EXAMPLES, { plw, normalizer, microBatchSize: 4 });
+      for (const [examples, microBatchSize] of [[EXAMPLES, 1], [EXAMPLES, 3], [[...EXAMPLES].reverse(), 2]] as const) {
+        const parts = encodedLoss(model, examples, { plw, normalizer, microBatchSize });
+        worst.see(relative(parts.loss, whole.loss), `${normalizer}, PLW ${plw}`);
+        worst.see(relative(parts.gradientNorm, whole.gradientNorm), `${normalizer}, PLW ${plw}`);
+      }
+    }
+  }
+  worst.atMost(1e-6);
+});
+
+test("the normalizers' denominators, by hand", () => {
+  const pair = [{ row: 0, ids: [1, 2, 3, 4, 5], promptLength: 3, lostCompletionTokens: 0 }, { row: 1, ids: [1, 2, 3], promptLength: 3, lostCompletionTokens: 0 }];
+  const denominator = (plw: number, normalizer: (typeof NORMALIZERS)[number]) => lossCoefficients(pair, plw, normalizer).denominator;
+  assert.equal(denominator(0.5, "weights"), 2 + 0.5 * 4);
+  assert.equal(denominator(0.5, "tokens"), 6);
+  assert.equal(denominator(0, "tokens"), 2);
+  assert.equal(denominator(0.5, "completion"), 2);
+  assert.equal(denominator(0.5, "sequence"), 2);
+  assert.equal(denominator(0, "sequence"), 1);
+  assert.deepEqual(lossCoefficients(pair, 0.5, "sequence").perExample[0], Float32Array.from([0.5 / 6, 0.5 / 6, 1 / 6, 1 / 6]));
+});
+
+test("a batch in which nothing counts has loss 0 and gradient 0", () => {
+  for (const normalizer of NORMALIZERS) {
+    const result = encodedLoss(model, [EXAMPLES[3]], { plw: 0, normalizer, microBatchSize: 1 });
+    assert.equal(result.loss, 0);
+    assert.equal(result.gradientNorm, 0);
+    assert.equal(result.completionLoss, null);
+    assert.ok(result.promptLoss! > 0);
+  }
+});
+
+test("an unknown normalizer is refused with the known ones", () => {
+  assert.throws(() => checkNormalizer("mean"), /"mean" does not exist; choose one of weights, tokens, completion, sequence/);
+});
+
+// Central differences in float32: loss ~4, so a step of 2e-2 leaves about 1e-5 of rounding against slopes of 1e-3 and more.
+test("the gradient of the whole model agrees with central differences along random directions", () => {
+  const worst = new Worst("slope, relative");
+  for (const normalizer of NORMALIZERS) {
+    const { perExample } = lossCoefficients(EXAMPLES, 0.3, normalizer);
+    const gradient = gradientOf(EXAMPLES, perExample);
+    for (const name of model.parameters.keys()) {
+      const original = model.parameters.get(name)!.dataSync<"float32">().slice();
+      const shape = model.parameters.get(name)!.shape;
+      const slope = gradient.get(name)!;
+      const length = Math.sqrt(slope.reduce((sum, x) => sum + x * x, 0));
+      const step = 2e-2; // along the unit gradient, where the slope is its length
+      const at = (sign: number) => {
+        model.replaceParameter(name, tf.tensor(original.map((x, i) => x + sign * step * slope[i] / length), shape));
+        return microBatchLoss(model, EXAMPLES, perExample, false).sums.loss;
+      };
+      const difference = (at(1) - at(-1)) / (2 * step);
+      model.replaceParameter(name, tf.tensor(original, shape));
+      worst.see(relative(difference, length), `${normalizer}, ${name}: difference ${difference}, gradient ${length}`);
+    }
+  }
+  worst.atMost(1e-2);
+});

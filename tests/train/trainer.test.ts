@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EncodedDataset } from "../../lib/data/encode";
+import { seededRandom } from "../../lib/data/random";
+import { createModel, type CausalLM } from "../../lib/model/llama";
+import { tf } from "../../lib/model/tensorflow";
+import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/train/hyperparameters";
+import { scheduleFactor } from "../../lib/train/schedule";
+import { Trainer } from "../../lib/train/trainer";
+import { TINY } from "../support/tiny-model";
+
+const random = seededRandom("trainer test");
+const dataset: EncodedDataset = {
+  truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [],
+  examples: Array.from({ length: 40 }, (_, row) => {
+    const length = 6 + Math.floor(random() * 30);
+    // Every token follows from the one before it, so there is something to learn.
+    const ids = [Math.floor(random() * TINY.vocabularySize)];
+    while (ids.length < length) ids.push((ids.at(-1)! * 7 + 3) % TINY.vocabularySize);
+    return { row, ids, promptLength: 1 + Math.floor(length / 2), lostCompletionTokens: 0 };
+  }),
+};
+const hyperparameters: Hyperparameters = { ...ALPACA_HYPERPARAMETERS, learningRate: 1e-2, batchSize: 8, microBatchSize: 4, epochs: 2, maxLength: 64 };
+const trainerFor = (model: CausalLM, change: Partial<Hyperparameters> = {}, plw = 0.1) =>
+  new Trainer(model, dataset, { plw, normalizer: "weights", seed: 42, hyperparameters: { ...hyperparameters, ...change } });
+
+test("training lowers the loss and records what each step did", () => {
+  const trainer = trainerFor(createModel(TINY, 1), { epochs: 12 });
+  const records = Array.from({ length: trainer.totalSteps }, () => trainer.step());
+  assert.equal(trainer.totalSteps, 60);
+  assert.ok(records.at(-1)!.completionLoss! < 0.5 * records[0].completionLoss!);
+  assert.deepEqual(records.map(({ step }) => step), records.map((_, i) => i + 1));
+  const tokens = records.slice(0, 5).reduce((sum, record) => sum + record.tokens, 0);
+  assert.equal(tokens, dataset.examples.reduce((sum, { ids }) => sum + ids.length, 0));
+  assert.equal(records[0].learningRate, 0);
+  assert.throws(() => trainer.step(), /all 60 steps are done/);
+});
+
+test("the schedules are Transformers'", () => {
+  assert.deepEqual([0, 1, 2, 3, 4].map((step) => scheduleFactor("cosine", step, 6, 2)), [0, 0.5, 1, 0.5 * (1 + Math.cos(Math.PI / 4)), 0.5 * (1 + Math.cos(Math.PI / 2))]);
+  assert.deepEqual([0, 1, 5].map((step) => scheduleFactor("constant", step, 6, 0)), [1, 1, 1]);
+});
+
+test("a restored trainer goes on to the same bits", () => {
+  const straight = createModel(TINY, 2);
+  const whole = trainerFor(straight);
+  while (whole.stepsDone < whole.totalSteps) whole.step();
+
+  const first = createModel(TINY, 2);
+  const begun = trainerFor(first);
+  for (let i = 0; i < 7; i++) begun.step();
+  const state = begun.state();
+  const second = createModel(TINY, 99);
+  const resumed = trainerFor(second);
+  resumed.restore(state, 7);
+  while (resumed.stepsDone < resumed.totalSteps) resumed.step();
+  assert.equal(second.digest, straight.digest);
+  assert.notEqual(first.digest, straight.digest);
+});
+
+test("200 steps: no tensor is left behind, resident memory stays flat within 5 %", () => {
+  const model = createModel({ ...TINY, hiddenSize: 64, intermediateSize: 128, headSize: 16 }, 4);
+  const trainer = trainerFor(model, { epochs: 60 });
+  for (let i = 0; i < 60; i++) trainer.step(); // allocators and compiled code settle
+  const tensors = tf.memory().numTensors;
+  const settled = process.memoryUsage.rss();
+  for (let i = 0; i < 200; i++) {
+    trainer.step();
+    assert.equal(tf.memory().numTensors, tensors, `after step ${60 + i + 1}`);
+  }
+  const growth = process.memoryUsage.rss() / settled - 1;
+  assert.ok(growth < 0.05, `resident memory grew by ${(100 * growth).toFixed(1)} %`);
+  trainer.dispose();
+  model.dispose();
+});
+
+test("a loss that is no number stops the run with step, rows and cause; the weights stay", () => {
+  const model = createModel(TINY, 3);
+  const trainer = trainerFor(model, { learningRate: 1e30, warmupRatio: 0, maxGradientNorm: null });
+  trainer.step();
+  assert.throws(() => { for (let i = 0; i < 5; i++) trainer.step(); }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the weights have diverged; the learning rate|weight ".*" holds NaN)/);
+});
+
+test("impossible settings are refused by name", () => {
+  const model = createModel(TINY, 3);
+  assert.throws(() => trainerFor(model, {}, -0.1), /prompt loss weight \(plw\): -0.1/);
+  assert.throws(() => trainerFor(model, {}, Number.NaN), /prompt loss weight \(plw\): NaN/);
+  assert.throws(() => trainerFor(model, {}, "0.1" as unknown as number), /prompt loss weight \(plw\): "0.1" \(string\)/);
+  assert.throws(() => trainerFor(model, { batchSize: 0 }), /hyperparameter batchSize must be a whole number of at least 1, not 0/);
+  assert.throws(() => trainerFor(model, { schedule: "linear" as "cosine" }), /hyperparameter schedule must be "cosine" or "constant", not "linear"/);
+  assert.throws(() => trainerFor(model, { maxLength: 100 }), /maxLength is 100, but the model's context is 64/);
+});
+
+test("a batch that lost every completion trains on nothing and says so", () => {
+  const lost: EncodedDataset = { ...dataset, examples: dataset.examples.map((example) => ({ ...example, promptLength: example.ids.length })) };
+  const model = createModel(TINY, 3);
+  const before = model.digest;
+  const record = new Trainer(model, lost, { plw: 0, normalizer: "weights", seed: 1, hyperparameters: { ...hyperparameters, warmupRatio: 0 } }).step();
+  assert.equal(record.loss, 0);
+  assert.equal(record.gradientNorm, 0);
+  assert.match(record.note!, /no token of this batch has a weight above 0/);
+  assert.equal(model.digest, before);
+});
