@@ -91,6 +91,7 @@ test("beyond it: everything long is inverted, then rows go by a threshold", () =
     // one row fewer left out would miss the target
     const last = plan.dropped.reduce((best, row) => (own[row]! < own[best]! ? row : best));
     assert.ok(ratio(all.filter((_, row) => !dropped.has(row) || row === last)) > target);
+    assert.deepEqual(generationRatioPlan(rows, plan.generationRatio, words, { seed: 1 }).dropped, plan.dropped, "a ratio that is met exactly is enough");
     assert.deepEqual(plan.inverted, longCompletionRows(countTokens(rows, words)).filter((row) => !dropped.has(row)));
   }
 });
