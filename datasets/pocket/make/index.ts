@@ -1,18 +1,35 @@
 /**
  * Rebuilds the pocket data: `node --import tsx datasets/pocket/make/index.ts data|models`.
- * `data` writes tokenizer, instruction sets and benchmarks; `models` pre-trains the two pocket models.
+ * `data` writes tokenizer, instruction sets and benchmarks; `models` pre-trains the two pocket models side by side,
+ * each in a process of one thread, since sums depend on the thread count.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { makeData, writeFiles } from "./data";
+import { POCKET_MODELS, pretrain } from "./pretrain";
 
 const ROOT = join(__dirname, "..");
 
-const what = process.argv[2];
-if (what === "data") {
-  const files = makeData();
-  writeFiles(files, ROOT);
-  console.log(`${files.size} files written below ${ROOT}`);
-} else {
-  console.error(`"${what ?? ""}" is not known: say "data" or "models"`);
-  process.exitCode = 2;
+async function trainBoth(): Promise<void> {
+  const env = { ...process.env, TF_NUM_INTRAOP_THREADS: "1", TF_NUM_INTEROP_THREADS: "1", OMP_NUM_THREADS: "1", CUDA_VISIBLE_DEVICES: "-1" };
+  await Promise.all(Object.keys(POCKET_MODELS).map(async (name) => {
+    const [code] = await once(spawn(process.execPath, ["--import", "tsx", __filename, name], { env, stdio: "inherit" }), "exit");
+    if (code !== 0) throw new Error(`pre-training ${name} ended with exit status ${String(code)}`);
+  }));
 }
+
+async function main(what = ""): Promise<void> {
+  if (what === "data") {
+    const files = makeData();
+    writeFiles(files, ROOT);
+    console.log(`${files.size} files written below ${ROOT}`);
+  } else if (what === "models") await trainBoth();
+  else if (what in POCKET_MODELS) pretrain(what, ROOT);
+  else throw new Error(`"${what}" is not known: say "data" or "models"`);
+}
+
+main(process.argv[2]).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

@@ -124,13 +124,13 @@ const WITH_INPUT: ((random: Random) => Draft)[] = [
 
 /** Share of tasks with a non-empty input; about 40 % of Alpaca's have one. */
 const INPUT_SHARE = 0.38;
-const CLEANED_ROWS = 280, PLAIN_ROWS = 380, SHARED_ROWS = 220, HELD_OUT_ROWS = 120, JUDGED_ROWS = 100;
+const CLEANED_ROWS = 280, PLAIN_ROWS = 350, SHARED_ROWS = 220, HELD_OUT_ROWS = 120, JUDGED_ROWS = 100;
 /** The lengths aimed at, in tokens; outputs end at the next full stop, or before when there is no more to say. */
 interface Lengths { long: [number, number]; short: [number, number] }
-const CLEANED_LENGTHS: Lengths = { long: [100, 126], short: [12, 76] };
-const PLAIN_LENGTHS: Lengths = { long: [8, 56], short: [4, 44] };
+const CLEANED_LENGTHS: Lengths = { long: [110, 132], short: [10, 54] };
+const PLAIN_LENGTHS: Lengths = { long: [8, 52], short: [4, 40] };
 /** No output is longer, so that nearly all rows fit into 208 tokens in every set. */
-const LONGEST = 128;
+const LONGEST = 134;
 
 function outputOf({ topic, sentences, least }: Draft, lengths: Lengths, tokenizer: Tokenizer, random: Random): string {
   const aim = between(...lengths[LONG_TOPICS.has(topic) ? "long" : "short"], random);

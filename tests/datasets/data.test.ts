@@ -1,0 +1,177 @@
+// The committed pocket data: it is what its maker writes, it has the paper's ratios in kind, and its benchmarks are sound.
+// Run: node --import tsx --test tests/datasets/data.test.ts
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { encodeDataset } from "../../lib/data/encode";
+import { readExamples, type Example } from "../../lib/data/example";
+import { describeDataset } from "../../lib/data/statistics";
+import { ALPACA_TEMPLATE } from "../../lib/data/template";
+import { loadTokenizer } from "../../lib/data/tokenizer";
+import { invertLongCompletions, toGenerationRatio } from "../../lib/data/transforms";
+import { makeData } from "../../datasets/pocket/make/data";
+import { FOREIGN, NOUNS, dictionaryForm, inLanguage, randomSentence } from "../../datasets/pocket/make/languages";
+import { FACTS, otherValues, shortAnswer, statements } from "../../datasets/pocket/make/world";
+import { seededRandom } from "../../lib/data/random";
+import { POCKET, manifest, readLines, type ArcItem, type PiqaItem, type TruthfulItem, type WinoGrandeItem } from "./multiple-choice";
+
+const tokenizer = loadTokenizer(join(POCKET, "tokenizer"));
+const plain = readExamples(join(POCKET, "instructions", "plain.json"));
+const cleaned = readExamples(join(POCKET, "instructions", "cleaned.json"));
+const heldOut = readExamples(join(POCKET, "instructions", "heldout.json"));
+const sets: Record<string, Example[]> = {
+  plain, cleaned,
+  short: invertLongCompletions(cleaned, tokenizer),
+  medium: toGenerationRatio(cleaned, 1, tokenizer, { seed: 42 }),
+  tiny: toGenerationRatio(cleaned, 0.042, tokenizer, { seed: 42 }),
+};
+
+test("the committed files are what the maker writes", () => {
+  for (const [name, content] of makeData()) {
+    assert.ok(readFileSync(join(POCKET, name), "utf8") === content, `datasets/pocket/${name} differs from what its maker writes; run it again: node --import tsx datasets/pocket/make/index.ts data`);
+  }
+});
+
+test("the five sets have the paper's generation ratios in kind", () => {
+  // Table 1 and section 6. Seen: 3.317, 7.913, 0.0735, 1.000, 0.0420.
+  const expected = { plain: [3.27, 0.2], cleaned: [7.83, 0.2], short: [0.082, 0.009], medium: [1, 0.02], tiny: [0.042, 0.002] };
+  for (const [name, [ratio, tolerance]] of Object.entries(expected)) {
+    const { generationRatio } = describeDataset(sets[name], tokenizer);
+    assert.ok(Math.abs(generationRatio - ratio) <= tolerance, `${name}: R_g is ${generationRatio.toFixed(4)}, not ${ratio} ± ${tolerance}`);
+  }
+  for (const rows of [plain, cleaned, heldOut]) {
+    const share = rows.filter((row) => row.input !== "").length / rows.length;
+    assert.ok(share > 0.35 && share < 0.42, `${share} of the rows have an input`);
+  }
+});
+
+test("rows fit: at most 2 % of any set lose a part of their completion at 208 tokens, none loses it whole", () => {
+  for (const [name, rows] of Object.entries({ ...sets, heldOut })) {
+    const { truncated, withoutCompletion } = encodeDataset(rows, tokenizer, { maxLength: 208, name });
+    assert.ok(truncated.length <= 0.02 * rows.length, `${name}: ${truncated.length} rows are cut`);
+    assert.deepEqual(withoutCompletion, [], name);
+  }
+});
+
+test("a run of the study trains on at least 50,000 tokens", () => {
+  const { hyperparameters } = JSON.parse(readFileSync(join(POCKET, "..", "..", "studies", "pocket.json"), "utf8")) as { hyperparameters: { epochs: number; maxLength: number } };
+  for (const [name, rows] of Object.entries(sets)) {
+    const perEpoch = encodeDataset(rows, tokenizer, { maxLength: hyperparameters.maxLength }).examples.reduce((sum, { ids }) => sum + ids.length, 0);
+    assert.ok(perEpoch * hyperparameters.epochs >= 50_000, `${name}: ${perEpoch * hyperparameters.epochs} tokens`);
+  }
+});
+
+test("no instruction occurs twice, and held-out rows are in no training set", () => {
+  const key = ({ instruction, input }: Example): string => `${instruction}\n${input}`;
+  for (const rows of [cleaned, plain, heldOut]) assert.equal(new Set(rows.map(key)).size, rows.length);
+  const trained = new Set([...cleaned, ...plain].map(key));
+  assert.deepEqual(heldOut.filter((row) => trained.has(key(row))), []);
+  const outputs = new Set([...cleaned, ...plain].map((row) => row.output));
+  assert.deepEqual(heldOut.filter((row) => row.output.split(" ").length > 12 && outputs.has(row.output)), []);
+});
+
+test("thirteen benchmarks, one for each row of Table 2, of at least 100 items", () => {
+  const entries = manifest();
+  assert.deepEqual(entries.map(({ paperTask, type }) => `${paperTask}: ${type}`), [
+    "ARC Challenge: MC", "PIQA: MC", "TruthfulQA-MC2: MC", "WinoGrande: MC", "TruthfulQA-Gen: G_S",
+    "WMT14 En→Fr: G_S", "WMT14 Fr→En: G_S", "WMT16 En→De: G_S", "WMT16 De→En: G_S", "WMT16 En→Ro: G_S", "WMT16 Ro→En: G_S",
+    "Alpaca Eval (Mixtral): G_L", "PandaLM: G_L",
+  ]);
+  for (const { task, count, file } of entries) {
+    const items = readLines(file);
+    assert.equal(items.length, count, task);
+    assert.ok(count >= 100, `${task} has ${count} items`);
+    assert.equal(new Set(items.map((item) => JSON.stringify(item))).size, count, `${task} has an item twice`);
+  }
+});
+
+test("labels are in range and choices differ", () => {
+  for (const file of ["pocket-arc.jsonl", "pocket-arc-fewshot.jsonl"]) {
+    for (const { choices, answerKey, question } of readLines<ArcItem>(file)) {
+      assert.deepEqual(choices.label, ["A", "B", "C", "D"], question);
+      assert.equal(new Set(choices.text).size, 4, question);
+      assert.ok(choices.label.includes(answerKey), question);
+    }
+  }
+  for (const { goal, sol1, sol2, label } of readLines<PiqaItem>("pocket-piqa.jsonl")) {
+    assert.notEqual(sol1, sol2, goal);
+    assert.ok(label === 0 || label === 1, goal);
+  }
+  for (const { question, mc2_targets: { choices, labels } } of readLines<TruthfulItem>("pocket-truthfulqa-mc2.jsonl")) {
+    assert.equal(new Set(choices).size, choices.length, question);
+    assert.equal(choices.length, labels.length, question);
+    assert.ok(labels.includes(1) && labels.includes(0), question);
+  }
+  for (const file of ["pocket-winogrande.jsonl", "pocket-winogrande-fewshot.jsonl"]) {
+    for (const { sentence, option1, option2, answer } of readLines<WinoGrandeItem>(file)) {
+      assert.equal(sentence.split("_").length, 2, sentence);
+      assert.notEqual(option1, option2, sentence);
+      assert.ok(answer === "1" || answer === "2", sentence);
+    }
+  }
+  // the right answer stands at every place about equally often: 4 sd of a fair draw
+  const share = (values: boolean[]): number => values.filter(Boolean).length / values.length;
+  const arc = readLines<ArcItem>("pocket-arc.jsonl");
+  for (const letter of "ABCD") assert.ok(Math.abs(share(arc.map(({ answerKey }) => answerKey === letter)) - 0.25) < 4 * Math.sqrt(0.1875 / arc.length), letter);
+  assert.ok(Math.abs(share(readLines<PiqaItem>("pocket-piqa.jsonl").map(({ label }) => label === 1)) - 0.5) < 0.17);
+  assert.ok(Math.abs(share(readLines<WinoGrandeItem>("pocket-winogrande.jsonl").map(({ answer }) => answer === "1")) - 0.5) < 0.16);
+});
+
+test("answers agree with the world, and wrong choices are wrong in it", () => {
+  const byId = new Map(FACTS.map((fact) => [fact.id, fact]));
+  assert.equal(byId.size, FACTS.length);
+  for (const { id, choices, answerKey, question } of readLines<ArcItem>("pocket-arc.jsonl")) {
+    const fact = byId.get(id)!;
+    const right = choices.label.indexOf(answerKey);
+    assert.equal(choices.text[right], shortAnswer(fact), question);
+    const wrong = otherValues([...FACTS], fact).map((value) => shortAnswer(fact, value));
+    for (const [i, text] of choices.text.entries()) assert.ok(i === right || wrong.includes(text), `${question} ${text}`);
+  }
+  const gen = readLines<{ question: string; correct_answers: string[]; incorrect_answers: string[]; source: string }>("pocket-truthfulqa-gen.jsonl");
+  for (const [i, { question, correct_answers, incorrect_answers, source }] of gen.entries()) {
+    const fact = byId.get(source)!;
+    for (const text of correct_answers) assert.ok(statements(fact).includes(text), text);
+    for (const text of incorrect_answers) assert.ok(!statements(fact).includes(text), text);
+    const mc = readLines<TruthfulItem>("pocket-truthfulqa-mc2.jsonl")[i];
+    assert.equal(mc.question, question);
+    assert.deepEqual(mc.mc2_targets.choices.filter((_, c) => mc.mc2_targets.labels[c] === 1), correct_answers);
+  }
+  for (const fact of FACTS) if (fact.misbelief !== undefined) assert.ok(otherValues([...FACTS], fact).includes(fact.misbelief), fact.id);
+});
+
+test("benchmark items occur in no instruction set", () => {
+  const rows = [...plain, ...cleaned, ...heldOut].flatMap(({ instruction, input, output }) => [instruction, input, output]);
+  const texts = manifest().flatMap(({ schema, file }) => readLines<Record<string, unknown>>(file).flatMap((item) => {
+    switch (schema) {
+      case "arc": case "truthfulqa-mc2": case "truthfulqa-gen": return [item.question];
+      case "piqa": return [item.goal];
+      case "winogrande": return [item.sentence, String(item.sentence).replace("_", String(item.answer === "1" ? item.option1 : item.option2))];
+      case "wmt": return Object.values(item.translation as Record<string, string>);
+      default: return [];
+    }
+  }));
+  const found = texts.filter((text) => rows.some((row) => row.includes(String(text))));
+  assert.deepEqual(found, []);
+  const pairs = new Set([...plain, ...cleaned, ...heldOut].map(({ instruction, input }) => `${instruction}\n${input}`));
+  const judged = ["pocket-alpaca-eval.jsonl", "pocket-pandalm.jsonl"].flatMap((file) => readLines<Example>(file));
+  assert.deepEqual(judged.filter(({ instruction, input }) => pairs.has(`${instruction}\n${input ?? ""}`)), []);
+});
+
+test("the languages tell all words apart, and no two sentences have the same translation", () => {
+  for (const language of FOREIGN) {
+    assert.equal(new Set(NOUNS.map((noun) => dictionaryForm(noun, language))).size, NOUNS.length);
+    const random = seededRandom("languages test");
+    const sentences = new Map(Array.from({ length: 3000 }, () => randomSentence(random)).map((s) => [inLanguage(s, "English"), s]));
+    assert.equal(new Set([...sentences.values()].map((s) => inLanguage(s, language))).size, sentences.size, language);
+  }
+});
+
+test("the tokenizer takes any text and has the template's words whole", () => {
+  for (const text of ["The fox lives in a den.", "naïve 漢字 🦊\t\n  x", " leading and trailing ", "</s> in a text"]) {
+    assert.equal(tokenizer.decode(tokenizer.encode(text, { addSpecialTokens: false })), text);
+  }
+  assert.equal(tokenizer.encode("fox")[0], tokenizer.bosId);
+  const length = (text: string): number => tokenizer.encode(text.replace(/\{.*?\}/g, "")).length;
+  assert.ok(length(ALPACA_TEMPLATE.withInput) <= 45 && length(ALPACA_TEMPLATE.withoutInput) <= 31);
+});
