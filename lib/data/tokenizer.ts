@@ -145,8 +145,9 @@ function addedTokens(json: JsonObject, config: JsonObject, named: JsonObject): A
   const vocabulary = (json.model as JsonObject).vocab;
   for (const role of ["bos", "eos", "unk", "pad"]) {
     const content = tokenText(named[`${role}_token`]);
-    if (content === undefined || has(content) || !isObject(vocabulary) || typeof vocabulary[content] !== "number") continue;
-    added.push({ ...plain, content, id: vocabulary[content] });
+    if (content === undefined || has(content) || !isObject(vocabulary)) continue;
+    const id = vocabulary[content];
+    if (typeof id === "number") added.push({ ...plain, content, id });
   }
   return added;
 }
