@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { ModelError } from "../data/errors";
+import { sha256 } from "../data/digest";
+import { loadTokenizer } from "../data/tokenizer";
+import { readSafetensorsShapes } from "../model/safetensors";
+import { readJsonIfAny, writeFileAtomic } from "./files";
+
+interface Entry { stamp: string; value: unknown }
+
+/**
+ * What was computed from files, remembered as long as they keep size and times, in `.digests.json` of the store:
+ * finding a hundred finished runs then reads no model and tokenizes nothing.
+ */
+export class DigestCache {
+  private readonly file: string;
+  private readonly entries: Map<string, Entry>;
+  private changed = false;
+
+  constructor(private readonly store: string) {
+    this.file = join(store, ".digests.json");
+    this.entries = new Map(Object.entries(this.load()));
+  }
+
+  /** `compute()`, or what it gave before for this kind and these files. */
+  of<T>(kind: string, files: string[], compute: () => T): T {
+    const key = `${kind} ${files[0]}`;
+    const stamp = sha256(...files.map(fileStamp));
+    const known = this.entries.get(key);
+    if (known?.stamp === stamp) return known.value as T;
+    const value = compute();
+    this.entries.set(key, { stamp, value });
+    this.changed = true;
+    return value;
+  }
+
+  save(): void {
+    if (!this.changed) return;
+    this.changed = false;
+    try {
+      mkdirSync(this.store, { recursive: true });
+      writeFileAtomic(this.file, JSON.stringify({ ...this.load(), ...Object.fromEntries(this.entries) }));
+    } catch { /* only a cache: a store that is just read must still be readable */ }
+  }
+
+  private load(): Record<string, Entry> {
+    const content = readJsonIfAny(this.file);
+    if (typeof content !== "object" || content === null) return {};
+    return Object.fromEntries(Object.entries(content as Record<string, Entry | null>).filter(
+      (entry): entry is [string, Entry] => typeof entry[1]?.stamp === "string"));
+  }
+}
+
+/** Digest of a Hugging Face model directory (config.json and weights), and its number of parameters. */
+export function modelDigest(dir: string, cache: DigestCache): { digest: string; parameters: number } {
+  const files = existsSync(dir) ? readdirSync(dir).filter((name) => name.endsWith(".safetensors")).sort().map((name) => join(dir, name)) : [];
+  const config = join(dir, "config.json");
+  if (!existsSync(config) || files.length === 0) {
+    throw new ModelError(`${dir}: no model here; a Hugging Face directory with config.json and .safetensors files is needed`);
+  }
+  return cache.of("model", [config, ...files], () => {
+    let parameters = 0;
+    for (const file of files) {
+      for (const shape of readSafetensorsShapes(file).values()) parameters += shape.reduce((product, n) => product * n, 1);
+    }
+    return { digest: sha256(...[config, ...files].map((file) => `${basename(file)} ${fileDigest(file)}`)), parameters };
+  });
+}
+
+/** Digest of a directory's tokenizer, see {@link loadTokenizer}. */
+export function tokenizerDigest(dir: string, cache: DigestCache): string {
+  const names = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "config.json"];
+  const files = names.map((name) => join(dir, name)).filter((file) => existsSync(file));
+  if (files.length === 0) return loadTokenizer(dir).digest; // throws, and says what is missing
+  return cache.of("tokenizer", files, () => loadTokenizer(dir).digest);
+}
+
+/** SHA-256 of a file of any size. */
+export function fileDigest(path: string): string {
+  const hash = createHash("sha256");
+  const file = openSync(path, "r");
+  try {
+    const chunk = Buffer.allocUnsafe(1 << 22);
+    for (let read; (read = readSync(file, chunk)) > 0;) hash.update(chunk.subarray(0, read));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest("hex");
+}
+
+function fileStamp(path: string): string {
+  const { size, mtimeMs, ctimeMs, ino } = statSync(path);
+  return [path, size, mtimeMs, ctimeMs, ino].join(" ");
+}

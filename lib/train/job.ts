@@ -1,0 +1,240 @@
+import { existsSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { encodeDataset, type EncodedDataset } from "../data/encode";
+import { ModelError, RunError, TrainingError } from "../data/errors";
+import { readExamples } from "../data/example";
+import { loadTokenizer } from "../data/tokenizer";
+import { loadModel, type CausalLM } from "../model/llama";
+import { device, threads } from "../model/tensorflow";
+import { claimRun, type Claim } from "../runs/claim";
+import { fileDigest } from "../runs/digests";
+import { Interrupted } from "../runs/errors";
+import { readJsonIfAny, syncPath, writing } from "../runs/files";
+import type { Job } from "../runs/job";
+import { toRoot } from "../runs/paths";
+import { provenance } from "../runs/provenance";
+import { recipeInWords } from "../runs/recipe";
+import { StepWriter, readSteps } from "../runs/steps";
+import { isRunRecord, runFiles, usableRun, writeRunRecord, type Run, type RunRecord, type RunStore } from "../runs/store";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint";
+import { TensorBoardWriter } from "./tensorboard";
+import type { CheckpointInterval } from "./train";
+import { Trainer, type StepRecord } from "./trainer";
+
+export interface JobOptions {
+  signal?: AbortSignal;
+  onStep?: (record: StepRecord, totalSteps: number) => void;
+  onNote?: (note: string) => void;
+  checkpointEvery?: CheckpointInterval;
+  /** encodes the job's rows; a worker passes one that remembers */
+  encode?: (job: Job) => EncodedDataset;
+}
+
+/** Writing checkpoints may take this share of the time. */
+const CHECKPOINT_SHARE = 0.02;
+
+/** {@link train} for a job whose recipe is settled; errors as there. */
+export async function trainJob(job: Job, store: RunStore, options: JobOptions = {}): Promise<Run> {
+  const there = store.get(job.id);
+  if (there && (there.status === "complete" || there.status === "failed")) return finished(there, job);
+  if (job.recipe.threads !== threads() || job.recipe.device !== device().kind) {
+    throw new RunError(`Run ${job.name} asks for ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on `
+      + `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or leave it to sweep().`);
+  }
+  const dir = store.dir(job.id);
+  const claim = await claimRun(dir, job.name);
+  try {
+    const since = store.get(job.id); // somebody may have finished it meanwhile
+    if (since && (since.status === "complete" || since.status === "failed")) return finished(since, job);
+    await new Attempt(job, dir, claim, options).run();
+  } finally {
+    claim.release();
+    removeIfEmpty(dir);
+  }
+  return finished(store.get(job.id)!, job);
+}
+
+/** The rows of a job as token ids. */
+export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
+  return encodeDataset(readExamples(dataFile), loadTokenizer(modelDir), {
+    maxLength: recipe.hyperparameters.maxLength, template: recipe.template, truncation: recipe.truncation, name: recipe.data.name,
+  });
+}
+
+const finished = (run: Run, { recipe }: Job) => usableRun(run).named(recipe.model.name, recipe.data.name);
+
+/** One claimed stretch of work on a run, from its start or last checkpoint. */
+class Attempt {
+  private readonly files: ReturnType<typeof runFiles>;
+  private model?: CausalLM;
+  private trainer?: Trainer;
+  private steps?: StepWriter;
+  private board?: TensorBoardWriter;
+  private record!: RunRecord;
+  private lastCheckpoint = { step: 0, at: Date.now(), cost: 0 };
+
+  constructor(private readonly job: Job, private readonly dir: string, private readonly claim: Claim, private readonly options: JobOptions) {
+    this.files = runFiles(dir);
+  }
+
+  async run(): Promise<void> {
+    try {
+      this.begin();
+      await this.loop();
+      this.complete();
+    } catch (error) {
+      if (error instanceof TrainingError && this.record) this.fail(error);
+      throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  private begin(): void {
+    const { job, files, options } = this;
+    removeLeftovers(this.dir);
+    const data = (options.encode ?? encodeJob)(job);
+    this.model = loadModel(job.modelDir);
+    const { plw, normalizer, hyperparameters, seed } = job.recipe;
+    const trainer = this.trainer = new Trainer(this.model, data, { plw, normalizer, hyperparameters, seed });
+
+    const notes: string[] = [];
+    const note = (text: string) => { notes.push(text); options.onNote?.(text); };
+    const done = this.restore(note);
+    const earlier = previousRecord(files.record, job.id);
+    this.record = {
+      id: job.id, name: job.name, description: recipeInWords(job.recipe), recipe: job.recipe, status: "running",
+      provenance: provenance({ tensorflow: device().tensorflow, device: device().kind, threads: threads() }),
+      source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
+      rows: {
+        trained: data.examples.length, truncated: data.truncated, withoutCompletion: data.withoutCompletion,
+        dropped: data.dropped, emptyCompletions: data.emptyCompletions,
+      },
+      totalSteps: trainer.totalSteps,
+      attempts: [...(earlier?.attempts ?? []), { started: new Date().toISOString(), fromStep: trainer.stepsDone }],
+      notes: [...(earlier?.notes ?? []), ...notes],
+    };
+    writeRunRecord(this.dir, this.record);
+    this.steps = new StepWriter(files.steps, done);
+    this.board = writing(files.tensorboard, () => new TensorBoardWriter(files.tensorboard, done));
+    this.lastCheckpoint = { step: trainer.stepsDone, at: Date.now(), cost: 0 };
+  }
+
+  /** Continues from the checkpoint if there is one to trust; returns the records of the steps before it. */
+  private restore(note: (text: string) => void): StepRecord[] {
+    const checkpoint = readCheckpoint(this.files.checkpoint, (message) => note(`${new Date().toISOString()}: ${message}`));
+    if (!checkpoint) return [];
+    const records = readSteps(this.files.steps).slice(0, checkpoint.step);
+    if (records.length < checkpoint.step) {
+      note(`${this.files.steps} lacks steps before the checkpoint at ${checkpoint.step}; training starts from the beginning.`);
+      return [];
+    }
+    this.trainer!.restore(checkpoint.tensors, checkpoint.step);
+    return records;
+  }
+
+  private async loop(): Promise<void> {
+    const { signal, onStep } = this.options;
+    const trainer = this.trainer!;
+    while (trainer.stepsDone < trainer.totalSteps) {
+      await nextTurn(); // lets a signal, a message or a heartbeat through
+      if (signal?.aborted) this.interrupt();
+      this.claim.renew();
+      const record = trainer.step();
+      this.steps!.append(record);
+      this.board!.append(record);
+      onStep?.(record, trainer.totalSteps);
+      if (this.checkpointIsDue()) this.checkpoint();
+    }
+  }
+
+  private checkpointIsDue(): boolean {
+    const { step, at, cost } = this.lastCheckpoint;
+    const every = this.options.checkpointEvery ?? { seconds: 30 };
+    if ("steps" in every) return this.trainer!.stepsDone - step >= every.steps;
+    return Date.now() - at >= Math.max(every.seconds * 1000, cost / CHECKPOINT_SHARE);
+  }
+
+  private checkpoint(): void {
+    const trainer = this.trainer!;
+    if (trainer.stepsDone === this.lastCheckpoint.step) return;
+    const started = Date.now();
+    this.steps!.flush();
+    writeCheckpoint(this.files.checkpoint, trainer.stepsDone, trainer.state());
+    this.lastCheckpoint = { step: trainer.stepsDone, at: Date.now(), cost: Date.now() - started };
+  }
+
+  private interrupt(): never {
+    this.checkpoint();
+    this.endAttempt();
+    const { stepsDone, totalSteps } = this.trainer!;
+    throw new Interrupted(`Run ${this.job.name} was stopped after step ${stepsDone} of ${totalSteps}; a checkpoint is in ${this.dir}. `
+      + "The same call continues from there.");
+  }
+
+  private complete(): void {
+    const { files, record } = this;
+    this.claim.renew();
+    this.steps!.flush();
+    const partial = join(this.dir, "model.part");
+    writing(partial, () => {
+      this.model!.save(partial);
+      for (const name of readdirSync(partial)) syncPath(join(partial, name));
+      syncPath(partial);
+      rmSync(files.model, { recursive: true, force: true });
+      renameSync(partial, files.model);
+    });
+    if (!existsSync(files.weights)) throw new ModelError(`${files.weights}: saving the model did not write it.`);
+    const records = readSteps(files.steps);
+    record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
+    record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
+    record.peakMemory = process.resourceUsage().maxRSS * 1024;
+    record.weights = { bytes: statSync(files.weights).size, sha256: fileDigest(files.weights) };
+    record.status = "complete";
+    this.endAttempt();
+    rmSync(files.checkpoint, { recursive: true, force: true });
+  }
+
+  private fail(error: TrainingError): void {
+    this.record.status = "failed";
+    this.record.error = { message: error.message, step: this.trainer!.stepsDone + 1 };
+    this.endAttempt();
+    rmSync(this.files.checkpoint, { recursive: true, force: true });
+  }
+
+  private endAttempt(): void {
+    const attempt = this.record.attempts.at(-1)!;
+    attempt.ended = new Date().toISOString();
+    attempt.toStep = this.trainer!.stepsDone;
+    writeRunRecord(this.dir, this.record);
+  }
+
+  private close(): void {
+    this.steps?.close();
+    this.board?.close();
+    this.trainer?.dispose();
+    this.model?.dispose();
+  }
+}
+
+function previousRecord(file: string, id: string): RunRecord | undefined {
+  const record = readJsonIfAny(file);
+  return isRunRecord(record) && record.id === id ? record : undefined;
+}
+
+/** What a killed process was in the middle of writing. */
+function removeLeftovers(dir: string): void {
+  writing(dir, () => {
+    for (const name of readdirSync(dir)) {
+      if (/\.part(-\d+)?$/.test(name)) rmSync(join(dir, name), { recursive: true, force: true });
+    }
+  });
+}
+
+/** A run that could not even begin leaves nothing behind. */
+function removeIfEmpty(dir: string): void {
+  try {
+    rmdirSync(dir);
+  } catch { /* it holds a run */ }
+}
