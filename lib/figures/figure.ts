@@ -1,4 +1,4 @@
-/** One row of plotted numbers, or of a table. */
+/** One row of plotted numbers, or of a table. Kinds of rows are type aliases, not interfaces: only those can be shown as tables. */
 export type Row = Record<string, string | number | boolean | null>;
 
 /** A Plotly trace and layout, as plotly.js documents them: https://plotly.com/javascript/reference/ */

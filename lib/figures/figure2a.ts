@@ -8,7 +8,7 @@ import {
 } from "./theme";
 
 /** RSD of the loss in one window of one run. */
-export interface StabilityRow {
+export type StabilityRow = {
   model: string;
   dataset: string;
   normalizer: string;
@@ -17,7 +17,7 @@ export interface StabilityRow {
   /** Step at which the window starts, from 1. */
   step: number;
   rsd: number;
-}
+};
 
 const COLUMNS = 3;
 const OPEN_FILL = "white";

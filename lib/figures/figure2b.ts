@@ -7,7 +7,7 @@ import {
 } from "./theme";
 
 /** How far one run's weights ended from the model it started from. */
-export interface DistanceRow {
+export type DistanceRow = {
   model: string;
   dataset: string;
   normalizer: string;
@@ -15,7 +15,7 @@ export interface DistanceRow {
   plw: number;
   /** L2, see `weightDistance`. */
   distance: number;
-}
+};
 
 /**
  * Figure 2b, weight distance: the L2 distance between learned and initial weights by PLW. A point a run, lines

@@ -4,12 +4,12 @@ import { legendsHeight, panelGrid, topLegends } from "./panels";
 import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
 
 /** Tokens of one example: its fields alone, without template and special tokens. */
-export interface LengthRow {
+export type LengthRow = {
   dataset: string;
   instruction: number;
   input: number;
   completion: number;
-}
+};
 
 const COLUMNS = 3;
 const PARTS = ["prompt", "completion"] as const;

@@ -4,7 +4,7 @@ import { panelGrid } from "./panels";
 import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT, weightLabel } from "./theme";
 
 /** The losses of one training step of one run. */
-export interface LossRow {
+export type LossRow = {
   model: string;
   dataset: string;
   normalizer: string;
@@ -16,7 +16,7 @@ export interface LossRow {
   /** Mean cross entropy of prompt and of completion tokens; null in a batch that has none. */
   promptLoss: number | null;
   completionLoss: number | null;
-}
+};
 
 const LOSSES = [["loss", "weighted loss"], ["promptLoss", "prompt loss"], ["completionLoss", "completion loss"]] as const;
 const MOST_POINTS = 200;

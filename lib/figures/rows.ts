@@ -5,8 +5,10 @@ import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
 import type { Run } from "../runs/store";
+import type { StepRecord } from "../train/trainer";
 import type { StabilityRow } from "./figure2a";
 import type { DistanceRow } from "./figure2b";
+import { mean } from "./group";
 import type { LengthRow } from "./length-histograms";
 import type { LossRow } from "./loss-curves";
 import type { Look } from "./theme";
@@ -28,16 +30,66 @@ export function lossRows(runs: readonly Run[]): LossRow[] {
   )));
 }
 
-/**
- * RSD of every window of the weighted loss, for `figure2a`; options as for `relativeStandardDeviation`.
- * @throws RangeError for a run with fewer steps than one window
- */
-export function stabilityRows(runs: readonly Run[], { window = 5, ...options }: StabilityOptions & { window?: number } = {}): StabilityRow[] {
-  const stride = options.overlapping === false ? window : 1;
-  return runs.flatMap((run) => {
-    const { windows } = relativeStandardDeviation(run.records.map((record) => record.loss), window, options);
-    return windows.map((rsd, i) => ({ ...factors(run), step: 1 + i * stride, rsd }));
+/** Which loss of a step record: the weighted one that is trained on, or the cross entropy of one part's tokens. */
+export type LossName = "loss" | "promptLoss" | "completionLoss";
+
+/** One row a run. The losses are means over the last tenth of the steps; null where no batch had such tokens. */
+export type RunRow = {
+  run: string;
+  status: string;
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  steps: number;
+  /** Trained on, padding not counted. */
+  tokens: number;
+  loss: number | null;
+  promptLoss: number | null;
+  completionLoss: number | null;
+};
+
+/** What was trained, and the losses at the end. Run times stay in the runs' records: they differ each time. */
+export function runRows(runs: readonly Run[]): RunRow[] {
+  return runs.map((run) => {
+    const { id, status, records } = run;
+    const last = records.slice(-Math.max(1, Math.floor(records.length / 10)));
+    const final = (key: LossName): number | null => {
+      const values = last.flatMap((record) => record[key] ?? []);
+      return values.length > 0 ? mean(values) : null;
+    };
+    return {
+      run: id, status, ...factors(run), steps: records.length, tokens: records.reduce((sum, record) => sum + record.tokens, 0),
+      loss: final("loss"), promptLoss: final("promptLoss"), completionLoss: final("completionLoss"),
+    };
   });
+}
+
+/**
+ * RSD of every window of the weighted loss, for `figure2a`; options as for `relativeStandardDeviation`. With `loss`,
+ * of another loss instead: that of the completion tokens does not depend on how the weighted loss is normalized.
+ * A step whose batch had no such tokens ends a stretch of windows; runs and stretches shorter than a window have none.
+ */
+export function stabilityRows(
+  runs: readonly Run[], { window = 5, loss = "loss", ...options }: StabilityOptions & { window?: number; loss?: LossName } = {},
+): StabilityRow[] {
+  const stride = options.overlapping === false ? window : 1;
+  return runs.flatMap((run) => stretches(run.records, loss).filter(({ losses }) => losses.length >= window).flatMap(({ from, losses }) =>
+    relativeStandardDeviation(losses, window, options).windows.map((rsd, i) => ({ ...factors(run), step: from + i * stride, rsd }))));
+}
+
+/** Consecutive steps that all have a loss. */
+function stretches(records: readonly StepRecord[], loss: LossName): { from: number; losses: number[] }[] {
+  const found: { from: number; losses: number[] }[] = [];
+  let open = false;
+  for (const record of records) {
+    const value = record[loss];
+    if (value !== null && !open) found.push({ from: record.step, losses: [] });
+    open = value !== null;
+    if (value !== null) found[found.length - 1].losses.push(value);
+  }
+  return found;
 }
 
 /** Distance between each complete run's weights and those it started from, for `figure2b`. Reads both from disk. */

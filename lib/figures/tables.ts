@@ -8,7 +8,8 @@ import type { Tokenizer } from "../data/tokenizer";
 import type { Run } from "../runs/store";
 import { toCsv, writeWhole } from "./export";
 import type { Row } from "./figure";
-import { mean } from "./group";
+import { distinct, groupBy } from "./group";
+import { runRows } from "./rows";
 import { weightLabel } from "./theme";
 
 /** A table of the paper: as it is read, and its numbers in full. */
@@ -30,7 +31,7 @@ export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "row
 }
 
 /** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
-export interface DatasetRow {
+export type DatasetRow = {
   dataset: string;
   rows: number | null;
   instruction: { mean: number; sd: number };
@@ -39,7 +40,7 @@ export interface DatasetRow {
   totalTokens: number;
   generationRatio: number;
   meanOfRatios: number | null;
-}
+};
 
 /** Table 1 as published (LLaMA tokenizer). Its text calls R_g of AlpacaData 0.327 once; 3.27 is what the means give. */
 export const PAPER_TABLE1: readonly DatasetRow[] = [
@@ -87,45 +88,27 @@ export function table1(datasets: readonly DatasetRow[]): Table {
   };
 }
 
-/**
- * One row a run: its factors, how much it was trained on, and its losses as means over the last tenth of its steps.
- * Run times are in the runs' records; they are left out here, since they differ each time.
- */
+/** {@link runRows} as a data frame, to query, sort and group. */
 export function runTable(runs: readonly Run[]): DataFrame {
-  return new DataFrame(runs.map(runRow));
-}
-
-type Loss = "loss" | "promptLoss" | "completionLoss";
-
-function runRow({ id, status, recipe, records }: Run): Row {
-  const last = records.slice(-Math.max(1, Math.floor(records.length / 10)));
-  const final = (key: Loss): number | null => {
-    const values = last.flatMap((record) => record[key] ?? []);
-    return values.length > 0 ? mean(values) : null;
-  };
-  return {
-    run: id, status, model: recipe.model.name, dataset: recipe.data.name, plw: recipe.plw, normalizer: recipe.normalizer, seed: recipe.seed,
-    steps: records.length, tokens: records.reduce((sum, record) => sum + record.tokens, 0),
-    loss: final("loss"), promptLoss: final("promptLoss"), completionLoss: final("completionLoss"),
-  };
+  return new DataFrame(runRows(runs));
 }
 
 /**
- * A loss by data set and model (rows) and PLW (columns), at the end of training as in {@link runTable}, averaged
- * over seeds and normalizers. Combinations without a run are empty.
+ * A number by data set and model (rows) and PLW (columns), averaged over whatever else the rows differ in (seeds,
+ * normalizers). Combinations without a number are empty.
+ *
+ * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`: `runRows`, or a figure's rows
  */
-export function lossByWeight(runs: readonly Run[], loss: Loss = "completionLoss"): DataFrame {
-  const rows = runs.map(runRow).filter((row) => row[loss] !== null);
-  if (rows.length === 0) return new DataFrame([]);
-  const means = new DataFrame(rows).groupby(["dataset", "model", "plw"]).agg({ [loss]: "mean" });
-  const cells = means.values as [string, string, number, number][];
-  const plws = [...new Set(cells.map(([, , plw]) => plw))].sort((a, b) => a - b);
-  const names = [...new Map(rows.map((row) => [`${row.dataset}\n${row.model}`, row])).values()];
-  return new DataFrame(names.map(({ dataset, model }) => ({
-    dataset, model,
-    ...Object.fromEntries(plws.map((plw) => [
-      `PLW ${weightLabel(plw)}`, cells.find((cell) => cell[0] === dataset && cell[1] === model && cell[2] === plw)?.[3] ?? null,
-    ])),
+export function byWeight(rows: readonly object[], value: string): DataFrame {
+  const given = (rows as Row[]).filter((row) => typeof row[value] === "number");
+  if (given.length === 0) return new DataFrame([]);
+  const columns = given.map((row) => ({ dataset: row.dataset, model: row.model, plw: row.plw, value: row[value] }));
+  const means = new DataFrame(columns).groupby(["dataset", "model", "plw"]).agg({ value: "mean" }).values as [string, string, number, number][];
+  const plws = distinct(means.map(([, , plw]) => plw)).sort((a, b) => a - b);
+  const cells = groupBy(means, ([dataset, model]) => JSON.stringify([dataset, model]));
+  return new DataFrame([...cells.values()].map((group) => ({
+    dataset: group[0][0], model: group[0][1],
+    ...Object.fromEntries(plws.map((plw) => [`PLW ${weightLabel(plw)}`, group.find((cell) => cell[2] === plw)?.[3] ?? null])),
   })));
 }
 

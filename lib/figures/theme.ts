@@ -57,9 +57,9 @@ export function modelStyle(look: Look, model: string): { dash: string; open: boo
   return { dash: MODEL_DASHES[index % MODEL_DASHES.length], open: index % 2 === 1 };
 }
 
-/** A color from dark to light along the PLWs of a figure, position in [0, 1]: cividis without its lightest fifth. */
+/** A color from dark to light along the PLWs of a figure, position in [0, 1]: viridis without its lightest third. */
 export function sequentialColor(position: number): string {
-  const stops = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102]];
+  const stops = [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81]];
   const at = Math.min(Math.max(position, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(at), stops.length - 2);
   const mix = (channel: number): number =>
