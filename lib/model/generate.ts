@@ -13,13 +13,15 @@ export interface GenerationOptions {
   seed?: number;
   /** Generation ends after this token; default the tokenizer's end-of-sequence. */
   stopId?: number;
+  /** Generation also ends once this is true of the new tokens. */
+  stopWhen?: (ids: readonly number[]) => boolean;
   /** Prompts that go through the model together; default 32. */
   batchSize?: number;
   signal?: AbortSignal;
 }
 
 export interface Generation {
-  /** the new tokens, the stop token included if it was reached */
+  /** the new tokens, those included that made it stop */
   ids: number[];
   /** their text, special tokens left out; empty without a tokenizer */
   text: string;
@@ -73,7 +75,7 @@ async function generateBatch(model: CausalLM, prompts: number[][], choose: Choos
       alive.forEach((row, i) => {
         const id = choose[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
         generations[row].ids.push(id);
-        if (id === stopId) generations[row].finish = "stop";
+        if (id === stopId || options.stopWhen?.(generations[row].ids)) generations[row].finish = "stop";
         else if (prompts[row].length + generations[row].ids.length < maxPositions) going.push(i);
       });
       if (going.length < alive.length && going.length > 0) cache = keepRows(cache, going);

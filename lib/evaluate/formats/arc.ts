@@ -1,0 +1,26 @@
+import { accuracy, normalizedAccuracy } from "../choice-metrics";
+import type { MultipleChoiceTask, TaskAbout } from "../task";
+
+/** AI2 ARC: `question`, `choices: {text, label}`, `answerKey`. */
+export function arc(about: TaskAbout): MultipleChoiceTask {
+  return {
+    ...about,
+    kind: "multiple choice",
+    metrics: { acc: accuracy, acc_norm: normalizedAccuracy },
+    question(row) {
+      const prompt = `Question: ${row.text("question")}\nAnswer:`;
+      const answers = row.object("choices");
+      const choices = answers.choices("text");
+      const labels = answers.texts("label");
+      if (labels.length !== choices.length) throw answers.problem("label", `has ${labels.length} labels for ${choices.length} choices`);
+      const gold = labels.indexOf(row.text("answerKey"));
+      if (gold < 0) throw row.problem("answerKey", `is ${JSON.stringify(row.value("answerKey"))}, none of the labels ${labels.join(", ")}`);
+      return {
+        requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
+        choices,
+        correct: choices.map((_, i) => i === gold),
+        solved: `${prompt} ${choices[gold]}`,
+      };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { accuracy, normalizedAccuracy } from "../choice-metrics";
+import type { MultipleChoiceTask, TaskAbout } from "../task";
+
+/** PIQA: `goal`, `sol1`, `sol2`, `label` (0 or 1). */
+export function piqa(about: TaskAbout): MultipleChoiceTask {
+  return {
+    ...about,
+    kind: "multiple choice",
+    metrics: { acc: accuracy, acc_norm: normalizedAccuracy },
+    question(row) {
+      const prompt = `Question: ${row.text("goal")}\nAnswer:`;
+      const choices = ["sol1", "sol2"].map((field) => {
+        if (row.text(field) === "") throw row.problem(field, "is empty");
+        return row.text(field);
+      });
+      const label = row.value("label");
+      if (label !== 0 && label !== 1) throw row.problem("label", `must be 0 or 1, not ${JSON.stringify(label)}`);
+      return {
+        requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
+        choices,
+        correct: choices.map((_, i) => i === label),
+        solved: `${prompt} ${choices[label]}`,
+      };
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { CausalLM } from "../model/llama";
+import { cutAtStops, stopsWhen } from "./answer";
+import { EvaluationError } from "./errors";
+import type { PreparedItem } from "./prepare";
+import type { Sample, TaskResult, TaskSettings } from "./results";
+import type { GenerationQuestion, GenerationTask } from "./task";
+import { pause, workThrough, type Work } from "./work";
+
+export interface GeneratedText { text: string; finish: "stop" | "length" }
+
+/** Prompts that are continued together, memory allowing. */
+const BATCH = 64;
+/** Keys and values that a batch may fill, in bytes. */
+const CACHE_BYTES = 2 ** 32;
+
+/**
+ * Continues every prompt greedily, prompts cut on the left so that `maxNewTokens` fit behind them.
+ * @throws {EvaluationError} when no room for a prompt is left
+ */
+export async function runGeneration(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
+  const { maxPositions, layers, keyValueHeads, headSize } = model.config;
+  const room = maxPositions - maxNewTokens;
+  if (room <= 0) {
+    throw new EvaluationError(`${task.name}: ${maxNewTokens} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`);
+  }
+  const tokenizer = model.needTokenizer();
+  const prompts: number[][] = [];
+  let truncatedRequests = 0;
+  for (const { shots, question } of items) {
+    await pause(work.signal);
+    const ids = tokenizer.encode(shots + question.prompt);
+    if (ids.length > room) truncatedRequests++;
+    prompts.push(ids.slice(-room));
+  }
+
+  const tokenBytes = layers * keyValueHeads * headSize * 2 * 4;
+  const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length || a - b);
+  const batches: { items: number[] }[] = [];
+  for (let start = 0; start < order.length;) {
+    const bytes = (prompts[order[start]].length + maxNewTokens) * tokenBytes;
+    const rows = Math.max(1, Math.min(BATCH, Math.floor(CACHE_BYTES / bytes)));
+    batches.push({ items: order.slice(start, start + rows) });
+    start += rows;
+  }
+  const stopWhen = stopsWhen(tokenizer, task.stops);
+  await workThrough(batches, work, async ({ items: rows }) => {
+    const generations = await model.generate(rows.map((row) => prompts[row]), { maxNewTokens, batchSize: rows.length, stopWhen, signal: work.signal });
+    return rows.map((row, i): [number, GeneratedText] => [row, { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish }]);
+  });
+
+  const answers = items.map(({ question }, i) => ({ question, text: work.journal.get(i).text }));
+  const { metrics, standardErrors, perAnswer } = await task.score(answers, { signal: work.signal });
+  const samples = items.map(({ id, question, shots }, i): Sample => ({
+    id,
+    requests: [{ context: shots + question.prompt, continuation: answers[i].text, logLikelihood: null, isGreedy: true }],
+    metrics: perAnswer[i],
+    references: question.references,
+    finish: work.journal.get(i).finish,
+  }));
+  return { metrics, standardErrors, truncatedRequests, unfinished: samples.filter(({ finish }) => finish === "length").length, leftOut: [], samples };
+}

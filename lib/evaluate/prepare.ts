@@ -1,0 +1,38 @@
+import { isAbsolute, join } from "node:path";
+import { sha256 } from "../data/digest";
+import { convertRows, type Fields } from "./fields";
+import { drawShots, shotText, type Item } from "./few-shot";
+import { readRows } from "./rows";
+import type { Question, TaskAbout } from "./task";
+
+/** An item with its shots as text. */
+export interface PreparedItem<Q extends Question> { id: number; question: Q; shots: string }
+
+export interface PreparedTask<Q extends Question> {
+  /** draws the shots; in the order of evaluation */
+  items(): PreparedItem<Q>[];
+  /** SHA-256 of the files read */
+  digest: string;
+}
+
+/**
+ * Reads a task's rows; `question` converts one.
+ * @throws {DataError} for missing files and bad rows
+ */
+export async function prepareTask<Q extends Question>(task: TaskAbout, question: (row: Fields) => Q, options: { dataDir: string; shots: number; limit: number | null }): Promise<PreparedTask<Q>> {
+  const digests: string[] = [];
+  const load = async (candidates: string[]): Promise<Omit<Item<Q>, "id">[]> => {
+    const { rows, file, digest } = await readRows(candidates.map((path) => (isAbsolute(path) ? path : join(options.dataDir, path))));
+    digests.push(digest);
+    return convertRows(rows, file, question).map((converted, i) => ({ row: rows[i], question: converted }));
+  };
+  const numbered = (rows: Omit<Item<Q>, "id">[]) => rows.map((row, id) => ({ ...row, id }));
+  const all: Omit<Item<Q>, "id">[] = [];
+  for (const split of task.data.items) all.push(...await load(split));
+  const pool = options.shots > 0 ? numbered(await load(task.data.shots)) : [];
+  return {
+    digest: sha256(digests.join()),
+    items: () => drawShots(task, numbered(all), pool, options.shots, options.limit ?? undefined)
+      .map(({ item, shots }) => ({ id: item.id, question: item.question, shots: shotText(shots) })),
+  };
+}

@@ -1,0 +1,44 @@
+import { EvaluationError } from "./errors";
+import { asInPaper, type Task } from "./task";
+import { arcChallenge } from "./tasks/arc-challenge";
+import { piqa } from "./tasks/piqa";
+import { pocketTasks } from "./tasks/pocket";
+import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, truthfulQaMc2InPaper } from "./tasks/truthfulqa";
+import { winogrande } from "./tasks/winogrande";
+import { wmtTasks } from "./tasks/wmt";
+
+/** Every task that can be named; a task of your own is passed to `evaluate` as it is. */
+export function allTasks(): Task[] {
+  return [
+    arcChallenge, piqa, truthfulQaMc1, truthfulQaMc2, winogrande, truthfulQaGen, ...wmtTasks,
+    asInPaper(arcChallenge, "0"), asInPaper(piqa, "0"), truthfulQaMc1InPaper, truthfulQaMc2InPaper, asInPaper(winogrande, "0"),
+    ...pocketTasks(),
+  ];
+}
+
+/** @throws {EvaluationError} naming every unknown task and the nearest known ones */
+export function findTasks(wanted: readonly (string | Task)[]): Task[] {
+  const known = new Map(allTasks().map((task) => [task.name, task]));
+  const unknown = wanted.filter((task): task is string => typeof task === "string" && !known.has(task));
+  if (unknown.length > 0) {
+    const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);
+    throw new EvaluationError(`There is no task ${lines.join("\nand no task ")}\nAll tasks: ${[...known.keys()].join(", ")}.`);
+  }
+  return wanted.map((task) => (typeof task === "string" ? known.get(task)! : task));
+}
+
+/** The three names with the fewest letters to change. */
+function nearest(name: string, names: string[]): string[] {
+  return names.map((other) => ({ other, distance: editDistance(name.toLowerCase(), other.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance).slice(0, 3).map(({ other }) => other);
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,80 @@
+import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { dirname, basename, join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { DataError } from "../data/errors";
+import { parseJson, readText } from "../data/read-json";
+
+/** Rows of a benchmark's split, as they are in its file. */
+export interface Rows {
+  /** the file, or the first of its shards */
+  file: string;
+  rows: unknown[];
+  /** SHA-256 of the files' bytes */
+  digest: string;
+}
+
+/**
+ * Reads a split: `<path>.jsonl`, `.json` (an array), `.parquet`, or Hugging Face's shards `<path>-00000-of-00002.parquet`.
+ * `candidates` are tried in order, paths without extension.
+ * @throws {DataError} naming what was looked for, or the file and line that cannot be read
+ */
+export async function readRows(candidates: readonly string[]): Promise<Rows> {
+  for (const candidate of candidates) {
+    const files = splitFiles(candidate);
+    if (files.length === 0) continue;
+    const rows: unknown[] = [];
+    const hash = createHash("sha256");
+    for (const file of files) {
+      for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+      for (const row of await readFile(file)) rows.push(row);
+    }
+    if (rows.length === 0) throw new DataError(`${files[0]}: there are no rows in it.`);
+    return { file: files[0], rows, digest: hash.digest("hex") };
+  }
+  throw new DataError(`No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} (or .json, .parquet). `
+    + "Download the split with its Hugging Face fields and put it there, or give another dataDir.");
+}
+
+function splitFiles(path: string): string[] {
+  for (const extension of [".jsonl", ".json", ".parquet"]) if (existsSync(path + extension)) return [path + extension];
+  const folder = dirname(path);
+  if (!existsSync(folder)) return [];
+  const shards = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}-`) && /-\d{5}-of-\d{5}\.parquet$/.test(name)).sort();
+  const wanted = Number(shards[0]?.match(/-of-(\d{5})\.parquet$/)?.[1] ?? 0);
+  if (shards.length !== wanted) throw new DataError(`${join(folder, shards[0])}: ${shards.length} of ${wanted} shards are here; the split is not whole.`);
+  return shards.map((name) => join(folder, name));
+}
+
+async function readFile(file: string): Promise<unknown[]> {
+  if (file.endsWith(".parquet")) return readParquet(file);
+  const text = readText(file);
+  if (file.endsWith(".json")) {
+    const rows = parseJson(text, file);
+    if (!Array.isArray(rows)) throw new DataError(`${file}: an array of rows is needed.`);
+    return rows;
+  }
+  // Only \n ends a line: U+2028 and the like are text.
+  return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
+}
+
+async function readParquet(file: string): Promise<unknown[]> {
+  // Loaded only where it is needed.
+  const { asyncBufferFromFile, parquetReadObjects } = await import("hyparquet");
+  try {
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors: { GZIP: (bytes: Uint8Array) => gunzipSync(bytes) } });
+    return rows.map(plain);
+  } catch (error) {
+    throw new DataError(`${file}: this Parquet file cannot be read (${(error as Error).message}). Export the split as .jsonl instead.`);
+  }
+}
+
+/** Parquet's 64-bit integers as numbers, all the way down. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  }
+  return value;
+}
