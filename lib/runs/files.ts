@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "./errors";
 
@@ -29,7 +29,18 @@ export function storageError(error: unknown, path: string): unknown {
 
 /** Makes a folder and those above it. @throws {StoreError} where that is not allowed */
 export function makeFolder(path: string): void {
-  writing(path, () => mkdirSync(path, { recursive: true }));
+  writing(path, () => {
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      // Node says so of a read-only disk; the topmost missing folder by itself gives the true cause
+      let missing = path;
+      while (!existsSync(dirname(missing))) missing = dirname(missing);
+      mkdirSync(missing);
+      mkdirSync(path, { recursive: true });
+    }
+  });
 }
 
 /** Writes a file so that a crash leaves the old or the new content, never a part; on disk when it returns. */

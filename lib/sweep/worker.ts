@@ -18,6 +18,7 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 // Without a parent nobody waits for the result: a checkpoint is written, and the process ends for want of anything to do.
 process.on("disconnect", () => stop.abort());
+process.stderr.on("error", () => {}); // a note that nobody reads any more
 process.on("message", (message: ToWorker) => {
   if (message.type === "stop") stop.abort();
   else void trainAndReport(message);
@@ -66,5 +67,6 @@ function remembered(job: Job): EncodedDataset {
 }
 
 function send(message: FromWorker): void {
-  if (process.connected) process.send!(message);
+  // the callback takes the error of a parent that has just died; "disconnect" tells of it
+  if (process.connected) process.send!(message, () => {});
 }
