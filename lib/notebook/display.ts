@@ -19,7 +19,7 @@ export interface PlotlyFigure extends Pick<Figure["spec"], "data" | "layout"> {
 
 /**
  * Shows something under the running cell; outside a notebook, prints it as text.
- * A figure is interactive in JupyterLab, in untrusted notebooks too, and a PNG picture elsewhere (GitHub, nbconvert);
+ * A figure is interactive in JupyterLab, in untrusted notebooks too, and an SVG picture elsewhere (GitHub, nbconvert);
  * the promise is kept when the picture is there, which takes some seconds for the first one.
  */
 export async function show(shown: Showable, options: TableOptions = {}): Promise<void> {
@@ -60,12 +60,13 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
   kernel.display(content(plot, id), false);
   let picture: Buffer;
   try {
-    picture = await renderFigure(figure, "png");
+    // Not PNG: JupyterLab's Plotly renderer would show that, at 300 dpi far too large, until the mouse comes.
+    picture = await renderFigure(figure, "svg");
   } catch (error) {
     console.warn(`This figure has no static picture: ${(error as Error).message}`);
     return;
   }
-  kernel.display(content({ ...plot, "image/png": picture.toString("base64") }, id), true);
+  kernel.display(content({ ...plot, "image/svg+xml": picture.toString("utf8") }, id), true);
 }
 
 function display(data: MimeBundle & { "text/plain": string }): void {
