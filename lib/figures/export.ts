@@ -74,15 +74,20 @@ async function renderAll(figure: Exportable, formats: ImageFormat[]): Promise<Ma
   });
 }
 
-/** Size in inches, and one fixed identifier in place of the random one that each drawing gets. */
+/**
+ * Size in inches; one fixed identifier in place of the random one that each drawing gets; attributes in alphabetical
+ * order, which otherwise is the order in which Plotly happened to set them.
+ */
 function normalizeSvg(svg: string, { width, height }: { width: number; height: number }): string {
   const random = /id="(?:topdefs-|clip|defs-)([0-9a-f]{6})/.exec(svg)?.[1];
   const stable = random === undefined ? svg : svg.replaceAll(random, "figure");
-  return stable.replace(/<svg [^>]*>/, (tag) => {
-    const rest = tag.replace(/ (width|height|viewBox)="[^"]*"/g, "");
-    const size = `width="${width / PIXELS_PER_INCH}in" height="${height / PIXELS_PER_INCH}in" viewBox="0 0 ${width} ${height}"`;
-    return rest.replace("<svg ", `<svg ${size} `);
-  });
+  return stable
+    .replace(/^<svg [^>]*>/, (tag) => {
+      const rest = tag.replace(/ (width|height|viewBox)="[^"]*"/g, "");
+      return rest.replace("<svg ", `<svg width="${width / PIXELS_PER_INCH}in" height="${height / PIXELS_PER_INCH}in" viewBox="0 0 ${width} ${height}" `);
+    })
+    .replace(/<([\w:]+)((?: [\w:-]+="[^"]*")+)/g, (_, name: string, attributes: string) =>
+      `<${name} ${[...attributes.matchAll(/[\w:-]+="[^"]*"/g)].map(([attribute]) => attribute).sort().join(" ")}`);
 }
 
 /** The time of printing is replaced, at equal length, by the start of 2000. */

@@ -4,7 +4,7 @@ import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "./group";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
-  axis, baseLayout, datasetStyle, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
+  axis, baseLayout, datasetStyle, escapeText, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
 } from "./theme";
 
 /** RSD of the loss in one window of one run. */
@@ -115,11 +115,11 @@ function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number,
   const positions = boxes.map((box) => Number(box.transformedPlw) + offset);
   return [
     {
-      type: "scatter", mode: "lines", xaxis: x, yaxis: y, x: positions, y: column("mean"), showlegend: false, name: `${model} mean`,
+      type: "scatter", mode: "lines", xaxis: x, yaxis: y, x: positions, y: column("mean"), showlegend: false, name: `${escapeText(model)} mean`,
       line: { color, width: LINE, dash }, hoverinfo: "skip",
     },
     {
-      type: "box", xaxis: x, yaxis: y, x: positions, width, name: model, showlegend: false,
+      type: "box", xaxis: x, yaxis: y, x: positions, width, name: escapeText(model), showlegend: false,
       q1: column("q25"), median: column("q50"), q3: column("q75"), lowerfence: column("q09"), upperfence: column("q91"),
       line: { color, width: 1.5 }, fillcolor: open ? OPEN_FILL : color, opacity: 1, whiskerwidth: 0.6,
       text: boxes.map((box) => `PLW ${box.plw}`), hoverinfo: "y+name",
@@ -139,7 +139,7 @@ function medianMarks(positions: number[], medians: unknown[], width: number, { x
 
 function legendEntry(model: string, { open, dash }: { open: boolean; dash: string }): Trace {
   return {
-    type: "scatter", mode: "lines+markers", name: model, x: [null], y: [null], showlegend: true,
+    type: "scatter", mode: "lines+markers", name: escapeText(model), x: [null], y: [null], showlegend: true,
     marker: { symbol: "square", size: 13, color: open ? OPEN_FILL : INK, line: { color: INK, width: 1.5 } },
     line: { color: INK, dash, width: LINE },
   };

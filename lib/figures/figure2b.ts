@@ -3,7 +3,7 @@ import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "./group";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
-  axis, baseLayout, COLUMN_INCHES, datasetStyle, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
+  axis, baseLayout, COLUMN_INCHES, datasetStyle, escapeText, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
 } from "./theme";
 
 /** How far one run's weights ended from the model it started from. */
@@ -77,7 +77,7 @@ function runTraces(rows: DistanceRow[], { x, y }: Panel, look: Look): Trace[] {
   const { dataset, model } = rows[0];
   const style = { ...datasetStyle(look, dataset), ...modelStyle(look, model) };
   const byWeight = [...groupBy([...rows].sort((a, b) => a.plw - b.plw), (row) => String(row.plw)).values()];
-  const name = `${dataset}, ${model}`;
+  const name = escapeText(`${dataset}, ${model}`);
   return [
     {
       type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, showlegend: false, hoverinfo: "skip",
@@ -100,7 +100,7 @@ function marker({ color, symbol, open }: PointStyle): Trace {
 
 function legendEntry(name: string, legend: string, style: PointStyle): Trace {
   return {
-    type: "scatter", mode: "lines+markers", name, legend, x: [null], y: [null],
+    type: "scatter", mode: "lines+markers", name: escapeText(name), legend, x: [null], y: [null],
     marker: marker(style), line: { color: style.color, dash: style.dash, width: LINE },
   };
 }

@@ -1,0 +1,20 @@
+import { seededRandom } from "../../lib/data/random";
+import { PAPER_WEIGHTS } from "../../lib/data/weights";
+import type { StabilityRow } from "../../lib/figures/figure2a";
+import type { DistanceRow } from "../../lib/figures/figure2b";
+import type { LossRow } from "../../lib/figures/loss-curves";
+
+/** Made-up rows of three data sets, two models and the paper's weights, the same each time. */
+export const DATASETS = ["Long", "Short", "Tiny"];
+export const MODELS = ["one", "two"];
+
+const grid = DATASETS.flatMap((dataset) => MODELS.flatMap((model) => PAPER_WEIGHTS.map((plw) => (
+  { dataset, model, plw, normalizer: "weights", seed: 42 }
+))));
+const random = seededRandom("figure rows");
+
+export const stability: StabilityRow[] = grid.flatMap((run) => Array.from({ length: 20 }, (_, i) => ({ ...run, step: i + 1, rsd: 0.1 + 0.1 * random() })));
+export const distances: DistanceRow[] = grid.map((run) => ({ ...run, distance: 3 + run.plw + random() }));
+export const losses: LossRow[] = grid.flatMap((run) => Array.from({ length: 30 }, (_, i) => (
+  { ...run, step: i + 1, loss: 1 + random(), promptLoss: i === 3 ? null : 2 + random(), completionLoss: 1 + random() }
+)));

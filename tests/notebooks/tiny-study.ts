@@ -1,0 +1,36 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { seededRandom } from "../../lib/data/random";
+import { parameterShapes } from "../../lib/model/config";
+import { writeModelDirectory } from "../../lib/model/directory";
+import { QUICK, TINY, tinyExamples, writeJson } from "../runs/world";
+
+const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
+
+/** Writes a study of four runs that train in seconds: one model of random weights, two data sets, two weights. Returns its file. */
+export function writeTinyStudy(folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  const examples = tinyExamples(24, 1);
+  const long = examples.map((example) => ({ ...example, output: `${example.output} ${example.output} ${example.output}` }));
+  return writeJson(join(folder, "study.json"), {
+    name: "tiny",
+    models: { "tiny-1": tinyModel(join(folder, "tiny-1")) },
+    datasets: {
+      TinyData: { path: writeJson(join(folder, "tiny.json"), long) },
+      TinyDataShort: { from: "TinyData", transform: "invertLongCompletions" },
+    },
+    weights: [0, 0.1],
+    hyperparameters: { ...QUICK, maxLength: 250 },
+  });
+}
+
+function tinyModel(dir: string): string {
+  const config = { ...TINY, keyValueHeads: 2 };
+  const random = seededRandom("tiny model");
+  const weights = new Map([...parameterShapes(config)].map(([name, shape]) => {
+    const size = shape.reduce((product, n) => product * n, 1);
+    return [name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.2 * (random() - 0.5)) }];
+  }));
+  writeModelDirectory(dir, config, weights, TOKENIZER);
+  return dir;
+}
