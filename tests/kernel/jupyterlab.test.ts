@@ -1,0 +1,147 @@
+// The kernel and lib/notebook in a real JupyterLab, seen through a browser.
+// PROMPTLOSS_SCREENSHOTS=<folder> keeps pictures.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Lab, labMissing, notebookFile, type NotebookPage } from "./lab";
+
+const options = { skip: labMissing() };
+
+const CELLS = [
+  // 0
+  `import { show } from "./lib/notebook/display";
+import { interruptSignal } from "./lib/notebook/interrupt";
+import { progressDisplay } from "./lib/notebook/progress";
+import { showTokens } from "./lib/notebook/tokens";
+import * as dfd from "danfojs-node";`,
+  // 1
+  `const update = progressDisplay();
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+for (let step = 1; step <= 20; step++) {
+  await pause(150);
+  update({
+    wanted: 2, complete: step < 20 ? 1 : 2, cached: 1, failed: 0, stepsDone: step, stepsTotal: 20, tokensPerSecond: 5000, etaSeconds: 20 - step,
+    active: step < 20 ? [{ run: "pocket-1/Short/0.1", step, totalSteps: 20, loss: 3 - step / 10 }] : [], failures: [],
+  });
+}`,
+  // 2
+  `await show({
+  data: [
+    { type: "scatter", mode: "lines+markers", name: "Short", x: [0, 0.1, 1], y: [2.1, 1.9, 2.4] },
+    { type: "scatter", mode: "lines+markers", name: "Tiny", x: [0, 0.1, 1], y: [2.5, 2.3, 2.2] },
+  ],
+  layout: { width: 468, height: 300, xaxis: { title: { text: "PLW" } }, yaxis: { title: { text: "loss" } } },
+});`,
+  // 3
+  `await show(new dfd.DataFrame([{ set: "Short", loss: 1.9, note: "<b>bold</b>" }, { set: "Tiny", loss: 2.25, note: "" }]), { caption: "Final losses" });`,
+  // 4
+  `const words = ["<s>", "Below", " is", " an", " instruction", "\\n", "<b>Blue</b>", " sky", "</s>"];
+const tokenizer = {
+  digest: "", vocabularySize: 9, bosId: 0, eosId: 8, eosToken: "</s>", padId: 8, encode: (): number[] => [],
+  decode: (ids: number[]) => ids.map((id) => words[id]).join(""),
+};
+await showTokens([
+  { row: 0, ids: [0, 1, 2, 3, 4, 5, 6, 7, 8], promptLength: 6, lostCompletionTokens: 0 },
+  { row: 1, ids: [0, 1, 5, 6, 7], promptLength: 3, lostCompletionTokens: 3 },
+], tokenizer, { plw: 0.1, caption: "Two examples as one batch" });`,
+  // 5
+  `console.log("looping");
+for (let step = 1; ; step++) { await pause(20); interruptSignal().throwIfAborted(); }`,
+  // 6
+  `console.log("after", words.length);`,
+];
+
+let lab: Lab;
+let notebook: NotebookPage;
+before(async () => {
+  if (options.skip) return;
+  lab = await Lab.start();
+  writeFileSync(join(lab.folder, "ours.ipynb"), notebookFile(CELLS));
+});
+after(async () => { await lab?.stop(); });
+
+test("Run All: progress changes in place and keeps its final state", options, async () => {
+  notebook = await lab.open("ours.ipynb");
+  await notebook.runAll();
+  await notebook.done(0);
+  const seen = await notebook.watch(1, 4);
+  assert.ok(seen.length >= 4, seen.join(" | "));
+  assert.match(seen[1]!, /^1 of 2 runs \(1 were there\) · step \d+ of 20 · 5,000 tokens\/s · loss [\d.]+ · \d+ s left/);
+  await notebook.screenshot("progress");
+  await notebook.done(1);
+  assert.match(await notebook.output(1).innerText(), /^\s*2 of 2 runs \(1 were there\) · step 20 of 20 · 5,000 tokens\/s\s*$/);
+});
+
+// Runs in the browser.
+const styleOf = (element: unknown, property: string): string =>
+  (globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }).getComputedStyle(element)[property]!;
+
+async function seePlotTableAndTokens(page: NotebookPage): Promise<void> {
+  const plot = page.output(2).locator(".js-plotly-plot");
+  await plot.locator(".scatterlayer .trace .point").first().waitFor();
+  assert.equal(await plot.locator(".scatterlayer .trace").count(), 2);
+  assert.equal(await plot.locator(".scatterlayer .trace .point").count(), 6);
+
+  const table = page.output(3).locator("table");
+  assert.match(await page.output(3).innerText(), /Final losses/);
+  assert.equal(await table.locator("tbody tr").count(), 2);
+  assert.deepEqual(await table.locator("tbody td").allInnerTexts(), ["Short", "1.900", "<b>bold</b>", "Tiny", "2.250", ""]);
+  assert.equal(await table.locator("tbody td").nth(1).evaluate(styleOf, "textAlign"), "right");
+
+  const spans = page.output(4).locator("span[title]");
+  assert.equal(await spans.count(), 18);
+  assert.equal(await spans.nth(6).innerText(), "<b>Blue</b>");
+  assert.equal(await spans.nth(6).getAttribute("title"), "token 6, completion, weight 1");
+  const colors = await Promise.all([0, 1, 6, 17].map((index) => spans.nth(index).evaluate(styleOf, "backgroundColor")));
+  assert.equal(new Set(colors).size, 4, colors.join(" | ")); // first token, prompt, completion, padding
+  assert.match(await page.output(4).innerText(), /3 completion tokens cut off/);
+}
+
+test("figures have their traces, tables their rows, tokens their colors", options, async () => {
+  await notebook.done(4);
+  await seePlotTableAndTokens(notebook);
+});
+
+test("■ ends a running loop, aborts the cells after it, and the kernel goes on", options, async () => {
+  await notebook.output(5).getByText("looping").waitFor();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const pressed = Date.now();
+  await notebook.interrupt();
+  await notebook.output(5).getByText("Interrupted: The cell was interrupted.").waitFor({ timeout: 5000 });
+  await notebook.done(5);
+  assert.ok(Date.now() - pressed < 3000, `${Date.now() - pressed} ms`);
+  assert.doesNotMatch(await notebook.output(6).innerText(), /after/);
+  await notebook.screenshot("interrupted");
+  await notebook.runCell(6);
+  await notebook.output(6).getByText("after 9").waitFor();
+});
+
+test("the saved notebook holds a picture of the figure, and only the last state of the progress", options, async () => {
+  const { cells } = await notebook.save();
+  assert.deepEqual(Object.keys(cells[2]!.outputs![0]!.data!).sort(), ["application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"]);
+  assert.equal(cells[1]!.outputs!.length, 1);
+  assert.doesNotMatch(JSON.stringify(cells[4]!.outputs), /<script|<style/);
+
+  // The same outputs in a file that this machine never ran: JupyterLab does not trust it.
+  writeFileSync(join(lab.folder, "untrusted.ipynb"), notebookFile(CELLS.map((source) => `// not run here\n${source}`), cells.map(({ outputs }) => outputs ?? [])));
+});
+
+test("an untrusted notebook shows figure, table and tokens without running anything", options, async () => {
+  const untrusted = await lab.open("untrusted.ipynb");
+  await untrusted.page.locator('[data-icon="ui-components:not-trusted"]:visible').first().waitFor();
+  await seePlotTableAndTokens(untrusted);
+  await untrusted.screenshot("untrusted");
+  await untrusted.close();
+});
+
+test("restart forgets the variables, and the kernel works", options, async () => {
+  await notebook.restart();
+  await notebook.runCell(6);
+  await notebook.output(6).getByText("Cannot find name 'words'").first().waitFor();
+  await notebook.runCell(0);
+  await notebook.done(0);
+  assert.equal(await notebook.prompt(0), "[2]:");
+  await notebook.screenshot("restarted");
+  await notebook.close();
+});

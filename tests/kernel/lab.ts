@@ -1,0 +1,223 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, delimiter, dirname, join } from "node:path";
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { ROOT } from "./client";
+
+const JUPYTER = join(ROOT, ".venv", "bin", "jupyter");
+const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** JupyterLab's settings for tests: no requests to other sites, and every cell in the page at once. */
+const SETTINGS: Record<string, Record<string, unknown>> = {
+  "apputils-extension/notification": { fetchNews: "false", checkForUpdates: false },
+  "notebook-extension/tracker": { windowingMode: "none" },
+  "docmanager-extension/plugin": { autosave: false },
+};
+
+/** A real JupyterLab in a folder of its own, and a browser on it. The user's Jupyter settings are neither read nor written. */
+export class Lab {
+  private constructor(readonly folder: string, private readonly server: ChildProcess, private readonly browser: Browser, private readonly url: string, private readonly token: string) {}
+
+  /** @param environment is added to the server's, and so to the kernels' */
+  static async start(environment: Record<string, string> = {}): Promise<Lab> {
+    const folder = mkdtempSync(join(tmpdir(), "promptloss-lab-"));
+    const own = (name: string): string => join(folder, ".jupyter", name);
+    for (const [name, settings] of Object.entries(SETTINGS)) {
+      const file = join(own("settings"), "@jupyterlab", `${name}.jupyterlab-settings`);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, JSON.stringify(settings));
+    }
+    const [port, token] = [await freePort(), randomUUID()];
+    const server = spawn(JUPYTER, ["lab", "--no-browser", "--ServerApp.ip=127.0.0.1", `--ServerApp.port=${port}`, "--ServerApp.port_retries=0",
+      `--IdentityProvider.token=${token}`, `--ServerApp.root_dir=${folder}`, ...(process.getuid?.() === 0 ? ["--allow-root"] : [])], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env, ...environment,
+        JUPYTER_CONFIG_DIR: own("config"), JUPYTER_DATA_DIR: own("data"), JUPYTER_RUNTIME_DIR: own("runtime"), IPYTHONDIR: own("ipython"),
+        JUPYTERLAB_SETTINGS_DIR: own("settings"), JUPYTERLAB_WORKSPACES_DIR: own("workspaces"), JUPYTER_PATH: "", JUPYTER_PREFER_ENV_PATH: "1",
+      },
+    });
+    let log = "";
+    for (const stream of [server.stdout, server.stderr]) stream.on("data", (chunk) => { log += chunk; });
+    const url = `http://127.0.0.1:${port}`;
+    try {
+      await until(async () => {
+        if (server.exitCode !== null) throw new Error(`JupyterLab ended:\n${log}`);
+        return fetch(`${url}/api/status?token=${token}`).then(({ ok }) => ok, () => false);
+      }, 60_000, () => `JupyterLab does not answer:\n${log}`);
+      return new Lab(folder, server, await startBrowser(), url, token);
+    } catch (error) {
+      await end(server);
+      throw error;
+    }
+  }
+
+  /** Opens a notebook that lies in {@link folder}. */
+  async open(path: string): Promise<NotebookPage> {
+    const context = await this.browser.newContext({ viewport: { width: 1200, height: 1600 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(30_000);
+    await page.goto(`${this.url}/lab/tree/${path}?reset&token=${this.token}`);
+    await page.locator(".jp-NotebookPanel:visible .jp-Cell").first().waitFor({ timeout: 60_000 });
+    const notebook = new NotebookPage(page, join(this.folder, path));
+    await notebook.idle(); // before, "Run All" asks which kernel to take
+    return notebook;
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await end(this.server);
+    rmSync(this.folder, { recursive: true, maxRetries: 5 });
+  }
+}
+
+/** An open notebook, driven as a user does: with menus, buttons and eyes. */
+export class NotebookPage {
+  constructor(readonly page: Page, private readonly path: string) {}
+
+  private get panel(): Locator {
+    return this.page.locator(".jp-NotebookPanel:visible");
+  }
+
+  cell(index: number): Locator {
+    return this.panel.locator(".jp-Notebook .jp-Cell").nth(index);
+  }
+
+  output(index: number): Locator {
+    return this.cell(index).locator(".jp-Cell-outputArea");
+  }
+
+  /** "[3]:", or "[*]:" while it runs or waits */
+  prompt(index: number): Promise<string> {
+    return this.cell(index).locator(".jp-InputPrompt").innerText();
+  }
+
+  async menu(menu: string, item: string): Promise<void> {
+    await this.page.locator(".lm-MenuBar-itemLabel", { hasText: new RegExp(`^${menu}$`) }).click();
+    await this.page.locator(".lm-Menu-itemLabel", { hasText: new RegExp(`^${item}$`) }).click();
+  }
+
+  async runAll(): Promise<void> {
+    await this.menu("Run", "Run All Cells");
+  }
+
+  async runCell(index: number): Promise<void> {
+    await this.cell(index).locator(".jp-InputPrompt").click();
+    await this.page.keyboard.press("Control+Enter");
+  }
+
+  /** ■ */
+  async interrupt(): Promise<void> {
+    await this.panel.locator('[data-jp-item-name="interrupt"] >> visible=true').first().click();
+  }
+
+  async restart(): Promise<void> {
+    await this.panel.locator('[data-jp-item-name="restart"] >> visible=true').first().click();
+    await this.page.locator(".jp-Dialog button.jp-mod-accept").click();
+    await this.idle();
+  }
+
+  /** Waits until a cell has run, well or not. */
+  async done(index: number, timeout = 60_000): Promise<void> {
+    await until(async () => /\[\d+\]/.test(await this.prompt(index)), timeout, async () => `cell ${index} has not ended: ${await this.prompt(index)} ${await this.output(index).innerText()}`);
+  }
+
+  /** Waits until the kernel has nothing to do. */
+  async idle(timeout = 60_000): Promise<void> {
+    await this.page.locator("#jp-main-statusbar").getByText(/\| Idle$/).waitFor({ timeout });
+  }
+
+  /** The texts that an output shows, one after the other, until `enough` of them were seen or the cell ended. */
+  async watch(index: number, enough: number, timeout = 60_000): Promise<string[]> {
+    const seen: string[] = [];
+    await until(async () => {
+      const text = (await this.output(index).allInnerTexts()).join("").trim();
+      if (text !== "" && text !== seen.at(-1)) seen.push(text);
+      return seen.length >= enough || /\[\d+\]/.test(await this.prompt(index));
+    }, timeout, () => `output ${index} showed only: ${seen.join(" | ")}`, 50);
+    return seen;
+  }
+
+  /** Saves and answers what is in the file. */
+  async save(): Promise<{ cells: { outputs?: { output_type: string; data?: Record<string, unknown> }[] }[] }> {
+    await this.page.keyboard.press("Control+s");
+    await this.panel.locator(".jp-Toolbar").first().waitFor();
+    await until(() => this.page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty").count().then((count) => count === 0), 10_000, () => "the notebook was not saved");
+    return JSON.parse(readFileSync(this.path, "utf8")) as never;
+  }
+
+  async screenshot(name: string): Promise<void> {
+    const folder = process.env.PROMPTLOSS_SCREENSHOTS;
+    if (folder) await this.page.screenshot({ path: join(folder, `${name}.png`) });
+  }
+
+  close(): Promise<void> {
+    return this.page.context().close();
+  }
+}
+
+/** A notebook file with our kernel. `outputs` are those that it is saved with. */
+export function notebookFile(sources: readonly string[], outputs: readonly unknown[][] = []): string {
+  return JSON.stringify({
+    nbformat: 4, nbformat_minor: 5,
+    metadata: { kernelspec: { name: "promptloss", display_name: "Promptloss (TypeScript)", language: "typescript" } },
+    cells: sources.map((source, i) => ({ id: `cell-${i}`, cell_type: "code", metadata: {}, source, outputs: outputs[i] ?? [], execution_count: null })),
+  });
+}
+
+/** Why the browser tests cannot run here, or false. */
+export function labMissing(): string | false {
+  if (!existsSync(JUPYTER)) return "needs the Python environment: node setup.mjs";
+  return false;
+}
+
+async function startBrowser(): Promise<Browser> {
+  const installed = BROWSERS.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name))).find((path) => existsSync(path));
+  // The packaged browser is unpacked on first use.
+  const executablePath = process.env.CHROME_PATH ?? installed ?? await (await import("@sparticuz/chromium")).default.executablePath();
+  try {
+    return await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    });
+  } catch (error) {
+    throw new Error(`${basename(executablePath)} cannot be started; set CHROME_PATH to a Chromium or Chrome`, { cause: error });
+  }
+}
+
+/** Waits for `condition`, looking every `interval` ms. */
+export async function until(condition: () => Promise<boolean>, timeout: number, complaint: () => string | Promise<string>, interval = 100): Promise<void> {
+  const end = Date.now() + timeout;
+  while (!await condition()) {
+    if (Date.now() > end) throw new Error(await complaint());
+    await new Promise((resolve) => setTimeout(resolve, interval));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Asks a process to end and waits for it; JupyterLab ends its kernels first. */
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return;
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+  server.kill("SIGTERM");
+  const killer = setTimeout(() => server.kill("SIGKILL"), 15_000);
+  await ended;
+  clearTimeout(killer);
+}
+
+/** Whether `pid` is there. */
+export function isAlive(pid: number): boolean {
+  return spawnSync("kill", ["-0", String(pid)]).status === 0;
+}
