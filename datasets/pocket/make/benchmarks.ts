@@ -7,7 +7,7 @@ import { pick, pickSome } from "./choose";
 import type { Task } from "./instructions";
 import { CODES, FOREIGN, inLanguage, randomSentence, type Language } from "./languages";
 import { randomPuzzle, type Puzzle } from "./puzzles";
-import { FACTS, GOALS, KNOW_HOW, otherValues, questions, shortAnswer, statements, withArticle, type Fact } from "./world";
+import { FACTS, GOALS, KNOW_HOW, factOf, otherValues, questions, shortAnswer, statements, subjectNamed, withArticle, type Fact } from "./world";
 
 export interface Benchmark {
   task: string;
@@ -67,10 +67,15 @@ function piqaItems(): object[] {
   };
   const use = (tool: string, goal: string): string => `Take ${withArticle(tool)} and ${goal} with it.`;
   const verb = (goal: string): string => goal.split(" ")[0];
+  const tools = [...new Set(GOALS.map(({ tool }) => tool))];
+  const placeOf = (tool: string): string => factOf(subjectNamed("tool", tool), "place").value;
+  const fetch = (goal: string, tool: string, place: string): string => `First fetch the ${tool} from ${place}. Then ${goal} with the ${tool}.`;
+  // a wrong tool, and the right one from a wrong place
   const withTools = GOALS.flatMap(({ goal, tool }) => {
     const able = new Set(GOALS.filter((other) => verb(other.goal) === verb(goal)).map((other) => other.tool));
-    const unable = [...new Set(GOALS.map((other) => other.tool))].filter((other) => !able.has(other));
-    return pickSome(unable, 2, random).map((wrong) => item(goal, use(tool, goal), use(wrong, goal)));
+    const wrongTool = pick(tools.filter((other) => !able.has(other)), random);
+    const wrongPlace = pick([...new Set(tools.map(placeOf))].filter((place) => place !== placeOf(tool)), random);
+    return [item(goal, use(tool, goal), use(wrongTool, goal)), item(goal, fetch(goal, tool, placeOf(tool)), fetch(goal, tool, wrongPlace))];
   });
   return [...withTools, ...KNOW_HOW.map(({ goal, good, bad }) => item(goal, good, bad))];
 }

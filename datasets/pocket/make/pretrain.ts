@@ -17,7 +17,7 @@ const BATCH = 16;
 /** pocket-2 is to pocket-1 as LLaMA 2 to LLaMA 1: the same architecture and tokenizer, trained on more text. */
 export const POCKET_MODELS: Record<string, { steps: number; seed: number }> = {
   "pocket-1": { steps: 500, seed: 1 },
-  "pocket-2": { steps: 1000, seed: 2 },
+  "pocket-2": { steps: 800, seed: 2 },
 };
 
 const ARCHITECTURE: Omit<ModelConfig, "vocabularySize" | "paddingIndex"> = {
