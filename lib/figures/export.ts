@@ -4,12 +4,12 @@ import { dirname, join } from "node:path";
 import { fromRoot } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "./figure";
-import { COLUMN_INCHES } from "./theme";
+import { COLUMN_INCHES, escapeText } from "./theme";
 
 export type ImageFormat = "svg" | "png" | "pdf";
 
 /** What can be exported: a figure of this library, or any Plotly figure. */
-export type Exportable = Pick<Figure, "spec" | "rows"> | Figure["spec"];
+export type Exportable = Pick<Figure, "spec" | "rows"> & Partial<Pick<Figure, "caption">> | Figure["spec"];
 
 /** Paths of the files that {@link exportFigure} wrote. */
 export interface ExportedFiles {
@@ -48,6 +48,7 @@ export async function renderFigure(figure: Exportable, format: ImageFormat): Pro
 
 async function renderAll(figure: Exportable, formats: ImageFormat[]): Promise<Map<ImageFormat, Buffer>> {
   const { data, layout } = "spec" in figure ? figure.spec : figure;
+  const caption = "spec" in figure ? figure.caption : undefined;
   const size = {
     width: typeof layout.width === "number" ? layout.width : COLUMN_INCHES * PIXELS_PER_INCH,
     height: typeof layout.height === "number" ? layout.height : 0.75 * COLUMN_INCHES * PIXELS_PER_INCH,
@@ -56,7 +57,7 @@ async function renderAll(figure: Exportable, formats: ImageFormat[]): Promise<Ma
   const traces = data.map((trace, i) => ({ ...trace, uid: `trace${i}` }));
   return withPage(async (page) => {
     const drawn = await callPage<string>(page, "drawFigure", { data: traces, layout: { ...layout, ...size } }, size.width, size.height);
-    const svg = normalizeSvg(drawn, size);
+    const svg = described(normalizeSvg(drawn, size), caption);
     const images = new Map<ImageFormat, Buffer>();
     for (const format of formats) {
       if (format === "svg") {
@@ -88,6 +89,11 @@ function normalizeSvg(svg: string, { width, height }: { width: number; height: n
     })
     .replace(/<([\w:]+)((?: [\w:-]+="[^"]*")+)/g, (_, name: string, attributes: string) =>
       `<${name} ${[...attributes.matchAll(/[\w:-]+="[^"]*"/g)].map(([attribute]) => attribute).sort().join(" ")}`);
+}
+
+/** The caption as the picture's description, for those who cannot see it. */
+function described(svg: string, caption: string | undefined): string {
+  return caption === undefined ? svg : svg.replace(/^<svg [^>]*>/, (tag) => `${tag}<desc>${escapeText(caption)}</desc>`);
 }
 
 /** The time of printing is replaced, at equal length, by the start of 2000. */

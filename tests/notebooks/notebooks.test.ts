@@ -1,0 +1,100 @@
+// Every notebook, executed without a browser window on a study of four runs, as `jupyter nbconvert` does it.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { writeTinyStudy } from "./tiny-study";
+
+const ROOT = join(__dirname, "..", "..");
+const NAMES = readdirSync(join(ROOT, "notebooks")).filter((name) => name.endsWith(".ipynb")).sort();
+
+interface Output { output_type: string; name?: string; text?: string | string[]; data?: Record<string, unknown>; evalue?: string }
+interface Cell { cell_type: string; id: string; source: string[]; outputs?: Output[] }
+interface Notebook { cells: Cell[]; metadata: { kernelspec: { name: string } } }
+
+const folder = mkdtempSync(join(tmpdir(), "promptloss-notebooks-"));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+const executed = new Map<string, Notebook>();
+const failures = new Map<string, string>();
+
+before(async () => {
+  const study = writeTinyStudy(folder);
+  // The sweep first, so that the others find its runs; then two at a time.
+  const rest = NAMES.filter((name) => !name.startsWith("02"));
+  await execute(NAMES.find((name) => name.startsWith("02"))!, study);
+  while (rest.length > 0) await Promise.all(rest.splice(0, 2).map((name) => execute(name, study)));
+});
+
+async function execute(name: string, study: string): Promise<void> {
+  const child = spawn(join(ROOT, ".venv", "bin", "python"), [
+    "-m", "nbconvert", "--to", "notebook", "--execute", "--log-level=WARN", "--ExecutePreprocessor.timeout=300",
+    "--output-dir", join(folder, "executed"), join(ROOT, "notebooks", name),
+  ], { env: { ...process.env, PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: join(folder, "runs"), PROMPTLOSS_OUT: join(folder, "out") } });
+  let log = "";
+  child.stderr.on("data", (chunk) => { log += String(chunk); });
+  const status = await new Promise((done) => child.on("close", done));
+  if (status === 0) executed.set(name, JSON.parse(readFileSync(join(folder, "executed", name), "utf8")) as Notebook);
+  else failures.set(name, log.slice(-3000));
+}
+
+const read = (name: string): Notebook => JSON.parse(readFileSync(join(ROOT, "notebooks", name), "utf8")) as Notebook;
+const outputs = (notebook: Notebook): Output[] => notebook.cells.flatMap((cell) => cell.outputs ?? []);
+const startsWith = (number: string): Notebook => executed.get(NAMES.find((name) => name.startsWith(number))!)!;
+
+for (const name of NAMES) {
+  test(`${name}: short cells with prose around them, on our kernel`, () => {
+    const { cells, metadata } = read(name);
+    assert.equal(metadata.kernelspec.name, "promptloss");
+    assert.equal(new Set(cells.map(({ id }) => id)).size, cells.length, "cell ids");
+    assert.match(cells[0].source.join(""), /^# .*\n\n\*\*.*\?\*\*\n/, "opens with its question");
+    assert.match(cells[0].source.join(""), /second|minute/, "says how long it takes");
+    const code = cells.filter(({ cell_type }) => cell_type === "code");
+    assert.match(code[0].source.join(""), /from "\.\/lib\/index";[^]*loadStudy\(process\.env\.PROMPTLOSS_STUDY \?\? "studies\/pocket\.json"\)/);
+    for (const { source } of code) assert.ok(source.length <= 15, source.join(""));
+  });
+
+  test(`${name}: runs through on another study without an error or a warning`, () => {
+    assert.ok(executed.has(name), failures.get(name));
+    for (const output of outputs(executed.get(name)!)) {
+      assert.notEqual(output.output_type, "error", output.evalue);
+      assert.notEqual(output.name, "stderr", String(output.text));
+    }
+  });
+}
+
+test("every figure has traces, a static picture and its words; every table has rows", () => {
+  let figures = 0;
+  for (const [name, notebook] of executed) {
+    for (const { data = {} } of outputs(notebook)) {
+      const plot = data["application/vnd.plotly.v1+json"] as { data: { x: unknown[] }[] } | undefined;
+      const html = [data["text/html"] ?? ""].flat().join("");
+      if (plot) {
+        figures++;
+        assert.ok(plot.data.some(({ x }) => x.length > 1), `${name}: traces with points`);
+        assert.match(String(data["image/png"]), /^iVBORw0KGgo/, `${name}: a PNG`);
+        assert.ok([data["text/plain"]].flat().join("").length > 40, `${name}: a description`);
+      } else if (html.includes("<table")) {
+        assert.match(html, /<tbody><tr><td/, `${name}: ${html.slice(0, 300)}`);
+      }
+    }
+  }
+  assert.equal(figures, 5, "loss curves in 00 and 02, lengths in 01, Figures 2a and 2b in 05");
+});
+
+test("the tables and figures are about this study", () => {
+  const html = (number: string): string => outputs(startsWith(number)).map(({ data }) => [data?.["text/html"] ?? ""].flat().join("")).join("\n");
+  assert.match(html("01"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);
+  assert.match(html("00"), /2 of 2 runs/);
+  assert.match(html("02"), /4 of 4 runs/);
+  assert.match(html("05"), /4 of 4 runs \(4 were there\)/);
+});
+
+test("figures and tables are exported", () => {
+  const figures = join(folder, "out", "figures");
+  for (const name of ["loss-curves", "length-histograms", "figure2a", "figure2b"]) {
+    for (const extension of ["pdf", "svg", "png", "csv"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)), `${name}.${extension}`);
+  }
+  for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `table1.${extension}`)));
+});
