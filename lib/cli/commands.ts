@@ -1,0 +1,55 @@
+import type { ParseArgsConfig } from "node:util";
+
+/** What a command has to say: to people, and as the one JSON object of --json. */
+export interface Answer { text: string; result: object; failed?: boolean }
+
+/** Option values by name; those not given are undefined. */
+export type Values = Record<string, string | undefined>;
+
+interface Command {
+  usage: string;
+  summary: string;
+  options: NonNullable<ParseArgsConfig["options"]>;
+  /** The code is loaded when asked for: `status` should not wait for TensorFlow. */
+  load(): Promise<{ run(values: Values, signal: AbortSignal): Answer | Promise<Answer> }>;
+}
+
+const texts = (...names: string[]) => Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
+
+export const COMMANDS: Record<string, Command> = {
+  doctor: {
+    usage: "[--store dir]",
+    summary: "checks this machine: versions, device, threads, memory, addon, kernel, browser, store",
+    options: texts("store"), load: () => import("./doctor"),
+  },
+  describe: {
+    usage: "--data file --tokenizer dir | [--study file] [--dataset name]",
+    summary: "Table 1's numbers of a dataset, or of all of a study's",
+    options: texts("data", "tokenizer", "study", "dataset"), load: () => import("./describe"),
+  },
+  transform: {
+    usage: "--data file --tokenizer dir --out file [--target ratio [--seed n]]",
+    summary: "inverts long completions, or brings the data to a generation ratio",
+    options: texts("data", "tokenizer", "out", "target", "seed"), load: () => import("./transform"),
+  },
+  train: {
+    usage: "--plw w (--model dir --data file | [--study file] --model name --dataset name) [--normalizer n] [--seed n] [--truncation t] [--hyperparameters json] [--store dir]",
+    summary: "one run; an interrupted one continues",
+    options: texts("plw", "model", "data", "study", "dataset", "normalizer", "seed", "truncation", "hyperparameters", "store"), load: () => import("./train"),
+  },
+  sweep: {
+    usage: "[--study file] [--store dir] [--workers n] [--workers-per-gpu n]",
+    summary: "trains the runs of a study that are not there yet",
+    options: texts("study", "store", "workers", "workers-per-gpu"), load: () => import("./sweep"),
+  },
+  status: {
+    usage: "[--study file] [--store dir]",
+    summary: "which runs of a study are there",
+    options: texts("study", "store"), load: () => import("./status"),
+  },
+  study: {
+    usage: "[--study file] [--store dir] [--out dir] [--workers n]",
+    summary: "the whole study: sweep, then every notebook, with the figures in out/figures",
+    options: texts("study", "store", "out", "workers"), load: () => import("./study"),
+  },
+};

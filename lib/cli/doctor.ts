@@ -1,0 +1,57 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { availableParallelism, freemem, totalmem } from "node:os";
+import { join } from "node:path";
+import { closeBrowser, withPage } from "../figures/browser";
+import { repositoryRoot } from "../runs/paths";
+import { RunStore } from "../runs/store";
+import { expectedDevice } from "../sweep/plan";
+import type { Answer, Values } from "./commands";
+
+interface Check { name: string; ok: boolean; detail: string }
+
+const GIB = 2 ** 30;
+
+export async function run(values: Values): Promise<Answer> {
+  const root = repositoryRoot();
+  const checks: Check[] = [];
+  const check = async (name: string, look: () => string | Promise<string>) => {
+    try {
+      checks.push({ name, ok: true, detail: await look() });
+    } catch (error) {
+      checks.push({ name, ok: false, detail: (error as Error).message });
+    }
+  };
+  await check("Node", () => process.versions.node);
+  await check("Python", () => {
+    const { status, stdout } = spawnSync(join(root, ".venv", "bin", "python"), ["--version"], { encoding: "utf8" });
+    if (status !== 0) throw new Error("no .venv: run npm run setup");
+    return stdout.trim();
+  });
+  await check("TensorFlow", async () => {
+    const { device, threads, tf } = await import("../model/tensorflow");
+    const { kind, tensorflow } = device();
+    if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512) throw new Error("a matrix product came out wrong: run npm run setup");
+    if (kind !== expectedDevice()) throw new Error(`computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`);
+    return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads and computes`;
+  });
+  await check("cores", () => String(availableParallelism()));
+  await check("memory", () => `${(totalmem() / GIB).toFixed(1)} GiB, ${(freemem() / GIB).toFixed(1)} GiB free`);
+  await check("Jupyter kernel", () => {
+    const file = join(root, ".venv", "share", "jupyter", "kernels", "promptloss", "kernel.json");
+    if (!existsSync(file)) throw new Error("not registered: run npm run setup");
+    return "registered";
+  });
+  await check("browser for figures", async () => {
+    const version = await withPage((page) => Promise.resolve(page.context().browser()?.version()));
+    await closeBrowser();
+    return `Chromium ${version}`;
+  });
+  await check("run store", () => {
+    const store = new RunStore(values.store);
+    store.prepare();
+    return `${store.root}, ${store.list().length} runs`;
+  });
+  const failed = checks.some(({ ok }) => !ok);
+  return { text: checks.map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"} ${name}: ${detail}`).join("\n"), result: { ok: !failed, checks }, failed };
+}

@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Interrupted } from "../runs/errors";
+import { fromRoot, repositoryRoot, storePath } from "../runs/paths";
+import { progressLine } from "../notebook/progress";
+import { studyPath } from "../sweep/study";
+import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
+import type { Run } from "../runs/store";
+import type { Answer, Values } from "./commands";
+import { countOf } from "./values";
+
+/** Notebooks at once: each has a kernel of its own, and waits a good part of its time. */
+const AT_ONCE = 2;
+
+interface Executed { notebook: string; seconds: number; error?: string }
+
+export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
+  const started = Date.now();
+  const study = studyPath(values.study);
+  const store = storePath(values.store);
+  const out = fromRoot(values.out ?? (process.env.PROMPTLOSS_OUT || "out"));
+  const show = progressLine();
+  let last: SweepProgress | undefined;
+  const { runs, failures } = await collected(sweep({
+    study, store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
+  }));
+  const cached = last?.cached ?? 0;
+  const sweepSeconds = (Date.now() - started) / 1000;
+  process.stderr.write(`${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. Now the notebooks.\n`);
+
+  const notebooks = await executeAll(join(out, "notebooks"), { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out }, signal);
+  const broken = notebooks.filter(({ error }) => error !== undefined);
+  const seconds = (Date.now() - started) / 1000;
+  const peakMemory = Math.max(process.resourceUsage().maxRSS * 1024, ...runs.map(({ record }) => record.peakMemory ?? 0));
+  const text = [
+    ...failures.map(({ run, message }) => `Failed: ${run}: ${message}`),
+    ...broken.map(({ notebook, error }) => `Failed: ${notebook}: ${error}`),
+    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${notebooks.length} notebooks in ${seconds.toFixed(0)} s; `
+      + `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
+    `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
+  ].join("\n");
+  return {
+    text, failed: failures.length + broken.length > 0,
+    result: { study, runs: runs.length, cached, trained: runs.length - cached, failures, notebooks, seconds, sweepSeconds, peakMemory, figures: join(out, "figures"), store },
+  };
+}
+
+/** The notebooks show what there is, even if some runs failed. */
+async function collected(sweeping: Promise<Run[]>): Promise<{ runs: Run[]; failures: RunFailureReport[] }> {
+  try {
+    return { runs: await sweeping, failures: [] };
+  } catch (error) {
+    if (!(error instanceof SweepError) || error.runs.length === 0) throw error;
+    return { runs: error.runs, failures: error.failures };
+  }
+}
+
+async function executeAll(folder: string, env: Record<string, string>, signal: AbortSignal): Promise<Executed[]> {
+  mkdirSync(folder, { recursive: true });
+  const waiting = readdirSync(join(repositoryRoot(), "notebooks")).filter((name) => name.endsWith(".ipynb")).sort();
+  const done: Executed[] = [];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let notebook; !signal.aborted && (notebook = waiting.shift());) {
+      const started = Date.now();
+      const error = await execute(notebook, folder, env, signal);
+      const seconds = (Date.now() - started) / 1000;
+      done.push({ notebook, seconds, ...(error !== undefined && { error }) });
+      process.stderr.write(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s\n`);
+    }
+  }));
+  if (signal.aborted) throw new Interrupted("The study was stopped; all runs are kept, the same command continues.");
+  return done.sort((a, b) => (a.notebook < b.notebook ? -1 : 1));
+}
+
+/** Runs a notebook without JupyterLab; returns what went wrong, if anything. */
+function execute(notebook: string, folder: string, env: Record<string, string>, signal: AbortSignal): Promise<string | undefined> {
+  const root = repositoryRoot();
+  return new Promise((resolve) => {
+    const child = spawn(join(root, ".venv", "bin", "jupyter"), [
+      "nbconvert", "--to", "notebook", "--execute", join(root, "notebooks", notebook), "--output-dir", folder,
+      "--ExecutePreprocessor.kernel_name=promptloss", "--ExecutePreprocessor.timeout=-1",
+    ], { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"], signal, killSignal: "SIGTERM" });
+    let errors = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => { errors = (errors + text).slice(-3000); });
+    child.on("error", (error) => resolve(error.message));
+    child.on("close", (code) => resolve(code === 0 ? undefined : errors.trim() || `ended with code ${code}`));
+  });
+}

@@ -1,0 +1,71 @@
+import { basename } from "node:path";
+import { checkPromptLossWeight } from "../data/weights";
+import { DigestCache, modelDigest } from "../runs/digests";
+import { checkNormalizer } from "../runs/job";
+import { fromRoot, storePath } from "../runs/paths";
+import type { Run } from "../runs/store";
+import { expectedDevice, threadsFor } from "../sweep/plan";
+import { loadStudy, studyExamples } from "../sweep/study";
+import type { TrainOptions } from "../train/train";
+import type { Answer, Values } from "./commands";
+import { UsageError, numberOf, required } from "./values";
+
+export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
+  const options: TrainOptions = {
+    ...(values.data === undefined ? fromStudy(values) : fromFiles(values)),
+    plw: checkPromptLossWeight(Number(required(values, "plw"))),
+    ...(values.normalizer !== undefined && { normalizer: checkNormalizer(values.normalizer, "--normalizer") }),
+    ...(values.seed !== undefined && { seed: numberOf(values, "seed") }),
+    ...(values.truncation !== undefined && { truncation: values.truncation as TrainOptions["truncation"] }),
+    store: values.store,
+    signal,
+    onNote: (note) => process.stderr.write(`${note}\n`),
+    onStep: ({ step, loss, tokens, seconds }, totalSteps) => {
+      process.stderr.write(`step ${step}/${totalSteps}: loss ${loss.toFixed(4)}, ${Math.round(tokens / seconds)} tokens/s\n`);
+    },
+  };
+  // as many threads as a sweep gives the same run, so that both mean the same run; before TensorFlow loads
+  const { parameters } = modelDigest(options.model, new DigestCache(storePath(values.store)));
+  process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(parameters, expectedDevice()));
+  process.env.TF_NUM_INTEROP_THREADS ??= "1";
+  process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
+  const { train } = await import("../train/train");
+  return describe(await train(options));
+}
+
+function fromFiles(values: Values): Pick<TrainOptions, "model" | "modelName" | "examples" | "dataset" | "hyperparameters"> {
+  const model = fromRoot(required(values, "model"));
+  return { model, modelName: basename(model), examples: fromRoot(required(values, "data")), dataset: values.dataset, hyperparameters: hyperparameters(values) };
+}
+
+function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
+  const study = loadStudy(values.study);
+  const modelName = required(values, "model");
+  const dataset = required(values, "dataset");
+  const model = study.models[modelName];
+  if (!model) throw new UsageError(`--model: study ${study.name} has no model ${JSON.stringify(modelName)}; it has ${Object.keys(study.models).join(", ")}.`);
+  return {
+    model, modelName, dataset, examples: studyExamples(study, dataset), normalizer: study.normalizers[0], seed: study.seeds[0],
+    truncation: study.truncation, template: study.template, hyperparameters: { ...study.hyperparameters, ...hyperparameters(values) },
+  };
+}
+
+function hyperparameters(values: Values): TrainOptions["hyperparameters"] {
+  try {
+    return JSON.parse(values.hyperparameters ?? "{}") as TrainOptions["hyperparameters"];
+  } catch (error) {
+    throw new UsageError(`--hyperparameters is no JSON object: ${(error as Error).message}`);
+  }
+}
+
+function describe(run: Run): Answer {
+  const last = run.records.at(-1);
+  const { rows, seconds, tokens } = run.record;
+  const result = {
+    id: run.id, name: run.name, dir: run.dir, weights: run.weightsDir, status: run.status, steps: run.records.length, seconds, tokens,
+    loss: last?.loss ?? null, promptLoss: last?.promptLoss ?? null, completionLoss: last?.completionLoss ?? null,
+    truncatedRows: rows.truncated.length, rowsWithoutCompletion: rows.withoutCompletion.length,
+  };
+  const cut = rows.truncated.length === 0 ? "" : `; ${rows.truncated.length} rows cut by the maximum length, ${rows.withoutCompletion.length} of them to the bare prompt`;
+  return { text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}\n${run.dir}`, result };
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import test from "node:test";
+import type { Example } from "../../lib/data/example";
+import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+
+const root = join(__dirname, "..", "..");
+const dir = temporaryFolder();
+const model = tinyModel(join(dir, "model"), 1);
+const data = writeJson(join(dir, "data.json"), tinyExamples(12, 1));
+const store = join(dir, "runs");
+const study = writeJson(join(dir, "study.json"), {
+  name: "cli", models: { tiny: model }, datasets: { One: { path: data } }, weights: [0.1], hyperparameters: QUICK,
+});
+
+/** Runs a command from another folder; `json` is its last line of output. */
+function promptloss(...args: string[]): Promise<{ code: number | null; json: Record<string, unknown>; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ["--import", join(root, "node_modules", "tsx", "dist", "loader.mjs"), join(root, "lib", "cli.ts"), ...args], { cwd: dir });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text: Buffer) => { stdout += text.toString(); });
+  child.stderr.on("data", (text: Buffer) => { stderr += text.toString(); });
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      const last = stdout.trim().split("\n").at(-1)!;
+      resolve({ code, json: last.startsWith("{") ? JSON.parse(last) as Record<string, unknown> : {}, stdout, stderr });
+    });
+  });
+}
+
+test("sweep, status and train speak of the same runs", { timeout: 120_000 }, async () => {
+  const missing = await promptloss("status", "--study", study, "--store", store, "--json");
+  assert.deepEqual(missing.json.counts, { missing: 1 });
+  const swept = await promptloss("sweep", "--study", study, "--store", store, "--json");
+  assert.equal(swept.code, 0, swept.stderr);
+  assert.deepEqual([swept.json.complete, swept.json.cached, swept.json.trained], [1, 0, 1]);
+  const [{ id }] = swept.json.runs as { id: string }[];
+  const trained = await promptloss("train", "--study", study, "--model", "tiny", "--dataset", "One", "--plw", "0.1", "--store", store, "--json");
+  assert.equal(trained.json.id, id);
+  assert.equal(trained.json.steps, 6);
+  assert.deepEqual((await promptloss("status", "--study", study, "--store", store, "--json")).json.counts, { complete: 1 });
+});
+
+test("describe and transform", async () => {
+  const described = await promptloss("describe", "--study", study, "--json");
+  assert.equal((described.json.datasets as Record<string, { rows: number }>).One.rows, 12);
+  const out = join(dir, "short.json");
+  const transformed = await promptloss("transform", "--data", data, "--tokenizer", model, "--out", out, "--json");
+  assert.equal(transformed.json.rows, 12);
+  assert.ok(readJson<Example[]>(out).some(({ instruction }) => instruction.startsWith("Predict the prompt")));
+});
+
+test("errors are one JSON object, and the exit code is 1", async () => {
+  const wrong = await promptloss("train", "--model", model, "--data", data, "--plw=-0.1", "--store", store, "--json");
+  assert.equal(wrong.code, 1);
+  assert.match((wrong.json.error as { message: string }).message, /prompt loss weight \(plw\): -0\.1 is not allowed/);
+  for (const [args, message] of [
+    [["train", "--plw", "x", "--model", model, "--data", data], /NaN is not allowed/],
+    [["train", "--model", model, "--data", data], /--plw is missing/],
+    [["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"], /known: weights, tokens, completion, sequence/],
+    [["sweep", "--study", join(dir, "no.json")], /no such study file/],
+    [["sweep", "--nonsense"], /nonsense.*Usage: sweep/],
+    [["swep"], /no command "swep"/],
+  ] as [string[], RegExp][]) {
+    const { code, json } = await promptloss(...args, "--json");
+    assert.equal(code, 1, args.join(" "));
+    assert.match((json.error as { message: string }).message, message);
+  }
+});
+
+test("the doctor finds this machine fit", { timeout: 120_000 }, async () => {
+  const { json } = await promptloss("doctor", "--store", store, "--json");
+  const checks = json.checks as { name: string; ok: boolean; detail: string }[];
+  assert.deepEqual(checks.filter(({ name, ok }) => !ok && name !== "browser for figures"), []);
+  assert.match(checks.find(({ name }) => name === "TensorFlow")!.detail, /^\d+\.\d+\.\d+ on the (CPU|GPU)/);
+});

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { Interrupted, StoreError } from "../../lib/runs/errors";
+import { RunStore, runFiles } from "../../lib/runs/store";
+import { parseStudy, wantedRuns, type Study } from "../../lib/sweep/study";
+import { SweepError, sweep, type SweepProgress } from "../../lib/sweep/sweep";
+import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+
+const dir = temporaryFolder();
+const store = join(dir, "runs");
+const models = { a: tinyModel(join(dir, "a"), 1), b: tinyModel(join(dir, "b"), 2) };
+const one = writeJson(join(dir, "one.json"), tinyExamples(12, 1));
+const study = parseStudy({
+  name: "tiny", models,
+  datasets: { One: { path: one }, Short: { from: "One", transform: "invertLongCompletions" } },
+  weights: [0, 0.1], hyperparameters: QUICK,
+}, "test");
+
+const small = (changes: Partial<Study>): Study => ({ ...study, models: { a: models.a }, datasets: { One: study.datasets.One }, ...changes });
+
+/** Rejects with a SweepError; returns it. */
+async function failing(sweeping: Promise<unknown>): Promise<SweepError> {
+  let found: unknown;
+  await assert.rejects(sweeping, (error) => { found = error; return true; });
+  assert.ok(found instanceof SweepError, String(found));
+  return found;
+}
+
+test("trains what is not there, in the order asked for, and reports progress", { timeout: 120_000 }, async () => {
+  const seen: SweepProgress[] = [];
+  const runs = await sweep({ study, store, onProgress: (progress) => seen.push(progress) });
+  assert.deepEqual(runs.map(({ name }) => name), wantedRuns(study).map(({ model, dataset, plw }) => `${model.name} · ${dataset.name} · PLW ${plw} · weights · seed 42`));
+  assert.ok(runs.every(({ status, records }) => status === "complete" && records.length === 6));
+  assert.ok(runs.every(({ recipe }) => recipe.threads === 1));
+  const { wanted, complete, cached, failed, stepsDone, stepsTotal, active } = seen.at(-1)!;
+  assert.deepEqual({ wanted, complete, cached, failed, stepsDone, stepsTotal, active }, { wanted: 8, complete: 8, cached: 0, failed: 0, stepsDone: 48, stepsTotal: 48, active: [] });
+  assert.ok(seen.some((progress) => progress.active.length > 0 && progress.active[0].loss !== null));
+  for (let i = 1; i < seen.length; i++) assert.ok(seen[i].stepsDone >= seen[i - 1].stepsDone);
+});
+
+test("one more weight trains only its runs; everything else is found in no time", { timeout: 120_000 }, async () => {
+  const before = new Map(new RunStore(store).list().map(({ id, record }) => [id, record.attempts[0].started]));
+  const wider = small({ weights: [...study.weights, 0.03] });
+  let last: SweepProgress | undefined;
+  const runs = await sweep({ study: wider, store, onProgress: (progress) => { last = progress; } });
+  assert.equal(last!.cached, 2);
+  assert.equal(runs.length, 3);
+  assert.deepEqual(runs.map(({ id, record }) => before.get(id) ?? record.recipe.plw), [before.get(runs[0].id), before.get(runs[1].id), 0.03]);
+  const started = performance.now();
+  await sweep({ study, store });
+  const milliseconds = performance.now() - started;
+  assert.deepEqual(Object.keys(require.cache).filter((file) => file.includes("tfjs-node")), [], "TensorFlow was loaded");
+  // 8 cached runs: 25 ms seen on a loaded machine; a hundred must take less than a second
+  assert.ok(milliseconds < 80, `${milliseconds} ms`);
+});
+
+test("bad rows fail the runs of their dataset, the others are trained", { timeout: 120_000 }, async () => {
+  const bad = writeJson(join(dir, "bad.json"), [{ instruction: "x", input: "", output: "y" }, { instruction: 1, input: "", output: "y" }, { instruction: "x" }]);
+  const mixed = small({ datasets: { Bad: { path: bad }, One: study.datasets.One }, weights: [0, 0.2] });
+  const error = await failing(sweep({ study: mixed, store }));
+  assert.deepEqual(error.runs.map(({ name }) => name), ["a · One · PLW 0 · weights · seed 42", "a · One · PLW 0.2 · weights · seed 42"]);
+  assert.deepEqual(error.failures.map(({ run }) => run), ["a · Bad · PLW 0 · weights · seed 42", "a · Bad · PLW 0.2 · weights · seed 42"]);
+  assert.match(error.message, /2 of 4 runs failed; the others are done\.\n.*PLW 0 .*\n.*PLW 0\.2 .*\n.*bad\.json/);
+  assert.equal((await sweep({ study: mixed, store, onFailure: "return" })).length, 2);
+});
+
+test("a worker that is killed fails its run by name and signal, the others go on", { timeout: 120_000 }, async () => {
+  const own = join(dir, "killed");
+  let killed = "";
+  const error = await failing(sweep({
+    study: small({ weights: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own, workers: 1,
+    onProgress: ({ active }) => {
+      if (killed || !active[0]?.step) return;
+      killed = active[0].run;
+      const [pid] = new RunStore(own).list().filter(({ status }) => status === "running").map(({ dir }) => workerOf(dir));
+      process.kill(pid, "SIGKILL");
+    },
+  }));
+  assert.deepEqual(error.failures.map(({ run }) => run), [killed]);
+  assert.match(error.failures[0].message, /killed by SIGKILL/);
+  assert.equal(error.runs.length, 2);
+  assert.equal((await sweep({ study: small({ weights: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own })).length, 3);
+});
+
+test("stops within a step when asked, and continues", { timeout: 120_000 }, async () => {
+  const own = join(dir, "stopped");
+  const stop = new AbortController();
+  const options = { study: small({ weights: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 40 } }), store: own };
+  let asked = 0;
+  await assert.rejects(sweep({
+    ...options, signal: stop.signal,
+    onProgress: ({ active }) => { if (active[0]?.step && !asked) { asked = performance.now(); stop.abort(); } },
+  }), (error: Error) => error instanceof Interrupted && /0 of 1 runs complete/.test(error.message));
+  assert.ok(performance.now() - asked < 5000);
+  const [partial] = new RunStore(own).list();
+  assert.equal(partial.status, "partial");
+  assert.ok(existsSync(join(runFiles(partial.dir).checkpoint, "checkpoint.json")));
+  const [run] = await sweep(options);
+  assert.equal(run.record.attempts[1].fromStep, partial.record.attempts[0].toStep);
+  assert.equal(run.records.length, 120);
+});
+
+test("damaged weights of a finished run and a loss that is no number are reported, not passed on", { timeout: 120_000 }, async () => {
+  const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => { weights.get("model.norm.weight")!.data[0] = Infinity; });
+  const [damaged] = await sweep({ study: small({}), store, onFailure: "return" });
+  truncateSync(runFiles(damaged.dir).weights, 100);
+  const error = await failing(sweep({ study: small({ models: { a: models.a, spoilt }, weights: [0] }), store }));
+  assert.deepEqual(error.failures.map(({ run, message }) => [run.split(" ")[0], /damaged|likely cause/i.exec(message)?.[0]]).sort(),
+    [["a", "damaged"], ["spoilt", "Likely cause"]]);
+});
+
+test("a store that cannot be written stops the sweep before any work", async () => {
+  writeFileSync(join(dir, "file"), "");
+  await assert.rejects(sweep({ study, store: join(dir, "file", "runs") }), StoreError);
+});
+
+/** The process that holds a run. */
+function workerOf(runDir: string): number {
+  const claim = readdirSync(runDir).find((name) => name.startsWith("claim-"))!;
+  return Number(claim.split("-")[2]);
+}
