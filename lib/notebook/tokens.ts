@@ -72,11 +72,12 @@ const STYLE: Record<Part, (weight: number) => string> = {
   padding: () => "background-color: rgba(128, 128, 128, 0.25); border: 1px dotted rgba(128, 128, 128, 0.8); font-style: italic;",
 };
 
+/** One token as a box of its own, so that a line may break between any two. */
 function span({ id, text, part, weight }: ShownToken): string {
   const title = part === "first" ? `token ${id}, never predicted`
     : part === "padding" ? `padding (token ${id}), weight 0` : `token ${id}, ${part}, weight ${rounded(weight)}`;
   const breaks = part === "padding" ? 0 : [...text].filter((character) => character === "\n").length;
-  return `<span title="${escapeHtml(title)}" style="${STYLE[part](weight)} padding: 1px 1px;">${escapeHtml(visible(text))}</span>${"<br>".repeat(breaks)}`;
+  return `<span title="${escapeHtml(title)}" style="${STYLE[part](weight)} padding: 1px 1px; display: inline-block; line-height: 1.3;">${escapeHtml(visible(text))}</span>${"<br>".repeat(breaks)}`;
 }
 
 /** Spaces, line ends and other invisible characters as signs. */
