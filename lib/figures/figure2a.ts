@@ -19,7 +19,7 @@ export type StabilityRow = {
   rsd: number;
 };
 
-const COLUMNS = 3;
+const MOST_COLUMNS = 3;
 const OPEN_FILL = "white";
 
 /**
@@ -44,13 +44,15 @@ export function figure2a(
       boxes: boxes.filter((box) => box.dataset === dataset && box.normalizer === normalizer),
     })))
     .filter((panel) => panel.boxes.length > 0);
+  // Several normalizers stand side by side, a row of panels each data set.
+  const columns = normalizers.length > 1 ? Math.min(normalizers.length, MOST_COLUMNS) : MOST_COLUMNS;
   const models = look.models.filter((model) => boxes.some((box) => box.model === model));
 
   const width = Math.round(PAGE_INCHES * 144);
   const margin = { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 56 };
-  const panelRows = Math.ceil(panels.length / COLUMNS);
+  const panelRows = Math.ceil(panels.length / columns);
   const height = margin.t + margin.b + panelRows * 200 + (panelRows - 1) * 66;
-  const grid = panelGrid({ count: panels.length, columns: COLUMNS, width, height, margin, gap: { x: 18, y: 66 } });
+  const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: 18, y: 66 } });
   const dodge = boxWidth(boxes.map((box) => box.plw), models.length);
 
   const axes: Layout = {};

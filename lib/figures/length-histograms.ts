@@ -48,11 +48,11 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
       plotted.push(...counts.map((count, bin): Row => ({
         dataset, part, from: edges[bin], to: edges[bin + 1] - 1, rows: count, share: count / group.length,
       })));
-      // A point at each bin's start, and one at the end of the last: a line of horizontal and vertical steps.
+      // A point at each bin's start, two at the end of the last: horizontal and vertical steps, down to 0.
       const shares = counts.map((count) => count / group.length);
       data.push({
         type: "scatter", mode: "lines", xaxis: place.x, yaxis: place.y, name: part, showlegend: false, hoverinfo: "y+name",
-        x: edges.map((_, bin) => bin), y: [...shares, shares[shares.length - 1]], ...partStyle(part, color),
+        x: [...edges.keys(), edges.length - 1], y: [...shares, shares[shares.length - 1], 0], ...partStyle(part, color),
       });
     }
   }
@@ -98,5 +98,5 @@ function histogram(values: number[], edges: number[]): number[] {
 
 function lengthTicks(edges: number[]): Layout {
   const labelled = edges.flatMap((edge, bin) => (edge === 1 || Math.log2(edge) % 2 === 0 ? [bin] : []));
-  return { tickvals: labelled, ticktext: labelled.map((bin) => String(edges[bin])), range: [0, edges.length - 1], tickangle: 0 };
+  return { tickvals: labelled, ticktext: labelled.map((bin) => String(edges[bin])), range: [0, edges.length - 0.8], tickangle: 0 };
 }
