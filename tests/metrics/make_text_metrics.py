@@ -100,6 +100,7 @@ drawn[0] = ("", "", "", "")
 drawn[1] = ("", "a lamp", "", "")
 drawn[2] = ("a lamp", "", "", "")
 drawn[3] = (" \u00a0 ", "\u3000", "x", "y")
+drawn[4] = ("\u00a0.5 灯", ".5 灯", "\t.5 灯", " 灯.5")
 hypotheses, first, second, third = map(list, zip(*drawn))
 # the second stream has empty texts, the third no reference at all in some rows
 second = [line if random_.random() < 0.9 else "" for line in second]
@@ -166,6 +167,9 @@ def ter_hard():
     # lengths so unequal that the beam widens, or leaves the corner
     for few, many in [(1, 80), (2, 140), (3, 200), (80, 1), (140, 2), (5, 60), (60, 5)]:
         pairs.append((ter_words(few, 9), ter_words(many, 9)))
+    # turned by about as many words as the beam is wide on either side
+    turned = [f"w{i}" for i in range(60)]
+    pairs += [(" ".join(turned[by:] + turned[:by]), " ".join(turned)) for by in (23, 24, 25, 26, 34, 35, 36, 37)]
     # many repeated words: the candidates run out
     pairs += [(ter_words(count, 2), ter_words(count, 2)) for count in (10, 25, 40, 50)]
     return [{"hypothesis": h, "reference": r, "edits": ter(TER(), [h], [[r]])["edits"]} for h, r in pairs]
