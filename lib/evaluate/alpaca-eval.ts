@@ -1,5 +1,5 @@
 import { DataError } from "../data/errors";
-import { readJson } from "../data/read-json";
+import { parseJson, readJson, readText } from "../data/read-json";
 import { fromRoot } from "../runs/paths";
 import { convertRows } from "./fields";
 import { referenceJudge } from "./judge-local";
@@ -48,16 +48,23 @@ export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): Generation
   });
 }
 
-/** A judged pocket benchmark: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
-export function pocketJudged(about: TaskAbout, rows: () => unknown[], maxNewTokens: number): GenerationTask {
+/** Tokens of the longest right answers of the judged pocket benchmarks, with room. */
+const POCKET_TOKENS = 256;
+
+/** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
+export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
   let opponent: ReturnType<typeof nearestAnswers> | undefined;
   return judgedTask({
-    about, maxNewTokens,
+    about, maxNewTokens: POCKET_TOKENS,
     judge: () => referenceJudge,
     opponent: (instruction) => {
-      opponent ??= nearestAnswers(convertRows(rows(), about.name, (row) => ({ ...instructionOf(row), output: row.text("output") })));
+      opponent ??= nearestAnswers(convertRows(readLines(file), file, (row) => ({ ...instructionOf(row), output: row.text("output") })));
       return opponent(instruction);
     },
     gold: (row) => row.text("output"),
   });
+}
+
+function readLines(file: string): unknown[] {
+  return readText(file).split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
 }

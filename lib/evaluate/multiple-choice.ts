@@ -17,7 +17,7 @@ export async function runMultipleChoice(model: CausalLM, task: MultipleChoiceTas
   const plan = planScoring(sequences, model);
   const prefix = computePrefix(model, plan.prefix);
   try {
-    await workThrough(plan.batches, work, (batch) => scoreBatch(model, batch, plan.prefix.length, prefix, (item) => sequences[item].length));
+    await workThrough(plan.batches, work, (batch) => scoreBatch(model, batch, prefix, (item) => sequences[item].length));
   } finally {
     tf.dispose(prefix);
   }

@@ -3,7 +3,7 @@
 import type { KeyValueCache } from "../model/block";
 import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM } from "../model/llama";
-import { kernel, tf, type Tensor } from "../model/tensorflow";
+import { device, kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
 export interface ScoredSequence { input: number[]; continuation: number[] }
@@ -15,52 +15,67 @@ interface Target { item: number; sequence: number; position: number; target: num
 interface Trunk { ids: number[]; targets: Target[]; branches: Branch[] }
 interface Branch { ids: number[]; targets: Target[] }
 
-/** Trunks that go through the model together, all of them continuing the prefix of the whole plan. */
-export interface Batch { trunks: Trunk[]; items: number[] }
+/** Trunks that go through the model together. All or none continue the plan's prefix, all or none have branches. */
+export interface Batch { trunks: Trunk[]; items: number[]; prefixed: boolean }
 
 export interface Plan { prefix: number[]; batches: Batch[] }
 
 /** Cells (rows × positions) of a pass. */
 const CELLS = 4096;
+/** Attention scores (rows × heads × queries × keys) of a pass: on a CPU they should stay in its cache. */
+const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 /** Keys and values that a batch may hold, in bytes. */
 const CACHE_BYTES = 2 ** 30;
-/** Fewer common tokens are not worth a second pass. */
+/** A common prefix of fewer tokens is not worth a pass of its own. */
 const WORTH_SHARING = 12;
 
 /** Arranges items, each a list of sequences, into batches; an item is never divided. The same items give the same plan. */
 export function planScoring(items: readonly ScoredSequence[][], model: CausalLM): Plan {
   const trunks = items.map((sequences, item) => trunksOf(sequences, item));
-  const all = trunks.flat();
-  const prefix = all.length < 4 ? [] : commonPrefix(all.map(({ ids }) => ids)).slice(0, Math.min(...all.map(firstTarget)));
-  const shared = prefix.length < WORTH_SHARING ? [] : prefix;
+  const { prefix, prefixed } = sharedPrefix(trunks);
 
-  const { layers, keyValueHeads, headSize } = model.config;
+  const { layers, heads, keyValueHeads, headSize } = model.config;
   const bytesPerToken = layers * keyValueHeads * headSize * 2 * 4;
   const longest = (i: number) => Math.max(...trunks[i].map(({ ids }) => ids.length));
-  const order = items.map((_, i) => i).sort((a, b) => longest(b) - longest(a) || a - b);
+  const kind = (i: number) => (prefixed[i] ? 2 : 0) + (trunks[i][0].branches.length > 0 ? 1 : 0);
+  const order = items.map((_, i) => i).sort((a, b) => kind(b) - kind(a) || longest(b) - longest(a) || a - b);
   const batches: Batch[] = [];
   for (const item of order) {
     const last = batches.at(-1);
-    if (last && fits(last, trunks[item])) {
+    if (last && kind(last.items[0]) === kind(item) && fits(last, trunks[item])) {
       last.items.push(item);
       last.trunks.push(...trunks[item]);
     } else {
-      batches.push({ items: [item], trunks: [...trunks[item]] });
+      batches.push({ items: [item], trunks: [...trunks[item]], prefixed: prefixed[item] });
     }
   }
-  return { prefix: shared, batches };
+  return { prefix, batches };
 
   function fits(batch: Batch, more: Trunk[]): boolean {
     const rows = [...batch.trunks, ...more];
-    const length = Math.max(...rows.map(({ ids }) => ids.length));
-    const cached = rows.reduce((sum, trunk) => sum + 1 + trunk.branches.length, 0);
+    const length = batch.trunks[0].ids.length;
+    const done = batch.prefixed ? prefix.length : 0;
     // Shorter rows are filled up with the prefix's own last tokens.
-    const filled = shared.length === 0 || rows.every(({ ids }) => length - ids.length <= shared.length);
-    return filled && rows.length * (length - shared.length) <= CELLS && cached * length * bytesPerToken <= CACHE_BYTES;
+    if (batch.prefixed && more.some(({ ids }) => length - ids.length > done)) return false;
+    const cells = rows.length * (length - done);
+    const cached = rows.reduce((sum, trunk) => sum + 1 + trunk.branches.length, 0);
+    return cells <= CELLS && cells * length * heads <= SCORES && cached * length * bytesPerToken <= CACHE_BYTES;
   }
 }
 
-/** Keys and values of the plan's prefix, each (K, S, D) → (S, K, D) per layer; dispose with `tf.dispose`. */
+/** What most items begin with, and which do; those that were cut on the left do not begin with a task's primer. */
+function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed: boolean[] } {
+  const start = (ids: number[]) => ids.slice(0, WORTH_SHARING).join();
+  const counts = new Map<string, number>();
+  for (const [{ ids }] of trunks) counts.set(start(ids), (counts.get(start(ids)) ?? 0) + 1);
+  const [common, count] = [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["", 0]);
+  const prefixed = trunks.map((list) => list.every((trunk) => start(trunk.ids) === common && firstTarget(trunk) >= WORTH_SHARING));
+  const members = trunks.filter((_, i) => prefixed[i]).flat();
+  if (count < 4 || members.length === 0) return { prefix: [], prefixed: trunks.map(() => false) };
+  return { prefix: commonPrefix(members.map(({ ids }) => ids)).slice(0, Math.min(...members.map(firstTarget))), prefixed };
+}
+
+/** Keys and values of the plan's prefix, (S, K, D) in each layer; dispose with `tf.dispose`. */
 export function computePrefix(model: CausalLM, prefix: number[]): KeyValueCache[] | undefined {
   if (prefix.length === 0) return undefined;
   return tf.tidy(() => model.inferencePass({ ids: Int32Array.from(prefix), batch: 1, length: prefix.length }).cache.map(({ k, v }) => ({
@@ -70,34 +85,49 @@ export function computePrefix(model: CausalLM, prefix: number[]): KeyValueCache[
 }
 
 /** Scores a batch: results by item and sequence. */
-export function scoreBatch(model: CausalLM, { trunks, items }: Batch, prefixLength: number, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
+export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
+  const before = prefixed ? prefix : undefined;
+  const prefixLength = before?.[0].k.shape[0] ?? 0;
   const results = new Map(items.map((item) => [item, Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true }))]));
+  const length = Math.max(...trunks.map(({ ids }) => ids.length)) - prefixLength;
+  const ids = new Int32Array(trunks.length * length);
   tf.tidy(() => {
-    const length = Math.max(...trunks.map(({ ids }) => ids.length)) - prefixLength;
-    const padding = trunks.map(({ ids }) => prefixLength + length - ids.length);
-    const ids = new Int32Array(trunks.length * length);
-    trunks.forEach((trunk, row) => {
-      const own = trunk.ids.slice(-length);
-      ids.set(own, (row + 1) * length - own.length);
-    });
-    const past = prefix && repeatPrefix(prefix, prefixLength, padding);
-    const isPadded = past !== undefined || padding.some((pad) => pad > 0);
-    const { hidden, cache } = model.inferencePass({ ids, batch: trunks.length, length }, isPadded ? { padding, past } : {});
-    addUp(model, hidden, results, trunks.flatMap(({ targets, ids }, row) => targets.map((t) => ({ ...t, at: (row + 1) * length - ids.length + t.position }))));
-
-    const branches = trunks.flatMap((trunk, row) => trunk.branches.map((branch) => ({ branch, row })));
-    if (branches.length === 0) return;
-    const width = Math.max(...branches.map(({ branch }) => branch.ids.length));
-    const rows = tf.tensor1d(branches.map(({ row }) => row), "int32");
-    const next = new Int32Array(branches.length * width);
-    branches.forEach(({ branch }, i) => next.set(branch.ids, i * width));
-    const continued = model.inferencePass({ ids: next, batch: branches.length, length: width }, {
-      padding: branches.map(({ row }) => padding[row]),
-      past: cache.map(({ k, v }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows) })),
-    });
-    addUp(model, continued.hidden, results, branches.flatMap(({ branch }, i) => branch.targets.map((t) => ({ ...t, at: i * width + t.position }))));
+    if (!before && trunks.every(({ branches }) => branches.length === 0)) {
+      // Padding on the right needs no mask.
+      trunks.forEach((trunk, row) => ids.set(trunk.ids, row * length));
+      const { hidden } = model.inferencePass({ ids, batch: trunks.length, length });
+      addUp(model, hidden, results, trunks.flatMap(({ targets }, row) => targets.map((t) => ({ ...t, at: row * length + t.position }))));
+      return;
+    }
+    trunks.forEach((trunk, row) => ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)));
+    const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
+    const past = before && repeatPrefix(before, prefixLength, padding);
+    const { hidden, cache } = model.inferencePass({ ids, batch: trunks.length, length }, { padding, past });
+    addUp(model, hidden, results, trunks.flatMap((trunk, row) => trunk.targets.map((t) => ({ ...t, at: (row + 1) * length - trunk.ids.length + t.position }))));
+    scoreBranches(model, trunks, padding, cache, results);
   });
   return results;
+}
+
+/** Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together. */
+function scoreBranches(model: CausalLM, trunks: Trunk[], padding: number[], cache: KeyValueCache[], results: Map<number, LogLikelihood[]>): void {
+  const branches = trunks.flatMap((trunk, row) => trunk.branches.map((branch) => ({ ...branch, row }))).sort((a, b) => b.ids.length - a.ids.length);
+  for (let start = 0; start < branches.length;) {
+    const width = branches[start].ids.length;
+    const scores = model.config.heads * width * (cache[0].k.shape[2]! + width);
+    const chosen = branches.slice(start, start + Math.max(1, Math.floor(Math.min(CELLS / width, SCORES / scores))));
+    start += chosen.length;
+    tf.tidy(() => {
+      const ids = new Int32Array(chosen.length * width);
+      chosen.forEach((branch, i) => ids.set(branch.ids, i * width));
+      const rows = tf.tensor1d(chosen.map(({ row }) => row), "int32");
+      const { hidden } = model.inferencePass({ ids, batch: chosen.length, length: width }, {
+        padding: chosen.map(({ row }) => padding[row]),
+        past: cache.map(({ k, v }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows) })),
+      });
+      addUp(model, hidden, results, chosen.flatMap(({ targets }, i) => targets.map((t) => ({ ...t, at: i * width + t.position }))));
+    });
+  }
 }
 
 /** Adds the log-probabilities of targets, predicted at rows `at` of `hidden`, to the results. */
@@ -138,7 +168,12 @@ function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
   });
   const distinct = [...groups.values()];
   const shared = commonPrefix(distinct.map(({ ids }) => ids)).length;
-  if (distinct.length < 2 || shared < WORTH_SHARING) return distinct.map((group) => ({ ...group, branches: [] }));
+  const saved = shared * (distinct.length - 1);
+  const apart = distinct.reduce((sum, { ids }) => sum + ids.length - shared, 0);
+  // A second pass costs something of its own.
+  if (saved < apart) {
+    return distinct.map((group) => ({ ...group, branches: [] })).sort((a, b) => b.ids.length - a.ids.length);
+  }
   const branches = distinct.filter(({ ids }) => ids.length > shared).map(({ ids, targets }) => ({
     ids: ids.slice(shared),
     targets: targets.filter(({ position }) => position >= shared).map((target) => ({ ...target, position: target.position - shared })),
