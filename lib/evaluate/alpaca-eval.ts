@@ -48,8 +48,8 @@ export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): Generation
   });
 }
 
-/** Tokens of the longest right answers of the judged pocket benchmarks, with room. */
-const POCKET_TOKENS = 256;
+/** The longest right answers of the judged pocket benchmarks have 135 tokens. */
+const POCKET_TOKENS = 160;
 
 /** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
 export function pocketJudged(about: TaskAbout, file: string): GenerationTask {

@@ -1,5 +1,7 @@
 // judgeOutputs with a judge on this machine that is slow, busy, broken or dies: no judgement is lost, none is paid for twice.
 import { strict as assert } from "node:assert";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, statSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -214,6 +216,19 @@ test("interrupting stops new questions at once and keeps what is under way", asy
   assert.equal(readFileSync(cacheFile, "utf8").trim().split("\n").length, kept);
   assert.equal((await judgeOutputs(options)).spent.answers, 20 - kept);
   assert.deepEqual([...server.paid.values()], Array(20).fill(1));
+});
+
+test("killed outright: every answer before the one under way is kept", async (t) => {
+  const cacheFile = join(folder(t), "judgements.jsonl");
+  const child: { process?: ChildProcess } = {};
+  const server = await judgeServer(t, (request) => request === 6 && Boolean(child.process?.kill("SIGKILL")));
+  child.process = spawn(process.execPath, ["--import", "tsx", join(__dirname, "judge-child.ts"), server.url, cacheFile, JSON.stringify(items(12))], { stdio: "inherit" });
+  const [, signal] = await once(child.process, "exit") as [number | null, string | null];
+  assert.equal(signal, "SIGKILL");
+  assert.equal(server.asked.length, 6);
+  const result = await judgeOutputs({ judge: judge(server.url), items: items(12), cacheFile });
+  assert.deepEqual([result.spent.answers, result.winRate.winRate], [7, 100]);
+  assert.deepEqual([...server.paid.values()], Array(12).fill(1));
 });
 
 test("a rate limit holds", async (t) => {

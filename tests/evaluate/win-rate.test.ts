@@ -83,16 +83,18 @@ const ROWS = [
   { instruction: "Tell a story about Mia.", output: "One day Mia left the house and met a fox." },
 ];
 
-function fileWith(t: TestContext, rows: unknown): string {
+/** A file with the text, or the value as JSON. */
+function fileWith(t: TestContext, content: unknown): string {
   const folder = mkdtempSync(join(tmpdir(), "judged-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "rows.json");
-  writeFileSync(path, JSON.stringify(rows));
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
   return path;
 }
 
-test("a pocket benchmark: the stand-in compares with the answer to the nearest other instruction", async () => {
-  const task = pocketJudged({ name: "pocket", version: "1", harness: "0.4.13", shots: 0, data: { items: [], shots: [], dropsItself: false } }, () => ROWS, 100);
+test("a pocket benchmark: the stand-in compares with the answer to the nearest other instruction", async (t) => {
+  const path = fileWith(t, ROWS.map((row) => JSON.stringify(row)).join("\n"));
+  const task = pocketJudged({ name: "pocket", version: "1", harness: "0.4.13", shots: 0, data: { items: [], shots: [], dropsItself: false } }, path);
   const questions = ROWS.map((row) => task.question(new Fields(row), STYLE));
   assert.equal(questions[0].prompt, renderPrompt({ instruction: "Describe the lamp.", input: "", output: "" }).prompt);
   assert.deepEqual(questions[0].references, [ROWS[0].output]);
