@@ -11,7 +11,7 @@ import { ALPACA_TEMPLATE } from "../../lib/data/template";
 import { loadTokenizer } from "../../lib/data/tokenizer";
 import { invertLongCompletions, toGenerationRatio } from "../../lib/data/transforms";
 import { makeData } from "../../datasets/pocket/make/data";
-import { FOREIGN, NOUNS, dictionaryForm, inLanguage, randomSentence } from "../../datasets/pocket/make/languages";
+import { FOREIGN, NOUNS, inLanguage, nounPhraseIn, randomSentence } from "../../datasets/pocket/make/languages";
 import { FACTS, otherValues, shortAnswer, statements } from "../../datasets/pocket/make/world";
 import { seededRandom } from "../../lib/data/random";
 import { POCKET, manifest, readLines, type ArcItem, type PiqaItem, type TruthfulItem, type WinoGrandeItem } from "./multiple-choice";
@@ -160,7 +160,7 @@ test("benchmark items occur in no instruction set", () => {
 
 test("the languages tell all words apart, and no two sentences have the same translation", () => {
   for (const language of FOREIGN) {
-    assert.equal(new Set(NOUNS.map((noun) => dictionaryForm(noun, language))).size, NOUNS.length);
+    assert.equal(new Set(NOUNS.map((noun) => nounPhraseIn({ noun }, language))).size, NOUNS.length);
     const random = seededRandom("languages test");
     const sentences = new Map(Array.from({ length: 3000 }, () => randomSentence(random)).map((s) => [inLanguage(s, "English"), s]));
     assert.equal(new Set([...sentences.values()].map((s) => inLanguage(s, language))).size, sentences.size, language);

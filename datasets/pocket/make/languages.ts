@@ -65,11 +65,15 @@ const nounPhrase: Record<Language, (np: NounPhrase) => string> = {
   Rumi: ({ noun, adjective }) => [stem(noun, "Rumi"), classVowel(noun) === "o" ? "ul" : "ua", adjective && stem(adjective, "Rumi")].filter(Boolean).join(" "),
 };
 
-/** A noun or adjective as the dictionary lists it. */
-export const dictionaryForm = (idea: string, language: Language): string =>
-  language === "English" ? idea : [...ANIMATE, ...THINGS, ...PLACES].includes(idea) ? nounPhrase[language]({ noun: idea }) : stem(idea, language);
-
 export const NOUNS: readonly string[] = [...ANIMATE, ...THINGS, ...PLACES];
+
+/** A noun with its article and perhaps an adjective: "the red fox". */
+export const nounPhraseIn = (phrase: NounPhrase, language: Language): string => nounPhrase[language](phrase);
+
+export function randomNounPhrase(random: () => number): NounPhrase {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
+  return { noun: pick(NOUNS), ...(random() < 0.6 ? { adjective: pick(ADJECTIVES) } : {}) };
+}
 
 /** The sentence in a language, capitalized and with its full stop. */
 export function inLanguage({ subject, verb, object, place }: Sentence, language: Language): string {
@@ -92,5 +96,5 @@ export function randomSentence(random: () => number): Sentence {
   const verb = pick(VERBS);
   const objects = [...ANIMATE, ...THINGS].filter((noun) => noun !== subject.noun);
   const object = phrase(pick(objects));
-  return { subject, verb, object, ...(random() < 0.35 ? { place: { preposition: pick(PREPOSITIONS), noun: pick(PLACES) } } : {}) };
+  return { subject, verb, object, ...(random() < 0.25 ? { place: { preposition: pick(PREPOSITIONS), noun: pick(PLACES) } } : {}) };
 }

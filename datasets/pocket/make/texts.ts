@@ -1,6 +1,6 @@
 /** The plain texts that the pocket models are pre-trained on: an endless seeded stream of short documents about the world. */
 import { between, pick, pickSome, type Random } from "./choose";
-import { FOREIGN, NOUNS, dictionaryForm, inLanguage, randomSentence, type Language } from "./languages";
+import { FOREIGN, inLanguage, nounPhraseIn, randomNounPhrase, randomSentence, type Language } from "./languages";
 import { GROUPS, answer, compare, day, describe, howTo, knowHow, letter, listing, refute, story, trip } from "./passages";
 import { randomPuzzle, solved } from "./puzzles";
 import { FACTS, GOALS, KNOW_HOW, SUBJECTS, capital, questions, shortAnswer, statements, subjectsOf, withArticle, type Subject } from "./world";
@@ -30,24 +30,25 @@ function questionsAndAnswers(random: Random): string {
   }).join("\n\n");
 }
 
+/** A sentence or a few noun phrases in two languages. */
 function translations(random: Random): string {
   const foreign = pick(FOREIGN, random);
   const [from, to]: Language[] = random() < 0.5 ? ["English", foreign] : [foreign, "English"];
-  const pairs = repeat(between(3, 5, random), () => {
-    const sentence = randomSentence(random);
-    return [inLanguage(sentence, from), inLanguage(sentence, to)];
+  const whole = random() < 0.6;
+  const pairs = repeat(whole ? 1 : between(1, 3, random), () => {
+    if (whole) {
+      const sentence = randomSentence(random);
+      return [inLanguage(sentence, from), inLanguage(sentence, to)];
+    }
+    const phrase = randomNounPhrase(random);
+    return [`${capital(nounPhraseIn(phrase, from))}.`, `${capital(nounPhraseIn(phrase, to))}.`];
   });
   switch (between(0, 3, random)) {
     case 0: return pairs.map(([a, b]) => `${from} phrase: ${a}\n${to} phrase: ${b}`).join("\n\n");
     case 1: return pairs.map(([a, b]) => `${from}: ${a}\n${to}: ${b}`).join("\n");
-    case 2: return `From ${from} to ${to}.\n${pairs.map(([a, b]) => `${a}\n${b}`).join("\n\n")}`;
+    case 2: return `From ${from} to ${to}\n${pairs.map(([a, b]) => `${a}\n${b}`).join("\n\n")}`;
     default: return pairs.map(([a, b]) => `${a} In ${to} this is: ${b}`).join("\n");
   }
-}
-
-function dictionary(random: Random): string {
-  const foreign = pick(FOREIGN, random);
-  return pickSome(NOUNS, 6, random).map((noun) => `The ${noun} is ${dictionaryForm(noun, foreign)} in ${foreign}.`).join(" ");
 }
 
 function puzzles(random: Random): string {
@@ -112,16 +113,15 @@ const sums = (random: Random): string =>
 
 /** The kinds of documents and how often each is drawn. */
 const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
-  [0.30, translations],
-  [0.20, article],
-  [0.16, questionsAndAnswers],
-  [0.09, puzzles],
-  [0.06, lesson],
-  [0.04, tale],
-  [0.04, (random) => repeat(3, () => prose(refute(pick(misbelieved, random), random))).join("\n")],
-  [0.03, (random) => prose(compare(...pairOfKind(random), random))],
-  [0.02, list],
-  [0.02, dictionary],
+  [0.55, translations],
+  [0.14, article],
+  [0.15, questionsAndAnswers],
+  [0.06, puzzles],
+  [0.04, lesson],
+  [0.02, tale],
+  [0.02, (random) => repeat(3, () => prose(refute(pick(misbelieved, random), random))).join("\n")],
+  [0.02, (random) => prose(compare(...pairOfKind(random), random))],
+  [0.01, list],
   [0.01, sums],
   [0.01, (random) => prose(day(pick(subjectsOf("person"), random), random))],
   [0.01, (random) => { const [a, b] = pickSome(subjectsOf("person"), 2, random); return letter(a, b, random).join(" "); }],
