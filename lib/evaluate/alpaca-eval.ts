@@ -48,7 +48,7 @@ export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): Generation
   });
 }
 
-/** The longest right answers of the judged pocket benchmarks have 135 tokens. */
+/** More than any right answer of the judged pocket benchmarks has. */
 const POCKET_TOKENS = 160;
 
 /** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */

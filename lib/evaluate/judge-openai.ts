@@ -131,14 +131,17 @@ function adviceFor(status: number): string {
   return "";
 }
 
+/** What of an answer is looked at, if it is there. */
+interface Completion { choices?: { message?: { content?: unknown } }[]; usage?: Record<string, unknown> | null }
+
 function readAnswer(text: string, prompt: JudgePrompt): Outcome {
-  let body: { choices?: { message?: { content?: unknown } }[]; usage?: Record<string, unknown> | null } | null;
+  let body: Completion | null;
   try {
-    body = JSON.parse(text) as typeof body;
+    body = JSON.parse(text) as Completion | null;
   } catch {
     return { problem: `the answer is not JSON: ${text.slice(0, 100)}` };
   }
-  const message = Array.isArray(body?.choices) ? body.choices[0]?.message : undefined;
+  const message = Array.isArray(body?.choices) ? body!.choices[0]?.message : undefined;
   if (typeof message !== "object" || message === null) return { problem: `the answer has no choices: ${text.slice(0, 100)}` };
   const content = typeof message.content === "string" ? message.content : "";
   const verdict = prompt.parse(content);

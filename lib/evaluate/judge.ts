@@ -207,8 +207,8 @@ function resultOf({ judge, items, order, comparisons, answers, asked, damagedLin
   });
   let inconsistent = 0;
   for (const sample of samples) {
-    const preferences = sample.judgements.map(preferenceOf);
-    if (!preferences.every((preference) => preference !== null)) continue;
+    const preferences = sample.judgements.map(preferenceOf).filter((preference): preference is number => preference !== null);
+    if (preferences.length < sample.judgements.length) continue;
     sample.preference = preferences.reduce((sum, preference) => sum + preference, 0) / preferences.length;
     if (new Set(preferences).size > 1) inconsistent++;
   }
