@@ -87,10 +87,16 @@ export function halfTurn(headSize: number): Tensor {
 
 /** Rotates queries or keys x (B, heads, T, D). Source: Transformers 5.23, `apply_rotary_pos_emb`. */
 export function rotate(x: Tensor, { cos, sin }: Rotation, turn: Tensor): Tensor {
-  return kernel.add(kernel.mul(x, cos), kernel.mul(kernel.batchMatMul(x, turn), sin));
+  return kernel.add(kernel.mul(x, cos), kernel.mul(turned(x, turn, false), sin));
 }
 
 /** Gradient of `rotate` with respect to x. */
 export function rotateGradient(dy: Tensor, { cos, sin }: Rotation, turn: Tensor): Tensor {
-  return kernel.add(kernel.mul(dy, cos), kernel.batchMatMul(kernel.mul(dy, sin), turn, false, true));
+  return kernel.add(kernel.mul(dy, cos), turned(kernel.mul(dy, sin), turn, true));
+}
+
+// As rows of one matrix: TensorFlow 2.21's broadcasting batch product, under oneDNN, writes past its output for (B, 1, T, D) · (D, D).
+function turned(x: Tensor, turn: Tensor, back: boolean): Tensor {
+  const [headSize] = turn.shape;
+  return kernel.reshape(kernel.matMul(kernel.reshape(x, [x.size / headSize, headSize]), turn, false, back), x.shape as number[]);
 }

@@ -73,6 +73,14 @@ test("an unknown normalizer is refused with the known ones", () => {
   assert.throws(() => checkNormalizer("mean"), /"mean" does not exist; choose one of weights, tokens, completion, sequence/);
 });
 
+test("one key-value head for all queries trains as any other number does", () => {
+  const single = createModel({ ...TINY, keyValueHeads: 1, headSize: 8, maxPositions: 256 }, 3);
+  const long = [sequence(180, 60, 0), sequence(170, 160, 1)];
+  const whole = encodedLoss(single, long, { plw: 0.1, normalizer: "weights", microBatchSize: 2 });
+  const parts = encodedLoss(single, long, { plw: 0.1, normalizer: "weights", microBatchSize: 1 });
+  assert.ok(relative(parts.gradientNorm, whole.gradientNorm) < 1e-6);
+});
+
 // Central differences in float32: loss ~4, so a step of 2e-2 leaves about 1e-5 of rounding against slopes of 1e-3 and more.
 test("the gradient of the whole model agrees with central differences along random directions", () => {
   const worst = new Worst("slope, relative");
