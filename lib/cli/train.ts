@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { checkPromptLossWeight } from "../data/weights";
 import { DigestCache, modelDigest } from "../runs/digests";
-import { checkNormalizer } from "../runs/job";
+import { checkNormalizer } from "../data/normalizers";
 import { fromRoot, storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../sweep/plan";

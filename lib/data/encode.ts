@@ -3,8 +3,6 @@ import type { Example } from "./example";
 import { ALPACA_TEMPLATE, renderPrompt, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
 
-export { checkPromptLossWeight, lossWeights } from "./weights";
-
 /** What to do with rows whose completion does not fit: train on what is left (as Alpaca does), leave them out, or stop. */
 export type Truncation = "truncate" | "drop" | "error";
 

@@ -5,7 +5,7 @@ import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
 import type { Run } from "../runs/store";
-import type { StepRecord } from "../train/trainer";
+import type { StepRecord } from "../runs/steps";
 import type { StabilityRow } from "./figure2a";
 import type { DistanceRow } from "./figure2b";
 import { mean } from "./group";

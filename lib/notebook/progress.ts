@@ -1,5 +1,5 @@
 import type { SweepProgress } from "../sweep/progress";
-import type { StepRecord } from "../train/trainer";
+import type { StepRecord } from "../runs/steps";
 import { liveDisplay, type Html } from "./display";
 import { escapeHtml } from "./html";
 

@@ -1,11 +1,11 @@
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
+import { checkNormalizer, type Normalizer } from "../data/normalizers";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
 import { checkPromptLossWeight } from "../data/weights";
-import type { Hyperparameters } from "../train/hyperparameters";
-import type { Normalizer } from "../train/loss";
 import { resolveDataset, type DatasetSource } from "./datasets";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
+import type { Hyperparameters } from "./hyperparameters";
 import { RECIPE_FORMAT, runId, runName, type Recipe } from "./recipe";
 
 /** A wanted run, as a study or a caller names it. */
@@ -35,8 +35,6 @@ export interface Job {
   /** of text that training reads in all its steps */
   characters: number;
 }
-
-export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "completion", "sequence"];
 
 /**
  * Reads (or remembers) the digests of what a spec names. Loads no TensorFlow.
@@ -81,12 +79,4 @@ function checkSpec(spec: RunSpec): void {
     throw new RunError(`${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`);
   }
   if (spec.template) checkTemplate(spec.template);
-}
-
-/** @throws {RunError} listing the known ones */
-export function checkNormalizer(normalizer: unknown, where: string): Normalizer {
-  if (!NORMALIZERS.includes(normalizer as Normalizer)) {
-    throw new RunError(`${where}: normalizer ${JSON.stringify(normalizer)} is unknown; known: ${NORMALIZERS.join(", ")}.`);
-  }
-  return normalizer as Normalizer;
 }

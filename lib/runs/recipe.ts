@@ -1,8 +1,8 @@
 import { sha256 } from "../data/digest";
 import type { Truncation } from "../data/encode";
+import type { Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
-import type { Hyperparameters } from "../train/hyperparameters";
-import type { Normalizer } from "../train/loss";
+import type { Hyperparameters } from "./hyperparameters";
 
 /** Raised when the same recipe would give other weights than before: a change of loss, batches, optimizer or encoding. */
 export const RECIPE_FORMAT = 1;

@@ -1,6 +1,27 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
-import type { StepRecord } from "../train/trainer";
 import { storageError, writeFileAtomic, writing } from "./files";
+
+/** What is recorded of an optimizer step. Losses are in nats, from before the step's update. */
+export interface StepRecord {
+  /** 1-based */
+  step: number;
+  /** the weighted, normalized loss that was minimized */
+  loss: number;
+  /** mean cross entropy of the prompt's predicted tokens; null if there are none */
+  promptLoss: number | null;
+  /** mean cross entropy of the completions' tokens; null if there are none */
+  completionLoss: number | null;
+  /** L2 norm over all weights, before clipping */
+  gradientNorm: number;
+  learningRate: number;
+  /** real tokens of the batch */
+  tokens: number;
+  /** cells that only pad rows to one length */
+  paddingTokens: number;
+  seconds: number;
+  /** anything out of the ordinary in this step */
+  note?: string;
+}
 
 /**
  * The step records in a file of one JSON object a line. Reading ends at the first line that is not the next

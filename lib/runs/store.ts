@@ -1,13 +1,12 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { StepRecord } from "../train/trainer";
 import { livingHolder } from "./claim";
 import { RunFailedError } from "./errors";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "./files";
 import { fromRoot, storePath } from "./paths";
 import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
-import { readSteps } from "./steps";
+import { readSteps, type StepRecord } from "./steps";
 
 /** What run.json holds. */
 export interface RunRecord {

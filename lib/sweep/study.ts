@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { PromptlossError, StudyError } from "../data/errors";
 import type { Example } from "../data/example";
+import { checkNormalizer, type Normalizer } from "../data/normalizers";
 import { parseJson } from "../data/read-json";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
 import { PAPER_WEIGHTS, checkPromptLossWeight } from "../data/weights";
 import { sourceExamples, type DatasetSource } from "../runs/datasets";
-import { checkNormalizer, type RunSpec } from "../runs/job";
+import { ALPACA_HYPERPARAMETERS, checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
+import type { RunSpec } from "../runs/job";
 import { fromRoot } from "../runs/paths";
-import { ALPACA_HYPERPARAMETERS, checkHyperparameters, type Hyperparameters } from "../train/hyperparameters";
-import type { Normalizer } from "../train/loss";
 
 /**
  * A study: every model is trained on every dataset with every weight, normalizer and seed. Plain data, so a

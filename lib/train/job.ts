@@ -15,12 +15,12 @@ import type { Job } from "../runs/job";
 import { toRoot } from "../runs/paths";
 import { provenance } from "../runs/provenance";
 import { recipeInWords } from "../runs/recipe";
-import { StepWriter, readSteps } from "../runs/steps";
+import { StepWriter, readSteps, type StepRecord } from "../runs/steps";
 import { isRunRecord, runFiles, usableRun, writeRunRecord, type Run, type RunRecord, type RunStore } from "../runs/store";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { TensorBoardWriter } from "./tensorboard";
 import type { CheckpointInterval } from "./train";
-import { Trainer, type StepRecord } from "./trainer";
+import { Trainer } from "./trainer";
 
 export interface JobOptions {
   signal?: AbortSignal;

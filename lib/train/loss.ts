@@ -1,63 +1,7 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
-import { PromptlossError } from "../data/errors";
 import type { CausalLM, IdBatch } from "../model/llama";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
-
-/**
- * What the sum Σ w ℓ over an optimizer batch is divided by (ℓ: cross entropy in nats, w: loss weight).
- * The paper does not say which it used; section 4 and C.1.
- *
- * - `weights`: Σ w
- * - `tokens`: number of tokens with w > 0
- * - `completion`: number of completion tokens
- * - `sequence`: each example's Σ w ℓ by its own Σ w, then the mean over examples with Σ w > 0
- */
-export type Normalizer = "weights" | "tokens" | "completion" | "sequence";
-
-export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "completion", "sequence"];
-
-/** @throws {PromptlossError} naming the value and the four that exist */
-export function checkNormalizer(value: unknown): Normalizer {
-  if (!NORMALIZERS.includes(value as Normalizer)) {
-    throw new PromptlossError(`normalizer ${JSON.stringify(value)} does not exist; choose one of ${NORMALIZERS.join(", ")}.`);
-  }
-  return value as Normalizer;
-}
-
-/** The factor of each predicted token in the loss, so that loss = Σ coefficient · ℓ over the optimizer batch. */
-export interface LossCoefficients {
-  /** per example, of the tokens at 1 … length − 1: token 0 is never predicted */
-  perExample: Float32Array[];
-  /** what Σ w ℓ is divided by; 0 if nothing in the batch counts, and then every coefficient is 0 */
-  denominator: number;
-}
-
-/** Coefficients of a whole optimizer batch: accumulation, padding and order cannot change them. */
-export function lossCoefficients(examples: readonly EncodedExample[], plw: number, normalizer: Normalizer): LossCoefficients {
-  let weightSum = 0;
-  let positive = 0;
-  let completion = 0;
-  let sequences = 0;
-  const ownSums = examples.map(({ ids, promptLength }) => {
-    const predictedPrompt = Math.max(0, Math.min(promptLength, ids.length) - 1);
-    const predictedCompletion = Math.max(0, ids.length - Math.max(1, promptLength));
-    const sum = plw * predictedPrompt + predictedCompletion;
-    weightSum += sum;
-    positive += predictedCompletion + (plw > 0 ? predictedPrompt : 0);
-    completion += predictedCompletion;
-    if (sum > 0) sequences++;
-    return sum;
-  });
-  const denominator = { weights: weightSum, tokens: positive, completion, sequence: sequences }[normalizer];
-  const perExample = examples.map(({ ids, promptLength }, i) => {
-    const divisor = normalizer === "sequence" ? ownSums[i] * denominator : denominator;
-    const values = new Float32Array(Math.max(0, ids.length - 1));
-    if (divisor > 0) for (let t = 1; t < ids.length; t++) values[t - 1] = (t < promptLength ? plw : 1) / divisor;
-    return values;
-  });
-  return { perExample, denominator };
-}
 
 /** Sums over some examples of a batch, in double precision; they add up over micro-batches. */
 export interface LossSums {

@@ -1,10 +1,12 @@
-import { checkPromptLossWeight, encodeDataset, type EncodedExample } from "../data/encode";
+import { encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
+import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
+import { checkPromptLossWeight } from "../data/weights";
 import type { CausalLM } from "../model/llama";
 import { tf } from "../model/tensorflow";
-import { checkNormalizer, lossCoefficients, microBatchLoss, type Normalizer } from "./loss";
+import { microBatchLoss } from "./loss";
 
 export interface PromptWeightedLoss {
   /** Σ w ℓ by the normalizer's denominator, in nats; 0 if nothing counts */

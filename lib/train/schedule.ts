@@ -1,4 +1,4 @@
-export type Schedule = "cosine" | "constant";
+import type { Schedule } from "../runs/hyperparameters";
 
 /**
  * Factor on the peak learning rate in step `step` (0-based) of `totalSteps`: a linear rise over the warm-up, then half a

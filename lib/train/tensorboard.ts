@@ -2,7 +2,7 @@ import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { backend, tf } from "../model/tensorflow";
 import { makeFolder } from "../runs/files";
-import type { StepRecord } from "./trainer";
+import type { StepRecord } from "../runs/steps";
 
 /** The calls of tfjs-node's backend beneath `tf.node.summaryFileWriter`. */
 interface SummaryBackend {

@@ -1,16 +1,16 @@
 import { basename } from "node:path";
 import type { Truncation } from "../data/encode";
 import type { Example } from "../data/example";
+import type { Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
 import { device, threads } from "../model/tensorflow";
 import { DigestCache } from "../runs/digests";
+import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../runs/hyperparameters";
 import { resolveJob, type Job } from "../runs/job";
 import { fromRoot } from "../runs/paths";
+import type { StepRecord } from "../runs/steps";
 import { RunStore, type Run } from "../runs/store";
-import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "./hyperparameters";
 import { trainJob } from "./job";
-import type { Normalizer } from "./loss";
-import type { StepRecord } from "./trainer";
 
 /** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
 export type CheckpointInterval = { steps: number } | { seconds: number };

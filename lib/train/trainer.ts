@@ -1,36 +1,17 @@
 // The bare training loop, without disk: an optimizer step at a time.
 import { optimizerBatches } from "../data/batches";
-import { checkPromptLossWeight, type EncodedDataset, type EncodedExample } from "../data/encode";
+import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
+import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizers";
+import { checkPromptLossWeight } from "../data/weights";
 import type { CausalLM } from "../model/llama";
 import type { HostTensor } from "../model/safetensors";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
-import { checkHyperparameters, type Hyperparameters } from "./hyperparameters";
-import { checkNormalizer, lossCoefficients, microBatchLoss, type LossSums, type Normalizer } from "./loss";
+import { checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
+import type { StepRecord } from "../runs/steps";
+import { microBatchLoss, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
 import { scheduleFactor } from "./schedule";
-
-/** What is recorded of an optimizer step. Losses are in nats, from before the step's update. */
-export interface StepRecord {
-  /** 1-based */
-  step: number;
-  /** the weighted, normalized loss that was minimized */
-  loss: number;
-  /** mean cross entropy of the prompt's predicted tokens; null if there are none */
-  promptLoss: number | null;
-  /** mean cross entropy of the completions' tokens; null if there are none */
-  completionLoss: number | null;
-  /** L2 norm over all weights, before clipping */
-  gradientNorm: number;
-  learningRate: number;
-  /** real tokens of the batch */
-  tokens: number;
-  /** cells that only pad rows to one length */
-  paddingTokens: number;
-  seconds: number;
-  /** anything out of the ordinary in this step */
-  note?: string;
-}
 
 export interface TrainerOptions { plw: number; normalizer: Normalizer; hyperparameters: Hyperparameters; seed: number }
 

@@ -5,7 +5,7 @@ import { interruptSignal } from "../../lib/notebook/interrupt";
 import type { NotebookKernel } from "../../lib/notebook/kernel";
 import { duration, progressDisplay, progressLine, sweepLine, trainingDisplay } from "../../lib/notebook/progress";
 import type { SweepProgress } from "../../lib/sweep/progress";
-import type { StepRecord } from "../../lib/train/trainer";
+import type { StepRecord } from "../../lib/runs/steps";
 
 const KERNEL = Symbol.for("promptloss.kernel");
 const slots = globalThis as Record<symbol, unknown>;

@@ -5,7 +5,8 @@ import type { EncodedExample } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
-import { NORMALIZERS, checkNormalizer, lossCoefficients, microBatchLoss } from "../../lib/train/loss";
+import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/normalizers";
+import { microBatchLoss } from "../../lib/train/loss";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
 import { Worst, relative } from "../model/close";
 import { TINY } from "../support/tiny-model";
@@ -70,7 +71,7 @@ test("a batch in which nothing counts has loss 0 and gradient 0", () => {
 });
 
 test("an unknown normalizer is refused with the known ones", () => {
-  assert.throws(() => checkNormalizer("mean"), /"mean" does not exist; choose one of weights, tokens, completion, sequence/);
+  assert.throws(() => checkNormalizer("mean"), /"mean" is unknown; it is one of weights, tokens, completion, sequence/);
 });
 
 test("one key-value head for all queries trains as any other number does", () => {

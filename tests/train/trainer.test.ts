@@ -4,7 +4,7 @@ import type { EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel, type CausalLM } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
-import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/train/hyperparameters";
+import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/runs/hyperparameters";
 import { scheduleFactor } from "../../lib/train/schedule";
 import { Trainer } from "../../lib/train/trainer";
 import { TINY } from "../support/tiny-model";

@@ -1,5 +1,7 @@
 import { TrainingError } from "../data/errors";
-import type { Schedule } from "./schedule";
+
+/** of the learning rate: half a cosine down to 0, or no change; each after a linear warm-up */
+export type Schedule = "cosine" | "constant";
 
 export interface Hyperparameters {
   /** peak learning rate of AdamW */
