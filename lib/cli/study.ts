@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "../data/digest";
+import { fileDigest } from "../runs/digests";
 import { Interrupted } from "../runs/errors";
+import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { fromRoot, repositoryRoot, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
 import { studyPath } from "../sweep/study";
@@ -29,14 +32,18 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const sweepSeconds = (Date.now() - started) / 1000;
   process.stderr.write(`${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. Now the notebooks.\n`);
 
-  const notebooks = await executeAll(join(out, "notebooks"), { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out }, signal);
+  const inputs = inputsDigest(study, runs);
+  const current = isCurrent(out, inputs);
+  if (current) process.stderr.write("Nothing that they show has changed since they were executed.\n");
+  const notebooks = current ? [] : await executeAll(join(out, "notebooks"), { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out }, signal);
   const broken = notebooks.filter(({ error }) => error !== undefined);
+  if (!current && broken.length === 0) writeFileAtomic(stampFile(out), JSON.stringify({ inputs, outputs: outputsDigest(out) }));
   const seconds = (Date.now() - started) / 1000;
   const peakMemory = Math.max(process.resourceUsage().maxRSS * 1024, ...runs.map(({ record }) => record.peakMemory ?? 0));
   const text = [
     ...failures.map(({ run, message }) => `Failed: ${run}: ${message}`),
     ...broken.map(({ notebook, error }) => `Failed: ${notebook}: ${error}`),
-    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${notebooks.length} notebooks in ${seconds.toFixed(0)} s; `
+    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${current ? "no notebook to execute again" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; `
       + `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
     `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
   ].join("\n");
@@ -54,6 +61,33 @@ async function collected(sweeping: Promise<Run[]>): Promise<{ runs: Run[]; failu
     if (!(error instanceof SweepError) || error.runs.length === 0) throw error;
     return { runs: error.runs, failures: error.failures };
   }
+}
+
+const stampFile = (out: string) => join(out, "study.json");
+
+/** Of all that decides what the notebooks show: their text, the code, the study, the runs and their weights. */
+function inputsDigest(study: string, runs: readonly Run[]): string {
+  const root = repositoryRoot();
+  const code = ["lib", "kernel", "notebooks"].flatMap((folder) => filesBelow(join(root, folder))).filter((path) => /\.(ts|cjs|ipynb)$/.test(path));
+  return sha256(
+    ...[...code, join(root, "package-lock.json"), study].map((path) => `${path} ${fileDigest(path)}`),
+    ...runs.map(({ id, name, record }) => `${id} ${name} ${record.weights?.sha256}`),
+  );
+}
+
+/** Of the executed notebooks and exported figures: one that was removed or changed is made again. */
+function outputsDigest(out: string): string {
+  return sha256(...["notebooks", "figures"].flatMap((folder) => filesBelow(join(out, folder))).map((path) => `${path} ${fileDigest(path)}`));
+}
+
+function isCurrent(out: string, inputs: string): boolean {
+  const stamp = readJsonIfAny(stampFile(out)) as { inputs?: unknown; outputs?: unknown } | null | undefined;
+  return stamp?.inputs === inputs && stamp.outputs === outputsDigest(out);
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();
 }
 
 async function executeAll(folder: string, env: Record<string, string>, signal: AbortSignal): Promise<Executed[]> {
