@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ALPACA_TEMPLATE } from "../../lib/data/template";
+import { TasksFailedError, evaluate } from "../../lib/evaluate/evaluate";
+import { allTasks } from "../../lib/evaluate/registry";
+import { scoreTruthfulness } from "../../lib/evaluate/truthful-scores";
+import { truthfulQaGen } from "../../lib/evaluate/tasks/truthfulqa";
+import { Fields } from "../../lib/evaluate/fields";
+import { loadModel } from "../../lib/model/llama";
+import { tf } from "../../lib/model/tensorflow";
+import { Run, type RunRecord } from "../../lib/runs/store";
+import { temporaryFolder } from "../runs/world";
+
+const fixtures = join(__dirname, "fixtures");
+const dataDir = join(fixtures, "data");
+const model = loadModel(join(fixtures, "model"));
+after(() => model.dispose());
+
+/** A data folder with one task's rows, changed. */
+function changed(task: string, split: string, change: (rows: Record<string, unknown>[]) => unknown[]): string {
+  const dir = temporaryFolder();
+  const rows = readFileSync(join(dataDir, task, `${split}.jsonl`), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  mkdirSync(join(dir, task), { recursive: true });
+  writeFileSync(join(dir, task, `${split}.jsonl`), change(rows).map((row) => `${JSON.stringify(row)}\n`).join(""));
+  return dir;
+}
+
+function storedRun(): Run {
+  const dir = temporaryFolder();
+  cpSync(join(fixtures, "model"), join(dir, "model"), { recursive: true });
+  const bytes = readFileSync(join(dir, "model", "model.safetensors")).length;
+  const record = { id: "0123456789abcdef", name: "a run", recipe: { template: ALPACA_TEMPLATE }, weights: { bytes, sha256: "of these weights" } } as unknown as RunRecord;
+  return new Run(dir, record, "complete");
+}
+
+test("an unknown task is refused at once, with the nearest names", async () => {
+  await assert.rejects(evaluate(model, ["piqa", "arc_chalenge"], { dataDir }), /no task "arc_chalenge": did you mean arc_challenge/);
+});
+
+test("options that cannot be are refused by name", async () => {
+  await assert.rejects(evaluate(model, "piqa", { dataDir, limit: 0 }), /limit must be a whole number of at least 1, not 0/);
+  await assert.rejects(evaluate(model, "piqa", { dataDir, fewShot: -1 }), /fewShot/);
+  await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format must be one of/);
+});
+
+test("a task that fails is named, and the others go on", async () => {
+  await assert.rejects(evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir, limit: 2 }), (error) => {
+    assert.ok(error instanceof TasksFailedError);
+    assert.deepEqual(error.results.map(({ task }) => task), ["piqa"]);
+    assert.match(error.message, /wmt14-en-fr: No benchmark data: looked for .*wmt14-en-fr\/validation\.jsonl, .*wmt14-fr-en\/validation\.jsonl/);
+    assert.match(error.message, /truthfulqa_gen: 256 new tokens leave no room for a prompt in the model's context of 256/);
+    return true;
+  });
+});
+
+test("bad rows are all named, with file and field", async () => {
+  const dir = changed("arc_challenge", "test", ([a, b, c, d, ...rest]) => [
+    { ...a, question: undefined }, { ...b, answerKey: "E" }, { ...c, choices: { text: [], label: [] } }, { ...d, choices: { text: ["a", 1], label: ["A", "B"] } }, ...rest,
+  ]);
+  const [message] = await evaluate(model, "arc_challenge", { dataDir: dir, fewShot: 0 }).then(() => [""], (error: Error) => [error.message]);
+  assert.match(message, /test\.jsonl: 4 bad rows/);
+  assert.match(message, /row 0: question is missing/);
+  assert.match(message, /row 1: answerKey is "E", none of the labels A, B, C, D/);
+  assert.match(message, /row 2: choices\.text has no choices/);
+  assert.match(message, /row 3: choices\.text must be a list of texts/);
+  const labels = changed("piqa", "validation", ([a, ...rest]) => [{ ...a, label: 2 }, ...rest]);
+  await assert.rejects(evaluate(model, "piqa", { dataDir: labels }), /row 0: label must be 0 or 1, not 2/);
+});
+
+test("more shots than rows to draw from is an error that says how many there are", async () => {
+  await assert.rejects(evaluate(model, "arc_challenge", { dataDir, fewShot: 25 }), /25 shots need at least 25 rows to draw from; there are 24/);
+});
+
+test("a choice longer than the context leaves its item out, named and counted", async () => {
+  const dir = changed("piqa", "validation", ([a, b, ...rest]) => [a, { ...b, sol2: "word ".repeat(400) }, ...rest]);
+  const [long] = await evaluate(model, "piqa", { dataDir: dir });
+  assert.equal(long.leftOut.length, 1);
+  assert.equal(long.leftOut[0].id, 1);
+  assert.match(long.leftOut[0].reason, /choice 2 has \d+ tokens, more than the model's context of 256/);
+  assert.deepEqual(long.samples.map(({ id }) => id), [0, 2, 3, 4, 5, 6, 7]);
+});
+
+test("a limited evaluation gives the first items of the whole one", async () => {
+  const [whole] = await evaluate(model, "winogrande", { dataDir });
+  const [first] = await evaluate(model, "winogrande", { dataDir, limit: 3 });
+  assert.deepEqual(first.samples.map(({ requests }) => requests.map(({ context }) => context)), whole.samples.slice(0, 3).map(({ requests }) => requests.map(({ context }) => context)));
+  assert.equal(first.limit, 3);
+});
+
+test("the paper's commit: its name and version, shuffled items, other shots, MC2 split at the first wrong choice", async () => {
+  const dir = changed("truthfulqa_mc2", "validation", ([a, ...rest]) => {
+    const targets = a.mc2_targets as { choices: string[]; labels: number[] };
+    return [{ ...a, mc2_targets: { ...targets, labels: targets.labels.map((_, i) => (i === 1 ? 0 : 1)) } }, ...rest];
+  });
+  const [now, then] = await evaluate(model, ["truthfulqa_mc2", "truthfulqa_mc2@b281b09"], { dataDir: dir });
+  assert.deepEqual([then.task, then.harness, then.version], ["truthfulqa_mc2@b281b09", "b281b09", "1"]);
+  // CPython: x = list(range(5)); random.Random(42).shuffle(x)
+  assert.deepEqual(then.samples.map(({ id }) => id), [3, 1, 2, 4, 0]);
+  const unsorted = then.samples.find(({ id }) => id === 0)!;
+  const p = unsorted.requests.map(({ logLikelihood }) => Math.exp(logLikelihood!));
+  assert.ok(Math.abs(unsorted.metrics.mc2 - p[0] / p.reduce((a, b) => a + b, 0)) < 1e-12);
+  assert.ok(now.samples[0].metrics.acc > unsorted.metrics.mc2);
+});
+
+test("the paper's instruction: in the harness' layout, or in the model's template", async () => {
+  const options = { dataDir, limit: 2, maxNewTokens: 4 };
+  const [lines] = await evaluate(model, "wmt16-de-en", { ...options, format: "harness+instruction" });
+  assert.match(lines.samples[0].requests[0].context, /^Translate the following from German to English\nGerman phrase: .*\nEnglish phrase:$/);
+  const [template] = await evaluate(model, "wmt16-de-en", { ...options, format: "instruction" });
+  assert.match(template.samples[0].requests[0].context, /### Instruction:\nTranslate the following from German to English\n\n### Input:\n.+\n\n### Response:$/);
+  assert.equal(template.template, "alpaca");
+});
+
+test("generations that reach the limit are counted", async () => {
+  const [result] = await evaluate(model, "wmt16-de-en", { dataDir, maxNewTokens: 3 });
+  assert.equal(result.unfinished, result.samples.filter(({ finish }) => finish === "length").length);
+  assert.ok(result.unfinished > 0);
+});
+
+test("TruthfulQA's text scores are the harness'", () => {
+  const cases = JSON.parse(readFileSync(join(fixtures, "truthful.json"), "utf8")) as { row: unknown; text: string; scores: Record<string, number> }[];
+  const answers = cases.map(({ row, text }) => ({ text, question: truthfulQaGen.question(new Fields(row), { format: "harness", template: ALPACA_TEMPLATE }) }));
+  const { perAnswer } = scoreTruthfulness(answers);
+  cases.forEach(({ scores, text }, i) => {
+    for (const [name, value] of Object.entries(scores)) {
+      // worst seen 3e-14
+      assert.ok(Math.abs(perAnswer[i][name] - value) < 1e-9, `${name} of ${JSON.stringify(text)}: ${perAnswer[i][name]} instead of ${value}`);
+    }
+  });
+});
+
+test("rows from Parquet are those from JSON lines", async () => {
+  const dir = temporaryFolder();
+  mkdirSync(join(dir, "piqa"));
+  cpSync(join(fixtures, "piqa.parquet"), join(dir, "piqa", "validation-00000-of-00001.parquet"));
+  const [parquet] = await evaluate(model, "piqa", { dataDir: dir });
+  const [lines] = await evaluate(model, "piqa", { dataDir });
+  assert.deepEqual(parquet.samples, lines.samples);
+});
+
+test("a run's results are kept, and computed once", async () => {
+  const run = storedRun();
+  const [first] = await evaluate(run, "piqa", { dataDir });
+  const file = join(run.dir, "scores", "piqa.json");
+  assert.deepEqual((JSON.parse(readFileSync(file, "utf8")) as { result: unknown }).result, JSON.parse(JSON.stringify(first)));
+  let worked = false;
+  const [again] = await evaluate(run, "piqa", { dataDir, onProgress: () => { worked = true; } });
+  assert.deepEqual(again, JSON.parse(JSON.stringify(first)));
+  assert.equal(worked, false);
+  await evaluate(run, "piqa", { dataDir, limit: 2 });
+  assert.equal(readdirSync(join(run.dir, "scores")).length, 2, "another limit is another result");
+});
+
+test("an interrupted task continues to the same result", async () => {
+  const [expected] = await evaluate(model, "arc_challenge", { dataDir, fewShot: 3 });
+  const run = storedRun();
+  const stop = new AbortController();
+  await assert.rejects(evaluate(run, "arc_challenge", { dataDir, fewShot: 3, signal: stop.signal, onProgress: ({ done }) => { if (done > 0) stop.abort(); } }), { name: "Interrupted" });
+  const [file] = readdirSync(join(run.dir, "scores"));
+  assert.match(file, /^arc_challenge\.[0-9a-f]{8}\.json\.partial$/);
+  const partial = join(run.dir, "scores", file);
+  const kept = readFileSync(partial, "utf8");
+  writeFileSync(partial, `${kept}[[7,[{"su`); // a crash in the middle of a line
+  const seen: number[] = [];
+  const [result] = await evaluate(run, "arc_challenge", { dataDir, fewShot: 3, onProgress: ({ done }) => seen.push(done) });
+  assert.ok(seen[0] > 0, "what was done is not done again");
+  assert.deepEqual(result.samples, expected.samples);
+  assert.equal(existsSync(partial), false);
+});
+
+test("leaves no tensors behind", async () => {
+  const before = tf.memory().numTensors;
+  await evaluate(model, ["piqa", "winogrande", "truthfulqa_mc2", "wmt16-de-en"], { dataDir, limit: 3, maxNewTokens: 4 });
+  assert.equal(tf.memory().numTensors, before);
+});
+
+test("every pocket benchmark of a known kind is a task, and its rows can be read", async () => {
+  const pocket = allTasks().map(({ name }) => name).filter((name) => name.startsWith("pocket-"));
+  assert.deepEqual(pocket.filter((name) => !name.includes("wmt")), ["pocket-arc", "pocket-piqa", "pocket-truthfulqa-mc2", "pocket-winogrande", "pocket-truthfulqa-gen"]);
+  assert.equal(pocket.length, 11);
+  const results = await evaluate(model, pocket, { limit: 2, maxNewTokens: 2 });
+  assert.deepEqual(results.map(({ samples }) => samples.length), pocket.map(() => 2));
+});
