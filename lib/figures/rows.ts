@@ -1,9 +1,12 @@
 // From runs and data sets to the plain rows that figures and tables are made of.
+import { dirname } from "node:path";
+import { RunError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
+import { DigestCache, modelDigest } from "../runs/digests";
 import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import type { StabilityRow } from "./figure2a";
@@ -92,9 +95,21 @@ function stretches(records: readonly StepRecord[], loss: LossName): { from: numb
   return found;
 }
 
-/** Distance between each complete run's weights and those it started from, for `figure2b`. Reads both from disk. */
+/**
+ * Distance between each complete run's weights and those it started from, for `figure2b`. Reads both from disk.
+ * @throws RunError where the model that a run started from is no longer what it was
+ */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
-  return runs.map((run) => ({ ...factors(run), distance: weightDistance(run.initialDir, run.weightsDir).distance }));
+  const caches = new Map<string, DigestCache>();
+  return runs.map((run) => {
+    const store = dirname(run.dir);
+    if (!caches.has(store)) caches.set(store, new DigestCache(store));
+    if (modelDigest(run.initialDir, caches.get(store)!).digest !== run.recipe.model.digest) {
+      throw new RunError(`distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. `
+        + "Restore that model, or train its runs again.");
+    }
+    return { ...factors(run), distance: weightDistance(run.initialDir, run.weightsDir).distance };
+  });
 }
 
 /** Token counts of every row's fields, for `lengthHistograms`. */
