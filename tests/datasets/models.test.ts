@@ -7,7 +7,7 @@ import test from "node:test";
 import { encodeDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { loadModel, type CausalLM } from "../../lib/model/llama";
-import { ALPACA_HYPERPARAMETERS } from "../../lib/train/hyperparameters";
+import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
 import { Trainer } from "../../lib/train/trainer";
 import { POCKET, manifest, meanAndError, scoreMultipleChoice } from "./multiple-choice";

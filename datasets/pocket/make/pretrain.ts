@@ -7,7 +7,7 @@ import { loadTokenizer, type Tokenizer } from "../../../lib/data/tokenizer";
 import type { ModelConfig } from "../../../lib/model/config";
 import { createModel } from "../../../lib/model/llama";
 import { threads } from "../../../lib/model/tensorflow";
-import { ALPACA_HYPERPARAMETERS } from "../../../lib/train/hyperparameters";
+import { ALPACA_HYPERPARAMETERS } from "../../../lib/runs/hyperparameters";
 import { Trainer } from "../../../lib/train/trainer";
 import { pick } from "./choose";
 import { randomDocument } from "./texts";
