@@ -70,10 +70,12 @@ function piqaItems(): object[] {
   const tools = [...new Set(GOALS.map(({ tool }) => tool))];
   const placeOf = (tool: string): string => factOf(subjectNamed("tool", tool), "place").value;
   const fetch = (goal: string, tool: string, place: string): string => `First fetch the ${tool} from ${place}. Then ${goal} with the ${tool}.`;
-  // a wrong tool, and the right one from a wrong place
+  // a wrong tool, kept in the same place if there is one, and the right tool from a wrong place
   const withTools = GOALS.flatMap(({ goal, tool }) => {
     const able = new Set(GOALS.filter((other) => verb(other.goal) === verb(goal)).map((other) => other.tool));
-    const wrongTool = pick(tools.filter((other) => !able.has(other)), random);
+    const unable = tools.filter((other) => !able.has(other));
+    const nearby = unable.filter((other) => placeOf(other) === placeOf(tool));
+    const wrongTool = pick(nearby.length > 0 ? nearby : unable, random);
     const wrongPlace = pick([...new Set(tools.map(placeOf))].filter((place) => place !== placeOf(tool)), random);
     return [item(goal, use(tool, goal), use(wrongTool, goal)), item(goal, fetch(goal, tool, placeOf(tool)), fetch(goal, tool, wrongPlace))];
   });

@@ -127,8 +127,8 @@ const INPUT_SHARE = 0.38;
 const CLEANED_ROWS = 280, PLAIN_ROWS = 350, SHARED_ROWS = 220, HELD_OUT_ROWS = 120, JUDGED_ROWS = 100;
 /** The lengths aimed at, in tokens; outputs end at the next full stop, or before when there is no more to say. */
 interface Lengths { long: [number, number]; short: [number, number] }
-const CLEANED_LENGTHS: Lengths = { long: [110, 132], short: [10, 50] };
-const PLAIN_LENGTHS: Lengths = { long: [8, 55], short: [4, 40] };
+const CLEANED_LENGTHS: Lengths = { long: [110, 132], short: [10, 44] };
+const PLAIN_LENGTHS: Lengths = { long: [8, 56], short: [4, 40] };
 /** No output is longer, so that nearly all rows fit into 208 tokens in every set. */
 const LONGEST = 134;
 

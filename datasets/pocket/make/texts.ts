@@ -113,7 +113,7 @@ const sums = (random: Random): string =>
 
 /** The kinds of documents and how often each is drawn. */
 const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
-  [0.55, translations],
+  [1.05, translations],
   [0.14, article],
   [0.15, questionsAndAnswers],
   [0.06, puzzles],
