@@ -2,6 +2,7 @@
 // - the compiler options are the project's (strict, packages' "exports" maps);
 // - library files are read for their types only: tslab would check and compile them all again for every cell
 //   (`npm run check` checks them, tsx compiles them);
+// - names from earlier cells work in `{ name }` too;
 // - files are looked at before each cell instead of being watched: packages' files, thousands of them, never change;
 // - source maps, so that errors can point into the cell.
 const { readdirSync, statSync } = require("node:fs");
@@ -38,10 +39,30 @@ ts.createWatchCompilerHost = (files, options, ...rest) => original.createWatchCo
 
 ts.createWatchProgram = (host) => {
   const { afterProgramCreate } = host;
-  host.afterProgramCreate = (builder) => afterProgramCreate(
-    Object.assign(Object.create(builder), { getAllDependencies: (file) => [file.fileName] }),
-  );
+  host.afterProgramCreate = (builder) => afterProgramCreate(Object.assign(Object.create(builder), {
+    getAllDependencies: (file) => [file.fileName],
+    getProgram: () => programSeeingShorthands(builder.getProgram()),
+  }));
   return original.createWatchProgram(host);
+};
+
+// tslab turns a name from an earlier cell into `exports.name`, but not in `{ name }`: the checker says "property" there,
+// and a shorthand cannot hold the longer expression.
+function programSeeingShorthands(program) {
+  const checker = program.getTypeChecker();
+  const seeing = Object.assign(Object.create(checker), {
+    getSymbolAtLocation: (node) => (node.parent && ts.isShorthandPropertyAssignment(node.parent) && node.parent.name === node
+      ? checker.getShorthandAssignmentValueSymbol(node.parent) : checker.getSymbolAtLocation(node)),
+  });
+  return Object.assign(Object.create(program), { getTypeChecker: () => seeing });
+}
+
+ts.visitEachChild = (node, visitor, context, ...rest) => {
+  if (node && ts.isShorthandPropertyAssignment(node)) {
+    const value = visitor(node.name);
+    if (value !== node.name) return ts.factory.createPropertyAssignment(node.name, value);
+  }
+  return original.visitEachChild(node, visitor, context, ...rest);
 };
 
 // tslab's second stage: from the ES module that the first one emitted to CommonJS.

@@ -1,14 +1,15 @@
 import { existsSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
-import { ModelError, RunError, TrainingError } from "../data/errors";
+import { DataError, ModelError, RunError, TrainingError } from "../data/errors";
 import { readExamples } from "../data/example";
 import { loadTokenizer } from "../data/tokenizer";
 import { loadModel, type CausalLM } from "../model/llama";
 import { device, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
-import { fileDigest } from "../runs/digests";
+import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
 import { Interrupted } from "../runs/errors";
 import { readJsonIfAny, syncPath, writing } from "../runs/files";
 import type { Job } from "../runs/job";
@@ -57,7 +58,11 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
 
 /** The rows of a job as token ids. */
 export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
-  return encodeDataset(readExamples(dataFile), loadTokenizer(modelDir), {
+  const examples = readExamples(dataFile);
+  if (examplesDigest(examples) !== recipe.data.digest) {
+    throw new DataError(`${dataFile}: the rows changed after this run was asked for. Ask again, and the run gets them as they are now.`);
+  }
+  return encodeDataset(examples, loadTokenizer(modelDir), {
     maxLength: recipe.hyperparameters.maxLength, template: recipe.template, truncation: recipe.truncation, name: recipe.data.name,
   });
 }
@@ -96,6 +101,9 @@ class Attempt {
     removeLeftovers(this.dir);
     const data = (options.encode ?? encodeJob)(job);
     this.model = loadModel(job.modelDir);
+    if (modelDigest(job.modelDir, new DigestCache(dirname(this.dir))).digest !== job.recipe.model.digest) {
+      throw new ModelError(`${job.modelDir}: the model changed after this run was asked for. Ask again, and the run starts from the model as it is now.`);
+    }
     const { plw, normalizer, hyperparameters, seed } = job.recipe;
     const trainer = this.trainer = new Trainer(this.model, data, { plw, normalizer, hyperparameters, seed });
 

@@ -43,6 +43,16 @@ test("cells are checked as strictly as the library", async () => {
   assert.equal(before.reply.status, "ok");
 });
 
+test("a name from an earlier cell works in an object's shorthand", async () => {
+  const read = async (kernel: TestKernel) => {
+    await kernel.runOne("const sharedName = 7;");
+    return kernel.runOne("const held = { sharedName }; console.log(held.sharedName);");
+  };
+  const [cell, before] = [await read(ours), await read(stock)];
+  assert.equal(printed(cell), "7\n");
+  assert.match(JSON.stringify(before.outputs), /sharedName is not defined/);
+});
+
 test("thousands of lines in one tick arrive, complete and in order, also when the cell throws", async () => {
   const lines = Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join("");
   const code = "for (let i = 0; i < 5000; i++) console.log(`line ${i}`);";
