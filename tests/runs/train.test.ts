@@ -5,10 +5,15 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, truncateSync, writeFi
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { claimRun, livingHolder } from "../../lib/runs/claim";
+import { device, threads } from "../../lib/model/tensorflow";
+import { DigestCache } from "../../lib/runs/digests";
 import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib/runs/errors";
+import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
+import { resolveJob } from "../../lib/runs/job";
 import { RunStore, runFiles } from "../../lib/runs/store";
+import { trainJob } from "../../lib/train/job";
 import { train, type TrainOptions } from "../../lib/train/train";
-import { QUICK, temporaryFolder, tinyExamples, tinyModel } from "./world";
+import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
 
 const dir = temporaryFolder();
 const model = tinyModel(join(dir, "model"), 1);
@@ -184,3 +189,20 @@ async function hostMark(runDir: string): Promise<string> {
   claim.release();
   return name.split("-")[1];
 }
+
+test("a model or rows that changed between asking and training are refused", async () => {
+  const changing = tinyModel(join(dir, "changing"), 5);
+  const file = writeJson(join(dir, "changing.json"), tinyExamples(8, 5));
+  const store = new RunStore(join(dir, "runs"));
+  const job = () => resolveJob({
+    model: { name: "changing", dir: changing }, dataset: { name: "Changing", source: { path: file } },
+    plw: 0, normalizer: "weights", hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...QUICK }, seed: 1,
+  }, store.root, new DigestCache(store.root), { device: device().kind, threads: threads() });
+  const asked = job();
+  writeJson(file, tinyExamples(8, 6));
+  await assert.rejects(trainJob(asked, store), /changing\.json: the rows changed after this run was asked for/);
+  const askedAgain = job();
+  tinyModel(changing, 6);
+  await assert.rejects(trainJob(askedAgain, store), /changing: the model changed after this run was asked for/);
+  assert.equal((await trainJob(job(), store)).status, "complete");
+});
