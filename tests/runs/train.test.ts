@@ -105,7 +105,7 @@ test("weights, normalizers and rows that cannot be are refused by name", async (
   for (const plw of [-0.1, NaN, Infinity, "0.1"]) {
     await assert.rejects(train({ ...base, plw: plw as number }), new RegExp(`prompt loss weight \\(plw\\): "?${String(plw)}`));
   }
-  await assert.rejects(train({ ...base, normalizer: "mean" as "weights" }), /normalizer "mean" is unknown; known: weights, tokens, completion, sequence/);
+  await assert.rejects(train({ ...base, normalizer: "mean" as "weights" }), /normalizer "mean" is unknown; it is one of weights, tokens, completion, sequence/);
   await assert.rejects(train({ ...base, model: join(dir, "nowhere") }), /nowhere: no model here/);
   await assert.rejects(train({ ...base, examples: join(dir, "nothing.json") }), /nothing\.json: there is no such file/);
   await assert.rejects(train({ ...base, hyperparameters: { ...QUICK, batchSize: 0 } }), /batchSize must be a whole number of at least 1/);

@@ -38,7 +38,7 @@ const results = (runs: Run[]) => runs.map((run) => ({
   records: run.records.map((record) => ({ ...record, seconds: 0 })),
 })).sort((a, b) => (a.name < b.name ? -1 : 1));
 
-test("a sweep killed with -9 ten times and resumed each time ends bit-identical", { timeout: 300_000 }, async (t) => {
+test("a sweep killed with -9 ten times and resumed each time ends bit-identical", { timeout: 900_000 }, async (t) => {
   const undisturbed = join(dir, "undisturbed");
   const reference = startSweep(undisturbed);
   assert.equal(await exit(reference), 0, reference.output);
@@ -71,7 +71,7 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
   for (const { dir } of runs) assert.deepEqual(readdirSync(dir).sort(), ["model", "run.json", "steps.jsonl", "tensorboard"]);
 });
 
-test("workers whose parent is killed write a checkpoint and end", { timeout: 120_000 }, async () => {
+test("workers whose parent is killed write a checkpoint and end", { timeout: 400_000 }, async () => {
   const store = join(dir, "orphans");
   const child = startSweep(store);
   const deadline = Date.now() + 60_000;
@@ -87,7 +87,7 @@ test("workers whose parent is killed write a checkpoint and end", { timeout: 120
   }
 });
 
-test("two sweeps at once on one store train each run once, and both get all runs", { timeout: 120_000 }, async () => {
+test("two sweeps at once on one store train each run once, and both get all runs", { timeout: 400_000 }, async () => {
   const store = join(dir, "shared");
   const sweeps = [startSweep(store, 1), startSweep(store, 1)];
   const codes = await Promise.all(sweeps.map(exit));

@@ -32,7 +32,7 @@ test("everything that is wrong is listed, by field", () => {
     hyperparameters: { ...QUICK, learningrate: 1 }, template: { name: "x", withInput: "{instruction}", withoutInput: "{instruction}" },
   };
   assert.throws(() => parseStudy(wrong, "wrong.json"), (error: Error) => {
-    for (const part of ["wieghts: unknown", "models.tiny: ", "nowhere", "weights: prompt loss weight (plw): -1", 'normalizer "mean" is unknown; known: weights, tokens',
+    for (const part of ["wieghts: unknown", "models.tiny: ", "nowhere", "weights: prompt loss weight (plw): -1", 'normalizer "mean" is unknown; it is one of weights, tokens',
       "seeds: 1.5", 'truncation: "cut" is unknown', "datasets.Gone: ", "gone.json is not there", "made from itself: Loop from Loop2 from Loop", "datasets.Typo.transfrom: unknown",
       'datasets.Orphan: no dataset of this study is called "None"', "datasets.Ratio: target -1", "hyperparameters.learningrate: unknown", "template: "]) {
       assert.ok(error.message.includes(part), `${part} is missing in\n${error.message}`);

@@ -28,7 +28,7 @@ async function failing(sweeping: Promise<unknown>): Promise<SweepError> {
   return found;
 }
 
-test("trains what is not there, in the order asked for, and reports progress", { timeout: 120_000 }, async () => {
+test("trains what is not there, in the order asked for, and reports progress", { timeout: 400_000 }, async () => {
   const seen: SweepProgress[] = [];
   const runs = await sweep({ study, store, onProgress: (progress) => seen.push(progress) });
   assert.deepEqual(runs.map(({ name }) => name), wantedRuns(study).map(({ model, dataset, plw }) => `${model.name} · ${dataset.name} · PLW ${plw} · weights · seed 42`));
@@ -40,7 +40,7 @@ test("trains what is not there, in the order asked for, and reports progress", {
   for (let i = 1; i < seen.length; i++) assert.ok(seen[i].stepsDone >= seen[i - 1].stepsDone);
 });
 
-test("one more weight trains only its runs; everything else is found in no time", { timeout: 120_000 }, async () => {
+test("one more weight trains only its runs; everything else is found in no time", { timeout: 400_000 }, async () => {
   const before = new Map(new RunStore(store).list().map(({ id, record }) => [id, record.attempts[0].started]));
   const wider = small({ weights: [...study.weights, 0.03] });
   let last: SweepProgress | undefined;
@@ -56,7 +56,7 @@ test("one more weight trains only its runs; everything else is found in no time"
   assert.ok(milliseconds < 80, `${milliseconds} ms`);
 });
 
-test("bad rows fail the runs of their dataset, the others are trained", { timeout: 120_000 }, async () => {
+test("bad rows fail the runs of their dataset, the others are trained", { timeout: 400_000 }, async () => {
   const bad = writeJson(join(dir, "bad.json"), [{ instruction: "x", input: "", output: "y" }, { instruction: 1, input: "", output: "y" }, { instruction: "x" }]);
   const mixed = small({ datasets: { Bad: { path: bad }, One: study.datasets.One }, weights: [0, 0.2] });
   const error = await failing(sweep({ study: mixed, store }));
@@ -66,7 +66,7 @@ test("bad rows fail the runs of their dataset, the others are trained", { timeou
   assert.equal((await sweep({ study: mixed, store, onFailure: "return" })).length, 2);
 });
 
-test("a worker that is killed fails its run by name and signal, the others go on", { timeout: 120_000 }, async () => {
+test("a worker that is killed fails its run by name and signal, the others go on", { timeout: 400_000 }, async () => {
   const own = join(dir, "killed");
   let killed = "";
   const error = await failing(sweep({
@@ -84,7 +84,7 @@ test("a worker that is killed fails its run by name and signal, the others go on
   assert.equal((await sweep({ study: small({ weights: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own })).length, 3);
 });
 
-test("stops within a step when asked, and continues", { timeout: 120_000 }, async () => {
+test("stops within a step when asked, and continues", { timeout: 400_000 }, async () => {
   const own = join(dir, "stopped");
   const stop = new AbortController();
   const options = { study: small({ weights: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 40 } }), store: own };
@@ -102,7 +102,7 @@ test("stops within a step when asked, and continues", { timeout: 120_000 }, asyn
   assert.equal(run.records.length, 120);
 });
 
-test("damaged weights of a finished run and a loss that is no number are reported, not passed on", { timeout: 120_000 }, async () => {
+test("damaged weights of a finished run and a loss that is no number are reported, not passed on", { timeout: 400_000 }, async () => {
   const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => { weights.get("model.norm.weight")!.data[0] = Infinity; });
   const [damaged] = await sweep({ study: small({}), store, onFailure: "return" });
   truncateSync(runFiles(damaged.dir).weights, 100);
