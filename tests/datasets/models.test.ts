@@ -27,7 +27,7 @@ for (const name of ["pocket-1", "pocket-2"]) {
   test(`${name} is three standard errors above chance on every multiple-choice task`, () => {
     withModel(name, (model) => {
       for (const entry of manifest().filter(({ type }) => type === "MC")) {
-        const { mean, standardError } = meanAndError(scoreMultipleChoice(model, entry, 60));
+        const { mean, standardError } = meanAndError(scoreMultipleChoice(model, entry, 200));
         const errors = (mean - entry.chance!) / standardError;
         assert.ok(errors >= 3, `${entry.task}: ${mean.toFixed(3)} ± ${standardError.toFixed(3)} is ${errors.toFixed(1)} standard errors above chance (${entry.chance})`);
       }

@@ -19,7 +19,7 @@ const FULL_ROWS = 1 / BATCH;
 
 /** pocket-2 is to pocket-1 as LLaMA 2 to LLaMA 1: the same architecture and tokenizer, trained on more text. */
 export const POCKET_MODELS: Record<string, { steps: number; seed: number }> = {
-  "pocket-1": { steps: 1200, seed: 1 },
+  "pocket-1": { steps: 1800, seed: 1 },
   "pocket-2": { steps: 2600, seed: 2 },
 };
 
