@@ -21,6 +21,10 @@ export type LossRow = {
 const LOSSES = [["loss", "weighted loss"], ["promptLoss", "prompt loss"], ["completionLoss", "completion loss"]] as const;
 const MOST_POINTS = 200;
 
+/** Pixels that plotly gives an entry of a legend in small text, and its title. */
+const LEGEND_ENTRY = 19.5;
+const LEGEND_TITLE = 36;
+
 /**
  * Training loss by step, one line a run, dark to light with rising PLW: the weighted loss that is minimized, and
  * the plain cross entropy of prompt and completion tokens apart. One row of panels a model and data set.
@@ -38,7 +42,9 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
   const width = Math.round(PAGE_INCHES * 144);
   const margin = { l: 58, r: 96, t: 56, b: 54 };
   const gap = { x: 50, y: 110 };
-  const height = margin.t + margin.b + groups.length * 210 + (groups.length - 1) * gap.y;
+  // The legend lies beside the panels; one that is taller than they are is cut off at the bottom.
+  const panel = Math.max(210, (plws.length * LEGEND_ENTRY + LEGEND_TITLE - (groups.length - 1) * gap.y) / groups.length);
+  const height = Math.round(margin.t + margin.b + groups.length * panel + (groups.length - 1) * gap.y);
   const grid = panelGrid({ count: groups.length * LOSSES.length, columns: LOSSES.length, width, height, margin, gap });
   const axes: Layout = {};
   const data: Trace[] = plws.map((plw) => ({
