@@ -3,6 +3,7 @@
 import type { KeyValueCache } from "../model/block";
 import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM } from "../model/llama";
+import { crossEntropy } from "../model/operations";
 import { device, kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
@@ -137,8 +138,8 @@ function addUp(model: CausalLM, hidden: Tensor, results: Map<number, LogLikeliho
   const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
   const best = tf.argMax(logits, 1).dataSync<"int32">();
   const own = targets.map(({ at }) => places.get(at)!);
-  const rows = places.size === targets.length ? logits : kernel.gather(logits, tf.tensor1d(own, "int32"));
-  const losses = kernel.softmaxCrossEntropy(rows, tf.tensor1d(targets.map(({ target }) => target), "int32"))[0].dataSync<"float32">();
+  const labels = tf.tensor2d(targets.flatMap(({ target }, i) => [own[i], target]), [targets.length, 2], "int32");
+  const losses = crossEntropy(logits, labels).losses.dataSync<"float32">();
   targets.forEach(({ item, sequence, target }, i) => {
     const result = results.get(item)![sequence];
     result.sum -= losses[i];

@@ -1,5 +1,6 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
+import type { AttentionLayout } from "./layout";
 import { attention, attentionGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "./operations";
 import { rotate, rotateGradient, type Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
@@ -15,52 +16,47 @@ export const BLOCK_WEIGHT_NAMES: Record<keyof BlockWeights, string> = {
   gate: "mlp.gate_proj.weight", up: "mlp.up_proj.weight", down: "mlp.down_proj.weight",
 };
 
-/** What every layer of a forward pass shares. Query tables carry the factor 1/√D. */
+/** What every layer of a forward pass shares. */
 export interface BlockContext {
   config: ModelConfig;
-  batch: number;
-  length: number;
+  layout: AttentionLayout;
   epsilon: Tensor;
   turn: Tensor;
   query: Rotation;
   key: Rotation;
-  mask: Tensor;
 }
 
 /** Keys and values of the positions before those of this pass, both (B, K, S, D). */
 export type KeyValueCache = { k: Tensor; v: Tensor };
 
-/** Splits rows (B·T, heads·D) into heads (B, heads, T, D). */
-function toHeads(x: Tensor, heads: number, { batch, length, config }: BlockContext): Tensor {
-  return kernel.transpose(kernel.reshape(x, [batch, length, heads, config.headSize]), [0, 2, 1, 3]);
+/** Query heads (B, heads, T, D) that share a key-value head lie one below the other: (B, K, G·T, D). */
+function grouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
+  const [batch, , length, headSize] = x.shape as number[];
+  return kernel.reshape(x, [batch, keyValueHeads, (heads / keyValueHeads) * length, headSize]);
 }
 
-/** The inverse of `toHeads`. */
-function fromHeads(x: Tensor, heads: number, { batch, length, config }: BlockContext): Tensor {
-  return kernel.reshape(kernel.transpose(kernel.reshape(x, [batch, heads, length, config.headSize]), [0, 2, 1, 3]), [batch * length, heads * config.headSize]);
+/** The inverse of `grouped`. */
+function ungrouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
+  const [batch, , length, headSize] = x.shape as number[];
+  return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
 }
 
-/** Query heads that share a key-value head lie one below the other: (B, K, G·T, D). */
-function grouped(x: Tensor, { batch, length, config }: BlockContext): Tensor {
-  return kernel.reshape(x, [batch, config.keyValueHeads, (config.heads / config.keyValueHeads) * length, config.headSize]);
+/** Queries, keys and values of each group of sequences. */
+function projectHeads(normed: Tensor, weights: BlockWeights, { config, layout, query, key, turn }: BlockContext): { q: Tensor; k: Tensor; v: Tensor }[] {
+  const q = layout.split(rotate(linear(normed, weights.q), query, turn), config.heads);
+  const k = layout.split(rotate(linear(normed, weights.k), key, turn), config.keyValueHeads);
+  const v = layout.split(linear(normed, weights.v), config.keyValueHeads);
+  return q.map((queries, g) => ({ q: grouped(queries, config), k: k[g], v: v[g] }));
 }
 
-function projectHeads(normed: Tensor, weights: BlockWeights, context: BlockContext): { q: Tensor; k: Tensor; v: Tensor } {
-  const { config, query, key, turn } = context;
-  return {
-    q: grouped(rotate(toHeads(linear(normed, weights.q), config.heads, context), query, turn), context),
-    k: rotate(toHeads(linear(normed, weights.k), config.keyValueHeads, context), key, turn),
-    v: toHeads(linear(normed, weights.v), config.keyValueHeads, context),
-  };
-}
-
-/** Forward pass without a gradient: x (B·T, H) → y (B·T, H), and the keys and values up to here. */
+/** Forward pass without a gradient of a single group: x (B·T, H) → y (B·T, H), and the keys and values up to here. */
 export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+  const { config, layout } = context;
   const [y, k, v] = tf.tidy(() => {
-    const heads = projectHeads(rmsNorm(x, weights.inputNorm, context.epsilon).y, weights, context);
+    const [heads] = projectHeads(rmsNorm(x, weights.inputNorm, context.epsilon).y, weights, context);
     const keys = past ? kernel.concat([past.k, heads.k], 2) : heads.k;
     const values = past ? kernel.concat([past.v, heads.v], 2) : heads.v;
-    const attended = fromHeads(attention(heads.q, keys, values, context.mask).y, context.config.heads, context);
+    const attended = layout.join([ungrouped(attention(heads.q, keys, values, layout.masks[0]).y, config)], config.heads);
     const middle = kernel.add(x, linear(attended, weights.o));
     const normed = rmsNorm(middle, weights.attentionNorm, context.epsilon).y;
     const activated = swiglu(linear(normed, weights.gate), linear(normed, weights.up)).y;
@@ -70,48 +66,54 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
 }
 
 /** What `backwardBlock` needs of its forward pass. */
-type Saved = Record<"x" | "inputScale" | "inputNormed" | "q" | "k" | "v" | "probabilities" | "attended" | "attendedRows" | "middle"
-  | "middleScale" | "middleNormed" | "gate" | "up" | "sigmoid" | "activated", Tensor>;
+interface Saved {
+  rows: Record<"x" | "inputScale" | "inputNormed" | "attendedRows" | "middle" | "middleScale" | "middleNormed" | "gate" | "up" | "sigmoid" | "activated", Tensor>;
+  groups: Record<"q" | "k" | "v" | "probabilities" | "attended", Tensor>[];
+}
 
-/** Forward pass for training: x (B·T, H) → y (B·T, H). */
+/** Forward pass for training: x (N, H) → y (N, H). */
 export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockContext): { y: Tensor; saved: Saved } {
+  const { config, layout } = context;
   return tf.tidy(() => {
     const { y: inputNormed, scale: inputScale } = rmsNorm(x, weights.inputNorm, context.epsilon);
-    const { q, k, v } = projectHeads(inputNormed, weights, context);
-    const { y: attended, probabilities } = attention(q, k, v, context.mask);
-    const attendedRows = fromHeads(attended, context.config.heads, context);
+    const groups = projectHeads(inputNormed, weights, context).map(({ q, k, v }, g) => {
+      const { y: attended, probabilities } = attention(q, k, v, layout.masks[g]);
+      return { q, k, v, probabilities, attended };
+    });
+    const attendedRows = layout.join(groups.map(({ attended }) => ungrouped(attended, config)), config.heads);
     const middle = kernel.add(x, linear(attendedRows, weights.o));
     const { y: middleNormed, scale: middleScale } = rmsNorm(middle, weights.attentionNorm, context.epsilon);
     const gate = linear(middleNormed, weights.gate);
     const up = linear(middleNormed, weights.up);
     const { y: activated, sigmoid } = swiglu(gate, up);
     const y = kernel.add(middle, linear(activated, weights.down));
-    return {
-      y,
-      saved: { x, inputScale, inputNormed, q, k, v, probabilities, attended, attendedRows, middle, middleScale, middleNormed, gate, up, sigmoid, activated },
-    };
+    return { y, saved: { rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, sigmoid, activated }, groups } };
   });
 }
 
-/** Gradients of a layer's weights, and dx (B·T, H), from dy (B·T, H). Disposes what was saved, x included. */
-export function backwardBlock(dy: Tensor, weights: BlockWeights, saved: Saved, context: BlockContext): { dx: Tensor; gradients: BlockWeights } {
-  const { config, query, key, turn } = context;
+/** Gradients of a layer's weights, and dx (N, H), from dy (N, H). Disposes what was saved, x included. */
+export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups }: Saved, context: BlockContext): { dx: Tensor; gradients: BlockWeights } {
+  const { config, layout, query, key, turn } = context;
   const result = tf.tidy(() => {
-    const down = linearGradient(dy, saved.activated, weights.down);
-    const { dGate, dUp } = swigluGradient(down.dx, saved.gate, saved.up, saved.sigmoid);
-    const gate = linearGradient(dGate, saved.middleNormed, weights.gate);
-    const up = linearGradient(dUp, saved.middleNormed, weights.up);
-    const middleNorm = rmsNormGradient(kernel.add(gate.dx, up.dx), saved.middle, weights.attentionNorm, saved.middleScale);
+    const down = linearGradient(dy, rows.activated, weights.down);
+    const { dGate, dUp } = swigluGradient(down.dx, rows.gate, rows.up, rows.sigmoid);
+    const gate = linearGradient(dGate, rows.middleNormed, weights.gate);
+    const up = linearGradient(dUp, rows.middleNormed, weights.up);
+    const middleNorm = rmsNormGradient(kernel.add(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
     const dMiddle = kernel.add(dy, middleNorm.dx);
 
-    const o = linearGradient(dMiddle, saved.attendedRows, weights.o);
-    const dAttended = grouped(toHeads(o.dx, config.heads, context), context);
-    const { dq, dk, dv } = attentionGradient(dAttended, saved.q, saved.k, saved.v, saved.attended, saved.probabilities);
-    const queryHeads = kernel.reshape(dq, [context.batch, config.heads, context.length, config.headSize]);
-    const q = linearGradient(fromHeads(rotateGradient(queryHeads, query, turn), config.heads, context), saved.inputNormed, weights.q);
-    const k = linearGradient(fromHeads(rotateGradient(dk, key, turn), config.keyValueHeads, context), saved.inputNormed, weights.k);
-    const v = linearGradient(fromHeads(dv, config.keyValueHeads, context), saved.inputNormed, weights.v);
-    const inputNorm = rmsNormGradient(kernel.add(kernel.add(q.dx, k.dx), v.dx), saved.x, weights.inputNorm, saved.inputScale);
+    const o = linearGradient(dMiddle, rows.attendedRows, weights.o);
+    const heads = layout.split(o.dx, config.heads).map((dAttended, g) => {
+      const { q, k, v, attended, probabilities } = groups[g];
+      return attentionGradient(grouped(dAttended, config), q, k, v, attended, probabilities);
+    });
+    const dq = layout.join(heads.map((group) => ungrouped(group.dq, config)), config.heads);
+    const dk = layout.join(heads.map((group) => group.dk), config.keyValueHeads);
+    const dv = layout.join(heads.map((group) => group.dv), config.keyValueHeads);
+    const q = linearGradient(rotateGradient(dq, query, turn), rows.inputNormed, weights.q);
+    const k = linearGradient(rotateGradient(dk, key, turn), rows.inputNormed, weights.k);
+    const v = linearGradient(dv, rows.inputNormed, weights.v);
+    const inputNorm = rmsNormGradient(kernel.add(kernel.add(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
     return {
       dx: kernel.add(dMiddle, inputNorm.dx),
       gradients: {
@@ -120,6 +122,6 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, saved: Saved, c
       },
     };
   });
-  tf.dispose(saved);
+  tf.dispose([...Object.values(rows), ...groups.flatMap((group) => Object.values(group))]);
   return result;
 }

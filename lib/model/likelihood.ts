@@ -1,5 +1,6 @@
 import { ModelError } from "../data/errors";
 import type { CausalLM } from "./llama";
+import { crossEntropy } from "./operations";
 import { kernel, tf } from "./tensorflow";
 
 export interface LogLikelihood {
@@ -9,58 +10,20 @@ export interface LogLikelihood {
   isGreedy: boolean;
 }
 
-export interface ContinuationRequest { context: number[]; continuation: number[] }
-
-/** Rows with this many cells at most go through the model together. */
-const CELLS = 8192;
-
-/** Scores continuations in batches of similar length; results in the order of the requests. */
-export function scoreContinuations(model: CausalLM, requests: readonly ContinuationRequest[]): LogLikelihood[] {
-  for (const { context, continuation } of requests) {
-    if (context.length === 0) throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
-    model.checkIds([...context, ...continuation]);
-  }
-  const results = new Array<LogLikelihood>(requests.length);
-  const order = requests.map((_, i) => i).sort((a, b) => size(requests[b]) - size(requests[a]));
-  for (let start = 0; start < order.length;) {
-    const length = Math.max(1, size(requests[order[start]]) - 1); // the last token predicts nothing
-    const rows = order.slice(start, start + Math.max(1, Math.floor(CELLS / length)));
-    scoreBatch(model, rows.map((i) => requests[i]), length).forEach((result, i) => { results[rows[i]] = result; });
-    start += rows.length;
-  }
-  return results;
-}
-
-const size = ({ context, continuation }: ContinuationRequest) => context.length + continuation.length;
-
-function scoreBatch(model: CausalLM, requests: ContinuationRequest[], length: number): LogLikelihood[] {
-  const ids = new Int32Array(requests.length * length);
-  const positions: number[] = [];
-  const targets: number[] = [];
-  requests.forEach(({ context, continuation }, row) => {
-    const whole = [...context, ...continuation];
-    ids.set(whole.slice(0, -1), row * length);
-    continuation.forEach((target, i) => {
-      positions.push(row * length + context.length + i - 1);
-      targets.push(target);
-    });
-  });
-  if (positions.length === 0) return requests.map(() => ({ sum: 0, isGreedy: true }));
-  const [losses, greedy] = tf.tidy(() => {
-    const { hidden } = model.inferencePass({ ids, batch: requests.length, length });
-    const logits = model.project(kernel.gather(hidden, tf.tensor1d(positions, "int32")));
-    const [loss] = kernel.softmaxCrossEntropy(logits, tf.tensor1d(targets, "int32"));
-    return [loss.dataSync<"float32">(), tf.argMax(logits, 1).dataSync<"int32">()];
-  });
-  let at = 0;
-  return requests.map(({ continuation }) => {
-    let sum = 0;
-    let isGreedy = true;
-    for (const target of continuation) {
-      sum -= losses[at];
-      isGreedy &&= greedy[at] === target;
-      at++;
-    }
-    return { sum, isGreedy };
+/** Log-likelihood of one continuation; lib/evaluate scores many at once. */
+export function logLikelihood(model: CausalLM, context: readonly number[], continuation: readonly number[]): LogLikelihood {
+  if (context.length === 0) throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
+  const ids = [...context, ...continuation];
+  model.checkIds(ids);
+  if (continuation.length === 0) return { sum: 0, isGreedy: true };
+  return tf.tidy(() => {
+    const input = Int32Array.from(ids.slice(0, -1)); // the last token predicts nothing
+    const { hidden } = model.inferencePass({ ids: input, batch: 1, length: input.length });
+    const rows = tf.range(context.length - 1, input.length, 1, "int32");
+    const logits = model.project(kernel.gather(hidden, rows));
+    const labels = tf.tensor2d(continuation.flatMap((id, i) => [i, id]), [continuation.length, 2], "int32");
+    const losses = crossEntropy(logits, labels).losses.dataSync<"float32">();
+    const best = tf.argMax(logits, 1).dataSync<"int32">();
+    return { sum: losses.reduce((sum, loss) => sum - loss, 0), isGreedy: continuation.every((id, i) => best[i] === id) };
   });
 }

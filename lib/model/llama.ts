@@ -7,7 +7,8 @@ import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type Block
 import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { modelDigest, readWeights, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
-import { scoreContinuations, type LogLikelihood } from "./likelihood";
+import { logLikelihood, type LogLikelihood } from "./likelihood";
+import { PackedLayout, denseLayout, type AttentionLayout } from "./layout";
 import { HIDDEN, causalMask, linear, rmsNorm, rmsNormGradient } from "./operations";
 import { RotaryTable, halfTurn } from "./rotary";
 import type { HostTensor } from "./safetensors";
@@ -27,7 +28,6 @@ export class CausalLM {
   private readonly rotary: RotaryTable;
   private readonly turn: Tensor;
   private readonly epsilon: Tensor;
-  private readonly queryScale: Tensor;
 
   constructor(
     readonly config: ModelConfig,
@@ -43,7 +43,6 @@ export class CausalLM {
     this.rotary = new RotaryTable(config);
     this.turn = tf.keep(halfTurn(config.headSize));
     this.epsilon = tf.keep(tf.scalar(config.normEpsilon));
-    this.queryScale = tf.keep(tf.scalar(1 / Math.sqrt(config.headSize)));
   }
 
   /** Name of the output projection's tensor: the embedding itself where the two are tied. */
@@ -74,12 +73,14 @@ export class CausalLM {
   }
 
   /**
-   * Training pass over right-padded rows: hidden states after the last norm, (B·T, H), and a function that takes their
-   * gradient and gives that of every weight except the output projection's own share. Call it once; it frees the pass.
+   * Training pass over sequences of ids: hidden states after the last norm, (N, H), in the rows of `layout`, and a function
+   * that takes their gradient and gives that of every weight except the output projection's own share. The padding's row
+   * must have gradient 0. Call it once; it frees the pass.
    */
-  trainingPass(input: IdBatch): { hidden: Tensor; backward(dHidden: Tensor): Map<string, Tensor> } {
-    const context = this.rowContext(input.batch, input.length);
-    const ids = tf.tensor1d(input.ids, "int32");
+  trainingPass(sequences: readonly (readonly number[])[]): { hidden: Tensor; layout: PackedLayout; backward(dHidden: Tensor): Map<string, Tensor> } {
+    const layout = new PackedLayout(sequences, this.config);
+    const context = this.context(layout, layout.positions);
+    const ids = tf.tensor1d(layout.ids, "int32");
     let x = kernel.gather(this.weight(EMBEDDING), ids);
     const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
@@ -101,10 +102,10 @@ export class CausalLM {
         dx = block.dx;
         for (const [role, gradient] of Object.entries(block.gradients)) gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
       }
-      gradients.set(EMBEDDING, kernel.scatterSum(this.withoutPadding(dx, input.ids), ids, this.config.vocabularySize));
+      gradients.set(EMBEDDING, kernel.scatterSum(this.withoutPadding(dx, layout.ids), ids, this.config.vocabularySize));
       return gradients;
     };
-    return { hidden, backward };
+    return { hidden, layout, backward };
   }
 
   /**
@@ -114,7 +115,7 @@ export class CausalLM {
   inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
     const { padding, past } = options;
     const result = tf.tidy(() => {
-      const context = padding ? this.paddedContext(input, padding, past) : this.rowContext(input.batch, input.length);
+      const context = this.denseContext(input, padding, past);
       let x = kernel.gather(this.weight(EMBEDDING), tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
@@ -160,7 +161,7 @@ export class CausalLM {
     const after = typeof continuation === "string"
       ? typeof context === "string" ? this.encode(context + continuation).slice(before.length) : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
       : continuation;
-    return scoreContinuations(this, [{ context: before, continuation: after }])[0];
+    return logLikelihood(this, before, after);
   }
 
   /** Writes a Hugging Face directory (float32 safetensors, config and the tokenizer this model came with). */
@@ -169,7 +170,8 @@ export class CausalLM {
   }
 
   dispose(): void {
-    tf.dispose([...this.parameters.values(), this.turn, this.epsilon, this.queryScale]);
+    tf.dispose([...this.parameters.values(), this.turn, this.epsilon]);
+    this.rotary.dispose();
     this.parameters.clear();
   }
 
@@ -200,26 +202,20 @@ export class CausalLM {
     return Object.fromEntries(roles.map((role) => [role, this.weight(blockWeightName(layer, role))])) as unknown as BlockWeights;
   }
 
-  /** Rows that start at position 0. Right padding needs no mask: no real token looks ahead. */
-  private rowContext(batch: number, length: number): BlockContext {
+  private context(layout: AttentionLayout, positions: Int32Array): BlockContext {
     const { config, epsilon, turn } = this;
-    const key = this.rotary.upTo(length);
-    return { config, batch, length, epsilon, turn, key, query: this.scaled(key), mask: causalMask(config.heads / config.keyValueHeads, length) };
+    return { config, layout, epsilon, turn, ...this.rotary.at(positions) };
   }
 
-  private paddedContext({ batch, length }: IdBatch, padding: number[], past?: KeyValueCache[]): BlockContext {
-    const { config, epsilon, turn } = this;
+  private denseContext({ batch, length }: IdBatch, padding?: number[], past?: KeyValueCache[]): BlockContext {
     const before = past ? past[0].k.shape[2]! : 0;
     const keys = before + length;
-    const key = this.rotary.at(padding.map((pad) => Array.from({ length }, (_, t) => Math.max(0, before + t - pad))));
+    const positions = Int32Array.from({ length: batch * length }, (_, i) => Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)));
+    const causal = causalMask(this.config.heads / this.config.keyValueHeads, length, keys);
+    if (!padding) return this.context(denseLayout(batch, length, causal), positions);
     const hidden = new Float32Array(batch * keys);
     padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
-    const mask = kernel.add(causalMask(config.heads / config.keyValueHeads, length, keys), tf.tensor4d(hidden, [batch, 1, 1, keys]));
-    return { config, batch, length, epsilon, turn, key, query: this.scaled(key), mask };
-  }
-
-  private scaled({ cos, sin }: { cos: Tensor; sin: Tensor }): { cos: Tensor; sin: Tensor } {
-    return { cos: kernel.mul(cos, this.queryScale), sin: kernel.mul(sin, this.queryScale) };
+    return this.context(denseLayout(batch, length, kernel.add(causal, tf.tensor4d(hidden, [batch, 1, 1, keys]))), positions);
   }
 
   /** As torch's nn.Embedding(padding_idx): the pad token's input embedding gets no gradient. */

@@ -20,57 +20,59 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
   });
 }
 
-/** Cosines and sines for positions, as tensors that broadcast over heads. */
+/** Cosines and sines of rows, repeated for each head: both (N, heads · D). */
 export interface Rotation { cos: Tensor; sin: Tensor }
 
-/** The cosines and sines of every position asked for so far, kept on the host. */
+/**
+ * The rotations of every position asked for so far, kept on the device for queries and for keys.
+ * Those of queries carry attention's factor 1/√D.
+ */
 export class RotaryTable {
   private readonly frequencies: Float32Array;
-  private readonly headSize: number;
-  private cos = new Float32Array(0);
-  private sin = new Float32Array(0);
+  private known = 0;
+  private tables: Record<"query" | "key", Rotation> | undefined;
 
-  constructor(config: ModelConfig) {
+  constructor(private readonly config: ModelConfig) {
     this.frequencies = Float32Array.from(rotaryFrequencies(config));
-    this.headSize = config.headSize;
   }
 
-  /** For positions 0 … length − 1: (length, D). */
-  upTo(length: number): Rotation {
-    this.extend(length);
-    const shape: [number, number] = [length, this.headSize];
-    const values = length * this.headSize;
-    return { cos: tf.tensor2d(this.cos.slice(0, values), shape), sin: tf.tensor2d(this.sin.slice(0, values), shape) };
+  /** For rows at these positions. The tensors belong to the enclosing `tf.tidy`. */
+  at(positions: Int32Array): Record<"query" | "key", Rotation> {
+    const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
+    const index = tf.tensor1d(positions, "int32");
+    const pick = ({ cos, sin }: Rotation): Rotation => ({ cos: kernel.gather(cos, index), sin: kernel.gather(sin, index) });
+    return { query: pick(query), key: pick(key) };
   }
 
-  /** For each row's own positions: (rows, 1, positions, D). */
-  at(positions: number[][]): Rotation {
-    this.extend(Math.max(...positions.flat()) + 1);
-    const shape: [number, number, number, number] = [positions.length, 1, positions[0].length, this.headSize];
-    const pick = (table: Float32Array) => {
-      const values = new Float32Array(shape[0] * shape[2] * this.headSize);
-      positions.flat().forEach((position, i) => values.set(table.subarray(position * this.headSize, (position + 1) * this.headSize), i * this.headSize));
-      return tf.tensor4d(values, shape);
-    };
-    return { cos: pick(this.cos), sin: pick(this.sin) };
+  dispose(): void {
+    if (this.tables) tf.dispose([this.tables.query, this.tables.key].flatMap(({ cos, sin }) => [cos, sin]));
+    this.tables = undefined;
+    this.known = 0;
   }
 
-  private extend(length: number): void {
-    const { headSize } = this;
-    const known = this.cos.length / headSize;
-    if (length <= known) return;
-    const wanted = Math.max(length, 2 * known);
-    const cos = new Float32Array(wanted * headSize);
-    const sin = new Float32Array(wanted * headSize);
-    for (let position = 0; position < wanted; position++) {
+  private upTo(length: number): Record<"query" | "key", Rotation> {
+    if (this.tables && length <= this.known) return this.tables;
+    const { headSize, heads, keyValueHeads } = this.config;
+    const positions = Math.max(length, 2 * this.known);
+    const cos = new Float32Array(positions * headSize);
+    const sin = new Float32Array(positions * headSize);
+    for (let position = 0; position < positions; position++) {
       for (let i = 0; i < headSize; i++) {
         const angle = Math.fround(position * this.frequencies[i % this.frequencies.length]); // float32, as the reference computes it
         cos[position * headSize + i] = Math.cos(angle);
         sin[position * headSize + i] = Math.sin(angle);
       }
     }
-    this.cos = cos;
-    this.sin = sin;
+    this.dispose();
+    const table = (values: Float32Array, repeats: number, factor: number) =>
+      tf.keep(tf.tidy(() => tf.tile(kernel.mul(tf.tensor2d(values, [positions, headSize]), tf.scalar(factor)), [1, repeats])));
+    const factor = 1 / Math.sqrt(headSize);
+    this.tables = {
+      query: { cos: table(cos, heads, factor), sin: table(sin, heads, factor) },
+      key: { cos: table(cos, keyValueHeads, 1), sin: table(sin, keyValueHeads, 1) },
+    };
+    this.known = positions;
+    return this.tables;
   }
 }
 
@@ -85,7 +87,7 @@ export function halfTurn(headSize: number): Tensor {
   return tf.tensor2d(values, [headSize, headSize]);
 }
 
-/** Rotates queries or keys x (B, heads, T, D). Source: Transformers 5.23, `apply_rotary_pos_emb`. */
+/** Rotates queries or keys x (N, heads · D). Source: Transformers 5.23, `apply_rotary_pos_emb`. */
 export function rotate(x: Tensor, { cos, sin }: Rotation, turn: Tensor): Tensor {
   return kernel.add(kernel.mul(x, cos), kernel.mul(turned(x, turn, false), sin));
 }

@@ -55,11 +55,14 @@ export const kernel = {
   square: (a: Tensor) => backend.executeSingleOutput("Square", [float], [a]),
   sqrt: (a: Tensor) => backend.executeSingleOutput("Sqrt", [float], [a]),
   rsqrt: (a: Tensor) => backend.executeSingleOutput("Rsqrt", [float], [a]),
+  exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
+  neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
   /** dy · y · (1 − y), for y = sigmoid(x). */
   sigmoidGradient: (y: Tensor, dy: Tensor) => backend.executeSingleOutput("SigmoidGrad", [float], [y, dy]),
   /** Over the last axis. */
   softmax: (a: Tensor) => backend.executeSingleOutput("Softmax", [float], [a]),
+  logSoftmax: (a: Tensor) => backend.executeSingleOutput("LogSoftmax", [float], [a]),
   sum: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Sum", a, axis, keepDims),
   mean: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Mean", a, axis, keepDims),
   reduce: (name: string, a: Tensor, axis: number, keepDims: boolean) =>
@@ -83,9 +86,12 @@ export const kernel = {
   scatterSum: (rows: Tensor, indices: Tensor, size: number) =>
     backend.executeSingleOutput("UnsortedSegmentSum", [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
       [rows, indices, tf.scalar(size, "int32")]),
-  /** Cross entropy (m) of logits (m, v) against int32 labels (m), and its gradient (m, v): softmax − one-hot. */
-  softmaxCrossEntropy: (logits: Tensor, labels: Tensor) =>
-    backend.executeMultipleOutputs("SparseSoftmaxCrossEntropyWithLogits", [float, type("Tlabels", TF_INT32)], [logits, labels], 2) as [Tensor, Tensor],
+  /** Single values of a (m, n) at int32 (row, column) pairs (k, 2): (k). */
+  gatherValues: (a: Tensor, pairs: Tensor) =>
+    backend.executeSingleOutput("GatherNd", [type("Tparams", TF_FLOAT), type("Tindices", TF_INT32)], [a, pairs]),
+  /** a (m, n), less `values` (k) at int32 (row, column) pairs (k, 2). */
+  subtractAt: (a: Tensor, pairs: Tensor, values: Tensor) =>
+    backend.executeSingleOutput("TensorScatterSub", [float, type("Tindices", TF_INT32)], [a, pairs, values]),
 };
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");

@@ -1,6 +1,7 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
-import type { CausalLM, IdBatch } from "../model/llama";
+import type { CausalLM } from "../model/llama";
+import { crossEntropy, crossEntropyGradient } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision; they add up over micro-batches. */
@@ -11,7 +12,7 @@ export interface LossSums {
   promptTokens: number;
   completionLoss: number;
   completionTokens: number;
-  /** tokens of the rows, and cells that pad them to one length */
+  /** tokens of the rows, and cells that pad them in attention */
   tokens: number;
   paddingTokens: number;
 }
@@ -28,37 +29,29 @@ interface Target { position: number; label: number; coefficient: number; complet
 export function microBatchLoss(
   model: CausalLM, examples: readonly EncodedExample[], coefficients: readonly Float32Array[], wantGradients: boolean,
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const input = rightPadded(examples);
-  const targets: Target[] = [];
-  examples.forEach(({ ids, promptLength }, row) => {
-    for (let t = 1; t < ids.length; t++) {
-      targets.push({ position: row * input.length + t - 1, label: ids[t], coefficient: coefficients[row][t - 1], completion: t >= promptLength });
-    }
-  });
-  const counted = targets.filter(({ coefficient }) => coefficient > 0);
-  const observed = targets.filter(({ coefficient }) => !(coefficient > 0)); // their loss is reported, nothing flows back
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
-  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens, paddingTokens: input.batch * input.length - tokens };
-  const withGradients = wantGradients && counted.length > 0;
+  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens, paddingTokens: 0 };
 
   const gradients = tf.tidy((): Record<string, Tensor> => {
-    const pass = withGradients ? model.trainingPass(input) : undefined;
-    const hidden = pass?.hidden ?? model.inferencePass(input).hidden;
+    const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
+    sums.paddingTokens = layout.paddingTokens;
+    const targets = targetsOf(examples, coefficients, layout.starts);
+    const counted = targets.filter(({ coefficient }) => coefficient > 0);
+    const observed = targets.filter(({ coefficient }) => !(coefficient > 0)); // their loss is reported, nothing flows back
     const head = model.parameters.get(model.headName)!;
-    for (const chunk of chunks(observed, head.shape[0])) tf.tidy(() => addLosses(sums, chunk, crossEntropy(model, hidden, chunk).losses));
+    for (const chunk of chunks(observed, head.shape[0])) tf.tidy(() => score(model, hidden, chunk, sums));
 
     let dHidden: Tensor | undefined;
     let dHead: Tensor | undefined;
     for (const chunk of chunks(counted, head.shape[0])) {
       const parts = tf.tidy(() => {
-        const { losses, rows, positions, dLogits } = crossEntropy(model, hidden, chunk);
-        addLosses(sums, chunk, losses);
-        if (!withGradients) return;
+        const { rows, positions, labels, logProbabilities } = score(model, hidden, chunk, sums);
+        if (!wantGradients) return;
         const factors = tf.tensor2d(Float32Array.from(chunk, ({ coefficient }) => coefficient), [chunk.length, 1]);
-        const weighted = kernel.mul(dLogits, factors);
+        const dLogits = crossEntropyGradient(logProbabilities, labels, factors);
         return {
-          dHidden: kernel.scatterSum(kernel.matMul(weighted, head), positions, hidden.shape[0]),
-          dHead: kernel.matMul(weighted, rows, true, false),
+          dHidden: kernel.scatterSum(kernel.matMul(dLogits, head), positions, hidden.shape[0]),
+          dHead: kernel.matMul(dLogits, rows, true, false),
         };
       });
       if (parts) {
@@ -66,28 +59,31 @@ export function microBatchLoss(
         dHead = accumulated(dHead, parts.dHead);
       }
     }
-    if (!pass || !dHidden || !dHead) return {};
-    const result = pass.backward(dHidden);
+    if (!dHidden || !dHead) return {};
+    const result = backward(dHidden);
     const shared = result.get(model.headName);
     result.set(model.headName, shared ? kernel.add(shared, dHead) : dHead);
     return Object.fromEntries(result);
   });
-  return { sums, gradients: withGradients ? new Map(Object.entries(gradients)) : null };
+  const found = Object.entries(gradients);
+  return { sums, gradients: found.length > 0 ? new Map(found) : null };
 }
 
-/** Rows of ids padded on the right to one length. The padding's id does not matter: causal attention never sees it. */
-function rightPadded(examples: readonly EncodedExample[]): IdBatch {
-  const length = Math.max(1, ...examples.map(({ ids }) => ids.length));
-  const ids = new Int32Array(examples.length * length);
-  examples.forEach((example, row) => ids.set(example.ids, row * length));
-  return { ids, batch: examples.length, length };
+/** Every token but a sequence's first is predicted, from the row before it. */
+function targetsOf(examples: readonly EncodedExample[], coefficients: readonly Float32Array[], starts: readonly number[]): Target[] {
+  return examples.flatMap(({ ids, promptLength }, i) => ids.slice(1).map((label, t) => (
+    { position: starts[i] + t, label, coefficient: coefficients[i][t], completion: t + 1 >= promptLength }
+  )));
 }
 
-function crossEntropy(model: CausalLM, hidden: Tensor, targets: readonly Target[]) {
+/** Adds the targets' losses to `sums`, and gives what their gradient needs. */
+function score(model: CausalLM, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
   const positions = tf.tensor1d(targets.map(({ position }) => position), "int32");
+  const labels = tf.tensor2d(targets.flatMap(({ label }, i) => [i, label]), [targets.length, 2], "int32");
   const rows = kernel.gather(hidden, positions);
-  const [losses, dLogits] = kernel.softmaxCrossEntropy(model.project(rows), tf.tensor1d(targets.map(({ label }) => label), "int32"));
-  return { losses: losses.dataSync<"float32">(), dLogits, rows, positions };
+  const { losses, logProbabilities } = crossEntropy(model.project(rows), labels);
+  addLosses(sums, targets, losses.dataSync<"float32">());
+  return { rows, positions, labels, logProbabilities };
 }
 
 function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike<number>): void {

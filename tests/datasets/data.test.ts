@@ -14,7 +14,7 @@ import { makeData } from "../../datasets/pocket/make/data";
 import { FOREIGN, NOUNS, inLanguage, nounPhraseIn, randomSentence } from "../../datasets/pocket/make/languages";
 import { FACTS, otherValues, shortAnswer, statements } from "../../datasets/pocket/make/world";
 import { seededRandom } from "../../lib/data/random";
-import { POCKET, manifest, readLines, type ArcItem, type PiqaItem, type TruthfulItem, type WinoGrandeItem } from "./multiple-choice";
+import { POCKET, manifest, readLines, type ArcItem, type PiqaItem, type TruthfulItem, type WinoGrandeItem } from "./pocket";
 
 const tokenizer = loadTokenizer(join(POCKET, "tokenizer"));
 const plain = readExamples(join(POCKET, "instructions", "plain.json"));

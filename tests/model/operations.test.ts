@@ -1,9 +1,11 @@
 // Every operation with a hand-written gradient against central differences of a random projection of its output.
 // float32: values of order 1, a step of 1e-2 along each input's gradient, limit 1e-2 relative (worst seen below 1e-3).
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
 import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, type BlockWeights } from "../../lib/model/block";
-import { attention, attentionGradient, causalMask, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "../../lib/model/operations";
+import { PackedLayout } from "../../lib/model/layout";
+import { attention, attentionGradient, causalMask, crossEntropy, crossEntropyGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "../../lib/model/operations";
 import { RotaryTable, halfTurn, rotate, rotateGradient } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
 import { TINY } from "../support/tiny-model";
@@ -51,10 +53,26 @@ test("linear projection", () => {
   });
 });
 
+const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
+
 test("rotary embedding", () => {
-  const rotation = new RotaryTable(TINY).upTo(6);
-  const turn = halfTurn(TINY.headSize);
-  check({ x: normal(2, 3, 6, TINY.headSize) }, ({ x }) => rotate(x, rotation, turn), (dy) => ({ x: rotateGradient(dy, rotation, turn) }));
+  const { heads, headSize } = TINY;
+  const rotation = new RotaryTable(TINY).at(POSITIONS).query;
+  const turn = halfTurn(headSize);
+  check({ x: normal(POSITIONS.length, heads * headSize) }, ({ x }) => rotate(x, rotation, turn), (dy) => ({ x: rotateGradient(dy, rotation, turn) }));
+});
+
+/** Lengths that make two groups, the first with padding. */
+const LENGTHS = [3, 8, 1, 7, 4];
+
+test("rows to heads of packed sequences, and back", () => {
+  const layout = new PackedLayout(LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)), { heads: 3, keyValueHeads: 3 });
+  assert.ok(layout.masks.length > 1 && layout.paddingTokens > 0);
+  assert.deepEqual([...layout.ids.slice(0, 5)], [1, 2, 3, 1, 2]);
+  const rows = normal(layout.ids.length, 3 * 4);
+  const heads = layout.split(rows, 3);
+  assert.deepEqual(layout.join(heads, 3).slice([0, 0], [layout.ids.length, 12]).arraySync(), rows.arraySync());
+  heads.forEach((group, g) => assert.equal(group.shape[2], layout.masks[g].shape[0]));
 });
 
 test("causal attention with grouped queries", () => {
@@ -79,25 +97,31 @@ test("gather, whose gradient is a scattered sum", () => {
 });
 
 test("softmax cross entropy", () => {
-  const labels = tf.tensor1d([0, 4, 2], "int32");
-  check({ logits: normal(3, 5) }, ({ logits }) => kernel.softmaxCrossEntropy(logits, labels)[0],
-    (dy, { logits }) => ({ logits: kernel.mul(kernel.softmaxCrossEntropy(logits, labels)[1], kernel.reshape(dy, [3, 1])) }));
+  const labels = tf.tensor2d([0, 0, 1, 4, 2, 2], [3, 2], "int32");
+  check({ logits: normal(3, 5) }, ({ logits }) => crossEntropy(logits, labels).losses,
+    (dy, { logits }) => ({ logits: crossEntropyGradient(crossEntropy(logits, labels).logProbabilities, labels, kernel.reshape(dy, [3, 1])) }));
 });
 
-test("a whole decoder layer", () => {
+test("cross entropy far beyond what a probability in float32 can hold", () => {
+  const logits = tf.tensor2d([[0, -200, 0]]);
+  const { losses } = crossEntropy(logits, tf.tensor2d([0, 1], [1, 2], "int32"));
+  assert.ok(Math.abs(losses.dataSync()[0] - (200 + Math.log(2))) < 1e-4);
+});
+
+test("a whole decoder layer over packed sequences", () => {
   const { hiddenSize: h, intermediateSize: i, heads, keyValueHeads, headSize } = TINY;
-  const [batch, length] = [2, 5];
-  const key = new RotaryTable(TINY).upTo(length);
-  const query = { cos: kernel.mul(key.cos, tf.scalar(headSize ** -0.5)), sin: kernel.mul(key.sin, tf.scalar(headSize ** -0.5)) };
-  const context = { config: TINY, batch, length, epsilon: tf.scalar(1e-5), turn: halfTurn(headSize), key, query, mask: causalMask(heads / keyValueHeads, length) };
+  const layout = new PackedLayout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
+  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), turn: halfTurn(headSize), ...new RotaryTable(TINY).at(layout.positions) };
   const shapes: Record<keyof BlockWeights, number[]> = {
     inputNorm: [h], q: [heads * headSize, h], k: [keyValueHeads * headSize, h], v: [keyValueHeads * headSize, h], o: [h, heads * headSize],
     attentionNorm: [h], gate: [i, h], up: [i, h], down: [h, i],
   };
   const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-  const inputs: Record<string, Tensor> = { x: normal(batch * length, h) };
+  const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h) };
   for (const role of roles) inputs[role] = tf.mul(normal(...shapes[role]), 0.3);
-  check(inputs, (all) => forwardBlock(all.x, all as unknown as BlockWeights, context).y, (dy, all) => {
+  const real = layout.ids.length - 1; // the last row is the padding's: nothing comes out of it, and no gradient goes in
+  check(inputs, (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]), (given, all) => {
+    const dy = tf.concat([given, tf.zeros([1, h])], 0);
     const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
     const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
     return { x: dx, ...gradients };
