@@ -1,0 +1,32 @@
+import { chiSquaredUpper } from "../distributions";
+import { StatisticsError } from "../errors";
+import type { BetaGlmmFit } from "./fit";
+
+/** Likelihood-ratio test of a model against a larger one that contains it. */
+export interface LikelihoodRatioTest {
+  chiSquared: number;
+  df: number;
+  p: number;
+  words: string;
+}
+
+/**
+ * Compares two nested fits of the same scores.
+ * @throws StatisticsError where the scores differ, or the second is not the larger model
+ */
+export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): LikelihoodRatioTest {
+  if (smaller.rows !== larger.rows || smaller.response.some((score, i) => score !== larger.response[i])) {
+    throw new StatisticsError("compareFits: the two fits are of different scores. Fit both to the same rows with the same squeeze.");
+  }
+  const df = larger.df - smaller.df;
+  if (df < 1) throw new StatisticsError(`compareFits: the second fit must be the larger one, but has ${larger.df} parameters against ${smaller.df}`);
+  const difference = 2 * (larger.logLikelihood - smaller.logLikelihood);
+  if (difference < -1e-4) {
+    throw new StatisticsError(`compareFits: "${smaller.formula}" reaches a higher likelihood than "${larger.formula}", so it is not contained in it`);
+  }
+  const chiSquared = Math.max(0, difference);
+  const p = chiSquaredUpper(chiSquared, df);
+  const variances = larger.randomEffects.length > smaller.randomEffects.length
+    ? " A variance is tested at its limit of zero, where this p-value is too large." : "";
+  return { chiSquared, df, p, words: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}` };
+}

@@ -1,0 +1,95 @@
+import { correlationIndex } from "./covariance";
+import type { BetaGlmmData, RandomDesign } from "./data";
+import { covarianceOf, estimate, type Estimate, type Held } from "./estimate";
+
+/** Something about the random effects that the data cannot tell apart from a limit. */
+export interface Singularity {
+  kind: "zero variance" | "perfect correlation" | "one level";
+  /** the random term, such as "(1 | m)" */
+  term: string;
+  group: string;
+  /** the coefficient, or the two that go together */
+  coefficients: string[];
+  /** estimated standard deviation or correlation; null for one level */
+  estimate: number | null;
+  words: string;
+}
+
+/** Below this standard deviation of the linear predictor a coefficient is suspected of not varying. */
+const SMALL_DEVIATION = 0.05;
+const LARGE_CORRELATION = 0.99;
+/** A limit is called reached when going there costs less log-likelihood than this. */
+const NEGLIGIBLE = 0.005;
+
+/** Random terms over a single level: their variance is held at zero from the start. */
+export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularities: Singularity[] } {
+  let held: Held = new Array<number | null>(data.parameters).fill(null);
+  const singularities: Singularity[] = [];
+  for (const design of data.random.filter(({ levels }) => levels.length < 2)) {
+    const { term, levels, names } = design;
+    for (let k = 0; k < design.size; k++) held = withoutCoefficient(held, design, k);
+    singularities.push({
+      kind: "one level", term: term.label, group: term.group, coefficients: names, estimate: null,
+      words: `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; `
+        + `add rows of at least one more ${term.group}, better several, or take ${term.label} out of the formula.`,
+    });
+  }
+  return { held, singularities };
+}
+
+/** Suspects are tried one by one: each is held at its limit if that costs next to nothing, on top of those before it. */
+export function findSingularities(data: BetaGlmmData, found: Estimate, initial: Held): { singularities: Singularity[]; held: Held; reduced: Estimate | null } {
+  const singularities: Singularity[] = [];
+  let held = initial;
+  let reduced: Estimate | null = null;
+  const confirm = (candidate: Held): boolean => {
+    const start = (reduced ?? found).parameters;
+    const limit = estimate(data, candidate, [start]);
+    if (limit.logLikelihood < found.logLikelihood - NEGLIGIBLE) return false;
+    held = candidate;
+    reduced = limit;
+    return true;
+  };
+  for (const [t, { sd, correlation }] of covarianceOf(data, found.parameters).entries()) {
+    const design = data.random[t];
+    const { term, names, size } = design;
+    const common = { term: term.label, group: term.group };
+    for (let k = 0; k < size; k++) {
+      if (held[design.parameterOffset + k] !== null) continue;
+      const typical = Math.sqrt(design.z.reduce((sum, row) => sum + row[k] ** 2, 0) / design.z.length);
+      if (sd[k] * typical > SMALL_DEVIATION || !confirm(withoutCoefficient(held, design, k))) continue;
+      singularities.push({
+        kind: "zero variance", ...common, coefficients: [names[k]], estimate: sd[k],
+        words: `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): `
+          + `beyond the noise, the data show no difference of it between the levels of "${term.group}".`,
+      });
+    }
+    for (let row = 1; row < size; row++) {
+      for (let column = 0; column < row; column++) {
+        const index = design.parameterOffset + correlationIndex(size, row, column);
+        const r = correlation[row][column];
+        if (held[index] !== null || Math.abs(r) < LARGE_CORRELATION) continue;
+        // with more than two coefficients no single parameter holds a correlation at ±1
+        const limit = size === 2 ? held.map((value, i) => (i === index ? Math.sign(r) * 1e8 : value)) : held;
+        if (!confirm(limit)) continue;
+        singularities.push({
+          kind: "perfect correlation", ...common, coefficients: [names[column], names[row]], estimate: r,
+          words: `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): `
+            + `${data.random[t].levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
+        });
+      }
+    }
+  }
+  return { singularities, held, reduced };
+}
+
+/** A coefficient that does not vary: standard deviation and correlations zero. */
+function withoutCoefficient(held: Held, { parameterOffset, size }: RandomDesign, coefficient: number): Held {
+  const result = [...held];
+  result[parameterOffset + coefficient] = -Infinity;
+  for (let other = 0; other < size; other++) {
+    if (other === coefficient) continue;
+    result[parameterOffset + correlationIndex(size, Math.max(coefficient, other), Math.min(coefficient, other))] = 0;
+  }
+  return result;
+}

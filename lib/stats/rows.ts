@@ -1,0 +1,50 @@
+import { StatisticsError } from "./errors";
+
+/** One observation: plain values by column name. */
+export type DataRow = Readonly<Record<string, unknown>>;
+
+/** @throws StatisticsError for a column that no row has, and for a value that is not a finite number */
+export function numericColumn(rows: readonly DataRow[], column: string): number[] {
+  return rows.map((row, index) => {
+    const value = cell(rows, row, index, column);
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw new StatisticsError(`column "${column}", row ${index}: ${shown(value)} is not a finite number. `
+      + "Correct the value, or leave such rows out before fitting.", column);
+  });
+}
+
+/** A column of categories: strings, or numbers as text. @throws StatisticsError for an empty or missing one */
+export function categoryColumn(rows: readonly DataRow[], column: string): string[] {
+  return rows.map((row, index) => {
+    const value = cell(rows, row, index, column);
+    if ((typeof value === "string" && value !== "") || (typeof value === "number" && Number.isFinite(value)) || typeof value === "boolean") {
+      return String(value);
+    }
+    throw new StatisticsError(`column "${column}", row ${index}: ${shown(value)} names no group. `
+      + "Give every row its group, or leave such rows out before fitting.", column);
+  });
+}
+
+/** Distinct categories in the order of R's C locale: numbers by value, text by code unit. */
+export function levelsOf(categories: readonly string[]): string[] {
+  const levels = [...new Set(categories)];
+  const numeric = levels.every((level) => level.trim() !== "" && Number.isFinite(Number(level)));
+  return numeric ? levels.sort((a, b) => Number(a) - Number(b)) : levels.sort();
+}
+
+/** Whether a column holds text, which a formula takes as a factor. */
+export function isText(rows: readonly DataRow[], column: string): boolean {
+  return rows.some((row) => typeof row[column] === "string");
+}
+
+function cell(rows: readonly DataRow[], row: DataRow, index: number, column: string): unknown {
+  if (row[column] !== undefined) return row[column];
+  if (rows.some((other) => other[column] !== undefined)) {
+    throw new StatisticsError(`column "${column}", row ${index}: no value. Give it one, or leave the row out before fitting.`, column);
+  }
+  throw new StatisticsError(`column "${column}" is in the formula but not in the data, which has ${Object.keys(row).join(", ") || "no columns"}`, column);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
+}
