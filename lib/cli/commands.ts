@@ -42,6 +42,11 @@ export const COMMANDS: Record<string, Command> = {
     summary: "trains the runs of a study that are not there yet",
     options: texts("study", "store", "workers", "workers-per-gpu"), load: () => import("./sweep"),
   },
+  evaluate: {
+    usage: "[--tasks a,b] [--study file | --run id | --model dir] [--store dir] [--data dir] [--limit n] [--few-shot n] [--max-new-tokens n] [--format f] [--workers n]",
+    summary: "scores a study's complete runs, one run or a model on benchmarks: the thirteen pocket ones unless others are named",
+    options: texts("tasks", "study", "run", "model", "store", "data", "limit", "few-shot", "max-new-tokens", "format", "workers"), load: () => import("./evaluate"),
+  },
   status: {
     usage: "[--study file] [--store dir]",
     summary: "which runs of a study are there",

@@ -30,16 +30,13 @@ export function readList(path: string): unknown[] {
 /** Where judged tasks keep what judges answered, unless told otherwise: `judgements.jsonl` in the folder of outputs. */
 export const judgementsFile = (): string => fromRoot(`${process.env.PROMPTLOSS_OUT || "out"}/judgements.jsonl`);
 
-/** The judge that the environment names, as part of a task's version: another judge's scores are other scores. */
-export const judgeVersion = (): string => `1 ${process.env.PROMPTLOSS_JUDGE_MODEL || "(no judge)"}`;
-
 /**
  * Alpaca Eval 1: 805 instructions, the model's answers against text_davinci_003's, which the data set holds as `output`.
  * The judge is the one that the environment names, asked as Alpaca Eval's Guanaco evaluator asks (the paper's adaptation, C.2).
  */
 export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): GenerationTask {
   return judgedTask({
-    about: { name: "alpaca_eval", version: judgeVersion(), harness: "0.4.13", shots: 0, data: { items: [["alpaca_eval/alpaca_eval"]], shots: [], dropsItself: false } },
+    about: { name: "alpaca_eval", version: "1", harness: "0.4.13", shots: 0, data: { items: [["alpaca_eval/alpaca_eval"]], shots: [], dropsItself: false } },
     maxNewTokens: 512,
     judge: () => openAiJudge({ prompt: ALPACA_EVAL_PROMPT }),
     opponent: (_, row) => row.text("output"),

@@ -9,15 +9,24 @@ import { pause, workThrough, type Work } from "./work";
 export interface GeneratedText { text: string; finish: "stop" | "length" }
 
 /** Prompts that are continued together, memory allowing. */
-const BATCH = 64;
+const BATCH = 128;
 /** Keys and values that a batch may fill, in bytes. */
 const CACHE_BYTES = 2 ** 32;
 
+/** What of a task's generations is the same for all models of one tokenizer and architecture. */
+export interface PreparedPrompts {
+  items: PreparedItem<GenerationQuestion>[];
+  /** token ids, one prompt an item */
+  prompts: number[][];
+  batches: { items: number[] }[];
+  truncatedRequests: number;
+}
+
 /**
- * Continues every prompt greedily, prompts cut on the left so that `maxNewTokens` fit behind them.
+ * Tokens and batches of every prompt, cut on the left so that `maxNewTokens` fit behind them.
  * @throws {EvaluationError} when no room for a prompt is left
  */
-export async function runGeneration(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
+export async function preparePrompts(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, signal?: AbortSignal): Promise<PreparedPrompts> {
   const { maxPositions, layers, keyValueHeads, headSize } = model.config;
   const room = maxPositions - maxNewTokens;
   if (room <= 0) {
@@ -27,7 +36,7 @@ export async function runGeneration(model: CausalLM, task: GenerationTask, items
   const prompts: number[][] = [];
   let truncatedRequests = 0;
   for (const { shots, question } of items) {
-    await pause(work.signal);
+    await pause(signal);
     const ids = tokenizer.encode(shots + question.prompt);
     if (ids.length > room) truncatedRequests++;
     prompts.push(ids.slice(-room));
@@ -42,20 +51,26 @@ export async function runGeneration(model: CausalLM, task: GenerationTask, items
     batches.push({ items: order.slice(start, start + rows) });
     start += rows;
   }
-  const stopWhen = stopsWhen(tokenizer, task.stops);
+  return { items, prompts, batches, truncatedRequests };
+}
+
+/** Continues every prompt greedily, and scores the answers. */
+export async function generateAnswers(model: CausalLM, task: GenerationTask, { items, prompts, batches, truncatedRequests }: PreparedPrompts, maxNewTokens: number, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
+  const stopWhen = stopsWhen(model.needTokenizer(), task.stops);
   await workThrough(batches, work, async ({ items: rows }) => {
     const generations = await model.generate(rows.map((row) => prompts[row]), { maxNewTokens, batchSize: rows.length, stopWhen, signal: work.signal });
     return rows.map((row, i): [number, GeneratedText] => [row, { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish }]);
   });
 
   const answers = items.map(({ question }, i) => ({ question, text: work.journal.get(i).text }));
-  const { metrics, standardErrors, perAnswer } = await task.score(answers, { signal: work.signal });
+  const { metrics, standardErrors, perAnswer, judged } = await task.score(answers, { signal: work.signal });
   const samples = items.map(({ id, question, shots }, i): Sample => ({
     id,
     requests: [{ context: shots + question.prompt, continuation: answers[i].text, logLikelihood: null, isGreedy: true }],
     metrics: perAnswer[i],
     references: question.references,
     finish: work.journal.get(i).finish,
+    ...(judged && { judged: judged[i] }),
   }));
   return { metrics, standardErrors, truncatedRequests, unfinished: samples.filter(({ finish }) => finish === "length").length, leftOut: [], samples };
 }

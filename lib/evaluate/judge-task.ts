@@ -12,7 +12,7 @@ export interface Instruction { instruction: string; input: string }
 export interface JudgedTaskOptions {
   about: TaskAbout;
   maxNewTokens: number;
-  /** called before the first text is generated */
+  /** asked for before anything is read */
   judge: () => Judge;
   /** the text that the model's answer is compared with */
   opponent: (instruction: Instruction, row: Fields) => string;
@@ -32,11 +32,9 @@ interface JudgedTaskQuestion extends GenerationQuestion { judged: JudgedQuestion
  * Answers that the judge gave no readable verdict on are left out of `win_rate`; `unjudged` counts them.
  */
 export function judgedTask({ about, maxNewTokens, judge, opponent, gold, order, cacheFile }: JudgedTaskOptions): GenerationTask {
-  let judging: Judge | undefined;
   return {
-    ...about, kind: "generation", stops: [], maxNewTokens,
+    ...about, kind: "generation", stops: [], maxNewTokens, judge,
     question(row, { template }): JudgedTaskQuestion {
-      judging ??= judge();
       const instruction = instructionOf(row);
       const right = gold?.(row);
       const { prompt } = renderPrompt({ ...instruction, output: "" }, template);
@@ -50,7 +48,9 @@ export function judgedTask({ about, maxNewTokens, judge, opponent, gold, order, 
         const { judged, opponent } = question as JudgedTaskQuestion;
         return { ...judged, output: text, reference: opponent };
       });
-      const result = await judgeOutputs({ judge: judging ??= judge(), items, order, cacheFile, signal });
+      const judging = judge();
+      // what costs nothing need not be kept
+      const result = await judgeOutputs({ judge: judging, items, order, ...(!judging.standIn && { cacheFile }), signal });
       if (result.winRate.n === 0) {
         const problem = result.samples[0].judgements[0].answers.at(-1)?.problem;
         throw new EvaluationError(`${about.name}: ${result.judge} gave no readable verdict on any of ${items.length} answers (${problem}).`);
@@ -64,6 +64,7 @@ export function judgedTask({ about, maxNewTokens, judge, opponent, gold, order, 
         },
         standardErrors: { win_rate: result.winRate.standardError, win_rate_length_only: result.lengthBaseline.standardError },
         perAnswer: result.samples.map(({ preference }): Record<string, number> => (preference === null ? {} : { win_rate: 100 * (preference - 1) })),
+        judged: result.samples.map(({ judgements }, i) => ({ opponent: items[i].reference, judgements })),
       };
     },
   };

@@ -5,16 +5,24 @@ import { encodePair, modelInput } from "./encode";
 import { aggregate } from "./means";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
-import { computePrefix, planScoring, scoreBatch, type ScoredSequence } from "./score";
+import { computePrefix, planScoring, scoreBatch, type Plan, type ScoredSequence } from "./score";
 import type { ChoiceQuestion, MultipleChoiceTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
 
 type Scored = Omit<TaskResult, keyof TaskSettings>;
 
-/** Scores every choice of every item. A choice that does not fit the model's context leaves its item out. */
-export async function runMultipleChoice(model: CausalLM, task: MultipleChoiceTask, items: PreparedItem<ChoiceQuestion>[], work: Work<LogLikelihood[]>): Promise<Scored> {
-  const { sequences, truncatedRequests, leftOut, kept } = await encodeItems(model, items, work.signal);
-  const plan = planScoring(sequences, model);
+/** What of a task's scoring is the same for all models of one tokenizer and architecture. */
+export interface PreparedChoices {
+  sequences: ScoredSequence[][];
+  plan: Plan;
+  /** the items of the sequences */
+  kept: PreparedItem<ChoiceQuestion>[];
+  leftOut: Scored["leftOut"];
+  truncatedRequests: number;
+}
+
+/** Scores every choice of every item. */
+export async function scoreChoices(model: CausalLM, task: MultipleChoiceTask, { sequences, plan, kept, leftOut, truncatedRequests }: PreparedChoices, work: Work<LogLikelihood[]>): Promise<Scored> {
   const prefix = computePrefix(model, plan.prefix);
   try {
     await workThrough(plan.batches, work, (batch) => scoreBatch(model, batch, prefix, (item) => sequences[item].length));
@@ -33,7 +41,8 @@ export async function runMultipleChoice(model: CausalLM, task: MultipleChoiceTas
   return { ...aggregate(samples.map(({ metrics }) => metrics)), truncatedRequests, unfinished: 0, leftOut, samples };
 }
 
-async function encodeItems(model: CausalLM, items: PreparedItem<ChoiceQuestion>[], signal?: AbortSignal) {
+/** Tokens and batches of every item's choices. A choice that does not fit the model's context leaves its item out. */
+export async function prepareChoices(model: CausalLM, items: PreparedItem<ChoiceQuestion>[], signal?: AbortSignal): Promise<PreparedChoices> {
   const tokenizer = model.needTokenizer();
   const maxLength = model.config.maxPositions;
   const sequences: ScoredSequence[][] = [];
@@ -62,5 +71,5 @@ async function encodeItems(model: CausalLM, items: PreparedItem<ChoiceQuestion>[
       return { input, continuation: pair.continuation };
     }));
   }
-  return { sequences, kept, leftOut, truncatedRequests };
+  return { sequences, plan: planScoring(sequences, model), kept, leftOut, truncatedRequests };
 }

@@ -1,5 +1,5 @@
 import { DataError } from "../data/errors";
-import { readList, judgementsFile, judgeVersion } from "./alpaca-eval";
+import { readList, judgementsFile } from "./alpaca-eval";
 import { EvaluationError } from "./errors";
 import { convertRows, type Fields } from "./fields";
 import { instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
@@ -92,15 +92,19 @@ export function humanAgreement(labels: readonly (PandaLmLabel | null)[], human: 
  * a JSON file of rows with `instruction`, `input` and `output`.
  */
 export function pandaLm(opponents: string, options: Partial<JudgedTaskOptions> = {}): GenerationTask {
-  const rows = convertRows(readList(opponents), opponents, (row) => ({ ...instructionOf(row), output: response(row, "output") }));
   const asked = ({ instruction, input }: Instruction) => JSON.stringify([instruction, input]);
-  const outputs = new Map(rows.map((row) => [asked(row), row.output]));
+  let outputs: Map<string, string> | undefined;
+  const readOutputs = () => new Map(convertRows(readList(opponents), opponents, (row) => [asked(instructionOf(row)), response(row, "output")]));
+  const advice = "PandaLM compares with another model's answers to its instructions: put them there, rows of instruction, input and output.";
   return judgedTask({
-    about: { name: "pandalm", version: judgeVersion(), harness: "0.4.13", shots: 0, data: { items: [["pandalm/testset-inference-v1"]], shots: [], dropsItself: false } },
+    about: {
+      name: "pandalm", version: "1", harness: "0.4.13", shots: 0,
+      data: { items: [["pandalm/testset-inference-v1"]], shots: [], dropsItself: false, others: [{ file: opponents, advice }] },
+    },
     maxNewTokens: 512,
     judge: () => openAiJudge({ prompt: PANDALM_PROMPT }),
     opponent: (instruction) => {
-      const output = outputs.get(asked(instruction));
+      const output = (outputs ??= readOutputs()).get(asked(instruction));
       if (output === undefined) throw new DataError(`${opponents}: there is no answer to "${instruction.instruction.slice(0, 60)}". It needs a row for each instruction of the test set.`);
       return output;
     },

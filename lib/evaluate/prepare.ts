@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { sha256 } from "../data/digest";
+import { DataError } from "../data/errors";
+import { readText } from "../data/read-json";
 import { convertRows, type Fields } from "./fields";
 import { drawShots, shotText, type Item } from "./few-shot";
 import { readRows } from "./rows";
@@ -9,7 +12,7 @@ import type { Question, TaskAbout } from "./task";
 export interface PreparedItem<Q extends Question> { id: number; question: Q; shots: string }
 
 export interface PreparedTask<Q extends Question> {
-  /** draws the shots; in the order of evaluation */
+  /** with shots, drawn at the first call; in the order of evaluation */
   items(): PreparedItem<Q>[];
   /** SHA-256 of the files read */
   digest: string;
@@ -21,18 +24,24 @@ export interface PreparedTask<Q extends Question> {
  */
 export async function prepareTask<Q extends Question>(task: TaskAbout, question: (row: Fields) => Q, options: { dataDir: string; shots: number; limit: number | null }): Promise<PreparedTask<Q>> {
   const digests: string[] = [];
+  const within = (path: string) => (isAbsolute(path) ? path : join(options.dataDir, path));
   const load = async (candidates: string[]): Promise<Omit<Item<Q>, "id">[]> => {
-    const { rows, file, digest } = await readRows(candidates.map((path) => (isAbsolute(path) ? path : join(options.dataDir, path))));
+    const { rows, file, digest } = await readRows(candidates.map(within));
     digests.push(digest);
     return convertRows(rows, file, question).map((converted, i) => ({ row: rows[i], question: converted }));
   };
   const numbered = (rows: Omit<Item<Q>, "id">[]) => rows.map((row, id) => ({ ...row, id }));
+  for (const { file, advice } of task.data.others ?? []) {
+    if (!existsSync(file)) throw new DataError(`${file}: there is no such file. ${advice}`);
+    digests.push(sha256(readText(file)));
+  }
   const all: Omit<Item<Q>, "id">[] = [];
   for (const split of task.data.items) all.push(...await load(split));
   const pool = options.shots > 0 ? numbered(await load(task.data.shots)) : [];
+  let items: PreparedItem<Q>[] | undefined;
   return {
     digest: sha256(digests.join()),
-    items: () => drawShots(task, numbered(all), pool, options.shots, options.limit ?? undefined)
+    items: () => items ??= drawShots(task, numbered(all), pool, options.shots, options.limit ?? undefined)
       .map(({ item, shots }) => ({ id: item.id, question: item.question, shots: shotText(shots) })),
   };
 }

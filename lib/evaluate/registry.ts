@@ -1,4 +1,9 @@
+import { join } from "node:path";
+import { fromRoot } from "../runs/paths";
+import { alpacaEval } from "./alpaca-eval";
 import { EvaluationError } from "./errors";
+import type { Judge } from "./judge";
+import { pandaLm } from "./pandalm";
 import { asInPaper, type Task } from "./task";
 import { arcChallenge } from "./tasks/arc-challenge";
 import { piqa } from "./tasks/piqa";
@@ -7,18 +12,27 @@ import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, trut
 import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/wmt";
 
-/** Every task that can be named; a task of your own is passed to `evaluate` as it is. */
-export function allTasks(): Task[] {
+/** Where benchmark data lies unless told otherwise, relative to the repository root. */
+export const DATA_DIR = "datasets/benchmarks";
+
+/**
+ * Every task that can be named; a task of your own is passed to `evaluate` as it is.
+ * @param options.judge of Alpaca Eval and PandaLM; default: the one that the environment names
+ * @param options.dataDir as in `evaluate`; PandaLM's opponent is in `pandalm/opponents.json` there
+ */
+export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir?: string } = {}): Task[] {
+  const judged = judge && { judge: () => judge };
   return [
     arcChallenge, piqa, truthfulQaMc1, truthfulQaMc2, winogrande, truthfulQaGen, ...wmtTasks,
+    alpacaEval(judged), pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
     asInPaper(arcChallenge, "0"), asInPaper(piqa, "0"), truthfulQaMc1InPaper, truthfulQaMc2InPaper, asInPaper(winogrande, "0"),
     ...pocketTasks(),
   ];
 }
 
 /** @throws {EvaluationError} naming every unknown task and the nearest known ones */
-export function findTasks(wanted: readonly (string | Task)[]): Task[] {
-  const known = new Map(allTasks().map((task) => [task.name, task]));
+export function findTasks(wanted: readonly (string | Task)[], options: Parameters<typeof allTasks>[0] = {}): Task[] {
+  const known = new Map(allTasks(options).map((task) => [task.name, task]));
   const unknown = wanted.filter((task): task is string => typeof task === "string" && !known.has(task));
   if (unknown.length > 0) {
     const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);

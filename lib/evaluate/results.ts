@@ -1,4 +1,4 @@
-import type { Harness, PromptFormat } from "./task";
+import type { Harness, JudgedAnswer, PromptFormat } from "./task";
 
 export interface RequestResult {
   /** shots and question, as text */
@@ -20,6 +20,8 @@ export interface Sample {
   /** of generated text: right answers, and whether it ended by itself */
   references?: string[];
   finish?: "stop" | "length";
+  /** what it was compared with, and how the judge decided */
+  judged?: JudgedAnswer;
 }
 
 /** Everything a result depends on beside the model. */
@@ -32,11 +34,13 @@ export interface TaskSettings {
   /** only the first so many items; null: all */
   limit: number | null;
   format: PromptFormat;
-  /** name of the prompt template, where the format has one */
+  /** name of the prompt template, where the prompt has one */
   template: string | null;
+  /** who compared the answers, in judged tasks */
+  judge: string | null;
   /** of generations */
   maxNewTokens: number | null;
-  /** SHA-256 over the files and the prompt template */
+  /** SHA-256 over the files, the prompt template, and all that decides a judge's verdicts */
   data: string;
 }
 

@@ -1,5 +1,6 @@
 import type { PromptTemplate } from "../data/template";
 import type { Fields } from "./fields";
+import type { Judge, Judgement } from "./judge";
 
 /** How translation prompts are laid out; the other tasks have one layout only. */
 export const FORMATS = ["harness", "harness+instruction", "instruction"] as const;
@@ -33,6 +34,8 @@ export interface TaskData {
   shots: string[];
   /** whether the harness may meet the evaluated row among the shots: it draws one more and drops it */
   dropsItself: boolean;
+  /** other files that scores depend on, absolute, and what to do where one is missing */
+  others?: { file: string; advice: string }[];
 }
 
 export interface Question {
@@ -76,7 +79,11 @@ export interface Scores {
   standardErrors: Record<string, number | null>;
   /** per answer; empty objects where a metric exists for the whole only */
   perAnswer: Record<string, number>[];
+  /** per answer, where a judge compared it with another */
+  judged?: JudgedAnswer[];
 }
+
+export interface JudgedAnswer { opponent: string; judgements: Judgement[] }
 
 /** Answers freely, by greedy decoding; the answers are scored together. */
 export interface GenerationTask extends TaskAbout {
@@ -85,6 +92,8 @@ export interface GenerationTask extends TaskAbout {
   stops: string[];
   maxNewTokens: number;
   question(row: Fields, style: PromptStyle): GenerationQuestion;
+  /** where answers are compared by a judge; the question is then always put in the model's own template. @throws {EvaluationError} where there is none */
+  judge?: () => Judge;
   score(answers: Answer[], context: { signal?: AbortSignal }): Scores | Promise<Scores>;
 }
 

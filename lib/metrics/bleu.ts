@@ -1,3 +1,4 @@
+import { sumSegments, type AdditiveMetric } from "./additive";
 import { countNgrams, matchCount, numberNgrams, type Ngrams } from "./ngrams";
 import { checkOrder, withDefaults } from "./options";
 import { segmentReferences, type References } from "./references";
@@ -90,6 +91,16 @@ export function sentenceBleu(hypothesis: string, references: readonly string[], 
   return bleu("sentenceBleu", [hypothesis], streams, settings("sentenceBleu", { effectiveOrder: true, ...options }));
 }
 
+/** {@link corpusBleu} in parts, to score many choices of the same segments. @throws as {@link corpusBleu} */
+export function bleuBySegment(hypotheses: readonly string[], references: References, options: BleuOptions = {}): AdditiveMetric {
+  const all = settings("bleuBySegment", options);
+  const { segments } = segmentReferences("bleuBySegment", hypotheses, references);
+  return {
+    segments: segments.map((texts, row) => segmentStatistics(hypotheses[row], texts, all)),
+    score: (sum) => combine(sum, all).score,
+  };
+}
+
 function settings(metric: string, options: BleuOptions): Settings {
   const all = withDefaults(metric, options, DEFAULTS);
   if (!Object.hasOwn(BLEU_TOKENIZERS, all.tokenize)) {
@@ -108,31 +119,21 @@ function settings(metric: string, options: BleuOptions): Settings {
 
 function bleu(metric: string, hypotheses: readonly string[], references: References, settings: Settings): BleuScore {
   const { segments, count } = segmentReferences(metric, hypotheses, references);
-  const { maxNgramOrder, lowercase } = settings;
-  const tokenizer = BLEU_TOKENIZERS[settings.tokenize];
-  const tokens = (text: string): string[] => tokenizer(trimEnd(lowercase ? text.toLowerCase() : text));
-
-  const counts = new Array<number>(maxNgramOrder).fill(0);
-  const totals = new Array<number>(maxNgramOrder).fill(0);
-  let hypothesisLength = 0;
-  let referenceLength = 0;
-  for (const [row, texts] of segments.entries()) {
-    const hypothesis = tokens(hypotheses[row]);
-    const alternatives = texts.map(tokens);
-    hypothesisLength += hypothesis.length;
-    referenceLength += nearestLength(hypothesis.length, alternatives);
-    for (const [i, ngrams] of numberNgrams([hypothesis, ...alternatives], maxNgramOrder).entries()) {
-      totals[i] += ngrams.texts[0].length;
-      counts[i] += matchCount(countNgrams(ngrams, 0), largestCounts(ngrams));
-    }
-  }
+  const sum = sumSegments(segments.map((texts, row) => segmentStatistics(hypotheses[row], texts, settings)));
   if (!settings.force) warnIfTokenized(metric, hypotheses);
-  return {
-    ...combine(counts, totals, hypothesisLength, referenceLength, settings),
-    hypothesisLength,
-    referenceLength,
-    signature: bleuSignature(count, settings),
-  };
+  return { ...combine(sum, settings), signature: bleuSignature(count, settings) };
+}
+
+/** Length of the hypothesis and of its nearest reference, then by order matching and all n-grams of the hypothesis. */
+function segmentStatistics(text: string, references: string[], { tokenize, lowercase, maxNgramOrder }: Settings): number[] {
+  const tokens = (line: string): string[] => BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
+  const hypothesis = tokens(text);
+  const alternatives = references.map(tokens);
+  const orders = numberNgrams([hypothesis, ...alternatives], maxNgramOrder);
+  return [
+    hypothesis.length, nearestLength(hypothesis.length, alternatives),
+    ...orders.flatMap((ngrams) => [matchCount(countNgrams(ngrams, 0), largestCounts(ngrams)), ngrams.texts[0].length]),
+  ];
 }
 
 /** The length nearest to `length`, of two equally near ones the shorter. */
@@ -154,22 +155,20 @@ function largestCounts(ngrams: Ngrams): Int32Array {
   return largest;
 }
 
-/** BLEU from its sufficient statistics. */
+/** BLEU from its sufficient statistics, as {@link segmentStatistics} has them, summed. */
 function combine(
-  matches: number[],
-  all: number[],
-  hypothesisLength: number,
-  referenceLength: number,
+  [hypothesisLength, referenceLength, ...ngrams]: readonly number[],
   { smoothMethod, smoothValue, effectiveOrder, maxNgramOrder }: Settings,
-): Pick<BleuScore, "score" | "counts" | "totals" | "precisions" | "brevityPenalty"> {
-  const counts = [...matches];
-  const totals = [...all];
+): Omit<BleuScore, "signature"> {
+  const counts = ngrams.filter((_, i) => i % 2 === 0);
+  const totals = ngrams.filter((_, i) => i % 2 === 1);
+  const lengths = { hypothesisLength, referenceLength };
   const precisions = new Array<number>(maxNgramOrder).fill(0);
   let brevityPenalty = 1;
   if (hypothesisLength < referenceLength) {
     brevityPenalty = hypothesisLength > 0 ? Math.exp(1 - referenceLength / hypothesisLength) : 0;
   }
-  if (counts.every((count) => count === 0)) return { score: 0, counts, totals, precisions, brevityPenalty };
+  if (counts.every((count) => count === 0)) return { score: 0, counts, totals, precisions, brevityPenalty, ...lengths };
 
   let orders = maxNgramOrder;
   let halving = 1;
@@ -190,7 +189,7 @@ function combine(
     }
   }
   const logs = precisions.slice(0, orders).reduce((sum, precision) => sum + Math.log(precision), 0);
-  return { score: brevityPenalty * Math.exp(logs / orders), counts, totals, precisions, brevityPenalty };
+  return { score: brevityPenalty * Math.exp(logs / orders), counts, totals, precisions, brevityPenalty, ...lengths };
 }
 
 function bleuSignature(references: number | "var", settings: Settings): string {

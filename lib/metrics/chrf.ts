@@ -1,3 +1,4 @@
+import { sumSegments, type AdditiveMetric } from "./additive";
 import { countNgrams, matchCount, numberNgrams, type Ngrams } from "./ngrams";
 import { checkOrder, withDefaults } from "./options";
 import { segmentReferences, type References } from "./references";
@@ -49,17 +50,11 @@ type Matches = [hypothesis: number, reference: number, both: number];
  */
 export function corpusChrf(hypotheses: readonly string[], references: References, options: ChrfOptions = {}): ChrfScore {
   const settings = checkSettings(options);
-  const { charOrder, wordOrder, beta, lowercase, whitespace, epsSmoothing } = settings;
+  const { charOrder, wordOrder, beta, whitespace, lowercase, epsSmoothing } = settings;
   const { segments, count } = segmentReferences("corpusChrf", hypotheses, references);
-
-  const sums = Array.from({ length: charOrder + wordOrder }, (): Matches => [0, 0, 0]);
-  for (const [row, texts] of segments.entries()) {
-    for (const [order, matches] of segmentMatches(hypotheses[row], texts, settings).entries()) {
-      for (let i = 0; i < 3; i++) sums[order][i] += matches[i];
-    }
-  }
+  const sum = sumSegments(segments.map((texts, row) => segmentMatches(hypotheses[row], texts, settings).flat()));
   return {
-    score: fScore(sums, settings),
+    score: fScore(byOrder(sum), settings),
     name: `chrF${beta}${"+".repeat(wordOrder)}`,
     signature: signature(count, {
       case: lowercase ? "lc" : "mixed",
@@ -70,6 +65,18 @@ export function corpusChrf(hypotheses: readonly string[], references: References
     }),
   };
 }
+
+/** {@link corpusChrf} in parts, to score many choices of the same segments. @throws as {@link corpusChrf} */
+export function chrfBySegment(hypotheses: readonly string[], references: References, options: ChrfOptions = {}): AdditiveMetric {
+  const settings = checkSettings(options);
+  const { segments } = segmentReferences("chrfBySegment", hypotheses, references);
+  return {
+    segments: segments.map((texts, row) => segmentMatches(hypotheses[row], texts, settings).flat()),
+    score: (sum) => fScore(byOrder(sum), settings),
+  };
+}
+
+const byOrder = (sum: readonly number[]): Matches[] => Array.from({ length: sum.length / 3 }, (_, order) => sum.slice(3 * order, 3 * order + 3) as Matches);
 
 function checkSettings(options: ChrfOptions): Settings {
   const settings = withDefaults("corpusChrf", options, DEFAULTS);

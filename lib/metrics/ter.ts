@@ -1,3 +1,4 @@
+import { sumSegments, type AdditiveMetric } from "./additive";
 import { withDefaults } from "./options";
 import { segmentReferences, type References } from "./references";
 import { signature, yesOrNo } from "./signature";
@@ -31,16 +32,7 @@ const DEFAULTS: Required<TerOptions> = { normalized: false, noPunct: false, case
 export function corpusTer(hypotheses: readonly string[], references: References, options: TerOptions = {}): TerScore {
   const settings = withDefaults("corpusTer", options, DEFAULTS);
   const { segments, count } = segmentReferences("corpusTer", hypotheses, references);
-
-  let edits = 0;
-  let referenceLength = 0;
-  for (const [row, texts] of segments.entries()) {
-    const hypothesis = tokenizeTercom(hypotheses[row], settings);
-    // sacreBLEU tokenizes references twice: with `normalized`, "it's\tnew" becomes it's, then it 's
-    const alternatives = texts.map((text) => tokenizeTercom(tokenizeTercom(text, settings).join(" "), settings));
-    edits += Math.min(...alternatives.map((reference) => translationEdits(hypothesis, reference)));
-    referenceLength += alternatives.reduce((sum, words) => sum + words.length, 0) / alternatives.length;
-  }
+  const [edits, referenceLength] = sumSegments(segments.map((texts, row) => segmentEdits(hypotheses[row], texts, settings)));
   return {
     score: 100 * rate(edits, referenceLength),
     edits,
@@ -53,6 +45,27 @@ export function corpusTer(hypotheses: readonly string[], references: References,
       asian: "no",
     }),
   };
+}
+
+/** {@link corpusTer} in parts, to score many choices of the same segments. @throws as {@link corpusTer} */
+export function terBySegment(hypotheses: readonly string[], references: References, options: TerOptions = {}): AdditiveMetric {
+  const settings = withDefaults("terBySegment", options, DEFAULTS);
+  const { segments } = segmentReferences("terBySegment", hypotheses, references);
+  return {
+    segments: segments.map((texts, row) => segmentEdits(hypotheses[row], texts, settings)),
+    score: ([edits, words]) => 100 * rate(edits, words),
+  };
+}
+
+/** Fewest edits over the references, and their mean number of words. */
+function segmentEdits(text: string, references: string[], settings: Required<TerOptions>): [edits: number, words: number] {
+  const hypothesis = tokenizeTercom(text, settings);
+  // sacreBLEU tokenizes references twice: with `normalized`, "it's\tnew" becomes it's, then it 's
+  const alternatives = references.map((reference) => tokenizeTercom(tokenizeTercom(reference, settings).join(" "), settings));
+  return [
+    Math.min(...alternatives.map((reference) => translationEdits(hypothesis, reference))),
+    alternatives.reduce((sum, words) => sum + words.length, 0) / alternatives.length,
+  ];
 }
 
 function rate(edits: number, words: number): number {

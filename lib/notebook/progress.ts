@@ -1,3 +1,4 @@
+import type { RunsProgress } from "../evaluate/evaluate-runs";
 import type { SweepProgress } from "../sweep/progress";
 import type { StepRecord } from "../runs/steps";
 import { liveDisplay, type Html } from "./display";
@@ -11,7 +12,7 @@ const LOG_INTERVAL = 10_000;
 /** Shows a sweep under the running cell, in place: `sweep({ …, onProgress: progressDisplay() })`. The last state stays. */
 export function progressDisplay(): (progress: SweepProgress) => void {
   const show = liveDisplay();
-  return throttled((progress) => show(sweepHtml(progress)), DISPLAY_INTERVAL, isOver);
+  return throttled((progress: SweepProgress) => show(sweepHtml(progress)), DISPLAY_INTERVAL, isOver);
 }
 
 /** Shows one training under the running cell, in place: `train({ …, onStep: trainingDisplay() })`. */
@@ -26,10 +27,25 @@ export function trainingDisplay(): (record: StepRecord, totalSteps: number) => v
   };
 }
 
+/** Shows an evaluation of runs under the running cell, in place: `evaluateRuns(runs, tasks, { onProgress: evaluationDisplay() })`. */
+export function evaluationDisplay(): (progress: RunsProgress) => void {
+  const show = liveDisplay();
+  return throttled((progress: RunsProgress) => show(evaluationHtml(progress)), DISPLAY_INTERVAL, isOver);
+}
+
 /** Writes a sweep's progress for the command line: in place on a terminal, else a line every 10 s. */
 export function progressLine(stream: NodeJS.WriteStream = process.stderr): (progress: SweepProgress) => void {
-  const write = (progress: SweepProgress): void => {
-    const line = sweepLine(progress);
+  return lineWriter(stream, sweepLine);
+}
+
+/** The same for an evaluation of runs. */
+export function evaluationLine(stream: NodeJS.WriteStream = process.stderr): (progress: RunsProgress) => void {
+  return lineWriter(stream, evaluationText);
+}
+
+function lineWriter<T extends Counts>(stream: NodeJS.WriteStream, lineOf: (progress: T) => string): (progress: T) => void {
+  const write = (progress: T): void => {
+    const line = lineOf(progress);
     if (!stream.isTTY) stream.write(`${line}\n`);
     else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver(progress) ? "\n" : ""}`);
   };
@@ -51,11 +67,30 @@ export function sweepLine(progress: SweepProgress): string {
 }
 
 function sweepHtml(progress: SweepProgress): Html {
-  const line = sweepLine(progress);
   const active = progress.active.map(({ run, step, totalSteps, loss }) =>
     `${run}: step ${step} of ${totalSteps}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`);
-  const failures = progress.failures.map(({ run, message }) => `failed: ${run}: ${message}`);
   const part = progress.stepsTotal > 0 ? progress.stepsDone / progress.stepsTotal : progress.complete / Math.max(progress.wanted, 1);
+  return progressHtml(progress, sweepLine(progress), part, active, progress.failures);
+}
+
+/** An evaluation of runs in one line. */
+function evaluationText(progress: RunsProgress): string {
+  const { wanted, complete, cached, failed, etaSeconds } = progress;
+  return [
+    `${complete} of ${wanted} runs evaluated${cached > 0 ? ` (${cached} were there)` : ""}`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(isOver(progress) || etaSeconds === null ? [] : [`${duration(etaSeconds)} left`]),
+  ].join(" · ");
+}
+
+function evaluationHtml(progress: RunsProgress): Html {
+  const active = progress.active.map(({ run, task, tasksDone, tasks, done, total }) => `${run}: ${task}, ${done} of ${total} items (task ${tasksDone + 1} of ${tasks})`);
+  const failures = progress.failures.map(({ run, task, message }) => ({ run: task === null ? run : `${run}, ${task}`, message }));
+  return progressHtml(progress, evaluationText(progress), progress.part, active, failures);
+}
+
+function progressHtml(progress: Counts, line: string, part: number, active: string[], failed: { run: string; message: string }[]): Html {
+  const failures = failed.map(({ run, message }) => `failed: ${run}: ${message}`);
   const small = (text: string): string => `<div style="font-size: 85%;">${escapeHtml(text)}</div>`;
   return {
     html: `<div><div>${bar(isOver(progress) && failures.length === 0 ? 1 : part)} ${escapeHtml(line)}</div>${[...active, ...failures].map(small).join("")}</div>`,
@@ -89,7 +124,9 @@ function speedometer(): (record: StepRecord) => Speed {
   };
 }
 
-function isOver({ wanted, complete, failed }: SweepProgress): boolean {
+interface Counts { wanted: number; complete: number; failed: number }
+
+function isOver({ wanted, complete, failed }: Counts): boolean {
   return complete + failed >= wanted;
 }
 

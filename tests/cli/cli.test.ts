@@ -42,6 +42,22 @@ test("sweep, status and train speak of the same runs", { timeout: 400_000 }, asy
   assert.deepEqual((await promptloss("status", "--study", study, "--store", store, "--json")).json.counts, { complete: 1 });
 });
 
+test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 }, async () => {
+  const fixtures = join(root, "tests", "evaluate", "fixtures");
+  const rows = ["--tasks", "piqa", "--data", join(fixtures, "data"), "--limit", "2", "--json"];
+  const ofModel = await promptloss("evaluate", "--model", join(fixtures, "model"), ...rows);
+  assert.equal(ofModel.code, 0, ofModel.stderr);
+  const [{ task, items, metrics }] = ofModel.json.results as { task: string; items: number; metrics: Record<string, number> }[];
+  assert.deepEqual([task, items, Object.keys(metrics)], ["piqa", 2, ["acc", "acc_norm"]]);
+  const ofStudy = await promptloss("evaluate", "--study", study, "--store", store, ...rows);
+  assert.equal(ofStudy.code, 0, ofStudy.stderr);
+  const [run] = ofStudy.json.runs as { id: string; results: object[] }[];
+  assert.equal(run.results.length, 1);
+  assert.deepEqual((await promptloss("evaluate", "--run", run.id, "--store", store, ...rows)).json.runs, ofStudy.json.runs);
+  const wrong = await promptloss("evaluate", "--run", "nothing", "--store", store, ...rows);
+  assert.match((wrong.json.error as { message: string }).message, /has no run "nothing"/);
+});
+
 test("describe and transform", async () => {
   const described = await promptloss("describe", "--study", study, "--json");
   assert.equal((described.json.datasets as Record<string, { rows: number }>).One.rows, 12);

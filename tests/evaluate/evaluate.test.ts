@@ -11,7 +11,8 @@ import { Fields } from "../../lib/evaluate/fields";
 import { loadModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
 import { Run, type RunRecord } from "../../lib/runs/store";
-import { temporaryFolder } from "../runs/world";
+import { lengthJudge } from "../../lib/evaluate/judge-local";
+import { temporaryFolder, writeJson } from "../runs/world";
 
 const fixtures = join(__dirname, "fixtures");
 const dataDir = join(fixtures, "data");
@@ -31,7 +32,7 @@ function storedRun(): Run {
   const dir = temporaryFolder();
   cpSync(join(fixtures, "model"), join(dir, "model"), { recursive: true });
   const bytes = readFileSync(join(dir, "model", "model.safetensors")).length;
-  const record = { id: "0123456789abcdef", name: "a run", recipe: { template: ALPACA_TEMPLATE }, weights: { bytes, sha256: "of these weights" } } as unknown as RunRecord;
+  const record = { id: "0123456789abcdef", name: "a run", recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "of its tokenizer" } }, weights: { bytes, sha256: "of these weights" } } as unknown as RunRecord;
   return new Run(dir, record, "complete");
 }
 
@@ -170,16 +171,44 @@ test("an interrupted task continues to the same result", async () => {
   assert.equal(existsSync(partial), false);
 });
 
+test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept with what was compared", async () => {
+  const dir = temporaryFolder();
+  for (const task of ["alpaca_eval", "pandalm"]) mkdirSync(join(dir, task));
+  writeJson(join(dir, "alpaca_eval", "alpaca_eval.json"), [{ instruction: "Describe the lamp.", output: "A lamp." }, { instruction: "Name the owl.", output: "Otto" }]);
+  writeJson(join(dir, "pandalm", "testset-inference-v1.json"), [{ instruction: "Sum up.", input: "One and one." }]);
+  const options = { dataDir: dir, judge: lengthJudge, maxNewTokens: 8 };
+  await assert.rejects(evaluate(model, ["pandalm"], options), /pandalm.opponents\.json: there is no such file\. PandaLM compares with another model's answers/);
+  writeJson(join(dir, "pandalm", "opponents.json"), [{ instruction: "Sum up.", input: "One and one.", output: "x" }]);
+  const [alpaca, panda] = await evaluate(model, ["alpaca_eval", "pandalm"], options);
+  assert.deepEqual([alpaca.judge, alpaca.template, alpaca.samples.length, panda.samples.length], ["length only", "alpaca", 2, 1]);
+  assert.equal(alpaca.metrics.win_rate, alpaca.metrics.win_rate_length_only);
+  assert.equal(alpaca.samples[1].judged!.opponent, "Otto");
+  assert.equal(alpaca.samples[1].judged!.judgements[0].verdict === null, false);
+  assert.equal(panda.samples[0].judged!.opponent, "x");
+  // another judge is another result
+  const [other] = await evaluate(model, ["alpaca_eval"], { ...options, judge: { ...lengthJudge, digest: "other" } });
+  assert.notEqual(other.data, alpaca.data);
+});
+
+test("without a judge, judged tasks say what is missing, and the others go on", async (t) => {
+  const url = process.env.PROMPTLOSS_JUDGE_URL;
+  delete process.env.PROMPTLOSS_JUDGE_URL;
+  t.after(() => (url === undefined ? undefined : (process.env.PROMPTLOSS_JUDGE_URL = url)));
+  const results = await evaluate(model, ["alpaca_eval", "piqa"], { dataDir, limit: 1, onFailure: "return" });
+  assert.deepEqual(results.map(({ task }) => task), ["piqa"]);
+  await assert.rejects(evaluate(model, "alpaca_eval", { dataDir }), /alpaca_eval: There is no judge endpoint: set PROMPTLOSS_JUDGE_URL/);
+});
+
 test("leaves no tensors behind", async () => {
   const before = tf.memory().numTensors;
   await evaluate(model, ["piqa", "winogrande", "truthfulqa_mc2", "wmt16-de-en"], { dataDir, limit: 3, maxNewTokens: 4 });
   assert.equal(tf.memory().numTensors, before);
 });
 
-test("every pocket benchmark of a known kind is a task, and its rows can be read", async () => {
+test("every pocket benchmark is a task, and its rows can be read", async () => {
   const pocket = allTasks().map(({ name }) => name).filter((name) => name.startsWith("pocket-"));
-  assert.deepEqual(pocket.filter((name) => !name.includes("wmt")), ["pocket-arc", "pocket-piqa", "pocket-truthfulqa-mc2", "pocket-winogrande", "pocket-truthfulqa-gen"]);
-  assert.equal(pocket.length, 11);
+  assert.deepEqual(pocket.filter((name) => !name.includes("wmt")), ["pocket-arc", "pocket-piqa", "pocket-truthfulqa-mc2", "pocket-winogrande", "pocket-truthfulqa-gen", "pocket-alpaca-eval", "pocket-pandalm"]);
+  assert.equal(pocket.length, 13);
   const results = await evaluate(model, pocket, { limit: 2, maxNewTokens: 2 });
   assert.deepEqual(results.map(({ samples }) => samples.length), pocket.map(() => 2));
 });

@@ -110,11 +110,11 @@ test("a pocket benchmark: the stand-in compares with the answer to the nearest o
   assert.throws(() => nearestAnswers([{ ...ROWS[0], input: "" }])({ instruction: ROWS[0].instruction, input: "" }), /no other answer/);
 });
 
-test("judged tasks ask for their judge before anything is generated, and for their opponents' answers", (t) => {
+test("judged tasks take their judge from the environment, and their opponents' answers from the data", (t) => {
   const url = process.env.PROMPTLOSS_JUDGE_URL;
   delete process.env.PROMPTLOSS_JUDGE_URL;
   t.after(() => (url === undefined ? undefined : (process.env.PROMPTLOSS_JUDGE_URL = url)));
-  assert.throws(() => alpacaEval().question(new Fields(ROWS[0]), STYLE), /PROMPTLOSS_JUDGE_URL/);
+  assert.throws(() => alpacaEval().judge!(), /PROMPTLOSS_JUDGE_URL/);
   const judge = () => referenceJudge;
   const question = alpacaEval({ judge }).question(new Fields(ROWS[0]), STYLE);
   assert.equal((question as typeof question & { opponent: string }).opponent, ROWS[0].output);
