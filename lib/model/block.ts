@@ -1,6 +1,6 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
-import type { AttentionLayout } from "./layout";
+import type { AttentionLayout, PackedLayout } from "./layout";
 import { attention, attentionGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "./operations";
 import { rotate, rotateGradient, type Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
@@ -17,9 +17,9 @@ export const BLOCK_WEIGHT_NAMES: Record<keyof BlockWeights, string> = {
 };
 
 /** What every layer of a forward pass shares. */
-export interface BlockContext {
+export interface BlockContext<Layout extends AttentionLayout = AttentionLayout> {
   config: ModelConfig;
-  layout: AttentionLayout;
+  layout: Layout;
   epsilon: Tensor;
   turn: Tensor;
   query: Rotation;
@@ -43,9 +43,9 @@ function ungrouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
 
 /** Queries, keys and values of each group of sequences. */
 function projectHeads(normed: Tensor, weights: BlockWeights, { config, layout, query, key, turn }: BlockContext): { q: Tensor; k: Tensor; v: Tensor }[] {
-  const q = layout.split(rotate(linear(normed, weights.q), query, turn), config.heads);
-  const k = layout.split(rotate(linear(normed, weights.k), key, turn), config.keyValueHeads);
-  const v = layout.split(linear(normed, weights.v), config.keyValueHeads);
+  const q = layout.splitQueries(rotate(linear(normed, weights.q), query, turn), config.heads);
+  const k = layout.splitKeys(rotate(linear(normed, weights.k), key, turn), config.keyValueHeads);
+  const v = layout.splitKeys(linear(normed, weights.v), config.keyValueHeads);
   return q.map((queries, g) => ({ q: grouped(queries, config), k: k[g], v: v[g] }));
 }
 
@@ -56,7 +56,7 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
     const [heads] = projectHeads(rmsNorm(x, weights.inputNorm, context.epsilon).y, weights, context);
     const keys = past ? kernel.concat([past.k, heads.k], 2) : heads.k;
     const values = past ? kernel.concat([past.v, heads.v], 2) : heads.v;
-    const attended = layout.join([ungrouped(attention(heads.q, keys, values, layout.masks[0]).y, config)], config.heads);
+    const attended = layout.joinQueries([ungrouped(attention(heads.q, keys, values, layout.masks[0]).y, config)], config.heads);
     const middle = kernel.add(x, linear(attended, weights.o));
     const normed = rmsNorm(middle, weights.attentionNorm, context.epsilon).y;
     const activated = swiglu(linear(normed, weights.gate), linear(normed, weights.up)).y;
@@ -80,7 +80,7 @@ export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockCon
       const { y: attended, probabilities } = attention(q, k, v, layout.masks[g]);
       return { q, k, v, probabilities, attended };
     });
-    const attendedRows = layout.join(groups.map(({ attended }) => ungrouped(attended, config)), config.heads);
+    const attendedRows = layout.joinQueries(groups.map(({ attended }) => ungrouped(attended, config)), config.heads);
     const middle = kernel.add(x, linear(attendedRows, weights.o));
     const { y: middleNormed, scale: middleScale } = rmsNorm(middle, weights.attentionNorm, context.epsilon);
     const gate = linear(middleNormed, weights.gate);
@@ -92,7 +92,7 @@ export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockCon
 }
 
 /** Gradients of a layer's weights, and dx (N, H), from dy (N, H). Disposes what was saved, x included. */
-export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups }: Saved, context: BlockContext): { dx: Tensor; gradients: BlockWeights } {
+export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups }: Saved, context: BlockContext<PackedLayout>): { dx: Tensor; gradients: BlockWeights } {
   const { config, layout, query, key, turn } = context;
   const result = tf.tidy(() => {
     const down = linearGradient(dy, rows.activated, weights.down);
@@ -103,13 +103,13 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups 
     const dMiddle = kernel.add(dy, middleNorm.dx);
 
     const o = linearGradient(dMiddle, rows.attendedRows, weights.o);
-    const heads = layout.split(o.dx, config.heads).map((dAttended, g) => {
+    const heads = layout.splitQueries(o.dx, config.heads).map((dAttended, g) => {
       const { q, k, v, attended, probabilities } = groups[g];
       return attentionGradient(grouped(dAttended, config), q, k, v, attended, probabilities);
     });
-    const dq = layout.join(heads.map((group) => ungrouped(group.dq, config)), config.heads);
-    const dk = layout.join(heads.map((group) => group.dk), config.keyValueHeads);
-    const dv = layout.join(heads.map((group) => group.dv), config.keyValueHeads);
+    const dq = layout.joinQueries(heads.map((group) => ungrouped(group.dq, config)), config.heads);
+    const dk = layout.sumKeys(heads.map((group) => group.dk), config.keyValueHeads);
+    const dv = layout.sumKeys(heads.map((group) => group.dv), config.keyValueHeads);
     const q = linearGradient(rotateGradient(dq, query, turn), rows.inputNormed, weights.q);
     const k = linearGradient(rotateGradient(dk, key, turn), rows.inputNormed, weights.k);
     const v = linearGradient(dv, rows.inputNormed, weights.v);

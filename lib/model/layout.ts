@@ -1,31 +1,43 @@
 // Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
 import type { ModelConfig } from "./config";
 import { causalMask } from "./operations";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { device, kernel, tf, type Tensor } from "./tensorflow";
 
-/** Takes rows to heads and back. What it takes apart may be several groups of sequences, each with a length of its own. */
+/** Takes rows to heads and back. Attention runs in groups: some sequences' queries, and the keys that they may look at. */
 export interface AttentionLayout {
-  /** Rows (N, heads · D) → heads (B, heads, T, D) of each group. */
-  split(rows: Tensor, heads: number): Tensor[];
-  /** The way back. Each is the other's gradient. */
-  join(groups: Tensor[], heads: number): Tensor;
+  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse and its gradient. */
+  splitQueries(rows: Tensor, heads: number): Tensor[];
+  /** Queries (or what attention made of them) of each group → rows (N, heads · D). */
+  joinQueries(groups: Tensor[], heads: number): Tensor;
+  /** Rows (N, heads · D) → keys or values (B, heads, S, D) of each group. */
+  splitKeys(rows: Tensor, heads: number): Tensor[];
   /** What each group adds to its scores. */
   masks: Tensor[];
 }
 
 /** B sequences of one length T, their rows one after another: a single group. */
 export function denseLayout(batch: number, length: number, mask: Tensor): AttentionLayout {
+  const split = (rows: Tensor, heads: number) => [kernel.transpose(kernel.reshape(rows, [batch, length, heads, rows.shape[1]! / heads]), [0, 2, 1, 3])];
   return {
-    split: (rows, heads) => [kernel.transpose(kernel.reshape(rows, [batch, length, heads, rows.shape[1]! / heads]), [0, 2, 1, 3])],
-    join: ([group], heads) => kernel.reshape(kernel.transpose(group, [0, 2, 1, 3]), [batch * length, heads * group.shape[3]!]),
+    splitQueries: split,
+    joinQueries: ([group], heads) => kernel.reshape(kernel.transpose(group, [0, 2, 1, 3]), [batch * length, heads * group.shape[3]!]),
+    splitKeys: split,
     masks: [mask],
   };
 }
 
 /** A sequence joins a group if it is at least this share of the group's longest: smaller shares pad more, larger ones make more groups. */
 const SIMILAR_LENGTH = 0.75;
+/** Queries of a group: with fewer, less is computed that the causal mask then hides; with more, operations are larger. */
+const QUERIES = device().kind === "GPU" ? 1024 : 128;
+/** Scores (sequences × heads × queries × keys) of a group: on a CPU they should stay in its cache. */
+const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 
-interface Group { sequences: number[]; length: number }
+/** Queries at positions `from` … `to` − 1 of some sequences; their keys are those at 0 … `to` − 1. */
+interface Group { sequences: number[]; from: number; to: number }
+
+/** For a number of heads: the piece (a row's share of one head) of each cell of a group, and the cell of each piece as a query. */
+interface Indices { queries: Tensor[]; keys: Tensor[]; rows: Tensor; keyPieces: Tensor }
 
 /**
  * Sequences of any lengths, their rows one after another without padding: norms, projections and the rest see real
@@ -39,76 +51,106 @@ export class PackedLayout implements AttentionLayout {
   readonly positions: Int32Array;
   /** row of each sequence's first token */
   readonly starts: number[];
-  /** cells that only pad the groups */
+  /** cells of queries that only pad the groups */
   readonly paddingTokens: number;
   readonly masks: Tensor[];
   private readonly groups: Group[];
-  private readonly indices: Map<number, { split: Tensor[]; join: Tensor }>;
+  private readonly indices: Map<number, Indices>;
 
   /** Its tensors belong to the enclosing `tf.tidy`. */
   constructor(private readonly sequences: readonly (readonly number[])[], { heads, keyValueHeads }: Pick<ModelConfig, "heads" | "keyValueHeads">) {
     let tokens = 0;
     this.starts = sequences.map(({ length }) => (tokens += length) - length);
-    this.groups = groupsOf(sequences);
-    this.paddingTokens = this.groups.reduce((sum, { sequences: rows, length }) => sum + rows.length * length, 0) - tokens;
+    this.groups = groupsOf(sequences, heads);
+    this.paddingTokens = this.groups.reduce((sum, { sequences: rows, from, to }) => sum + rows.length * (to - from), 0) - tokens;
     this.ids = new Int32Array(tokens + (this.paddingTokens > 0 ? 1 : 0));
     this.positions = new Int32Array(this.ids.length);
     sequences.forEach((ids, i) => ids.forEach((id, t) => {
       this.ids[this.starts[i] + t] = id;
       this.positions[this.starts[i] + t] = t;
     }));
-    this.masks = this.groups.map(({ length }) => causalMask(heads / keyValueHeads, length));
+    this.masks = this.groups.map(({ from, to }) => causalMask(heads / keyValueHeads, to - from, to));
     this.indices = new Map([...new Set([heads, keyValueHeads])].map((count) => [count, this.indicesOf(count)]));
   }
 
-  split(rows: Tensor, heads: number): Tensor[] {
+  splitQueries(rows: Tensor, heads: number): Tensor[] {
+    return this.indices.get(heads)!.queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
+  }
+
+  joinQueries(groups: Tensor[], heads: number): Tensor {
+    return this.rows(kernel.gather(pieces(groups), this.indices.get(heads)!.rows), heads);
+  }
+
+  splitKeys(rows: Tensor, heads: number): Tensor[] {
+    return this.indices.get(heads)!.keys.map((index, g) => this.cells(rows, heads, index, 0, this.groups[g].to));
+  }
+
+  /** The gradient of `splitKeys`: a key is looked at from several groups. */
+  sumKeys(groups: Tensor[], heads: number): Tensor {
+    return this.rows(kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads), heads);
+  }
+
+  private cells(rows: Tensor, heads: number, index: Tensor, from: number, to: number): Tensor {
     const headSize = rows.shape[1]! / heads;
-    const pieces = kernel.reshape(rows, [this.ids.length * heads, headSize]);
-    return this.indices.get(heads)!.split.map((index, g) => {
-      const { sequences, length } = this.groups[g];
-      return kernel.reshape(kernel.gather(pieces, index), [sequences.length, heads, length, headSize]);
-    });
+    const cells = kernel.gather(kernel.reshape(rows, [this.ids.length * heads, headSize]), index);
+    return kernel.reshape(cells, [index.size / heads / (to - from), heads, to - from, headSize]);
   }
 
-  join(groups: Tensor[], heads: number): Tensor {
-    const headSize = groups[0].shape[3]!;
-    const pieces = groups.map((group) => kernel.reshape(group, [group.size / headSize, headSize]));
-    const all = pieces.length === 1 ? pieces[0] : kernel.concat(pieces, 0);
-    return kernel.reshape(kernel.gather(all, this.indices.get(heads)!.join), [this.ids.length, heads * headSize]);
+  private rows(all: Tensor, heads: number): Tensor {
+    return kernel.reshape(all, [this.ids.length, heads * all.shape[1]!]);
   }
 
-  /** For each cell of the groups its row, and for each row its cell: both count pieces of one head. */
-  private indicesOf(heads: number): { split: Tensor[]; join: Tensor } {
-    const paddingRow = this.ids.length - 1;
-    const join = new Int32Array(this.ids.length * heads);
-    let cell = 0;
-    const split = this.groups.map(({ sequences, length }) => {
-      const index = new Int32Array(sequences.length * heads * length);
+  private indicesOf(heads: number): Indices {
+    const cells = (group: Group, from: number) => {
+      const index = new Int32Array(group.sequences.length * heads * (group.to - from));
       let i = 0;
-      for (const sequence of sequences) {
-        const own = this.sequences[sequence].length;
+      for (const sequence of group.sequences) {
         for (let head = 0; head < heads; head++) {
-          for (let t = 0; t < length; t++) {
-            const piece = (t < own ? this.starts[sequence] + t : paddingRow) * heads + head;
-            index[i++] = piece;
-            join[piece] = cell++;
-          }
+          for (let t = from; t < group.to; t++) index[i++] = (t < this.sequences[sequence].length ? this.starts[sequence] + t : this.ids.length - 1) * heads + head;
         }
       }
-      return tf.tensor1d(index, "int32");
-    });
-    return { split, join: tf.tensor1d(join, "int32") };
+      return index;
+    };
+    const queries = this.groups.map((group) => cells(group, group.from));
+    const keys = this.groups.map((group) => cells(group, 0));
+    const rows = new Int32Array(this.ids.length * heads);
+    let cell = 0;
+    for (const index of queries) for (const piece of index) rows[piece] = cell++;
+    const tensor = (values: Int32Array) => tf.tensor1d(values, "int32");
+    return { queries: queries.map(tensor), keys: keys.map(tensor), rows: tensor(rows), keyPieces: tensor(joined(keys)) };
   }
 }
 
-function groupsOf(sequences: readonly (readonly number[])[]): Group[] {
-  const order = sequences.map((_, i) => i).sort((a, b) => sequences[b].length - sequences[a].length);
-  const groups: Group[] = [];
-  for (const sequence of order) {
-    const last = groups.at(-1);
-    const { length } = sequences[sequence];
-    if (last && length >= SIMILAR_LENGTH * last.length) last.sequences.push(sequence);
-    else groups.push({ sequences: [sequence], length });
+/** Heads (…, D) of all groups → pieces (…, D), one below the other. */
+function pieces(groups: Tensor[]): Tensor {
+  const flat = groups.map((group) => kernel.reshape(group, [group.size / group.shape.at(-1)!, group.shape.at(-1)!]));
+  return flat.length === 1 ? flat[0] : kernel.concat(flat, 0);
+}
+
+function joined(parts: Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
-  return groups;
+  return all;
+}
+
+/** Sequences of similar length together, as many as SCORES allows, their queries in blocks. */
+function groupsOf(sequences: readonly (readonly number[])[], heads: number): Group[] {
+  const order = sequences.map((_, i) => i).sort((a, b) => sequences[b].length - sequences[a].length);
+  const similar: { members: number[]; length: number }[] = [];
+  for (const sequence of order) {
+    const { length } = sequences[sequence];
+    const last = similar.at(-1);
+    if (last && length >= SIMILAR_LENGTH * last.length
+      && (last.members.length + 1) * heads * Math.min(QUERIES, last.length) * last.length <= SCORES) last.members.push(sequence);
+    else similar.push({ members: [sequence], length });
+  }
+  return similar.flatMap(({ members, length }) => {
+    const blocks = Math.ceil(length / QUERIES);
+    const edges = Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
+    return edges.slice(1).map((to, block) => ({ sequences: members, from: edges[block], to }));
+  });
 }

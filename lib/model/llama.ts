@@ -202,7 +202,7 @@ export class CausalLM {
     return Object.fromEntries(roles.map((role) => [role, this.weight(blockWeightName(layer, role))])) as unknown as BlockWeights;
   }
 
-  private context(layout: AttentionLayout, positions: Int32Array): BlockContext {
+  private context<Layout extends AttentionLayout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {
     const { config, epsilon, turn } = this;
     return { config, layout, epsilon, turn, ...this.rotary.at(positions) };
   }
