@@ -17,6 +17,10 @@ export { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./evaluate
 export { humanAgreement, humanLabel, pandaLm, readPandaLmLabels, readPandaLmPairs } from "./evaluate/pandalm";
 export { allTasks } from "./evaluate/registry";
 export { pocketTaskNames } from "./evaluate/tasks/pocket";
+export { BENCHMARKS, benchmarkOf, type Benchmark } from "./evaluate/benchmarks";
+export { claimRows, type ClaimRow } from "./evaluate/claims";
+export { bestWeights, compareModels } from "./evaluate/comparisons";
+export { aggregateRows, relativeRows, scoreRows, type AggregateRow, type RelativeRow, type ScoreRow } from "./evaluate/score-rows";
 export { evaluateRuns, EvaluationsFailedError, type EvaluateRunsOptions, type RunScores, type RunsProgress } from "./evaluate/evaluate-runs";
 export { evaluate, TasksFailedError, type EvaluateOptions, type EvaluationProgress } from "./evaluate/evaluate";
 export type { Sample, TaskResult } from "./evaluate/results";

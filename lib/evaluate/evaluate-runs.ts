@@ -188,6 +188,7 @@ class RunsEvaluation {
     const there = await this.collect(job, failures);
     this.active.delete(job.dir);
     if (!there) this.fail(job.dir, [{ run: job.name, task: null, message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?" }]);
+    this.report();
   }
 
   /** Other processes are at the remaining runs: their results are collected, what they drop is taken over. */
@@ -218,7 +219,7 @@ class RunsEvaluation {
     const seconds = (Date.now() - this.started) / 1000;
     onProgress({
       wanted: this.byDir.size, complete: [...this.scores.keys()].filter((dir) => !this.failed.has(dir)).length, cached: this.cached, failed: this.failed.size, part,
-      etaSeconds: this.wanted > 0 && part > 0.005 && seconds > 2 ? (seconds / part) * (1 - part) : null,
+      etaSeconds: part === 1 ? 0 : part > 0.005 && seconds > 2 ? (seconds / part) * (1 - part) : null,
       active: active.map(({ run, task, tasksDone, done, total }) => ({ run, task, tasksDone, tasks, done, total })),
       failures: [...this.failures],
     });

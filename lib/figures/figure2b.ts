@@ -1,6 +1,6 @@
 import { transformWeight } from "../data/weights";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { distinct, groupBy, mean } from "./group";
+import { distinct, groupBy, mean } from "../data/group";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis, baseLayout, COLUMN_INCHES, datasetStyle, escapeText, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,

@@ -1,5 +1,5 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { groupBy } from "./group";
+import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
 import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
 

@@ -1,5 +1,5 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { distinct, groupBy, mean } from "./group";
+import { distinct, groupBy, mean } from "../data/group";
 import { panelGrid } from "./panels";
 import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT, weightLabel } from "./theme";
 

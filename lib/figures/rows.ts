@@ -11,7 +11,7 @@ import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import type { StabilityRow } from "./figure2a";
 import type { DistanceRow } from "./figure2b";
-import { mean } from "./group";
+import { mean } from "../data/group";
 import type { LengthRow } from "./length-histograms";
 import type { LossRow } from "./loss-curves";
 import type { Look } from "./theme";

@@ -8,7 +8,7 @@ import type { Tokenizer } from "../data/tokenizer";
 import type { Run } from "../runs/store";
 import { toCsv, writeWhole } from "./export";
 import type { Row } from "./figure";
-import { distinct, groupBy } from "./group";
+import { distinct, groupBy } from "../data/group";
 import { runRows } from "./rows";
 import { weightLabel } from "./theme";
 

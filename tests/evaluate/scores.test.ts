@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { transformWeight } from "../../lib/data/weights";
+import { BENCHMARKS, benchmarkOf } from "../../lib/evaluate/benchmarks";
+import { claimRows } from "../../lib/evaluate/claims";
+import { bestWeights, compareModels } from "../../lib/evaluate/comparisons";
+import type { RunScores } from "../../lib/evaluate/evaluate-runs";
+import { allTasks } from "../../lib/evaluate/registry";
+import { aggregateRows, relativeRows, scoreRows, type ScoreRow } from "../../lib/evaluate/score-rows";
+
+const near = (actual: number | null | undefined, wanted: number) => assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
+
+function row(benchmark: string, dataset: string, model: string, plw: number, score: number, standardError: number | null = 1): ScoreRow {
+  const { type, group } = BENCHMARKS.find(({ name }) => name === benchmark)!;
+  return { run: "", model, dataset, normalizer: "weights", seed: 42, plw, generationRatio: null, task: benchmark, benchmark, type, group, metric: "m", score, standardError };
+}
+
+test("Table 2: thirteen benchmarks, each a task twice; groups of four, three and six", () => {
+  const names = new Set(allTasks().map(({ name }) => name));
+  assert.deepEqual(BENCHMARKS.flatMap(({ tasks }) => tasks).filter((task) => !names.has(task)), []);
+  assert.deepEqual(["I", "II", "III"].map((group) => BENCHMARKS.filter((benchmark) => benchmark.group === group).length), [4, 3, 6]);
+  assert.equal(benchmarkOf("piqa@b281b09")!.name, "PIQA");
+  assert.equal(benchmarkOf("mine"), undefined);
+});
+
+test("score rows: the metric that stands for a task, in per cent, with the run's factors", () => {
+  const recipe = { plw: 0.1, seed: 1, normalizer: "weights", model: { name: "m" }, data: { name: "d" } };
+  const result = (task: string, metrics: Record<string, number>, standardErrors: Record<string, number | null>) => ({ task, metrics, standardErrors });
+  const scores = [{ run: { id: "r", recipe }, results: [
+    result("pocket-arc", { acc: 0.4, acc_norm: 0.5 }, { acc: 0.1, acc_norm: 0.05 }), result("pocket-wmt-en-fl", { bleu: 30 }, { bleu: 2 }), result("mine", { acc: 0.25 }, { acc: null }),
+  ] }] as unknown as RunScores[];
+  const rows = scoreRows(scores, { generationRatios: { d: 3 }, metrics: { mine: "acc" } });
+  assert.deepEqual(rows.map(({ benchmark, metric, score, standardError, group, generationRatio }) => [benchmark, metric, score, standardError, group, generationRatio]), [
+    ["ARC Challenge", "acc_norm", 50, 5, "I", 3], ["WMT14 En→Fr", "bleu", 30, 2, "III", 3], ["mine", "acc", 25, null, null, 3],
+  ]);
+  assert.throws(() => scoreRows(scores), /no metric is known to stand for mine; name one in the option metrics: acc/);
+  assert.throws(() => scoreRows(scores, { metrics: { mine: "f1" } }), /mine has no metric f1/);
+});
+
+const HAND = [
+  row("PIQA", "D", "one", 0, 50), row("PIQA", "D", "one", 1, 60), row("PIQA", "D", "two", 0, 55), row("PIQA", "D", "two", 1, 70, 3),
+  row("PandaLM", "D", "one", 0, 10), row("PandaLM", "D", "one", 1, 10), row("PandaLM", "D", "two", 0, 10), row("PandaLM", "D", "two", 1, 10),
+];
+
+test("relative scores lie between the lowest and highest of a data set and benchmark, over models; without any difference there are none", () => {
+  const relative = relativeRows(HAND);
+  assert.deepEqual(relative.map((one) => one.relative), [0, 0.5, 0.25, 1, null, null, null, null]);
+  near(relative[3].relativeStandardError, 3 / 20);
+  // another data set is another group
+  assert.deepEqual(relativeRows([...HAND, row("PIQA", "E", "one", 0, 0), row("PIQA", "E", "one", 1, 1)]).slice(0, 4).map((one) => one.relative), [0, 0.5, 0.25, 1]);
+});
+
+test("aggregates are unweighted means over models and benchmarks, their errors those of means", () => {
+  const simple = aggregateRows(HAND, "simple");
+  assert.deepEqual(simple.map(({ plw, scores }) => [plw, scores]), [[0, 4], [1, 4]]);
+  near(simple[0].mean, (50 + 55 + 10 + 10) / 4);
+  near(simple[1].standardError, Math.sqrt(1 + 9 + 1 + 1) / 4);
+  const relative = aggregateRows(HAND, "relative");
+  assert.deepEqual(relative.map(({ mean, scores }) => [mean, scores]), [[0.125, 2], [0.75, 2]]);
+  near(relative[1].standardError, Math.sqrt(1 + 9) / 20 / 2);
+  assert.equal(aggregateRows([row("PIQA", "D", "one", 0, 1, null), row("PIQA", "D", "one", 1, 2)], "simple")[0].standardError, null);
+});
+
+test("best weights: the smallest of equals, PLW 0 against it", () => {
+  const [piqa, panda] = bestWeights(HAND);
+  assert.deepEqual([piqa.benchmark, piqa.bestPlw, piqa.best, piqa.atZero, piqa.difference], ["PIQA", 1, 65, 52.5, 12.5]);
+  near(piqa.standardError, Math.hypot(Math.sqrt(10) / 2, Math.SQRT2 / 2));
+  assert.deepEqual([panda.bestPlw, panda.difference, panda.standardError], [0, 0, 0]);
+  assert.equal(bestWeights([row("PIQA", "D", "one", 1, 1)])[0].atZero, null);
+});
+
+test("models are compared pair by pair", () => {
+  assert.deepEqual(compareModels(HAND), [
+    { benchmark: "PIQA", dataset: "D", model: "two", against: "one", difference: 7.5, pairs: 2, won: 2 },
+    { benchmark: "PandaLM", dataset: "D", model: "two", against: "one", difference: 0, pairs: 2, won: 1 },
+  ]);
+});
+
+test("claims: signs, sizes and intervals of made-up scores with known trends", () => {
+  const weights = [0, 0.01, 0.1, 1];
+  const shape: Record<string, (w: number) => number> = { I: (w) => 1 - 4 * (w - 0.5) ** 2, II: (w) => w, III: (w) => w };
+  const made = BENCHMARKS.flatMap(({ name, group, type }) => ["one", "two"].flatMap((model, m) => weights.flatMap((plw) => {
+    const w = transformWeight(plw);
+    const height = type === "G_L" ? 20 : 1;
+    return [
+      row(name, "Data", model, plw, 40 + 2 * m), row(name, "DataCleaned", model, plw, 43 + 2 * m),
+      row(name, "DataShort", model, plw, 30 + 2 * m + height * shape[group](w)),
+    ];
+  })));
+  const claims = new Map(claimRows(made).map((claim) => [claim.claim, claim]));
+  const curved = claims.get("Short: group I is curved downwards")!;
+  // group I spans 2 (models) + 1, or a fraction of it: the coefficient is −4 over the span of scores
+  const span = (() => { const values = weights.map((plw) => shape.I(transformWeight(plw))); return 2 + Math.max(...values) - Math.min(...values); })();
+  near(curved.estimate, -4 / span);
+  near(curved.low, -4 / span);
+  assert.deepEqual([curved.units, curved.holds], [8, "yes"]);
+  const rises = claims.get("Short: group II rises with PLW")!;
+  near(rises.estimate, (2 / 3 + 4 * (20 / 22)) / 6 + 0); // slopes 1/3 (twice), 20/22 (four times)
+  assert.equal(rises.holds, "yes");
+  near(claims.get("Models: the second is better than the first")!.estimate, 2);
+  near(claims.get("Cleaned is better than plain data")!.estimate, 3);
+  assert.equal(claims.get("Short: translation into English shows no trend")!.holds, "no");
+  assert.equal(claims.get("Data: scores at PLW > 0 are those at 0")!.holds, "open");
+  near(claims.get("Data: scores at PLW > 0 are those at 0")!.estimate, 0);
+  near(claims.get("Short: long generation changes most")!.estimate, 20 - (4 * (span - 2) + 7) / 11);
+  // an interval holds its estimate, and is the same each time
+  for (const { estimate, low, high } of claims.values()) assert.ok(low <= estimate + 1e-9 && estimate <= high + 1e-9);
+  assert.deepEqual(claimRows(made), [...claims.values()]);
+  assert.deepEqual(claimRows(made.filter(({ dataset }) => dataset === "Data")).map(({ claim }) => claim), ["Data: scores at PLW > 0 are those at 0", "Models: the second is better than the first"]);
+});
