@@ -14,30 +14,30 @@ os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp()  # rows are read anew, as o
 import lm_eval
 import torch
 from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
 
 TASKS = {"arc_challenge": "arc/arc_challenge.yaml", "piqa": "piqa/piqa.yaml"}
 
 
 def main(model, data, task, shots, limit, batch):
     files = {path.stem: str(path) for path in sorted((Path(data) / task).glob("*.jsonl"))}
-    stock = Path(lm_eval.__file__).parent / "tasks" / TASKS[task]
-    settings = lm_eval.utils.load_yaml_config(str(stock), mode="full") if hasattr(lm_eval.utils, "load_yaml_config") else None
-    if settings is None:
-        import yaml
-        settings = yaml.safe_load(stock.read_text())
-    settings.pop("dataset_name", None)
-    settings |= {"dataset_path": "json", "dataset_kwargs": {"data_files": files}}
-    if "train" not in files:
-        settings.pop("training_split", None)
+    # the harness's own task file, with nothing changed but where its rows come from
+    lines = [
+        f"include: {Path(lm_eval.__file__).parent / 'tasks' / TASKS[task]}", f"task: local_{task}", "dataset_path: json", "dataset_name: null",
+        "dataset_kwargs:", f"  data_files: {json.dumps(files)}", "validation_split: null" if "test" in files else "training_split: null",
+    ]
+    folder = tempfile.mkdtemp()
+    (Path(folder) / "task.yaml").write_text("\n".join(lines) + "\n")
 
     started = time.perf_counter()
     harness = HFLM(pretrained=model, device="cpu", dtype="float32", batch_size=int(batch))
+    tasks = TaskManager(include_path=folder)
     loaded = time.perf_counter()
     results = lm_eval.simple_evaluate(
-        model=harness, tasks=[settings], num_fewshot=int(shots), limit=int(limit) or None, bootstrap_iters=0, log_samples=False)
+        model=harness, tasks=[f"local_{task}"], task_manager=tasks, num_fewshot=int(shots), limit=int(limit) or None, bootstrap_iters=0, log_samples=False)
     print(json.dumps({
         "seconds": time.perf_counter() - loaded, "loading": loaded - started, "threads": torch.get_num_threads(),
-        "metrics": {name: value for name, value in results["results"][settings["task"]].items() if isinstance(value, float)},
+        "metrics": {name: value for name, value in results["results"][f"local_{task}"].items() if isinstance(value, float)},
     }))
 
 

@@ -2,9 +2,9 @@
 // primer: what is common is computed once, and the rest continues from its keys and values.
 import type { KeyValueCache } from "../model/block";
 import type { LogLikelihood } from "../model/likelihood";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM, IdBatch } from "../model/llama";
 import { crossEntropy } from "../model/operations";
-import { device, kernel, tf, type Tensor } from "../model/tensorflow";
+import { kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
 export interface ScoredSequence { input: number[]; continuation: number[] }
@@ -23,8 +23,6 @@ export interface Plan { prefix: number[]; batches: Batch[] }
 
 /** Cells (rows × positions) of a pass. */
 const CELLS = 4096;
-/** Attention scores (rows × heads × queries × keys) of a pass: on a CPU they should stay in its cache. */
-const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 /** Keys and values that a batch may hold, in bytes. */
 const CACHE_BYTES = 2 ** 30;
 /** A common prefix of fewer tokens is not worth a pass of its own. */
@@ -35,7 +33,7 @@ export function planScoring(items: readonly ScoredSequence[][], model: CausalLM)
   const trunks = items.map((sequences, item) => trunksOf(sequences, item));
   const { prefix, prefixed } = sharedPrefix(trunks);
 
-  const { layers, heads, keyValueHeads, headSize } = model.config;
+  const { layers, keyValueHeads, headSize } = model.config;
   const bytesPerToken = layers * keyValueHeads * headSize * 2 * 4;
   const longest = (i: number) => Math.max(...trunks[i].map(({ ids }) => ids.length));
   const kind = (i: number) => (prefixed[i] ? 2 : 0) + (trunks[i][0].branches.length > 0 ? 1 : 0);
@@ -60,7 +58,7 @@ export function planScoring(items: readonly ScoredSequence[][], model: CausalLM)
     if (batch.prefixed && more.some(({ ids }) => length - ids.length > done)) return false;
     const cells = rows.length * (length - done);
     const cached = rows.reduce((sum, trunk) => sum + 1 + trunk.branches.length, 0);
-    return cells <= CELLS && cells * length * heads <= SCORES && cached * length * bytesPerToken <= CACHE_BYTES;
+    return cells <= CELLS && cached * length * bytesPerToken <= CACHE_BYTES;
   }
 }
 
@@ -96,15 +94,15 @@ export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, 
     if (!before && trunks.every(({ branches }) => branches.length === 0)) {
       // Padding on the right needs no mask.
       trunks.forEach((trunk, row) => ids.set(trunk.ids, row * length));
-      const { hidden } = model.inferencePass({ ids, batch: trunks.length, length });
-      addUp(model, hidden, results, trunks.flatMap(({ targets }, row) => targets.map((t) => ({ ...t, at: row * length + t.position }))));
+      const targets = trunks.flatMap((trunk, row) => trunk.targets.map((target) => ({ ...target, row, column: target.position })));
+      pass(model, { ids, batch: trunks.length, length }, {}, targets, results);
       return;
     }
     trunks.forEach((trunk, row) => ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)));
     const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
     const past = before && repeatPrefix(before, prefixLength, padding);
-    const { hidden, cache } = model.inferencePass({ ids, batch: trunks.length, length }, { padding, past });
-    addUp(model, hidden, results, trunks.flatMap((trunk, row) => trunk.targets.map((t) => ({ ...t, at: (row + 1) * length - trunk.ids.length + t.position }))));
+    const targets = trunks.flatMap((trunk, row) => trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })));
+    const cache = pass(model, { ids, batch: trunks.length, length }, { padding, past }, targets, results);
     scoreBranches(model, trunks, padding, cache, results);
   });
   return results;
@@ -115,25 +113,35 @@ function scoreBranches(model: CausalLM, trunks: Trunk[], padding: number[], cach
   const branches = trunks.flatMap((trunk, row) => trunk.branches.map((branch) => ({ ...branch, row }))).sort((a, b) => b.ids.length - a.ids.length);
   for (let start = 0; start < branches.length;) {
     const width = branches[start].ids.length;
-    const scores = model.config.heads * width * (cache[0].k.shape[2]! + width);
-    const chosen = branches.slice(start, start + Math.max(1, Math.floor(Math.min(CELLS / width, SCORES / scores))));
+    const chosen = branches.slice(start, start + Math.max(1, Math.floor(CELLS / width)));
     start += chosen.length;
     tf.tidy(() => {
       const ids = new Int32Array(chosen.length * width);
       chosen.forEach((branch, i) => ids.set(branch.ids, i * width));
       const rows = tf.tensor1d(chosen.map(({ row }) => row), "int32");
-      const { hidden } = model.inferencePass({ ids, batch: chosen.length, length: width }, {
+      pass(model, { ids, batch: chosen.length, length: width }, {
         padding: chosen.map(({ row }) => padding[row]),
         past: cache.map(({ k, v }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows) })),
-      });
-      addUp(model, hidden, results, chosen.flatMap(({ targets }, i) => targets.map((t) => ({ ...t, at: i * width + t.position }))));
+      }, chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))), results);
     });
   }
 }
 
+/** A target, and where the hidden state that predicts it stands among a pass' rows and columns. */
+type PlacedTarget = Target & { row: number; column: number };
+
+/** One pass of the model; adds the log-probabilities of its targets to the results. */
+function pass(
+  model: CausalLM, input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] }, targets: PlacedTarget[], results: Map<number, LogLikelihood[]>,
+): KeyValueCache[] {
+  const tail = Math.max(1, input.length - targets.reduce((first, { column }) => Math.min(first, column), input.length));
+  const { hidden, cache } = model.inferencePass(input, { ...options, tail });
+  if (targets.length > 0) addUp(model, hidden, results, targets.map((target) => ({ ...target, at: target.row * tail + target.column - (input.length - tail) })));
+  return cache;
+}
+
 /** Adds the log-probabilities of targets, predicted at rows `at` of `hidden`, to the results. */
 function addUp(model: CausalLM, hidden: Tensor, results: Map<number, LogLikelihood[]>, targets: (Target & { at: number })[]): void {
-  if (targets.length === 0) return;
   const places = new Map([...new Set(targets.map(({ at }) => at))].map((at, i) => [at, i]));
   const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
   const best = tf.argMax(logits, 1).dataSync<"int32">();

@@ -1,6 +1,6 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
-import type { AttentionLayout, PackedLayout } from "./layout";
+import type { AttentionLayout, DenseLayout, PackedLayout } from "./layout";
 import { attention, attentionGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "./operations";
 import { rotate, rotateGradient, type Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
@@ -41,24 +41,27 @@ function ungrouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
   return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
 }
 
-/** Queries, keys and values of each group of sequences. */
-function projectHeads(normed: Tensor, weights: BlockWeights, { config, layout, query, key, turn }: BlockContext): { q: Tensor; k: Tensor; v: Tensor }[] {
-  const q = layout.splitQueries(rotate(linear(normed, weights.q), query, turn), config.heads);
-  const k = layout.splitKeys(rotate(linear(normed, weights.k), key, turn), config.keyValueHeads);
-  const v = layout.splitKeys(linear(normed, weights.v), config.keyValueHeads);
-  return q.map((queries, g) => ({ q: grouped(queries, config), k: k[g], v: v[g] }));
-}
-
-/** Forward pass without a gradient of a single group: x (B·T, H) → y (B·T, H), and the keys and values up to here. */
-export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
-  const { config, layout } = context;
+/**
+ * Forward pass without a gradient: x (B·T, H) → y (B·T, H), and the keys and values up to here. With `last`, the context
+ * of the last positions alone, only they come out.
+ */
+export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<DenseLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
+  const { config, layout, epsilon, turn } = context;
   const [y, k, v] = tf.tidy(() => {
-    const [heads] = projectHeads(rmsNorm(x, weights.inputNorm, context.epsilon).y, weights, context);
-    const keys = past ? kernel.concat([past.k, heads.k], 2) : heads.k;
-    const values = past ? kernel.concat([past.v, heads.v], 2) : heads.v;
-    const attended = layout.joinQueries([ungrouped(attention(heads.q, keys, values, layout.masks[0]).y, config)], config.heads);
-    const middle = kernel.add(x, linear(attended, weights.o));
-    const normed = rmsNorm(middle, weights.attentionNorm, context.epsilon).y;
+    const all = rmsNorm(x, weights.inputNorm, epsilon).y;
+    const ownKeys = layout.toHeads(rotate(linear(all, weights.k), context.key, turn), config.keyValueHeads);
+    const ownValues = layout.toHeads(linear(all, weights.v), config.keyValueHeads);
+    const keys = past ? kernel.concat([past.k, ownKeys], 2) : ownKeys;
+    const values = past ? kernel.concat([past.v, ownValues], 2) : ownValues;
+
+    const wanted = (rows: Tensor) => last === context ? rows : layout.lastRows(rows, last.layout.length);
+    const queries = last.layout.splitQueries(rotate(linear(wanted(all), weights.q), last.query, turn), config.heads);
+    const [groupKeys, groupValues] = [last.layout.splitKeys(keys), last.layout.splitKeys(values)];
+    const attended = last.layout.joinQueries(queries.map((heads, g) => (
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), groupKeys[g], groupValues[g], last.layout.masks[g]).y, config))
+    )), config.heads);
+    const middle = kernel.add(wanted(x), linear(attended, weights.o));
+    const normed = rmsNorm(middle, weights.attentionNorm, epsilon).y;
     const activated = swiglu(linear(normed, weights.gate), linear(normed, weights.up)).y;
     return [kernel.add(middle, linear(activated, weights.down)), keys, values];
   });
@@ -72,13 +75,17 @@ interface Saved {
 }
 
 /** Forward pass for training: x (N, H) → y (N, H). */
-export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockContext): { y: Tensor; saved: Saved } {
+export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockContext<PackedLayout>): { y: Tensor; saved: Saved } {
   const { config, layout } = context;
   return tf.tidy(() => {
     const { y: inputNormed, scale: inputScale } = rmsNorm(x, weights.inputNorm, context.epsilon);
-    const groups = projectHeads(inputNormed, weights, context).map(({ q, k, v }, g) => {
-      const { y: attended, probabilities } = attention(q, k, v, layout.masks[g]);
-      return { q, k, v, probabilities, attended };
+    const rotated = (weight: Tensor, rotation: Rotation) => rotate(linear(inputNormed, weight), rotation, context.turn);
+    const keys = layout.splitKeys(rotated(weights.k, context.key), config.keyValueHeads);
+    const values = layout.splitKeys(linear(inputNormed, weights.v), config.keyValueHeads);
+    const groups = layout.splitQueries(rotated(weights.q, context.query), config.heads).map((heads, g) => {
+      const queries = grouped(heads, config);
+      const { y: attended, probabilities } = attention(queries, keys[g], values[g], layout.masks[g]);
+      return { q: queries, k: keys[g], v: values[g], probabilities, attended };
     });
     const attendedRows = layout.joinQueries(groups.map(({ attended }) => ungrouped(attended, config)), config.heads);
     const middle = kernel.add(x, linear(attendedRows, weights.o));

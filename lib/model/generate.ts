@@ -62,9 +62,8 @@ async function generateBatch(model: CausalLM, prompts: number[][], choose: Choos
       options.signal?.throwIfAborted();
       const past: KeyValueCache[] | undefined = cache;
       const pass = tf.tidy(() => {
-        const { hidden, cache: next } = model.inferencePass(input, { padding, past });
-        const last = Array.from({ length: input.batch }, (_, row) => (row + 1) * input.length - 1);
-        return { logits: model.project(kernel.gather(hidden, tf.tensor1d(last, "int32"))), next };
+        const { hidden, cache: next } = model.inferencePass(input, { padding, past, tail: 1 });
+        return { logits: model.project(hidden), next };
       });
       tf.dispose(past);
       cache = pass.next;

@@ -9,21 +9,8 @@ export interface AttentionLayout {
   splitQueries(rows: Tensor, heads: number): Tensor[];
   /** Queries (or what attention made of them) of each group → rows (N, heads · D). */
   joinQueries(groups: Tensor[], heads: number): Tensor;
-  /** Rows (N, heads · D) → keys or values (B, heads, S, D) of each group. */
-  splitKeys(rows: Tensor, heads: number): Tensor[];
   /** What each group adds to its scores. */
   masks: Tensor[];
-}
-
-/** B sequences of one length T, their rows one after another: a single group. */
-export function denseLayout(batch: number, length: number, mask: Tensor): AttentionLayout {
-  const split = (rows: Tensor, heads: number) => [kernel.transpose(kernel.reshape(rows, [batch, length, heads, rows.shape[1]! / heads]), [0, 2, 1, 3])];
-  return {
-    splitQueries: split,
-    joinQueries: ([group], heads) => kernel.reshape(kernel.transpose(group, [0, 2, 1, 3]), [batch * length, heads * group.shape[3]!]),
-    splitKeys: split,
-    masks: [mask],
-  };
 }
 
 /** A sequence joins a group if it is at least this share of the group's longest: smaller shares pad more, larger ones make more groups. */
@@ -32,6 +19,70 @@ const SIMILAR_LENGTH = 0.75;
 const QUERIES = device().kind === "GPU" ? 1024 : 128;
 /** Scores (sequences × heads × queries × keys) of a group: on a CPU they should stay in its cache. */
 const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
+
+/** Edges of the blocks of queries at positions 0 … length − 1. */
+function blockEdges(length: number): number[] {
+  const blocks = Math.ceil(length / QUERIES);
+  return Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
+}
+
+/**
+ * B sequences of one length T, their rows one after another, that continue `before` positions whose keys are known already.
+ * Its tensors belong to the enclosing `tf.tidy`.
+ */
+export class DenseLayout implements AttentionLayout {
+  readonly masks: Tensor[];
+  private readonly groups: { row: number; rows: number; from: number; to: number }[];
+
+  /** @param hidden (B, 1, 1, before + T), added to the scores of every query: what hides left padding */
+  constructor(private readonly batch: number, readonly length: number, private readonly before: number, heads: number, sharedHeads: number, hidden?: Tensor) {
+    const edges = blockEdges(length);
+    const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * (before + length)))));
+    this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) => (
+      edges.slice(1).map((to, block) => ({ row, rows: Math.min(rows, batch - row), from: edges[block], to }))
+    ));
+    const causal = new Map(edges.slice(1).map((to, block) => [to, causalMask(sharedHeads, to - edges[block], before + to)]));
+    this.masks = this.groups.map(({ row, rows: count, to }) => hidden
+      ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, before + to]))
+      : causal.get(to)!);
+  }
+
+  /** Rows (B·T, heads · D) → (B, heads, T, D). */
+  toHeads(rows: Tensor, heads: number): Tensor {
+    return kernel.transpose(kernel.reshape(rows, [this.batch, this.length, heads, rows.shape[1]! / heads]), [0, 2, 1, 3]);
+  }
+
+  /** Rows (B·T, H) → those of the last positions of each sequence, (B·count, H). */
+  lastRows(rows: Tensor, count: number): Tensor {
+    const size = rows.shape[1]!;
+    const whole = kernel.reshape(rows, [this.batch, this.length, size]);
+    return kernel.reshape(kernel.slice(whole, [0, this.length - count, 0], [this.batch, count, size]), [this.batch * count, size]);
+  }
+
+  splitQueries(rows: Tensor, heads: number): Tensor[] {
+    const whole = this.toHeads(rows, heads);
+    return this.cut(whole, ({ row, rows: count, from, to }) => [[row, 0, from, 0], [count, heads, to - from, whole.shape[3]!]]);
+  }
+
+  /** Keys or values (B, K, before + T, D) → those of each group. */
+  splitKeys(whole: Tensor): Tensor[] {
+    return this.cut(whole, ({ row, rows: count, to }) => [[row, 0, 0, 0], [count, whole.shape[1]!, this.before + to, whole.shape[3]!]]);
+  }
+
+  joinQueries(groups: Tensor[], heads: number): Tensor {
+    const rows = [...new Set(this.groups.map(({ row }) => row))];
+    const whole = this.joined(rows.map((row) => this.joined(groups.filter((_, g) => this.groups[g].row === row), 2)), 0);
+    return kernel.reshape(kernel.transpose(whole, [0, 2, 1, 3]), [this.batch * this.length, heads * whole.shape[3]!]);
+  }
+
+  private cut(whole: Tensor, part: (group: { row: number; rows: number; from: number; to: number }) => [number[], number[]]): Tensor[] {
+    return this.groups.length === 1 ? [whole] : this.groups.map((group) => kernel.slice(whole, ...part(group)));
+  }
+
+  private joined(parts: Tensor[], axis: number): Tensor {
+    return parts.length === 1 ? parts[0] : kernel.concat(parts, axis);
+  }
+}
 
 /** Queries at positions `from` … `to` − 1 of some sequences; their keys are those at 0 … `to` − 1. */
 interface Group { sequences: number[]; from: number; to: number }
@@ -81,6 +132,7 @@ export class PackedLayout implements AttentionLayout {
     return this.rows(kernel.gather(pieces(groups), this.indices.get(heads)!.rows), heads);
   }
 
+  /** Rows (N, heads · D) → keys or values (B, heads, S, D) of each group. */
   splitKeys(rows: Tensor, heads: number): Tensor[] {
     return this.indices.get(heads)!.keys.map((index, g) => this.cells(rows, heads, index, 0, this.groups[g].to));
   }
@@ -149,8 +201,7 @@ function groupsOf(sequences: readonly (readonly number[])[], heads: number): Gro
     else similar.push({ members: [sequence], length });
   }
   return similar.flatMap(({ members, length }) => {
-    const blocks = Math.ceil(length / QUERIES);
-    const edges = Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
+    const edges = blockEdges(length);
     return edges.slice(1).map((to, block) => ({ sequences: members, from: edges[block], to }));
   });
 }

@@ -1,7 +1,7 @@
 import { ModelError } from "../data/errors";
 import type { CausalLM } from "./llama";
 import { crossEntropy } from "./operations";
-import { kernel, tf } from "./tensorflow";
+import { tf } from "./tensorflow";
 
 export interface LogLikelihood {
   /** log p(continuation | context), natural logarithm */
@@ -18,9 +18,8 @@ export function logLikelihood(model: CausalLM, context: readonly number[], conti
   if (continuation.length === 0) return { sum: 0, isGreedy: true };
   return tf.tidy(() => {
     const input = Int32Array.from(ids.slice(0, -1)); // the last token predicts nothing
-    const { hidden } = model.inferencePass({ ids: input, batch: 1, length: input.length });
-    const rows = tf.range(context.length - 1, input.length, 1, "int32");
-    const logits = model.project(kernel.gather(hidden, rows));
+    const { hidden } = model.inferencePass({ ids: input, batch: 1, length: input.length }, { tail: continuation.length });
+    const logits = model.project(hidden);
     const labels = tf.tensor2d(continuation.flatMap((id, i) => [i, id]), [continuation.length, 2], "int32");
     const losses = crossEntropy(logits, labels).losses.dataSync<"float32">();
     const best = tf.argMax(logits, 1).dataSync<"int32">();

@@ -8,8 +8,8 @@ import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { modelDigest, readWeights, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { logLikelihood, type LogLikelihood } from "./likelihood";
-import { PackedLayout, denseLayout, type AttentionLayout } from "./layout";
-import { HIDDEN, causalMask, linear, rmsNorm, rmsNormGradient } from "./operations";
+import { DenseLayout, PackedLayout, type AttentionLayout } from "./layout";
+import { HIDDEN, linear, rmsNorm, rmsNormGradient } from "./operations";
 import { RotaryTable, halfTurn } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { kernel, tf, type Tensor } from "./tensorflow";
@@ -110,23 +110,25 @@ export class CausalLM {
 
   /**
    * Hidden states after the last norm, (B·T, H), without a gradient. Rows may be left-padded by `padding[row]` positions;
-   * with `past`, the rows continue what its keys and values hold, and the returned cache holds both.
+   * with `past`, the rows continue what its keys and values hold, and the returned cache holds both. With `tail`, only the
+   * last so many positions of each row are wanted: (B·tail, H), and the last layer computes no others.
    */
-  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
-    const { padding, past } = options;
-    const result = tf.tidy(() => {
-      const context = this.denseContext(input, padding, past);
+  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[]; tail?: number } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
+    const { padding, past, tail = input.length } = options;
+    const before = past ? past[0].k.shape[2]! : 0;
+    return tf.tidy(() => {
+      const context = this.denseContext(input.batch, input.length, before, padding);
+      const last = tail < input.length ? this.denseContext(input.batch, tail, before + input.length - tail, padding) : context;
       let x = kernel.gather(this.weight(EMBEDDING), tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
-        const pass = inferBlock(x, this.blockWeights(layer), context, past?.[layer]);
+        const pass = inferBlock(x, this.blockWeights(layer), context, past?.[layer], layer === this.config.layers - 1 ? last : context);
         x.dispose();
         x = pass.y;
         cache.push(pass.cache);
       }
       return { hidden: rmsNorm(x, this.weight(FINAL_NORM), this.epsilon).y, cache };
     });
-    return result;
   }
 
   /** Output projection: hidden states (n, H) → logits (n, V). */
@@ -207,15 +209,18 @@ export class CausalLM {
     return { config, layout, epsilon, turn, ...this.rotary.at(positions) };
   }
 
-  private denseContext({ batch, length }: IdBatch, padding?: number[], past?: KeyValueCache[]): BlockContext {
-    const before = past ? past[0].k.shape[2]! : 0;
-    const keys = before + length;
+  private denseContext(batch: number, length: number, before: number, padding?: number[]): BlockContext<DenseLayout> {
+    const { heads, keyValueHeads } = this.config;
     const positions = Int32Array.from({ length: batch * length }, (_, i) => Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)));
-    const causal = causalMask(this.config.heads / this.config.keyValueHeads, length, keys);
-    if (!padding) return this.context(denseLayout(batch, length, causal), positions);
-    const hidden = new Float32Array(batch * keys);
+    const hidden = padding && this.hiddenPadding(padding, before + length);
+    return this.context(new DenseLayout(batch, length, before, heads, heads / keyValueHeads, hidden), positions);
+  }
+
+  /** (B, 1, 1, keys): hides each row's first `padding[row]` keys. */
+  private hiddenPadding(padding: number[], keys: number): Tensor {
+    const hidden = new Float32Array(padding.length * keys);
     padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
-    return this.context(denseLayout(batch, length, kernel.add(causal, tf.tensor4d(hidden, [batch, 1, 1, keys]))), positions);
+    return tf.tensor4d(hidden, [padding.length, 1, 1, keys]);
   }
 
   /** As torch's nn.Embedding(padding_idx): the pad token's input embedding gets no gradient. */

@@ -75,6 +75,8 @@ export const kernel = {
     backend.executeSingleOutput("Transpose", [float, type("Tperm", TF_INT32)], [a, int32s(permutation)]),
   concat: (parts: Tensor[], axis: number) =>
     backend.executeSingleOutput("ConcatV2", [float, type("Tidx", TF_INT32), int("N", parts.length)], [...parts, constant(axis)]),
+  slice: (a: Tensor, begin: number[], size: number[]) =>
+    backend.executeSingleOutput("Slice", [float, type("Index", TF_INT32)], [a, int32s(begin), int32s(size)]),
   split: (a: Tensor, sizes: number[], axis: number) =>
     backend.executeMultipleOutputs("SplitV", [float, type("Tlen", TF_INT32), int("num_split", sizes.length)],
       [a, int32s(sizes), constant(axis)], sizes.length),
