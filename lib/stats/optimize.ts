@@ -18,10 +18,11 @@ const ACCEPTABLE_GRADIENT = 1e-4;
  * BFGS with a backtracking line search (Nocedal & Wright 2006, chapters 3 and 6), then Newton steps on differences of
  * the gradient while they are safe: the Hessian positive definite and the value not rising.
  *
- * @param tolerance of the largest absolute component of the gradient
+ * Tolerances are of the largest absolute component of the gradient: `rough` where Newton takes over, which matters
+ * only along boundaries, where Newton stops at once.
  */
-export function minimize(objective: Objective, start: readonly number[], { tolerance = 1e-8, maxIterations = 400 } = {}): Minimum {
-  return newton(objective, quasiNewton(objective, start, Math.max(tolerance, 1e-6), maxIterations), tolerance);
+export function minimize(objective: Objective, start: readonly number[], { tolerance = 1e-8, rough = 1e-6, maxIterations = 400 } = {}): Minimum {
+  return newton(objective, quasiNewton(objective, start, rough, maxIterations), tolerance);
 }
 
 function quasiNewton(objective: Objective, start: readonly number[], tolerance: number, maxIterations: number): Minimum {
