@@ -1,0 +1,121 @@
+// Panels of scores by weight, in which a line is a data set: what Figures 1, 4, 5 and 6 are made of.
+import { distinct, groupBy, mean } from "../data/group";
+import { transformWeight } from "../data/weights";
+import { combinedError, type ScoreRow } from "../evaluate/score-rows";
+import type { Layout, Row, Trace } from "./figure";
+import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
+
+/** One weight's score of one data set, and its standard error where it has one. */
+export interface ScorePoint { plw: number; mean: number; standardError: number | null }
+
+export interface ScorePanel {
+  title: string;
+  /** of the vertical axis */
+  measure: string;
+  lines: { dataset: string; points: ScorePoint[] }[];
+  /** thin lines behind, such as single benchmarks */
+  background?: ScorePoint[][];
+  range?: [number, number];
+}
+
+const FAINT = "#C4C4C4";
+/** Data sets stand this far apart on the axis of transformed weights, so that their error bars do not cover each other. */
+const DODGE = 0.007;
+
+/** Plotly's traces and layout for panels at page width, with one legend of data sets above. */
+export function drawScorePanels(panels: readonly ScorePanel[], look: Look, columns: number): { data: Trace[]; layout: Layout } {
+  const datasets = look.datasets.filter((name) => panels.some(({ lines }) => lines.some(({ dataset }) => dataset === name)));
+  const plws = distinct(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ plw }) => plw))));
+  const width = Math.round(PAGE_INCHES * 144);
+  const sides = { l: 66, r: 10 };
+  // Plotly makes no legend wider than the plot area.
+  const margin = { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 };
+  const rows = Math.max(1, Math.ceil(panels.length / columns));
+  const height = margin.t + margin.b + rows * 200 + (rows - 1) * 72;
+  const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 } });
+
+  const axes: Layout = {};
+  const data: Trace[] = datasets.map((name) => legendEntry(name, look));
+  for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
+    const place = grid[i];
+    axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.yaxis] = { ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6, ...(range && { range }) };
+    data.push(...background.map((points) => backgroundLine(points, place)));
+    for (const { dataset, points } of lines) {
+      const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * (lines.length > 1 ? DODGE : 0);
+      data.push(line(dataset, points, shift, place, look));
+    }
+  }
+  return {
+    data,
+    layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
+      ...axes, ...topLegends([datasets], { width, height }, SMALL), margin, showlegend: true,
+      annotations: panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top)),
+    }),
+  };
+}
+
+/** The plotted numbers; `part` names a panel. */
+export function panelRows(panels: readonly ScorePanel[]): Row[] {
+  return panels.flatMap(({ title, lines }) => lines.flatMap(({ dataset, points }) => points.map(({ plw, mean, standardError }) => (
+    { part: title, dataset, plw, transformedPlw: transformWeight(plw), mean, standardError }
+  ))));
+}
+
+/** A line a data set: the mean over all else that the rows differ in, models and seeds. */
+export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePanel["lines"] {
+  const groups = groupBy(rows, ({ dataset }) => dataset);
+  return look.datasets.flatMap((dataset) => {
+    const own = groups.get(dataset);
+    return own ? [{ dataset, points: pointsByWeight(own.map(({ plw, score, standardError }) => ({ plw, value: score, error: standardError }))) }] : [];
+  });
+}
+
+/** Means by weight, in rising order, with the standard errors of means of independent numbers. */
+export function pointsByWeight(values: readonly { plw: number; value: number; error: number | null }[]): ScorePoint[] {
+  return [...groupBy(values, ({ plw }) => String(plw)).values()].map((group) => ({
+    plw: group[0].plw, mean: mean(group.map(({ value }) => value)), standardError: combinedError(group.map(({ error }) => error)),
+  })).sort((a, b) => a.plw - b.plw);
+}
+
+function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
+  const { color, symbol } = datasetStyle(look, dataset);
+  return {
+    type: "scatter", mode: "lines+markers", xaxis: x, yaxis: y, name: escapeText(dataset), showlegend: false,
+    x: points.map(({ plw }) => transformWeight(plw) + shift), y: points.map(({ mean }) => mean),
+    error_y: { type: "data", array: points.map(({ standardError }) => standardError ?? 0), color, thickness: 1.2, width: 2 },
+    line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
+    text: points.map(({ plw }) => `PLW ${plw}`), hoverinfo: "text+y+name",
+  };
+}
+
+function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
+  return {
+    type: "scatter", mode: "lines", xaxis: x, yaxis: y, showlegend: false, hoverinfo: "skip", name: "single benchmarks",
+    x: points.map(({ plw }) => transformWeight(plw)), y: points.map(({ mean }) => mean), line: { color: FAINT, width: 1.2 },
+  };
+}
+
+function legendEntry(dataset: string, look: Look): Trace {
+  const { color, symbol } = datasetStyle(look, dataset);
+  return {
+    type: "scatter", mode: "lines+markers", name: escapeText(dataset), x: [null], y: [null],
+    line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
+  };
+}
+
+/** What the captions of all score figures say of averages and error bars. */
+export function averagesInWords(rows: readonly ScoreRow[]): string {
+  const count = (name: string, values: unknown[]): string[] => (distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : []);
+  const over = [...count("models", rows.map(({ model }) => model)), ...count("seeds", rows.map(({ seed }) => seed))];
+  const pocket = rows.every(({ task }) => task.startsWith("pocket-")) ? "The benchmarks are the pocket counterparts of those named. " : "";
+  return `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error over the benchmarks' items, scores taken as independent; `
+    + `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`;
+}
+
+/** The rows of one normalizer. */
+export function ofNormalizer(rows: readonly ScoreRow[], normalizer: string | undefined): ScoreRow[] {
+  const chosen = normalizer ?? rows[0]?.normalizer;
+  return rows.filter((row) => row.normalizer === chosen);
+}
