@@ -113,7 +113,7 @@ export function checkRank({ names, matrix, terms }: Pick<Design, "names" | "matr
     }
     const length = Math.sqrt(dot(rest, rest));
     const size = Math.sqrt(dot(column, column));
-    if (length <= 1e-9 * size || size === 0) {
+    if (length <= 1e-7 * size || size === 0) {
       const others = names.filter((_, c) => c < j && Math.abs(combinations[j][c]) * Math.sqrt(dot(columns[c], columns[c])) > 1e-6 * size);
       const term = terms.find((one) => one.columns.includes(j))!;
       const column = term.polynomial?.column ?? term.label;

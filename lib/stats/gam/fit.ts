@@ -33,6 +33,8 @@ export interface GamPrediction {
 export interface GamSmooth {
   term: string;
   columns: string[];
+  /** of the data, one a column */
+  ranges: { min: number; max: number }[];
   /** effective degrees of freedom */
   edf: number;
   /** those of the test, tr(2F - FF) */
@@ -130,6 +132,10 @@ export function fitGam(rows: readonly DataRow[], { formula: text = PAPER_GAM, me
     const referenceDf = Math.min(to - from, edfs.reduce((sum, value, i) => (i >= from && i < to ? sum + 2 * value - twice[i][i] : sum), 0));
     return {
       term: smooth.term.label, columns: smooth.term.columns,
+      ranges: smooth.term.columns.map((column) => {
+        const values = numericColumn(rows, column);
+        return { min: Math.min(...values), max: Math.max(...values) };
+      }),
       edf: edfs.slice(from, to).reduce((sum, value) => sum + value, 0), referenceDf,
       ...testSmooth(smooth, own, part, referenceDf, n - edf),
       smoothingParameters: smooth.penalties.map(() => Math.exp(search.x[parameter++])),
