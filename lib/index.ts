@@ -26,6 +26,7 @@ export { evaluate, TasksFailedError, type EvaluateOptions, type EvaluationProgre
 export type { Sample, TaskResult } from "./evaluate/results";
 export type { GenerationTask, MultipleChoiceTask, PromptFormat, Task } from "./evaluate/task";
 export { winRate, type WinRate } from "./evaluate/win-rate";
+export * from "./figures/claims-table";
 export * from "./figures/datasets";
 export * from "./figures/export";
 export type { Figure, Row } from "./figures/figure";

@@ -171,6 +171,24 @@ test("an interrupted task continues to the same result", async () => {
   assert.equal(existsSync(partial), false);
 });
 
+test("the six translation directions: one file of rows serves both, validation before test, each language by its name", async () => {
+  const dir = temporaryFolder();
+  const names: Record<string, string> = { en: "English", fr: "French", de: "German", ro: "Romanian" };
+  const tasks = [["wmt14", "fr"], ["wmt16", "de"], ["wmt16", "ro"]].flatMap(([year, other]) => {
+    const folder = join(dir, `${year}-${other}-en`);
+    mkdirSync(folder);
+    for (const split of ["validation", "test"]) {
+      writeFileSync(join(folder, `${split}.jsonl`), `${JSON.stringify({ translation: { en: `one ${split}`, [other]: `un ${split}` } })}\n`);
+    }
+    return [{ name: `${year}-en-${other}`, from: "en", to: other, text: "one" }, { name: `${year}-${other}-en`, from: other, to: "en", text: "un" }];
+  });
+  const results = await evaluate(model, tasks.map(({ name }) => name), { dataDir: dir, maxNewTokens: 2 });
+  assert.deepEqual(results.map(({ task, samples }) => [task, samples.map(({ requests }) => requests[0].context)]), tasks.map(({ name, from, to, text }) => [
+    name, ["validation", "test"].map((split) => `${names[from]} phrase: ${text} ${split}\n${names[to]} phrase:`),
+  ]));
+  assert.deepEqual(Object.keys(results[0].metrics).sort(), ["bleu", "chrf", "ter"]);
+});
+
 test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept with what was compared", async () => {
   const dir = temporaryFolder();
   for (const task of ["alpaca_eval", "pandalm"]) mkdirSync(join(dir, task));

@@ -1,4 +1,4 @@
-// The first three notebooks in a real JupyterLab, on a study of four runs.
+// The first four notebooks in a real JupyterLab, on a study of four runs.
 // PROMPTLOSS_SCREENSHOTS=<folder> keeps pictures.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { ROOT } from "./client";
 import { Lab, labMissing, type NotebookPage } from "./lab";
 
 const options = { skip: labMissing() };
-const NAMES = ["00-start-here", "01-datasets", "02-sweep"];
+const NAMES = ["00-start-here", "01-datasets", "02-sweep", "03-benchmarks"];
 const work = mkdtempSync(join(tmpdir(), "promptloss-notebooks-"));
 let lab: Lab;
 let study: string;
@@ -89,5 +89,14 @@ test("01: Table 1 names every data set, the histograms have traces", options, as
   assert.ok(await table.locator("tbody tr").count() > 1);
   for (const dataset of ["TinyData", "TinyDataShort"]) assert.ok(await table.getByText(dataset, { exact: true }).count() > 0, await table.innerText());
   assert.ok(await notebook.output(find("01-datasets", "lengthHistograms(")).locator(".js-plotly-plot .trace").count() > 0);
+  await notebook.close();
+});
+
+test("03: every run is scored on thirteen benchmarks, the figures have traces", options, async () => {
+  const notebook = await runWhole("03-benchmarks");
+  assert.match(await notebook.output(find("03-benchmarks", "await evaluateRuns(runs, tasks")).innerText(), /4 of 4 runs evaluated/);
+  assert.ok(await notebook.output(find("03-benchmarks", "figure1(")).locator(".js-plotly-plot .scatterlayer .trace").count() > 0);
+  assert.equal(await notebook.output(find("03-benchmarks", "figure6(")).locator(".js-plotly-plot .subplot").count(), 8);
+  assert.ok(await notebook.output(find("03-benchmarks", "claimsTable(")).locator("tbody tr").count() > 3);
   await notebook.close();
 });

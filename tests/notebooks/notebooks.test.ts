@@ -80,7 +80,7 @@ test("every figure has traces, a static picture and its words; every table has r
       }
     }
   }
-  assert.equal(figures, 5, "loss curves in 00 and 02, lengths in 01, Figures 2a and 2b in 05");
+  assert.equal(figures, 9, "loss curves in 00 and 02, lengths in 01, Figures 1, 4, 5 and 6 in 03, 2a and 2b in 05");
 });
 
 test("the tables and figures are about this study", () => {
@@ -88,13 +88,15 @@ test("the tables and figures are about this study", () => {
   assert.match(html("01"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);
   assert.match(html("00"), /2 of 2 runs/);
   assert.match(html("02"), /4 of 4 runs/);
+  assert.match(html("03"), /4 of 4 runs evaluated/);
+  assert.match(html("03"), /TinyDataShort[^]*Short: group I peaks at small weights/);
   assert.match(html("05"), /4 of 4 runs \(4 were there\)/);
 });
 
 test("figures and tables are exported", () => {
   const figures = join(folder, "out", "figures");
-  for (const name of ["loss-curves", "length-histograms", "figure2a", "figure2b"]) {
+  for (const name of ["loss-curves", "length-histograms", "figure1", "figure2a", "figure2b", "figure4", "figure5", "figure6"]) {
     for (const extension of ["pdf", "svg", "png", "csv"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)), `${name}.${extension}`);
   }
-  for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `table1.${extension}`)));
+  for (const name of ["table1", "claims"]) for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)));
 });
