@@ -96,8 +96,8 @@ class RunsEvaluation {
   }
 
   async run(): Promise<RunScores[]> {
-    const { signal, onFailure, dataDir, limit, fewShot, maxNewTokens, format, template } = this.options;
-    const options = { dataDir, limit, fewShot, maxNewTokens, format, template };
+    const { signal, onFailure, dataDir, limit, fewShot, maxNewTokens, format, template, heldout } = this.options;
+    const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout };
     for (const [dir, run] of this.byDir) {
       signal?.throwIfAborted();
       const job = { dir, name: run.name, tasks: this.tasks.map(({ name }) => name), options };

@@ -9,6 +9,7 @@ import { Journal } from "./journal";
 import type { Memo } from "./memo";
 import { prepareChoices, scoreChoices } from "./multiple-choice";
 import type { TaskOptions } from "./options";
+import { ownRows } from "./own-rows";
 import { prepareTask, type PreparedTask } from "./prepare";
 import { DATA_DIR } from "./registry";
 import type { TaskResult, TaskSettings } from "./results";
@@ -49,7 +50,7 @@ export async function evaluateTask(subject: Subject, task: Task, options: TaskOp
   }
   const items = (prepared as PreparedTask<GenerationQuestion>).items();
   const prompts = await memo.once(key, () => preparePrompts(subject.model(), task, items, settings.maxNewTokens!, signal));
-  return compute<GeneratedText>(wanted, signal, report, (work) => generateAnswers(subject.model(), task, prompts, settings.maxNewTokens!, work));
+  return compute<GeneratedText>(wanted, signal, report, (work) => generateAnswers(subject.model(), task, prompts, work));
 }
 
 async function want(subject: Subject, task: Task, options: TaskOptions, memo: Memo): Promise<Wanted<ChoiceQuestion | GenerationQuestion>> {
@@ -57,9 +58,11 @@ async function want(subject: Subject, task: Task, options: TaskOptions, memo: Me
   const style: PromptStyle = { format, template: checkTemplate(options.template ?? subject.template) };
   const dataDir = fromRoot(options.dataDir ?? DATA_DIR);
   const judge = task.kind === "generation" ? task.judge?.() : undefined;
-  const templated = format === "instruction" || judge !== undefined;
-  const prepared = await memo.once(JSON.stringify(["rows", task.name, style, shots, limit, dataDir]), () => (
-    prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), { dataDir, shots, limit })));
+  const templated = format === "instruction" || judge !== undefined || typeof task.data.items === "string";
+  const { items } = task.data;
+  const splits = typeof items === "string" ? await ownRows(task.name, items, subject, options.heldout, memo) : items;
+  const prepared = await memo.once(JSON.stringify(["rows", task.name, style, shots, limit, dataDir, splits]), () => (
+    prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), { splits, dataDir, shots, limit })));
   const settings: TaskSettings = {
     task: task.name, version: task.version, harness: task.harness, shots, limit, format,
     template: templated ? style.template.name : null, judge: judge?.name ?? null,

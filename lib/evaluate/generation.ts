@@ -1,3 +1,5 @@
+import { tokenLength } from "../data/statistics";
+import type { Tokenizer } from "../data/tokenizer";
 import type { CausalLM } from "../model/llama";
 import { cutAtStops, stopsWhen } from "./answer";
 import { EvaluationError } from "./errors";
@@ -18,47 +20,56 @@ export interface PreparedPrompts {
   items: PreparedItem<GenerationQuestion>[];
   /** token ids, one prompt an item */
   prompts: number[][];
+  /** new tokens that an item's answer may have at most */
+  limits: number[];
   batches: { items: number[] }[];
   truncatedRequests: number;
 }
 
 /**
- * Tokens and batches of every prompt, cut on the left so that `maxNewTokens` fit behind them.
+ * Tokens and batches of every prompt, cut on the left so that the answer's tokens fit behind them.
  * @throws {EvaluationError} when no room for a prompt is left
  */
 export async function preparePrompts(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, signal?: AbortSignal): Promise<PreparedPrompts> {
   const { maxPositions, layers, keyValueHeads, headSize } = model.config;
-  const room = maxPositions - maxNewTokens;
-  if (room <= 0) {
-    throw new EvaluationError(`${task.name}: ${maxNewTokens} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`);
-  }
   const tokenizer = model.needTokenizer();
   const prompts: number[][] = [];
+  const limits: number[] = [];
   let truncatedRequests = 0;
   for (const { shots, question } of items) {
     await pause(signal);
+    const limit = Math.min(maxNewTokens, longestAnswer(task, question, tokenizer));
+    const room = maxPositions - limit;
+    if (room <= 0) {
+      throw new EvaluationError(`${task.name}: ${limit} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`);
+    }
     const ids = tokenizer.encode(shots + question.prompt);
     if (ids.length > room) truncatedRequests++;
     prompts.push(ids.slice(-room));
+    limits.push(limit);
   }
 
   const tokenBytes = layers * keyValueHeads * headSize * 2 * 4;
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length || a - b);
   const batches: { items: number[] }[] = [];
   for (let start = 0; start < order.length;) {
-    const bytes = (prompts[order[start]].length + maxNewTokens) * tokenBytes;
+    const bytes = (prompts[order[start]].length + Math.max(...limits)) * tokenBytes;
     const rows = Math.max(1, Math.min(BATCH, Math.floor(CACHE_BYTES / bytes)));
     batches.push({ items: order.slice(start, start + rows) });
     start += rows;
   }
-  return { items, prompts, batches, truncatedRequests };
+  return { items, prompts, limits, batches, truncatedRequests };
+}
+
+function longestAnswer({ beyondReference }: GenerationTask, { references }: GenerationQuestion, tokenizer: Tokenizer): number {
+  return beyondReference === undefined ? Infinity : tokenLength(references[0], tokenizer) + 1 + beyondReference;
 }
 
 /** Continues every prompt greedily, and scores the answers. */
-export async function generateAnswers(model: CausalLM, task: GenerationTask, { items, prompts, batches, truncatedRequests }: PreparedPrompts, maxNewTokens: number, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
+export async function generateAnswers(model: CausalLM, task: GenerationTask, { items, prompts, limits, batches, truncatedRequests }: PreparedPrompts, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
   const stopWhen = stopsWhen(model.needTokenizer(), task.stops);
   await workThrough(batches, work, async ({ items: rows }) => {
-    const generations = await model.generate(rows.map((row) => prompts[row]), { maxNewTokens, batchSize: rows.length, stopWhen, signal: work.signal });
+    const generations = await model.generate(rows.map((row) => prompts[row]), { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal });
     return rows.map((row, i): [number, GeneratedText] => [row, { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish }]);
   });
 

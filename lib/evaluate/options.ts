@@ -17,6 +17,8 @@ export interface TaskOptions {
   format?: PromptFormat;
   /** of format "instruction" and of judged tasks; default: the run's own, or Alpaca's */
   template?: PromptTemplate;
+  /** by data set, a file in Alpaca's format with rows that its runs were not trained on, for `memorization-heldout`; see `heldoutFiles` */
+  heldout?: Readonly<Record<string, string>>;
   /** of Alpaca Eval and PandaLM; default: the endpoint that the environment names, see `openAiJudge` */
   judge?: Judge;
 }

@@ -6,6 +6,7 @@ import type { Judge } from "./judge";
 import { pandaLm } from "./pandalm";
 import { asInPaper, type Task } from "./task";
 import { arcChallenge } from "./tasks/arc-challenge";
+import { memorization, memorizationHeldout } from "./tasks/memorization";
 import { piqa } from "./tasks/piqa";
 import { pocketTasks } from "./tasks/pocket";
 import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, truthfulQaMc2InPaper } from "./tasks/truthfulqa";
@@ -26,7 +27,7 @@ export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir
     arcChallenge, piqa, truthfulQaMc1, truthfulQaMc2, winogrande, truthfulQaGen, ...wmtTasks,
     alpacaEval(judged), pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
     asInPaper(arcChallenge, "0"), asInPaper(piqa, "0"), truthfulQaMc1InPaper, truthfulQaMc2InPaper, asInPaper(winogrande, "0"),
-    ...pocketTasks(),
+    ...pocketTasks(), memorization, memorizationHeldout,
   ];
 }
 

@@ -16,7 +16,7 @@ export interface Rows {
 
 /**
  * Reads a split: `<path>.jsonl`, `.json` (an array), `.parquet`, or Hugging Face's shards `<path>-00000-of-00002.parquet`.
- * `candidates` are tried in order, paths without extension.
+ * `candidates` are tried in order, paths with or without extension.
  * @throws {DataError} naming what was looked for, or the file and line that cannot be read
  */
 export async function readRows(candidates: readonly string[]): Promise<Rows> {
@@ -37,6 +37,7 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
 }
 
 function splitFiles(path: string): string[] {
+  if (/\.(jsonl?|parquet)$/.test(path) && existsSync(path)) return [path];
   for (const extension of [".jsonl", ".json", ".parquet"]) if (existsSync(path + extension)) return [path + extension];
   const folder = dirname(path);
   if (!existsSync(folder)) return [];

@@ -13,6 +13,8 @@ export interface Subject {
   scores?: { folder: string; weights: string };
   /** models of the same tokens get the same requests; all of those that share a memo, unless they say otherwise */
   tokens: string;
+  /** what the model came from */
+  run?: Run;
 }
 
 /** @throws {RunFailedError | EvaluationError} for a run without usable weights */
@@ -27,5 +29,6 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
     template: run.recipe.template,
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },
     tokens: run.recipe.tokenizer.digest,
+    run,
   };
 }

@@ -1,4 +1,5 @@
 import type { PromptTemplate } from "../data/template";
+import type { Item } from "./few-shot";
 import type { Fields } from "./fields";
 import type { Judge, Judgement } from "./judge";
 
@@ -24,12 +25,14 @@ export interface TaskAbout {
   /** examples before the question, unless the caller says otherwise */
   shots: number;
   data: TaskData;
+  /** which items to evaluate, in which order; default: all, as they are */
+  choose?: <Q extends Question>(items: readonly Item<Q>[]) => Item<Q>[];
 }
 
 /** Files without extension, relative to the data folder or absolute; where several are named, the first that exists is read. */
 export interface TaskData {
-  /** splits to evaluate, joined in this order */
-  items: string[][];
+  /** splits to evaluate, joined in this order; or rows in Alpaca's format that depend on the run, see {@link OwnRows} */
+  items: string[][] | OwnRows;
   /** the split that shots are drawn from */
   shots: string[];
   /** whether the harness may meet the evaluated row among the shots: it draws one more and drops it */
@@ -37,6 +40,9 @@ export interface TaskData {
   /** other files that scores depend on, absolute, and what to do where one is missing */
   others?: { file: string; advice: string }[];
 }
+
+/** The rows that a run was trained on, or held-out ones: those that the option `heldout` names for its data set. */
+export type OwnRows = "training" | "held-out";
 
 export interface Question {
   /** the row with its right answer, as a shot shows it */
@@ -94,6 +100,8 @@ export interface GenerationTask extends TaskAbout {
   question(row: Fields, style: PromptStyle): GenerationQuestion;
   /** where answers are compared by a judge; the question is then always put in the model's own template. @throws {EvaluationError} where there is none */
   judge?: () => Judge;
+  /** an answer gets at most so many tokens more than the first reference with its end-of-sequence token has; `maxNewTokens` still holds */
+  beyondReference?: number;
   score(answers: Answer[], context: { signal?: AbortSignal }): Scores | Promise<Scores>;
 }
 

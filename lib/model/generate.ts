@@ -5,7 +5,8 @@ import type { CausalLM, IdBatch } from "./llama";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
 export interface GenerationOptions {
-  maxNewTokens: number;
+  /** of all prompts, or one number a prompt */
+  maxNewTokens: number | readonly number[];
   /** 0 (default): the most likely token; above 0: sampled from softmax(logits / temperature) */
   temperature?: number;
   /** Sample among the smallest set of tokens whose probabilities reach this sum; default 1. */
@@ -31,7 +32,10 @@ export interface Generation {
 /** Continues prompts of token ids with a key-value cache, in batches of similar length; results in the prompts' order. */
 export async function generate(model: CausalLM, prompts: readonly number[][], options: GenerationOptions): Promise<Generation[]> {
   const { maxNewTokens, batchSize = 32, temperature = 0, topP = 1 } = options;
-  if (!Number.isInteger(maxNewTokens) || maxNewTokens < 0) throw new ModelError(`maxNewTokens must be a whole number, not ${maxNewTokens}.`);
+  const limits = typeof maxNewTokens === "number" ? prompts.map(() => maxNewTokens) : maxNewTokens;
+  if (limits.length !== prompts.length) throw new ModelError(`maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts.`);
+  const impossible = limits.find((limit) => !Number.isInteger(limit) || limit < 0);
+  if (impossible !== undefined) throw new ModelError(`maxNewTokens must be a whole number, not ${impossible}.`);
   if (!(temperature >= 0) || !(topP > 0 && topP <= 1)) throw new ModelError(`temperature must be at least 0 and topP in (0, 1], not ${temperature} and ${topP}.`);
   for (const prompt of prompts) model.checkIds(prompt);
   const results = new Array<Generation>(prompts.length);
@@ -39,7 +43,7 @@ export async function generate(model: CausalLM, prompts: readonly number[][], op
   for (let start = 0; start < order.length; start += batchSize) {
     const rows = order.slice(start, start + batchSize);
     const choosers = rows.map((row) => chooser(temperature, topP, seededRandom(options.seed ?? 0, row)));
-    const generated = await generateBatch(model, rows.map((row) => prompts[row]), choosers, options);
+    const generated = await generateBatch(model, rows.map((row) => prompts[row]), rows.map((row) => limits[row]), choosers, options);
     rows.forEach((row, i) => { results[row] = generated[i]; });
   }
   return results;
@@ -47,17 +51,17 @@ export async function generate(model: CausalLM, prompts: readonly number[][], op
 
 type Choose = (logits: Float32Array) => number;
 
-async function generateBatch(model: CausalLM, prompts: number[][], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
+async function generateBatch(model: CausalLM, prompts: number[][], limits: number[], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
   const stopId = options.stopId ?? model.tokenizer?.eosId;
   const { vocabularySize, maxPositions } = model.config;
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
   const length = Math.max(...prompts.map((prompt) => prompt.length));
-  let alive = prompts.map((_, i) => i);
-  let padding = prompts.map((prompt) => length - prompt.length);
+  let alive = prompts.map((_, i) => i).filter((row) => limits[row] > 0);
+  let padding = alive.map((row) => length - prompts[row].length);
   let cache: KeyValueCache[] | undefined;
-  let input = leftPadded(prompts, length);
+  let input = leftPadded(alive.map((row) => prompts[row]), length);
   try {
-    for (let step = 0; step < options.maxNewTokens && alive.length > 0; step++) {
+    while (alive.length > 0) {
       await new Promise(setImmediate); // lets an interrupt through
       options.signal?.throwIfAborted();
       const past: KeyValueCache[] | undefined = cache;
@@ -75,7 +79,7 @@ async function generateBatch(model: CausalLM, prompts: number[][], choose: Choos
         const id = choose[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
         generations[row].ids.push(id);
         if (id === stopId || options.stopWhen?.(generations[row].ids)) generations[row].finish = "stop";
-        else if (prompts[row].length + generations[row].ids.length < maxPositions) going.push(i);
+        else if (generations[row].ids.length < limits[row] && prompts[row].length + generations[row].ids.length < maxPositions) going.push(i);
       });
       if (going.length < alive.length && going.length > 0) cache = keepRows(cache, going);
       alive = going.map((i) => alive[i]);

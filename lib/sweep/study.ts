@@ -7,10 +7,11 @@ import { checkNormalizer, type Normalizer } from "../data/normalizers";
 import { parseJson } from "../data/read-json";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
 import { PAPER_WEIGHTS, checkPromptLossWeight } from "../data/weights";
-import { sourceExamples, type DatasetSource } from "../runs/datasets";
+import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/datasets";
+import { DigestCache } from "../runs/digests";
 import { ALPACA_HYPERPARAMETERS, checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { RunSpec } from "../runs/job";
-import { fromRoot } from "../runs/paths";
+import { fromRoot, storePath } from "../runs/paths";
 
 /**
  * A study: every model is trained on every dataset with every weight, normalizer and seed. Plain data, so a
@@ -21,6 +22,8 @@ export interface Study {
   /** Hugging Face directories by name, absolute */
   models: Record<string, string>;
   datasets: Record<string, DatasetSource>;
+  /** rows in Alpaca's format that no run is trained on, absolute: the control of memorization */
+  heldout?: string;
   weights: number[];
   normalizers: Normalizer[];
   seeds: number[];
@@ -31,7 +34,7 @@ export interface Study {
   threads?: number;
 }
 
-const FIELDS = ["name", "description", "models", "datasets", "tokenizer", "weights", "normalizers", "seeds", "truncation", "template", "hyperparameters", "threads"];
+const FIELDS = ["name", "description", "models", "datasets", "heldout", "tokenizer", "weights", "normalizers", "seeds", "truncation", "template", "hyperparameters", "threads"];
 
 /** The study file a session works on: the one given, or `PROMPTLOSS_STUDY`, or the pocket study. */
 export function studyPath(path?: string): string {
@@ -73,6 +76,7 @@ export function parseStudy(json: unknown, where: string): Study {
     name: check("name", () => text(object.name)) ?? "",
     models,
     datasets,
+    ...(object.heldout !== undefined && { heldout: check("heldout", () => existing(text(object.heldout))) }),
     weights: check("weights", () => object.weights === undefined || object.weights === "paper"
       ? [...PAPER_WEIGHTS]
       : list(object.weights).map(checkPromptLossWeight)) ?? [],
@@ -107,6 +111,21 @@ export function wantedRuns(study: Study): RunSpec[] {
             model: { name: modelName, dir }, dataset: { name: datasetName, source },
             plw, normalizer, seed, truncation, template, hyperparameters, threads,
           }))))));
+}
+
+/**
+ * For each data set of a study a file with its held-out rows, which went through the same transforms; empty for a study without.
+ * @param store where transformed rows are kept; default `PROMPTLOSS_RUNS`, or `runs`
+ * @throws {DataError} for bad rows, or a transform that is not possible with these
+ */
+export function heldoutFiles({ heldout, datasets }: Study, store?: string): Record<string, string> {
+  if (heldout === undefined) return {};
+  const root = storePath(store);
+  const cache = new DigestCache(root);
+  const replaced = (source: DatasetSource): DatasetSource => ("from" in source ? { ...source, from: replaced(source.from) } : { path: heldout });
+  const files = Object.entries(datasets).map(([name, source]) => [name, resolveDataset(replaced(source), root, cache).file]);
+  cache.save();
+  return Object.fromEntries(files) as Record<string, string>;
 }
 
 function readDatasets(listed: [string, unknown][], tokenizer: string, problems: string[]): Record<string, DatasetSource> {

@@ -33,7 +33,7 @@ test("benchmarks are saved where evaluate looks for them", () => {
   const places = DATASETS.flatMap(({ files }) => files.map(({ saveAs }) => saveAs.replace(/(-00000-of-00001)?\.\w+$/, "")));
   for (const name of ["arc_challenge", "piqa", "truthfulqa_mc2", "truthfulqa_gen", "winogrande", "wmt14-en-fr", "wmt14-fr-en", "wmt16-en-de", "wmt16-de-en", "wmt16-en-ro", "wmt16-ro-en"]) {
     const task = allTasks().find((known) => known.name === name)!;
-    const needed = [...task.data.items, ...(task.shots > 0 ? [task.data.shots] : [])];
+    const needed = [...task.data.items as string[][], ...(task.shots > 0 ? [task.data.shots] : [])];
     for (const candidates of needed) assert.ok(candidates.some((path) => places.includes(path)), `${name}: none of ${candidates.join(", ")}`);
   }
 });

@@ -61,7 +61,7 @@ for (const [name, task, shots, scored] of CHOICES) {
     const { docs, aggregates } = readGolden(name);
     const [choice] = findTasks([task]) as MultipleChoiceTask[];
     const dataDir = dataFolder();
-    const prepared = await prepareTask(choice, (row) => choice.question(row, { format: "harness", template: ALPACA_TEMPLATE }), { dataDir, shots, limit: null });
+    const prepared = await prepareTask(choice, (row) => choice.question(row, { format: "harness", template: ALPACA_TEMPLATE }), { splits: choice.data.items as string[][], dataDir, shots, limit: null });
     const items = prepared.items();
     assert.equal(items.length, docs.length);
     const perItem = items.map(({ question, shots: before }, i) => {

@@ -149,6 +149,17 @@ test("what cannot be loaded is refused with file and reason", () => {
   assert.ok(existsSync(dir));
 });
 
+test("a prompt may have a limit of its own, and gives the same tokens up to there", async () => {
+  const model = createModel(TINY, 5);
+  const prompts = [[1, 2], [3], [4, 5, 6]];
+  const whole = await model.generate(prompts, { maxNewTokens: 6 });
+  const limits = [2, 0, 6];
+  const limited = await model.generate(prompts, { maxNewTokens: limits });
+  assert.deepEqual(limited.map(({ ids }) => ids), whole.map(({ ids }, i) => ids.slice(0, limits[i])));
+  await assert.rejects(model.generate(prompts, { maxNewTokens: [1, 2] }), /maxNewTokens has 2 numbers for 3 prompts/);
+  await assert.rejects(model.generate(prompts, { maxNewTokens: [1, -2, 3] }), /maxNewTokens must be a whole number, not -2/);
+});
+
 test("ids outside the vocabulary, empty and overlong sequences are refused", () => {
   const model = createModel(TINY, 5);
   assert.throws(() => model.logits([1, 50]), /token id 50 is outside the model's vocabulary of 50/);
