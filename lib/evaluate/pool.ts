@@ -1,9 +1,6 @@
-import { fork, type ChildProcess } from "node:child_process";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { repositoryRoot } from "../runs/paths";
+import type { ChildProcess } from "node:child_process";
 import type { WorkerPlan } from "../sweep/plan";
+import { spawnWorker } from "../sweep/spawn";
 import type { EvaluationJob, FromWorker, ToWorker } from "./messages";
 
 export interface PoolEvents {
@@ -22,26 +19,8 @@ const STDERR_KEPT = 4_000;
  */
 export async function runEvaluationPool(plan: WorkerPlan, events: PoolEvents, signal?: AbortSignal): Promise<void> {
   await Promise.all(Array.from({ length: plan.workers }, async (_, index) => {
-    for (let job = events.next(); job && !signal?.aborted; job = events.next()) await feed(startWorker(plan, index), job, events, signal);
+    for (let job = events.next(); job && !signal?.aborted; job = events.next()) await feed(spawnWorker("lib/evaluate/worker.ts", plan, index), job, events, signal);
   }));
-}
-
-function startWorker({ threads, gpus }: WorkerPlan, index: number): ChildProcess {
-  const root = repositoryRoot();
-  // the caller may be a notebook kernel, whose own way of loading TypeScript is of no use here
-  const tsx = pathToFileURL(createRequire(join(root, "package.json")).resolve("tsx")).href;
-  return fork(join(root, "lib", "evaluate", "worker.ts"), {
-    cwd: root,
-    execArgv: ["--import", tsx],
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-    env: {
-      ...process.env,
-      TF_NUM_INTRAOP_THREADS: String(threads),
-      TF_NUM_INTEROP_THREADS: "1",
-      OMP_NUM_THREADS: String(threads),
-      ...(gpus.length > 0 && { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] }),
-    },
-  });
 }
 
 /** Gives a worker one job after the other, until there is none left, it is told to stop, or it crashes. */

@@ -1,13 +1,10 @@
-import { fork, type ChildProcess } from "node:child_process";
-import { createRequire } from "node:module";
-import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import type { Job } from "../runs/job";
-import { repositoryRoot } from "../runs/paths";
 import type { CheckpointInterval } from "../train/train";
 import type { FromWorker, ToWorker } from "./messages";
 import type { WorkerPlan } from "./plan";
+import { spawnWorker } from "./spawn";
 
 export interface PoolEvents {
   /** The next job for a worker, which keeps the rows of `last` at hand; undefined: it is no longer needed. */
@@ -28,27 +25,9 @@ export async function runPool(plan: WorkerPlan, events: PoolEvents, options: { s
     // a worker that crashed is started again as long as there is work
     while (!options.signal?.aborted) {
       const first = events.next(undefined);
-      if (!first || (await workThrough(first, startWorker(plan, index), events, options)) === "done") return;
+      if (!first || (await workThrough(first, spawnWorker("lib/sweep/worker.ts", plan, index), events, options)) === "done") return;
     }
   }));
-}
-
-function startWorker({ threads, gpus }: WorkerPlan, index: number): ChildProcess {
-  const root = repositoryRoot();
-  // the caller may be a notebook kernel, whose own way of loading TypeScript is of no use here
-  const tsx = pathToFileURL(createRequire(join(root, "package.json")).resolve("tsx")).href;
-  return fork(join(root, "lib", "sweep", "worker.ts"), {
-    cwd: root,
-    execArgv: ["--import", tsx],
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-    env: {
-      ...process.env,
-      TF_NUM_INTRAOP_THREADS: String(threads),
-      TF_NUM_INTEROP_THREADS: "1",
-      OMP_NUM_THREADS: String(threads),
-      ...(gpus.length > 0 && { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length], TF_FORCE_GPU_ALLOW_GROWTH: "true" }),
-    },
-  });
 }
 
 /** Feeds a worker until there is no job left ("done"), it was told to stop, or it crashed. */
