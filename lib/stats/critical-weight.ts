@@ -76,8 +76,8 @@ export function criticalWeight(given: BetaGlmmFit, { column = "w_p", level = 0.9
     : " The data do not bound it: the curvature is not significantly negative.";
   return {
     lambda, vertex, shape, interval, score: alone ? fit.predict([{ [column]: best }])[0].fit : null,
-    method: `Fieller's ${percent} confidence set for the zero of the slope, cut to [0, 1]`,
-    words: where + certainty + (given.diagnosis.reduced ? " From the reduced model, since the full one is singular." : ""),
+    method: `Fieller's ${percent} confidence set for the zero of the slope, cut to [0, 1]${given.diagnosis.reduced ? ", of the reduced model, since the full one is singular" : ""}`,
+    words: where + certainty,
   };
 }
 

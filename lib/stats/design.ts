@@ -96,7 +96,7 @@ export function unknownLevel(column: string, level: string, row: number, levels:
  */
 export function checkRank({ names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">, parameters = names.length): void {
   if (matrix.length < parameters) {
-    throw new StatisticsError(`${matrix.length} rows cannot determine ${parameters} parameters (${names.join(", ")}, …). Add rows, or take terms out of the formula.`);
+    throw new StatisticsError(`${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). Add rows, or take terms out of the formula.`);
   }
   const columns = names.map((_, j) => matrix.map((row) => row[j]));
   const basis: number[][] = [];

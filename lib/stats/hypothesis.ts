@@ -59,7 +59,7 @@ function testOne(dataset: string, rows: readonly DataRow[], { weight, alpha, opt
   if (!test) throw new StatisticsError(`testHypotheses: "${fit.formula}" has no pol(${weight}, 2) among its fixed terms`, weight);
   const { chiSquared, df, p } = test;
   const state = fit.diagnosis.reduced
-    ? " The full model is singular, so this is the reduced one." : fit.diagnosis.trustworthy ? "" : ` Not to be trusted: ${fit.diagnosis.messages.join(" ")}`;
+    ? " The full model is singular, so this is the reduced one." : fit.diagnosis.trustworthy ? "" : ` With care: ${fit.diagnosis.messages.join(" ")}`;
   if (chiSquared === null || p === null) {
     return { dataset, rows: rows.length, chiSquared, df, p, rejected: null, fit, critical: null, verdict: `${dataset}: H0 cannot be tested, since the fit has no standard errors.${state}` };
   }

@@ -32,9 +32,9 @@ export function levelsOf(categories: readonly string[]): string[] {
   return numeric ? levels.sort((a, b) => Number(a) - Number(b)) : levels.sort();
 }
 
-/** Whether a column holds text, which a formula takes as a factor. */
+/** Whether a column holds text throughout, which a formula takes as a factor. */
 export function isText(rows: readonly DataRow[], column: string): boolean {
-  return rows.some((row) => typeof row[column] === "string");
+  return rows.every((row) => typeof row[column] === "string");
 }
 
 function cell(rows: readonly DataRow[], row: DataRow, index: number, column: string): unknown {

@@ -62,7 +62,6 @@ export function buildData(rows: readonly DataRow[], formula: Formula, y: number[
     return built;
   });
   checkRank(fixed, parameters);
-  const constant = y.every((value) => value === y[0]);
-  if (constant) throw new StatisticsError(`column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`, formula.response);
+  if (y.every((value) => value === y[0])) throw new StatisticsError(`column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`, formula.response);
   return { formula, y, fixed, random, effects, parameters };
 }

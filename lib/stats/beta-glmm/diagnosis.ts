@@ -26,7 +26,7 @@ interface Reduced {
 
 /** Puts a fit's state into words. */
 export function diagnose<Fit extends Reduced>(
-  found: Estimate, { hessianPositiveDefinite, singularities, reduced }: { hessianPositiveDefinite: boolean; singularities: Singularity[]; reduced: Fit | null },
+  found: Estimate, { hessianPositiveDefinite, singularities, reduced, saturated }: { hessianPositiveDefinite: boolean; singularities: Singularity[]; reduced: Fit | null; saturated: string[] },
 ): Diagnosis<Fit> {
   const { converged, largestGradient, starts, logLikelihood } = found;
   const messages = singularities.map(({ words }) => words);
@@ -44,6 +44,7 @@ export function diagnose<Fit extends Reduced>(
   if (reached < starts.length) {
     messages.push(`${starts.length - reached} of ${starts.length} starts ended at a lower log-likelihood (${Math.min(...starts.map((start) => start.logLikelihood)).toFixed(3)} against ${best.toFixed(3)}): the likelihood has several optima; this is the best one found.`);
   }
+  messages.push(...saturated);
   const trustworthy = converged && hessianPositiveDefinite && singularities.length === 0;
   if (trustworthy) messages.unshift("Converged to a regular maximum.");
   return { trustworthy, converged, largestGradient, hessianPositiveDefinite, singularities, starts, reduced, messages };

@@ -151,10 +151,19 @@ function describe(data: BetaGlmmData, found: Estimate, { held, at, singularities
     squeeze,
     parameters: { names: parameterNames(data), estimates: parameters, standardErrors: parameters.map((_, i) => standardError(i)), covariance },
     terms: fixed.terms,
-    diagnosis: diagnose(found, { hessianPositiveDefinite: covariance !== null, singularities, reduced }),
+    diagnosis: diagnose(found, { hessianPositiveDefinite: covariance !== null, singularities, reduced, saturated: saturatedPolynomials(data) }),
     predict: (rows, options) => predictBetaGlmm(data, uncertainty, rows, options),
     simulate: (next) => simulateBetaGlmm(data, parameters, next),
   };
+}
+
+/** Polynomials with as many coefficients as their column has values: nothing can speak against their shape. */
+function saturatedPolynomials({ fixed }: BetaGlmmData): string[] {
+  return fixed.terms.filter(({ polynomial, columns }) => (
+    polynomial && new Set(fixed.matrix.map((row) => columns.map((j) => row[j]).join())).size === columns.length + 1
+  )).map(({ label, polynomial, columns }) => (
+    `"${polynomial!.column}" has only ${columns.length + 1} distinct values, so ${label} passes through the mean at each, and nothing can show that its shape is wrong. Add values of ${polynomial!.column}.`
+  ));
 }
 
 function parameterNames({ fixed, random }: BetaGlmmData): string[] {

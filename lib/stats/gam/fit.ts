@@ -91,6 +91,7 @@ export function fitGam(rows: readonly DataRow[], { formula: text = PAPER_GAM, me
   if (formula.random.length > 0) throw new StatisticsError(`${formula.random[0].label} is a random term: fit it with fitBetaGlmm`);
   if (!formula.intercept) throw new StatisticsError(`"${text}": smooths are zero on average, so the intercept must stay`);
   const y = numericColumn(rows, formula.response);
+  if (y.every((value) => value === y[0])) throw new StatisticsError(`column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`, formula.response);
   const parametric = buildDesign(rows, formula.fixed, true);
   let next = parametric.names.length;
   const smooths = formula.smooths.map((term) => {

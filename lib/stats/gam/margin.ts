@@ -101,7 +101,7 @@ function distinctValues(values: readonly number[], dimension: number, column: st
   const distinct = [...new Set(values)].sort((a, b) => a - b);
   if (distinct.length < dimension) {
     throw new StatisticsError(`column "${column}" has ${distinct.length} distinct value${distinct.length === 1 ? `, ${distinct[0]}` : "s"}; a smooth with k = ${dimension} needs at least ${dimension}. `
-      + `${distinct.length < 3 ? "" : "Lower k, or "}add rows with other values of ${column}${distinct.length < 3 ? `, or take ${column} out of the smooth` : ""}.`, column);
+      + (distinct.length < 3 ? `Add rows with other values of ${column}, or take it out of the smooth.` : `Lower k, or add rows with other values of ${column}.`), column);
   }
   return distinct;
 }
