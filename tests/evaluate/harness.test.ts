@@ -17,8 +17,8 @@ after(() => model.dispose());
 
 /** Worst seen: 1.4e-5, for sums down to -172. */
 const LOG_LIKELIHOOD = 1e-4;
-/** Worst seen: 7.4e-8. */
-const METRIC = 1e-6;
+/** Worst seen: 2.5e-6, of MC2, which follows the log-likelihoods of a float32 model; 7.4e-8 elsewhere. */
+const METRIC = 1e-5;
 
 for (const { task, shots, maxNewTokens, version, metrics, samples } of expected) {
   test(`${task}, ${shots} shots: requests, scores and errors as the harness has them`, async () => {
