@@ -22,7 +22,7 @@ export function studyLook(study: { datasets: object; models: object }): Look {
 }
 
 /** The factors of a run, as every row carries them. */
-function factors({ recipe }: Run): { model: string; dataset: string; normalizer: string; seed: number; plw: number } {
+export function factors({ recipe }: Run): { model: string; dataset: string; normalizer: string; seed: number; plw: number } {
   return { model: recipe.model.name, dataset: recipe.data.name, normalizer: recipe.normalizer, seed: recipe.seed, plw: recipe.plw };
 }
 

@@ -118,7 +118,9 @@ export class LaplaceLikelihood {
       const gradient = this.mode.map((effect, k) => effect - pull[k]);
       const factor = Cholesky.of(this.information(observations.weight));
       if (factor && gradient.every((component) => Math.abs(component) < 1e-10)) return { value, factor };
-      const step = (factor ?? Cholesky.of(this.information(observations.expectedWeight))!).solve(gradient);
+      const usable = factor ?? Cholesky.of(this.information(observations.expectedWeight));
+      if (!usable) return null; // parameters so extreme that the weights overflow
+      const step = usable.solve(gradient);
       const decrement = dot(step, gradient);
       const from = this.mode;
       let length = 1;
