@@ -57,7 +57,7 @@ export function writeModelDirectory(dir: string, config: ModelConfig, weights: R
 }
 
 /** Digest of what a model computes: its architecture and weights, however they are stored. */
-export function modelDigest(config: ModelConfig, weights: ReadonlyMap<string, HostTensor>): string {
+export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, HostTensor>): string {
   const parts: (string | Uint8Array)[] = [JSON.stringify(config)];
   for (const name of [...weights.keys()].sort()) {
     const { shape, data } = weights.get(name)!;

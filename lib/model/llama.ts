@@ -5,7 +5,7 @@ import { seededRandom } from "../data/random";
 import { checkVocabulary, loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockContext, type BlockWeights, type KeyValueCache } from "./block";
 import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { modelDigest, readWeights, writeModelDirectory } from "./directory";
+import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { logLikelihood, type LogLikelihood } from "./likelihood";
 import { DenseLayout, PackedLayout, type AttentionLayout } from "./layout";
@@ -52,7 +52,7 @@ export class CausalLM {
 
   /** SHA-256 of the architecture and the weights as they are now. */
   get digest(): string {
-    return modelDigest(this.config, this.weights());
+    return weightsDigest(this.config, this.weights());
   }
 
   get parameterCount(): number {
