@@ -1,0 +1,49 @@
+import { groupBy } from "../data/group";
+import { transformWeight } from "../data/weights";
+import { translationFrom } from "../evaluate/benchmarks";
+import type { Score } from "../evaluate/read-scores";
+import { minMaxScores } from "./min-max";
+
+/** One score in the columns of the paper's formulas. */
+export type Observation = {
+  dataset: string;
+  /** benchmark */
+  b: string;
+  /** model */
+  m: string;
+  /** PLW */
+  w: number;
+  w_p: number;
+  /** R_g; null where it is not known */
+  r: number | null;
+  type: Score["type"];
+  /** min-max transformed over the data set and benchmark: 0 for the lowest, 1 for the highest */
+  score: number;
+};
+
+/**
+ * Scores as sections 5.2 and 6 analyze them. Groups of a data set and a benchmark whose scores are all the same have no
+ * place between 0 and 1: they are left out, and `words` names them.
+ * @param options.normalizer default: the first score's, where scores have one
+ */
+export function observations(scores: readonly Score[], options: { normalizer?: string } = {}): { rows: Observation[]; words: string } {
+  const normalizer = options.normalizer ?? scores[0]?.normalizer;
+  const own = scores.filter((score) => score.normalizer === normalizer);
+  const groups = groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark]));
+  const flat = [...groups.values()].filter((group) => group.every(({ score }) => score === group[0].score));
+  const kept = [...groups.values()].filter((group) => !flat.includes(group)).flat().map(({ dataset, benchmark, model, plw, generationRatio, type, score }): Observation => (
+    { dataset, b: benchmark, m: model, w: plw, w_p: transformWeight(plw), r: generationRatio, type, score }
+  ));
+  const rows = minMaxScores(kept, { score: "score", by: ["dataset", "b"], into: "score" });
+  const left = flat.length === 0 ? "" : ` Left out, since all their scores are the same: ${flat.map(([{ dataset, benchmark }]) => `${benchmark} of ${dataset}`).join(", ")}. More items would tell them apart.`;
+  return { rows, words: `${rows.length} scores in ${groups.size - flat.length} groups of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+}
+
+/** The benchmark groups of section 6 and appendix B: all, multiple choice, generation but translation. */
+export const BENCHMARK_GROUPS = {
+  All: () => true,
+  MC: ({ type }: Observation) => type === "MC",
+  Gen: ({ type, b }: Observation) => (type === "G_S" || type === "G_L") && translationFrom(b) === null,
+} as const;
+
+export type BenchmarkGroup = keyof typeof BENCHMARK_GROUPS;
