@@ -33,6 +33,7 @@ export * from "./figures/claims-table";
 export * from "./figures/datasets";
 export * from "./figures/export";
 export type { Figure, Row } from "./figures/figure";
+export * from "./figures/fit-tables";
 export * from "./figures/figure1";
 export * from "./figures/figure2a";
 export * from "./figures/figure2b";

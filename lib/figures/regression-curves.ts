@@ -15,8 +15,8 @@ const POINTS = 51;
 interface Curve { weights: number[]; means: number[]; lower?: number[]; upper?: number[] }
 
 /**
- * The regressions' curves with the scores that they were fitted to: first the average benchmark, with 95 % intervals, then
- * a panel a benchmark. A data set without a fit has its points alone; of a singular fit the reduced model is drawn.
+ * The regressions' curves with the scores that they were fitted to: first the average benchmark, then a panel a
+ * benchmark. A data set without a fit has its points alone; of a singular fit the reduced model is drawn.
  *
  * @param rows the observations that `tests` were made of
  */
@@ -69,7 +69,7 @@ export function regressionCurves(tests: readonly HypothesisTest[], rows: readonl
       }),
     },
     rows: plotted,
-    caption: "Fitted regressions with the scores behind them. First panel: mean scores over benchmarks and models, and the fitted curve of an average benchmark and model with its 95 % interval; "
+    caption: "Fitted regressions with the scores behind them. First panel: mean scores over benchmarks and models, and the fitted curve of an average benchmark and model (its 95 % interval is in the numbers); "
       + "the others: each benchmark's mean over models, and the fitted mean of the same. Scores are min-max transformed within each data set and benchmark; horizontal axis: PLW to the power 0.30103."
       + (fits.size < datasets.length ? ` Without a fit: ${datasets.filter((name) => !fits.has(name)).join(", ")}.` : ""),
   };
@@ -100,10 +100,6 @@ function traces(dataset: string, seen: { w: number; score: number }[], curve: Cu
   const { color, symbol } = datasetStyle(look, dataset);
   const common = { type: "scatter", xaxis: x, yaxis: y, name: escapeText(dataset), showlegend: false };
   return [
-    ...(curve?.lower && curve.upper ? [{
-      ...common, mode: "lines", fill: "toself", fillcolor: `${color}22`, line: { width: 0 }, hoverinfo: "skip",
-      x: [...curve.weights, ...[...curve.weights].reverse()], y: [...curve.upper, ...[...curve.lower].reverse()],
-    }] : []),
     ...(curve ? [{ ...common, mode: "lines", x: curve.weights, y: curve.means, line: { color, width: LINE }, hoverinfo: "skip" }] : []),
     {
       ...common, mode: "markers", x: seen.map(({ w }) => transformWeight(w)), y: seen.map(({ score }) => score), marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },

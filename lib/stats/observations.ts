@@ -35,7 +35,8 @@ export function observations(scores: readonly Score[], options: { normalizer?: s
     { dataset, b: benchmark, m: model, w: plw, w_p: transformWeight(plw), r: generationRatio, type, score }
   ));
   const rows = minMaxScores(kept, { score: "score", by: ["dataset", "b"], into: "score" });
-  const left = flat.length === 0 ? "" : ` Left out, since all their scores are the same: ${flat.map(([{ dataset, benchmark }]) => `${benchmark} of ${dataset}`).join(", ")}. More items would tell them apart.`;
+  const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
+  const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
   return { rows, words: `${rows.length} scores in ${groups.size - flat.length} groups of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
 }
 

@@ -37,6 +37,20 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
   });
 }
 
+/** The critical weight of one data set, and its confidence set; numbers are null where the data do not bound it or nothing could be fitted. */
+export type CriticalWeightRow = { dataset: string; lambda: number | null; lower: number | null; upper: number | null; turnsAt: number | null; shape: string; method: string };
+
+/** λ of every data set, with the paper's (§5.2) below. `turnsAt` is the vertex on the scale of w_p. */
+export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWeightRow[] {
+  return [
+    ...tests.map(({ dataset, critical }): CriticalWeightRow => ({
+      dataset, lambda: critical?.lambda.plw ?? null, lower: critical?.interval?.lower.plw ?? null, upper: critical?.interval?.upper.plw ?? null,
+      turnsAt: critical?.vertex ?? null, shape: critical?.shape ?? "not fitted", method: critical?.method ?? "",
+    })),
+    { dataset: "AlpacaDataShort (paper)", lambda: 0.242, lower: null, upper: null, turnsAt: 0.652, shape: "maximum", method: "as published" },
+  ];
+}
+
 /** The ratios of Table 4: 8.0, 7.5, …, 0.5. */
 export const TABLE4_RATIOS: readonly number[] = Object.freeze(Array.from({ length: 16 }, (_, k) => 8 - k / 2));
 
