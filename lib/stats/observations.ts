@@ -37,7 +37,7 @@ export function observations(scores: readonly Score[], options: { normalizer?: s
   const rows = minMaxScores(kept, { score: "score", by: ["dataset", "b"], into: "score" });
   const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
   const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
-  return { rows, words: `${rows.length} scores in ${groups.size - flat.length} groups of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+  return { rows, words: `${rows.length} scores in ${groups.size - flat.length} group${groups.size - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
 }
 
 /** The benchmark groups of section 6 and appendix B: all, multiple choice, generation but translation. */

@@ -80,7 +80,7 @@ test("every figure has traces, a static picture and its words; every table has r
       }
     }
   }
-  assert.equal(figures, 9, "loss curves in 00 and 02, lengths in 01, Figures 1, 4, 5 and 6 in 03, 2a and 2b in 05");
+  assert.equal(figures, 10, "loss curves in 00 and 02, lengths in 01, Figures 1, 4, 5 and 6 in 03, the scores in 04, 2a and 2b in 05");
 });
 
 test("the tables and figures are about this study", () => {
@@ -90,13 +90,19 @@ test("the tables and figures are about this study", () => {
   assert.match(html("02"), /4 of 4 runs/);
   assert.match(html("03"), /4 of 4 runs evaluated/);
   assert.match(html("03"), /TinyDataShort[^]*Short: group I peaks at small weights/);
+  const text = (number: string): string => outputs(startsWith(number)).map(({ text: lines = "" }) => [lines].flat().join("")).join("\n");
+  assert.match(html("04"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);
+  assert.match(text("04"), /TinyData: H0 cannot be tested.*too few distinct values[^]*There are no residuals to check/);
+  assert.match(html("06"), /All \(paper\)/);
+  assert.match(text("06"), /All: cannot be fitted\. column "w_p" has 2 distinct values[^]*Figures 3 and 7 cannot be drawn/);
+  assert.doesNotMatch(text("04") + text("06") + html("04") + html("06"), /NaN|undefined|Infinity/);
   assert.match(html("05"), /4 of 4 runs \(4 were there\)/);
 });
 
 test("figures and tables are exported", () => {
   const figures = join(folder, "out", "figures");
-  for (const name of ["loss-curves", "length-histograms", "figure1", "figure2a", "figure2b", "figure4", "figure5", "figure6"]) {
+  for (const name of ["loss-curves", "length-histograms", "figure1", "figure2a", "figure2b", "figure4", "figure5", "figure6", "regression-curves"]) {
     for (const extension of ["pdf", "svg", "png", "csv"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)), `${name}.${extension}`);
   }
-  for (const name of ["table1", "claims"]) for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)));
+  for (const name of ["table1", "claims", "table3", "table4"]) for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)));
 });

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { DataError } from "../../lib/data/errors";
+import { csvNames, csvNumbers, readCsv } from "../../lib/data/read-csv";
+import { toCsv } from "../../lib/figures/export";
+
+const folder = mkdtempSync(join(tmpdir(), "promptloss-csv-"));
+after(() => rmSync(folder, { recursive: true }));
+const file = (text: string): string => {
+  const path = join(folder, "scores.csv");
+  writeFileSync(path, text);
+  return path;
+};
+
+test("fields are read as they stand: quotes, commas and line breaks inside, a byte order mark, CRLF, blank lines", () => {
+  const table = readCsv(file('\uFEFFname,score\r\n"a ""b"", c",0.1\r\n\r\n"two\nlines",1e-3\r\n'));
+  assert.deepEqual(table.columns, ["name", "score"]);
+  assert.deepEqual(csvNames(table, "name"), ['a "b", c', "two\nlines"]);
+  assert.deepEqual(csvNumbers(table, "score"), [0.1, 0.001]);
+});
+
+test("semicolons and tabs; text that looks like a number stays text where names are asked for", () => {
+  for (const sign of [";", "\t"]) {
+    const table = readCsv(file(["name", "score"].join(sign) + `\n007${sign}-.5\n1.0${sign}+2.\n`));
+    assert.deepEqual([csvNames(table, "name"), csvNumbers(table, "score")], [["007", "1.0"], [-0.5, 2]]);
+  }
+});
+
+test("what the exporter writes is read back to the last digit", () => {
+  const rows = [{ name: 'x, "y"\nz', value: 0.1 + 0.2 }, { name: "é", value: 1e-300 }, { name: "long", value: -123456789.123456789 }];
+  const table = readCsv(file(toCsv(rows)));
+  assert.deepEqual(csvNumbers(table, "value"), rows.map(({ value }) => value));
+  assert.deepEqual(csvNames(table, "name"), rows.map(({ name }) => name));
+});
+
+const BAD: [string, string, RegExp][] = [
+  ["text for a number", "name,score\na,0.5\nb,high\n", /scores\.csv: rows that cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/],
+  ["a missing number", "name,score\na,\n", /row 1 \(index 0\), column "score": "" is not a number/],
+  ["a decimal comma", "name;score\na;0,5\n", /column "score": "0,5" is not a number/],
+  ["R's NA", "name,score\na,NA\n", /"NA" is not a number/],
+  ["hexadecimal", "name,score\na,0x10\n", /"0x10" is not a number/],
+  ["an infinite number", "name,score\na,1e999\n", /"1e999" is not a number/],
+  ["an empty name", "name,score\n ,1\n", /column "name": " " is empty; give it a name/],
+  ["no such column", "name,points\na,1\n", /there is no column "score"; there are "name", "points"/],
+  ["a column twice", "name,name\na,1\n", /column "name" is there twice/],
+  ["a field too many", "name,score\na,1\nb,2,3\n", /row 2 \(index 1\): has 3 fields where the header has 2/],
+  ["a header alone", "name,score\n", /a header line but no row below it/],
+  ["nothing", "", /there are no rows in this file/],
+  ["an open quote", 'name,score\n"a,1\n', /row 1 \(index 0\): quoted field unterminated/],
+];
+for (const [name, text, message] of BAD) {
+  test(`an error names file, row and column: ${name}`, () => assert.throws(() => {
+    const table = readCsv(file(text));
+    csvNames(table, "name");
+    csvNumbers(table, "score");
+  }, (error) => {
+    assert.ok(error instanceof DataError);
+    assert.match(error.message, message);
+    return true;
+  }));
+}
+
+test("many faults are counted, and a missing file is named", () => {
+  assert.throws(() => csvNumbers(readCsv(file(`name,score\n${"a,x\n".repeat(9)}`)), "score"), /… and 4 more faults/);
+  assert.throws(() => readCsv(join(folder, "none.csv")), /none\.csv: there is no such file/);
+});

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { readFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { simulatedScores } from "../../bench/simulated-scores";
+import { ratioFitRows, residualTable } from "../../lib/figures/fit-tables";
+import { figure3 } from "../../lib/figures/figure3";
+import { figure7 } from "../../lib/figures/figure7";
+import { figure8 } from "../../lib/figures/figure8";
+import { figure9 } from "../../lib/figures/figure9";
+import { regressionCurves } from "../../lib/figures/regression-curves";
+import { residualPredictions, residualQuantiles } from "../../lib/figures/residual-panels";
+import { table3 } from "../../lib/figures/table3";
+import { table4 } from "../../lib/figures/table4";
+import { exportTable } from "../../lib/figures/tables";
+import { testHypotheses } from "../../lib/stats/hypothesis";
+import { observations } from "../../lib/stats/observations";
+import { fitRatios } from "../../lib/stats/ratio-fits";
+import { recommendWeight } from "../../lib/stats/recommendation";
+import { checkResiduals } from "../../lib/stats/residuals";
+import { PAPER_TABLE4 } from "../../lib/stats/tables";
+import * as promptloss from "../../lib/index";
+
+const TYPES = ["MC", "G_S", "G_L"] as const;
+const RATIOS = { Tiny: 0.05, Medium: 1, Long: 8 };
+const scores = Object.entries(RATIOS).flatMap(([dataset, generationRatio], d) => simulatedScores(d + 1, 2).map(({ w, b, m, score }) => (
+  { dataset, generationRatio, benchmark: b, model: m, plw: w, type: TYPES[Number(b.slice(10)) % 3], score }
+)));
+const { rows } = observations(scores);
+// one data set is fitted, one has too few weights
+const some = rows.filter(({ dataset, w }) => dataset === "Tiny" || (dataset === "Long" && w <= 0.0005));
+const tests = testHypotheses(some, { squeeze: "smithson-verkuilen" });
+const fits = fitRatios(rows);
+const numbers = (values: unknown): number[] => values as number[];
+
+test("curves: the average benchmark and each one; means of the scores as points; a data set without a fit has points alone", () => {
+  const { spec, rows: plotted, caption } = regressionCurves(tests, some);
+  const titles = (spec.layout.annotations as { text: string }[]).map(({ text }) => text);
+  assert.equal(titles.length, 14);
+  assert.equal(titles[0], "<b>average benchmark</b>");
+  assert.match(caption, /Without a fit: Long\./);
+  const fit = tests.find(({ dataset }) => dataset === "Tiny")!.fit!;
+  const { diagnosis } = fit;
+  const drawn = diagnosis.reduced ?? fit;
+  for (const row of plotted.filter(({ part, kind, dataset }) => part === "average benchmark" && kind === "fitted" && dataset === "Tiny")) {
+    const [{ fit: mean, lower }] = drawn.predict([{ w_p: row.transformedPlw }]);
+    assert.deepEqual([row.score, row.lower], [mean, lower]);
+  }
+  const one = plotted.find(({ part, kind, plw }) => part === "benchmark 3" && kind === "scores" && plw === 0.1)!;
+  const own = some.filter(({ dataset, b, w }) => dataset === one.dataset && b === "benchmark 3" && w === 0.1).map(({ score }) => score);
+  assert.equal(one.score, (own[0] + own[1]) / 2);
+  assert.ok(plotted.every(({ kind, dataset }) => kind === "scores" || dataset === "Tiny"));
+});
+
+test("residual panels hold the checks' numbers; a reading line a quartile", () => {
+  const checks = tests.flatMap(({ dataset, fit }) => (fit ? [{ dataset, check: checkResiduals(fit) }] : []));
+  const quantiles = residualQuantiles(checks), predictions = residualPredictions(checks);
+  assert.deepEqual(numbers(quantiles.spec.data[1].y), checks[0].check.quantiles.map(({ observed }) => observed));
+  assert.equal(quantiles.rows.length, some.filter(({ dataset }) => dataset === "Tiny").length);
+  assert.equal(predictions.spec.data.filter(({ name }) => name === "quartiles of fifths").length, 3);
+  const medians = numbers(predictions.spec.data.filter(({ name }) => name === "quartiles of fifths")[1].y);
+  const first = checks[0].check.predicted.slice(0, 52).map(({ residual }) => residual).sort((a, b) => a - b);
+  assert.ok(Math.abs(medians[0] - (first[25] + first[26]) / 2) < 1e-12);
+  assert.equal(residualTable(checks)[0].verdict, checks[0].check.words);
+});
+
+test("contours: the surface is the smooth's, points are means of what it stands for, the line is the best weight", () => {
+  const [all, mc, gen] = fits;
+  const { spec, rows: plotted, caption } = figure3(all);
+  const [contour, best, points] = spec.data;
+  const z = contour.z as number[][];
+  const [x, y] = [numbers(contour.x), numbers(contour.y)];
+  const [at] = all.fit!.smooths[0].predict([{ w_p: x[20], r: y[30] }]);
+  assert.equal(z[30][20], at.fit);
+  assert.ok(Math.abs(y[0] - 0.05) < 1e-12 && Math.abs(y[60] - 8) < 1e-12);
+  assert.equal(numbers(points.x).length, 30, "ten weights, three data sets");
+  // residuals average to zero at no design point in particular, but over all: points and smooth have one mean
+  const data = plotted.filter(({ part }) => part === "data");
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  assert.ok(Math.abs(mean(data.map(({ score }) => score as number))) < 1e-9);
+  const ratio = y[40];
+  const { weight } = recommendWeight(all.fit!, ratio, { draws: 20 });
+  const drawn = numbers(best.x).filter((_, i) => numbers(best.y)[i] === ratio);
+  assert.ok(drawn.some((w) => Math.abs(w - weight.transformed) <= 0.02), `${drawn}, ${weight.transformed}`);
+  assert.match(caption, /All: 780 scores/);
+  assert.deepEqual([figure7(all), figure8(mc), figure9(gen)].map(({ name }) => name), ["figure7", "figure8", "figure9"]);
+  assert.deepEqual(figure7(all).spec, spec);
+});
+
+test("groups: multiple choice, generation without translation, all; a group without data says so, and draws nothing", () => {
+  assert.deepEqual(fits.map(({ group }) => group), ["All", "MC", "Gen"]);
+  assert.deepEqual(new Set(fits[1].rows.map(({ type }) => type)), new Set(["MC"]));
+  assert.equal(fits[1].rows.length + fits[2].rows.length, rows.length);
+  const translated = rows.map((row) => (row.type === "G_S" ? { ...row, b: "WMT14 En→Fr" } : row));
+  assert.deepEqual(new Set(fitRatios(translated)[2].rows.map(({ type }) => type)), new Set(["G_L"]));
+  const untransformed = fitRatios(rows, { weight: "w", method: "REML" });
+  assert.match(untransformed[0].fit!.formula, /te\(w, r/);
+  const few = fitRatios(rows.filter(({ dataset, type }) => dataset !== "Long" && type === "MC"));
+  assert.match(few[0].words, /^All: cannot be fitted\. column "r" has 2 distinct values; a smooth with k = 3 needs at least 3\. Add rows with other values of r/);
+  assert.match(few[2].words, /^Gen: there are no scores of such benchmarks/);
+  assert.throws(() => figure9(few[2]), /figure9 cannot be drawn: Gen: there are no scores/);
+  assert.deepEqual(ratioFitRows(few).map(({ p }) => p), ["not fitted", "not fitted", "not fitted"]);
+  assert.match(fitRatios(rows.map((row) => ({ ...row, r: null })))[0].words, /column "r", row 0: null is not a finite number/);
+});
+
+test("Tables 3 and 4: ours and the paper's, exported as they are read", () => {
+  const third = table3(tests), fourth = table4(fits, { draws: 20 });
+  const folder = mkdtempSync(join(tmpdir(), "promptloss-tables-"));
+  const [thirdTex, fourthTex] = [third, fourth].map((table) => readFileSync(exportTable(table, join(folder, table.name)).tex, "utf8"));
+  rmSync(folder, { recursive: true });
+  assert.match(thirdTex, /Long & - & - & - & - & none[^]*AlpacaDataShort \(paper\) & <0\.001 & 5\.590 & -4\.284 & -1\.043 & regular/);
+  assert.match(fourthTex, /8\.0 &[^\n]*& 1\.000\* & 1\.000\* & 0\.654 \\\\/);
+  assert.match(fourth.caption, /5 % of the range of the observed min-max transformed scores/);
+  assert.match(table4(fits, { draws: 20, base: "predictions" }).caption, /5 % of the range of the smooth's predictions/);
+  assert.equal(fourth.rows.length, 16 * 6);
+  for (const row of fourth.rows.filter(({ source, group, ratio }) => source === "this study" && group === "All" && ratio === 1)) {
+    const expected = recommendWeight(fits[0].fit!, 1, { draws: 20 });
+    assert.deepEqual([row.plw, row.lower, row.starred], [expected.weight.plw, expected.interval.lower.plw, expected.starred]);
+  }
+  assert.deepEqual(fourth.rows.filter(({ source, group }) => source === "paper" && group === "Gen").map(({ plw }) => plw), PAPER_TABLE4.Gen.map(({ plw }) => plw));
+});
+
+test("all of it is in the index", () => {
+  for (const name of ["figure3", "figure7", "figure8", "figure9", "regressionCurves", "residualQuantiles", "residualPredictions", "table3", "table4", "readScores", "observations", "fitRatios"]) {
+    assert.equal(typeof (promptloss as Record<string, unknown>)[name], "function", name);
+  }
+});
