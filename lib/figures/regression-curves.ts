@@ -11,6 +11,8 @@ import { axis, baseLayout, datasetStyle, escapeText, LINE, lookOf, PAGE_INCHES, 
 
 const COLUMNS = 4;
 const POINTS = 51;
+/** Data sets' points stand this far apart on the axis of transformed weights. */
+const DODGE = 0.012;
 
 interface Curve { weights: number[]; means: number[]; lower?: number[]; upper?: number[] }
 
@@ -53,7 +55,8 @@ export function regressionCurves(tests: readonly HypothesisTest[], rows: readonl
     const seen = [...groupBy(own, ({ w }) => String(w)).values()].map((group) => ({ w: group[0].w, score: mean(group.map(({ score }) => score)) })).sort((a, b) => a.w - b.w);
     const fit = fits.get(dataset);
     const curve = fit && (i === 0 ? averageCurve(fit, own) : benchmarkCurve(fit, own));
-    data.push(...traces(dataset, seen, curve, grid[i], look));
+    const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * DODGE;
+    data.push(...traces(dataset, seen, curve, { ...grid[i], shift }, look));
     plotted.push(
       ...seen.map(({ w, score }): Row => ({ part: title, dataset, kind: "scores", plw: w, transformedPlw: transformWeight(w), score, lower: null, upper: null })),
       ...(curve?.weights ?? []).map((w_p, k): Row => ({ part: title, dataset, kind: "fitted", plw: untransformWeight(w_p), transformedPlw: w_p, score: curve!.means[k], lower: curve!.lower?.[k] ?? null, upper: curve!.upper?.[k] ?? null })),
@@ -96,13 +99,13 @@ function benchmarkCurve(fit: BetaGlmmFit, rows: readonly Observation[]): Curve {
   return { weights, means: weights.map((_, k) => mean(models.map((values) => values[k]))) };
 }
 
-function traces(dataset: string, seen: { w: number; score: number }[], curve: Curve | undefined, { x, y }: Panel, look: Look): Trace[] {
+function traces(dataset: string, seen: { w: number; score: number }[], curve: Curve | undefined, { x, y, shift }: Panel & { shift: number }, look: Look): Trace[] {
   const { color, symbol } = datasetStyle(look, dataset);
   const common = { type: "scatter", xaxis: x, yaxis: y, name: escapeText(dataset), showlegend: false };
   return [
     ...(curve ? [{ ...common, mode: "lines", x: curve.weights, y: curve.means, line: { color, width: LINE }, hoverinfo: "skip" }] : []),
     {
-      ...common, mode: "markers", x: seen.map(({ w }) => transformWeight(w)), y: seen.map(({ score }) => score), marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
+      ...common, mode: "markers", x: seen.map(({ w }) => transformWeight(w) + shift), y: seen.map(({ score }) => score), marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
       text: seen.map(({ w }) => `PLW ${w}`), hoverinfo: "text+y+name",
     },
   ];
