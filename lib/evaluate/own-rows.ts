@@ -20,7 +20,8 @@ export async function ownRows(task: string, rows: OwnRows, { run }: Subject, hel
   return [[fromRoot(heldout[name])]];
 }
 
-function trainingFile(task: string, { record: { source }, recipe: { data } }: Run): string {
+/** The file with the very rows that a run was trained on. @throws {EvaluationError} */
+export function trainingFile(task: string, { record: { source }, recipe: { data } }: Run): string {
   const file = source.data === null ? null : fromRoot(source.data);
   if (file === null || !existsSync(file)) throw new EvaluationError(`${task}: the rows of ${data.name} that the run was trained on are not there: ${file ?? "no file is on record"}. Put the file back, or train the run again.`);
   if (examplesDigest(readExamples(file)) !== data.digest) throw new EvaluationError(`${task}: ${file} has changed since the run was trained on it. Restore the file, or train the run again.`);

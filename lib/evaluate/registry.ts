@@ -6,6 +6,7 @@ import type { Judge } from "./judge";
 import { pandaLm } from "./pandalm";
 import { asInPaper, type Task } from "./task";
 import { arcChallenge } from "./tasks/arc-challenge";
+import { heldoutLoss } from "./tasks/heldout-loss";
 import { memorization, memorizationHeldout } from "./tasks/memorization";
 import { piqa } from "./tasks/piqa";
 import { pocketTasks } from "./tasks/pocket";
@@ -27,7 +28,7 @@ export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir
     arcChallenge, piqa, truthfulQaMc1, truthfulQaMc2, winogrande, truthfulQaGen, ...wmtTasks,
     alpacaEval(judged), pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
     asInPaper(arcChallenge, "0"), asInPaper(piqa, "0"), truthfulQaMc1InPaper, truthfulQaMc2InPaper, asInPaper(winogrande, "0"),
-    ...pocketTasks(), memorization, memorizationHeldout,
+    ...pocketTasks(), memorization, memorizationHeldout, heldoutLoss,
   ];
 }
 

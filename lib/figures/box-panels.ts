@@ -106,16 +106,16 @@ function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number,
   const positions = boxes.map((box) => Number(box.transformedPlw) + offset);
   return [
     {
-      type: "scatter", mode: "lines", xaxis: x, yaxis: y, x: positions, y: column("mean"), showlegend: false, name: `${escapeText(model)} mean`,
+      type: "scatter", mode: "lines", xaxis: x, yaxis: y, x: positions, y: column("mean"), showlegend: false, name: `${escapeText(model)} mean`, legendgroup: model,
       line: { color, width: LINE, dash }, hoverinfo: "skip",
     },
     {
-      type: "box", xaxis: x, yaxis: y, x: positions, width, name: escapeText(model), showlegend: false,
+      type: "box", xaxis: x, yaxis: y, x: positions, width, name: escapeText(model), legendgroup: model, showlegend: false,
       q1: column("q25"), median: column("q50"), q3: column("q75"), lowerfence: column("q09"), upperfence: column("q91"),
       line: { color, width: 1.5 }, fillcolor: open ? OPEN_FILL : color, opacity: 1, whiskerwidth: 0.6,
-      text: boxes.map((box) => `PLW ${box.plw}`), hoverinfo: "y+name",
+      text: boxes.map((box) => escapeText(`PLW ${box.plw}, ${dataset}`)), hoverinfo: "text+y+name",
     },
-    ...(open ? [] : [medianMarks(positions, column("q50"), width, { x, y })]),
+    ...(open ? [] : [{ ...medianMarks(positions, column("q50"), width, { x, y }), legendgroup: model }]),
   ];
 }
 
@@ -130,7 +130,7 @@ function medianMarks(positions: number[], medians: unknown[], width: number, { x
 
 function legendEntry(model: string, { open, dash }: { open: boolean; dash: string }): Trace {
   return {
-    type: "scatter", mode: "lines+markers", name: escapeText(model), x: [null], y: [null], showlegend: true,
+    type: "scatter", mode: "lines+markers", name: escapeText(model), legendgroup: model, x: [null], y: [null], showlegend: true,
     marker: { symbol: "square", size: 13, color: open ? OPEN_FILL : INK, line: { color: INK, width: 1.5 } },
     line: { color: INK, dash, width: LINE },
   };

@@ -17,7 +17,10 @@ interface Candidate {
 
 /** What {@link withPage}'s page can do: sent as text, since it runs there and not here. */
 const PAGE_SCRIPT = `
-  const loadFonts = () => Promise.all(["", "bold ", "italic "].map((style) => document.fonts.load(style + '16px "Open Sans"')));
+  const useFonts = async (css, family, text) => {
+    document.getElementById("fonts").textContent = css;
+    await Promise.all(["", "bold ", "italic "].map((style) => document.fonts.load(style + '16px "' + family + '"', text)));
+  };
   const drawFigure = (figure, width, height) =>
     Plotly.toImage({ ...figure, config: { staticPlot: true } }, { format: "svg", width, height, imageDataOnly: true });
   const placeSvg = (svg, width, height) => {
@@ -33,12 +36,12 @@ let waiting = 0;
 let idle: NodeJS.Timeout | undefined;
 
 /** Calls a function of the page; arguments go as JSON. */
-export function callPage<T>(page: Page, name: "loadFonts" | "drawFigure" | "placeSvg", ...values: unknown[]): Promise<T> {
+export function callPage<T>(page: Page, name: "useFonts" | "drawFigure" | "placeSvg", ...values: unknown[]): Promise<T> {
   return page.evaluate(`${name}(${values.map((value) => JSON.stringify(value)).join(", ")})`);
 }
 
 /**
- * Runs `work` on the shared page, which has Plotly and the fonts loaded and no network; one call after the other.
+ * Runs `work` on the shared page, which has Plotly loaded and no network; one call after the other.
  * @throws PromptlossError when no browser can be started, with what was tried and what to install
  */
 export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
@@ -76,10 +79,9 @@ async function openSession(): Promise<{ browser: Browser; page: Page }> {
     viewport: { width: 1000, height: 1000 },
   });
   const page = await context.newPage();
-  await page.setContent(`<!doctype html><style>${fontFaces()} body { margin: 0 } svg { display: block }</style><body></body>`);
+  await page.setContent(`<!doctype html><style id="fonts"></style><style>body { margin: 0 } svg { display: block }</style><body></body>`);
   await page.addScriptTag({ path: require.resolve("plotly.js-dist") });
   await page.addScriptTag({ content: PAGE_SCRIPT });
-  await callPage(page, "loadFonts");
   return { browser, page };
 }
 
@@ -150,17 +152,6 @@ function browserPackage(): { bin: string; version: string } {
   const root = join(dirname(require.resolve("@sparticuz/chromium")), "..", "..");
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   return { bin: join(root, "bin"), version };
-}
-
-/** Open Sans from the browser package as CSS, so that text is measured and drawn alike on every machine. */
-function fontFaces(): string {
-  const { bin } = browserPackage();
-  const styles: Record<string, string> = { Regular: "", Bold: "font-weight: bold;", Italic: "font-style: italic;" };
-  return readTar(brotliDecompressSync(readFileSync(join(bin, "fonts.tar.br")))).flatMap(([name, bytes]) => {
-    const style = styles[/OpenSans-(\w+)\.ttf$/.exec(name)?.[1] ?? ""];
-    if (style === undefined) return [];
-    return [`@font-face { font-family: "Open Sans"; ${style} src: url(data:font/ttf;base64,${bytes.toString("base64")}); }`];
-  }).join("\n");
 }
 
 /** Files of an uncompressed tar archive: 512-byte headers with the name first and the size in octal at byte 124. */

@@ -1,7 +1,10 @@
 // What may explain the paper's Figures 2a and 2b, a row a run; and how each changes with the weight, by normalizer.
 import { distinct, groupBy, mean } from "../data/group";
+import type { RunScores } from "../evaluate/evaluate-runs";
+import type { GradientShare } from "../evaluate/gradient-share";
 import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
+import { twoFactors, type Variation } from "../stats/two-factor";
 import { distanceRows, factors, stabilityRows, type LossName } from "./rows";
 import { weightLabel } from "./theme";
 
@@ -25,11 +28,18 @@ export type CauseRow = {
   clippedSteps: number | null;
   /** L2 distance of the weights from the start. */
   distance: number;
+  /** The completion tokens' share of the gradient, see `gradientShares`; null where it was not measured. */
+  shareAtStart: number | null;
+  shareAtEnd: number | null;
+  /** Mean negative log-likelihood of a held-out completion in nats, the task `heldout-loss`; null where it was not scored. */
+  heldoutLoss: number | null;
 };
 
 /** One row a run; reads steps and weights. @throws RunError as {@link distanceRows} */
-export function causeRows(runs: readonly Run[]): CauseRow[] {
+export function causeRows(runs: readonly Run[], { shares = [], scores = [] }: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {}): CauseRow[] {
   const distances = distanceRows(runs);
+  const shareOf = new Map(shares.map((share) => [share.run.id, share]));
+  const lossOf = new Map(scores.map(({ run, results }) => [run.id, results.find(({ task }) => task === "heldout-loss")?.metrics.loss]));
   return runs.map((run, i): CauseRow => {
     const { maxGradientNorm: threshold } = run.recipe.hyperparameters;
     const norms = run.records.map(({ gradientNorm }) => gradientNorm);
@@ -41,13 +51,13 @@ export function causeRows(runs: readonly Run[]): CauseRow[] {
       ...factors(run), clipping: threshold === null ? "not clipped" : "clipped",
       rsd: rsd("loss"), promptRsd: rsd("promptLoss"), completionRsd: rsd("completionLoss"),
       gradientNorm: mean(norms), threshold, clippedSteps: threshold === null ? null : norms.filter((norm) => norm > threshold).length / norms.length,
-      distance: distances[i].distance,
+      distance: distances[i].distance, shareAtStart: shareOf.get(run.id)?.atStart ?? null, shareAtEnd: shareOf.get(run.id)?.atEnd ?? null, heldoutLoss: lossOf.get(run.id) ?? null,
     };
   });
 }
 
 /** Measures of {@link CauseRow} that are ratios: their changes are in per cent. */
-export type CauseMeasure = "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "distance";
+export type CauseMeasure = "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "distance" | "heldoutLoss";
 
 /** How a measure changes from one weight to another on one data set under one normalizer. All changes are in per cent, with 95 % intervals. */
 export type NormalizerEffectRow = {
@@ -61,13 +71,10 @@ export type NormalizerEffectRow = {
   change: number;
   low: number;
   high: number;
-  /** "open" where the interval has 0 in it. */
-  direction: "rises" | "falls" | "open";
   /** The change relative to that under the first normalizer, pair by pair: what the normalizer adds; null for the first itself. */
   beyond: number | null;
   beyondLow: number | null;
   beyondHigh: number | null;
-  difference: "more" | "less" | "open" | null;
 };
 
 /**
@@ -95,8 +102,8 @@ export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasu
       const beyond = i > 0 && pairs.length > 0 ? percentInterval(pairs) : null;
       return [{
         dataset, from, to, clipping, normalizer, units: ratios.size,
-        change: change.estimate, low: change.low, high: change.high, direction: sign(change, "rises", "falls"),
-        beyond: beyond && beyond.estimate, beyondLow: beyond && beyond.low, beyondHigh: beyond && beyond.high, difference: beyond && sign(beyond, "more", "less"),
+        change: change.estimate, low: change.low, high: change.high,
+        beyond: beyond && beyond.estimate, beyondLow: beyond && beyond.low, beyondHigh: beyond && beyond.high,
       }];
     });
   }));
@@ -119,15 +126,47 @@ function percentInterval(logs: readonly number[]): Interval {
   return { estimate: percent(estimate), low: percent(low), high: percent(high) };
 }
 
-const sign = <A, B>({ low, high }: Interval, above: A, below: B): A | B | "open" => (low > 0 ? above : high < 0 ? below : "open");
+/**
+ * {@link normalizerEffects} of several measures side by side as people read them, a row a data set, normalizer and kind of clipping.
+ * "+12 % [3, 21]" is the change with its interval, "*" after it where 0 lies outside.
+ * @param kind the change itself, or what it is beyond that of the first normalizer
+ */
+export function effectsTable(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>, kind: "change" | "beyond" = "change"): Record<string, string | number>[] {
+  const digits = (value: number) => (Number.isFinite(value) ? `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}` : value > 0 ? "∞" : "-∞");
+  const cell = (value: number | null, low: number | null, high: number | null) => (
+    value === null ? "" : `${digits(value)} % [${digits(low!)}, ${digits(high!)}]${low! > 0 || high! < 0 ? " *" : ""}`);
+  const columns = Object.entries(measures).map(([title, measure]) => ({ title, effects: normalizerEffects(rows, measure) }));
+  const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) => JSON.stringify([from, to, dataset, clipping, normalizer]);
+  const all = new Map(columns.flatMap(({ effects }) => effects).filter(({ beyond }) => kind === "change" || beyond !== null).map((row) => [keyOf(row), row]));
+  return [...all].map(([key, row]) => ({
+    PLW: `${weightLabel(row.from)} → ${weightLabel(row.to)}`, dataset: row.dataset, clipping: row.clipping, normalizer: row.normalizer,
+    ...Object.fromEntries(columns.map(({ title, effects }) => {
+      const found = effects.find((effect) => keyOf(effect) === key);
+      return [title, !found ? "" : kind === "change" ? cell(found.change, found.low, found.high) : cell(found.beyond, found.beyondLow, found.beyondHigh)];
+    })),
+  }));
+}
 
-/** {@link NormalizerEffectRow} as people read it: "+12 % [3, 21] rises". */
-export function effectsInWords(effects: readonly NormalizerEffectRow[]): Record<string, string | number>[] {
-  const number = (value: number) => (Number.isFinite(value) ? `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}` : value > 0 ? "∞" : "-∞");
-  const interval = (estimate: number, low: number, high: number) => `${number(estimate)} % [${number(low)}, ${number(high)}]`;
-  return effects.map((row) => ({
-    dataset: row.dataset, PLW: `${weightLabel(row.from)} → ${weightLabel(row.to)}`, clipping: row.clipping, normalizer: row.normalizer, units: row.units,
-    change: interval(row.change, row.low, row.high), "": row.direction,
-    "against the first": row.beyond === null ? "" : interval(row.beyond, row.beyondLow!, row.beyondHigh!), " ": row.difference ?? "",
+/**
+ * How the variation of a measure's logarithm over the weights above 0 is divided between weight and normalizer, by data set and
+ * kind of clipping: `twoFactors` with a block for each model and seed. Groups with fewer than two of either are left out.
+ */
+export function variationRows(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>): ({ measure: string; dataset: string; clipping: string } & Variation)[] {
+  return Object.entries(measures).flatMap(([measure, key]) => [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()].flatMap((group) => {
+    const usable = group.flatMap((row) => {
+      const value = row[key];
+      return row.plw > 0 && value !== null && value > 0 ? [{ log: Math.log(value), weight: row.plw, normalizer: row.normalizer, unit: `${row.model}, ${row.seed}` }] : [];
+    });
+    const [units, cells] = [distinct(usable.map(({ unit }) => unit)), distinct(usable.map(({ weight, normalizer }) => `${weight} ${normalizer}`))];
+    if (units.length < 2 || cells.length < 4 || distinct(usable.map(({ weight }) => weight)).length < 2 || distinct(usable.map(({ normalizer }) => normalizer)).length < 2) return [];
+    return twoFactors(usable, { response: "log", a: "weight", b: "normalizer", block: "unit" }).map((variation) => ({ measure, dataset: group[0].dataset, clipping: group[0].clipping, ...variation }));
+  }));
+}
+
+/** {@link variationRows} as people read them: shares in per cent, "*" where F has p < 0.01. */
+export function variationTable(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>): Record<string, string>[] {
+  return [...groupBy(variationRows(rows, measures), ({ measure, dataset, clipping }) => JSON.stringify([measure, dataset, clipping])).values()].map((sources) => ({
+    measure: sources[0].measure, dataset: sources[0].dataset, clipping: sources[0].clipping,
+    ...Object.fromEntries(sources.map(({ source, share, p }) => [source, `${(100 * share).toFixed(1)} %${p !== null && p < 0.01 ? " *" : ""}`])),
   }));
 }

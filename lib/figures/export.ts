@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { fromRoot } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "./figure";
-import { COLUMN_INCHES, escapeText } from "./theme";
+import { fontCss } from "./fonts";
+import { COLUMN_INCHES, escapeText, FONT } from "./theme";
 
 export type ImageFormat = "svg" | "png" | "pdf";
 
@@ -26,8 +27,8 @@ export function figurePath(name: string): string {
 
 /**
  * Writes a figure as `<path>.pdf` and `<path>.svg` (vector), `<path>.png` (300 dpi) and `<path>.csv` (the plotted
- * numbers). The size on paper is the layout's at {@link PIXELS_PER_INCH}. Needs no network. The same figure gives
- * the same bytes again.
+ * numbers). The size on paper is the layout's at {@link PIXELS_PER_INCH}. Needs no network. The theme's font is in each file;
+ * the same figure gives the same bytes again.
  *
  * @param path with or without one of the four extensions; folders are made
  * @throws PromptlossError when no browser can be started, with what to install
@@ -35,18 +36,18 @@ export function figurePath(name: string): string {
 export async function exportFigure(figure: Exportable, path: string): Promise<ExportedFiles> {
   const stem = path.replace(/\.(pdf|svg|png|csv)$/i, "");
   mkdirSync(dirname(stem), { recursive: true });
-  const images = await renderAll(figure, ["pdf", "svg", "png"]);
+  const images = await renderAll(figure, ["pdf", "svg", "png"], true);
   for (const [format, bytes] of images) writeWhole(`${stem}.${format}`, bytes);
   writeWhole(`${stem}.csv`, toCsv("spec" in figure ? figure.rows : traceRows(figure.data)));
   return { pdf: `${stem}.pdf`, svg: `${stem}.svg`, png: `${stem}.png`, csv: `${stem}.csv` };
 }
 
-/** A figure as an image file's bytes, as {@link exportFigure} writes it. */
+/** A figure as an image file's bytes; an SVG without the font in it, which a page that shows many of them would not thank us for. */
 export async function renderFigure(figure: Exportable, format: ImageFormat): Promise<Buffer> {
   return (await renderAll(figure, [format])).get(format)!;
 }
 
-async function renderAll(figure: Exportable, formats: ImageFormat[]): Promise<Map<ImageFormat, Buffer>> {
+async function renderAll(figure: Exportable, formats: ImageFormat[], embedFont = false): Promise<Map<ImageFormat, Buffer>> {
   const { data, layout } = "spec" in figure ? figure.spec : figure;
   const caption = "spec" in figure ? figure.caption : undefined;
   const size = {
@@ -55,13 +56,16 @@ async function renderAll(figure: Exportable, formats: ImageFormat[]): Promise<Ma
   };
   // Without its own identifier a trace gets a random one.
   const traces = data.map((trace, i) => ({ ...trace, uid: `trace${i}` }));
+  const text = JSON.stringify([data.map(({ name, text, texttemplate }) => [name, text, texttemplate]), layout]);
+  const css = fontCss(text);
   return withPage(async (page) => {
+    await callPage(page, "useFonts", css, FONT.family, text);
     const drawn = await callPage<string>(page, "drawFigure", { data: traces, layout: { ...layout, ...size } }, size.width, size.height);
     const svg = described(normalizeSvg(drawn, size), caption);
     const images = new Map<ImageFormat, Buffer>();
     for (const format of formats) {
       if (format === "svg") {
-        images.set(format, Buffer.from(svg));
+        images.set(format, Buffer.from(embedFont && css !== "" ? svg.replace("</desc>", `</desc><style>${css}</style>`).replace(/^(<svg [^>]*>)(?!<desc>)/, `$1<style>${css}</style>`) : svg));
         continue;
       }
       const unit = format === "pdf" ? "in" : "px";

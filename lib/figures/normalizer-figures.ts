@@ -7,7 +7,7 @@ import { lookOf, PAGE_INCHES, type Look } from "./theme";
 
 /** A row of panels: a measure of the runs. */
 interface Measure {
-  key: "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "clippedSteps" | "distance";
+  key: "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "clippedSteps" | "distance" | "shareAtStart" | "shareAtEnd" | "heldoutLoss";
   title: string;
   axis?: Layout;
   /** whether the clipping norm is drawn in */
@@ -24,6 +24,13 @@ const MOVEMENT: readonly Measure[] = [
   { key: "gradientNorm", title: "gradient norm", axis: { type: "log", dtick: 1, minor: { ticks: "outside", ticklen: 3 } }, threshold: true },
   { key: "clippedSteps", title: "steps clipped", axis: { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 } },
   { key: "distance", title: "L2 from start" },
+];
+
+const SHARE: Layout = { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 };
+const LEARNING: readonly Measure[] = [
+  { key: "shareAtStart", title: "share at start", axis: SHARE },
+  { key: "shareAtEnd", title: "share at end", axis: SHARE },
+  { key: "heldoutLoss", title: "held-out loss" },
 ];
 
 /** RSD of the weighted, the prompt and the completion loss (rows of panels) by weight, a column a normalizer, with and without clipping. */
@@ -43,6 +50,16 @@ export function normalizerMovement(rows: readonly CauseRow[], options: { look?: 
     ...draw(rows, MOVEMENT, options.look),
     caption: "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping (dotted: the norm that it is clipped to); share of steps whose "
       + `gradient was clipped; L2 distance between fine-tuned and initial weights. ${inWords(rows)}`,
+  };
+}
+
+/** The completion tokens' share of the gradient, and what came of it (rows of panels) by weight, a column a normalizer. */
+export function normalizerLearning(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
+  return {
+    name: "normalizers-learning",
+    ...draw(rows, LEARNING, options.look),
+    caption: "The completions' part by normalizer. Norm of the gradient's completion part over the sum of the norms of its completion and prompt parts, for one batch of training rows, at the "
+      + `initial and at the final weights; mean negative log-likelihood of held-out completions after training, in nats a completion. ${inWords(rows)}`,
   };
 }
 

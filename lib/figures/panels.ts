@@ -53,7 +53,7 @@ export function panelGrid({ count, columns: most, width, height, margin, gap }: 
 
 /**
  * Horizontal legends one under the other at the top of a figure, each wrapped into columns of equal width.
- * The result holds them as "legend", "legend2", …
+ * The result holds them as "legend", "legend2", …; a click on an entry of the first hides its `legendgroup`.
  */
 export function topLegends(groups: readonly (readonly string[])[], figure: { width: number; height: number }, fontSize: number): Layout {
   const layout: Layout = {};
@@ -62,7 +62,7 @@ export function topLegends(groups: readonly (readonly string[])[], figure: { wid
     const { text, height } = legendSize(names, figure.width, fontSize);
     layout[i === 0 ? "legend" : `legend${i + 1}`] = {
       orientation: "h", x: 0, xref: "container", xanchor: "left", y: 1 - offset / figure.height, yref: "container", yanchor: "top",
-      entrywidth: text, entrywidthmode: "pixels", font: { size: fontSize }, itemclick: false, itemdoubleclick: false,
+      entrywidth: text, entrywidthmode: "pixels", font: { size: fontSize }, traceorder: "normal", ...(i > 0 && { itemclick: false, itemdoubleclick: false }),
       bgcolor: "rgba(0,0,0,0)",
     };
     offset += height;

@@ -4,13 +4,14 @@ import { RunError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
-import { weightDistance } from "../metrics/distance";
+import { weightDistance, type WeightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
 import { DigestCache, modelDigest } from "../runs/digests";
 import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import type { StabilityRow } from "./figure2a";
 import type { DistanceRow } from "./figure2b";
+import type { DistancePartRow } from "./figure2b-parts";
 import { mean } from "../data/group";
 import type { LengthRow } from "./length-histograms";
 import type { LossRow } from "./loss-curves";
@@ -100,6 +101,16 @@ function stretches(records: readonly StepRecord[], loss: LossName): { from: numb
  * @throws RunError where the model that a run started from is no longer what it was
  */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
+  return distances(runs).map(({ run, distance }) => ({ ...factors(run), distance: distance.distance }));
+}
+
+/** The same by decoder layer and by kind of tensor, for `figure2bParts`. @throws RunError as {@link distanceRows} */
+export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
+  return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) => ([["layer", perLayer], ["kind", perKind]] as const).flatMap(([by, parts]) => (
+    Object.entries(parts).map(([part, distance]) => ({ ...factors(run), by, part, distance })))));
+}
+
+function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
   const caches = new Map<string, DigestCache>();
   return runs.map((run) => {
     const store = dirname(run.dir);
@@ -108,7 +119,7 @@ export function distanceRows(runs: readonly Run[]): DistanceRow[] {
       throw new RunError(`distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. `
         + "Restore that model, or train its runs again.");
     }
-    return { ...factors(run), distance: weightDistance(run.initialDir, run.weightsDir).distance };
+    return { run, distance: weightDistance(run.initialDir, run.weightsDir) };
   });
 }
 

@@ -95,12 +95,12 @@ function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, siz
   const errors = points.map(({ standardError }) => standardError ?? 0);
   return [
     {
-      type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, showlegend: false, hoverinfo: "skip",
+      type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false, hoverinfo: "skip",
       x: byWeight.map((group) => transformWeight(group[0].plw) + shift), y: byWeight.map((group) => mean(group.map(({ value }) => value))),
       line: { color: style.color, dash: style.dash, width: LINE },
     },
     {
-      type: "scatter", mode: "markers", xaxis: x, yaxis: y, name, showlegend: false,
+      type: "scatter", mode: "markers", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false,
       x: points.map((point) => transformWeight(point.plw) + shift), y: points.map(({ value }) => value),
       ...(errors.some((error) => error > 0) && { error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 } }),
       marker: marker(style, size), text: points.map(({ text }) => escapeText(text)), hoverinfo: "text+y+name",
@@ -116,7 +116,7 @@ function marker({ color, symbol, open }: PointStyle, size: number): Trace {
 
 function legendEntry(name: string, legend: string, style: PointStyle): Trace {
   return {
-    type: "scatter", mode: "lines+markers", name: escapeText(name), legend, x: [null], y: [null],
+    type: "scatter", mode: "lines+markers", name: escapeText(name), legendgroup: name, legend, x: [null], y: [null],
     marker: marker(style, MARKERS.large), line: { color: style.color, dash: style.dash, width: LINE },
   };
 }

@@ -7,7 +7,15 @@ import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
 
 /** One weight's score of one data set, and its standard error where it has one. */
-export interface ScorePoint { plw: number; mean: number; standardError: number | null }
+export interface ScorePoint {
+  plw: number;
+  mean: number;
+  standardError: number | null;
+  /** which runs it is of, for the mouse */
+  of?: string;
+  /** single values, one a seed, where there are several */
+  seeds?: number[];
+}
 
 export interface ScorePanel {
   title: string;
@@ -82,11 +90,11 @@ export function pointsByWeight(values: readonly { plw: number; value: number; er
 function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
-    type: "scatter", mode: "lines+markers", xaxis: x, yaxis: y, name: escapeText(dataset), showlegend: false,
+    type: "scatter", mode: "lines+markers", xaxis: x, yaxis: y, name: escapeText(dataset), legendgroup: dataset, showlegend: false,
     x: points.map(({ plw }) => transformWeight(plw) + shift), y: points.map(({ mean }) => mean),
     error_y: { type: "data", array: points.map(({ standardError }) => standardError ?? 0), color, thickness: 1.2, width: 2 },
     line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
-    text: points.map(({ plw }) => `PLW ${plw}`), hoverinfo: "text+y+name",
+    text: points.map(({ plw, of }) => escapeText(`PLW ${plw}${of ? `, ${of}` : ""}`)), hoverinfo: "text+y+name",
   };
 }
 
@@ -100,7 +108,7 @@ function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
 function legendEntry(dataset: string, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
-    type: "scatter", mode: "lines+markers", name: escapeText(dataset), x: [null], y: [null],
+    type: "scatter", mode: "lines+markers", name: escapeText(dataset), legendgroup: dataset, x: [null], y: [null],
     line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
   };
 }

@@ -10,7 +10,7 @@ import { toCsv, writeWhole } from "./export";
 import type { Row } from "./figure";
 import { distinct, groupBy } from "../data/group";
 import { runRows } from "./rows";
-import { weightLabel } from "./theme";
+import { escapeText, weightLabel } from "./theme";
 
 /** A table of the paper: as it is read, and its numbers in full. */
 export interface Table {
@@ -21,13 +21,14 @@ export interface Table {
   caption: string;
 }
 
-/** Writes a table's numbers as `<path>.csv` and the table as it is read as `<path>.tex`, for LaTeX with booktabs. */
-export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">, path: string): { csv: string; tex: string } {
-  const stem = path.replace(/\.(csv|tex)$/i, "");
+/** Writes a table's numbers as `<path>.csv`, and the table as it is read as `<path>.tex`, for LaTeX with booktabs, and `<path>.html`, without script or style sheet. */
+export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">, path: string): { csv: string; tex: string; html: string } {
+  const stem = path.replace(/\.(csv|tex|html)$/i, "");
   mkdirSync(dirname(stem), { recursive: true });
   writeWhole(`${stem}.csv`, toCsv(rows));
   writeWhole(`${stem}.tex`, toLatex(frame, caption));
-  return { csv: `${stem}.csv`, tex: `${stem}.tex` };
+  writeWhole(`${stem}.html`, toHtml(frame, caption));
+  return { csv: `${stem}.csv`, tex: `${stem}.tex`, html: `${stem}.html` };
 }
 
 /** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
@@ -112,12 +113,20 @@ export function byWeight(rows: readonly object[], value: string): DataFrame {
   })));
 }
 
+/** Whether a column reads as numbers, "1.2 (0.3)" included, and so stands to the right. */
+const isNumber = ({ values }: DataFrame, column: number): boolean => (values as unknown[][]).every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
+
+function toHtml(frame: DataFrame, caption: string): string {
+  const line = (cells: readonly unknown[], tag: "td" | "th"): string => `<tr>${cells.map((cell, i) => (
+    `<${tag} align="${isNumber(frame, i) ? "right" : "left"}">${escapeText(String(cell ?? ""))}</${tag}>`)).join("")}</tr>`;
+  return ["<table>", `<caption>${escapeText(caption)}</caption>`, `<thead>${line(frame.columns, "th")}</thead>`, "<tbody>", ...(frame.values as unknown[][]).map((row) => line(row, "td")), "</tbody>", "</table>", ""].join("\n");
+}
+
 function toLatex(frame: DataFrame, caption: string): string {
   const values = frame.values as unknown[][];
-  const isNumber = (column: number): boolean => values.every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
   const line = (cells: unknown[]): string => `${cells.map((cell) => escapeLatex(String(cell ?? ""))).join(" & ")} \\\\`;
   return [
-    "\\begin{table}", "\\centering", `\\begin{tabular}{${frame.columns.map((_, i) => (isNumber(i) ? "r" : "l")).join("")}}`, "\\toprule",
+    "\\begin{table}", "\\centering", `\\begin{tabular}{${frame.columns.map((_, i) => (isNumber(frame, i) ? "r" : "l")).join("")}}`, "\\toprule",
     line(frame.columns), "\\midrule", ...values.map(line), "\\bottomrule", "\\end{tabular}", `\\caption{${escapeLatex(caption)}}`, "\\end{table}", "",
   ].join("\n");
 }
@@ -125,5 +134,6 @@ function toLatex(frame: DataFrame, caption: string): string {
 function escapeLatex(text: string): string {
   return text
     .replace(/[\\{}$&#%_^~]/g, (sign) => ({ "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}" })[sign] ?? `\\${sign}`)
-    .replace(/R\\_g/g, "$R_g$");
+    .replace(/\b(R|G)\\_(\w)\b/g, (_, letter: string, index: string) => `$${letter}_${index}$`)
+    .replace(/→/g, "$\\to$").replace(/×/g, "$\\times$");
 }

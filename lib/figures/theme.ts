@@ -3,11 +3,11 @@
 import { transformWeight } from "../data/weights";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
-export const COLUMN_INCHES = 3.25;
-export const PAGE_INCHES = 6.75;
-
-/** Open Sans is embedded in PDF and PNG; the others have its metrics nearly, for notebooks and SVG viewers. */
-export const FONT_FAMILY = "Open Sans, Arial, Helvetica, sans-serif";
+// What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.
+export let COLUMN_INCHES = 3.25;
+export let PAGE_INCHES = 6.75;
+/** The font of all figures, and its files: Open Sans from its npm package, others by path, or none for the machine's. */
+export let FONT: { family: string; files?: "package" | Partial<Record<"regular" | "bold" | "italic", string>> } = { family: "Open Sans", files: "package" };
 export const SMALL = 14; // 7 pt: ticks and legends
 export const TEXT = 15; // 7.5 pt: axis titles
 export const INK = "#222222";
@@ -18,9 +18,29 @@ export const LINE = 2; // 1 pt
  * Colors by data set. Lightness L* rises in steps of 12 at least (24, 37, 50, 62, 75), so that they stay apart in
  * greyscale; the closest pair is 30 ΔE*ab apart with normal, deuteranope, protanope and tritanope vision.
  */
-export const DATASET_COLORS = ["#272C8B", "#21A0D8", "#90385A", "#ECAE31", "#5D8233"] as const;
+const COLORS = ["#272C8B", "#21A0D8", "#90385A", "#ECAE31", "#5D8233"];
+export let DATASET_COLORS: readonly string[] = COLORS;
 const DATASET_MARKERS = ["circle", "square", "diamond", "triangle-up", "hexagon"] as const;
 const MODEL_DASHES = ["solid", "dash", "dot", "dashdot"] as const;
+
+export interface Theme {
+  /** inches; default 3.25 and 6.75 */
+  columnWidth?: number;
+  pageWidth?: number;
+  /** default Open Sans from its package; without `files` the machine's font of that family */
+  font?: typeof FONT;
+  /** one a data set, in the study's order; CSS colors */
+  colors?: readonly string[];
+}
+
+/** Sets width, font and palette of all figures that are made from now on; what is left out is as at first. Text sizes stay, so that they are legible. */
+export function useTheme({ columnWidth = 3.25, pageWidth = 6.75, font = { family: "Open Sans", files: "package" }, colors = COLORS }: Theme = {}): void {
+  for (const [name, inches] of Object.entries({ columnWidth, pageWidth })) {
+    if (!(inches >= 2.5 && inches <= 12)) throw new RangeError(`useTheme: ${name} is ${inches} inches; it must be between 2.5 and 12.`);
+  }
+  if (colors.length === 0) throw new RangeError("useTheme: colors is empty; name at least one.");
+  [COLUMN_INCHES, PAGE_INCHES, FONT, DATASET_COLORS] = [columnWidth, pageWidth, font, colors];
+}
 
 /**
  * The order in which data sets and models get their colors, markers and dashes. Made once from a study, it keeps
@@ -72,7 +92,7 @@ export function baseLayout(inches: { width: number; height: number }, rest: Layo
   return {
     width: Math.round(inches.width * PIXELS_PER_INCH),
     height: Math.round(inches.height * PIXELS_PER_INCH),
-    font: { family: FONT_FAMILY, size: SMALL, color: INK },
+    font: { family: `${FONT.family}, Arial, Helvetica, sans-serif`, size: SMALL, color: INK },
     paper_bgcolor: "white",
     plot_bgcolor: "white",
     hovermode: "closest",

@@ -8,6 +8,12 @@ import type { CausalLM } from "../model/llama";
 import { tf } from "../model/tensorflow";
 import { microBatchLoss } from "./loss";
 
+/** L2 norms of the parts of one batch's gradient; as vectors, prompt + completion is the whole gradient. */
+export interface GradientParts {
+  prompt: number;
+  completion: number;
+}
+
 export interface PromptWeightedLoss {
   /** Σ w ℓ by the normalizer's denominator, in nats; 0 if nothing counts */
   loss: number;
@@ -71,4 +77,19 @@ export function encodedLoss(
     gradientNorm: Math.sqrt(squares.reduce((sum, [, square]) => sum + square, 0)),
     gradientNorms: Object.fromEntries(squares.map(([name, square]) => [name, Math.sqrt(square)])),
   };
+}
+
+/** The gradient of {@link encodedLoss}, split by whether the predicted token belongs to a prompt or to a completion; weights and denominator stay those of the whole. */
+export function gradientParts(model: CausalLM, examples: readonly EncodedExample[], plw: number, normalizer: Normalizer): GradientParts {
+  for (const { ids } of examples) model.checkIds(ids);
+  const { perExample } = lossCoefficients(examples, plw, normalizer);
+  const norm = (completion: boolean): number => {
+    const masked = perExample.map((coefficients, i) => coefficients.map((value, t) => (t + 1 >= examples[i].promptLength === completion ? value : 0)));
+    const { gradients } = microBatchLoss(model, examples, masked, true);
+    const tensors = [...gradients?.values() ?? []];
+    const squares = tensors.reduce((sum, gradient) => gradient.dataSync<"float32">().reduce((square, g) => square + g * g, sum), 0);
+    tf.dispose(tensors);
+    return Math.sqrt(squares);
+  };
+  return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };
 }

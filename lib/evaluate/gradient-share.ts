@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { encodeDataset } from "../data/encode";
+import { readExamples } from "../data/example";
+import { lossWeights } from "../data/weights";
+import { loadModel } from "../model/llama";
+import { Interrupted } from "../runs/errors";
+import { readJsonIfAny, writeFileAtomic } from "../runs/files";
+import type { Run } from "../runs/store";
+import { gradientParts, type GradientParts } from "../train/prompt-weighted-loss";
+import { trainingFile } from "./own-rows";
+import { subjectOf } from "./subject";
+import { pause } from "./work";
+
+/** How much of a run's gradient and of its loss weights belongs to completion tokens, on one batch of its training rows. */
+export interface GradientShare {
+  run: Run;
+  /** ‖completion part‖ / (‖prompt part‖ + ‖completion part‖) of the gradient, at the initial and at the final weights; null where both are 0 */
+  atStart: number | null;
+  atEnd: number | null;
+  /** Σ w over completion tokens / Σ w over all */
+  ofWeights: number;
+}
+
+interface Stored { settings: string; start: GradientParts; end: GradientParts; ofWeights: number }
+
+/**
+ * The completion tokens' share of the gradient for each complete run, over the first rows of its training data as one batch. Kept
+ * in the run's folder, so a second call only reads; an interrupted one continues.
+ * @param options.rows in the batch
+ * @throws {EvaluationError} for runs whose training rows or models are not what they were
+ * @throws {Interrupted} after `signal`
+ */
+export async function gradientShares(runs: readonly Run[], { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {}): Promise<GradientShare[]> {
+  const starts = new Map<string, GradientParts>();
+  const shares: GradientShare[] = [];
+  for (const run of runs) {
+    const file = join(run.dir, "gradient-share.json");
+    const settings = JSON.stringify({ format: 1, rows, weights: run.record.weights?.sha256 });
+    let stored = readJsonIfAny(file) as Stored | undefined;
+    if (stored?.settings !== settings) {
+      await pause(signal).catch(() => { throw new Interrupted(`Stopped at ${run.name}; the runs before it are done, and the same call continues.`); });
+      stored = { settings, ...measure(run, rows, starts) };
+      writeFileAtomic(file, JSON.stringify(stored));
+    }
+    const share = ({ prompt, completion }: GradientParts) => (prompt + completion > 0 ? completion / (prompt + completion) : null);
+    shares.push({ run, atStart: share(stored.start), atEnd: share(stored.end), ofWeights: stored.ofWeights });
+  }
+  return shares;
+}
+
+/** @param starts parts at the initial weights, which runs of one model, data set, weight and normalizer share */
+function measure(run: Run, rows: number, starts: Map<string, GradientParts>): Omit<Stored, "settings"> {
+  const { recipe: { plw, normalizer, template, truncation, hyperparameters: { maxLength }, model, data } } = run;
+  const subject = subjectOf(run);
+  try {
+    const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
+    const batch = encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name }).examples;
+    const key = JSON.stringify([model.digest, data.digest, plw, normalizer]);
+    if (!starts.has(key)) {
+      const initial = loadModel(run.initialDir);
+      starts.set(key, gradientParts(initial, batch, plw, normalizer));
+      initial.dispose();
+    }
+    const weights = batch.map((example) => [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1)).flat();
+    const sum = (some: typeof weights) => some.reduce((total, { w }) => total + w, 0);
+    return { start: starts.get(key)!, end: gradientParts(subject.model(), batch, plw, normalizer), ofWeights: sum(weights.filter(({ completion }) => completion)) / sum(weights) };
+  } finally {
+    subject.release();
+  }
+}
