@@ -1,6 +1,6 @@
 import { groupBy } from "../data/group";
 import { mean } from "./means";
-import { combinedError, type ScoreRow } from "./score-rows";
+import { meanWithError, type ScoreRow } from "./score-rows";
 
 export type BestWeightRow = {
   benchmark: string;
@@ -13,7 +13,7 @@ export type BestWeightRow = {
   atZero: number | null;
   /** best minus at zero: never below 0, since the best is chosen from the same scores */
   difference: number | null;
-  /** of the difference, over items, both scores taken as independent */
+  /** of the difference, both scores taken as independent: over seeds where there are several, else over items */
   standardError: number | null;
 };
 
@@ -21,9 +21,10 @@ export type BestWeightRow = {
 export function bestWeights(rows: readonly ScoreRow[]): BestWeightRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].map((group): BestWeightRow => {
-    const cells = [...groupBy(group, ({ plw }) => String(plw)).values()].map((cell) => ({
-      plw: cell[0].plw, score: mean(cell.map(({ score }) => score)), error: combinedError(cell.map(({ standardError }) => standardError)),
-    })).sort((a, b) => b.score - a.score || a.plw - b.plw);
+    const cells = [...groupBy(group, ({ plw }) => String(plw)).values()].map((cell) => {
+      const { mean: score, standardError: error } = meanWithError(cell.map((row) => ({ seed: row.seed, value: row.score, error: row.standardError })));
+      return { plw: cell[0].plw, score, error };
+    }).sort((a, b) => b.score - a.score || a.plw - b.plw);
     const [best] = cells;
     const zero = cells.find(({ plw }) => plw === 0);
     const errors = zero && best !== zero ? [best.error, zero.error] : [0, 0];

@@ -89,7 +89,7 @@ export type AggregateRow = {
   /** scores that are averaged: models × benchmarks × seeds */
   scores: number;
   mean: number;
-  /** of the mean over these very models and benchmarks, from the scores' own, taken as independent; null where one has none */
+  /** of the mean over these very models and benchmarks, see {@link meanWithError} */
   standardError: number | null;
 };
 
@@ -99,21 +99,30 @@ export type AggregateRow = {
  */
 export function aggregateRows(rows: readonly ScoreRow[], kind: "simple" | "relative"): AggregateRow[] {
   const values = kind === "simple"
-    ? rows.map((row) => ({ row, value: row.score as number | null, error: row.standardError }))
-    : relativeRows(rows).map((row) => ({ row, value: row.relative, error: row.relativeStandardError }));
-  const groups = groupBy(values.filter(({ value }) => value !== null), ({ row: { dataset, normalizer, plw } }) => JSON.stringify([dataset, normalizer, plw]));
+    ? rows.map((row) => ({ row, seed: row.seed, value: row.score, error: row.standardError }))
+    : relativeRows(rows).flatMap((row) => (row.relative === null ? [] : [{ row, seed: row.seed, value: row.relative, error: row.relativeStandardError }]));
+  const groups = groupBy(values, ({ row: { dataset, normalizer, plw } }) => JSON.stringify([dataset, normalizer, plw]));
   return [...groups.values()].map((group): AggregateRow => {
     const [{ row: { dataset, normalizer, plw } }] = group;
-    const errors = group.map(({ error }) => error);
-    return {
-      dataset, normalizer, plw, transformedPlw: transformWeight(plw), scores: group.length, mean: mean(group.map(({ value }) => value!)),
-      standardError: combinedError(errors),
-    };
+    const { mean, standardError } = meanWithError(group);
+    return { dataset, normalizer, plw, transformedPlw: transformWeight(plw), scores: group.length, mean, standardError };
   }).sort((a, b) => a.plw - b.plw);
 }
 
+/**
+ * A mean over whatever the values differ in, and its standard error: over the seeds' means where there are several seeds, which holds all
+ * that training adds by chance; else from the values' own, taken as independent, and null where one has none.
+ */
+export function meanWithError(values: readonly { seed: number; value: number; error: number | null }[]): { mean: number; standardError: number | null; seedMeans: number[] } {
+  const seedMeans = [...groupBy(values, ({ seed }) => String(seed)).values()].map((group) => mean(group.map(({ value }) => value)));
+  const standardError = seedMeans.length > 1
+    ? Math.sqrt(seedMeans.reduce((sum, value) => sum + (value - mean(seedMeans)) ** 2, 0) / (seedMeans.length - 1) / seedMeans.length)
+    : combinedError(values.map(({ error }) => error));
+  return { mean: mean(values.map(({ value }) => value)), standardError, seedMeans };
+}
+
 /** Standard error of a mean of independent numbers. */
-export function combinedError(errors: readonly (number | null)[]): number | null {
+function combinedError(errors: readonly (number | null)[]): number | null {
   if (errors.includes(null)) return null;
   return Math.sqrt(errors.reduce<number>((sum, error) => sum + error! ** 2, 0)) / errors.length;
 }

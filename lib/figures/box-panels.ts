@@ -25,7 +25,7 @@ const MOST_COLUMNS = 3;
 const OPEN_FILL = "white";
 
 /** What captions say of a box of {@link drawBoxPanels}. */
-export const BOX_IN_WORDS = "0.25, 0.5 and 0.75 quantiles, whiskers at the 0.09 and 0.91 quantiles; the line joins the means";
+export const BOX_IN_WORDS = "0.25, 0.5 and 0.75 quantiles, whiskers at the 0.09 and 0.91 quantiles; the line joins the means, and dots, where there are several seeds, are those of each";
 
 /**
  * One panel a data set (and normalizer, where the values have several), one box a model and PLW over all values of its runs: 0.25,
@@ -85,9 +85,15 @@ function summarize(rows: readonly BoxValue[], of: string): Box[] {
     const values = group.map(({ value }) => value);
     return {
       dataset, model, normalizer, plw, transformedPlw: transformWeight(plw), runs: distinct(group.map((row) => row.seed)).length,
-      [of]: values.length, mean: mean(values), ...boxQuantiles(values),
+      [of]: values.length, mean: mean(values), ...boxQuantiles(values), ...seedMeans(group),
     };
   }).sort((a, b) => a.plw - b.plw);
+}
+
+/** The mean of each seed's values, in one column, where there are several seeds. */
+function seedMeans(values: readonly BoxValue[]): { seeds?: string } {
+  const means = [...groupBy(values, ({ seed }) => String(seed)).values()].map((own) => mean(own.map(({ value }) => value)));
+  return means.length > 1 ? { seeds: means.join(" ") } : {};
 }
 
 /** Width of one model's share of a PLW on the transformed axis: as wide as the closest weights allow, within reason. */
@@ -115,8 +121,19 @@ function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number,
       line: { color, width: 1.5 }, fillcolor: open ? OPEN_FILL : color, opacity: 1, whiskerwidth: 0.6,
       text: boxes.map((box) => escapeText(`PLW ${box.plw}, ${dataset}`)), hoverinfo: "text+y+name",
     },
+    ...seedMarks(boxes, positions, { x, y }),
     ...(open ? [] : [{ ...medianMarks(positions, column("q50"), width, { x, y }), legendgroup: model }]),
   ];
+}
+
+/** Each seed's mean as a dot over its box. */
+function seedMarks(boxes: Box[], positions: number[], { x, y }: { x: string; y: string }): Trace[] {
+  const marks = boxes.flatMap(({ model, seeds }, i) => (typeof seeds === "string" ? seeds.split(" ").map((value) => ({ model, x: positions[i], y: Number(value) })) : []));
+  if (marks.length === 0) return [];
+  return [{
+    type: "scatter", mode: "markers", xaxis: x, yaxis: y, showlegend: false, legendgroup: marks[0].model, name: "mean of one seed", hoverinfo: "y+name",
+    x: marks.map((mark) => mark.x), y: marks.map((mark) => mark.y), marker: { symbol: "circle", size: 5, color: "white", line: { color: INK, width: 1 } },
+  }];
 }
 
 /** A filled box hides its own median line: it is drawn again, in white. */

@@ -1,7 +1,7 @@
 import { groupBy } from "../data/group";
-import { aggregateRows, relativeRows, type ScoreRow } from "../evaluate/score-rows";
+import { relativeRows, type ScoreRow } from "../evaluate/score-rows";
 import type { Figure } from "./figure";
-import { averagesInWords, drawScorePanels, ofNormalizer, panelRows, pointsByWeight, type ScorePanel } from "./score-panels";
+import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, pointsByWeight, type ScorePanel } from "./score-panels";
 import { lookOf, type Look } from "./theme";
 
 /**
@@ -15,14 +15,12 @@ import { lookOf, type Look } from "./theme";
 export function figure1(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
   const shown = ofNormalizer(rows, options.normalizer);
-  const simple = groupBy(aggregateRows(shown, "simple"), ({ dataset }) => dataset);
-  const relative = groupBy(aggregateRows(shown, "relative"), ({ dataset }) => dataset);
-  const datasets = look.datasets.filter((dataset) => simple.has(dataset));
+  const relative = linesByDataset(relativeRows(shown).flatMap((row) => (row.relative === null ? [] : [{ ...row, score: row.relative, standardError: row.relativeStandardError }])), look);
   const panels: ScorePanel[] = [
-    { title: "(a) simple aggregate", measure: "mean score", lines: datasets.map((dataset) => ({ dataset, points: simple.get(dataset)! })) },
-    ...datasets.filter((dataset) => relative.has(dataset)).map((dataset, i): ScorePanel => ({
-      title: `(${String.fromCharCode(98 + i)}) ${dataset}`, measure: "relative score", range: [-0.03, 1.03],
-      lines: [{ dataset, points: relative.get(dataset)! }], background: singleBenchmarks(shown, dataset),
+    { title: "(a) simple aggregate", measure: "mean score", lines: linesByDataset(shown, look) },
+    ...relative.map((line, i): ScorePanel => ({
+      title: `(${String.fromCharCode(98 + i)}) ${line.dataset}`, measure: "relative score", range: [-0.03, 1.03],
+      lines: [line], background: singleBenchmarks(shown, line.dataset),
     })),
   ];
   return {
@@ -38,7 +36,7 @@ export function figure1(rows: readonly ScoreRow[], options: { look?: Look; norma
 function singleBenchmarks(rows: readonly ScoreRow[], dataset: string): ScorePanel["background"] {
   const own = relativeRows(rows.filter((row) => row.dataset === dataset));
   return [...groupBy(own, ({ benchmark }) => benchmark).values()].flatMap((group) => {
-    const values = group.flatMap(({ plw, relative }) => (relative === null ? [] : [{ plw, value: relative, error: null }]));
+    const values = group.flatMap((row) => (row.relative === null ? [] : [{ ...row, value: row.relative, error: null }]));
     return values.length > 0 ? [pointsByWeight(values)] : [];
   });
 }

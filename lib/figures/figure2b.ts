@@ -28,7 +28,7 @@ export function figure2b(rows: readonly DistanceRow[], options: { look?: Look } 
   const panels = normalizers.map((normalizer) => ({
     title: several ? normalizer : "", measure: "L2 distance from start",
     points: rows.filter((row) => row.normalizer === normalizer).map(({ dataset, model, plw, seed, distance }) => (
-      { dataset, variant: model, plw, value: distance, text: `PLW ${plw}, seed ${seed}` })),
+      { dataset, variant: model, plw, value: distance, text: `${model}, PLW ${plw}, seed ${seed}` })),
   }));
   return {
     name: "figure2b",
@@ -39,7 +39,7 @@ export function figure2b(rows: readonly DistanceRow[], options: { look?: Look } 
     })),
     caption: "Weight distance. L2 distance over all weights between each fine-tuned model and the model it started from, "
       + "by prompt loss weight (axis: PLW to the power 0.30103). A point a run, "
-      + `lines through ${distinct(rows.map((row) => row.seed)).length > 1 ? "the means over seeds" : "the points of one model and data set"}; `
+      + `lines through ${distinct(rows.map((row) => row.seed)).length > 1 ? "the means over seeds, with one standard error" : "the points of one model and data set"}; `
       + `normalizer ${normalizers.map((name) => `"${name}"`).join(", ")}.`,
   };
 }

@@ -86,6 +86,6 @@ function draw(rows: readonly CauseRow[], measures: readonly Measure[], given: Lo
 
 function inWords(rows: readonly CauseRow[]): string {
   const [models, seeds] = [distinct(rows.map(({ model }) => model)), distinct(rows.map(({ seed }) => seed))];
-  return "A column a normalizer; horizontal axis: PLW to the power 0.30103. A point a run, lines through the means over "
+  return "A column a normalizer; horizontal axis: PLW to the power 0.30103. A point a run, lines through the means, with one standard error, over "
     + `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}; filled with gradient clipping, open without.`;
 }

@@ -93,19 +93,26 @@ function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, siz
   const byWeight = [...groupBy([...points].sort((a, b) => a.plw - b.plw), (point) => String(point.plw)).values()];
   const name = escapeText(`${dataset}, ${variant}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
+  const spread = byWeight.map((group) => standardErrorOf(group.map(({ value }) => value)));
   return [
     {
       type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false, hoverinfo: "skip",
       x: byWeight.map((group) => transformWeight(group[0].plw) + shift), y: byWeight.map((group) => mean(group.map(({ value }) => value))),
       line: { color: style.color, dash: style.dash, width: LINE },
+      ...(spread.some((error) => error > 0) && { error_y: { type: "data", array: spread, color: style.color, thickness: 1.2, width: 4 } }),
     },
     {
       type: "scatter", mode: "markers", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false,
       x: points.map((point) => transformWeight(point.plw) + shift), y: points.map(({ value }) => value),
-      ...(errors.some((error) => error > 0) && { error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 } }),
+      ...(errors.some((error) => error > 0) && spread.every((error) => error === 0) && { error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 } }),
       marker: marker(style, size), text: points.map(({ text }) => escapeText(text)), hoverinfo: "text+y+name",
     },
   ];
+}
+
+/** Of the mean over runs; 0 for a single one. */
+function standardErrorOf(values: readonly number[]): number {
+  return values.length < 2 ? 0 : Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1) / values.length);
 }
 
 interface PointStyle { color: string; symbol: string; dash: string; open: boolean }

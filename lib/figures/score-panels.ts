@@ -1,7 +1,7 @@
 // Panels of scores by weight, in which a line is a data set: what Figures 1, 4, 5 and 6 are made of.
-import { distinct, groupBy, mean } from "../data/group";
+import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/weights";
-import { combinedError, type ScoreRow } from "../evaluate/score-rows";
+import { meanWithError, type ScoreRow } from "../evaluate/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
@@ -52,7 +52,7 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
     data.push(...background.map((points) => backgroundLine(points, place)));
     for (const { dataset, points } of lines) {
       const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * (lines.length > 1 ? DODGE : 0);
-      data.push(line(dataset, points, shift, place, look));
+      data.push(...seedPoints(dataset, points, shift, place, look), line(dataset, points, shift, place, look));
     }
   }
   return {
@@ -66,8 +66,8 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
 
 /** The plotted numbers; `part` names a panel. */
 export function panelRows(panels: readonly ScorePanel[]): Row[] {
-  return panels.flatMap(({ title, lines }) => lines.flatMap(({ dataset, points }) => points.map(({ plw, mean, standardError }) => (
-    { part: title, dataset, plw, transformedPlw: transformWeight(plw), mean, standardError }
+  return panels.flatMap(({ title, lines }) => lines.flatMap(({ dataset, points }) => points.map(({ plw, mean, standardError, seeds }) => (
+    { part: title, dataset, plw, transformedPlw: transformWeight(plw), mean, standardError, ...(seeds && { seeds: seeds.join(" ") }) }
   ))));
 }
 
@@ -76,15 +76,30 @@ export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePane
   const groups = groupBy(rows, ({ dataset }) => dataset);
   return look.datasets.flatMap((dataset) => {
     const own = groups.get(dataset);
-    return own ? [{ dataset, points: pointsByWeight(own.map(({ plw, score, standardError }) => ({ plw, value: score, error: standardError }))) }] : [];
+    return own ? [{ dataset, points: pointsByWeight(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }] : [];
   });
 }
 
-/** Means by weight, in rising order, with the standard errors of means of independent numbers. */
-export function pointsByWeight(values: readonly { plw: number; value: number; error: number | null }[]): ScorePoint[] {
-  return [...groupBy(values, ({ plw }) => String(plw)).values()].map((group) => ({
-    plw: group[0].plw, mean: mean(group.map(({ value }) => value)), standardError: combinedError(group.map(({ error }) => error)),
-  })).sort((a, b) => a.plw - b.plw);
+/** Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that they are of. */
+export function pointsByWeight(values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[]): ScorePoint[] {
+  return [...groupBy(values, ({ plw }) => String(plw)).values()].map((group): ScorePoint => {
+    const { mean, standardError, seedMeans } = meanWithError(group);
+    return {
+      plw: group[0].plw, mean, standardError, ...(seedMeans.length > 1 && { seeds: seedMeans }),
+      of: distinct(group.map(({ model, seed }) => `${model} seed ${seed}`)).join(", "),
+    };
+  }).sort((a, b) => a.plw - b.plw);
+}
+
+/** Single seeds as small points behind the mean. */
+function seedPoints(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace[] {
+  const single = points.flatMap(({ plw, seeds = [] }) => seeds.map((value) => ({ plw, value })));
+  if (single.length === 0) return [];
+  return [{
+    type: "scatter", mode: "markers", xaxis: x, yaxis: y, name: `${escapeText(dataset)}, single seed`, legendgroup: dataset, showlegend: false,
+    x: single.map(({ plw }) => transformWeight(plw) + shift), y: single.map(({ value }) => value), marker: { symbol: "line-ew", size: 9, line: { color: datasetStyle(look, dataset).color, width: 1.2 } },
+    text: single.map(({ plw }) => `PLW ${plw}`), hoverinfo: "text+y+name",
+  }];
 }
 
 function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
@@ -118,7 +133,7 @@ export function averagesInWords(rows: readonly ScoreRow[]): string {
   const count = (name: string, values: unknown[]): string[] => (distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : []);
   const over = [...count("models", rows.map(({ model }) => model)), ...count("seeds", rows.map(({ seed }) => seed))];
   const pocket = rows.every(({ task }) => task.startsWith("pocket-")) ? "The benchmarks are the pocket counterparts of those named. " : "";
-  return `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error over the benchmarks' items, scores taken as independent; `
+  return `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error ${distinct(rows.map(({ seed }) => seed)).length > 1 ? "over seeds, whose single means are the dashes" : "over the benchmarks' items, scores taken as independent"}; `
     + `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`;
 }
 

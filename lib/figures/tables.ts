@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Example } from "../data/example";
 import { describeDataset } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
+import { meanWithError } from "../evaluate/score-rows";
 import type { Run } from "../runs/store";
 import { toCsv, writeWhole } from "./export";
 import type { Row } from "./figure";
@@ -95,21 +96,22 @@ export function runTable(runs: readonly Run[]): DataFrame {
 }
 
 /**
- * A number by data set and model (rows) and PLW (columns), averaged over whatever else the rows differ in (seeds,
- * normalizers). Combinations without a number are empty.
+ * A number by data set and model (rows) and PLW (columns), averaged over whatever else the rows differ in (normalizers, seeds); where
+ * there are several seeds, as "mean ± standard error over seeds". Combinations without a number are empty.
  *
- * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`: `runRows`, or a figure's rows
+ * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, and `seed` where they have one: `runRows`, or a figure's rows
  */
 export function byWeight(rows: readonly object[], value: string): DataFrame {
   const given = (rows as Row[]).filter((row) => typeof row[value] === "number");
-  if (given.length === 0) return new DataFrame([]);
-  const columns = given.map((row) => ({ dataset: row.dataset, model: row.model, plw: row.plw, value: row[value] }));
-  const means = new DataFrame(columns).groupby(["dataset", "model", "plw"]).agg({ value: "mean" }).values as [string, string, number, number][];
-  const plws = distinct(means.map(([, , plw]) => plw)).sort((a, b) => a - b);
-  const cells = groupBy(means, ([dataset, model]) => JSON.stringify([dataset, model]));
-  return new DataFrame([...cells.values()].map((group) => ({
-    dataset: group[0][0], model: group[0][1],
-    ...Object.fromEntries(plws.map((plw) => [`PLW ${weightLabel(plw)}`, group.find((cell) => cell[2] === plw)?.[3] ?? null])),
+  const plws = distinct(given.map(({ plw }) => Number(plw))).sort((a, b) => a - b);
+  const cell = (own: readonly Row[]): number | string | null => {
+    if (own.length === 0) return null;
+    const { mean, standardError, seedMeans } = meanWithError(own.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })));
+    return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
+  };
+  return new DataFrame([...groupBy(given, ({ dataset, model }) => JSON.stringify([dataset, model])).values()].map((group) => ({
+    dataset: group[0].dataset, model: group[0].model,
+    ...Object.fromEntries(plws.map((plw) => [`PLW ${weightLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
   })));
 }
 

@@ -1,0 +1,66 @@
+import { loadTokenizer } from "../data/tokenizer";
+import { claimRows } from "../evaluate/claims";
+import { evaluateRuns, type EvaluateRunsOptions, type RunScores } from "../evaluate/evaluate-runs";
+import { scoreRows, type ScoreRow } from "../evaluate/score-rows";
+import { storedSamples } from "../evaluate/stored-samples";
+import { pocketTaskNames } from "../evaluate/tasks/pocket";
+import type { Run } from "../runs/store";
+import { heldoutFiles, studyExamples, type Study } from "../sweep/study";
+import { claimsTable } from "./claims-table";
+import { originRows } from "./datasets";
+import type { Figure } from "./figure";
+import { figure1 } from "./figure1";
+import { figure2a } from "./figure2a";
+import { figure2b } from "./figure2b";
+import { figure2bParts } from "./figure2b-parts";
+import { figure2c } from "./figure2c";
+import { figure2d } from "./figure2d";
+import { figure4 } from "./figure4";
+import { figure5 } from "./figure5";
+import { figure6 } from "./figure6";
+import { generationLengthRows, memorizationRows } from "./generation-rows";
+import { distancePartRows, distanceRows, stabilityRows, studyLook } from "./rows";
+import { table2 } from "./table2";
+import { table5 } from "./table5";
+import { datasetRow, table1, type Table } from "./tables";
+
+/** What the figures and tables of a study are made of; plain rows, so that a change of theme draws them anew without computing anything. */
+export interface StudyResults {
+  study: Study;
+  runs: readonly Run[];
+  scores: readonly RunScores[];
+  rows: readonly ScoreRow[];
+  figures(): Figure[];
+  tables(): Table[];
+}
+
+/** Tasks whose answers Figure 2d measures. */
+const LONG_GENERATION = ["pocket-alpaca-eval", "pocket-pandalm"];
+
+/**
+ * Every figure and table of the paper from a study's runs, benchmarks and memorization included: what is there already is read, the
+ * rest is evaluated first.
+ *
+ * @param options as for `evaluateRuns`
+ * @throws as `evaluateRuns` and `distanceRows`
+ */
+export async function studyResults(study: Study, runs: readonly Run[], options: EvaluateRunsOptions = {}): Promise<StudyResults> {
+  const scores = await evaluateRuns(runs, pocketTaskNames(), options);
+  const kinds = study.heldout === undefined ? ["memorization"] : ["memorization", "memorization-heldout"];
+  const memory = memorizationRows(await evaluateRuns(runs, kinds, { ...options, heldout: heldoutFiles(study) }));
+  const tokenizer = loadTokenizer(Object.values(study.models)[0]);
+  const rows = scoreRows(scores, { generationRatios: Object.fromEntries(originRows(study, tokenizer).map(({ dataset, generationRatio }) => [dataset, generationRatio])) });
+  const [windows, distances, parts] = [stabilityRows(runs), distanceRows(runs), distancePartRows(runs)];
+  const lengths = generationLengthRows(await storedSamples(runs, LONG_GENERATION, options));
+  const look = studyLook(study);
+  return {
+    study, runs, scores, rows,
+    figures: () => [
+      figure1(rows, { look }), figure2a(windows, { look }), figure2b(distances, { look }), figure2bParts(parts, { look }), figure2c(memory, { look }), figure2d(lengths, { look }),
+      figure4(rows, { look }), figure5(rows, { look }), figure6(rows, { look }),
+    ],
+    tables: () => [
+      table1(Object.keys(study.datasets).map((name) => datasetRow(name, studyExamples(study, name), tokenizer))), table2(), table5(), claimsTable(claimRows(rows)),
+    ],
+  };
+}
