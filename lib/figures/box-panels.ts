@@ -5,7 +5,7 @@ import { boxQuantiles } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
-  axis, baseLayout, datasetStyle, escapeText, INK, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
+  axis, baseLayout, datasetStyle, escapeText, INK, lettered, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
 } from "./theme";
 
 /** One of the values that a box is over. */
@@ -71,7 +71,7 @@ export function drawBoxPanels(values: readonly BoxValue[], { measure, of, look: 
       data,
       layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
         ...axes, ...topLegends([models], { width, height }, SMALL), margin, boxmode: "overlay", showlegend: true,
-        annotations: panels.map((panel, i) => panelTitle(panel.title, grid[i].center, grid[i].top)),
+        annotations: panels.map((panel, i) => panelTitle(lettered(panel.title, i, panels.length), grid[i].center, grid[i].top)),
       }),
     },
     rows: boxes,

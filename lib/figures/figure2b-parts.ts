@@ -2,7 +2,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/weights";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
-import { axis, baseLayout, escapeText, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, escapeText, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, weightAxis, type Look } from "./theme";
 
 /** How far one part of a run's weights ended from where it started. */
 export type DistancePartRow = {
@@ -64,7 +64,7 @@ export function figure2bParts(rows: readonly DistancePartRow[], options: { look?
       data,
       layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
         ...axes, ...topLegends(parts, { width: legendWidth, height }, SMALL), margin, showlegend: true,
-        annotations: datasets.map((dataset, i) => panelTitle(dataset, grid[i].center, grid[i].top)),
+        annotations: datasets.map((dataset, i) => panelTitle(lettered(dataset, i, datasets.length), grid[i].center, grid[i].top)),
       }),
     },
     rows: plotted,

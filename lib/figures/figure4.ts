@@ -2,7 +2,7 @@ import type { ScoreRow } from "../evaluate/score-rows";
 import { benchmarkPanels } from "./benchmark-panels";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, ofNormalizer, panelRows } from "./score-panels";
-import { lookOf, type Look } from "./theme";
+import { lettered, lookOf, type Look } from "./theme";
 
 /**
  * Figure 4, group I benchmarks by PLW: a panel a benchmark, a line a data set.
@@ -12,7 +12,7 @@ import { lookOf, type Look } from "./theme";
 export function figure4(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
   const shown = ofNormalizer(rows, options.normalizer).filter(({ group }) => group === "I");
-  const panels = benchmarkPanels(shown, look);
+  const panels = benchmarkPanels(shown, look).map((panel, i, all) => ({ ...panel, title: lettered(panel.title, i, all.length) }));
   return {
     name: "figure4",
     spec: drawScorePanels(panels, look, 2),

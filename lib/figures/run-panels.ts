@@ -3,7 +3,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/weights";
 import type { Figure, Layout, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, lettered, panelTitle, SMALL, weightAxis, type Look } from "./theme";
 
 /** One run's number. */
 export interface RunPoint {
@@ -69,8 +69,9 @@ export function drawRunPanels(panels: readonly RunPanel[], { look, inches, colum
     const place = grid[i];
     const first = grid[i - (i % columns)];
     axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    const row = panels.slice(i - (i % columns), i - (i % columns) + columns);
     axes[place.yaxis] = { ...axis(place.isLeft ? panel.measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6,
-      matches: place.isLeft ? undefined : first.y, showticklabels: place.isLeft, ...panel.axis };
+      ...(!place.isLeft && { matches: first.y }), showticklabels: place.isLeft, range: commonRange(row), ...panel.axis };
     if (panel.threshold !== undefined) shapes.push(horizontal(panel.threshold, place));
     for (const dataset of datasets) for (const [v, variant] of variants.entries()) {
       const points = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
@@ -81,9 +82,20 @@ export function drawRunPanels(panels: readonly RunPanel[], { look, inches, colum
     data,
     layout: baseLayout({ width: inches, height: height / 144 }, {
       ...axes, ...topLegends(legends, { width: legendWidth, height }, SMALL), margin, showlegend: true, shapes,
-      annotations: panels.flatMap(({ title }, i) => (titled && (!columnTitles || i < columns) ? [panelTitle(title, grid[i].center, grid[i].top)] : [])),
+      annotations: panels.flatMap(({ title }, i) => (titled && (!columnTitles || i < columns) ? [panelTitle(lettered(title, i, columnTitles ? columns : panels.length), grid[i].center, grid[i].top)] : [])),
     }),
   };
+}
+
+/** A range that holds the points of all panels of a row, error bars and threshold included. */
+function commonRange(row: readonly RunPanel[]): [number, number] | undefined {
+  const isLog = row[0].axis?.type === "log";
+  const values = row.flatMap(({ points, threshold }) => [...points.flatMap(({ value, standardError }) => [value - (standardError ?? 0), value + (standardError ?? 0)]), ...(threshold === undefined ? [] : [threshold])])
+    .filter((value) => !isLog || value > 0).map((value) => (isLog ? Math.log10(value) : value));
+  if (values.length === 0) return undefined;
+  const low = row[0].axis?.rangemode === "tozero" ? Math.min(0, ...values) : Math.min(...values);
+  const margin = 0.07 * (Math.max(...values) - low || 1);
+  return [low === 0 ? 0 : low - margin, Math.max(...values) + margin];
 }
 
 function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, size }: { shift: number; size: number }): Trace[] {

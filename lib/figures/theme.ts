@@ -169,6 +169,11 @@ export function panelTitle(text: string, center: number, top: number): Layout {
   };
 }
 
+/** A panel's title with its letter, "(b) Short"; a figure of one panel needs none. */
+export function lettered(title: string, index: number, count: number): string {
+  return count > 1 ? `(${String.fromCharCode(97 + index)}) ${title}` : title;
+}
+
 /** Text from data as Plotly shows it literally: Plotly reads a few HTML tags in any text. */
 export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
