@@ -8,7 +8,7 @@ import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, wei
 const POINTS = 61;
 const SCALE = Array.from({ length: 9 }, (_, i) => [i / 8, sequentialColor(i / 8)]);
 const MARGIN = { l: 66, r: 84, t: 14, b: 56 };
-const WIDTH = Math.round(COLUMN_INCHES * 144);
+const width = (): number => Math.round(COLUMN_INCHES * 144);
 
 /**
  * Predictions of the smooth over w_p and R_g (in logarithms, as the data sets lie), the data in the same colors, and the
@@ -50,7 +50,7 @@ export function drawRatioContour({ group, rows, fit, words }: RatioFit, { name, 
         },
       ],
       layout: baseLayout({ width: COLUMN_INCHES, height: 2.5 }, {
-        xaxis: { ...weightAxis(rows.map(({ w }) => w), WIDTH - MARGIN.l - MARGIN.r), showgrid: false },
+        xaxis: { ...weightAxis(rows.map(({ w }) => w), width() - MARGIN.l - MARGIN.r), showgrid: false },
         yaxis: ratioAxis(low, high), margin: MARGIN, showlegend: false,
       }),
     },

@@ -9,7 +9,6 @@ import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTi
 export interface DatasetCheck { dataset: string; check: ResidualCheck }
 
 const QUARTILES = [0.25, 0.5, 0.75];
-const WIDTH = Math.round(PAGE_INCHES * 144);
 const FIFTHS = [0, 1, 2, 3, 4];
 
 /** Scaled residuals in order against what a uniform distribution gives: on the diagonal if the model is right. */
@@ -65,7 +64,7 @@ function draw(checks: readonly DatasetCheck[], titles: { x: string; y: string },
   const margin = { l: 66, r: 10, t: 28, b: 56 };
   const gap = { x: 24, y: 66 };
   const height = margin.t + margin.b + rows * 170 + (rows - 1) * gap.y;
-  const grid = panelGrid({ count: checks.length, columns, width: WIDTH, height, margin, gap });
+  const grid = panelGrid({ count: checks.length, columns, width: Math.round(PAGE_INCHES * 144), height, margin, gap });
   const axes: Layout = {};
   const unit = { range: [-0.03, 1.03], tickvals: [0, 0.5, 1], showgrid: true };
   for (const place of grid) {
