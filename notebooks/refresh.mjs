@@ -15,7 +15,7 @@ try {
   const notebooks = readNotebooks();
   const figures = readFigures();
   for (const [name, content] of notebooks) write(join(target, "notebooks", name), content);
-  for (const name of listed(join(target, "figures"), /\.(pdf|svg|png|csv|tex)$/)) if (!figures.has(name)) rmSync(join(target, "figures", name));
+  for (const name of listed(join(target, "figures"), /\.(pdf|svg|png|csv|tex|html)$/)) if (!figures.has(name)) rmSync(join(target, "figures", name));
   for (const [name, content] of figures) write(join(target, "figures", name), content);
   console.log(`Refreshed ${notebooks.size} notebooks and ${figures.size - 1} files of figures and tables. Look at them before you commit.`);
 } catch (error) {
@@ -77,7 +77,7 @@ function rounded(value) {
 
 function readFigures() {
   const folder = join(results, "figures");
-  const names = existsSync(folder) ? listed(folder, /\.(pdf|svg|png|csv|tex)$/) : [];
+  const names = existsSync(folder) ? listed(folder, /\.(pdf|svg|png|csv|tex|html)$/) : [];
   if (names.length === 0) throw new Error(`${folder} has no figures; run npm run study first.`);
   const files = new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
   return files.set("README.md", gallery(files));
@@ -86,7 +86,7 @@ function readFigures() {
 /** A page of all figures with their captions, and of links to the tables. */
 function gallery(files) {
   const stems = [...new Set([...files.keys()].map((name) => name.replace(/\.\w+$/, "")))].sort();
-  const links = (stem) => ["pdf", "svg", "png", "csv", "tex"].filter((type) => files.has(`${stem}.${type}`)).map((type) => `[${type.toUpperCase()}](${stem}.${type})`).join(" · ");
+  const links = (stem) => ["pdf", "svg", "png", "csv", "tex", "html"].filter((type) => files.has(`${stem}.${type}`)).map((type) => `[${type.toUpperCase()}](${stem}.${type})`).join(" · ");
   const sections = stems.map((stem) => {
     const caption = /<desc>(.*?)<\/desc>/s.exec(files.get(`${stem}.svg`)?.toString("utf8") ?? "")?.[1]
       ?? /\\caption\{(.*)\}/.exec(files.get(`${stem}.tex`)?.toString("utf8") ?? "")?.[1] ?? "";

@@ -8,6 +8,7 @@ import { closeBrowser } from "../../lib/figures/browser";
 import { exportFigure, renderFigure, toCsv } from "../../lib/figures/export";
 import { figure2a } from "../../lib/figures/figure2a";
 import { figure2b } from "../../lib/figures/figure2b";
+import { useTheme } from "../../lib/figures/theme";
 import { distances, stability } from "./rows-fixture";
 
 const dir = mkdtempSync(join(tmpdir(), "promptloss-export-"));
@@ -49,6 +50,32 @@ test("a figure is exported as PDF, SVG, PNG and CSV of the printed size; again, 
 
   const again = await exportFigure(figure, join(dir, "again", "figure2b"));
   for (const key of ["svg", "pdf", "png", "csv"] as const) assert.ok(readFileSync(files[key]).equals(readFileSync(again[key])), key);
+});
+
+test("fonts are in the files: PDF as pdffonts sees it, SVG as it stands", async (t) => {
+  const files = await exportFigure(figure2a(stability), join(dir, "fonts"));
+  assert.match(readFileSync(files.svg, "utf8"), /<style>@font-face \{\s*font-family: 'Open Sans'[^]*src: url\(data:font\/woff2;base64,/);
+  const found = spawnSync("pdffonts", [files.pdf], { encoding: "utf8" });
+  if (found.error) return t.diagnostic("pdffonts (poppler-utils) is not installed");
+  const fonts = found.stdout.trim().split("\n").slice(2);
+  assert.ok(fonts.length > 0, found.stdout);
+  for (const font of fonts) assert.match(font, /OpenSans-\w+ +.*\byes yes yes\b/, "embedded, as a subset, with its characters");
+});
+
+test("another venue's width, font and colors, and back; text sizes stay", () => {
+  useTheme({ columnWidth: 3.5, pageWidth: 7.16, font: { family: "serif" }, colors: ["#000000", "#E69F00"] });
+  try {
+    const { data, layout } = figure2b(distances).spec;
+    assert.equal(layout.width, 3.5 * 144);
+    assert.match((layout.font as { family: string; size: number }).family, /^serif/);
+    assert.equal((layout.font as { size: number }).size, 14);
+    assert.equal((data[0].line as { color: string }).color, "#000000");
+    assert.equal(figure2a(stability).spec.layout.width, Math.round(7.16 * 144));
+  } finally {
+    useTheme();
+  }
+  assert.equal(figure2b(distances).spec.layout.width, 468);
+  assert.throws(() => useTheme({ columnWidth: 0 }), /columnWidth is 0 inches/);
 });
 
 test("figures asked for at once come out each as its own", async () => {

@@ -48,6 +48,38 @@ test("figure 2b: lines go through the means over seeds", () => {
   assert.deepEqual(numbers(line, "y").map((y) => y.toFixed(9)), distances.slice(0, 10).map(({ distance }) => (distance + 0.5).toFixed(9)));
 });
 
+test("two seeds: points of each, lines through the means with their standard errors, dots over the boxes", () => {
+  const two = [...distances, ...distances.map((row) => ({ ...row, seed: 43, distance: row.distance + 1 }))];
+  const figure = figure2b(two);
+  const line = drawn(figure).find((trace) => trace.mode === "lines")!;
+  for (const error of (line.error_y as { array: number[] }).array) assert.ok(Math.abs(error - 0.5) < 1e-12, `sd ${Math.SQRT1_2} over √2: ${error}`);
+  assert.equal(drawn(figure).filter((trace) => trace.mode === "markers").reduce((sum, trace) => sum + numbers(trace, "y").length, 0), two.length);
+  assert.match(figure.caption, /means over seeds, with one standard error/);
+  const boxes = figure2a([...stability, ...stability.map((row) => ({ ...row, seed: 43, rsd: row.rsd + 0.1 }))]);
+  assert.equal(boxes.rows[0].runs, 2);
+  const [low, high] = String(boxes.rows[0].seeds).split(" ").map(Number);
+  assert.ok(Math.abs(high - low - 0.1) < 1e-12);
+  assert.equal(boxes.spec.data.filter(({ name }) => name === "mean of one seed").length, 6);
+});
+
+test("a click on a legend's data set hides all that is of it", () => {
+  const { data, layout } = figure2b(distances).spec;
+  for (const name of ["Long", "Short", "Tiny"]) {
+    const group = data.filter(({ legendgroup }) => legendgroup === name);
+    assert.equal(group.filter(({ showlegend }) => showlegend !== false).length, 1, "one entry");
+    assert.equal(group.length, 1 + 2 * 2, "lines and points of two models");
+  }
+  assert.ok(data.every(({ legendgroup }) => typeof legendgroup === "string"));
+  const { legend, legend2 } = layout as Record<string, { itemclick?: boolean }>;
+  assert.deepEqual([legend.itemclick, legend2.itemclick], [undefined, false]);
+});
+
+test("what the mouse shows of a point: model, weight, seed", () => {
+  const points = drawn(figure2b(distances)).find((trace) => trace.mode === "markers")!;
+  assert.equal((points.text as string[])[1], "one, PLW 0.0005, seed 42");
+  assert.equal(points.hoverinfo, "text+y+name");
+});
+
 test("rows of several normalizers get panels of their own", () => {
   const both = [...distances, ...distances.map((row) => ({ ...row, normalizer: "tokens" }))];
   assert.deepEqual(new Set(drawn(figure2b(both)).map((trace) => trace.xaxis)), new Set(["x", "x2"]));

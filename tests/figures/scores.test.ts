@@ -33,8 +33,8 @@ test("Figure 1: the simple aggregate, and a panel a data set with its single ben
 
 test("Figures 4, 5 and 6: a panel a benchmark of the group, error bars on every line", () => {
   const panels = (figure: { spec: { layout: Record<string, unknown> } }) => (figure.spec.layout.annotations as { text: string }[]).map(({ text }) => text.replace(/<\/?b>/g, ""));
-  assert.deepEqual(panels(figure4(rows)), ["ARC Challenge (acc_norm)", "PIQA (acc)", "WinoGrande (acc)", "TruthfulQA-Gen (bleu_acc)"]);
-  assert.deepEqual(panels(figure5(rows)), ["TruthfulQA-MC2 (mc2)", "Alpaca Eval (win_rate)", "PandaLM (win_rate)"]);
+  assert.deepEqual(panels(figure4(rows)), ["(a) ARC Challenge (acc_norm)", "(b) PIQA (acc)", "(c) WinoGrande (acc)", "(d) TruthfulQA-Gen (bleu_acc)"]);
+  assert.deepEqual(panels(figure5(rows)), ["(a) TruthfulQA-MC2 (mc2)", "(b) Alpaca Eval (win_rate)", "(c) PandaLM (win_rate)"]);
   const sixth = figure6(rows);
   assert.deepEqual(panels(sixth), ["(a) from English, mean", "WMT14 En→Fr", "WMT16 En→De", "WMT16 En→Ro", "(b) into English, mean", "WMT14 Fr→En", "WMT16 De→En", "WMT16 Ro→En"]);
   const lines = sixth.spec.data.filter(({ showlegend }) => showlegend === false);
@@ -50,4 +50,15 @@ test("one normalizer is shown, the first unless another is named; rows of part o
   assert.match(figure4(two, { normalizer: "tokens" }).caption, /normalizer "tokens"/);
   assert.equal(figure6(rows.filter(({ benchmark }) => benchmark === "WMT14 En→Fr")).rows.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
   assert.deepEqual(figure5([]).rows, []);
+});
+
+test("two seeds: error bars are standard errors over the seeds' means, each of which is drawn", () => {
+  const two = [...rows, ...rows.map((row) => ({ ...row, seed: 43, score: row.score + 2 }))];
+  const figure = figure1(two);
+  const first = figure.rows[0];
+  assert.ok(Math.abs(Number(first.standardError) - 1) < 1e-9, "sd √2 over √2");
+  assert.equal(String(first.seeds).split(" ").length, 2);
+  assert.match(figure.caption, /Means over 2 models and 2 seeds; error bars are one standard error over seeds/);
+  assert.equal(figure.spec.data.filter(({ name }) => String(name).endsWith("single seed")).length, 2 * DATASETS.length);
+  for (const one of [figure4, figure5, figure6]) assert.ok(one(two).rows.every(({ seeds }) => String(seeds).includes(" ")));
 });

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { writeTinyStudy } from "./tiny-study";
+import { writeTinyNormalizers, writeTinyStudy } from "./tiny-study";
 
 const ROOT = join(__dirname, "..", "..");
 const NAMES = readdirSync(join(ROOT, "notebooks")).filter((name) => name.endsWith(".ipynb")).sort();
@@ -20,6 +20,8 @@ const executed = new Map<string, Notebook>();
 const failures = new Map<string, string>();
 
 before(async () => {
+  const normalizers = writeTinyNormalizers(folder);
+  process.env.PROMPTLOSS_NORMALIZERS = normalizers;
   const study = writeTinyStudy(folder);
   // The sweep first, so that the others find its runs; then two at a time.
   const rest = NAMES.filter((name) => !name.startsWith("02"));
@@ -65,13 +67,11 @@ for (const name of NAMES) {
 }
 
 test("every figure has traces, a static picture and its words; every table has rows", () => {
-  let figures = 0;
   for (const [name, notebook] of executed) {
     for (const { data = {} } of outputs(notebook)) {
       const plot = data["application/vnd.plotly.v1+json"] as { data: { x: unknown[] }[] } | undefined;
       const html = [data["text/html"] ?? ""].flat().join("");
       if (plot) {
-        figures++;
         assert.ok(plot.data.some(({ x }) => x.length > 1), `${name}: traces with points`);
         assert.match([data["image/svg+xml"]].flat().join(""), /^<svg [^>]*>[^]*<\/svg>$/, `${name}: a picture for where Plotly is not`);
         assert.ok([data["text/plain"]].flat().join("").length > 40, `${name}: a description`);
@@ -80,7 +80,8 @@ test("every figure has traces, a static picture and its words; every table has r
       }
     }
   }
-  assert.equal(figures, 10, "loss curves in 00 and 02, lengths in 01, Figures 1, 4, 5 and 6 in 03, the scores in 04, 2a and 2b in 05");
+  const of = (number: string): number => [...executed].filter(([name]) => name.startsWith(number)).flatMap(([, notebook]) => outputs(notebook)).filter(({ data }) => data?.["application/vnd.plotly.v1+json"]).length;
+  assert.deepEqual(["00", "01", "02", "03", "04", "05", "06", "07"].map(of), [1, 1, 1, 4, 1, 8, 0, 2]);
 });
 
 test("the tables and figures are about this study", () => {
@@ -97,12 +98,14 @@ test("the tables and figures are about this study", () => {
   assert.match(text("06"), /All: cannot be fitted\. column "w_p" has 2 distinct values[^]*Figures 3 and 7 cannot be drawn/);
   assert.doesNotMatch(text("04") + text("06") + html("04") + html("06"), /NaN|undefined|Infinity/);
   assert.match(html("05"), /4 of 4 runs \(4 were there\)/);
+  assert.match(html("05"), /24 of 24 runs[^]*weight × normalizer/);
+  assert.match(html("07"), /<img alt="[^"]+"[^>]* src="data:image\/svg\+xml;base64,[^]*table2\. Benchmark tasks/);
 });
 
 test("figures and tables are exported", () => {
   const figures = join(folder, "out", "figures");
-  for (const name of ["loss-curves", "length-histograms", "figure1", "figure2a", "figure2b", "figure4", "figure5", "figure6", "regression-curves"]) {
+  for (const name of ["loss-curves", "length-histograms", "figure1", "figure2a", "figure2b", "figure2b-parts", "figure2c", "figure2d", "figure4", "figure5", "figure6", "regression-curves", "normalizers-stability", "normalizers-movement", "normalizers-learning", "venue/figure2b"]) {
     for (const extension of ["pdf", "svg", "png", "csv"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)), `${name}.${extension}`);
   }
-  for (const name of ["table1", "claims", "table3", "table4"]) for (const extension of ["csv", "tex"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)));
+  for (const name of ["table1", "table2", "table3", "table4", "table5", "claims"]) for (const extension of ["csv", "tex", "html"]) assert.ok(existsSync(join(figures, `${name}.${extension}`)));
 });

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../lib/data/random";
 import { parameterShapes } from "../../lib/model/config";
@@ -22,6 +22,13 @@ export function writeTinyStudy(folder: string): string {
     weights: [0, 0.1],
     hyperparameters: { ...QUICK, maxLength: 250 },
   });
+}
+
+/** Beside it, what 05-causes crosses: two normalizers and two seeds of the same, with held-out rows. Returns its file. */
+export function writeTinyNormalizers(folder: string): string {
+  const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
+  const heldout = writeJson(join(folder, "heldout.json"), tinyExamples(8, 2).map((example) => ({ ...example, output: `${example.output} ${example.output} ${example.output}` })));
+  return writeJson(join(folder, "normalizers.json"), { ...study, name: "tiny normalizers", heldout, weights: [0, 0.1, 1], normalizers: ["weights", "tokens"], seeds: [42, 43], hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 } });
 }
 
 function tinyModel(dir: string): string {

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DataFrame } from "danfojs-node";
+import { BENCHMARKS } from "../../lib/evaluate/benchmarks";
+import { pocketTaskNames } from "../../lib/evaluate/tasks/pocket";
+import { table2 } from "../../lib/figures/table2";
+import { table5 } from "../../lib/figures/table5";
+import { byWeight, exportTable } from "../../lib/figures/tables";
+import { temporaryFolder } from "../runs/world";
+
+const folder = temporaryFolder();
+
+test("Table 2 has the paper's thirteen benchmarks with their tasks' own shots", () => {
+  const { rows } = table2();
+  assert.deepEqual(rows.map(({ benchmark }) => benchmark), BENCHMARKS.map(({ name }) => name));
+  const shots = Object.fromEntries(rows.map(({ task, shots: count }) => [task, count]));
+  assert.deepEqual([shots.arc_challenge, shots.piqa, shots.winogrande], [25, 0, 5]);
+  assert.equal(table2(pocketTaskNames()).rows.length, 13);
+});
+
+test("Table 5 says where the paper's license is not the makers'", () => {
+  const winogrande = table5().rows.find(({ resource }) => resource === "WinoGrande")!;
+  assert.deepEqual([winogrande.paper, winogrande.stated], ["Apache 2.0", "CC BY"]);
+  assert.match(String(winogrande.note), /README/);
+});
+
+test("a table is written as CSV, LaTeX and HTML, twice the same; text from data shows as text", () => {
+  const frame = new DataFrame([{ Name: "<script>alert(1)</script> & 50 %", "R_g": "1.5" }, { Name: "a_b → c", "R_g": "12" }]);
+  const table = { frame, rows: [{ name: '<b>"x"</b>', value: 0.1 }], caption: "R_g of <i>all</i>" };
+  const files = exportTable(table, join(folder, "t.html"));
+  const contents = () => [files.csv, files.tex, files.html].map((path) => readFileSync(path, "utf8"));
+  const [csv, tex, html] = contents();
+  assert.equal(csv, 'name,value\n"<b>""x""</b>",0.1\n');
+  assert.match(tex, /\\begin\{tabular\}\{lr\}\n\\toprule\nName & \$R_g\$ [^]*<script>alert\(1\)<\/script> \\& 50 \\% & 1\.5[^]*a\\_b \$\\to\$ c & 12/);
+  assert.doesNotMatch(html, /<script|<i>|<b>/);
+  assert.match(html, /<td align="left">&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; 50 %<\/td><td align="right">1\.5<\/td>/);
+  exportTable(table, join(folder, "t"));
+  assert.deepEqual(contents(), [csv, tex, html]);
+});
+
+test("numbers by weight: means, and their standard errors over seeds where there are several", () => {
+  const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
+  assert.deepEqual(byWeight([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
+  assert.deepEqual(byWeight([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);
+  assert.deepEqual(byWeight([], "value").columns, []);
+});
