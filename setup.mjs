@@ -25,6 +25,7 @@ const steps = [
   ["npm packages", npmPackages],
   ["Python environment: JupyterLab and TensorFlow", pythonEnvironment],
   ["TensorFlow addon for Node", addon],
+  ["fused operations", fusedOperations],
   ["Jupyter kernel", kernelspec],
 ];
 
@@ -100,6 +101,38 @@ async function addon(say) {
     { encoding: "utf8", env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" } });
   if (load.status !== 0) throw new Error(`the addon was built but does not load:\n${load.stderr}`);
   stamp("addon", wanted);
+  return true;
+}
+
+/** What TensorFlow does in several passes, in one, for the CPU: lib/model/native. */
+async function fusedOperations(say) {
+  const wheel = join(venv, "lib", sitePackages(), "tensorflow");
+  const folder = join(root, "lib", "model", "native");
+  const built = join(stamps, "fused.node");
+  const wanted = digest(...["kernels.h", "kernels.cc", "ops.cc"].map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
+  if (isStamped("fused", wanted) && existsSync(built)) return false;
+  say("compiling, about 30 s");
+  const object = (name) => join(stamps, `${name}.o`);
+  const compiler = process.env.CXX ?? "g++";
+  // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
+  const levels = ["V4", "V3"];
+  await Promise.all([
+    ...levels.map((level) => run(compiler, [
+      "-O3", "-std=c++17", "-fPIC", "-fno-math-errno", `-march=x86-64-${level.toLowerCase()}`, "-mprefer-vector-width=512", `-DKERNELS=kernels${level}`,
+      "-c", join(folder, "kernels.cc"), "-o", object(level),
+    ])),
+    run(compiler, [
+      "-O2", "-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-I${join(wheel, "include")}`, `-I${join(root, "node_modules", "node-api-headers", "include")}`,
+      "-c", join(folder, "ops.cc"), "-o", object("ops"),
+    ]),
+  ]);
+  await run(compiler, [
+    "-shared", ...["ops", ...levels].map(object), "-o", `${built}.part`,
+    `-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`,
+  ]);
+  renameSync(`${built}.part`, built);
+  for (const name of ["ops", ...levels]) rmSync(object(name));
+  stamp("fused", wanted);
   return true;
 }
 

@@ -3,7 +3,7 @@
 import type { KeyValueCache } from "../model/block";
 import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM, IdBatch } from "../model/llama";
-import { crossEntropy } from "../model/operations";
+import { operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
@@ -146,11 +146,12 @@ function addUp(model: CausalLM, hidden: Tensor, results: Map<number, LogLikeliho
   const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
   const best = tf.argMax(logits, 1).dataSync<"int32">();
   const own = targets.map(({ at }) => places.get(at)!);
-  const labels = tf.tensor2d(targets.flatMap(({ target }, i) => [own[i], target]), [targets.length, 2], "int32");
-  const losses = crossEntropy(logits, labels).losses.dataSync<"float32">();
+  const pairs = tf.tensor2d(targets.flatMap(({ target }, i) => [own[i], target]), [targets.length, 2], "int32");
+  const chosen = kernel.gatherValues(logits, pairs).dataSync<"float32">();
+  const logSums = operations.crossEntropy(logits, tf.zeros([places.size], "int32")).logSums.dataSync<"float32">();
   targets.forEach(({ item, sequence, target }, i) => {
     const result = results.get(item)![sequence];
-    result.sum -= losses[i];
+    result.sum += chosen[i] - logSums[own[i]];
     result.isGreedy &&= best[own[i]] === target;
   });
 }

@@ -1,8 +1,8 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
-import type { AttentionLayout, DenseLayout, PackedLayout } from "./layout";
-import { attention, attentionGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "./operations";
-import { rotate, rotateGradient, type Rotation } from "./rotary";
+import { grouped, ungrouped, type DenseLayout, type PackedLayout } from "./layout";
+import { attention, linear, linearGradient, operations } from "./operations";
+import type { Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
 /** A layer's weights by their role. */
@@ -17,11 +17,10 @@ export const BLOCK_WEIGHT_NAMES: Record<keyof BlockWeights, string> = {
 };
 
 /** What every layer of a forward pass shares. */
-export interface BlockContext<Layout extends AttentionLayout = AttentionLayout> {
+export interface BlockContext<Layout> {
   config: ModelConfig;
   layout: Layout;
   epsilon: Tensor;
-  turn: Tensor;
   query: Rotation;
   key: Rotation;
 }
@@ -29,40 +28,28 @@ export interface BlockContext<Layout extends AttentionLayout = AttentionLayout> 
 /** Keys and values of the positions before those of this pass, both (B, K, S, D). */
 export type KeyValueCache = { k: Tensor; v: Tensor };
 
-/** Query heads (B, heads, T, D) that share a key-value head lie one below the other: (B, K, G·T, D). */
-function grouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
-  const [batch, , length, headSize] = x.shape as number[];
-  return kernel.reshape(x, [batch, keyValueHeads, (heads / keyValueHeads) * length, headSize]);
-}
-
-/** The inverse of `grouped`. */
-function ungrouped(x: Tensor, { heads, keyValueHeads }: ModelConfig): Tensor {
-  const [batch, , length, headSize] = x.shape as number[];
-  return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
-}
-
 /**
  * Forward pass without a gradient: x (B·T, H) → y (B·T, H), and the keys and values up to here. With `last`, the context
  * of the last positions alone, only they come out.
  */
 export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<DenseLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
-  const { config, layout, epsilon, turn } = context;
+  const { config, layout, epsilon } = context;
   const [y, k, v] = tf.tidy(() => {
-    const all = rmsNorm(x, weights.inputNorm, epsilon).y;
-    const ownKeys = layout.toHeads(rotate(linear(all, weights.k), context.key, turn), config.keyValueHeads);
+    const all = operations.rmsNorm(x, weights.inputNorm, epsilon).y;
+    const ownKeys = layout.toHeads(operations.rotate(linear(all, weights.k), context.key), config.keyValueHeads);
     const ownValues = layout.toHeads(linear(all, weights.v), config.keyValueHeads);
     const keys = past ? kernel.concat([past.k, ownKeys], 2) : ownKeys;
     const values = past ? kernel.concat([past.v, ownValues], 2) : ownValues;
 
     const wanted = (rows: Tensor) => last === context ? rows : layout.lastRows(rows, last.layout.length);
-    const queries = last.layout.splitQueries(rotate(linear(wanted(all), weights.q), last.query, turn), config.heads);
+    const queries = last.layout.splitQueries(operations.rotate(linear(wanted(all), weights.q), last.query), config.heads);
     const [groupKeys, groupValues] = [last.layout.splitKeys(keys), last.layout.splitKeys(values)];
     const attended = last.layout.joinQueries(queries.map((heads, g) => (
       tf.tidy(() => ungrouped(attention(grouped(heads, config), groupKeys[g], groupValues[g], last.layout.masks[g]).y, config))
     )), config.heads);
     const middle = kernel.add(wanted(x), linear(attended, weights.o));
-    const normed = rmsNorm(middle, weights.attentionNorm, epsilon).y;
-    const activated = swiglu(linear(normed, weights.gate), linear(normed, weights.up)).y;
+    const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
+    const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
     return [kernel.add(middle, linear(activated, weights.down)), keys, values];
   });
   return { y, cache: { k, v } };
@@ -70,57 +57,46 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
 
 /** What `backwardBlock` needs of its forward pass. */
 interface Saved {
-  rows: Record<"x" | "inputScale" | "inputNormed" | "attendedRows" | "middle" | "middleScale" | "middleNormed" | "gate" | "up" | "sigmoid" | "activated", Tensor>;
-  groups: Record<"q" | "k" | "v" | "probabilities" | "attended", Tensor>[];
+  rows: Record<"x" | "inputScale" | "inputNormed" | "attendedRows" | "middle" | "middleScale" | "middleNormed" | "gate" | "up" | "activated", Tensor>;
+  attention: Tensor[];
 }
 
 /** Forward pass for training: x (N, H) → y (N, H). */
 export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockContext<PackedLayout>): { y: Tensor; saved: Saved } {
-  const { config, layout } = context;
+  const { layout, epsilon } = context;
   return tf.tidy(() => {
-    const { y: inputNormed, scale: inputScale } = rmsNorm(x, weights.inputNorm, context.epsilon);
-    const rotated = (weight: Tensor, rotation: Rotation) => rotate(linear(inputNormed, weight), rotation, context.turn);
-    const keys = layout.splitKeys(rotated(weights.k, context.key), config.keyValueHeads);
-    const values = layout.splitKeys(linear(inputNormed, weights.v), config.keyValueHeads);
-    const groups = layout.splitQueries(rotated(weights.q, context.query), config.heads).map((heads, g) => {
-      const queries = grouped(heads, config);
-      const { y: attended, probabilities } = attention(queries, keys[g], values[g], layout.masks[g]);
-      return { q: queries, k: keys[g], v: values[g], probabilities, attended };
-    });
-    const attendedRows = layout.joinQueries(groups.map(({ attended }) => ungrouped(attended, config)), config.heads);
+    const { y: inputNormed, scale: inputScale } = operations.rmsNorm(x, weights.inputNorm, epsilon);
+    const { y: attendedRows, saved: attention } = layout.attend(
+      operations.rotate(linear(inputNormed, weights.q), context.query),
+      operations.rotate(linear(inputNormed, weights.k), context.key),
+      linear(inputNormed, weights.v));
     const middle = kernel.add(x, linear(attendedRows, weights.o));
-    const { y: middleNormed, scale: middleScale } = rmsNorm(middle, weights.attentionNorm, context.epsilon);
+    const { y: middleNormed, scale: middleScale } = operations.rmsNorm(middle, weights.attentionNorm, epsilon);
     const gate = linear(middleNormed, weights.gate);
     const up = linear(middleNormed, weights.up);
-    const { y: activated, sigmoid } = swiglu(gate, up);
+    const activated = operations.swiglu(gate, up);
     const y = kernel.add(middle, linear(activated, weights.down));
-    return { y, saved: { rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, sigmoid, activated }, groups } };
+    return { y, saved: { rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, activated }, attention } };
   });
 }
 
 /** Gradients of a layer's weights, and dx (N, H), from dy (N, H). Disposes what was saved, x included. */
-export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups }: Saved, context: BlockContext<PackedLayout>): { dx: Tensor; gradients: BlockWeights } {
-  const { config, layout, query, key, turn } = context;
+export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, attention }: Saved, context: BlockContext<PackedLayout>): { dx: Tensor; gradients: BlockWeights } {
+  const { layout, query, key } = context;
   const result = tf.tidy(() => {
     const down = linearGradient(dy, rows.activated, weights.down);
-    const { dGate, dUp } = swigluGradient(down.dx, rows.gate, rows.up, rows.sigmoid);
+    const { dGate, dUp } = operations.swigluGradient(down.dx, rows.gate, rows.up);
     const gate = linearGradient(dGate, rows.middleNormed, weights.gate);
     const up = linearGradient(dUp, rows.middleNormed, weights.up);
-    const middleNorm = rmsNormGradient(kernel.add(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
+    const middleNorm = operations.rmsNormGradient(kernel.add(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
     const dMiddle = kernel.add(dy, middleNorm.dx);
 
     const o = linearGradient(dMiddle, rows.attendedRows, weights.o);
-    const heads = layout.splitQueries(o.dx, config.heads).map((dAttended, g) => {
-      const { q, k, v, attended, probabilities } = groups[g];
-      return attentionGradient(grouped(dAttended, config), q, k, v, attended, probabilities);
-    });
-    const dq = layout.joinQueries(heads.map((group) => ungrouped(group.dq, config)), config.heads);
-    const dk = layout.sumKeys(heads.map((group) => group.dk), config.keyValueHeads);
-    const dv = layout.sumKeys(heads.map((group) => group.dv), config.keyValueHeads);
-    const q = linearGradient(rotateGradient(dq, query, turn), rows.inputNormed, weights.q);
-    const k = linearGradient(rotateGradient(dk, key, turn), rows.inputNormed, weights.k);
+    const { dq, dk, dv } = layout.attendGradient(o.dx, rows.attendedRows, attention);
+    const q = linearGradient(operations.rotate(dq, query, true), rows.inputNormed, weights.q);
+    const k = linearGradient(operations.rotate(dk, key, true), rows.inputNormed, weights.k);
     const v = linearGradient(dv, rows.inputNormed, weights.v);
-    const inputNorm = rmsNormGradient(kernel.add(kernel.add(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
+    const inputNorm = operations.rmsNormGradient(kernel.add(kernel.add(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
     return {
       dx: kernel.add(dMiddle, inputNorm.dx),
       gradients: {
@@ -129,6 +105,6 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, groups 
       },
     };
   });
-  tf.dispose([...Object.values(rows), ...groups.flatMap((group) => Object.values(group))]);
+  tf.dispose([...Object.values(rows), ...attention]);
   return result;
 }

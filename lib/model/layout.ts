@@ -1,16 +1,79 @@
 // Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
 import type { ModelConfig } from "./config";
-import { causalMask } from "./operations";
+import { MAX_HEAD_SIZE, fused, packedAttention, packedAttentionGradient } from "./fused";
+import { attention, attentionGradient, causalMask } from "./operations";
 import { device, kernel, tf, type Tensor } from "./tensorflow";
 
-/** Takes rows to heads and back. Attention runs in groups: some sequences' queries, and the keys that they may look at. */
-export interface AttentionLayout {
-  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse and its gradient. */
-  splitQueries(rows: Tensor, heads: number): Tensor[];
-  /** Queries (or what attention made of them) of each group → rows (N, heads · D). */
-  joinQueries(groups: Tensor[], heads: number): Tensor;
-  /** What each group adds to its scores. */
-  masks: Tensor[];
+type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
+
+/** Sequences of any lengths, their rows one after another, and attention within each of them. */
+export interface PackedLayout {
+  /** ids of the rows */
+  readonly ids: Int32Array;
+  /** position in its sequence of each row */
+  readonly positions: Int32Array;
+  /** row of each sequence's first token */
+  readonly starts: number[];
+  /** cells of queries that only pad */
+  readonly paddingTokens: number;
+  /** q (N, heads · D), already scaled by 1/√D, k and v (N, K · D) → y (N, heads · D), and what the gradient needs beside it. */
+  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] };
+  attendGradient(dy: Tensor, y: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor };
+}
+
+/** The layout for training on this process's device. Its tensors belong to the enclosing `tf.tidy`. */
+export function packedLayout(sequences: readonly (readonly number[])[], config: ModelConfig): PackedLayout {
+  return fused && config.headSize <= MAX_HEAD_SIZE ? new RowLayout(sequences, config) : new GroupedLayout(sequences, config);
+}
+
+/** Without any padding: attention reads the rows themselves. */
+export class RowLayout implements PackedLayout {
+  readonly ids: Int32Array;
+  readonly positions: Int32Array;
+  readonly starts: number[];
+  readonly paddingTokens = 0;
+  private readonly bounds: Tensor;
+  private readonly headSize: Tensor;
+
+  constructor(sequences: readonly (readonly number[])[], { headSize }: Pick<ModelConfig, "headSize">) {
+    ({ ids: this.ids, positions: this.positions, starts: this.starts } = rowsOf(sequences, 0));
+    this.bounds = tf.tensor1d([...this.starts, this.ids.length], "int32");
+    this.headSize = tf.scalar(headSize, "int32");
+  }
+
+  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
+    const { y, logSums } = packedAttention(q, k, v, this.bounds, this.headSize);
+    return { y, saved: [q, k, v, logSums] };
+  }
+
+  attendGradient(dy: Tensor, y: Tensor, [q, k, v, logSums]: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
+    return packedAttentionGradient(dy, q, k, v, y, logSums, this.bounds, this.headSize);
+  }
+}
+
+/** The sequences' tokens one after another, and `more` rows of the token 0. */
+function rowsOf(sequences: readonly (readonly number[])[], more: number): Pick<PackedLayout, "ids" | "positions" | "starts"> {
+  let tokens = 0;
+  const starts = sequences.map(({ length }) => (tokens += length) - length);
+  const ids = new Int32Array(tokens + more);
+  const positions = new Int32Array(ids.length);
+  sequences.forEach((sequence, i) => sequence.forEach((id, t) => {
+    ids[starts[i] + t] = id;
+    positions[starts[i] + t] = t;
+  }));
+  return { ids, positions, starts };
+}
+
+/** Query heads (B, heads, T, D) that share a key-value head lie one below the other: (B, K, G·T, D). */
+export function grouped(x: Tensor, { heads, keyValueHeads }: Heads): Tensor {
+  const [batch, , length, headSize] = x.shape as number[];
+  return kernel.reshape(x, [batch, keyValueHeads, (heads / keyValueHeads) * length, headSize]);
+}
+
+/** The inverse of `grouped`. */
+export function ungrouped(x: Tensor, { heads, keyValueHeads }: Heads): Tensor {
+  const [batch, , length, headSize] = x.shape as number[];
+  return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
 }
 
 /** A sequence joins a group if it is at least this share of the group's longest: smaller shares pad more, larger ones make more groups. */
@@ -30,7 +93,8 @@ function blockEdges(length: number): number[] {
  * B sequences of one length T, their rows one after another, that continue `before` positions whose keys are known already.
  * Its tensors belong to the enclosing `tf.tidy`.
  */
-export class DenseLayout implements AttentionLayout {
+export class DenseLayout {
+  /** What each group of sequences adds to its scores. */
   readonly masks: Tensor[];
   private readonly groups: { row: number; rows: number; from: number; to: number }[];
 
@@ -59,6 +123,7 @@ export class DenseLayout implements AttentionLayout {
     return kernel.reshape(kernel.slice(whole, [0, this.length - count, 0], [this.batch, count, size]), [this.batch * count, size]);
   }
 
+  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse. */
   splitQueries(rows: Tensor, heads: number): Tensor[] {
     const whole = this.toHeads(rows, heads);
     return this.cut(whole, ({ row, rows: count, from, to }) => [[row, 0, from, 0], [count, heads, to - from, whole.shape[3]!]]);
@@ -91,39 +156,55 @@ interface Group { sequences: number[]; from: number; to: number }
 interface Indices { queries: Tensor[]; keys: Tensor[]; rows: Tensor; keyPieces: Tensor }
 
 /**
- * Sequences of any lengths, their rows one after another without padding: norms, projections and the rest see real
- * tokens only, and attention pads each to the longest of its group. Where it pads, one more row stands for all padding:
- * an arbitrary token that no sequence contains, whose gradient is 0. Right padding needs no mask: no real token looks ahead.
+ * Attention in groups of sequences of similar length, each padded to the longest of its group. Where it pads, one more row
+ * stands for all padding: an arbitrary token that no sequence contains, whose gradient is 0. Right padding needs no mask:
+ * no real token looks ahead.
  */
-export class PackedLayout implements AttentionLayout {
-  /** ids of the rows, the padding's last where there is one */
+export class GroupedLayout implements PackedLayout {
   readonly ids: Int32Array;
-  /** position in its sequence of each row */
   readonly positions: Int32Array;
-  /** row of each sequence's first token */
   readonly starts: number[];
-  /** cells of queries that only pad the groups */
   readonly paddingTokens: number;
   readonly masks: Tensor[];
   private readonly groups: Group[];
   private readonly indices: Map<number, Indices>;
 
-  /** Its tensors belong to the enclosing `tf.tidy`. */
-  constructor(private readonly sequences: readonly (readonly number[])[], { heads, keyValueHeads }: Pick<ModelConfig, "heads" | "keyValueHeads">) {
-    let tokens = 0;
-    this.starts = sequences.map(({ length }) => (tokens += length) - length);
+  constructor(private readonly sequences: readonly (readonly number[])[], private readonly config: Heads) {
+    const { heads, keyValueHeads } = config;
     this.groups = groupsOf(sequences, heads);
+    const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
     this.paddingTokens = this.groups.reduce((sum, { sequences: rows, from, to }) => sum + rows.length * (to - from), 0) - tokens;
-    this.ids = new Int32Array(tokens + (this.paddingTokens > 0 ? 1 : 0));
-    this.positions = new Int32Array(this.ids.length);
-    sequences.forEach((ids, i) => ids.forEach((id, t) => {
-      this.ids[this.starts[i] + t] = id;
-      this.positions[this.starts[i] + t] = t;
-    }));
+    ({ ids: this.ids, positions: this.positions, starts: this.starts } = rowsOf(sequences, this.paddingTokens > 0 ? 1 : 0));
     this.masks = this.groups.map(({ from, to }) => causalMask(heads / keyValueHeads, to - from, to));
     this.indices = new Map([...new Set([heads, keyValueHeads])].map((count) => [count, this.indicesOf(count)]));
   }
 
+  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
+    const { config } = this;
+    const keys = this.splitKeys(k, config.keyValueHeads);
+    const values = this.splitKeys(v, config.keyValueHeads);
+    const groups = this.splitQueries(q, config.heads).map((heads, g) => {
+      const queries = grouped(heads, config);
+      const { y, probabilities } = attention(queries, keys[g], values[g], this.masks[g]);
+      return { y, saved: [queries, keys[g], values[g], y, probabilities] };
+    });
+    return { y: this.joinQueries(groups.map(({ y }) => ungrouped(y, config)), config.heads), saved: groups.flatMap(({ saved }) => saved) };
+  }
+
+  attendGradient(dy: Tensor, _: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
+    const { config } = this;
+    const groups = this.splitQueries(dy, config.heads).map((heads, g) => {
+      const [q, k, v, y, probabilities] = saved.slice(5 * g, 5 * g + 5);
+      return attentionGradient(grouped(heads, config), q, k, v, y, probabilities);
+    });
+    return {
+      dq: this.joinQueries(groups.map(({ dq }) => ungrouped(dq, config)), config.heads),
+      dk: this.sumKeys(groups.map(({ dk }) => dk), config.keyValueHeads),
+      dv: this.sumKeys(groups.map(({ dv }) => dv), config.keyValueHeads),
+    };
+  }
+
+  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse and its gradient. */
   splitQueries(rows: Tensor, heads: number): Tensor[] {
     return this.indices.get(heads)!.queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
   }

@@ -1,6 +1,6 @@
 import { ModelError } from "../data/errors";
 import type { CausalLM } from "./llama";
-import { crossEntropy } from "./operations";
+import { operations } from "./operations";
 import { tf } from "./tensorflow";
 
 export interface LogLikelihood {
@@ -20,8 +20,7 @@ export function logLikelihood(model: CausalLM, context: readonly number[], conti
     const input = Int32Array.from(ids.slice(0, -1)); // the last token predicts nothing
     const { hidden } = model.inferencePass({ ids: input, batch: 1, length: input.length }, { tail: continuation.length });
     const logits = model.project(hidden);
-    const labels = tf.tensor2d(continuation.flatMap((id, i) => [i, id]), [continuation.length, 2], "int32");
-    const losses = crossEntropy(logits, labels).losses.dataSync<"float32">();
+    const losses = operations.crossEntropy(logits, tf.tensor1d([...continuation], "int32")).losses.dataSync<"float32">();
     const best = tf.argMax(logits, 1).dataSync<"int32">();
     return { sum: losses.reduce((sum, loss) => sum - loss, 0), isGreedy: continuation.every((id, i) => best[i] === id) };
   });

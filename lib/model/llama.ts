@@ -8,11 +8,11 @@ import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { logLikelihood, type LogLikelihood } from "./likelihood";
-import { DenseLayout, PackedLayout, type AttentionLayout } from "./layout";
-import { HIDDEN, linear, rmsNorm, rmsNormGradient } from "./operations";
-import { RotaryTable, halfTurn } from "./rotary";
+import { DenseLayout, packedLayout, type PackedLayout } from "./layout";
+import { HIDDEN, linear, operations } from "./operations";
+import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { kernel, ownTensor, tf, type Tensor } from "./tensorflow";
 
 /** A batch of token ids in rows of one length (B, T), right- or left-padded. */
 export interface IdBatch { ids: Int32Array; batch: number; length: number }
@@ -26,7 +26,6 @@ export class CausalLM {
   /** Weights by their Hugging Face names, float32. */
   readonly parameters = new Map<string, Tensor>();
   private readonly rotary: RotaryTable;
-  private readonly turn: Tensor;
   private readonly epsilon: Tensor;
 
   constructor(
@@ -37,11 +36,9 @@ export class CausalLM {
     readonly tokenizer?: Tokenizer,
   ) {
     for (const name of parameterShapes(config).keys()) {
-      const { shape, data } = weights.get(name)!;
-      this.parameters.set(name, tf.keep(tf.tensor(data, shape, "float32")));
+      this.parameters.set(name, ownTensor(weights.get(name)!));
     }
     this.rotary = new RotaryTable(config);
-    this.turn = tf.keep(halfTurn(config.headSize));
     this.epsilon = tf.keep(tf.scalar(config.normEpsilon));
   }
 
@@ -69,16 +66,16 @@ export class CausalLM {
     const old = this.parameters.get(name);
     if (!old || old.shape.join() !== value.shape.join()) throw new ModelError(`no weight "${name}" of shape [${value.shape.join(", ")}] in this model.`);
     this.parameters.set(name, tf.keep(value));
-    old.dispose();
+    if (old !== value) old.dispose();
   }
 
   /**
    * Training pass over sequences of ids: hidden states after the last norm, (N, H), in the rows of `layout`, and a function
-   * that takes their gradient and gives that of every weight except the output projection's own share. The padding's row
-   * must have gradient 0. Call it once; it frees the pass.
+   * that takes their gradient and the output projection's, and gives that of every weight. The padding's row must have
+   * gradient 0. Call it once; it frees the pass, and the projection's gradient becomes part of the result.
    */
-  trainingPass(sequences: readonly (readonly number[])[]): { hidden: Tensor; layout: PackedLayout; backward(dHidden: Tensor): Map<string, Tensor> } {
-    const layout = new PackedLayout(sequences, this.config);
+  trainingPass(sequences: readonly (readonly number[])[]): { hidden: Tensor; layout: PackedLayout; backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor> } {
+    const layout = packedLayout(sequences, this.config);
     const context = this.context(layout, layout.positions);
     const ids = tf.tensor1d(layout.ids, "int32");
     let x = kernel.gather(this.weight(EMBEDDING), ids);
@@ -88,11 +85,11 @@ export class CausalLM {
       saved.push(pass.saved);
       x = pass.y;
     }
-    const { y: hidden, scale } = rmsNorm(x, this.weight(FINAL_NORM), this.epsilon);
+    const { y: hidden, scale } = operations.rmsNorm(x, this.weight(FINAL_NORM), this.epsilon);
 
-    const backward = (dHidden: Tensor): Map<string, Tensor> => {
+    const backward = (dHidden: Tensor, dHead: Tensor): Map<string, Tensor> => {
       const gradients = new Map<string, Tensor>();
-      const norm = rmsNormGradient(dHidden, x, this.weight(FINAL_NORM), scale);
+      const norm = operations.rmsNormGradient(dHidden, x, this.weight(FINAL_NORM), scale);
       gradients.set(FINAL_NORM, norm.dWeight);
       x.dispose();
       let dx = norm.dx;
@@ -102,7 +99,9 @@ export class CausalLM {
         dx = block.dx;
         for (const [role, gradient] of Object.entries(block.gradients)) gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
       }
-      gradients.set(EMBEDDING, kernel.scatterSum(this.withoutPadding(dx, layout.ids), ids, this.config.vocabularySize));
+      if (!this.config.tiedHead) gradients.set(HEAD, dHead);
+      const before = this.config.tiedHead ? dHead : kernel.zerosLike(this.weight(EMBEDDING));
+      gradients.set(EMBEDDING, operations.addRows(before, this.withoutPadding(dx, layout.ids), ids));
       return gradients;
     };
     return { hidden, layout, backward };
@@ -127,7 +126,7 @@ export class CausalLM {
         x = pass.y;
         cache.push(pass.cache);
       }
-      return { hidden: rmsNorm(x, this.weight(FINAL_NORM), this.epsilon).y, cache };
+      return { hidden: operations.rmsNorm(x, this.weight(FINAL_NORM), this.epsilon).y, cache };
     });
   }
 
@@ -172,7 +171,7 @@ export class CausalLM {
   }
 
   dispose(): void {
-    tf.dispose([...this.parameters.values(), this.turn, this.epsilon]);
+    tf.dispose([...this.parameters.values(), this.epsilon]);
     this.rotary.dispose();
     this.parameters.clear();
   }
@@ -204,9 +203,9 @@ export class CausalLM {
     return Object.fromEntries(roles.map((role) => [role, this.weight(blockWeightName(layer, role))])) as unknown as BlockWeights;
   }
 
-  private context<Layout extends AttentionLayout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {
-    const { config, epsilon, turn } = this;
-    return { config, layout, epsilon, turn, ...this.rotary.at(positions) };
+  private context<Layout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {
+    const { config, epsilon } = this;
+    return { config, layout, epsilon, ...this.rotary.at(positions) };
   }
 
   private denseContext(batch: number, length: number, before: number, padding?: number[]): BlockContext<DenseLayout> {

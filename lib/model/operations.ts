@@ -1,20 +1,100 @@
 // The decoder's operations and their gradients, written by hand: what the backward pass needs is kept, nothing else.
-// Shapes: N = batch · length rows, H hidden size, I intermediate size, B batch, K key-value heads,
-// G query heads per key-value head, T query positions, S key positions, D head size.
+// Shapes: N rows of tokens, H hidden size, I intermediate size, B batch, K key-value heads, G query heads per key-value
+// head, T query positions, S key positions, D head size, V vocabulary size.
+import { fused } from "./fused";
+import type { Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
-/** y = x · rsqrt(mean(x²) + ε) · weight over the last axis; x (N, H), weight (H). `scale` (N, 1) is kept for the gradient. */
-export function rmsNorm(x: Tensor, weight: Tensor, epsilon: Tensor): { y: Tensor; scale: Tensor } {
-  const scale = kernel.rsqrt(kernel.add(kernel.mean(kernel.square(x), 1, true), epsilon));
-  return { y: kernel.mul(kernel.mul(x, scale), weight), scale };
+/** One AdamW update (Loshchilov & Hutter, 2019); `step` counts from 1, gradients are multiplied by `scale`. */
+export interface AdamWStep { scale: number; beta1: number; beta2: number; learningRate: number; step: number; epsilon: number; weightDecay: number }
+
+/** What has two forms: one of TensorFlow's own operations, for any device, and one in a single pass each, for the CPU. */
+export interface Operations {
+  /** y = x · rsqrt(mean(x²) + ε) · weight over the last axis; x (N, H), weight (H). `scale`, N values, is kept for the gradient. */
+  rmsNorm(x: Tensor, weight: Tensor, epsilon: Tensor): { y: Tensor; scale: Tensor };
+  rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor };
+  /** Rotates queries or keys x (N, heads · D); `back` transposes, which is the gradient. Source: Transformers 5.23, `apply_rotary_pos_emb`. */
+  rotate(x: Tensor, rotation: Rotation, back?: boolean): Tensor;
+  /** y = gate · sigmoid(gate) · up, all (N, I). */
+  swiglu(gate: Tensor, up: Tensor): Tensor;
+  swigluGradient(dy: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor };
+  /** Cross entropy (m), in nats, of logits (m, V) against labels (m, int32); `logSums` (m) = log Σ exp(logits). */
+  crossEntropy(logits: Tensor, labels: Tensor): { losses: Tensor; logSums: Tensor };
+  /** Gradient of Σ coefficient · loss with respect to the logits: coefficient · (softmax − one-hot); coefficients (m). May use the logits' memory. */
+  crossEntropyGradient(logits: Tensor, labels: Tensor, logSums: Tensor, coefficients: Tensor): Tensor;
+  /** `table` (n, H) with `rows` (m, H) added at `ids` (m, int32): the gradient of `gather`. May use the table's memory. */
+  addRows(table: Tensor, rows: Tensor, ids: Tensor): Tensor;
+  /** sums + parts, tensor by tensor. May use the sums' memory, and then returns them. */
+  accumulate(sums: Tensor[], parts: Tensor[]): Tensor[];
+  /** Σ x² of each tensor. */
+  squaredSums(tensors: Tensor[]): number[];
+  /** Weights and moments after an update. May use their memory, and then returns them. */
+  adamW(weights: Tensor[], m: Tensor[], v: Tensor[], gradients: Tensor[], step: AdamWStep): { weights: Tensor[]; m: Tensor[]; v: Tensor[] };
 }
 
-export function rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor } {
-  const normalized = kernel.mul(x, scale);
-  const dWeight = kernel.sum(kernel.mul(dy, normalized), 0, false);
-  const dNormalized = kernel.mul(dy, weight);
-  const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
-  return { dx: kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale), dWeight };
+/** From TensorFlow's own operations. */
+export const composed: Operations = {
+  rmsNorm(x, weight, epsilon) {
+    const scale = kernel.rsqrt(kernel.add(kernel.mean(kernel.square(x), 1, true), epsilon));
+    return { y: kernel.mul(kernel.mul(x, scale), weight), scale };
+  },
+  rmsNormGradient(dy, x, weight, scale) {
+    const normalized = kernel.mul(x, scale);
+    const dWeight = kernel.sum(kernel.mul(dy, normalized), 0, false);
+    const dNormalized = kernel.mul(dy, weight);
+    const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
+    return { dx: kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale), dWeight };
+  },
+  rotate(x, { cos, sin }, back = false) {
+    const [rows, size] = x.shape as [number, number];
+    const half = cos.shape[1]!;
+    const pairs = kernel.reshape(x, [rows, size / (2 * half), 2, half]);
+    const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, 1, half]));
+    const [a, b] = kernel.split(pairs, [1, 1], 2);
+    const turn = back ? kernel.neg(s) : s;
+    const turned = [kernel.sub(kernel.mul(a, c), kernel.mul(b, turn)), kernel.add(kernel.mul(b, c), kernel.mul(a, turn))];
+    return kernel.reshape(kernel.concat(turned, 2), [rows, size]);
+  },
+  swiglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(gate)), up),
+  swigluGradient(dy, gate, up) {
+    const sigmoid = kernel.sigmoid(gate);
+    const silu = kernel.mul(gate, sigmoid);
+    // d silu / d gate = s + silu · (1 − s)
+    const slope = kernel.add(sigmoid, kernel.sub(silu, kernel.mul(silu, sigmoid)));
+    return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
+  },
+  crossEntropy(logits, labels) {
+    const losses = kernel.neg(kernel.gatherValues(kernel.logSoftmax(logits), cells(labels)));
+    return { losses, logSums: kernel.add(losses, kernel.gatherValues(logits, cells(labels))) };
+  },
+  crossEntropyGradient(logits, labels, logSums, coefficients) {
+    const column = (x: Tensor) => kernel.reshape(x, [x.size, 1]);
+    const weighted = kernel.mul(kernel.exp(kernel.sub(logits, column(logSums))), column(coefficients));
+    return kernel.subtractAt(weighted, cells(labels), coefficients);
+  },
+  addRows: (table, rows, ids) => kernel.add(table, kernel.scatterSum(rows, ids, table.shape[0])),
+  accumulate: (sums, parts) => sums.map((sum, i) => kernel.add(sum, parts[i])),
+  squaredSums: (tensors) => tensors.map((x) => 2 * tf.tidy(() => kernel.l2Loss(x).dataSync()[0])),
+  adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+    const correction = Math.sqrt(1 - beta2 ** step);
+    const updated = weights.map((weight, i) => tf.tidy(() => {
+      const gradient = kernel.mul(gradients[i], tf.scalar(scale));
+      const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
+      const second = kernel.add(kernel.mul(v[i], tf.scalar(beta2)), kernel.mul(kernel.square(gradient), tf.scalar(1 - beta2)));
+      const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
+      const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
+      return [kernel.sub(kernel.mul(weight, tf.scalar(1 - learningRate * weightDecay)), change), first, second];
+    }));
+    return { weights: updated.map(([weight]) => weight), m: updated.map(([, first]) => first), v: updated.map(([, , second]) => second) };
+  },
+};
+
+/** Those of this process. */
+export const operations: Operations = fused ?? composed;
+
+/** int32 pairs (row, label) of labels (m). */
+function cells(labels: Tensor): Tensor {
+  return tf.stack([tf.range(0, labels.size, 1, "int32"), labels], 1);
 }
 
 /**
@@ -34,39 +114,11 @@ export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y
   return { dq: kernel.batchMatMul(dScores, k), dk: kernel.batchMatMul(dScores, q, true, false), dv };
 }
 
-/** y = gate · sigmoid(gate) · up, all (N, I). */
-export function swiglu(gate: Tensor, up: Tensor): { y: Tensor; sigmoid: Tensor } {
-  const sigmoid = kernel.sigmoid(gate);
-  return { y: kernel.mul(kernel.mul(gate, sigmoid), up), sigmoid };
-}
-
-export function swigluGradient(dy: Tensor, gate: Tensor, up: Tensor, sigmoid: Tensor): { dGate: Tensor; dUp: Tensor } {
-  const silu = kernel.mul(gate, sigmoid);
-  // d silu / d gate = s + silu · (1 − s)
-  const slope = kernel.add(sigmoid, kernel.sub(silu, kernel.mul(silu, sigmoid)));
-  return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
-}
-
 /** y = x · Wᵀ; x (N, in), W (out, in). */
 export const linear = (x: Tensor, weight: Tensor): Tensor => kernel.matMul(x, weight, false, true);
 
 export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor): { dx: Tensor; dWeight: Tensor } {
   return { dx: kernel.matMul(dy, weight), dWeight: kernel.matMul(dy, x, true, false) };
-}
-
-/**
- * Cross entropy (m), in nats, of logits (m, V) against labels, given as int32 pairs (row, id) (m, 2).
- * Three passes over the logits; TensorFlow's own kernel for it takes five times as long.
- */
-export function crossEntropy(logits: Tensor, labels: Tensor): { losses: Tensor; logProbabilities: Tensor } {
-  const logProbabilities = kernel.logSoftmax(logits);
-  return { losses: kernel.neg(kernel.gatherValues(logProbabilities, labels)), logProbabilities };
-}
-
-/** Gradient of Σ coefficient · loss with respect to the logits: coefficient · (softmax − one-hot); coefficients (m, 1). */
-export function crossEntropyGradient(logProbabilities: Tensor, labels: Tensor, coefficients: Tensor): Tensor {
-  const weighted = kernel.mul(kernel.exp(logProbabilities), coefficients);
-  return kernel.subtractAt(weighted, labels, kernel.reshape(coefficients, [coefficients.size]));
 }
 
 /** (G·T, S) with −∞ (as far as float32 goes) where a key lies after its query; queries are the last T of the S positions. */

@@ -20,7 +20,7 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
   });
 }
 
-/** Cosines and sines of rows, repeated for each head: both (N, heads · D). */
+/** Cosines and sines of rows: both (N, D / 2). */
 export interface Rotation { cos: Tensor; sin: Tensor }
 
 /**
@@ -52,53 +52,22 @@ export class RotaryTable {
 
   private upTo(length: number): Record<"query" | "key", Rotation> {
     if (this.tables && length <= this.known) return this.tables;
-    const { headSize, heads, keyValueHeads } = this.config;
+    const half = this.frequencies.length;
     const positions = Math.max(length, 2 * this.known);
-    const cos = new Float32Array(positions * headSize);
-    const sin = new Float32Array(positions * headSize);
+    const cos = new Float32Array(positions * half);
+    const sin = new Float32Array(positions * half);
     for (let position = 0; position < positions; position++) {
-      for (let i = 0; i < headSize; i++) {
-        const angle = Math.fround(position * this.frequencies[i % this.frequencies.length]); // float32, as the reference computes it
-        cos[position * headSize + i] = Math.cos(angle);
-        sin[position * headSize + i] = Math.sin(angle);
-      }
+      this.frequencies.forEach((frequency, i) => {
+        const angle = Math.fround(position * frequency); // float32, as the reference computes it
+        cos[position * half + i] = Math.cos(angle);
+        sin[position * half + i] = Math.sin(angle);
+      });
     }
     this.dispose();
-    const table = (values: Float32Array, repeats: number, factor: number) =>
-      tf.keep(tf.tidy(() => tf.tile(kernel.mul(tf.tensor2d(values, [positions, headSize]), tf.scalar(factor)), [1, repeats])));
-    const factor = 1 / Math.sqrt(headSize);
-    this.tables = {
-      query: { cos: table(cos, heads, factor), sin: table(sin, heads, factor) },
-      key: { cos: table(cos, keyValueHeads, 1), sin: table(sin, keyValueHeads, 1) },
-    };
+    const table = (values: Float32Array, factor: number) => tf.keep(tf.tidy(() => kernel.mul(tf.tensor2d(values, [positions, half]), tf.scalar(factor))));
+    const factor = 1 / Math.sqrt(this.config.headSize);
+    this.tables = { query: { cos: table(cos, factor), sin: table(sin, factor) }, key: { cos: table(cos, 1), sin: table(sin, 1) } };
     this.known = positions;
     return this.tables;
   }
-}
-
-/** The matrix R with x·R = (−second half, first half) of x: one product instead of slicing and joining. */
-export function halfTurn(headSize: number): Tensor {
-  const half = headSize / 2;
-  const values = new Float32Array(headSize * headSize);
-  for (let i = 0; i < half; i++) {
-    values[(i + half) * headSize + i] = -1;
-    values[i * headSize + i + half] = 1;
-  }
-  return tf.tensor2d(values, [headSize, headSize]);
-}
-
-/** Rotates queries or keys x (N, heads · D). Source: Transformers 5.23, `apply_rotary_pos_emb`. */
-export function rotate(x: Tensor, { cos, sin }: Rotation, turn: Tensor): Tensor {
-  return kernel.add(kernel.mul(x, cos), kernel.mul(turned(x, turn, false), sin));
-}
-
-/** Gradient of `rotate` with respect to x. */
-export function rotateGradient(dy: Tensor, { cos, sin }: Rotation, turn: Tensor): Tensor {
-  return kernel.add(kernel.mul(dy, cos), turned(kernel.mul(dy, sin), turn, true));
-}
-
-// As rows of one matrix: TensorFlow 2.21's broadcasting batch product, under oneDNN, writes past its output for (B, 1, T, D) · (D, D).
-function turned(x: Tensor, turn: Tensor, back: boolean): Tensor {
-  const [headSize] = turn.shape;
-  return kernel.reshape(kernel.matMul(kernel.reshape(x, [x.size / headSize, headSize]), turn, false, back), x.shape as number[]);
 }

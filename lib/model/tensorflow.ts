@@ -60,6 +60,9 @@ export const kernel = {
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
   /** dy · y · (1 − y), for y = sigmoid(x). */
   sigmoidGradient: (y: Tensor, dy: Tensor) => backend.executeSingleOutput("SigmoidGrad", [float], [y, dy]),
+  /** In memory of TensorFlow's own: a tensor made of a typed array shares the array's. */
+  copy: (a: Tensor) => backend.executeSingleOutput("DeepCopy", [float], [a]),
+  zerosLike: (a: Tensor) => backend.executeSingleOutput("ZerosLike", [float], [a]),
   /** Over the last axis. */
   softmax: (a: Tensor) => backend.executeSingleOutput("Softmax", [float], [a]),
   logSoftmax: (a: Tensor) => backend.executeSingleOutput("LogSoftmax", [float], [a]),
@@ -95,6 +98,11 @@ export const kernel = {
   subtractAt: (a: Tensor, pairs: Tensor, values: Tensor) =>
     backend.executeSingleOutput("TensorScatterSub", [float, type("Tindices", TF_INT32)], [a, pairs, values]),
 };
+
+/** A kept float32 tensor in memory that no array shares, so that training may change it in place. */
+export function ownTensor({ shape, data }: { shape: number[]; data: Float32Array }): Tensor {
+  return tf.keep(tf.tidy(() => kernel.copy(tf.tensor(data, shape, "float32"))));
+}
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
 

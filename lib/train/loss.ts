@@ -1,7 +1,7 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
 import type { CausalLM } from "../model/llama";
-import { crossEntropy, crossEntropyGradient } from "../model/operations";
+import { operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision; they add up over micro-batches. */
@@ -45,25 +45,23 @@ export function microBatchLoss(
     let dHead: Tensor | undefined;
     for (const chunk of chunks(counted, head.shape[0])) {
       const parts = tf.tidy(() => {
-        const { rows, positions, labels, logProbabilities } = score(model, hidden, chunk, sums);
+        const { rows, positions, labels, logits, logSums } = score(model, hidden, chunk, sums);
         if (!wantGradients) return;
-        const factors = tf.tensor2d(Float32Array.from(chunk, ({ coefficient }) => coefficient), [chunk.length, 1]);
-        const dLogits = crossEntropyGradient(logProbabilities, labels, factors);
+        const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
+        const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
         return {
-          dHidden: kernel.scatterSum(kernel.matMul(dLogits, head), positions, hidden.shape[0]),
+          dHidden: operations.addRows(dHidden ?? kernel.zerosLike(hidden), kernel.matMul(dLogits, head), positions),
           dHead: kernel.matMul(dLogits, rows, true, false),
         };
       });
       if (parts) {
-        dHidden = accumulated(dHidden, parts.dHidden);
+        dHidden?.dispose();
+        dHidden = parts.dHidden;
         dHead = accumulated(dHead, parts.dHead);
       }
     }
     if (!dHidden || !dHead) return {};
-    const result = backward(dHidden);
-    const shared = result.get(model.headName);
-    result.set(model.headName, shared ? kernel.add(shared, dHead) : dHead);
-    return Object.fromEntries(result);
+    return Object.fromEntries(backward(dHidden, dHead));
   });
   const found = Object.entries(gradients);
   return { sums, gradients: found.length > 0 ? new Map(found) : null };
@@ -79,11 +77,12 @@ function targetsOf(examples: readonly EncodedExample[], coefficients: readonly F
 /** Adds the targets' losses to `sums`, and gives what their gradient needs. */
 function score(model: CausalLM, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
   const positions = tf.tensor1d(targets.map(({ position }) => position), "int32");
-  const labels = tf.tensor2d(targets.flatMap(({ label }, i) => [i, label]), [targets.length, 2], "int32");
+  const labels = tf.tensor1d(targets.map(({ label }) => label), "int32");
   const rows = kernel.gather(hidden, positions);
-  const { losses, logProbabilities } = crossEntropy(model.project(rows), labels);
+  const logits = model.project(rows);
+  const { losses, logSums } = operations.crossEntropy(logits, labels);
   addLosses(sums, targets, losses.dataSync<"float32">());
-  return { rows, positions, labels, logProbabilities };
+  return { rows, positions, labels, logits, logSums };
 }
 
 function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike<number>): void {
@@ -96,8 +95,9 @@ function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike
 
 function accumulated(sum: Tensor | undefined, part: Tensor): Tensor {
   if (!sum) return part;
-  const result = kernel.add(sum, part);
-  tf.dispose([sum, part]);
+  const [result] = operations.accumulate([sum], [part]);
+  if (result !== sum) sum.dispose();
+  part.dispose();
   return result;
 }
 

@@ -5,8 +5,9 @@ import { TrainingError } from "../data/errors";
 import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizers";
 import { checkPromptLossWeight } from "../data/weights";
 import type { CausalLM } from "../model/llama";
+import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";
-import { kernel, tf, type Tensor } from "../model/tensorflow";
+import { ownTensor, tf, type Tensor } from "../model/tensorflow";
 import { checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
 import { microBatchLoss, type LossSums } from "./loss";
@@ -16,7 +17,7 @@ import { scheduleFactor } from "./schedule";
 export interface TrainerOptions { plw: number; normalizer: Normalizer; hyperparameters: Hyperparameters; seed: number }
 
 /**
- * Loss and flat gradient of an optimizer batch, accumulated over micro-batches. Rows of similar length share a
+ * Loss and gradient (in the optimizer's order) of an optimizer batch, accumulated over micro-batches. Rows of similar length share a
  * micro-batch, which saves padding and changes nothing else: the denominator is that of the whole batch.
  */
 export function batchLoss(
@@ -32,10 +33,13 @@ export function batchLoss(
     const part = microBatchLoss(model, rows.map((i) => examples[i]), rows.map((i) => perExample[i]), true);
     for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
     if (!part.gradients) continue;
-    const flat = optimizer.flatten(part.gradients);
-    const before = gradient;
-    gradient = before ? flat.map((piece, i) => kernel.add(before[i], piece)) : flat;
-    if (before) tf.dispose([...before, ...flat]);
+    const own = optimizer.inOrder(part.gradients);
+    if (!gradient) gradient = own;
+    else {
+      const before: Tensor[] = gradient;
+      gradient = operations.accumulate(before, own);
+      tf.dispose([...own, ...(gradient === before ? [] : before)]);
+    }
   }
   return { sums, gradient: gradient ?? optimizer.zeros(), denominator };
 }
@@ -105,7 +109,7 @@ export class Trainer {
     for (const name of [...this.model.parameters.keys()]) {
       const stored = state.get(name);
       if (!stored) throw new TrainingError(`the checkpoint has no weight "${name}"; it belongs to another model.`);
-      this.model.replaceParameter(name, tf.tensor(stored.data, stored.shape));
+      this.model.replaceParameter(name, ownTensor(stored));
     }
     this.optimizer.restore(state);
     this.stepsDone = stepsDone;

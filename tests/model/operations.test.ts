@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
 import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, type BlockWeights } from "../../lib/model/block";
-import { PackedLayout } from "../../lib/model/layout";
-import { attention, attentionGradient, causalMask, crossEntropy, crossEntropyGradient, linear, linearGradient, rmsNorm, rmsNormGradient, swiglu, swigluGradient } from "../../lib/model/operations";
-import { RotaryTable, halfTurn, rotate, rotateGradient } from "../../lib/model/rotary";
+import { fused } from "../../lib/model/fused";
+import { GroupedLayout, RowLayout, type PackedLayout } from "../../lib/model/layout";
+import { attention, attentionGradient, causalMask, composed, linear, linearGradient } from "../../lib/model/operations";
+import { RotaryTable } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
 import { TINY } from "../support/tiny-model";
 import { Worst, relative } from "./close";
@@ -38,13 +39,55 @@ function check(inputs: Record<string, Tensor>, forward: (inputs: Record<string, 
   worst.atMost(LIMIT);
 }
 
-test("RMSNorm", () => {
-  const epsilon = tf.scalar(1e-5);
-  check({ x: normal(7, 16), weight: normal(16) }, ({ x, weight }) => rmsNorm(x, weight, epsilon).y, (dy, { x, weight }) => {
-    const { dx, dWeight } = rmsNormGradient(dy, x, weight, rmsNorm(x, weight, epsilon).scale);
-    return { x: dx, weight: dWeight };
+/** Both forms of what has two. */
+const FORMS = { composed, ...(fused && { fused }) };
+
+for (const [form, operations] of Object.entries(FORMS)) {
+  test(`RMSNorm, ${form}`, () => {
+    const epsilon = tf.scalar(1e-5);
+    check({ x: normal(7, 21), weight: normal(21) }, ({ x, weight }) => operations.rmsNorm(x, weight, epsilon).y, (dy, { x, weight }) => {
+      const { dx, dWeight } = operations.rmsNormGradient(dy, x, weight, operations.rmsNorm(x, weight, epsilon).scale);
+      return { x: dx, weight: dWeight };
+    });
   });
-});
+
+  test(`rotary embedding, ${form}`, () => {
+    const { heads, headSize } = TINY;
+    const rotation = new RotaryTable(TINY).at(POSITIONS).query;
+    check({ x: normal(POSITIONS.length, heads * headSize) }, ({ x }) => operations.rotate(x, rotation), (dy) => ({ x: operations.rotate(dy, rotation, true) }));
+  });
+
+  test(`SwiGLU, ${form}`, () => {
+    check({ gate: normal(6, 9), up: normal(6, 9) }, ({ gate, up }) => operations.swiglu(gate, up), (dy, { gate, up }) => {
+      const { dGate, dUp } = operations.swigluGradient(dy, gate, up);
+      return { gate: dGate, up: dUp };
+    });
+  });
+
+  test(`gather, whose gradient is a sum of rows, ${form}`, () => {
+    const indices = tf.tensor1d([3, 0, 3, 1], "int32");
+    check({ table: normal(5, 4) }, ({ table }) => kernel.gather(table, indices), (dy) => ({ table: operations.addRows(tf.zeros([5, 4]), dy, indices) }));
+  });
+
+  test(`softmax cross entropy, ${form}`, () => {
+    const labels = tf.tensor1d([0, 4, 2], "int32");
+    check({ logits: normal(3, 21) }, ({ logits }) => operations.crossEntropy(logits, labels).losses,
+      (dy, { logits }) => ({ logits: operations.crossEntropyGradient(kernel.copy(logits), labels, operations.crossEntropy(logits, labels).logSums, dy) }));
+  });
+
+  test(`cross entropy far beyond what a probability in float32 can hold, ${form}`, () => {
+    const { losses } = operations.crossEntropy(tf.tensor2d([[0, -200, 0]]), tf.tensor1d([1], "int32"));
+    assert.ok(Math.abs(losses.dataSync()[0] - (200 + Math.log(2))) < 1e-4);
+  });
+
+  test(`what is no number stays none, ${form}`, () => {
+    const [nan, one] = [tf.tensor2d([[1, NaN, 2]]), tf.tensor2d([[1, 1, 1]])];
+    for (const result of [operations.rmsNorm(nan, tf.ones([3]), tf.scalar(1e-5)).y, operations.swiglu(nan, one), operations.crossEntropy(nan, tf.tensor1d([0], "int32")).losses]) {
+      assert.ok([...result.dataSync()].some(Number.isNaN));
+    }
+    assert.ok(operations.squaredSums([nan]).some(Number.isNaN));
+  });
+}
 
 test("linear projection", () => {
   check({ x: normal(9, 6), weight: normal(5, 6) }, ({ x, weight }) => linear(x, weight), (dy, { x, weight }) => {
@@ -55,18 +98,11 @@ test("linear projection", () => {
 
 const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
 
-test("rotary embedding", () => {
-  const { heads, headSize } = TINY;
-  const rotation = new RotaryTable(TINY).at(POSITIONS).query;
-  const turn = halfTurn(headSize);
-  check({ x: normal(POSITIONS.length, heads * headSize) }, ({ x }) => rotate(x, rotation, turn), (dy) => ({ x: rotateGradient(dy, rotation, turn) }));
-});
-
 /** Lengths that make two groups, the first with padding. */
 const LENGTHS = [3, 8, 1, 7, 4];
 
 test("rows to heads of packed sequences, and back", () => {
-  const layout = new PackedLayout(LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)), { heads: 3, keyValueHeads: 3 });
+  const layout = new GroupedLayout(LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)), { heads: 3, keyValueHeads: 3 });
   assert.ok(layout.masks.length > 1 && layout.paddingTokens > 0);
   assert.deepEqual([...layout.ids.slice(0, 5)], [1, 2, 3, 1, 2]);
   const rows = normal(layout.ids.length, 3 * 4);
@@ -82,34 +118,53 @@ test("causal attention with grouped queries", () => {
   });
 });
 
-test("SwiGLU", () => {
-  check({ gate: normal(6, 8), up: normal(6, 8) }, ({ gate, up }) => swiglu(gate, up).y, (dy, { gate, up }) => {
-    const { dGate, dUp } = swigluGradient(dy, gate, up, swiglu(gate, up).sigmoid);
-    return { gate: dGate, up: dUp };
+test("attention over rows gives what attention in groups gives, and so do the gradients", { skip: fused ? false : "the fused operations are not built here" }, () => {
+  const worst = new Worst("relative to the largest value");
+  const lengths = [37, 1, 64, 9, 33, 130, 16];
+  for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [8, 4, 8], [6, 6, 48], [9, 3, 64], [2, 1, 20], [1, 1, 128]]) {
+    const config = { heads, keyValueHeads, headSize };
+    const sequences = lengths.map((length) => Array.from({ length }, (_, t) => t));
+    const tokens = lengths.reduce((a, b) => a + b, 0);
+    const [grouped, rows] = [new GroupedLayout(sequences, config), new RowLayout(sequences, config)];
+    const [q, k, v, dy] = [heads, keyValueHeads, keyValueHeads, heads].map((n) => normal(tokens, n * headSize));
+    const padded = (x: Tensor) => tf.concat([x, tf.zeros([grouped.ids.length - tokens, x.shape[1]!])], 0);
+    const [expected, actual] = [grouped.attend(padded(q), padded(k), padded(v)), rows.attend(q, k, v)];
+    const slopes = [grouped.attendGradient(padded(dy), expected.y, expected.saved), rows.attendGradient(dy, actual.y, actual.saved)];
+    const compare = (a: Tensor, b: Tensor, where: string) => {
+      const real = tf.slice(a, [0, 0], [tokens, a.shape[1]!]);
+      worst.see(tf.max(tf.abs(tf.sub(real, b))).dataSync()[0] / tf.max(tf.abs(real)).dataSync()[0], `${where}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`);
+    };
+    compare(expected.y, actual.y, "y");
+    for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
+  }
+  worst.atMost(2e-6);
+});
+
+test("both forms of AdamW, of sums and of accumulation agree", { skip: fused ? false : "the fused operations are not built here" }, () => {
+  const sizes = [[40000], [3, 7], [1]];
+  const lists = () => sizes.map((shape) => normal(...shape));
+  const [weights, m, gradients] = [lists(), lists(), lists()];
+  const v = lists().map((x) => tf.square(x));
+  const step = { scale: 0.7, beta1: 0.9, beta2: 0.999, learningRate: 1e-2, step: 3, epsilon: 1e-8, weightDecay: 0.1 };
+  const worst = new Worst("relative");
+  const expected = composed.adamW(weights, m, v, gradients, step);
+  const sums = composed.squaredSums(gradients);
+  const accumulated = composed.accumulate(m, gradients);
+  fused!.squaredSums(gradients).forEach((sum, i) => worst.see(relative(sum, sums[i]), "sum of squares"));
+  const see = (actual: Tensor[], wanted: Tensor[], name: string) => actual.forEach((x, i) => {
+    worst.see(tf.max(tf.abs(tf.sub(x, wanted[i]))).dataSync()[0] / tf.max(tf.abs(wanted[i])).dataSync()[0], `${name}, tensor ${i}`);
   });
+  see(fused!.accumulate(m.map(kernel.copy), gradients), accumulated, "accumulated");
+  const actual = fused!.adamW(weights.map(kernel.copy), m.map(kernel.copy), v.map(kernel.copy), gradients, step);
+  for (const part of ["weights", "m", "v"] as const) see(actual[part], expected[part], part);
+  worst.atMost(1e-6);
 });
 
-test("gather, whose gradient is a scattered sum", () => {
-  const indices = tf.tensor1d([3, 0, 3, 1], "int32");
-  check({ table: normal(5, 4) }, ({ table }) => kernel.gather(table, indices), (dy) => ({ table: kernel.scatterSum(dy, indices, 5) }));
-});
-
-test("softmax cross entropy", () => {
-  const labels = tf.tensor2d([0, 0, 1, 4, 2, 2], [3, 2], "int32");
-  check({ logits: normal(3, 5) }, ({ logits }) => crossEntropy(logits, labels).losses,
-    (dy, { logits }) => ({ logits: crossEntropyGradient(crossEntropy(logits, labels).logProbabilities, labels, kernel.reshape(dy, [3, 1])) }));
-});
-
-test("cross entropy far beyond what a probability in float32 can hold", () => {
-  const logits = tf.tensor2d([[0, -200, 0]]);
-  const { losses } = crossEntropy(logits, tf.tensor2d([0, 1], [1, 2], "int32"));
-  assert.ok(Math.abs(losses.dataSync()[0] - (200 + Math.log(2))) < 1e-4);
-});
-
-test("a whole decoder layer over packed sequences", () => {
+const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) => PackedLayout> = { "in groups": GroupedLayout, ...(fused && { "over rows": RowLayout }) };
+for (const [kind, Layout] of Object.entries(LAYOUTS)) test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
   const { hiddenSize: h, intermediateSize: i, heads, keyValueHeads, headSize } = TINY;
-  const layout = new PackedLayout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
-  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), turn: halfTurn(headSize), ...new RotaryTable(TINY).at(layout.positions) };
+  const layout = new Layout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
+  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
   const shapes: Record<keyof BlockWeights, number[]> = {
     inputNorm: [h], q: [heads * headSize, h], k: [keyValueHeads * headSize, h], v: [keyValueHeads * headSize, h], o: [h, heads * headSize],
     attentionNorm: [h], gate: [i, h], up: [i, h], down: [h, i],
@@ -117,9 +172,9 @@ test("a whole decoder layer over packed sequences", () => {
   const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
   const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h) };
   for (const role of roles) inputs[role] = tf.mul(normal(...shapes[role]), 0.3);
-  const real = layout.ids.length - 1; // the last row is the padding's: nothing comes out of it, and no gradient goes in
+  const real = 11; // a row beyond is the padding's: nothing comes out of it, and no gradient goes in
   check(inputs, (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]), (given, all) => {
-    const dy = tf.concat([given, tf.zeros([1, h])], 0);
+    const dy = tf.concat([given, tf.zeros([layout.ids.length - real, h])], 0);
     const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
     const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
     return { x: dx, ...gradients };

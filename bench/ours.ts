@@ -1,0 +1,69 @@
+// Our side of bench/compare.ts: one case, one line of JSON. Usage: ours.ts CASE_FILE
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readExamples } from "../lib/data/example";
+import { computePrefix, planScoring, scoreBatch } from "../lib/evaluate/score";
+import { loadModel } from "../lib/model/llama";
+import { kernel, tf } from "../lib/model/tensorflow";
+import { train } from "../lib/train/train";
+import type { Case, Step } from "./cases";
+
+async function main(): Promise<void> {
+  const given = JSON.parse(readFileSync(process.argv[2], "utf8")) as Case;
+  const result = given.kind === "training" ? await training(given) : given.kind === "generation" ? await generation(given) : scoring(given);
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  console.log(JSON.stringify({ ...result, peakMemory: maxRSS * 1024, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, machineRate: matrixProductRate() }));
+}
+
+async function training({ model, data, plw, batch, microBatch, maxLength, learningRate }: Extract<Case, { kind: "training" }>) {
+  const store = mkdtempSync(join(tmpdir(), "promptloss-bench-"));
+  const steps: Step[] = [];
+  let last = performance.now();
+  await train({
+    model, examples: readExamples(data), plw, store,
+    hyperparameters: { batchSize: batch, microBatchSize: microBatch, maxLength, learningRate, epochs: 1 },
+    onStep: ({ loss, tokens }) => {
+      const now = performance.now();
+      steps.push({ loss, tokens, seconds: (now - last) / 1000 });
+      last = now;
+    },
+  });
+  rmSync(store, { recursive: true });
+  return { steps };
+}
+
+async function generation({ model: dir, prompts, batch, newTokens }: Extract<Case, { kind: "generation" }>) {
+  const model = loadModel(dir);
+  const started = performance.now();
+  const generations = await model.generate(prompts, { maxNewTokens: newTokens, batchSize: batch, stopId: -1 });
+  const results = generations.map(({ ids }) => ids);
+  return { seconds: (performance.now() - started) / 1000, tokens: results.flat().length, results };
+}
+
+function scoring({ model: dir, rows }: Extract<Case, { kind: "scoring" }>) {
+  const model = loadModel(dir);
+  const started = performance.now();
+  const plan = planScoring(rows.map(({ ids, promptLength }) => [{ input: ids.slice(0, -1), continuation: ids.slice(promptLength) }]), model);
+  const prefix = computePrefix(model, plan.prefix);
+  const results = new Array<number>(rows.length);
+  for (const batch of plan.batches) {
+    for (const [item, [{ sum }]] of scoreBatch(model, batch, prefix, () => 1)) results[item] = sum;
+  }
+  return { seconds: (performance.now() - started) / 1000, tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0), results };
+}
+
+/** Operations a second of large matrix products with this process's threads: the best of several. */
+function matrixProductRate(): number {
+  const size = 1536;
+  const [a, b] = [tf.randomUniform([size, size]), tf.randomUniform([size, size])];
+  let best = Infinity;
+  for (let i = 0; i < 8; i++) {
+    const started = performance.now();
+    kernel.matMul(a, b).dispose();
+    best = Math.min(best, performance.now() - started);
+  }
+  return (2 * size ** 3) / (best / 1000);
+}
+
+void main();

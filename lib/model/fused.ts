@@ -1,0 +1,88 @@
+// Operations of the processor's own, each a single pass over its values: native/*.cc, compiled by set-up.
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Operations } from "./operations";
+import { backend, device, tf, type Tensor } from "./tensorflow";
+
+/** Registers the operations with TensorFlow; false where they were not built, or the processor has no AVX2. */
+function load(): boolean {
+  const library = [__dirname, process.cwd()].map(builtBeside).find((path) => path !== undefined);
+  if (library === undefined) return false;
+  const module = { exports: {} as { supported?: boolean } };
+  process.dlopen(module, library);
+  return module.exports.supported === true;
+}
+
+/** A notebook kernel loads this file from elsewhere: the project's folder is looked for upwards. */
+function builtBeside(from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const manifest = join(folder, "package.json");
+    if (existsSync(manifest) && /"name"\s*:\s*"promptloss"/.test(readFileSync(manifest, "utf8"))) {
+      const library = join(folder, ".setup", "fused.node");
+      return existsSync(library) ? library : undefined;
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+const one = (name: string, inputs: Tensor[], lists = 0) => backend.executeSingleOutput(`Promptloss${name}`, count(lists), inputs);
+const several = (name: string, inputs: Tensor[], outputs: number) => backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
+const count = (lists: number) => (lists === 0 ? [] : [{ name: "N", type: backend.binding.TF_ATTR_INT, value: lists }]);
+
+const FORWARD = tf.keep(tf.scalar(1));
+const BACK = tf.keep(tf.scalar(-1));
+
+const operations: Operations = {
+  rmsNorm(x, weight, epsilon) {
+    const [y, scale] = several("RmsNorm", [x, weight, epsilon], 2);
+    return { y, scale };
+  },
+  rmsNormGradient(dy, x, weight, scale) {
+    const [dx, dWeight] = several("RmsNormGradient", [dy, x, weight, scale], 2);
+    return { dx, dWeight };
+  },
+  rotate: (x, { cos, sin }, back = false) => one("Rotate", [x, cos, sin, back ? BACK : FORWARD]),
+  swiglu: (gate, up) => one("Swiglu", [gate, up]),
+  swigluGradient(dy, gate, up) {
+    const [dGate, dUp] = several("SwigluGradient", [dy, gate, up], 2);
+    return { dGate, dUp };
+  },
+  crossEntropy(logits, labels) {
+    const [losses, logSums] = several("CrossEntropy", [logits, labels], 2);
+    return { losses, logSums };
+  },
+  crossEntropyGradient: (logits, labels, logSums, coefficients) => one("CrossEntropyGradient", [logits, labels, logSums, coefficients]),
+  addRows: (table, rows, ids) => one("AddRows", [table, rows, ids]),
+  accumulate(sums, parts) {
+    one("Accumulate", [...sums, ...parts], sums.length).dispose();
+    return sums;
+  },
+  squaredSums: (tensors) => tf.tidy(() => [...one("SquaredSums", tensors, tensors.length).dataSync<"float32">()]),
+  adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+    const settings = tf.tensor1d([
+      scale, beta1, beta2, learningRate / (1 - beta1 ** step), Math.sqrt(1 - beta2 ** step), epsilon, 1 - learningRate * weightDecay, 1 - beta1, 1 - beta2,
+    ]);
+    tf.dispose([one("AdamW", [...weights, ...m, ...v, ...gradients, settings], weights.length), settings]);
+    return { weights, m, v };
+  },
+};
+
+/** Undefined on a GPU, and where {@link load} fails: TensorFlow's own operations do the same there, in more passes. */
+export const fused: Operations | undefined = device().kind === "CPU" && load() ? operations : undefined;
+
+/** Largest head size that the fused attention knows. */
+export const MAX_HEAD_SIZE = 256;
+
+/**
+ * Causal attention within sequences: q (N, heads · D), already scaled; k, v (N, K · D); `bounds` int32 (B + 1), the first
+ * row of each sequence and N; `headSize` an int32 scalar. `logSums` (N, heads) is kept for the gradient.
+ */
+export function packedAttention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor, headSize: Tensor): { y: Tensor; logSums: Tensor } {
+  const [y, logSums] = several("Attention", [q, k, v, bounds, headSize], 2);
+  return { y, logSums };
+}
+
+export function packedAttentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y: Tensor, logSums: Tensor, bounds: Tensor, headSize: Tensor): { dq: Tensor; dk: Tensor; dv: Tensor } {
+  const [dq, dk, dv] = several("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
+  return { dq, dk, dv };
+}

@@ -1,0 +1,319 @@
+// The fused kernels as TensorFlow operations, which Node loads beside the addon of tfjs-node: loading registers them.
+// Some write into an input's own memory, as TensorFlow's InplaceAdd does, and say so.
+#include <node_api.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/util/work_sharder.h"
+
+namespace {
+
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
+/** Null on a processor without AVX2. */
+const Kernels* supported() {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")) return &kernelsV4;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return &kernelsV3;
+  return nullptr;
+}
+const Kernels* const kernels = supported();
+
+template <void (*compute)(OpKernelContext*)>
+class Operation : public OpKernel {
+ public:
+  explicit Operation(OpKernelConstruction* construction) : OpKernel(construction) {}
+  void Compute(OpKernelContext* context) override { compute(context); }
+};
+
+#define OPERATION(name, compute) \
+  REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), Operation<compute>)
+
+/** f(from, to) over all units, on the threads of this process; `cost` of a unit in nanoseconds. */
+template <typename F>
+void parallel(OpKernelContext* context, int64_t units, int64_t cost, F f) {
+  const auto* threads = context->device()->tensorflow_cpu_worker_threads();
+  tensorflow::Shard(threads->num_threads, threads->workers, units, std::max<int64_t>(1, cost), f);
+}
+
+const float* in(OpKernelContext* context, int index) { return context->input(index).flat<float>().data(); }
+
+float* out(OpKernelContext* context, int index, const TensorShape& shape) {
+  Tensor* tensor = nullptr;
+  const auto status = context->allocate_output(index, shape, &tensor);
+  if (!status.ok()) {
+    context->CtxFailure(status);
+    return nullptr;
+  }
+  return tensor->flat<float>().data();
+}
+
+/** An input's own memory, to be written. */
+float* inPlace(OpKernelContext* context, int index) { return const_cast<float*>(in(context, index)); }
+
+void rmsNorm(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1);
+  float *y = out(c, 0, shape), *scale = out(c, 1, TensorShape({rows}));
+  if (!c->status().ok()) return;
+  const float *x = in(c, 0), *weight = in(c, 1), epsilon = *in(c, 2);
+  parallel(c, rows, size / 2, [=](int64_t from, int64_t to) { kernels->rmsNorm(x, weight, epsilon, y, scale, size, from, to); });
+}
+
+/** Rows whose share of a weight's gradient is added up before the others': the same for any number of threads. */
+constexpr int64_t BLOCK = 128;
+
+void rmsNormGradient(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), blocks = (rows + BLOCK - 1) / BLOCK;
+  float *dx = out(c, 0, shape), *dWeight = out(c, 1, TensorShape({size}));
+  if (!c->status().ok()) return;
+  const float *dy = in(c, 0), *x = in(c, 1), *weight = in(c, 2), *scale = in(c, 3);
+  std::vector<float> parts(blocks * size);
+  float* part = parts.data();
+  parallel(c, blocks, BLOCK * size, [=](int64_t from, int64_t to) {
+    for (int64_t block = from; block < to; block++) {
+      kernels->rmsNormGradient(dy, x, weight, scale, dx, part + block * size, size, block * BLOCK, std::min(rows, (block + 1) * BLOCK));
+    }
+  });
+  std::fill(dWeight, dWeight + size, 0.0f);
+  for (int64_t block = 0; block < blocks; block++) kernels->accumulate(dWeight, part + block * size, 0, size);
+}
+
+void rotate(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), half = c->input(1).dim_size(1);
+  float* y = out(c, 0, shape);
+  if (!c->status().ok()) return;
+  const float *x = in(c, 0), *cos = in(c, 1), *sin = in(c, 2), sign = *in(c, 3);
+  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->rotate(x, cos, sin, sign, y, size / (2 * half), half, from, to); });
+}
+
+void swiglu(OpKernelContext* c) {
+  float* y = out(c, 0, c->input(0).shape());
+  if (!c->status().ok()) return;
+  const float *gate = in(c, 0), *up = in(c, 1);
+  parallel(c, c->input(0).NumElements(), 1, [=](int64_t from, int64_t to) { kernels->swiglu(gate, up, y, from, to); });
+}
+
+void swigluGradient(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  float *dGate = out(c, 0, shape), *dUp = out(c, 1, shape);
+  if (!c->status().ok()) return;
+  const float *dy = in(c, 0), *gate = in(c, 1), *up = in(c, 2);
+  parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->swigluGradient(dy, gate, up, dGate, dUp, from, to); });
+}
+
+void crossEntropy(OpKernelContext* c) {
+  const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1);
+  float *losses = out(c, 0, TensorShape({rows})), *logSums = out(c, 1, TensorShape({rows}));
+  if (!c->status().ok()) return;
+  const float* logits = in(c, 0);
+  const int32_t* labels = c->input(1).flat<int32_t>().data();
+  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->crossEntropy(logits, labels, losses, logSums, size, from, to); });
+}
+
+void crossEntropyGradient(OpKernelContext* c) {
+  const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1);
+  float* logits = inPlace(c, 0);
+  const int32_t* labels = c->input(1).flat<int32_t>().data();
+  const float *logSums = in(c, 2), *coefficients = in(c, 3);
+  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->crossEntropyGradient(logits, labels, logSums, coefficients, size, from, to); });
+  c->set_output(0, c->input(0));
+}
+
+struct Attention {
+  int64_t rows, queryStride, keyStride, headSize, heads, keyHeads, group;
+  const int32_t* bounds;
+  int64_t sequences, scratch, units, cost;
+
+  /** q and k are the inputs numbered so, the rows' bounds and the head size the last two. */
+  Attention(OpKernelContext* c, int q) {
+    const int last = c->num_inputs() - 1;
+    rows = c->input(q).dim_size(0);
+    queryStride = c->input(q).dim_size(1);
+    keyStride = c->input(q + 1).dim_size(1);
+    headSize = c->input(last).flat<int32_t>().data()[0];
+    heads = queryStride / headSize;
+    keyHeads = keyStride / headSize;
+    group = heads / keyHeads;
+    bounds = c->input(last - 1).flat<int32_t>().data();
+    sequences = c->input(last - 1).NumElements() - 1;
+    int64_t longest = 0, squares = 0;
+    for (int64_t s = 0; s < sequences; s++) {
+      const int64_t length = bounds[s + 1] - bounds[s];
+      longest = std::max(longest, length);
+      squares += length * length;
+    }
+    scratch = kernels->attentionScratch(longest, headSize);
+    units = sequences * keyHeads;
+    cost = units == 0 ? 1 : squares * group * keyHeads * (headSize + 16) / 16 / units;
+  }
+
+  /** f(sequence, key-value head, scratch memory) for each; a sequence's heads lie apart, so that ranges are alike in cost. */
+  template <typename F>
+  void each(OpKernelContext* c, F f) const {
+    parallel(c, units, cost, [&](int64_t from, int64_t to) {
+      std::unique_ptr<float, void (*)(void*)> memory(static_cast<float*>(aligned_alloc(64, (scratch * sizeof(float) + 63) / 64 * 64)), free);
+      for (int64_t unit = from; unit < to; unit++) f(unit % sequences, unit / sequences, memory.get());
+    });
+  }
+};
+
+void attention(OpKernelContext* c) {
+  const Attention a(c, 0);
+  float *y = out(c, 0, c->input(0).shape()), *logSums = out(c, 1, TensorShape({a.rows, a.heads}));
+  if (!c->status().ok()) return;
+  const float *q = in(c, 0), *k = in(c, 1), *v = in(c, 2);
+  a.each(c, [&](int64_t sequence, int64_t head, float* scratch) {
+    const int64_t row = a.bounds[sequence], first = head * a.group;
+    const int64_t atQuery = row * a.queryStride + first * a.headSize, atKey = row * a.keyStride + head * a.headSize;
+    kernels->attention(q + atQuery, k + atKey, v + atKey, y + atQuery, logSums + row * a.heads + first, scratch,
+      a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+  });
+}
+
+void attentionGradient(OpKernelContext* c) {
+  const Attention a(c, 1);
+  float *dq = out(c, 0, c->input(1).shape()), *dk = out(c, 1, c->input(2).shape()), *dv = out(c, 2, c->input(2).shape());
+  if (!c->status().ok()) return;
+  const float *dy = in(c, 0), *q = in(c, 1), *k = in(c, 2), *v = in(c, 3), *y = in(c, 4), *logSums = in(c, 5);
+  a.each(c, [&](int64_t sequence, int64_t head, float* scratch) {
+    const int64_t row = a.bounds[sequence], first = head * a.group;
+    const int64_t atQuery = row * a.queryStride + first * a.headSize, atKey = row * a.keyStride + head * a.headSize;
+    kernels->attentionGradient(dy + atQuery, q + atQuery, k + atKey, v + atKey, y + atQuery, logSums + row * a.heads + first,
+      dq + atQuery, dk + atKey, dv + atKey, scratch,
+      a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+  });
+}
+
+/** Values of one tensor that are summed, or updated, together. */
+constexpr int64_t VALUES = 1 << 14;
+
+struct Piece { int tensor; int64_t from, to; };
+
+/** The tensors of a list input, cut into pieces of at most VALUES. */
+std::vector<Piece> pieces(const tensorflow::OpInputList& list) {
+  std::vector<Piece> all;
+  for (int i = 0; i < list.size(); i++) {
+    const int64_t size = list[i].NumElements();
+    for (int64_t from = 0; from < size; from += VALUES) all.push_back({i, from, std::min(size, from + VALUES)});
+  }
+  return all;
+}
+
+float* data(const tensorflow::OpInputList& list, int i) { return const_cast<float*>(list[i].flat<float>().data()); }
+
+void adamW(OpKernelContext* c) {
+  tensorflow::OpInputList weights, m, v, gradients;
+  OP_REQUIRES_OK(c, c->input_list("weights", &weights));
+  OP_REQUIRES_OK(c, c->input_list("m", &m));
+  OP_REQUIRES_OK(c, c->input_list("v", &v));
+  OP_REQUIRES_OK(c, c->input_list("gradients", &gradients));
+  const float* step = in(c, c->num_inputs() - 1);
+  const std::vector<Piece> all = pieces(weights);
+  parallel(c, all.size(), 3 * VALUES, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; i++) {
+      const auto& [t, first, last] = all[i];
+      kernels->adamW(data(weights, t), data(m, t), data(v, t), data(gradients, t), step, first, last);
+    }
+  });
+  c->set_output(0, c->input(c->num_inputs() - 1));
+}
+
+void accumulate(OpKernelContext* c) {
+  tensorflow::OpInputList sums, parts;
+  OP_REQUIRES_OK(c, c->input_list("sums", &sums));
+  OP_REQUIRES_OK(c, c->input_list("parts", &parts));
+  const std::vector<Piece> all = pieces(sums);
+  parallel(c, all.size(), VALUES, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; i++) kernels->accumulate(data(sums, all[i].tensor), data(parts, all[i].tensor), all[i].from, all[i].to);
+  });
+  c->set_output(0, sums[0]);
+}
+
+void squaredSums(OpKernelContext* c) {
+  tensorflow::OpInputList list;
+  OP_REQUIRES_OK(c, c->input_list("x", &list));
+  float* sums = out(c, 0, TensorShape({list.size()}));
+  if (!c->status().ok()) return;
+  const std::vector<Piece> all = pieces(list);
+  std::vector<double> parts(all.size());
+  parallel(c, all.size(), VALUES / 2, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; i++) parts[i] = kernels->squaredSum(data(list, all[i].tensor), all[i].from, all[i].to);
+  });
+  std::vector<double> totals(list.size());
+  for (size_t i = 0; i < all.size(); i++) totals[all[i].tensor] += parts[i];
+  std::copy(totals.begin(), totals.end(), sums);
+}
+
+void addRows(OpKernelContext* c) {
+  const int64_t rows = c->input(1).dim_size(0), size = c->input(1).dim_size(1);
+  float* table = inPlace(c, 0);
+  const float* from = in(c, 1);
+  const int32_t* ids = c->input(2).flat<int32_t>().data();
+  for (int64_t i = 0; i < rows; i++) kernels->accumulate(table + ids[i] * size, from + i * size, 0, size);
+  c->set_output(0, c->input(0));
+}
+
+absl::Status anyShape(tensorflow::shape_inference::InferenceContext* c) {
+  for (int i = 0; i < c->num_outputs(); i++) c->set_output(i, c->UnknownShape());
+  return absl::OkStatus();
+}
+
+#define DEFINITION(name) REGISTER_OP(name).SetShapeFn(anyShape)
+
+DEFINITION("PromptlossRmsNorm").Input("x: float").Input("weight: float").Input("epsilon: float").Output("y: float").Output("scale: float");
+OPERATION("PromptlossRmsNorm", rmsNorm);
+DEFINITION("PromptlossRmsNormGradient").Input("dy: float").Input("x: float").Input("weight: float").Input("scale: float")
+  .Output("dx: float").Output("dweight: float");
+OPERATION("PromptlossRmsNormGradient", rmsNormGradient);
+DEFINITION("PromptlossRotate").Input("x: float").Input("cos: float").Input("sin: float").Input("sign: float").Output("y: float");
+OPERATION("PromptlossRotate", rotate);
+DEFINITION("PromptlossSwiglu").Input("gate: float").Input("up: float").Output("y: float");
+OPERATION("PromptlossSwiglu", swiglu);
+DEFINITION("PromptlossSwigluGradient").Input("dy: float").Input("gate: float").Input("up: float").Output("dgate: float").Output("dup: float");
+OPERATION("PromptlossSwigluGradient", swigluGradient);
+DEFINITION("PromptlossCrossEntropy").Input("logits: float").Input("labels: int32").Output("losses: float").Output("logsums: float");
+OPERATION("PromptlossCrossEntropy", crossEntropy);
+DEFINITION("PromptlossCrossEntropyGradient").Input("logits: float").Input("labels: int32").Input("logsums: float").Input("coefficients: float")
+  .Output("dlogits: float");
+OPERATION("PromptlossCrossEntropyGradient", crossEntropyGradient);
+DEFINITION("PromptlossAttention").Input("q: float").Input("k: float").Input("v: float").Input("bounds: int32").Input("headsize: int32")
+  .Output("y: float").Output("logsums: float");
+OPERATION("PromptlossAttention", attention);
+DEFINITION("PromptlossAttentionGradient").Input("dy: float").Input("q: float").Input("k: float").Input("v: float").Input("y: float")
+  .Input("logsums: float").Input("bounds: int32").Input("headsize: int32").Output("dq: float").Output("dk: float").Output("dv: float");
+OPERATION("PromptlossAttentionGradient", attentionGradient);
+DEFINITION("PromptlossAdamW").Attr("N: int").Input("weights: N * float").Input("m: N * float").Input("v: N * float")
+  .Input("gradients: N * float").Input("step: float").Output("done: float");
+OPERATION("PromptlossAdamW", adamW);
+DEFINITION("PromptlossAccumulate").Attr("N: int").Input("sums: N * float").Input("parts: N * float").Output("done: float");
+OPERATION("PromptlossAccumulate", accumulate);
+DEFINITION("PromptlossSquaredSums").Attr("N: int").Input("x: N * float").Output("sums: float");
+OPERATION("PromptlossSquaredSums", squaredSums);
+DEFINITION("PromptlossAddRows").Input("table: float").Input("rows: float").Input("ids: int32").Output("sum: float");
+OPERATION("PromptlossAddRows", addRows);
+
+/** Node's side: an object that says whether this processor can run them. */
+napi_value initialize(napi_env env, napi_value exports) {
+  napi_value value;
+  napi_get_boolean(env, kernels != nullptr, &value);
+  napi_set_named_property(env, exports, "supported", value);
+  return exports;
+}
+
+} // namespace
+
+NAPI_MODULE(promptloss, initialize)
