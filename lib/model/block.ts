@@ -1,7 +1,7 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
 import { grouped, ungrouped, type DenseLayout, type PackedLayout } from "./layout";
-import { attention, linear, linearGradient, operations } from "./operations";
+import { addTo, attention, linear, linearGradient, operations } from "./operations";
 import type { Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
@@ -47,10 +47,10 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
     const attended = last.layout.joinQueries(queries.map((heads, g) => (
       tf.tidy(() => ungrouped(attention(grouped(heads, config), groupKeys[g], groupValues[g], last.layout.masks[g]).y, config))
     )), config.heads);
-    const middle = kernel.add(wanted(x), linear(attended, weights.o));
+    const middle = addTo(linear(attended, weights.o), wanted(x));
     const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
     const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
-    return [kernel.add(middle, linear(activated, weights.down)), keys, values];
+    return [addTo(linear(activated, weights.down), middle), keys, values];
   });
   return { y, cache: { k, v } };
 }
@@ -70,12 +70,12 @@ export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockCon
       operations.rotate(linear(inputNormed, weights.q), context.query),
       operations.rotate(linear(inputNormed, weights.k), context.key),
       linear(inputNormed, weights.v));
-    const middle = kernel.add(x, linear(attendedRows, weights.o));
+    const middle = addTo(linear(attendedRows, weights.o), x);
     const { y: middleNormed, scale: middleScale } = operations.rmsNorm(middle, weights.attentionNorm, epsilon);
     const gate = linear(middleNormed, weights.gate);
     const up = linear(middleNormed, weights.up);
     const activated = operations.swiglu(gate, up);
-    const y = kernel.add(middle, linear(activated, weights.down));
+    const y = addTo(linear(activated, weights.down), middle);
     return { y, saved: { rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, activated }, attention } };
   });
 }
@@ -88,17 +88,17 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, attenti
     const { dGate, dUp } = operations.swigluGradient(down.dx, rows.gate, rows.up);
     const gate = linearGradient(dGate, rows.middleNormed, weights.gate);
     const up = linearGradient(dUp, rows.middleNormed, weights.up);
-    const middleNorm = operations.rmsNormGradient(kernel.add(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
-    const dMiddle = kernel.add(dy, middleNorm.dx);
+    const middleNorm = operations.rmsNormGradient(addTo(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
+    const dMiddle = addTo(middleNorm.dx, dy);
 
     const o = linearGradient(dMiddle, rows.attendedRows, weights.o);
     const { dq, dk, dv } = layout.attendGradient(o.dx, rows.attendedRows, attention);
     const q = linearGradient(operations.rotate(dq, query, true), rows.inputNormed, weights.q);
     const k = linearGradient(operations.rotate(dk, key, true), rows.inputNormed, weights.k);
     const v = linearGradient(dv, rows.inputNormed, weights.v);
-    const inputNorm = operations.rmsNormGradient(kernel.add(kernel.add(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
+    const inputNorm = operations.rmsNormGradient(addTo(addTo(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
     return {
-      dx: kernel.add(dMiddle, inputNorm.dx),
+      dx: addTo(inputNorm.dx, dMiddle),
       gradients: {
         inputNorm: inputNorm.dWeight, q: q.dWeight, k: k.dWeight, v: v.dWeight, o: o.dWeight,
         attentionNorm: middleNorm.dWeight, gate: gate.dWeight, up: up.dWeight, down: down.dWeight,

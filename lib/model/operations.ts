@@ -114,6 +114,9 @@ export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y
   return { dq: kernel.batchMatMul(dScores, k), dk: kernel.batchMatMul(dScores, q, true, false), dv };
 }
 
+/** sum + part, in the sum's memory where that saves a pass: the sum must be a result that nothing else uses. */
+export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulate([sum], [part])[0];
+
 /** y = x · Wᵀ; x (N, in), W (out, in). */
 export const linear = (x: Tensor, weight: Tensor): Tensor => kernel.matMul(x, weight, false, true);
 

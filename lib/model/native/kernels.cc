@@ -2,6 +2,10 @@
 // it, compiled for one processor, could be linked into the code for another.
 #include "kernels.h"
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 extern "C" float sqrtf(float) noexcept;
 extern "C" float logf(float) noexcept;
 
@@ -40,27 +44,33 @@ INLINE float largest(Vector x) {
   return best;
 }
 
-/** eˣ to about 1 part in 10⁷ (Cephes' polynomial), 0 below -87; NaN stays NaN. */
-INLINE Vector exponential(Vector x) {
-  const Integers number = x == x;
-  const Vector given = x;
-  const Vector low = Vector{} - 87.0f, high = Vector{} + 88.0f;
-  const Integers tiny = x < low;
-  x = x < low ? low : x;
-  x = x > high ? high : x;
-  const Vector shifted = x * 1.44269504f + 12582912.0f; // the nearest whole number, in the last bits
-  const Vector whole = shifted - 12582912.0f;
-  Vector r = x - whole * 0.693359375f;
-  r = r - whole * -2.12194440e-4f;
+/** eʳ for |r| ≤ ½ log 2, to about 1 part in 10⁷: Cephes' polynomial. */
+INLINE Vector smallExponential(Vector r) {
   Vector p = Vector{} + 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
+  return p * (r * r) + (r + 1.0f);
+}
+
+/** eˣ, 0 far below -87; NaN stays NaN. */
+INLINE Vector exponential(Vector x) {
+#ifdef __AVX512F__
+  x = _mm512_max_ps(_mm512_set1_ps(-120.0f), x);
+  const Vector whole = _mm512_roundscale_ps(x * 1.44269504f, 0);
+  return _mm512_scalef_ps(smallExponential((x - whole * 0.693359375f) - whole * -2.12194440e-4f), whole);
+#else
+  const Vector low = Vector{} - 87.0f, high = Vector{} + 88.0f, given = x;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  const Vector shifted = x * 1.44269504f + 12582912.0f; // the nearest whole number, in the last bits
+  const Vector whole = shifted - 12582912.0f;
+  const Vector p = smallExponential((x - whole * 0.693359375f) - whole * -2.12194440e-4f);
   const Vector y = (Vector)((Integers)p + ((Integers)shifted << 23));
-  return number ? (Vector)((Integers)y & ~tiny) : given;
+  return given != given ? given : given < low ? Vector{} : y;
+#endif
 }
 
 INLINE Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
@@ -237,6 +247,7 @@ template <int SIZE> INLINE void products(const float* a, const float* bt, int64_
   for (; j + 2 * LANES <= columns; j += 2 * LANES) {
     for (int half = 0; half < ROWS; half += ROWS / 2) {
       Vector sum[ROWS / 2][2] = {};
+#pragma GCC unroll 8
       for (int d = 0; d < SIZE; d++) {
         const Vector b0 = load<Vector>(bt + d * width + j), b1 = load<Vector>(bt + d * width + j + LANES);
         for (int r = 0; r < ROWS / 2; r++) {
@@ -264,17 +275,26 @@ template <int SIZE> INLINE void products(const float* a, const float* bt, int64_
 /** out (ROWS, SIZE) = p (ROWS, width) · b (keys, SIZE). */
 template <int SIZE> INLINE void weightedRows(const float* p, int64_t width, const float* b, int64_t keys, float* out) {
   using V = typename Head<SIZE>::V;
-  constexpr int PIECES = Head<SIZE>::PIECES, PART = PIECES > 4 ? PIECES / (PIECES / 4) : PIECES, WIDTH = SIZE / PIECES;
-  for (int half = 0; half < ROWS; half += ROWS / 2) {
+  constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
+  constexpr int PART = PIECES > 4 ? (PIECES % 4 == 0 ? 4 : 3) : PIECES; // pieces at a time,
+  constexpr int HEIGHT = PART == 1 ? ROWS : ROWS / 2;                    // and rows: their sums stay in registers
+  for (int top = 0; top < ROWS; top += HEIGHT) {
     for (int first = 0; first < PIECES; first += PART) {
-      V sum[ROWS / 2][PART] = {};
+      V sum[HEIGHT][PART] = {};
+#pragma GCC unroll 2
       for (int64_t j = 0; j < keys; j++) {
+#pragma GCC unroll 8
         for (int i = 0; i < PART; i++) {
           const V row = load<V>(b + j * SIZE + (first + i) * WIDTH);
-          for (int r = 0; r < ROWS / 2; r++) sum[r][i] += p[(half + r) * width + j] * row;
+#pragma GCC unroll 8
+          for (int r = 0; r < HEIGHT; r++) sum[r][i] += p[(top + r) * width + j] * row;
         }
       }
-      for (int r = 0; r < ROWS / 2; r++) for (int i = 0; i < PART; i++) store(out + (half + r) * SIZE + (first + i) * WIDTH, sum[r][i]);
+#pragma GCC unroll 8
+      for (int r = 0; r < HEIGHT; r++) {
+#pragma GCC unroll 8
+        for (int i = 0; i < PART; i++) store(out + (top + r) * SIZE + (first + i) * WIDTH, sum[r][i]);
+      }
     }
   }
 }
@@ -283,10 +303,15 @@ template <int SIZE> INLINE void weightedRows(const float* p, int64_t width, cons
 template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const float* a, int64_t keys, float* out) {
   using V = typename Head<SIZE>::V;
   constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
-  for (int64_t j = 0; j < keys; j++) {
-    for (int i = 0; i < PIECES; i++) {
+  for (int i = 0; i < PIECES; i++) {
+    V row[ROWS];
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++) row[r] = load<V>(a + r * SIZE + i * WIDTH);
+#pragma GCC unroll 2
+    for (int64_t j = 0; j < keys; j++) {
       V sum = load<V>(out + j * SIZE + i * WIDTH);
-      for (int r = 0; r < ROWS; r++) sum += p[r * width + j] * load<V>(a + r * SIZE + i * WIDTH);
+#pragma GCC unroll 8
+      for (int r = 0; r < ROWS; r++) sum += p[r * width + j] * row[r];
       store(out + j * SIZE + i * WIDTH, sum);
     }
   }
@@ -308,6 +333,7 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
       const int64_t seen = start + rows, columns = roundUp(seen, LANES);
       pack<SIZE>(q + head * headSize + start * queryStride, queryStride, rows, headSize, queries, ROWS);
       products<SIZE>(queries, keys, width, columns, scores);
+      float shares[ROWS];
       for (int64_t r = 0; r < ROWS; r++) {
         float* row = scores + r * width;
         const int64_t own = start + r + 1 < seen ? start + r + 1 : seen; // keys this query may look at
@@ -321,11 +347,12 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
           store(row + j, e);
           sum += e;
         }
-        const float all = total(sum), share = 1.0f / all;
-        for (int64_t j = 0; j < columns; j += LANES) store(row + j, load<Vector>(row + j) * share);
+        const float all = total(sum);
+        shares[r] = 1.0f / all;
         if (r < rows) logSums[(start + r) * logStride + head] = top + logf(all);
       }
       weightedRows<SIZE>(scores, width, values, seen, out);
+      for (int64_t r = 0; r < ROWS; r++) for (int64_t d = 0; d < SIZE; d++) out[r * SIZE + d] *= shares[r];
       unpack(out, SIZE, rows, headSize, y + head * headSize + start * queryStride, queryStride);
     }
   }
