@@ -11,6 +11,7 @@ export interface Step { loss: number; tokens: number; seconds: number }
 
 export type Case =
   | { kind: "training"; model: string; data: string; plw: number; batch: number; microBatch: number; maxLength: number; learningRate: number; threads: number; grouped: boolean }
+  | { kind: "growth"; config: ModelConfig; length: number; batch: number; threads: number }
   | { kind: "generation"; model: string; prompts: number[][]; batch: number; newTokens: number; threads: number }
   | { kind: "scoring"; model: string; rows: { ids: number[]; promptLength: number }[]; batch: number; threads: number };
 
@@ -58,4 +59,25 @@ export function trainingOperations(config: ModelConfig, rows: readonly { ids: nu
     const counted = plw > 0 ? targets : length - promptLength;
     return sum + 3 * (2 * perToken * length + attention) + 2 * hiddenSize * vocabularySize * (targets + 2 * counted);
   }, 0);
+}
+
+const shape = (hiddenSize: number, intermediateSize: number, layers: number, heads: number, keyValueHeads: number, vocabularySize: number): ModelConfig => ({
+  hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize: hiddenSize / heads, vocabularySize,
+  normEpsilon: 1e-5, maxPositions: 2048, ropeBase: 10000, ropeScaling: null, tiedHead: true, paddingIndex: null,
+});
+
+/** Shapes from stories260K's to SmolLM2-135M's. */
+const SHAPES = [
+  shape(64, 172, 5, 8, 4, 512), shape(160, 432, 6, 5, 5, 2048), shape(288, 768, 6, 6, 6, 4096), shape(448, 1216, 10, 7, 7, 16384), shape(576, 1536, 30, 9, 3, 49152),
+];
+
+/** One factor at a time. */
+export const GROWTH = [
+  ...[128, 256, 512, 1024, 2048].map((length) => ({ factor: "sequence length", value: length, config: SHAPES[2], length, batch: 4 })),
+  ...[1, 2, 4, 8, 16, 32, 64].map((batch) => ({ factor: "batch", value: batch, config: SHAPES[2], length: 128, batch })),
+  ...SHAPES.map((config) => ({ factor: "parameters", value: parameters(config), config, length: 128, batch: 4 })),
+];
+
+export function parameters({ hiddenSize, intermediateSize, layers, heads, keyValueHeads, headSize, vocabularySize }: ModelConfig): number {
+  return vocabularySize * hiddenSize + layers * (hiddenSize * headSize * (2 * heads + 2 * keyValueHeads) + 3 * hiddenSize * intermediateSize + 2 * hiddenSize) + hiddenSize;
 }

@@ -1,16 +1,20 @@
 // Ours and the peer in turn, on the same work. See README.md for what it printed here.
 //
 //   npm run bench -- training|sweep|inference|growth [--cases a,b,c] [--pairs 3] [--threads 2]
+//     [--weights 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
 //     --python PYTHON --peer hf_plw.py --models DIR --data ALPACA.json
 //
 // or PROMPTLOSS_BENCH_{PYTHON,PEER,MODELS,DATA}. PYTHON has torch and transformers; DIR holds a folder for each model of cases.ts.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { readExamples } from "../lib/data/example";
+import { PAPER_WEIGHTS } from "../lib/data/weights";
 import { readModelConfig } from "../lib/model/config";
-import { TRAINING, WARM_UP, encodedRows, trainingFiles, trainingOperations, type Case, type Measured } from "./cases";
+import { repositoryRoot } from "../lib/runs/paths";
+import { GROWTH, TRAINING, WARM_UP, encodedRows, trainingFiles, trainingOperations, type Case, type Measured } from "./cases";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,7 +22,7 @@ const { values, positionals } = parseArgs({
     python: { type: "string", default: process.env.PROMPTLOSS_BENCH_PYTHON }, peer: { type: "string", default: process.env.PROMPTLOSS_BENCH_PEER },
     models: { type: "string", default: process.env.PROMPTLOSS_BENCH_MODELS }, data: { type: "string", default: process.env.PROMPTLOSS_BENCH_DATA },
     cases: { type: "string", default: "a,b,c" }, pairs: { type: "string", default: "3" }, threads: { type: "string", default: String(availableParallelism()) },
-    weights: { type: "string", default: "0,0.1" },
+    weights: { type: "string", default: "0,0.1" }, waiting: { type: "string", default: "passive,active" },
   },
 });
 const option = (name: "python" | "peer" | "models" | "data"): string => {
@@ -45,8 +49,10 @@ function caseFile(given: Case): string {
 
 const ours = (given: Case) => measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(given)],
   { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1", OMP_NUM_THREADS: String(threads) });
-const peer = (given: Case, waiting: "PASSIVE" | "ACTIVE") => measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(given)],
-  { OMP_NUM_THREADS: String(threads), ...(waiting === "PASSIVE" && { OMP_WAIT_POLICY: waiting }) });
+const peer = (given: Case, waiting: string) => measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(given)], peerEnvironment(waiting));
+const peerEnvironment = (waiting: string) => ({ OMP_NUM_THREADS: String(threads), ...(waiting === "passive" && { OMP_WAIT_POLICY: "PASSIVE" }) });
+/** The peer once for each way of waiting. */
+const peers = <T>(run: (waiting: string) => T) => Object.fromEntries(values.waiting.split(",").map((waiting) => [`peer, ${waiting}`, () => run(waiting)]));
 
 const median = (numbers: number[]): number => {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -69,11 +75,10 @@ function training(): void {
     const files = trainingFiles(scratch, option("data"), given);
     for (const plw of values.weights.split(",").map(Number)) {
       const work = { kind: "training", model: model(given.model), plw, batch: given.batch, microBatch: given.batch, maxLength: given.maxLength, learningRate: 1e-4, threads } as const;
-      const sides = {
+      const sides: Record<string, () => Measured> = {
         ours: () => ours({ ...work, data: files.ours, grouped: false }),
-        "peer, passive": () => peer({ ...work, data: files.peer, grouped: false }, "PASSIVE"),
-        peer: () => peer({ ...work, data: files.peer, grouped: false }, "ACTIVE"),
-        "peer, grouped by length": () => peer({ ...work, data: files.peer, grouped: true }, "PASSIVE"),
+        ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
+        "peer, grouped by length": () => peer({ ...work, data: files.peer, grouped: true }, "passive"),
       };
       const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
       for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
@@ -94,9 +99,113 @@ function training(): void {
   }
 }
 
-const commands: Record<string, () => void | Promise<void>> = { training };
+/** A whole sweep over the paper's ten weights, from nothing to the last run's files; processes and all. */
+async function sweep(): Promise<void> {
+  const [given] = TRAINING;
+  const data = join(scratch, "sweep.json");
+  writeFileSync(data, JSON.stringify(readExamples(option("data")).slice(0, 1000)));
+  const settings = { batchSize: given.batch, microBatchSize: given.batch, maxLength: given.maxLength, learningRate: 1e-3, epochs: 1 };
+  const study = join(scratch, "study.json");
+  writeFileSync(study, JSON.stringify({ name: "bench", models: { a: model(given.model) }, datasets: { rows: { path: data } }, weights: PAPER_WEIGHTS, hyperparameters: settings }));
+  const sides: Record<string, () => Promise<Whole>> = {
+    ours: () => whole(process.execPath, [...process.execArgv, join(repositoryRoot(), "lib", "cli.ts"), "sweep", "--study", study, "--store", mkdtempSync(join(scratch, "store-")), "--json"], {}),
+    ...peers((waiting) => whole(option("python"), [
+      option("peer"), "--model", model(given.model), "--data", data, "--sweep", PAPER_WEIGHTS.join(), "--normalizer", "weights", "--epochs", "1", "--batch-size", String(given.batch),
+      "--lr", "1e-3", "--max-length", String(given.maxLength), "--threads", String(threads), "--out", mkdtempSync(join(scratch, "peer-")),
+    ], peerEnvironment(waiting))),
+  };
+  const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Whole[]]));
+  for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(await run());
+  header(["case", "side", "wall s", "peak MB, all processes", "CPU s", "peer / ours"]);
+  for (const [side, list] of Object.entries(results)) {
+    row(["d", side, median(list.map(({ seconds }) => seconds)).toFixed(1), megabytes(median(list.map(({ peakMemory }) => peakMemory))), median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(0),
+      side === "ours" ? "" : median(list.map(({ seconds }, i) => seconds / results.ours[i].seconds)).toFixed(2)]);
+  }
+}
+
+interface Whole { seconds: number; peakMemory: number; cpuSeconds: number }
+
+/** Wall time of a process, and the memory and processor time of it and all its descendants, looked at five times a second. */
+async function whole(command: string, args: string[], environment: Record<string, string>): Promise<Whole> {
+  const started = performance.now();
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], cwd: repositoryRoot(), env: { ...process.env, ...environment } });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => { errors += text; });
+  let peakMemory = 0;
+  const used = new Map<number, number>();
+  const look = setInterval(() => {
+    const tree = descendants(child.pid!);
+    peakMemory = Math.max(peakMemory, tree.reduce((sum, { memory }) => sum + memory, 0));
+    for (const { pid, cpuSeconds } of tree) used.set(pid, cpuSeconds);
+  }, 200);
+  const code = await new Promise((resolve) => { child.on("close", resolve); });
+  clearInterval(look);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${String(code)}\n${errors.slice(-2000)}`);
+  return { seconds: (performance.now() - started) / 1000, peakMemory, cpuSeconds: [...used.values()].reduce((a, b) => a + b, 0) };
+}
+
+/** From Linux' /proc; pages of 4 KiB, 100 ticks a second. */
+function descendants(root: number): { pid: number; memory: number; cpuSeconds: number }[] {
+  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const fields = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      return [{ pid: Number(name), parent: Number(fields[1]), cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, memory: Number(fields[21]) * 4096 }];
+    } catch {
+      return []; // it has just ended
+    }
+  });
+  const inside = new Set([root]);
+  for (let before = 0; before < inside.size;) {
+    before = inside.size;
+    for (const { pid, parent } of processes) if (inside.has(parent)) inside.add(pid);
+  }
+  return processes.filter(({ pid }) => inside.has(pid));
+}
+
+/** Greedy generation and log-likelihoods with the model of case (b). */
+function inference(): void {
+  const given = { model: model(TRAINING[1].model), batch: 16, threads };
+  const rows = encodedRows(option("data"), given.model, 256, 256);
+  const cases: Record<string, Case> = {
+    generation: { ...given, kind: "generation", newTokens: 128, prompts: rows.slice(0, 64).map(({ ids, promptLength }) => ids.slice(0, promptLength)) },
+    scoring: { ...given, kind: "scoring", rows },
+  };
+  header(["case", "side", "tokens/s", "peak MB", "CPU s", "ours / peer", "results agree"]);
+  for (const [name, work] of Object.entries(cases)) {
+    const sides: Record<string, () => Measured> = { ours: () => ours(work), ...peers((waiting) => peer(work, waiting)) };
+    const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
+    for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
+    for (const [side, list] of Object.entries(results)) {
+      const rate = ({ tokens, seconds }: Measured) => tokens / seconds;
+      row([name, side, Math.round(median(list.map(rate))), megabytes(median(list.map(({ peakMemory }) => peakMemory))), median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+        side === "ours" ? "" : median(list.map((result, i) => rate(results.ours[i]) / rate(result))).toFixed(2), agreement(results.ours[0].results, list[0].results)]);
+    }
+  }
+}
+
+function agreement(ours: unknown[], theirs: unknown[]): string {
+  if (typeof ours[0] === "number") return `to ${Math.max(...(ours as number[]).map((x, i) => Math.abs(x - (theirs as number[])[i]))).toExponential(0)}`;
+  return `${ours.filter((ids, i) => JSON.stringify(ids) === JSON.stringify(theirs[i])).length} of ${ours.length} texts`;
+}
+
+/** Ours alone: how tokens a second, operations a second and memory go with length, batch and size. Written beside this file. */
+async function growth(): Promise<void> {
+  const points = GROWTH.map(({ factor, value, config, length, batch }) => {
+    const measured = ours({ kind: "growth", config, length, batch, threads });
+    const { tokensPerSecond } = pace(measured);
+    const rows = Array.from({ length: batch }, () => ({ ids: new Array<number>(length).fill(0), promptLength: length >> 1 }));
+    const rate = tokensPerSecond * trainingOperations(config, rows, 0.1) / (batch * length);
+    const point = { factor, value, tokensPerSecond, gigaflops: rate / 1e9, share: rate / measured.machineRate, megabytes: megabytes(measured.peakMemory) };
+    console.error(JSON.stringify(point));
+    return point;
+  });
+  const { exportFigure } = await import("../lib/figures/export");
+  const { growthFigure } = await import("./growth-figure");
+  await exportFigure(growthFigure(points), join(__dirname, "growth"));
+}
+
+const commands: Record<string, () => void | Promise<void>> = { training, sweep, inference, growth };
 const command = commands[positionals[0]];
 if (!command) throw new Error(`give one of ${Object.keys(commands).join(", ")}; see the head of bench/compare.ts.`);
 console.error(`${cpus()[0].model}, ${threads} threads, Node ${process.version}`);
 void Promise.resolve(command()).finally(() => rmSync(scratch, { recursive: true }));
-void readFileSync;

@@ -3,15 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readExamples } from "../lib/data/example";
+import { seededRandom } from "../lib/data/random";
 import { computePrefix, planScoring, scoreBatch } from "../lib/evaluate/score";
-import { loadModel } from "../lib/model/llama";
+import { createModel, loadModel } from "../lib/model/llama";
 import { kernel, tf } from "../lib/model/tensorflow";
+import { ALPACA_HYPERPARAMETERS } from "../lib/runs/hyperparameters";
 import { train } from "../lib/train/train";
+import { Trainer } from "../lib/train/trainer";
 import type { Case, Step } from "./cases";
 
 async function main(): Promise<void> {
   const given = JSON.parse(readFileSync(process.argv[2], "utf8")) as Case;
-  const result = given.kind === "training" ? await training(given) : given.kind === "generation" ? await generation(given) : scoring(given);
+  const result = given.kind === "training" ? await training(given) : given.kind === "growth" ? growth(given) : given.kind === "generation" ? await generation(given) : scoring(given);
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   console.log(JSON.stringify({ ...result, peakMemory: maxRSS * 1024, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, machineRate: matrixProductRate() }));
 }
@@ -30,6 +33,20 @@ async function training({ model, data, plw, batch, microBatch, maxLength, learni
     },
   });
   rmSync(store, { recursive: true });
+  return { steps };
+}
+
+/** Steps over full rows of random tokens: no padding on anybody's side. */
+function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
+  const random = seededRandom("growth");
+  const trained = 6;
+  const examples = Array.from({ length: trained * batch }, (_, row) => (
+    { row, ids: Array.from({ length }, () => Math.floor(random() * config.vocabularySize)), promptLength: length >> 1, lostCompletionTokens: 0 }
+  ));
+  const hyperparameters = { ...ALPACA_HYPERPARAMETERS, batchSize: batch, microBatchSize: batch, maxLength: length, epochs: 1 };
+  const trainer = new Trainer(createModel(config, 1), { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] },
+    { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters });
+  const steps = Array.from({ length: trained }, (): Step => trainer.step());
   return { steps };
 }
 
