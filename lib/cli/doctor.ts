@@ -30,10 +30,11 @@ export async function run(values: Values): Promise<Answer> {
   });
   await check("TensorFlow", async () => {
     const { device, threads, tf } = await import("../model/tensorflow");
+    const { operationsLevel } = await import("../model/fused");
     const { kind, tensorflow } = device();
     if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512) throw new Error("a matrix product came out wrong: run npm run setup");
     if (kind !== expectedDevice()) throw new Error(`computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`);
-    return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads and computes`;
+    return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads and computes; ${operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`}`;
   });
   await check("cores", () => String(availableParallelism()));
   await check("memory", () => `${(totalmem() / GIB).toFixed(1)} GiB, ${(freemem() / GIB).toFixed(1)} GiB free`);

@@ -4,14 +4,24 @@ import { dirname, join } from "node:path";
 import type { Operations } from "./operations";
 import { backend, device, tf, type Tensor } from "./tensorflow";
 
-/** Registers the operations with TensorFlow; false where they were not built, or the processor has no AVX2. */
-function load(): boolean {
+type Level = "AVX-512" | "AVX2";
+
+/** Registers the operations with TensorFlow; undefined where they were not built, or the processor has no AVX2. */
+function load(): Level | undefined {
   const library = [__dirname, process.cwd()].map(builtBeside).find((path) => path !== undefined);
-  if (library === undefined) return false;
-  const module = { exports: {} as { supported?: boolean } };
+  if (library === undefined) return undefined;
+  const module = { exports: {} as { level?: Level } };
   process.dlopen(module, library);
-  return module.exports.supported === true;
+  return module.exports.level;
 }
+
+const level = device().kind === "CPU" ? load() : undefined;
+
+/**
+ * Whose operations compute: the fused ones by the processor's instructions, or TensorFlow's. Sums are in another order with each,
+ * so results agree in all but the last digits. `PROMPTLOSS_OPERATIONS` may name one that is less than the processor can do.
+ */
+export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
 
 /** A notebook kernel loads this file from elsewhere: the project's folder is looked for upwards. */
 function builtBeside(from: string): string | undefined {
@@ -67,8 +77,8 @@ const operations: Operations = {
   },
 };
 
-/** Undefined on a GPU, and where {@link load} fails: TensorFlow's own operations do the same there, in more passes. */
-export const fused: Operations | undefined = device().kind === "CPU" && load() ? operations : undefined;
+/** Undefined on a GPU, and where there are none for this processor: TensorFlow's own operations do the same there, in more passes. */
+export const fused: Operations | undefined = level && operations;
 
 /** Largest head size that the fused attention knows. */
 export const MAX_HEAD_SIZE = 256;

@@ -12,6 +12,8 @@ export interface Provenance {
   node: string;
   tfjs: string;
   tensorflow: string;
+  /** whose operations computed: fused ones by instruction set, or TensorFlow's */
+  operations: string;
   platform: string;
   cpu: string;
   cores: number;
@@ -21,10 +23,10 @@ export interface Provenance {
   threads: number;
 }
 
-let found: Omit<Provenance, "tensorflow" | "device" | "threads"> | undefined;
+let found: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads"> | undefined;
 
 /** This machine and installation; TensorFlow's part comes from who has loaded it. */
-export function provenance(tensorflow: Pick<Provenance, "tensorflow" | "device" | "threads">): Provenance {
+export function provenance(tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads">): Provenance {
   found ??= {
     promptloss: packageVersion("package.json"),
     commit: commit(),

@@ -7,6 +7,7 @@ import { DataError, ModelError, RunError, TrainingError } from "../data/errors";
 import { readExamples } from "../data/example";
 import { loadTokenizer } from "../data/tokenizer";
 import { loadModel, type CausalLM } from "../model/llama";
+import { operationsLevel } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
 import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
@@ -113,7 +114,7 @@ class Attempt {
     const earlier = previousRecord(files.record, job.id);
     this.record = {
       id: job.id, name: job.name, description: recipeInWords(job.recipe), recipe: job.recipe, status: "running",
-      provenance: provenance({ tensorflow: device().tensorflow, device: device().kind, threads: threads() }),
+      provenance: provenance({ tensorflow: device().tensorflow, operations: operationsLevel, device: device().kind, threads: threads() }),
       source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
       rows: {
         trained: data.examples.length, truncated: data.truncated, withoutCompletion: data.withoutCompletion,

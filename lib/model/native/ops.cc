@@ -2,6 +2,7 @@
 // Some write into an input's own memory, as TensorFlow's InplaceAdd does, and say so.
 #include <node_api.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <algorithm>
 #include <memory>
@@ -21,9 +22,11 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-/** Null on a processor without AVX2. */
+/** Null on a processor without AVX2, or where PROMPTLOSS_OPERATIONS asks for TensorFlow's own. */
 const Kernels* supported() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+  const char* wanted = getenv("PROMPTLOSS_OPERATIONS");
+  if (wanted && !strcmp(wanted, "TensorFlow")) return nullptr;
+  if (!(wanted && !strcmp(wanted, "AVX2")) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd")) return &kernelsV4;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return &kernelsV3;
   return nullptr;
@@ -306,11 +309,12 @@ OPERATION("PromptlossSquaredSums", squaredSums);
 DEFINITION("PromptlossAddRows").Input("table: float").Input("rows: float").Input("ids: int32").Output("sum: float");
 OPERATION("PromptlossAddRows", addRows);
 
-/** Node's side: an object that says whether this processor can run them. */
+/** Node's side: an object that names the level they run at, if this processor can run them. */
 napi_value initialize(napi_env env, napi_value exports) {
-  napi_value value;
-  napi_get_boolean(env, kernels != nullptr, &value);
-  napi_set_named_property(env, exports, "supported", value);
+  if (!kernels) return exports;
+  napi_value level;
+  napi_create_string_utf8(env, kernels == &kernelsV4 ? "AVX-512" : "AVX2", NAPI_AUTO_LENGTH, &level);
+  napi_set_named_property(env, exports, "level", level);
   return exports;
 }
 
