@@ -99,5 +99,6 @@ export { SQUEEZES, type Squeeze, type SqueezeReport } from "./stats/squeeze";
 export * from "./stats/tables";
 export * from "./sweep/study";
 export * from "./sweep/sweep";
+export { withTrainedWeights } from "./sweep/trained-weights";
 export * from "./train/prompt-weighted-loss";
 export { train, type TrainOptions } from "./train/train";

@@ -7,7 +7,8 @@ import { Interrupted } from "../runs/errors";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { fromRoot, repositoryRoot, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
-import { studyPath } from "../sweep/study";
+import { loadStudy, studyPath } from "../sweep/study";
+import { withTrainedWeights } from "../sweep/trained-weights";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
 import type { Answer, Values } from "./commands";
@@ -26,7 +27,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const show = progressLine();
   let last: SweepProgress | undefined;
   const { runs, failures } = await collected(sweep({
-    study, store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
+    study: withTrainedWeights(loadStudy(study), store), store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
   }));
   const cached = last?.cached ?? 0;
   const sweepSeconds = (Date.now() - started) / 1000;
