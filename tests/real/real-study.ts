@@ -1,7 +1,8 @@
 // A study of real material, where that lies beside the checkout: a pre-trained model of 260 K parameters, rows of
 // AlpacaData and of AlpacaDataCleaned, and AlpacaDataShort made from the latter. The whole of it, from the repository root:
 //
-//   node --import tsx tests/real/real-study.ts out/real && npm run study -- --study out/real/study.json --out out/real
+//   node --import tsx tests/real/real-study.ts out/real
+//   PROMPTLOSS_NORMALIZERS=out/real/normalizers.json npm run study -- --study out/real/study.json --out out/real
 import { join, resolve } from "node:path";
 import { readExamples, type Example } from "../../lib/data/example";
 import { seededRandom, shuffled } from "../../lib/data/random";
@@ -12,7 +13,7 @@ const MODEL = join(SHARED, "models", "stories260K");
 const ALPACA = join(SHARED, "data", "alpaca");
 
 /**
- * Writes the rows and the study file into `folder`; returns the latter.
+ * Writes the rows, the study file, and one that crosses weight and normalizer into `folder`; returns the study file's path.
  * @param size.rows of each data set @param size.maxSteps fewer than its epoch, for a quick look
  */
 export function writeRealStudy(folder: string, { rows = 1000, maxSteps }: { rows?: number; maxSteps?: number } = {}): string {
@@ -22,19 +23,18 @@ export function writeRealStudy(folder: string, { rows = 1000, maxSteps }: { rows
   const plain = sample("alpaca_data_sample_9229.json");
   const cleaned = sample("alpaca_data_cleaned_first_5000.json");
   const write = (name: string, examples: Example[]): string => writeJson(resolve(folder, name), examples);
-  return writeJson(resolve(folder, "study.json"), {
-    name: "real",
-    models: { stories260K: MODEL },
-    datasets: {
-      AlpacaData: { path: write("alpaca.json", plain.slice(0, rows)) },
-      AlpacaDataCleaned: { path: write("alpaca-cleaned.json", cleaned.slice(0, rows)) },
-      AlpacaDataShort: { from: "AlpacaDataCleaned", transform: "invertLongCompletions" },
-    },
-    heldout: write("heldout.json", cleaned.slice(rows, 2 * rows)),
-    weights: [0, 0.0005, 0.1, 1],
-    normalizers: ["weights", "tokens"],
-    hyperparameters: { learningRate: 1e-3, batchSize: 16, microBatchSize: 16, epochs: 1, maxLength: 448, ...(maxSteps !== undefined && { maxSteps }) },
+  const common = { models: { stories260K: MODEL }, heldout: write("heldout.json", cleaned.slice(rows, 2 * rows)), weights: [0, 0.0005, 0.1, 1] };
+  const datasets = {
+    AlpacaData: { path: write("alpaca.json", plain.slice(0, rows)) },
+    AlpacaDataCleaned: { path: write("alpaca-cleaned.json", cleaned.slice(0, rows)) },
+    AlpacaDataShort: { from: "AlpacaDataCleaned", transform: "invertLongCompletions" },
+  };
+  const hyperparameters = { learningRate: 1e-3, batchSize: 16, microBatchSize: 16, epochs: 1, maxLength: 448, ...(maxSteps !== undefined && { maxSteps }) };
+  writeJson(resolve(folder, "normalizers.json"), {
+    ...common, name: "real-normalizers", datasets: { AlpacaDataCleaned: datasets.AlpacaDataCleaned, AlpacaDataShort: datasets.AlpacaDataShort },
+    normalizers: ["weights", "tokens", "completion", "sequence"], seeds: [42, 43], hyperparameters: { ...hyperparameters, maxSteps: Math.min(maxSteps ?? Infinity, 30) },
   });
+  return writeJson(resolve(folder, "study.json"), { ...common, name: "real", datasets, normalizers: ["weights", "tokens"], hyperparameters });
 }
 
 if (require.main === module) console.log(writeRealStudy(process.argv[2] ?? "out/real"));
