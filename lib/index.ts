@@ -90,7 +90,7 @@ export { twoFactors, type Variation } from "./stats/two-factor";
 export { fitGam, PAPER_GAM, type GamFit, type GamMethod, type GamOptions } from "./stats/gam/fit";
 export { H0, H1, testHypotheses, type HypothesisTest } from "./stats/hypothesis";
 export { minMaxScores } from "./stats/min-max";
-export { BENCHMARK_GROUPS, observations, type BenchmarkGroup, type Observation } from "./stats/observations";
+export { BENCHMARK_GROUPS, observations, withSeeds, type BenchmarkGroup, type Observation } from "./stats/observations";
 export { fitRatios, type RatioFit } from "./stats/ratio-fits";
 export { recommendWeight, type Recommendation, type RecommendationOptions } from "./stats/recommendation";
 export { checkResiduals, type ResidualCheck } from "./stats/residuals";

@@ -6,7 +6,8 @@ import { storedSamples } from "../evaluate/stored-samples";
 import { pocketTaskNames } from "../evaluate/tasks/pocket";
 import type { Run } from "../runs/store";
 import { testHypotheses } from "../stats/hypothesis";
-import { observations } from "../stats/observations";
+import { PAPER_GLMM } from "../stats/beta-glmm/fit";
+import { observations, withSeeds } from "../stats/observations";
 import { fitRatios } from "../stats/ratio-fits";
 import { heldoutFiles, studyExamples, type Study } from "../sweep/study";
 import { claimsTable } from "./claims-table";
@@ -63,7 +64,7 @@ export async function studyResults(study: Study, runs: readonly Run[], options: 
   const lengths = generationLengthRows(await storedSamples(runs, LONG_GENERATION, options));
   const look = studyLook(study);
   const observed = observations(rows).rows;
-  const tests = testHypotheses(observed);
+  const tests = testHypotheses(observed, { formula: withSeeds(PAPER_GLMM, observed, "(1 | s)"), squeeze: "smithson-verkuilen" });
   const fits = fitRatios(observed);
   const fitted = (group: string) => fits.filter((one) => one.group === group && one.fit !== null);
   return {

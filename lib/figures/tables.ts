@@ -136,6 +136,7 @@ function toLatex(frame: DataFrame, caption: string): string {
 function escapeLatex(text: string): string {
   return text
     .replace(/[\\{}$&#%_^~]/g, (sign) => ({ "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}" })[sign] ?? `\\${sign}`)
-    .replace(/\b(R|G)\\_(\w)\b/g, (_, letter: string, index: string) => `$${letter}_${index}$`)
-    .replace(/→/g, "$\\to$").replace(/×/g, "$\\times$");
+    .replace(/\b([RGw])\\_(\w)(?:\\textasciicircum\{\}(\d))?(?!\w)/g, (_, letter: string, index: string, power?: string) => `$${letter}_${index}${power ? `^${power}` : ""}$`)
+    .replace(/[<>]/g, (sign) => `$${sign}$`)
+    .replace(/²/g, "$^2$").replace(/→/g, "$\\to$").replace(/×/g, "$\\times$");
 }

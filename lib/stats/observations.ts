@@ -11,6 +11,8 @@ export type Observation = {
   b: string;
   /** model */
   m: string;
+  /** seed */
+  s: string;
   /** PLW */
   w: number;
   w_p: number;
@@ -31,13 +33,18 @@ export function observations(scores: readonly Score[], options: { normalizer?: s
   const own = scores.filter((score) => score.normalizer === normalizer);
   const groups = groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark]));
   const flat = [...groups.values()].filter((group) => group.every(({ score }) => score === group[0].score));
-  const kept = [...groups.values()].filter((group) => !flat.includes(group)).flat().map(({ dataset, benchmark, model, plw, generationRatio, type, score }): Observation => (
-    { dataset, b: benchmark, m: model, w: plw, w_p: transformWeight(plw), r: generationRatio, type, score }
+  const kept = [...groups.values()].filter((group) => !flat.includes(group)).flat().map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }): Observation => (
+    { dataset, b: benchmark, m: model, s: String(seed), w: plw, w_p: transformWeight(plw), r: generationRatio, type, score }
   ));
   const rows = minMaxScores(kept, { score: "score", by: ["dataset", "b"], into: "score" });
   const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
   const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
   return { rows, words: `${rows.length} scores in ${groups.size - flat.length} group${groups.size - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+}
+
+/** The formula with seed as one more grouping factor where there are several: "(1 | s)" in a mixed model, "factor(s)" in an additive one. */
+export function withSeeds(formula: string, rows: readonly Observation[], term: "(1 | s)" | "factor(s)"): string {
+  return new Set(rows.map(({ s }) => s)).size > 1 ? `${formula} + ${term}` : formula;
 }
 
 /** The benchmark groups of section 6 and appendix B: all, multiple choice, generation but translation. */

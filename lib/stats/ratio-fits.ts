@@ -1,6 +1,6 @@
 import { StatisticsError } from "./errors";
 import { fitGam, type GamFit, type GamMethod } from "./gam/fit";
-import { BENCHMARK_GROUPS, type BenchmarkGroup, type Observation } from "./observations";
+import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
 
 /** Section 6's model of one benchmark group; `fit` is null where there is too little data for one. */
 export interface RatioFit {
@@ -21,7 +21,7 @@ export function fitRatios(rows: readonly Observation[], { weight = "w_p", method
     if (own.length === 0) return { group, rows: own, fit: null, words: `${group}: there are no scores of such benchmarks. Add some.` };
     const several = new Set(own.map(({ b }) => b)).size > 1;
     try {
-      const fit = fitGam(own, { formula: `score ~ te(${weight}, r, k = 3)${several ? " + factor(b)" : ""}`, method });
+      const fit = fitGam(own, { formula: withSeeds(`score ~ te(${weight}, r, k = 3)${several ? " + factor(b)" : ""}`, own, "factor(s)"), method });
       return { group, rows: own, fit, words: `${group}: ${fit.diagnosis.messages.join(" ")}` };
     } catch (error) {
       if (!(error instanceof StatisticsError)) throw error;

@@ -15,7 +15,8 @@ import { table3 } from "../../lib/figures/table3";
 import { table4 } from "../../lib/figures/table4";
 import { exportTable } from "../../lib/figures/tables";
 import { testHypotheses } from "../../lib/stats/hypothesis";
-import { observations } from "../../lib/stats/observations";
+import { PAPER_GLMM } from "../../lib/stats/beta-glmm/fit";
+import { observations, withSeeds } from "../../lib/stats/observations";
 import { fitRatios } from "../../lib/stats/ratio-fits";
 import { recommendWeight } from "../../lib/stats/recommendation";
 import { checkResiduals } from "../../lib/stats/residuals";
@@ -51,6 +52,21 @@ test("curves: the average benchmark and each one; means of the scores as points;
   const own = some.filter(({ dataset, b, w }) => dataset === one.dataset && b === "benchmark 3" && w === 0.1).map(({ score }) => score);
   assert.equal(one.score, (own[0] + own[1]) / 2);
   assert.ok(plotted.every(({ kind, dataset }) => kind === "scores" || dataset === "Tiny"));
+});
+
+test("several seeds are one more grouping factor of both kinds of fits", () => {
+  const twice = observations([1, 2].flatMap((seed) => simulatedScores(seed, 2).map(({ w, b, m, score }) => (
+    { dataset: "Tiny", generationRatio: 0.05, benchmark: b, model: m, seed, plw: w, type: "MC" as const, score }
+  )))).rows;
+  const formula = withSeeds(PAPER_GLMM, twice, "(1 | s)");
+  assert.equal(formula, `${PAPER_GLMM} + (1 | s)`);
+  const [{ fit }] = testHypotheses(twice, { formula, squeeze: "smithson-verkuilen" });
+  assert.deepEqual(fit!.randomEffects.map(({ group, levels }) => `${group} ${levels}`), ["b 13", "m 2", "s 2"]);
+  assert.equal(withSeeds(PAPER_GLMM, rows, "(1 | s)"), PAPER_GLMM);
+  const apart = observations(Object.values(RATIOS).flatMap((generationRatio, d) => [1, 2].flatMap((seed) => simulatedScores(10 * d + seed, 2).map(({ w, b, m, score }) => (
+    { dataset: `set ${d}`, generationRatio, benchmark: b, model: m, seed, plw: w, type: "MC" as const, score }
+  ))))).rows;
+  assert.match(fitRatios(apart)[0].fit!.formula, /factor\(b\) \+ factor\(s\)$/);
 });
 
 test("residual panels hold the checks' numbers; a reading line a quartile", () => {
@@ -109,7 +125,7 @@ test("Tables 3 and 4: ours and the paper's, exported as they are read", () => {
   const folder = mkdtempSync(join(tmpdir(), "promptloss-tables-"));
   const [thirdTex, fourthTex] = [third, fourth].map((table) => readFileSync(exportTable(table, join(folder, table.name)).tex, "utf8"));
   rmSync(folder, { recursive: true });
-  assert.match(thirdTex, /Long & - & - & - & - & none[^]*AlpacaDataShort \(paper\) & <0\.001 & 5\.590 & -4\.284 & -1\.043 & regular/);
+  assert.match(thirdTex, /Long & - & - & - & - & none[^]*AlpacaDataShort \(paper\) & \$<\$0\.001 & 5\.590 & -4\.284 & -1\.043 & regular/);
   assert.match(fourthTex, /8\.0 &[^\n]*& 1\.000\* & 1\.000\* & 0\.654 \\\\/);
   assert.match(fourth.caption, /5 % of the range of the observed min-max transformed scores/);
   assert.match(table4(fits, { draws: 20, base: "predictions" }).caption, /5 % of the range of the smooth's predictions/);
