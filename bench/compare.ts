@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { readExamples } from "../lib/data/example";
 import { PAPER_WEIGHTS } from "../lib/data/weights";
 import { readModelConfig } from "../lib/model/config";
-import { repositoryRoot } from "../lib/runs/paths";
+import { repositoryRoot } from "../lib/data/repository";
 import { GROWTH, TRAINING, WARM_UP, encodedRows, trainingFiles, trainingOperations, type Case, type Measured } from "./cases";
 
 const { values, positionals } = parseArgs({

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
 import { closeBrowser, withPage } from "../figures/browser";
-import { repositoryRoot } from "../runs/paths";
+import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
 import { expectedDevice } from "../sweep/plan";
 import type { Answer, Values } from "./commands";

@@ -1,6 +1,7 @@
 // Operations of the processor's own, each a single pass over its values: native/*.cc, compiled by set-up.
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { findRepository } from "../data/repository";
 import type { Operations } from "./operations";
 import { backend, device, tf, type Tensor } from "./tensorflow";
 
@@ -8,8 +9,9 @@ type Level = "AVX-512" | "AVX2";
 
 /** Registers the operations with TensorFlow; undefined where they were not built, or the processor has no AVX2. */
 function load(): Level | undefined {
-  const library = [__dirname, process.cwd()].map(builtBeside).find((path) => path !== undefined);
-  if (library === undefined) return undefined;
+  const root = findRepository();
+  const library = root && join(root, ".setup", "fused.node");
+  if (!library || !existsSync(library)) return undefined;
   const module = { exports: {} as { level?: Level } };
   process.dlopen(module, library);
   return module.exports.level;
@@ -22,18 +24,6 @@ const level = device().kind === "CPU" ? load() : undefined;
  * so results agree in all but the last digits. `PROMPTLOSS_OPERATIONS` may name one that is less than the processor can do.
  */
 export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
-
-/** A notebook kernel loads this file from elsewhere: the project's folder is looked for upwards. */
-function builtBeside(from: string): string | undefined {
-  for (let folder = from; ; folder = dirname(folder)) {
-    const manifest = join(folder, "package.json");
-    if (existsSync(manifest) && /"name"\s*:\s*"promptloss"/.test(readFileSync(manifest, "utf8"))) {
-      const library = join(folder, ".setup", "fused.node");
-      return existsSync(library) ? library : undefined;
-    }
-    if (folder === dirname(folder)) return undefined;
-  }
-}
 
 const one = (name: string, inputs: Tensor[], lists = 0) => backend.executeSingleOutput(`Promptloss${name}`, count(lists), inputs);
 const several = (name: string, inputs: Tensor[], outputs: number) => backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "./paths";
+import { repositoryRoot } from "../data/repository";
 
 /** With what and on what a run was made. No host or user name. */
 export interface Provenance {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "../runs/paths";
+import { repositoryRoot } from "../data/repository";
 import type { Job } from "../runs/job";
 
 /** Above this number of parameters one matrix product keeps several threads busy. */

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { repositoryRoot } from "../runs/paths";
+import { repositoryRoot } from "../data/repository";
 import type { WorkerPlan } from "./plan";
 
 /** Worker number `index` of a plan: a process of its own that runs `script` (from the repository root) and is told what to do by messages. */
