@@ -1,8 +1,7 @@
-import { groupBy } from "../data/group";
+import { groupBy, mean } from "../data/group";
 import { seededRandom } from "../data/random";
 import { transformWeight } from "../data/weights";
 import { translationFrom } from "./benchmarks";
-import { mean } from "./means";
 import { relativeRows, type RelativeRow, type ScoreRow } from "./score-rows";
 
 export type ClaimRow = {

@@ -1,5 +1,4 @@
-import { groupBy } from "../data/group";
-import { mean } from "./means";
+import { groupBy, mean } from "../data/group";
 import { meanWithError, type ScoreRow } from "./score-rows";
 
 export type BestWeightRow = {

@@ -1,6 +1,5 @@
+import { mean } from "../data/group";
 import { PythonRandom } from "./python-random";
-
-export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** √(Σ(x − mean)² / (n − 1)); null for fewer than two values. */
 export function sampleDeviation(values: readonly number[]): number | null {

@@ -1,9 +1,9 @@
-import { groupBy } from "../data/group";
+import { groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/weights";
 import { EvaluationError } from "./errors";
 import { benchmarkOf } from "./benchmarks";
 import type { RunScores, TaskSummary } from "./evaluate-runs";
-import { mean } from "./means";
+import { standardError as standardErrorOf } from "./means";
 
 /** One run's score on one benchmark. */
 export type ScoreRow = {
@@ -115,9 +115,7 @@ export function aggregateRows(rows: readonly ScoreRow[], kind: "simple" | "relat
  */
 export function meanWithError(values: readonly { seed: number; value: number; error: number | null }[]): { mean: number; standardError: number | null; seedMeans: number[] } {
   const seedMeans = [...groupBy(values, ({ seed }) => String(seed)).values()].map((group) => mean(group.map(({ value }) => value)));
-  const standardError = seedMeans.length > 1
-    ? Math.sqrt(seedMeans.reduce((sum, value) => sum + (value - mean(seedMeans)) ** 2, 0) / (seedMeans.length - 1) / seedMeans.length)
-    : combinedError(values.map(({ error }) => error));
+  const standardError = seedMeans.length > 1 ? standardErrorOf(seedMeans) : combinedError(values.map(({ error }) => error));
   return { mean: mean(values.map(({ value }) => value)), standardError, seedMeans };
 }
 

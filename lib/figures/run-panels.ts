@@ -1,6 +1,7 @@
 // Points of single runs by weight, lines through their means: what Figures 2b and 2c and those of the normalizers are made of.
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/weights";
+import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, lettered, panelTitle, SMALL, weightAxis, type Look } from "./theme";
@@ -105,7 +106,7 @@ function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, siz
   const byWeight = [...groupBy([...points].sort((a, b) => a.plw - b.plw), (point) => String(point.plw)).values()];
   const name = escapeText(`${dataset}, ${variant}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
-  const spread = byWeight.map((group) => standardErrorOf(group.map(({ value }) => value)));
+  const spread = byWeight.map((group) => standardError(group.map(({ value }) => value)) ?? 0); // over runs; a single one has none
   return [
     {
       type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false, hoverinfo: "skip",
@@ -120,11 +121,6 @@ function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, siz
       marker: marker(style, size), text: points.map(({ text }) => escapeText(text)), hoverinfo: "text+y+name",
     },
   ];
-}
-
-/** Of the mean over runs; 0 for a single one. */
-function standardErrorOf(values: readonly number[]): number {
-  return values.length < 2 ? 0 : Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1) / values.length);
 }
 
 interface PointStyle { color: string; symbol: string; dash: string; open: boolean }
