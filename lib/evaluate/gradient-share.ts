@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { encodeDataset } from "../data/encode";
+import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
 import { lossWeights } from "../data/weights";
 import { loadModel } from "../model/llama";
@@ -31,7 +31,7 @@ interface Stored { settings: string; start: GradientParts; end: GradientParts; o
  * @throws {Interrupted} after `signal`
  */
 export async function gradientShares(runs: readonly Run[], { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {}): Promise<GradientShare[]> {
-  const starts = new Map<string, GradientParts>();
+  const known: Known = { batches: new Map(), starts: new Map() };
   const shares: GradientShare[] = [];
   for (const run of runs) {
     const file = join(run.dir, "gradient-share.json");
@@ -39,7 +39,7 @@ export async function gradientShares(runs: readonly Run[], { rows = 8, signal }:
     let stored = readJsonIfAny(file) as Stored | undefined;
     if (stored?.settings !== settings) {
       await pause(signal).catch(() => { throw new Interrupted(`Stopped at ${run.name}; the runs before it are done, and the same call continues.`); });
-      stored = { settings, ...measure(run, rows, starts) };
+      stored = { settings, ...measure(run, rows, known) };
       writeFileAtomic(file, JSON.stringify(stored));
     }
     const share = ({ prompt, completion }: GradientParts) => (prompt + completion > 0 ? completion / (prompt + completion) : null);
@@ -48,14 +48,21 @@ export async function gradientShares(runs: readonly Run[], { rows = 8, signal }:
   return shares;
 }
 
-/** @param starts parts at the initial weights, which runs of one model, data set, weight and normalizer share */
-function measure(run: Run, rows: number, starts: Map<string, GradientParts>): Omit<Stored, "settings"> {
-  const { recipe: { plw, normalizer, template, truncation, hyperparameters: { maxLength }, model, data } } = run;
+/** What runs share: one data set's batch, and the parts at the initial weights for one model, data set, weight and normalizer. */
+interface Known { batches: Map<string, EncodedExample[]>; starts: Map<string, GradientParts> }
+
+function measure(run: Run, rows: number, { batches, starts }: Known): Omit<Stored, "settings"> {
+  const { recipe } = run;
+  const { plw, normalizer, template, truncation, hyperparameters: { maxLength }, model, data } = recipe;
   const subject = subjectOf(run);
   try {
-    const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
-    const batch = encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name }).examples;
-    const key = JSON.stringify([model.digest, data.digest, plw, normalizer]);
+    const encoding = JSON.stringify([data.digest, recipe.tokenizer.digest, template, truncation, maxLength]);
+    if (!batches.has(encoding)) {
+      const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
+      batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name }).examples);
+    }
+    const batch = batches.get(encoding)!;
+    const key = JSON.stringify([model.digest, encoding, plw, normalizer]);
     if (!starts.has(key)) {
       const initial = loadModel(run.initialDir);
       starts.set(key, gradientParts(initial, batch, plw, normalizer));

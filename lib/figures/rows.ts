@@ -110,6 +110,9 @@ export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
     Object.entries(parts).map(([part, distance]) => ({ ...factors(run), by, part, distance })))));
 }
 
+/** Of complete runs, whose weights do not change: both functions above, and those that call them, read a model once. */
+const measured = new WeakMap<Run, WeightDistance>();
+
 function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
   const caches = new Map<string, DigestCache>();
   return runs.map((run) => {
@@ -119,7 +122,8 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
       throw new RunError(`distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. `
         + "Restore that model, or train its runs again.");
     }
-    return { run, distance: weightDistance(run.initialDir, run.weightsDir) };
+    if (!measured.has(run)) measured.set(run, weightDistance(run.initialDir, run.weightsDir));
+    return { run, distance: measured.get(run)! };
   });
 }
 
