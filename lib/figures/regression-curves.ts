@@ -7,6 +7,7 @@ import type { HypothesisTest } from "../stats/hypothesis";
 import type { Observation } from "../stats/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { datasetEntry } from "./score-panels";
 import { axis, baseLayout, datasetStyle, escapeText, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
 
 const COLUMNS = 4;
@@ -47,7 +48,7 @@ export function regressionCurves(tests: readonly HypothesisTest[], rows: readonl
     axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
     axes[place.yaxis] = { ...axis(place.isLeft ? "min-max score" : null), anchor: place.x, domain: place.domain.y, range: [-0.04, 1.04], tickvals: [0, 0.5, 1], showgrid: true, showticklabels: place.isLeft };
   }
-  const data: Trace[] = datasets.map((name) => legendEntry(name, look));
+  const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   const plotted: Row[] = [];
   for (const [i, title] of titles.entries()) for (const dataset of datasets) {
     const own = rows.filter((row) => row.dataset === dataset && (i === 0 || row.b === title));
@@ -101,7 +102,7 @@ function benchmarkCurve(fit: BetaGlmmFit, rows: readonly Observation[]): Curve {
 
 function traces(dataset: string, seen: { w: number; score: number }[], curve: Curve | undefined, { x, y, shift }: Panel & { shift: number }, look: Look): Trace[] {
   const { color, symbol } = datasetStyle(look, dataset);
-  const common = { type: "scatter", xaxis: x, yaxis: y, name: escapeText(dataset), showlegend: false };
+  const common = { type: "scatter", xaxis: x, yaxis: y, name: escapeText(dataset), legendgroup: dataset, showlegend: false };
   return [
     ...(curve ? [{ ...common, mode: "lines", x: curve.weights, y: curve.means, line: { color, width: LINE }, hoverinfo: "skip" }] : []),
     {
@@ -109,9 +110,4 @@ function traces(dataset: string, seen: { w: number; score: number }[], curve: Cu
       text: seen.map(({ w }) => `PLW ${w}`), hoverinfo: "text+y+name",
     },
   ];
-}
-
-function legendEntry(name: string, look: Look): Trace {
-  const { color, symbol } = datasetStyle(look, name);
-  return { type: "scatter", mode: "lines+markers", name: escapeText(name), x: [null], y: [null], line: { color, width: LINE }, marker: { symbol, size: 8, color } };
 }

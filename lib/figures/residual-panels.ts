@@ -3,7 +3,7 @@ import type { ResidualCheck } from "../stats/residuals";
 import { quantile } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { panelGrid, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTitle, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, lookOf, PAGE_INCHES, panelTitle, type Look } from "./theme";
 
 /** The checks of one data set's fit. */
 export interface DatasetCheck { dataset: string; check: ResidualCheck }
@@ -55,7 +55,7 @@ function simulations(checks: readonly DatasetCheck[]): string {
 
 function points(dataset: string, look: Look, xaxis: string, yaxis: string, x: number[], y: number[]): Trace {
   const { color } = datasetStyle(look, dataset);
-  return { type: "scatter", mode: "markers", xaxis, yaxis, name: dataset, x, y, marker: { size: 4, color }, showlegend: false, hoverinfo: "x+y" };
+  return { type: "scatter", mode: "markers", xaxis, yaxis, name: escapeText(dataset), x, y, marker: { size: 4, color }, showlegend: false, hoverinfo: "x+y" };
 }
 
 function draw(checks: readonly DatasetCheck[], titles: { x: string; y: string }, traces: (check: DatasetCheck, place: Panel) => Trace[]): Figure["spec"] {

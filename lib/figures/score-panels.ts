@@ -44,7 +44,7 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
   const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 } });
 
   const axes: Layout = {};
-  const data: Trace[] = datasets.map((name) => legendEntry(name, look));
+  const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
     const place = grid[i];
     axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
@@ -120,7 +120,8 @@ function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
   };
 }
 
-function legendEntry(dataset: string, look: Look): Trace {
+/** A data set's entry; a click hides its `legendgroup`. */
+export function datasetEntry(dataset: string, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
     type: "scatter", mode: "lines+markers", name: escapeText(dataset), legendgroup: dataset, x: [null], y: [null],
