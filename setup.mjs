@@ -15,6 +15,7 @@ const venv = join(root, ".venv");
 const venvPython = join(venv, "bin", "python");
 const addonPackage = join(root, "node_modules", "@tensorflow", "tfjs-node-gpu");
 const stamps = join(root, ".setup");
+const compiler = process.env.CXX ?? "g++";
 
 const TENSORFLOW = "2.21.0";
 const NEWEST_PYTHON = 13; // the newest 3.x that the pinned TensorFlow wheel is built for
@@ -82,20 +83,14 @@ async function pythonEnvironment(say) {
 }
 
 async function addon(say) {
-  const wheel = join(venv, "lib", sitePackages(), "tensorflow");
+  const wheel = tensorflowWheel();
   const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((file) => join(addonPackage, "binding", file));
   const built = join(addonPackage, "lib", "napi-v8", "tfjs_binding.node");
   const wanted = digest(...sources.map((file) => readFileSync(file)), TENSORFLOW, wheel);
   if (isStamped("addon", wanted) && existsSync(built)) return false;
   say("compiling, about 20 s");
   mkdirSync(join(addonPackage, "lib", "napi-v8"), { recursive: true });
-  const headers = join(root, "node_modules", "node-api-headers", "include");
-  await run(process.env.CXX ?? "g++", [
-    "-O2", "-std=c++17", "-shared", "-fPIC", "-DNAPI_VERSION=8",
-    `-I${join(wheel, "include")}`, `-I${headers}`, `-I${addonPackage}`, ...sources, "-o", `${built}.part`,
-    // Linked in place: the wheel's libraries find the CUDA ones that pip put beside them.
-    `-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`,
-  ]);
+  await run(compiler, ["-O2", "-shared", ...nodeAddon(wheel), `-I${addonPackage}`, ...sources, "-o", `${built}.part`, ...linked(wheel)]);
   renameSync(`${built}.part`, built);
   const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(built)})`],
     { encoding: "utf8", env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" } });
@@ -106,14 +101,13 @@ async function addon(say) {
 
 /** What TensorFlow does in several passes, in one, for the CPU: lib/model/native. */
 async function fusedOperations(say) {
-  const wheel = join(venv, "lib", sitePackages(), "tensorflow");
+  const wheel = tensorflowWheel();
   const folder = join(root, "lib", "model", "native");
   const built = join(stamps, "fused.node");
   const wanted = digest(...["kernels.h", "kernels.cc", "ops.cc"].map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
   if (isStamped("fused", wanted) && existsSync(built)) return false;
   say("compiling, about 30 s");
   const object = (name) => join(stamps, `${name}.o`);
-  const compiler = process.env.CXX ?? "g++";
   // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
   const levels = ["V4", "V3"];
   await Promise.all([
@@ -121,15 +115,9 @@ async function fusedOperations(say) {
       "-O3", "-std=c++17", "-fPIC", "-fno-math-errno", `-march=x86-64-${level.toLowerCase()}`, "-mprefer-vector-width=512", `-DKERNELS=kernels${level}`,
       "-c", join(folder, "kernels.cc"), "-o", object(level),
     ])),
-    run(compiler, [
-      "-O2", "-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-I${join(wheel, "include")}`, `-I${join(root, "node_modules", "node-api-headers", "include")}`,
-      "-c", join(folder, "ops.cc"), "-o", object("ops"),
-    ]),
+    run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(folder, "ops.cc"), "-o", object("ops")]),
   ]);
-  await run(compiler, [
-    "-shared", ...["ops", ...levels].map(object), "-o", `${built}.part`,
-    `-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`,
-  ]);
+  await run(compiler, ["-shared", ...["ops", ...levels].map(object), "-o", `${built}.part`, ...linked(wheel)]);
   renameSync(`${built}.part`, built);
   for (const name of ["ops", ...levels]) rmSync(object(name));
   stamp("fused", wanted);
@@ -155,7 +143,6 @@ function checkMachine() {
   if (Number(process.versions.node.split(".")[0]) < 20) {
     missing.push(`Node 20 or newer (this is ${process.versions.node}): https://nodejs.org`);
   }
-  const compiler = process.env.CXX ?? "g++";
   if (spawnSync(compiler, ["--version"]).status !== 0) missing.push(`a C++ compiler (${compiler}): apt-get install g++`);
   let found;
   for (const command of [process.env.PYTHON, "python3", "python3.13", "python3.12", "python3.11", "python3.10"]) {
@@ -178,9 +165,19 @@ function wantsCuda() {
   return existsSync("/proc/driver/nvidia/version") || spawnSync("nvidia-smi", ["-L"]).status === 0;
 }
 
-function sitePackages() {
+function tensorflowWheel() {
   const version = readdirSync(join(venv, "lib")).find((name) => name.startsWith("python3"));
-  return join(version, "site-packages");
+  return join(venv, "lib", version, "site-packages", "tensorflow");
+}
+
+/** Compiles against Node's and TensorFlow's headers. */
+function nodeAddon(wheel) {
+  return ["-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-I${join(wheel, "include")}`, `-I${join(root, "node_modules", "node-api-headers", "include")}`];
+}
+
+/** Linked in place: the wheel's libraries find the CUDA ones that pip put beside them. */
+function linked(wheel) {
+  return [`-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`];
 }
 
 // ---------------------------------------------------------------- helpers
