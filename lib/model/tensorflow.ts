@@ -58,8 +58,6 @@ export const kernel = {
   exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
   neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
-  /** dy · y · (1 − y), for y = sigmoid(x). */
-  sigmoidGradient: (y: Tensor, dy: Tensor) => backend.executeSingleOutput("SigmoidGrad", [float], [y, dy]),
   /** In memory of TensorFlow's own: a tensor made of a typed array shares the array's. */
   copy: (a: Tensor) => backend.executeSingleOutput("DeepCopy", [float], [a]),
   zerosLike: (a: Tensor) => backend.executeSingleOutput("ZerosLike", [float], [a]),
