@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { DataError } from "../../lib/data/errors";
 import { csvNames, csvNumbers, readCsv } from "../../lib/data/read-csv";
 import { toCsv } from "../../lib/figures/export";
-
-const folder = mkdtempSync(join(tmpdir(), "promptloss-csv-"));
-after(() => rmSync(folder, { recursive: true }));
-const file = (text: string): string => {
-  const path = join(folder, "scores.csv");
-  writeFileSync(path, text);
-  return path;
-};
+import { temporaryFolder } from "../runs/world";
+import { csvFile } from "../support/csv-file";
 
 test("fields are read as they stand: quotes, commas and line breaks inside, a byte order mark, CRLF, blank lines", () => {
-  const table = readCsv(file('\uFEFFname,score\r\n"a ""b"", c",0.1\r\n\r\n"two\nlines",1e-3\r\n'));
+  const table = readCsv(csvFile('\uFEFFname,score\r\n"a ""b"", c",0.1\r\n\r\n"two\nlines",1e-3\r\n'));
   assert.deepEqual(table.columns, ["name", "score"]);
   assert.deepEqual(csvNames(table, "name"), ['a "b", c', "two\nlines"]);
   assert.deepEqual(csvNumbers(table, "score"), [0.1, 0.001]);
@@ -24,14 +16,14 @@ test("fields are read as they stand: quotes, commas and line breaks inside, a by
 
 test("semicolons and tabs; text that looks like a number stays text where names are asked for", () => {
   for (const sign of [";", "\t"]) {
-    const table = readCsv(file(["name", "score"].join(sign) + `\n007${sign}-.5\n1.0${sign}+2.\n`));
+    const table = readCsv(csvFile(["name", "score"].join(sign) + `\n007${sign}-.5\n1.0${sign}+2.\n`));
     assert.deepEqual([csvNames(table, "name"), csvNumbers(table, "score")], [["007", "1.0"], [-0.5, 2]]);
   }
 });
 
 test("what the exporter writes is read back to the last digit", () => {
   const rows = [{ name: 'x, "y"\nz', value: 0.1 + 0.2 }, { name: "é", value: 1e-300 }, { name: "long", value: -123456789.123456789 }];
-  const table = readCsv(file(toCsv(rows)));
+  const table = readCsv(csvFile(toCsv(rows)));
   assert.deepEqual(csvNumbers(table, "value"), rows.map(({ value }) => value));
   assert.deepEqual(csvNames(table, "name"), rows.map(({ name }) => name));
 });
@@ -53,7 +45,7 @@ const BAD: [string, string, RegExp][] = [
 ];
 for (const [name, text, message] of BAD) {
   test(`an error names file, row and column: ${name}`, () => assert.throws(() => {
-    const table = readCsv(file(text));
+    const table = readCsv(csvFile(text));
     csvNames(table, "name");
     csvNumbers(table, "score");
   }, (error) => {
@@ -64,6 +56,6 @@ for (const [name, text, message] of BAD) {
 }
 
 test("many faults are counted, and a missing file is named", () => {
-  assert.throws(() => csvNumbers(readCsv(file(`name,score\n${"a,x\n".repeat(9)}`)), "score"), /… and 4 more faults/);
-  assert.throws(() => readCsv(join(folder, "none.csv")), /none\.csv: there is no such file/);
+  assert.throws(() => csvNumbers(readCsv(csvFile(`name,score\n${"a,x\n".repeat(9)}`)), "score"), /… and 4 more faults/);
+  assert.throws(() => readCsv(join(temporaryFolder(), "none.csv")), /none\.csv: there is no such file/);
 });

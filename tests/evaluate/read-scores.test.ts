@@ -1,22 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { readScores } from "../../lib/evaluate/read-scores";
 import { observations } from "../../lib/stats/observations";
+import { csvFile } from "../support/csv-file";
 
-const folder = mkdtempSync(join(tmpdir(), "promptloss-scores-"));
-after(() => rmSync(folder, { recursive: true }));
-const file = (text: string): string => {
-  const path = join(folder, "scores.csv");
-  writeFileSync(path, text);
-  return path;
-};
 const columns = { score: "Points", plw: "weight", dataset: "set", benchmark: "task", model: "llm" };
 
 test("scores from named columns; types of the paper's benchmarks by name, or from a column", () => {
-  const path = file("llm,set,task,weight,Points,R_g,kind\nm,s,PIQA,0,70.5,0.08,G_L\nm,s,arc_challenge,0.1,30,0.08,MC\nm,s,mine,1,3,0.08,G_S\n");
+  const path = csvFile("llm,set,task,weight,Points,R_g,kind\nm,s,PIQA,0,70.5,0.08,G_L\nm,s,arc_challenge,0.1,30,0.08,MC\nm,s,mine,1,3,0.08,G_S\n");
   const rows = readScores(path, columns);
   assert.deepEqual(rows[0], { dataset: "s", benchmark: "PIQA", model: "m", plw: 0, generationRatio: null, type: "MC", score: 70.5 });
   assert.deepEqual(rows.map(({ type }) => type), ["MC", "MC", null]);
@@ -26,9 +17,9 @@ test("scores from named columns; types of the paper's benchmarks by name, or fro
 
 test("bad weights, types and columns are named", () => {
   const header = "llm,set,task,weight,Points,kind\n";
-  assert.throws(() => readScores(file(`${header}m,s,t,-0.1,1,MC\n`), columns), /row 1 \(index 0\), column "weight": "-0\.1" is no prompt loss weight/);
-  assert.throws(() => readScores(file(`${header}m,s,t,0,1,mc\n`), { ...columns, type: "kind" }), /column "kind": "mc" is none of MC, G_S, G_L/);
-  assert.throws(() => readScores(file(`${header}m,s,t,0,1,MC\n`), { ...columns, model: "model" }), /there is no column "model"; there are "llm"/);
+  assert.throws(() => readScores(csvFile(`${header}m,s,t,-0.1,1,MC\n`), columns), /row 1 \(index 0\), column "weight": "-0\.1" is no prompt loss weight/);
+  assert.throws(() => readScores(csvFile(`${header}m,s,t,0,1,mc\n`), { ...columns, type: "kind" }), /column "kind": "mc" is none of MC, G_S, G_L/);
+  assert.throws(() => readScores(csvFile(`${header}m,s,t,0,1,MC\n`), { ...columns, model: "model" }), /there is no column "model"; there are "llm"/);
 });
 
 test("observations: min-max within a data set and benchmark, one normalizer, groups without differences left out by name", () => {
