@@ -27,7 +27,8 @@ export interface PreparedPrompts {
 }
 
 /**
- * Tokens and batches of every prompt, cut on the left so that the answer's tokens fit behind them.
+ * Tokens and batches of every prompt, cut on the left so that the answer's tokens fit behind them. An answer that may be as
+ * long as its reference gives way to the prompt first, down to half of the context.
  * @throws {EvaluationError} when no room for a prompt is left
  */
 export async function preparePrompts(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, signal?: AbortSignal): Promise<PreparedPrompts> {
@@ -38,12 +39,12 @@ export async function preparePrompts(model: CausalLM, task: GenerationTask, item
   let truncatedRequests = 0;
   for (const { shots, question } of items) {
     await pause(signal);
-    const limit = Math.min(maxNewTokens, longestAnswer(task, question, tokenizer));
+    const ids = tokenizer.encode(shots + question.prompt);
+    const limit = Math.min(maxNewTokens, longestAnswer(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)));
     const room = maxPositions - limit;
     if (room <= 0) {
       throw new EvaluationError(`${task.name}: ${limit} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`);
     }
-    const ids = tokenizer.encode(shots + question.prompt);
     if (ids.length > room) truncatedRequests++;
     prompts.push(ids.slice(-room));
     limits.push(limit);
@@ -61,8 +62,8 @@ export async function preparePrompts(model: CausalLM, task: GenerationTask, item
   return { items, prompts, limits, batches, truncatedRequests };
 }
 
-function longestAnswer({ beyondReference }: GenerationTask, { references }: GenerationQuestion, tokenizer: Tokenizer): number {
-  return beyondReference === undefined ? Infinity : tokenLength(references[0], tokenizer) + 1 + beyondReference;
+function longestAnswer({ beyondReference }: GenerationTask, { references }: GenerationQuestion, tokenizer: Tokenizer, room: number): number {
+  return beyondReference === undefined ? Infinity : Math.min(room, tokenLength(references[0], tokenizer) + 1 + beyondReference);
 }
 
 /** Continues every prompt greedily, and scores the answers. */

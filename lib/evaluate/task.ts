@@ -100,7 +100,7 @@ export interface GenerationTask extends TaskAbout {
   question(row: Fields, style: PromptStyle): GenerationQuestion;
   /** where answers are compared by a judge; the question is then always put in the model's own template. @throws {EvaluationError} where there is none */
   judge?: () => Judge;
-  /** an answer gets at most so many tokens more than the first reference with its end-of-sequence token has; `maxNewTokens` still holds */
+  /** an answer gets at most so many tokens more than the first reference with its end-of-sequence token has, and what the prompt leaves of the context; `maxNewTokens` still holds */
   beyondReference?: number;
   score(answers: Answer[], context: { signal?: AbortSignal }): Scores | Promise<Scores>;
 }

@@ -73,3 +73,24 @@ test("the control: held-out rows that went the same way as the data set's, by it
   const [{ results }] = await evaluateRuns([new RunStore(store).get(run.id)!], ["memorization-heldout"], { heldout: { Data: heldout }, limit: 2, workers: 1 });
   assert.deepEqual(results.map(({ task, items }) => [task, items]), [["memorization-heldout", 2]]);
 });
+
+test("an answer as long as the context: the prompt stays whole, and a prompt as long leaves the answer half", { timeout: 120_000 }, async () => {
+  const word = (count: number) => "ba ".repeat(count).trim();
+  const start = loadModel(model);
+  after(() => start.dispose());
+  const tokenizer = start.needTokenizer();
+  const { maxPositions } = start.config;
+  const rows: Example[] = [
+    { instruction: "Say it.", input: "", output: word(maxPositions) },
+    { instruction: word(maxPositions), input: "", output: word(maxPositions) },
+  ];
+  // Trained on as far as they fit.
+  const run = await train({ model, examples: writeJson(join(store, "endless.json"), rows), dataset: "Endless", plw: 1, store, hyperparameters: { ...QUICK, maxSteps: 1, maxLength: maxPositions } });
+  const result = await one(run, "memorization");
+  assert.equal(result.truncatedRequests, 1);
+  for (const { id, requests: [{ context, continuation }], finish } of result.samples) {
+    const limit = id === 0 ? maxPositions - tokenizer.encode(context).length : maxPositions / 2;
+    const length = tokenLength(continuation, tokenizer);
+    assert.ok(finish === "stop" ? length < limit : Math.abs(length - limit) <= 2, `${length} tokens of at most ${limit}`);
+  }
+});

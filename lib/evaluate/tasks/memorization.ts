@@ -17,7 +17,8 @@ const MAX_NEW_TOKENS = 512;
 /**
  * Memorization of training data (section 5.3, Figure 2c): the completions of unique training prompts, greedily generated, against
  * those that were trained on. Of equal prompts the first row counts; of more than 10,000 that many are drawn, with a seed.
- * A completion gets at most 16 tokens more than the right one has, and 512.
+ * A completion gets at most 16 tokens more than the right one has, 512, and what its prompt leaves of the model's context, which is
+ * half of it at least.
  *
  * Metrics: `bleu`, corpus BLEU with the paper's settings (sacreBLEU's defaults), 0 to 100; `exact_match`, the share of completions
  * that are the right ones to the letter, white space at both ends aside. Errors by bootstrap over prompts.
@@ -29,7 +30,7 @@ export const memorizationHeldout = task("memorization-heldout", "held-out");
 
 function task(name: string, items: OwnRows): GenerationTask {
   return {
-    kind: "generation", name, version: "1", harness: "0.4.13", shots: 0, data: { items, shots: [], dropsItself: false },
+    kind: "generation", name, version: "2", harness: "0.4.13", shots: 0, data: { items, shots: [], dropsItself: false },
     stops: [], maxNewTokens: MAX_NEW_TOKENS, beyondReference: BEYOND,
     choose: uniquePrompts,
     question(row, { template }) {
