@@ -1,6 +1,6 @@
 // Log-likelihoods of many continuations. An item's choices share most of their tokens, and TruthfulQA's items their
 // primer: what is common is computed once, and the rest continues from its keys and values.
-import type { KeyValueCache } from "../model/block";
+import type { KeyValueCache } from "../model/layout";
 import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM, IdBatch } from "../model/llama";
 import { operations } from "../model/operations";
@@ -74,19 +74,16 @@ function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed:
   return { prefix: commonPrefix(members.map(({ ids }) => ids)).slice(0, Math.min(...members.map(firstTarget))), prefixed };
 }
 
-/** Keys and values of the plan's prefix, (S, K, D) in each layer; dispose with `tf.dispose`. */
+/** Keys and values of the plan's prefix. */
 export function computePrefix(model: CausalLM, prefix: number[]): KeyValueCache[] | undefined {
   if (prefix.length === 0) return undefined;
-  return tf.tidy(() => model.inferencePass({ ids: Int32Array.from(prefix), batch: 1, length: prefix.length }).cache.map(({ k, v }) => ({
-    k: kernel.transpose(tf.squeeze(k, [0]), [1, 0, 2]),
-    v: kernel.transpose(tf.squeeze(v, [0]), [1, 0, 2]),
-  })));
+  return tf.tidy(() => model.inferencePass({ ids: Int32Array.from(prefix), batch: 1, length: prefix.length }).cache);
 }
 
 /** Scores a batch: results by item and sequence. */
 export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
   const before = prefixed ? prefix : undefined;
-  const prefixLength = before?.[0].k.shape[0] ?? 0;
+  const prefixLength = before?.[0].length ?? 0;
   const results = new Map(items.map((item) => [item, Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true }))]));
   const length = Math.max(...trunks.map(({ ids }) => ids.length)) - prefixLength;
   const ids = new Int32Array(trunks.length * length);
@@ -100,7 +97,7 @@ export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, 
     }
     trunks.forEach((trunk, row) => ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)));
     const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
-    const past = before && repeatPrefix(before, prefixLength, padding);
+    const past = before && repeatPrefix(before, padding);
     const targets = trunks.flatMap((trunk, row) => trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })));
     const cache = pass(model, { ids, batch: trunks.length, length }, { padding, past }, targets, results);
     scoreBranches(model, trunks, padding, cache, results);
@@ -121,7 +118,7 @@ function scoreBranches(model: CausalLM, trunks: Trunk[], padding: number[], cach
       const rows = tf.tensor1d(chosen.map(({ row }) => row), "int32");
       pass(model, { ids, batch: chosen.length, length: width }, {
         padding: chosen.map(({ row }) => padding[row]),
-        past: cache.map(({ k, v }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows) })),
+        past: cache.map(({ k, v, length: filled }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length: filled })),
       }, chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))), results);
     });
   }
@@ -157,13 +154,14 @@ function addUp(model: CausalLM, hidden: Tensor, results: Map<number, LogLikeliho
 }
 
 /** The prefix before each row, less its last `padding[row]` tokens; what takes their place in front is never looked at. */
-function repeatPrefix(prefix: KeyValueCache[], length: number, padding: number[]): KeyValueCache[] {
+function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache[] {
+  const [{ length }] = prefix;
   const indices = tf.tensor1d(padding.flatMap((pad) => Array.from({ length }, (_, t) => Math.max(0, t - pad))), "int32");
   const repeat = (x: Tensor) => {
-    const [, heads, size] = x.shape;
-    return kernel.transpose(kernel.reshape(kernel.gather(x, indices), [padding.length, length, heads!, size!]), [0, 2, 1, 3]);
+    const [, , size] = x.shape as [number, number, number];
+    return kernel.reshape(kernel.gather(kernel.reshape(x, [length, size]), indices), [padding.length, length, size]);
   };
-  return prefix.map(({ k, v }) => ({ k: repeat(k), v: repeat(v) }));
+  return prefix.map(({ k, v }) => ({ k: repeat(k), v: repeat(v), length }));
 }
 
 /** One trunk with branches where sharing pays, else a trunk for each different sequence. */

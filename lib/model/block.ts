@@ -1,9 +1,9 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
-import { grouped, ungrouped, type DenseLayout, type PackedLayout } from "./layout";
-import { addTo, attention, linear, linearGradient, operations } from "./operations";
+import { lastRows, type InferenceLayout, type KeyValueCache, type PackedLayout } from "./layout";
+import { addTo, linear, linearGradient, operations } from "./operations";
 import type { Rotation } from "./rotary";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { tf, type Tensor } from "./tensorflow";
 
 /** A layer's weights by their role. */
 export type BlockWeights = Record<"inputNorm" | "q" | "k" | "v" | "o" | "attentionNorm" | "gate" | "up" | "down", Tensor>;
@@ -25,34 +25,24 @@ export interface BlockContext<Layout> {
   key: Rotation;
 }
 
-/** Keys and values of the positions before those of this pass, both (B, K, S, D). */
-export type KeyValueCache = { k: Tensor; v: Tensor };
-
 /**
  * Forward pass without a gradient: x (B·T, H) → y (B·T, H), and the keys and values up to here. With `last`, the context
  * of the last positions alone, only they come out.
  */
-export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<DenseLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
-  const { config, layout, epsilon } = context;
-  const [y, k, v] = tf.tidy(() => {
+export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<InferenceLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
+  const { layout, epsilon } = context;
+  return tf.tidy(() => {
     const all = operations.rmsNorm(x, weights.inputNorm, epsilon).y;
-    const ownKeys = layout.toHeads(operations.rotate(linear(all, weights.k), context.key), config.keyValueHeads);
-    const ownValues = layout.toHeads(linear(all, weights.v), config.keyValueHeads);
-    const keys = past ? kernel.concat([past.k, ownKeys], 2) : ownKeys;
-    const values = past ? kernel.concat([past.v, ownValues], 2) : ownValues;
-
-    const wanted = (rows: Tensor) => last === context ? rows : layout.lastRows(rows, last.layout.length);
-    const queries = last.layout.splitQueries(operations.rotate(linear(wanted(all), weights.q), last.query), config.heads);
-    const [groupKeys, groupValues] = [last.layout.splitKeys(keys), last.layout.splitKeys(values)];
-    const attended = last.layout.joinQueries(queries.map((heads, g) => (
-      tf.tidy(() => ungrouped(attention(grouped(heads, config), groupKeys[g], groupValues[g], last.layout.masks[g]).y, config))
-    )), config.heads);
+    const wanted = (rows: Tensor) => last === context ? rows : lastRows(rows, layout, last.layout.length);
+    const { y: attended, cache } = last.layout.attend(
+      operations.rotate(linear(wanted(all), weights.q), last.query),
+      operations.rotate(linear(all, weights.k), context.key),
+      linear(all, weights.v), past);
     const middle = addTo(linear(attended, weights.o), wanted(x));
     const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
     const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
-    return [addTo(linear(activated, weights.down), middle), keys, values];
-  });
-  return { y, cache: { k, v } };
+    return { y: addTo(linear(activated, weights.down), middle), cache };
+  }) as { y: Tensor; cache: KeyValueCache };
 }
 
 /** What `backwardBlock` needs of its forward pass. */

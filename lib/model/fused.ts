@@ -82,6 +82,17 @@ export function packedAttention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor,
   return { y, logSums };
 }
 
+/**
+ * Causal attention of B sequences' last positions: q (B · queries, heads · D), already scaled; k, v (B · T, K · D), which follow
+ * the past's first `before` positions, (B, capacity, K · D); `padding` int32 (B), positions at each sequence's start that are none;
+ * `settings` int32 (3): head size, `before`, and the capacity to take where the past's does not do. Keys and values that fit are
+ * written into the past's own memory.
+ */
+export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: { k: Tensor; v: Tensor }, padding: Tensor, settings: Tensor): { y: Tensor; k: Tensor; v: Tensor } {
+  const [y, keys, values] = several("CachedAttention", [q, k, v, past.k, past.v, padding, settings], 3);
+  return { y, k: keys, v: values };
+}
+
 export function packedAttentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y: Tensor, logSums: Tensor, bounds: Tensor, headSize: Tensor): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const [dq, dk, dv] = several("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
   return { dq, dk, dv };

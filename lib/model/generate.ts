@@ -1,6 +1,6 @@
 import { ModelError } from "../data/errors";
 import { seededRandom } from "../data/random";
-import type { KeyValueCache } from "./block";
+import type { KeyValueCache } from "./layout";
 import type { CausalLM, IdBatch } from "./llama";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
@@ -57,6 +57,7 @@ async function generateBatch(model: CausalLM, prompts: number[][], limits: numbe
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
   const length = Math.max(...prompts.map((prompt) => prompt.length));
   let alive = prompts.map((_, i) => i).filter((row) => limits[row] > 0);
+  const capacity = Math.min(maxPositions, length + Math.max(...limits)); // all that the cache will come to hold
   let padding = alive.map((row) => length - prompts[row].length);
   let cache: KeyValueCache[] | undefined;
   let input = leftPadded(alive.map((row) => prompts[row]), length);
@@ -66,7 +67,7 @@ async function generateBatch(model: CausalLM, prompts: number[][], limits: numbe
       options.signal?.throwIfAborted();
       const past: KeyValueCache[] | undefined = cache;
       const pass = tf.tidy(() => {
-        const { hidden, cache: next } = model.inferencePass(input, { padding, past, tail: 1 });
+        const { hidden, cache: next } = model.inferencePass(input, { padding, past, capacity, tail: 1 });
         return { logits: model.project(hidden), next };
       });
       tf.dispose(past);
@@ -102,7 +103,7 @@ function leftPadded(prompts: number[][], length: number): IdBatch {
 function keepRows(cache: KeyValueCache[], rows: number[]): KeyValueCache[] {
   const kept = tf.tidy(() => {
     const indices: Tensor = tf.tensor1d(rows, "int32");
-    return cache.map(({ k, v }) => ({ k: kernel.gather(k, indices), v: kernel.gather(v, indices) }));
+    return cache.map(({ k, v, length }) => ({ k: kernel.gather(k, indices), v: kernel.gather(v, indices), length }));
   });
   tf.dispose(cache);
   return kept;

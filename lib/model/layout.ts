@@ -1,7 +1,7 @@
 // Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
 import type { ModelConfig } from "./config";
-import { MAX_HEAD_SIZE, fused, packedAttention, packedAttentionGradient } from "./fused";
-import { attention, attentionGradient, causalMask } from "./operations";
+import { MAX_HEAD_SIZE, cachedAttention, fused, packedAttention, packedAttentionGradient } from "./fused";
+import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
 import { device, kernel, tf, type Tensor } from "./tensorflow";
 
 type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
@@ -89,17 +89,77 @@ function blockEdges(length: number): number[] {
   return Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
 }
 
-/**
- * B sequences of one length T, their rows one after another, that continue `before` positions whose keys are known already.
- * Its tensors belong to the enclosing `tf.tidy`.
- */
-export class DenseLayout {
+/** Keys and values, (B, capacity, K · D) each, of which the first `length` positions are there. */
+export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
+
+/** B sequences of one length T, their rows one after another, that may continue positions whose keys and values are cached. */
+export interface InferenceLayout {
+  readonly batch: number;
+  readonly length: number;
+  /**
+   * q (B·T, heads · D), already scaled by 1/√D → y (B·T, heads · D), and the cache with k and v (B·S, K · D, S ≥ T) added.
+   * May write into the past's memory: it must not be used again.
+   */
+  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache };
+}
+
+export interface InferenceShape {
+  batch: number;
+  length: number;
+  /** positions before these */
+  before: number;
+  /** positions at the start of each sequence that only pad */
+  padding?: readonly number[];
+  /** positions that the caches should have room for */
+  capacity?: number;
+}
+
+/** The layout for this process's device. Its tensors belong to the enclosing `tf.tidy`. */
+export function inferenceLayout(shape: InferenceShape, config: ModelConfig): InferenceLayout {
+  return fused && config.headSize <= MAX_HEAD_SIZE ? new CachedLayout(shape, config) : new DenseLayout(shape, config);
+}
+
+/** Rows (B·T, H) → those of the last positions of each sequence, (B·count, H). */
+export function lastRows(rows: Tensor, { batch, length }: InferenceLayout, count: number): Tensor {
+  const size = rows.shape[1]!;
+  const whole = kernel.reshape(rows, [batch, length, size]);
+  return kernel.reshape(kernel.slice(whole, [0, length - count, 0], [batch, count, size]), [batch * count, size]);
+}
+
+/** Attention reads the cache where it lies, and caches grow in their own memory while there is room. */
+export class CachedLayout implements InferenceLayout {
+  readonly batch: number;
+  readonly length: number;
+  private readonly padding: Tensor;
+
+  constructor(private readonly shape: InferenceShape, private readonly config: Pick<ModelConfig, "headSize">) {
+    ({ batch: this.batch, length: this.length } = shape);
+    this.padding = tf.tensor1d(shape.padding ? [...shape.padding] : new Array<number>(shape.batch).fill(0), "int32");
+  }
+
+  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+    const before = past?.length ?? 0;
+    const none = past ?? { k: tf.tensor1d([]), v: tf.tensor1d([]) };
+    const settings = tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0], "int32");
+    const { y, ...cache } = cachedAttention(q, k, v, none, this.padding, settings);
+    return { y, cache: { ...cache, length: before + k.shape[0]! / this.batch } };
+  }
+}
+
+/** Attention in groups of sequences and blocks of queries. */
+export class DenseLayout implements InferenceLayout {
+  readonly batch: number;
+  readonly length: number;
+  private readonly before: number;
   /** What each group of sequences adds to its scores. */
-  readonly masks: Tensor[];
+  private readonly masks: Tensor[];
   private readonly groups: { row: number; rows: number; from: number; to: number }[];
 
-  /** @param hidden (B, 1, 1, before + T), added to the scores of every query: what hides left padding */
-  constructor(private readonly batch: number, readonly length: number, private readonly before: number, heads: number, sharedHeads: number, hidden?: Tensor) {
+  constructor({ batch, length, before, padding }: InferenceShape, private readonly config: Heads) {
+    [this.batch, this.length, this.before] = [batch, length, before];
+    const { heads, keyValueHeads } = config;
+    const sharedHeads = heads / keyValueHeads;
+    const hidden = padding && hiddenPadding(padding, before + length);
     const edges = blockEdges(length);
     const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * (before + length)))));
     this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) => (
@@ -111,30 +171,38 @@ export class DenseLayout {
       : causal.get(to)!);
   }
 
-  /** Rows (B·T, heads · D) → (B, heads, T, D). */
-  toHeads(rows: Tensor, heads: number): Tensor {
-    return kernel.transpose(kernel.reshape(rows, [this.batch, this.length, heads, rows.shape[1]! / heads]), [0, 2, 1, 3]);
+  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+    const { config, masks } = this;
+    const extended = (before: Tensor | undefined, rows: Tensor) => {
+      const own = kernel.reshape(rows, [this.batch, rows.shape[0]! / this.batch, rows.shape[1]!]);
+      return before ? kernel.concat([before, own], 1) : own;
+    };
+    const cache = { k: extended(past?.k, k), v: extended(past?.v, v), length: this.before + this.length };
+    const [keys, values] = [cache.k, cache.v].map((whole) => this.splitKeys(this.toHeads(whole, config.keyValueHeads)));
+    const groups = this.splitQueries(q, config.heads).map((heads, g) => (
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]).y, config))
+    ));
+    return { y: this.joinQueries(groups, config.heads), cache };
   }
 
-  /** Rows (B·T, H) → those of the last positions of each sequence, (B·count, H). */
-  lastRows(rows: Tensor, count: number): Tensor {
-    const size = rows.shape[1]!;
-    const whole = kernel.reshape(rows, [this.batch, this.length, size]);
-    return kernel.reshape(kernel.slice(whole, [0, this.length - count, 0], [this.batch, count, size]), [this.batch * count, size]);
+  /** (B·S, heads · D) or (B, S, heads · D) → (B, heads, S, D). */
+  private toHeads(whole: Tensor, heads: number): Tensor {
+    const size = whole.shape.at(-1)!;
+    return kernel.transpose(kernel.reshape(whole, [this.batch, whole.size / size / this.batch, heads, size / heads]), [0, 2, 1, 3]);
   }
 
   /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse. */
-  splitQueries(rows: Tensor, heads: number): Tensor[] {
+  private splitQueries(rows: Tensor, heads: number): Tensor[] {
     const whole = this.toHeads(rows, heads);
     return this.cut(whole, ({ row, rows: count, from, to }) => [[row, 0, from, 0], [count, heads, to - from, whole.shape[3]!]]);
   }
 
   /** Keys or values (B, K, before + T, D) → those of each group. */
-  splitKeys(whole: Tensor): Tensor[] {
+  private splitKeys(whole: Tensor): Tensor[] {
     return this.cut(whole, ({ row, rows: count, to }) => [[row, 0, 0, 0], [count, whole.shape[1]!, this.before + to, whole.shape[3]!]]);
   }
 
-  joinQueries(groups: Tensor[], heads: number): Tensor {
+  private joinQueries(groups: Tensor[], heads: number): Tensor {
     const rows = [...new Set(this.groups.map(({ row }) => row))];
     const whole = this.joined(rows.map((row) => this.joined(groups.filter((_, g) => this.groups[g].row === row), 2)), 0);
     return kernel.reshape(kernel.transpose(whole, [0, 2, 1, 3]), [this.batch * this.length, heads * whole.shape[3]!]);
@@ -147,6 +215,13 @@ export class DenseLayout {
   private joined(parts: Tensor[], axis: number): Tensor {
     return parts.length === 1 ? parts[0] : kernel.concat(parts, axis);
   }
+}
+
+/** (B, 1, 1, keys), added to the scores of every query: hides each row's first `padding[row]` keys. */
+function hiddenPadding(padding: readonly number[], keys: number): Tensor {
+  const hidden = new Float32Array(padding.length * keys);
+  padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
+  return tf.tensor4d(hidden, [padding.length, 1, 1, keys]);
 }
 
 /** Queries at positions `from` … `to` − 1 of some sequences; their keys are those at 0 … `to` − 1. */

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { ModelError } from "../data/errors";
 import { seededRandom } from "../data/random";
 import { checkVocabulary, loadTokenizer, type Tokenizer } from "../data/tokenizer";
-import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockContext, type BlockWeights, type KeyValueCache } from "./block";
+import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockContext, type BlockWeights } from "./block";
 import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { logLikelihood, type LogLikelihood } from "./likelihood";
-import { DenseLayout, packedLayout, type PackedLayout } from "./layout";
-import { HIDDEN, linear, operations } from "./operations";
+import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShape, type KeyValueCache, type PackedLayout } from "./layout";
+import { linear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { kernel, ownTensor, tf, type Tensor } from "./tensorflow";
@@ -109,15 +109,17 @@ export class CausalLM {
 
   /**
    * Hidden states after the last norm, (B·T, H), without a gradient. Rows may be left-padded by `padding[row]` positions;
-   * with `past`, the rows continue what its keys and values hold, and the returned cache holds both. With `tail`, only the
-   * last so many positions of each row are wanted: (B·tail, H), and the last layer computes no others.
+   * with `past`, the rows continue what its keys and values hold, and the returned cache holds both: the past may be part of
+   * it, and must be neither changed nor continued again. `capacity` positions are what the cache will come to hold. With
+   * `tail`, only the last so many positions of each row are wanted: (B·tail, H), and the last layer computes no others.
    */
-  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[]; tail?: number } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
-    const { padding, past, tail = input.length } = options;
-    const before = past ? past[0].k.shape[2]! : 0;
+  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[]; capacity?: number; tail?: number } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
+    const { padding, past, capacity, tail = input.length } = options;
+    const { batch, length } = input;
+    const before = past?.[0].length ?? 0;
     return tf.tidy(() => {
-      const context = this.denseContext(input.batch, input.length, before, padding);
-      const last = tail < input.length ? this.denseContext(input.batch, tail, before + input.length - tail, padding) : context;
+      const context = this.inferenceContext({ batch, length, before, padding, capacity });
+      const last = tail < length ? this.inferenceContext({ batch, length: tail, before: before + length - tail, padding, capacity }) : context;
       let x = kernel.gather(this.weight(EMBEDDING), tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
@@ -208,18 +210,10 @@ export class CausalLM {
     return { config, layout, epsilon, ...this.rotary.at(positions) };
   }
 
-  private denseContext(batch: number, length: number, before: number, padding?: number[]): BlockContext<DenseLayout> {
-    const { heads, keyValueHeads } = this.config;
+  private inferenceContext(shape: InferenceShape): BlockContext<InferenceLayout> {
+    const { batch, length, before, padding } = shape;
     const positions = Int32Array.from({ length: batch * length }, (_, i) => Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)));
-    const hidden = padding && this.hiddenPadding(padding, before + length);
-    return this.context(new DenseLayout(batch, length, before, heads, heads / keyValueHeads, hidden), positions);
-  }
-
-  /** (B, 1, 1, keys): hides each row's first `padding[row]` keys. */
-  private hiddenPadding(padding: number[], keys: number): Tensor {
-    const hidden = new Float32Array(padding.length * keys);
-    padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
-    return tf.tensor4d(hidden, [padding.length, 1, 1, keys]);
+    return this.context(inferenceLayout(shape, this.config), positions);
   }
 
   /** As torch's nn.Embedding(padding_idx): the pad token's input embedding gets no gradient. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
 import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, type BlockWeights } from "../../lib/model/block";
 import { fused } from "../../lib/model/fused";
-import { GroupedLayout, RowLayout, type PackedLayout } from "../../lib/model/layout";
+import { CachedLayout, DenseLayout, GroupedLayout, RowLayout, type KeyValueCache, type PackedLayout } from "../../lib/model/layout";
 import { attention, attentionGradient, causalMask, composed, linear, linearGradient } from "../../lib/model/operations";
 import { RotaryTable } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
@@ -136,6 +136,40 @@ test("attention over rows gives what attention in groups gives, and so do the gr
     };
     compare(expected.y, actual.y, "y");
     for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
+  }
+  worst.atMost(2e-6);
+});
+
+test("cached attention in one pass gives what it gives in groups: padding, growth, room to grow, one query and many", { skip: fused ? false : "the fused operations are not built here" }, () => {
+  const worst = new Worst("relative to the largest value");
+  const batch = 3;
+  const padding = [0, 2, 7]; // the last sequence's first pass is nothing but padding, and its first token comes with the second
+  const passes = [7, 1, 140, 1, 1, 5, 1];
+  for (const capacity of [undefined, 100, 200]) {
+    for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [6, 6, 48], [9, 3, 64], [2, 1, 20], [1, 1, 130]]) {
+      const config = { heads, keyValueHeads, headSize };
+      const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
+      let before = 0;
+      for (const [i, length] of passes.entries()) {
+        const tail = i % 3 === 2 ? Math.ceil(length / 2) : length;
+        const q = tf.mul(normal(batch * tail, heads * headSize), 1 / Math.sqrt(headSize));
+        const [k, v] = [normal(batch * length, keyValueHeads * headSize), normal(batch * length, keyValueHeads * headSize)];
+        const shape = { batch, length: tail, before: before + length - tail, padding, capacity };
+        const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
+          const { y, cache } = new Layout(shape, config).attend(q, k, v, pasts[side]);
+          pasts[side] = cache;
+          return tf.reshape(y, [batch, tail, heads * headSize]);
+        });
+        before += length;
+        assert.equal(pasts[1]!.length, before);
+        for (const [row, pad] of padding.entries()) {
+          const skipped = Math.max(0, pad - (before - tail)); // queries that only pad
+          if (skipped >= tail) continue;
+          const [a, b] = [expected, actual].map((y) => tf.slice(y, [row, skipped, 0], [1, tail - skipped, heads * headSize]));
+          worst.see(tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] / tf.max(tf.abs(a)).dataSync()[0], `pass ${i}, row ${row}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, capacity ${capacity}`);
+        }
+      }
+    }
   }
   worst.atMost(2e-6);
 });

@@ -317,26 +317,56 @@ template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const fl
   }
 }
 
-template <int SIZE> void attentionOf(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
-  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
+/** Attention of one query, which looks at all keys where they lie: to prepare them as below would cost more than it saves. */
+INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t headSize, int64_t keyStride) {
   const int64_t width = roundUp(length, LANES);
+  Vector best = Vector{} + LOWEST;
+  for (int64_t j = 0; j < length; j++) {
+    Vector sum = {};
+    lanes(0, headSize, [&](int64_t d, int64_t count) { sum += take(q + d, count) * take(k + j * keyStride + d, count); });
+    scores[j] = total(sum);
+  }
+  for (int64_t j = length; j < width; j++) scores[j] = LOWEST;
+  for (int64_t j = 0; j < width; j += LANES) { const Vector s = load<Vector>(scores + j); best = s > best ? s : best; }
+  const float top = largest(best);
+  Vector sum = {};
+  for (int64_t j = 0; j < width; j += LANES) {
+    const Vector e = exponential(load<Vector>(scores + j) - top);
+    store(scores + j, e);
+    sum += e;
+  }
+  const float share = 1.0f / total(sum);
+  lanes(0, headSize, [&](int64_t d, int64_t count) {
+    Vector mean = {};
+    for (int64_t j = 0; j < length; j++) mean += scores[j] * take(v + j * keyStride + d, count);
+    put(y + d, mean * share, count);
+  });
+}
+
+template <int SIZE> void attentionOf(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
+  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
+  if (queries == 1 && !logSums) {
+    for (int64_t head = 0; head < group; head++) attentionOfOne(q + head * headSize, k, v, y + head * headSize, scratch, length, headSize, keyStride);
+    return;
+  }
+  const int64_t width = roundUp(length, LANES), before = length - queries;
   float* keys = scratch;                 // (SIZE, width)
   float* values = keys + SIZE * width;   // (width, SIZE)
   float* scores = values + SIZE * width; // (ROWS, width)
-  float* queries = scores + ROWS * width;
-  float* out = queries + ROWS * SIZE;
+  float* block = scores + ROWS * width;  // (ROWS, SIZE)
+  float* out = block + ROWS * SIZE;
   packTransposed<SIZE>(k, keyStride, length, headSize, keys, width);
   pack<SIZE>(v, keyStride, length, headSize, values, width);
   for (int64_t head = 0; head < group; head++) {
-    for (int64_t start = 0; start < length; start += ROWS) {
-      const int64_t rows = length - start < ROWS ? length - start : ROWS;
-      const int64_t seen = start + rows, columns = roundUp(seen, LANES);
-      pack<SIZE>(q + head * headSize + start * queryStride, queryStride, rows, headSize, queries, ROWS);
-      products<SIZE>(queries, keys, width, columns, scores);
+    for (int64_t start = 0; start < queries; start += ROWS) {
+      const int64_t rows = queries - start < ROWS ? queries - start : ROWS;
+      const int64_t seen = before + start + rows, columns = roundUp(seen, LANES);
+      pack<SIZE>(q + head * headSize + start * queryStride, queryStride, rows, headSize, block, ROWS);
+      products<SIZE>(block, keys, width, columns, scores);
       float shares[ROWS];
       for (int64_t r = 0; r < ROWS; r++) {
         float* row = scores + r * width;
-        const int64_t own = start + r + 1 < seen ? start + r + 1 : seen; // keys this query may look at
+        const int64_t own = before + start + r + 1 < seen ? before + start + r + 1 : seen; // keys this query may look at
         for (int64_t j = own; j < columns; j++) row[j] = LOWEST;
         Vector best = Vector{} + LOWEST;
         for (int64_t j = 0; j < columns; j += LANES) { const Vector s = load<Vector>(row + j); best = s > best ? s : best; }
@@ -349,7 +379,7 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
         }
         const float all = total(sum);
         shares[r] = 1.0f / all;
-        if (r < rows) logSums[(start + r) * logStride + head] = top + logf(all);
+        if (logSums && r < rows) logSums[(start + r) * logStride + head] = top + logf(all);
       }
       weightedRows<SIZE>(scores, width, values, seen, out);
       for (int64_t r = 0; r < ROWS; r++) for (int64_t d = 0; d < SIZE; d++) out[r * SIZE + d] *= shares[r];
@@ -433,8 +463,8 @@ auto attentionFor(int64_t headSize) -> decltype(&attentionOf<8>) { FOR_HEAD_SIZE
 auto attentionGradientFor(int64_t headSize) -> decltype(&attentionGradientOf<8>) { FOR_HEAD_SIZE(attentionGradientOf) }
 
 void attention(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
-  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
-  attentionFor(headSize)(q, k, v, y, logSums, scratch, length, headSize, group, queryStride, keyStride, logStride);
+  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
+  attentionFor(headSize)(q, k, v, y, logSums, scratch, length, queries, headSize, group, queryStride, keyStride, logStride);
 }
 
 void attentionGradient(const float* dy, const float* q, const float* k, const float* v, const float* y, const float* logSums,

@@ -25,11 +25,12 @@ struct Kernels {
   /** Floats of scratch memory that attention needs for a sequence of `length`; 0 if the head size is not supported. */
   int64_t (*attentionScratch)(int64_t length, int64_t headSize);
   /**
-   * Causal softmax attention of one sequence and key-value head. Rows are `queryStride` and `keyStride` floats apart;
-   * `group` query heads lie beside each other. logSums: (length, group) with rows `logStride` apart.
+   * Causal softmax attention of one sequence and key-value head: the last `queries` of `length` positions look at them all.
+   * Rows are `queryStride` and `keyStride` floats apart; `group` query heads lie beside each other.
+   * logSums: (queries, group) with rows `logStride` apart, or null.
    */
   void (*attention)(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
-    int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride);
+    int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride);
   void (*attentionGradient)(const float* dy, const float* q, const float* k, const float* v, const float* y, const float* logSums,
     float* dq, float* dk, float* dv, float* scratch,
     int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride);

@@ -183,7 +183,51 @@ void attention(OpKernelContext* c) {
     const int64_t row = a.bounds[sequence], first = head * a.group;
     const int64_t atQuery = row * a.queryStride + first * a.headSize, atKey = row * a.keyStride + head * a.headSize;
     kernels->attention(q + atQuery, k + atKey, v + atKey, y + atQuery, logSums + row * a.heads + first, scratch,
-      a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+      a.bounds[sequence + 1] - row, a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+  });
+}
+
+/** An input with `positions` more at `before` of its dimension 1: in its own memory where they fit, else in an output's of `capacity`. */
+float* extended(OpKernelContext* c, int input, int output, const float* more, int64_t before, int64_t positions, int64_t capacity, int64_t batch, int64_t size) {
+  const Tensor& past = c->input(input);
+  const int64_t room = past.dims() == 3 ? past.dim_size(1) : 0;
+  const bool fits = room >= before + positions;
+  if (fits) capacity = room;
+  float* all = fits ? inPlace(c, input) : out(c, output, TensorShape({batch, capacity, size}));
+  if (!c->status().ok()) return nullptr;
+  const float* old = fits ? nullptr : in(c, input);
+  parallel(c, batch, (positions + (fits ? 0 : before)) * size / 4, [=](int64_t from, int64_t to) {
+    for (int64_t b = from; b < to; b++) {
+      if (!fits) std::copy(old + b * room * size, old + (b * room + before) * size, all + b * capacity * size);
+      std::copy(more + b * positions * size, more + (b + 1) * positions * size, all + (b * capacity + before) * size);
+    }
+  });
+  if (fits) c->set_output(output, past);
+  return all;
+}
+
+void cachedAttention(OpKernelContext* c) {
+  const int32_t *padding = c->input(5).flat<int32_t>().data(), *settings = c->input(6).flat<int32_t>().data();
+  const int64_t headSize = settings[0], before = settings[1];
+  const int64_t batch = c->input(5).NumElements(), queryStride = c->input(0).dim_size(1), keyStride = c->input(1).dim_size(1);
+  const int64_t queries = c->input(0).dim_size(0) / batch, positions = c->input(1).dim_size(0) / batch, all = before + positions;
+  const int64_t keyHeads = keyStride / headSize, group = queryStride / keyStride, capacity = std::max<int64_t>(all, settings[2]);
+  const float* k = extended(c, 3, 1, in(c, 1), before, positions, capacity, batch, keyStride);
+  const float* v = extended(c, 4, 2, in(c, 2), before, positions, capacity, batch, keyStride);
+  float* y = out(c, 0, c->input(0).shape());
+  if (!c->status().ok()) return;
+  const float* q = in(c, 0);
+  const int64_t room = c->mutable_output(1)->dim_size(1), scratch = kernels->attentionScratch(all, headSize);
+  parallel(c, batch * keyHeads, all * (1 + queries * group) * (headSize + 16) / 16, [=](int64_t from, int64_t to) {
+    std::unique_ptr<float, void (*)(void*)> memory(static_cast<float*>(aligned_alloc(64, (scratch * sizeof(float) + 63) / 64 * 64)), free);
+    for (int64_t unit = from; unit < to; unit++) {
+      const int64_t row = unit / keyHeads, head = unit % keyHeads, length = all - padding[row];
+      const int64_t own = std::min(queries, length), skipped = queries - own; // queries that only pad
+      const int64_t atQuery = row * queries * queryStride + head * group * headSize;
+      for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
+      const int64_t first = atQuery + skipped * queryStride, atKey = (row * room + padding[row]) * keyStride + head * headSize;
+      kernels->attention(q + first, k + atKey, v + atKey, y + first, nullptr, memory.get(), length, own, headSize, group, queryStride, keyStride, 0);
+    }
   });
 }
 
@@ -299,6 +343,9 @@ OPERATION("PromptlossAttention", attention);
 DEFINITION("PromptlossAttentionGradient").Input("dy: float").Input("q: float").Input("k: float").Input("v: float").Input("y: float")
   .Input("logsums: float").Input("bounds: int32").Input("headsize: int32").Output("dq: float").Output("dk: float").Output("dv: float");
 OPERATION("PromptlossAttentionGradient", attentionGradient);
+DEFINITION("PromptlossCachedAttention").Input("q: float").Input("k: float").Input("v: float").Input("pastk: float").Input("pastv: float")
+  .Input("padding: int32").Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
+OPERATION("PromptlossCachedAttention", cachedAttention);
 DEFINITION("PromptlossAdamW").Attr("N: int").Input("weights: N * float").Input("m: N * float").Input("v: N * float")
   .Input("gradients: N * float").Input("step: float").Output("done: float");
 OPERATION("PromptlossAdamW", adamW);
