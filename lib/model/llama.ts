@@ -12,7 +12,7 @@ import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShap
 import { linear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
-import { kernel, ownTensor, tf, type Tensor } from "./tensorflow";
+import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
 
 /** A batch of token ids in rows of one length (B, T), right- or left-padded. */
 export interface IdBatch { ids: Int32Array; batch: number; length: number }
@@ -56,9 +56,9 @@ export class CausalLM {
     return [...this.parameters.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** The weights' values, copied out of TensorFlow. */
+  /** The weights' values, as they are when they are asked for. */
   weights(): Map<string, HostTensor> {
-    return new Map([...this.parameters].map(([name, tensor]) => [name, { shape: [...tensor.shape], data: tensor.dataSync<"float32">() as Float32Array }]));
+    return new Map([...this.parameters].map(([name, tensor]) => [name, hostTensor(tensor)]));
   }
 
   /** Puts new values into a weight; `value` now belongs to the model. */

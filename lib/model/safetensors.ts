@@ -3,8 +3,11 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ModelError } from "../data/errors";
 
-/** A tensor outside TensorFlow: row-major values of the given shape. */
-export interface HostTensor { shape: number[]; data: Float32Array }
+/**
+ * A tensor outside TensorFlow: row-major values of the given shape. Those of a file or a model are read or copied each time
+ * that `data` is asked for, so that a large model's values need not all be in memory.
+ */
+export interface HostTensor { readonly shape: number[]; readonly data: Float32Array }
 
 interface HeaderEntry { dtype: string; shape: number[]; data_offsets: [number, number] }
 
@@ -12,8 +15,8 @@ const BYTES_PER_VALUE: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limit
 
 /**
- * Reads every tensor of a file as float32 (float16 and bfloat16 are widened exactly).
- * @param accept reads only the tensors for which it is true
+ * The tensors of a file as float32 (float16 and bfloat16 are widened exactly), read from it when they are asked for.
+ * @param accept only the tensors for which it is true
  * @throws {ModelError} naming the file and tensor, if anything in the header does not fit the file
  */
 export function readSafetensors(path: string, accept: (name: string) => boolean = () => true): Map<string, HostTensor> {
@@ -26,8 +29,7 @@ export function readSafetensors(path: string, accept: (name: string) => boolean 
       if (!(dtype in BYTES_PER_VALUE)) {
         throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; F32, F16 and BF16 are implemented.`);
       }
-      const bytes = readBytes(file, end - begin, dataStart + begin, path);
-      tensors.set(name, { shape, data: widen(bytes, dtype) });
+      tensors.set(name, { shape, get data() { return widen(readPart(path, end - begin, dataStart + begin), dtype); } });
     }
     return tensors;
   } finally {
@@ -49,9 +51,10 @@ export function readSafetensorsShapes(path: string): Map<string, number[]> {
 export function writeSafetensors(path: string, tensors: ReadonlyMap<string, HostTensor>): void {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+  for (const [name, { shape }] of tensors) {
+    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
   }
   let text = JSON.stringify(header);
   text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // values start aligned
@@ -120,6 +123,15 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
   }
   return { entries, dataStart };
+}
+
+function readPart(path: string, length: number, position: number): Buffer {
+  const file = openFile(path);
+  try {
+    return readBytes(file, length, position, path);
+  } finally {
+    closeSync(file);
+  }
 }
 
 const CHUNK = 1 << 30; // one read or write call takes at most 2 GiB

@@ -1,6 +1,7 @@
 import "./environment";
 import * as tf from "@tensorflow/tfjs-node-gpu";
 import { availableParallelism } from "node:os";
+import type { HostTensor } from "./safetensors";
 
 export { tf };
 export type Tensor = tf.Tensor;
@@ -98,8 +99,13 @@ export const kernel = {
 };
 
 /** A kept float32 tensor in memory that no array shares, so that training may change it in place. */
-export function ownTensor({ shape, data }: { shape: number[]; data: Float32Array }): Tensor {
+export function ownTensor({ shape, data }: HostTensor): Tensor {
   return tf.keep(tf.tidy(() => kernel.copy(tf.tensor(data, shape, "float32"))));
+}
+
+/** A tensor's values, copied out of TensorFlow each time that they are asked for. */
+export function hostTensor(tensor: Tensor): HostTensor {
+  return { shape: [...(tensor.shape as number[])], get data() { return tensor.dataSync<"float32">() as Float32Array; } };
 }
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");

@@ -2,7 +2,7 @@ import { TrainingError } from "../data/errors";
 import type { CausalLM } from "../model/llama";
 import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";
-import { kernel, ownTensor, tf, type Tensor } from "../model/tensorflow";
+import { hostTensor, kernel, ownTensor, tf, type Tensor } from "../model/tensorflow";
 
 export interface AdamWSettings { beta1: number; beta2: number; epsilon: number; weightDecay: number }
 
@@ -47,10 +47,7 @@ export class AdamW {
 
   /** The moments, by names that a checkpoint stores them under. */
   state(): Map<string, HostTensor> {
-    return new Map((["m", "v"] as const).flatMap((role) => this.names.map((name, i) => {
-      const { shape } = this.moments[role][i];
-      return [`optimizer.${role}.${name}`, { shape: [...shape], data: this.moments[role][i].dataSync<"float32">() as Float32Array }] as const;
-    })));
+    return new Map((["m", "v"] as const).flatMap((role) => this.names.map((name, i) => [`optimizer.${role}.${name}`, hostTensor(this.moments[role][i])] as const)));
   }
 
   restore(state: ReadonlyMap<string, HostTensor>): void {
@@ -58,7 +55,7 @@ export class AdamW {
       this.names.forEach((name, i) => {
         const key = `optimizer.${role}.${name}`;
         const stored = state.get(key);
-        if (stored?.data.length !== this.moments[role][i].size) throw new TrainingError(`the checkpoint has no "${key}" of ${this.moments[role][i].size} values; it belongs to another model.`);
+        if (stored?.shape.join() !== this.moments[role][i].shape.join()) throw new TrainingError(`the checkpoint has no "${key}" of shape [${this.moments[role][i].shape.join(", ")}]; it belongs to another model.`);
         this.moments[role][i].dispose();
         this.moments[role][i] = ownTensor(stored);
       });

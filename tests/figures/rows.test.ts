@@ -41,7 +41,7 @@ test("distances are to the model that the run started from, and to no other that
   assert.deepEqual(distanceRows([moved]), [{ ...factors, distance: 5 }]);
   const file = join(initial, "model.safetensors");
   const weights = readSafetensors(file);
-  weights.get("model.norm.weight")!.data[0] = 7;
-  writeSafetensors(file, weights);
+  const norm = weights.get("model.norm.weight")!;
+  writeSafetensors(file, new Map([...weights, ["model.norm.weight", { ...norm, data: norm.data.with(0, 7) }]]));
   assert.throws(() => distanceRows([moved]), /initial has changed since moved started from it/);
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { encodeDataset, type EncodedExample } from "../../lib/data/encode";
 import { lossWeights } from "../../lib/data/weights";
+import { readWeights } from "../../lib/model/directory";
 import { loadModel, type CausalLM } from "../../lib/model/llama";
 import { AdamW } from "../../lib/train/optimizer";
 import type { Normalizer } from "../../lib/data/normalizers";
@@ -23,7 +24,7 @@ interface Steps { losses: number[]; distance: number; distancePerTensor?: Record
 function adamw(dir: string, examples: EncodedExample[], loss: { plw: number; normalizer: Normalizer },
   { steps, learningRate, weightDecay, schedule, warmup, clip }: { steps: number; learningRate: number; weightDecay: number; schedule: Schedule; warmup: number; clip: number | null }): Required<Steps> {
   const model = loadModel(dir);
-  const initial = model.weights();
+  const initial = readWeights(dir);
   const optimizer = new AdamW(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
