@@ -9,7 +9,7 @@ import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { logLikelihood, type LogLikelihood } from "./likelihood";
 import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShape, type KeyValueCache, type PackedLayout } from "./layout";
-import { linear, operations } from "./operations";
+import { inferLinear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
@@ -132,9 +132,9 @@ export class CausalLM {
     });
   }
 
-  /** Output projection: hidden states (n, H) → logits (n, V). */
+  /** Output projection, without a gradient: hidden states (n, H) → logits (n, V). */
   project(hidden: Tensor): Tensor {
-    return linear(hidden, this.weight(this.headName));
+    return inferLinear(hidden, this.weight(this.headName));
   }
 
   /** Logits after each token of one sequence: `ids.length` rows of `vocabularySize` float32 values. */

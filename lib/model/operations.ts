@@ -1,7 +1,7 @@
 // The decoder's operations and their gradients, written by hand: what the backward pass needs is kept, nothing else.
 // Shapes: N rows of tokens, H hidden size, I intermediate size, B batch, K key-value heads, G query heads per key-value
 // head, T query positions, S key positions, D head size, V vocabulary size.
-import { fused } from "./fused";
+import { FEW_ROWS, fused, linearOfFewRows } from "./fused";
 import type { Rotation } from "./rotary";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
@@ -119,6 +119,9 @@ export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulat
 
 /** y = x · Wᵀ; x (N, in), W (out, in). */
 export const linear = (x: Tensor, weight: Tensor): Tensor => kernel.matMul(x, weight, false, true);
+
+/** The same where no gradient is wanted: rows that are few, as in decoding, go through the weights as they lie. */
+export const inferLinear = (x: Tensor, weight: Tensor): Tensor => (fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight));
 
 export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor): { dx: Tensor; dWeight: Tensor } {
   return { dx: kernel.matMul(dy, weight), dWeight: kernel.matMul(dy, x, true, false) };

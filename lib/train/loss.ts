@@ -1,7 +1,7 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
 import type { CausalLM } from "../model/llama";
-import { operations } from "../model/operations";
+import { linear, operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision; they add up over micro-batches. */
@@ -39,13 +39,13 @@ export function microBatchLoss(
     const counted = targets.filter(({ coefficient }) => coefficient > 0);
     const observed = targets.filter(({ coefficient }) => !(coefficient > 0)); // their loss is reported, nothing flows back
     const head = model.parameters.get(model.headName)!;
-    for (const chunk of chunks(observed, head.shape[0])) tf.tidy(() => score(model, hidden, chunk, sums));
+    for (const chunk of chunks(observed, head.shape[0])) tf.tidy(() => score(head, hidden, chunk, sums));
 
     let dHidden: Tensor | undefined;
     let dHead: Tensor | undefined;
     for (const chunk of chunks(counted, head.shape[0])) {
       const parts = tf.tidy(() => {
-        const { rows, positions, labels, logits, logSums } = score(model, hidden, chunk, sums);
+        const { rows, positions, labels, logits, logSums } = score(head, hidden, chunk, sums);
         if (!wantGradients) return;
         const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
         const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
@@ -75,11 +75,11 @@ function targetsOf(examples: readonly EncodedExample[], coefficients: readonly F
 }
 
 /** Adds the targets' losses to `sums`, and gives what their gradient needs. */
-function score(model: CausalLM, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
+function score(head: Tensor, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
   const positions = tf.tensor1d(targets.map(({ position }) => position), "int32");
   const labels = tf.tensor1d(targets.map(({ label }) => label), "int32");
   const rows = kernel.gather(hidden, positions);
-  const logits = model.project(rows);
+  const logits = linear(rows, head);
   const { losses, logSums } = operations.crossEntropy(logits, labels);
   addLosses(sums, targets, losses.dataSync<"float32">());
   return { rows, positions, labels, logits, logSums };

@@ -19,6 +19,7 @@ constexpr int LANES = 8;
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
 typedef float Half __attribute__((vector_size(32)));
+typedef float Quarter __attribute__((vector_size(16)));
 typedef double Doubles __attribute__((vector_size(8 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -31,12 +32,20 @@ template <typename V> INLINE V load(const float* at) {
 
 template <typename V> INLINE void store(float* at, V value) { __builtin_memcpy(at, &value, sizeof value); }
 
-INLINE float total(Vector x) {
-  float sum = 0;
-  for (int width = LANES / 2; width > 0; width /= 2) for (int i = 0; i < width; i++) x[i] += x[i + width];
-  sum = x[0];
-  return sum;
+/** The sum of a vector's two halves. */
+template <typename Part, typename Whole> INLINE Part folded(Whole x) {
+  Part parts[2];
+  __builtin_memcpy(parts, &x, sizeof x);
+  return parts[0] + parts[1];
 }
+
+INLINE float total(Half x) {
+  const Quarter q = folded<Quarter>(x);
+  return (q[0] + q[2]) + (q[1] + q[3]);
+}
+#ifdef __AVX512F__
+INLINE float total(Vector x) { return total(folded<Half>(x)); }
+#endif
 
 INLINE float largest(Vector x) {
   float best = x[0];
@@ -152,6 +161,31 @@ void swigluGradient(const float* dy, const float* gate, const float* up, float* 
     put(dGate + i, d * take(up + i, count) * (s + silu * (1.0f - s)), count);
     put(dUp + i, d * silu, count);
   });
+}
+
+/** Rows of x and of the weight whose products are summed at a time, in registers. */
+constexpr int HIGH = 4, WIDE = LANES / 4;
+
+void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to) {
+  for (int64_t n = from; n < to; n += WIDE) {
+    for (int64_t m = 0; m < rows; m += HIGH) {
+      const float *a[HIGH], *b[WIDE];
+      for (int i = 0; i < HIGH; i++) a[i] = x + (m + i < rows ? m + i : m) * size;
+      for (int j = 0; j < WIDE; j++) b[j] = weight + (n + j < to ? n + j : n) * size;
+      Vector sums[HIGH][WIDE] = {};
+      lanes(0, size, [&](int64_t k, int64_t count) {
+        Vector columns[WIDE];
+        for (int j = 0; j < WIDE; j++) columns[j] = take(b[j] + k, count);
+        for (int i = 0; i < HIGH; i++) {
+          const Vector row = take(a[i] + k, count);
+          for (int j = 0; j < WIDE; j++) sums[i][j] += row * columns[j];
+        }
+      });
+      for (int i = 0; i < HIGH; i++) {
+        for (int j = 0; j < WIDE; j++) if (m + i < rows && n + j < to) y[(m + i) * outputs + n + j] = total(sums[i][j]);
+      }
+    }
+  }
 }
 
 constexpr float LOWEST = -3.0e38f;
@@ -318,14 +352,18 @@ template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const fl
 }
 
 /** Attention of one query, which looks at all keys where they lie: to prepare them as below would cost more than it saves. */
-INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t headSize, int64_t keyStride) {
+template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride) {
+  using V = typename Head<SIZE>::V;
+  constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
   const int64_t width = roundUp(length, LANES);
-  Vector best = Vector{} + LOWEST;
+  V query[PIECES];
+  for (int i = 0; i < PIECES; i++) query[i] = load<V>(q + i * WIDTH);
   for (int64_t j = 0; j < length; j++) {
-    Vector sum = {};
-    lanes(0, headSize, [&](int64_t d, int64_t count) { sum += take(q + d, count) * take(k + j * keyStride + d, count); });
+    V sum = query[0] * load<V>(k + j * keyStride);
+    for (int i = 1; i < PIECES; i++) sum += query[i] * load<V>(k + j * keyStride + i * WIDTH);
     scores[j] = total(sum);
   }
+  Vector best = Vector{} + LOWEST;
   for (int64_t j = length; j < width; j++) scores[j] = LOWEST;
   for (int64_t j = 0; j < width; j += LANES) { const Vector s = load<Vector>(scores + j); best = s > best ? s : best; }
   const float top = largest(best);
@@ -336,17 +374,24 @@ INLINE void attentionOfOne(const float* q, const float* k, const float* v, float
     sum += e;
   }
   const float share = 1.0f / total(sum);
-  lanes(0, headSize, [&](int64_t d, int64_t count) {
-    Vector mean = {};
-    for (int64_t j = 0; j < length; j++) mean += scores[j] * take(v + j * keyStride + d, count);
-    put(y + d, mean * share, count);
-  });
+  V mean[2][PIECES] = {}; // of keys at even and odd places, so that one sum need not wait for the other
+  int64_t j = 0;
+  for (; j + 2 <= length; j += 2) {
+    for (int i = 0; i < PIECES; i++) {
+      mean[0][i] += scores[j] * load<V>(v + j * keyStride + i * WIDTH);
+      mean[1][i] += scores[j + 1] * load<V>(v + (j + 1) * keyStride + i * WIDTH);
+    }
+  }
+  for (int i = 0; i < PIECES; i++) {
+    if (j < length) mean[0][i] += scores[j] * load<V>(v + j * keyStride + i * WIDTH);
+    store(y + i * WIDTH, (mean[0][i] + mean[1][i]) * share);
+  }
 }
 
 template <int SIZE> void attentionOf(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
   int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
-  if (queries == 1 && !logSums) {
-    for (int64_t head = 0; head < group; head++) attentionOfOne(q + head * headSize, k, v, y + head * headSize, scratch, length, headSize, keyStride);
+  if (queries == 1 && !logSums && headSize == SIZE) {
+    for (int64_t head = 0; head < group; head++) attentionOfOne<SIZE>(q + head * SIZE, k, v, y + head * SIZE, scratch, length, keyStride);
     return;
   }
   const int64_t width = roundUp(length, LANES), before = length - queries;
@@ -476,6 +521,6 @@ void attentionGradient(const float* dy, const float* q, const float* k, const fl
 } // namespace
 
 const Kernels KERNELS = {
-  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
+  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
   attentionScratch, attention, attentionGradient,
 };

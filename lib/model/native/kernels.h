@@ -13,6 +13,8 @@ struct Kernels {
   /** y = gate · sigmoid(gate) · up, over values. */
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t from, int64_t to);
   void (*swigluGradient)(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to);
+  /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
+  void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
   /** losses (m) and log Σ exp (m) of logits (m, size). */
   void (*crossEntropy)(const float* logits, const int32_t* labels, float* losses, float* logSums, int64_t size, int64_t from, int64_t to);
   /** logits := coefficient · (softmax − one-hot). */

@@ -118,6 +118,14 @@ void swigluGradient(OpKernelContext* c) {
   parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->swigluGradient(dy, gate, up, dGate, dUp, from, to); });
 }
 
+void linearOfFewRows(OpKernelContext* c) {
+  const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1), outputs = c->input(1).dim_size(0);
+  float* y = out(c, 0, TensorShape({rows, outputs}));
+  if (!c->status().ok()) return;
+  const float *x = in(c, 0), *weight = in(c, 1);
+  parallel(c, outputs, rows * size / 16, [=](int64_t from, int64_t to) { kernels->linearOfFewRows(x, weight, y, rows, size, outputs, from, to); });
+}
+
 void crossEntropy(OpKernelContext* c) {
   const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1);
   float *losses = out(c, 0, TensorShape({rows})), *logSums = out(c, 1, TensorShape({rows}));
@@ -332,6 +340,8 @@ DEFINITION("PromptlossSwiglu").Input("gate: float").Input("up: float").Output("y
 OPERATION("PromptlossSwiglu", swiglu);
 DEFINITION("PromptlossSwigluGradient").Input("dy: float").Input("gate: float").Input("up: float").Output("dgate: float").Output("dup: float");
 OPERATION("PromptlossSwigluGradient", swigluGradient);
+DEFINITION("PromptlossLinearOfFewRows").Input("x: float").Input("weight: float").Output("y: float");
+OPERATION("PromptlossLinearOfFewRows", linearOfFewRows);
 DEFINITION("PromptlossCrossEntropy").Input("logits: float").Input("labels: int32").Output("losses: float").Output("logsums: float");
 OPERATION("PromptlossCrossEntropy", crossEntropy);
 DEFINITION("PromptlossCrossEntropyGradient").Input("logits: float").Input("labels: int32").Input("logsums: float").Input("coefficients: float")
