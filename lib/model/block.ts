@@ -1,7 +1,8 @@
 // One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
 import type { ModelConfig } from "./config";
-import { lastRows, type InferenceLayout, type KeyValueCache, type PackedLayout } from "./layout";
-import { addTo, inferLinear, linear, linearGradient, operations } from "./operations";
+import { FEW_ROWS } from "./fused";
+import { CachedLayout, lastRows, type InferenceLayout, type KeyValueCache, type PackedLayout } from "./layout";
+import { addTo, linear, linearGradient, operations } from "./operations";
 import type { Rotation } from "./rotary";
 import { tf, type Tensor } from "./tensorflow";
 
@@ -31,17 +32,18 @@ export interface BlockContext<Layout> {
  */
 export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<InferenceLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
   const { layout, epsilon } = context;
+  if (past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS) return layout.decode(x, weights, context, past);
   return tf.tidy(() => {
     const all = operations.rmsNorm(x, weights.inputNorm, epsilon).y;
     const wanted = (rows: Tensor) => last === context ? rows : lastRows(rows, layout, last.layout.length);
     const { y: attended, cache } = last.layout.attend(
-      operations.rotate(inferLinear(wanted(all), weights.q), last.query),
-      operations.rotate(inferLinear(all, weights.k), context.key),
-      inferLinear(all, weights.v), past);
-    const middle = addTo(inferLinear(attended, weights.o), wanted(x));
+      operations.rotate(linear(wanted(all), weights.q), last.query),
+      operations.rotate(linear(all, weights.k), context.key),
+      linear(all, weights.v), past);
+    const middle = addTo(linear(attended, weights.o), wanted(x));
     const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
-    const activated = operations.swiglu(inferLinear(normed, weights.gate), inferLinear(normed, weights.up));
-    return { y: addTo(inferLinear(activated, weights.down), middle), cache };
+    const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
+    return { y: addTo(linear(activated, weights.down), middle), cache };
   }) as { y: Tensor; cache: KeyValueCache };
 }
 

@@ -97,6 +97,17 @@ export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: { k: Tens
   return { y, k: keys, v: values };
 }
 
+/**
+ * A whole decoder layer for one more token of each of B rows: x (B, H), the layer's weights in the order of `BlockWeights`, rotations
+ * of queries and keys (B, D / 2), the others as for `cachedAttention`.
+ */
+export function decodeLayer(
+  x: Tensor, weights: Tensor[], past: { k: Tensor; v: Tensor }, rotations: Tensor[], padding: Tensor, epsilon: Tensor, settings: Tensor,
+): { y: Tensor; k: Tensor; v: Tensor } {
+  const [y, k, v] = several("DecodeLayer", [x, ...weights, past.k, past.v, ...rotations, padding, epsilon, settings], 3);
+  return { y, k, v };
+}
+
 export function packedAttentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y: Tensor, logSums: Tensor, bounds: Tensor, headSize: Tensor): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const [dq, dk, dv] = several("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
   return { dq, dk, dv };

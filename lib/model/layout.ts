@@ -1,6 +1,7 @@
 // Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
+import type { BlockContext, BlockWeights } from "./block";
 import type { ModelConfig } from "./config";
-import { MAX_HEAD_SIZE, cachedAttention, fused, packedAttention, packedAttentionGradient } from "./fused";
+import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
 import { device, kernel, tf, type Tensor } from "./tensorflow";
 
@@ -140,9 +141,20 @@ export class CachedLayout implements InferenceLayout {
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
     const before = past?.length ?? 0;
     const none = past ?? { k: tf.tensor1d([]), v: tf.tensor1d([]) };
-    const settings = tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0], "int32");
-    const { y, ...cache } = cachedAttention(q, k, v, none, this.padding, settings);
+    const { y, ...cache } = cachedAttention(q, k, v, none, this.padding, this.settings(before));
     return { y, cache: { ...cache, length: before + k.shape[0]! / this.batch } };
+  }
+
+  /** One more token of each row through a whole layer; x (B, H) → y (B, H). */
+  decode(x: Tensor, weights: BlockWeights, { query, key, epsilon }: Pick<BlockContext<unknown>, "query" | "key" | "epsilon">, past: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+    const { inputNorm, q, k, v, o, attentionNorm, gate, up, down } = weights;
+    const { y, ...cache } = decodeLayer(x, [inputNorm, q, k, v, o, attentionNorm, gate, up, down], past,
+      [query.cos, query.sin, key.cos, key.sin], this.padding, epsilon, this.settings(past.length));
+    return { y, cache: { ...cache, length: past.length + 1 } };
+  }
+
+  private settings(before: number): Tensor {
+    return tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0], "int32");
   }
 }
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
-import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, type BlockWeights } from "../../lib/model/block";
+import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockWeights } from "../../lib/model/block";
+import type { ModelConfig } from "../../lib/model/config";
 import { fused } from "../../lib/model/fused";
 import { CachedLayout, DenseLayout, GroupedLayout, RowLayout, type KeyValueCache, type PackedLayout } from "../../lib/model/layout";
 import { attention, attentionGradient, causalMask, composed, linear, linearGradient } from "../../lib/model/operations";
@@ -194,18 +195,46 @@ test("both forms of AdamW, of sums and of accumulation agree", { skip: fused ? f
   worst.atMost(1e-6);
 });
 
-const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) => PackedLayout> = { "in groups": GroupedLayout, ...(fused && { "over rows": RowLayout }) };
-for (const [kind, Layout] of Object.entries(LAYOUTS)) test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
-  const { hiddenSize: h, intermediateSize: i, heads, keyValueHeads, headSize } = TINY;
-  const layout = new Layout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
-  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
+function layerWeights({ hiddenSize: h, intermediateSize: i, heads, keyValueHeads, headSize }: ModelConfig): BlockWeights {
   const shapes: Record<keyof BlockWeights, number[]> = {
     inputNorm: [h], q: [heads * headSize, h], k: [keyValueHeads * headSize, h], v: [keyValueHeads * headSize, h], o: [h, heads * headSize],
     attentionNorm: [h], gate: [i, h], up: [i, h], down: [h, i],
   };
   const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-  const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h) };
-  for (const role of roles) inputs[role] = tf.mul(normal(...shapes[role]), 0.3);
+  return Object.fromEntries(roles.map((role) => [role, tf.mul(normal(...shapes[role]), 0.3)])) as unknown as BlockWeights;
+}
+
+test("a decoder layer token by token, in one operation, gives what it gives step by step", { skip: fused ? false : "the fused operations are not built here" }, () => {
+  const worst = new Worst("relative to the largest value");
+  const padding = [0, 3];
+  for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [6, 6, 48], [9, 3, 64], [2, 1, 20]]) {
+    const config = { ...TINY, heads, keyValueHeads, headSize, hiddenSize: 72, intermediateSize: 200 };
+    const weights = layerWeights(config);
+    const rotary = new RotaryTable(config);
+    const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
+    let before = 0;
+    for (const length of [5, 1, 1, 1]) {
+      const x = normal(2 * length, 72);
+      const positions = Int32Array.from({ length: 2 * length }, (_, i) => Math.max(0, before + (i % length) - padding[Math.floor(i / length)]));
+      const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
+        const layout = new Layout({ batch: 2, length, before, padding, capacity: 7 }, config);
+        const { y, cache } = inferBlock(x, weights, { config, layout, epsilon: tf.scalar(1e-5), ...rotary.at(positions) }, pasts[side]);
+        pasts[side] = cache;
+        return tf.reshape(y, [2, length, 72]).slice([0, length - 1, 0], [2, 1, 72]);
+      });
+      before += length;
+      worst.see(tf.max(tf.abs(tf.sub(expected, actual))).dataSync()[0] / tf.max(tf.abs(expected)).dataSync()[0], `${before} positions, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`);
+    }
+  }
+  worst.atMost(2e-6);
+});
+
+const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) => PackedLayout> = { "in groups": GroupedLayout, ...(fused && { "over rows": RowLayout }) };
+for (const [kind, Layout] of Object.entries(LAYOUTS)) test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
+  const layout = new Layout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
+  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
+  const h = TINY.hiddenSize;
+  const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerWeights(TINY) };
   const real = 11; // a row beyond is the padding's: nothing comes out of it, and no gradient goes in
   check(inputs, (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]), (given, all) => {
     const dy = tf.concat([given, tf.zeros([layout.ids.length - real, h])], 0);

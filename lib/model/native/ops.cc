@@ -1,11 +1,15 @@
 // The fused kernels as TensorFlow operations, which Node loads beside the addon of tfjs-node: loading registers them.
 // Some write into an input's own memory, as TensorFlow's InplaceAdd does, and say so.
 #include <node_api.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "kernels.h"
@@ -144,6 +148,10 @@ void crossEntropyGradient(OpKernelContext* c) {
   c->set_output(0, c->input(0));
 }
 
+/** Floats on lines of the cache. */
+using Memory = std::unique_ptr<float, void (*)(void*)>;
+Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
+
 struct Attention {
   int64_t rows, queryStride, keyStride, headSize, heads, keyHeads, group;
   const int32_t* bounds;
@@ -176,8 +184,8 @@ struct Attention {
   template <typename F>
   void each(OpKernelContext* c, F f) const {
     parallel(c, units, cost, [&](int64_t from, int64_t to) {
-      std::unique_ptr<float, void (*)(void*)> memory(static_cast<float*>(aligned_alloc(64, (scratch * sizeof(float) + 63) / 64 * 64)), free);
-      for (int64_t unit = from; unit < to; unit++) f(unit % sequences, unit / sequences, memory.get());
+      const Memory own = memory(scratch);
+      for (int64_t unit = from; unit < to; unit++) f(unit % sequences, unit / sequences, own.get());
     });
   }
 };
@@ -195,48 +203,171 @@ void attention(OpKernelContext* c) {
   });
 }
 
-/** An input with `positions` more at `before` of its dimension 1: in its own memory where they fit, else in an output's of `capacity`. */
-float* extended(OpKernelContext* c, int input, int output, const float* more, int64_t before, int64_t positions, int64_t capacity, int64_t batch, int64_t size) {
-  const Tensor& past = c->input(input);
-  const int64_t room = past.dims() == 3 ? past.dim_size(1) : 0;
-  const bool fits = room >= before + positions;
-  if (fits) capacity = room;
-  float* all = fits ? inPlace(c, input) : out(c, output, TensorShape({batch, capacity, size}));
-  if (!c->status().ok()) return nullptr;
-  const float* old = fits ? nullptr : in(c, input);
-  parallel(c, batch, (positions + (fits ? 0 : before)) * size / 4, [=](int64_t from, int64_t to) {
-    for (int64_t b = from; b < to; b++) {
-      if (!fits) std::copy(old + b * room * size, old + (b * room + before) * size, all + b * capacity * size);
-      std::copy(more + b * positions * size, more + (b + 1) * positions * size, all + (b * capacity + before) * size);
+/** Keys or values (batch, capacity, size) with room for more: an input's own memory if it has, else an output that starts with its positions. */
+struct Cache {
+  float* data = nullptr;
+  int64_t capacity = 0;
+
+  Cache(OpKernelContext* c, int input, int output, int64_t filled, int64_t needed, int64_t wanted, int64_t batch, int64_t size) {
+    const Tensor& past = c->input(input);
+    const int64_t room = past.dims() == 3 ? past.dim_size(1) : 0;
+    if (room >= needed) {
+      capacity = room;
+      data = inPlace(c, input);
+      c->set_output(output, past);
+      return;
     }
-  });
-  if (fits) c->set_output(output, past);
-  return all;
-}
+    capacity = wanted;
+    data = out(c, output, TensorShape({batch, capacity, size}));
+    if (!c->status().ok()) return;
+    const float* old = in(c, input);
+    float* all = data;
+    parallel(c, batch, filled * size / 4, [=](int64_t from, int64_t to) {
+      for (int64_t b = from; b < to; b++) std::copy(old + b * room * size, old + (b * room + filled) * size, all + b * wanted * size);
+    });
+  }
+};
+
+/** Attention of sequences that continue cached positions, by row and key-value head. */
+struct CachedAttention {
+  int64_t headSize, before, batch, queryStride, keyStride, queries, positions, all, keyHeads, group, scratch;
+  const int32_t* padding;
+  Cache k, v;
+
+  CachedAttention(OpKernelContext* c, int pastInput, int paddingInput, int64_t queryStride, int64_t keyStride, int64_t queryRows, int64_t keyRows)
+    : headSize(setting(c, 0)), before(setting(c, 1)), batch(c->input(paddingInput).NumElements()), queryStride(queryStride), keyStride(keyStride),
+      queries(queryRows / batch), positions(keyRows / batch), all(before + positions), keyHeads(keyStride / headSize), group(queryStride / keyStride),
+      scratch(kernels->attentionScratch(all, headSize)), padding(c->input(paddingInput).flat<int32_t>().data()),
+      k(c, pastInput, 1, before, all, wanted(c), batch, keyStride), v(c, pastInput + 1, 2, before, all, wanted(c), batch, keyStride) {}
+
+  /** Position t of a row's head. */
+  int64_t at(int64_t row, int64_t head, int64_t t) const { return (row * k.capacity + t) * keyStride + head * headSize; }
+
+  /** The last queries of a row that share a key-value head; q and y are those of all rows. */
+  void attend(const float* q, float* y, int64_t row, int64_t head, float* memory) const {
+    const int64_t length = all - padding[row], own = std::min(queries, length), skipped = queries - own; // queries that only pad
+    const int64_t atQuery = row * queries * queryStride + head * group * headSize, first = atQuery + skipped * queryStride;
+    for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
+    kernels->attention(q + first, k.data + at(row, head, padding[row]), v.data + at(row, head, padding[row]), y + first, nullptr, memory,
+      length, own, headSize, group, queryStride, keyStride, 0);
+  }
+
+ private:
+  static int32_t setting(OpKernelContext* c, int index) { return c->input(c->num_inputs() - 1).flat<int32_t>().data()[index]; }
+  int64_t wanted(OpKernelContext* c) const { return std::max<int64_t>(all, setting(c, 2)); }
+};
 
 void cachedAttention(OpKernelContext* c) {
-  const int32_t *padding = c->input(5).flat<int32_t>().data(), *settings = c->input(6).flat<int32_t>().data();
-  const int64_t headSize = settings[0], before = settings[1];
-  const int64_t batch = c->input(5).NumElements(), queryStride = c->input(0).dim_size(1), keyStride = c->input(1).dim_size(1);
-  const int64_t queries = c->input(0).dim_size(0) / batch, positions = c->input(1).dim_size(0) / batch, all = before + positions;
-  const int64_t keyHeads = keyStride / headSize, group = queryStride / keyStride, capacity = std::max<int64_t>(all, settings[2]);
-  const float* k = extended(c, 3, 1, in(c, 1), before, positions, capacity, batch, keyStride);
-  const float* v = extended(c, 4, 2, in(c, 2), before, positions, capacity, batch, keyStride);
+  const CachedAttention a(c, 3, 5, c->input(0).dim_size(1), c->input(1).dim_size(1), c->input(0).dim_size(0), c->input(1).dim_size(0));
   float* y = out(c, 0, c->input(0).shape());
   if (!c->status().ok()) return;
-  const float* q = in(c, 0);
-  const int64_t room = c->mutable_output(1)->dim_size(1), scratch = kernels->attentionScratch(all, headSize);
-  parallel(c, batch * keyHeads, all * (1 + queries * group) * (headSize + 16) / 16, [=](int64_t from, int64_t to) {
-    std::unique_ptr<float, void (*)(void*)> memory(static_cast<float*>(aligned_alloc(64, (scratch * sizeof(float) + 63) / 64 * 64)), free);
+  const float *q = in(c, 0), *k = in(c, 1), *v = in(c, 2);
+  parallel(c, a.batch * a.keyHeads, a.all * (1 + a.queries * a.group) * (a.headSize + 16) / 16, [&](int64_t from, int64_t to) {
+    const Memory scratch = memory(a.scratch);
     for (int64_t unit = from; unit < to; unit++) {
-      const int64_t row = unit / keyHeads, head = unit % keyHeads, length = all - padding[row];
-      const int64_t own = std::min(queries, length), skipped = queries - own; // queries that only pad
-      const int64_t atQuery = row * queries * queryStride + head * group * headSize;
-      for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
-      const int64_t first = atQuery + skipped * queryStride, atKey = (row * room + padding[row]) * keyStride + head * headSize;
-      kernels->attention(q + first, k + atKey, v + atKey, y + first, nullptr, memory.get(), length, own, headSize, group, queryStride, keyStride, 0);
+      const int64_t row = unit / a.keyHeads, head = unit % a.keyHeads;
+      for (int64_t t = 0; t < a.positions; t++) {
+        const int64_t source = (row * a.positions + t) * a.keyStride + head * a.headSize, target = a.at(row, head, a.before + t);
+        std::copy_n(k + source, a.headSize, a.k.data + target);
+        std::copy_n(v + source, a.headSize, a.v.data + target);
+      }
+      a.attend(q, y, row, head, scratch.get());
     }
   });
+}
+
+/**
+ * Work in phases of independent chunks; a phase starts when the one before is done. Threads stay awake from one to the next,
+ * which matters where a phase takes some microseconds. Whoever is free takes the next chunk, so that none waits for a thread
+ * that has not begun.
+ */
+class Phases : public std::enable_shared_from_this<Phases> {
+ public:
+  /** f(from, to) over ranges of at most `size` units. */
+  void add(int64_t units, int64_t size, std::function<void(int64_t, int64_t)> f) {
+    const int64_t first = total;
+    total += (units + size - 1) / size;
+    list.push_back({first, total, [=](int64_t chunk) { f(chunk * size, std::min(units, (chunk + 1) * size)); }});
+  }
+
+  void run(OpKernelContext* c) {
+    const auto* threads = c->device()->tensorflow_cpu_worker_threads();
+    for (int i = 1; i < threads->num_threads; i++) threads->workers->Schedule([self = shared_from_this()] { self->work(); });
+    work();
+    while (done.load(std::memory_order_acquire) < total) pause();
+  }
+
+ private:
+  struct Phase { int64_t first, end; std::function<void(int64_t)> f; };
+  std::vector<Phase> list;
+  int64_t total = 0;
+  std::atomic<int64_t> next{0}, done{0};
+
+  void work() {
+    size_t phase = 0;
+    for (int64_t chunk = next++; chunk < total; chunk = next++) {
+      while (chunk >= list[phase].end) phase++;
+      while (done.load(std::memory_order_acquire) < list[phase].first) pause();
+      list[phase].f(chunk - list[phase].first);
+      done.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  /** Lets another thread of this core run where one that is waited for may have lost its own. */
+  static void pause() { sched_yield(); }
+};
+
+/** One token a row through a whole layer. */
+void decodeLayer(OpKernelContext* c) {
+  enum { X, INPUT_NORM, Q, K, V, O, ATTENTION_NORM, GATE, UP, DOWN, PAST, QUERY_COS = PAST + 2, QUERY_SIN, KEY_COS, KEY_SIN, PADDING, EPSILON };
+  const int64_t rows = c->input(X).dim_size(0), size = c->input(X).dim_size(1), inner = c->input(GATE).dim_size(0);
+  const CachedAttention a(c, PAST, PADDING, c->input(Q).dim_size(0), c->input(K).dim_size(0), rows, rows);
+  float* y = out(c, 0, c->input(X).shape());
+  if (!c->status().ok()) return;
+  const float *x = in(c, X), epsilon = *in(c, EPSILON);
+  const Memory own = memory(rows * (2 * size + 2 * a.queryStride + 2 * a.keyStride + 2 * inner + 1));
+  float *normed = own.get(), *middle = normed + rows * size, *q = middle + rows * size, *attended = q + rows * a.queryStride;
+  float *k = attended + rows * a.queryStride, *v = k + rows * a.keyStride, *gate = v + rows * a.keyStride, *up = gate + rows * inner, *scale = up + rows * inner;
+  const auto linear = [&](const float* input, int weight, float* output, int64_t from, int64_t to) {
+    const Tensor& w = c->input(weight);
+    kernels->linearOfFewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
+  };
+  constexpr int64_t OUTPUTS = 64; // of a matrix product, in a chunk
+  const auto phases = std::make_shared<Phases>();
+  phases->add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
+  phases->add(a.queryStride + 2 * a.keyStride, OUTPUTS, [&](int64_t from, int64_t to) {
+    int64_t start = 0;
+    for (const auto& [weight, output, outputs] : {std::make_tuple(Q, q, a.queryStride), std::make_tuple(K, k, a.keyStride), std::make_tuple(V, v, a.keyStride)}) {
+      const int64_t first = std::max(from - start, int64_t{0}), last = std::min(to - start, outputs);
+      if (first < last) linear(normed, weight, output, first, last);
+      start += outputs;
+    }
+  });
+  phases->add(rows * a.keyHeads, 1, [&](int64_t unit, int64_t) {
+    const int64_t row = unit / a.keyHeads, head = unit % a.keyHeads, half = a.headSize / 2, target = a.at(row, head, a.before);
+    float* queries = q + row * a.queryStride + head * a.group * a.headSize;
+    const int64_t source = row * a.keyStride + head * a.headSize;
+    kernels->rotate(queries, in(c, QUERY_COS) + row * half, in(c, QUERY_SIN) + row * half, 1, queries, a.group, half, 0, 1);
+    kernels->rotate(k + source, in(c, KEY_COS) + row * half, in(c, KEY_SIN) + row * half, 1, a.k.data + target, 1, half, 0, 1);
+    std::copy_n(v + source, a.headSize, a.v.data + target);
+    const Memory scratch = memory(a.scratch);
+    a.attend(q, attended, row, head, scratch.get());
+  });
+  phases->add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+    linear(attended, O, middle, from, to);
+    for (int64_t row = 0; row < rows; row++) kernels->accumulate(middle + row * size, x + row * size, from, to);
+  });
+  phases->add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(middle, in(c, ATTENTION_NORM), epsilon, normed, scale, size, 0, rows); });
+  phases->add(inner, OUTPUTS, [&](int64_t from, int64_t to) {
+    linear(normed, GATE, gate, from, to);
+    linear(normed, UP, up, from, to);
+    for (int64_t row = 0; row < rows; row++) kernels->swiglu(gate, up, gate, row * inner + from, row * inner + to);
+  });
+  phases->add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+    linear(gate, DOWN, y, from, to);
+    for (int64_t row = 0; row < rows; row++) kernels->accumulate(y + row * size, middle + row * size, from, to);
+  });
+  phases->run(c);
 }
 
 void attentionGradient(OpKernelContext* c) {
@@ -356,6 +487,11 @@ OPERATION("PromptlossAttentionGradient", attentionGradient);
 DEFINITION("PromptlossCachedAttention").Input("q: float").Input("k: float").Input("v: float").Input("pastk: float").Input("pastv: float")
   .Input("padding: int32").Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
 OPERATION("PromptlossCachedAttention", cachedAttention);
+DEFINITION("PromptlossDecodeLayer").Input("x: float").Input("inputnorm: float").Input("q: float").Input("k: float").Input("v: float").Input("o: float")
+  .Input("attentionnorm: float").Input("gate: float").Input("up: float").Input("down: float").Input("pastk: float").Input("pastv: float")
+  .Input("querycos: float").Input("querysin: float").Input("keycos: float").Input("keysin: float").Input("padding: int32").Input("epsilon: float")
+  .Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
+OPERATION("PromptlossDecodeLayer", decodeLayer);
 DEFINITION("PromptlossAdamW").Attr("N: int").Input("weights: N * float").Input("m: N * float").Input("v: N * float")
   .Input("gradients: N * float").Input("step: float").Output("done: float");
 OPERATION("PromptlossAdamW", adamW);
