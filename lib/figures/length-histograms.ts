@@ -1,7 +1,7 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
-import { axis, baseLayout, datasetStyle, INK, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, INK, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
 
 /** Tokens of one example: its fields alone, without template and special tokens. */
 export type LengthRow = {
@@ -62,7 +62,7 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
       data,
       layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
         ...axes, ...topLegends([PARTS], { width, height }, SMALL), margin, showlegend: true,
-        annotations: datasets.map((name, i) => panelTitle(name, grid[i].center, grid[i].top)),
+        annotations: datasets.map((name, i) => panelTitle(lettered(name, i, datasets.length), grid[i].center, grid[i].top)),
       }),
     },
     rows: plotted,
