@@ -96,10 +96,10 @@ export function runTable(runs: readonly Run[]): DataFrame {
 }
 
 /**
- * A number by data set and model (rows) and PLW (columns), averaged over whatever else the rows differ in (normalizers, seeds); where
- * there are several seeds, as "mean ± standard error over seeds". Combinations without a number are empty.
+ * A number by data set, model and, where there are several, normalizer (rows) and PLW (columns), averaged over whatever else the rows
+ * differ in; where there are several seeds, as "mean ± standard error over seeds". Combinations without a number are empty.
  *
- * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, and `seed` where they have one: `runRows`, or a figure's rows
+ * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, `normalizer` and `seed` where they have one: `runRows`, or a figure's rows
  */
 export function byWeight(rows: readonly object[], value: string): DataFrame {
   const given = (rows as Row[]).filter((row) => typeof row[value] === "number");
@@ -109,8 +109,9 @@ export function byWeight(rows: readonly object[], value: string): DataFrame {
     const { mean, standardError, seedMeans } = meanWithError(own.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })));
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
-  return new DataFrame([...groupBy(given, ({ dataset, model }) => JSON.stringify([dataset, model])).values()].map((group) => ({
-    dataset: group[0].dataset, model: group[0].model,
+  const several = distinct(given.map(({ normalizer }) => normalizer)).length > 1;
+  return new DataFrame([...groupBy(given, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map((group) => ({
+    dataset: group[0].dataset, model: group[0].model, ...(several && { normalizer: group[0].normalizer }),
     ...Object.fromEntries(plws.map((plw) => [`PLW ${weightLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
   })));
 }

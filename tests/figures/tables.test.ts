@@ -44,5 +44,7 @@ test("numbers by weight: means, and their standard errors over seeds where there
   const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
   assert.deepEqual(byWeight([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
   assert.deepEqual(byWeight([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);
+  const normalizers = byWeight([{ ...row(0, 42, 1), normalizer: "weights" }, { ...row(0, 42, 3), normalizer: "tokens" }], "value");
+  assert.deepEqual([normalizers.columns, ...normalizers.values as unknown[][]], [["dataset", "model", "normalizer", "PLW 0"], ["D", "m", "weights", 1], ["D", "m", "tokens", 3]]);
   assert.deepEqual(byWeight([], "value").columns, []);
 });
