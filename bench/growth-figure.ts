@@ -8,7 +8,7 @@ export interface GrowthPoint { factor: string; value: number; tokensPerSecond: n
 
 const MEASURES = [["tokensPerSecond", "tokens/s"], ["share", "share of product rate"], ["megabytes", "peak memory, MB"]] as const;
 
-/** A column a factor, a row a measure; both axes logarithmic but for the share. */
+/** A column a factor, a row a measure; factors on a logarithmic axis, and a measure where it spans more than one power of ten. */
 export function growthFigure(points: readonly GrowthPoint[]): Figure {
   const factors = distinct(points.map(({ factor }) => factor));
   const width = PAGE_INCHES * PIXELS_PER_INCH;
@@ -20,7 +20,7 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
     const panel = panels[row * factors.length + column];
     const own = points.filter((point) => point.factor === factor);
     layout[panel.xaxis] = axis(panel.isBottom ? factor : null, { type: "log", domain: panel.domain.x, anchor: panel.y, tickvals: own.map(({ value }) => value), ticktext: own.map(({ value }) => short(value)), showticklabels: panel.isBottom });
-    layout[panel.yaxis] = axis(panel.isLeft ? title : null, { domain: panel.domain.y, anchor: panel.x, ...(measure === "share" ? { range: [0, 1] } : { type: "log", dtick: 1 }) });
+    layout[panel.yaxis] = axis(panel.isLeft ? title : null, { domain: panel.domain.y, anchor: panel.x, ...(measure === "share" ? { range: [0, 1] } : spans(own, measure) ? { type: "log", dtick: 1 } : { rangemode: "tozero" }) });
     return {
       type: "scatter", mode: "lines+markers", x: own.map(({ value }) => value), y: own.map((point) => point[measure]),
       xaxis: panel.x, yaxis: panel.y, line: { color: DATASET_COLORS[0], width: LINE }, marker: { size: 8 },
@@ -33,6 +33,11 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
     caption: "How training goes with sequence length, batch and parameters, one factor at a time: real tokens a second, share of the machine's rate of "
       + "matrix products (counting only what the arithmetic needs), and peak memory of the process.",
   };
+}
+
+function spans(points: readonly GrowthPoint[], measure: "tokensPerSecond" | "megabytes"): boolean {
+  const values = points.map((point) => point[measure]);
+  return Math.max(...values) > 10 * Math.min(...values);
 }
 
 const short = (value: number) => value >= 1e6 ? `${Math.round(value / 1e6)}M` : value >= 1e5 ? `${(value / 1e6).toFixed(1)}M` : String(value);
