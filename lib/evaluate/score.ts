@@ -1,6 +1,6 @@
 // Log-likelihoods of many continuations. An item's choices share most of their tokens, and TruthfulQA's items their
 // primer: what is common is computed once, and the rest continues from its keys and values.
-import type { KeyValueCache } from "../model/layout";
+import { cacheRows, type KeyValueCache } from "../model/layout";
 import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM, IdBatch } from "../model/llama";
 import { operations } from "../model/operations";
@@ -118,7 +118,7 @@ function scoreBranches(model: CausalLM, trunks: Trunk[], padding: number[], cach
       const rows = tf.tensor1d(chosen.map(({ row }) => row), "int32");
       pass(model, { ids, batch: chosen.length, length: width }, {
         padding: chosen.map(({ row }) => padding[row]),
-        past: cache.map(({ k, v, length: filled }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length: filled })),
+        past: cacheRows(cache, rows),
       }, chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))), results);
     });
   }

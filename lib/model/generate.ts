@@ -1,8 +1,8 @@
 import { ModelError } from "../data/errors";
 import { seededRandom } from "../data/random";
-import type { KeyValueCache } from "./layout";
+import { cacheRows, type KeyValueCache } from "./layout";
 import type { CausalLM, IdBatch } from "./llama";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { tf } from "./tensorflow";
 
 export interface GenerationOptions {
   /** of all prompts, or one number a prompt */
@@ -101,10 +101,7 @@ function leftPadded(prompts: number[][], length: number): IdBatch {
 }
 
 function keepRows(cache: KeyValueCache[], rows: number[]): KeyValueCache[] {
-  const kept = tf.tidy(() => {
-    const indices: Tensor = tf.tensor1d(rows, "int32");
-    return cache.map(({ k, v, length }) => ({ k: kernel.gather(k, indices), v: kernel.gather(v, indices), length }));
-  });
+  const kept = tf.tidy(() => cacheRows(cache, tf.tensor1d(rows, "int32")));
   tf.dispose(cache);
   return kept;
 }

@@ -93,6 +93,10 @@ function blockEdges(length: number): number[] {
 /** Keys and values, (B, capacity, K · D) each, of which the first `length` positions are there. */
 export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
 
+/** The caches of some rows, by their indices (int32). */
+export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
+  cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));
+
 /** B sequences of one length T, their rows one after another, that may continue positions whose keys and values are cached. */
 export interface InferenceLayout {
   readonly batch: number;

@@ -351,6 +351,22 @@ template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const fl
   }
 }
 
+struct Exponentials { float largest, sum; };
+
+/** row := e^(row − its largest value) over `columns`, a multiple of LANES, and what the softmax needs beside it. */
+INLINE Exponentials exponentials(float* row, int64_t columns) {
+  Vector best = Vector{} + LOWEST;
+  for (int64_t j = 0; j < columns; j += LANES) { const Vector s = load<Vector>(row + j); best = s > best ? s : best; }
+  const float top = largest(best);
+  Vector sum = {};
+  for (int64_t j = 0; j < columns; j += LANES) {
+    const Vector e = exponential(load<Vector>(row + j) - top);
+    store(row + j, e);
+    sum += e;
+  }
+  return {top, total(sum)};
+}
+
 /** Attention of one query, which looks at all keys where they lie: to prepare them as below would cost more than it saves. */
 template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride) {
   using V = typename Head<SIZE>::V;
@@ -363,17 +379,8 @@ template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, c
     for (int i = 1; i < PIECES; i++) sum += query[i] * load<V>(k + j * keyStride + i * WIDTH);
     scores[j] = total(sum);
   }
-  Vector best = Vector{} + LOWEST;
   for (int64_t j = length; j < width; j++) scores[j] = LOWEST;
-  for (int64_t j = 0; j < width; j += LANES) { const Vector s = load<Vector>(scores + j); best = s > best ? s : best; }
-  const float top = largest(best);
-  Vector sum = {};
-  for (int64_t j = 0; j < width; j += LANES) {
-    const Vector e = exponential(load<Vector>(scores + j) - top);
-    store(scores + j, e);
-    sum += e;
-  }
-  const float share = 1.0f / total(sum);
+  const float share = 1.0f / exponentials(scores, width).sum;
   V mean[2][PIECES] = {}; // of keys at even and odd places, so that one sum need not wait for the other
   int64_t j = 0;
   for (; j + 2 <= length; j += 2) {
@@ -413,16 +420,7 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
         float* row = scores + r * width;
         const int64_t own = before + start + r + 1 < seen ? before + start + r + 1 : seen; // keys this query may look at
         for (int64_t j = own; j < columns; j++) row[j] = LOWEST;
-        Vector best = Vector{} + LOWEST;
-        for (int64_t j = 0; j < columns; j += LANES) { const Vector s = load<Vector>(row + j); best = s > best ? s : best; }
-        const float top = largest(best);
-        Vector sum = {};
-        for (int64_t j = 0; j < columns; j += LANES) {
-          const Vector e = exponential(load<Vector>(row + j) - top);
-          store(row + j, e);
-          sum += e;
-        }
-        const float all = total(sum);
+        const auto [top, all] = exponentials(row, columns);
         shares[r] = 1.0f / all;
         if (logSums && r < rows) logSums[(start + r) * logStride + head] = top + logf(all);
       }
