@@ -104,9 +104,9 @@ async function fusedOperations(say) {
   const wheel = tensorflowWheel();
   const folder = join(root, "lib", "model", "native");
   const built = join(stamps, "fused.node");
-  const wanted = digest(...["kernels.h", "kernels.cc", "ops.cc"].map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
+  const wanted = digest(...readdirSync(folder).sort().map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
   if (isStamped("fused", wanted) && existsSync(built)) return false;
-  say("compiling, about 30 s");
+  say("compiling, about 40 s");
   const object = (name) => join(stamps, `${name}.o`);
   // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
   const levels = ["V4", "V3"];
@@ -172,7 +172,7 @@ function tensorflowWheel() {
 
 /** Compiles against Node's and TensorFlow's headers. */
 function nodeAddon(wheel) {
-  return ["-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-I${join(wheel, "include")}`, `-I${join(root, "node_modules", "node-api-headers", "include")}`];
+  return ["-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-isystem${join(wheel, "include")}`, `-isystem${join(root, "node_modules", "node-api-headers", "include")}`];
 }
 
 /** Linked in place: the wheel's libraries find the CUDA ones that pip put beside them. */

@@ -79,16 +79,16 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, attenti
     const down = linearGradient(dy, rows.activated, weights.down);
     const { dGate, dUp } = operations.swigluGradient(down.dx, rows.gate, rows.up);
     const gate = linearGradient(dGate, rows.middleNormed, weights.gate);
-    const up = linearGradient(dUp, rows.middleNormed, weights.up);
-    const middleNorm = operations.rmsNormGradient(addTo(gate.dx, up.dx), rows.middle, weights.attentionNorm, rows.middleScale);
+    const up = linearGradient(dUp, rows.middleNormed, weights.up, gate.dx);
+    const middleNorm = operations.rmsNormGradient(up.dx, rows.middle, weights.attentionNorm, rows.middleScale);
     const dMiddle = addTo(middleNorm.dx, dy);
 
     const o = linearGradient(dMiddle, rows.attendedRows, weights.o);
     const { dq, dk, dv } = layout.attendGradient(o.dx, rows.attendedRows, attention);
     const q = linearGradient(operations.rotate(dq, query, true), rows.inputNormed, weights.q);
-    const k = linearGradient(operations.rotate(dk, key, true), rows.inputNormed, weights.k);
-    const v = linearGradient(dv, rows.inputNormed, weights.v);
-    const inputNorm = operations.rmsNormGradient(addTo(addTo(q.dx, k.dx), v.dx), rows.x, weights.inputNorm, rows.inputScale);
+    const k = linearGradient(operations.rotate(dk, key, true), rows.inputNormed, weights.k, q.dx);
+    const v = linearGradient(dv, rows.inputNormed, weights.v, k.dx);
+    const inputNorm = operations.rmsNormGradient(v.dx, rows.x, weights.inputNorm, rows.inputScale);
     return {
       dx: addTo(inputNorm.dx, dMiddle),
       gradients: {

@@ -32,7 +32,11 @@ const count = (lists: number) => (lists === 0 ? [] : [{ name: "N", type: backend
 const FORWARD = tf.keep(tf.scalar(1));
 const BACK = tf.keep(tf.scalar(-1));
 
+const NONE = tf.keep(tf.tensor1d([]));
+const TRANSPOSED = [[0, 0], [0, 1], [1, 0], [1, 1]].map((which) => tf.keep(tf.tensor1d(which, "int32")));
+
 const operations: Operations = {
+  matMul: (a, b, transposeA, transposeB, sum = NONE) => one("MatMul", [a, b, sum, TRANSPOSED[2 * Number(transposeA) + Number(transposeB)]]),
   rmsNorm(x, weight, epsilon) {
     const [y, scale] = several("RmsNorm", [x, weight, epsilon], 2);
     return { y, scale };

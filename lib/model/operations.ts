@@ -10,6 +10,8 @@ export interface AdamWStep { scale: number; beta1: number; beta2: number; learni
 
 /** What has two forms: one of TensorFlow's own operations, for any device, and one in a single pass each, for the CPU. */
 export interface Operations {
+  /** a (n, k) · b (k, m); with `transposeA`/`transposeB` the stored matrix is the transpose. Added to `sum`, and then may use its memory. */
+  matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, sum?: Tensor): Tensor;
   /** y = x · rsqrt(mean(x²) + ε) · weight over the last axis; x (N, H), weight (H). `scale`, N values, is kept for the gradient. */
   rmsNorm(x: Tensor, weight: Tensor, epsilon: Tensor): { y: Tensor; scale: Tensor };
   rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor };
@@ -34,6 +36,10 @@ export interface Operations {
 
 /** From TensorFlow's own operations. */
 export const composed: Operations = {
+  matMul(a, b, transposeA, transposeB, sum) {
+    const product = kernel.matMul(a, b, transposeA, transposeB);
+    return sum ? kernel.add(sum, product) : product;
+  },
   rmsNorm(x, weight, epsilon) {
     const scale = kernel.rsqrt(kernel.add(kernel.mean(kernel.square(x), 1, true), epsilon));
     return { y: kernel.mul(kernel.mul(x, scale), weight), scale };
@@ -118,13 +124,14 @@ export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y
 export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulate([sum], [part])[0];
 
 /** y = x · Wᵀ; x (N, in), W (out, in). */
-export const linear = (x: Tensor, weight: Tensor): Tensor => kernel.matMul(x, weight, false, true);
+export const linear = (x: Tensor, weight: Tensor): Tensor => operations.matMul(x, weight, false, true);
 
 /** The same where no gradient is wanted: rows that are few, as in decoding, go through the weights as they lie. */
 export const inferLinear = (x: Tensor, weight: Tensor): Tensor => (fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight));
 
-export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor): { dx: Tensor; dWeight: Tensor } {
-  return { dx: kernel.matMul(dy, weight), dWeight: kernel.matMul(dy, x, true, false) };
+/** Gradients of `linear`; that of x is added to `dx`, in whose memory it may come, if x has other uses. */
+export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tensor): { dx: Tensor; dWeight: Tensor } {
+  return { dx: operations.matMul(dy, weight, false, false, dx), dWeight: operations.matMul(dy, x, true, false) };
 }
 
 /** (G·T, S) with −∞ (as far as float32 goes) where a key lies after its query; queries are the last T of the S positions. */

@@ -5,7 +5,7 @@ import type { PromptTemplate } from "../data/template";
 import type { Hyperparameters } from "./hyperparameters";
 
 /** Raised when the same recipe would give other weights than before: a change of loss, batches, optimizer or encoding. */
-export const RECIPE_FORMAT = 3;
+export const RECIPE_FORMAT = 4;
 
 /** Everything that decides a run's result, and the names it goes by. */
 export interface Recipe {

@@ -50,14 +50,13 @@ export function microBatchLoss(
         const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
         const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
         return {
-          dHidden: operations.addRows(dHidden ?? kernel.zerosLike(hidden), kernel.matMul(dLogits, head), positions),
-          dHead: kernel.matMul(dLogits, rows, true, false),
+          dHidden: operations.addRows(dHidden ?? kernel.zerosLike(hidden), operations.matMul(dLogits, head, false, false), positions),
+          dHead: operations.matMul(dLogits, rows, true, false, dHead),
         };
       });
       if (parts) {
-        dHidden?.dispose();
-        dHidden = parts.dHidden;
-        dHead = accumulated(dHead, parts.dHead);
+        tf.dispose([dHidden, dHead].filter((x) => x !== undefined));
+        ({ dHidden, dHead } = parts);
       }
     }
     if (!dHidden || !dHead) return {};
@@ -91,14 +90,6 @@ function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike
     if (completion) { sums.completionLoss += losses[i]; sums.completionTokens++; }
     else { sums.promptLoss += losses[i]; sums.promptTokens++; }
   });
-}
-
-function accumulated(sum: Tensor | undefined, part: Tensor): Tensor {
-  if (!sum) return part;
-  const [result] = operations.accumulate([sum], [part]);
-  if (result !== sum) sum.dispose();
-  part.dispose();
-  return result;
 }
 
 function* chunks(targets: readonly Target[], vocabularySize: number): Generator<readonly Target[]> {

@@ -3,6 +3,9 @@
 #pragma once
 #include <cstdint>
 
+/** One side of a matrix product: floats between neighbours (a's rows, b's columns), and along the depth that is summed; one of them is 1. */
+struct Operand { const float* data; int64_t neighbour, depth; };
+
 struct Kernels {
   /** y = x · rsqrt(mean(x²) + ε) · weight; x, y (N, size), scale (N). */
   void (*rmsNorm)(const float* x, const float* weight, float epsilon, float* y, float* scale, int64_t size, int64_t from, int64_t to);
@@ -13,6 +16,10 @@ struct Kernels {
   /** y = gate · sigmoid(gate) · up, over values. */
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t from, int64_t to);
   void (*swigluGradient)(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to);
+  /** Rows and columns of a product whose sums are made together. */
+  int64_t tileRows, tileColumns;
+  /** c (rows, columns) = a · b, or added to it; rows of c lie `stride` apart. */
+  void (*product)(Operand a, Operand b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
   /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
   void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
   /** losses (m) and log Σ exp (m) of logits (m, size). */

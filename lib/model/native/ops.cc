@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -16,7 +20,6 @@
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/util/work_sharder.h"
 
 namespace {
 
@@ -47,11 +50,110 @@ class Operation : public OpKernel {
 #define OPERATION(name, compute) \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), Operation<compute>)
 
+/** Rounded up. */
+int64_t quotient(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+
+/**
+ * Work in phases of independent chunks; a phase starts when the one before is done. Whoever is free takes the next chunk, so
+ * that none waits for a thread that has not begun.
+ */
+class Phases {
+ public:
+  /** f(from, to) over ranges of at most `size` units. */
+  void add(int64_t units, int64_t size, std::function<void(int64_t, int64_t)> f) {
+    const int64_t first = total;
+    total += quotient(units, size);
+    list.push_back({first, total, [=](int64_t chunk) { f(chunk * size, std::min(units, (chunk + 1) * size)); }});
+  }
+
+  /** Chunks until none is left. */
+  void work() {
+    size_t phase = 0;
+    for (int64_t chunk = next++; chunk < total; chunk = next++) {
+      while (chunk >= list[phase].end) phase++;
+      while (done.load(std::memory_order_acquire) < list[phase].first) sched_yield();
+      list[phase].f(chunk - list[phase].first);
+      done.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  /** With the threads of this process. */
+  void run(OpKernelContext* context);
+
+ private:
+  struct Phase { int64_t first, end; std::function<void(int64_t)> f; };
+  std::vector<Phase> list;
+  int64_t total = 0;
+  std::atomic<int64_t> next{0}, done{0};
+};
+
+/**
+ * Threads that help the one that computes. They stay awake for a while after each operation: the next one comes within
+ * microseconds, and to wake a thread can take as long as a small operation.
+ */
+class Helpers {
+ public:
+  explicit Helpers(int count) {
+    for (int i = 0; i < count; i++) std::thread([this] { help(); }).detach();
+  }
+
+  /** Done when it returns. A second thread that computes meanwhile does its work alone. */
+  void run(Phases& phases) {
+    const std::unique_lock<std::mutex> one(computing, std::try_to_lock);
+    if (one) {
+      job = &phases;
+      if (asleep > 0) {
+        const std::lock_guard<std::mutex> lock(sleep);
+        awake.notify_all();
+      }
+    }
+    phases.work();
+    if (!one) return;
+    job = nullptr;
+    while (inside > 0) sched_yield();
+  }
+
+ private:
+  static constexpr auto PATIENCE = std::chrono::microseconds(200);
+  std::mutex computing, sleep;
+  std::condition_variable awake;
+  std::atomic<Phases*> job{nullptr};
+  std::atomic<int> inside{0}, asleep{0};
+
+  void help() {
+    for (auto last = std::chrono::steady_clock::now();;) {
+      if (job) {
+        inside++; // from here on, what `job` names stays
+        if (Phases* work = job) work->work();
+        inside--;
+        last = std::chrono::steady_clock::now();
+      } else if (std::chrono::steady_clock::now() - last > PATIENCE) {
+        std::unique_lock<std::mutex> lock(sleep);
+        asleep++;
+        awake.wait(lock, [this] { return job.load() != nullptr; });
+        asleep--;
+      }
+      sched_yield(); // another thread may have work for this core
+    }
+  }
+};
+
+int threads(OpKernelContext* context) { return context->device()->tensorflow_cpu_worker_threads()->num_threads; }
+
+void Phases::run(OpKernelContext* context) {
+  static Helpers* const helpers = new Helpers(threads(context) - 1); // never deleted: its threads end with the process
+  helpers->run(*this);
+}
+
 /** f(from, to) over all units, on the threads of this process; `cost` of a unit in nanoseconds. */
 template <typename F>
 void parallel(OpKernelContext* context, int64_t units, int64_t cost, F f) {
-  const auto* threads = context->device()->tensorflow_cpu_worker_threads();
-  tensorflow::Shard(threads->num_threads, threads->workers, units, std::max<int64_t>(1, cost), f);
+  constexpr int64_t WORTH_SHARING = 10000;
+  const int64_t size = std::max({int64_t{1}, WORTH_SHARING / std::max<int64_t>(1, cost), units / (4 * threads(context))});
+  if (size >= units) return f(0, units);
+  Phases phases;
+  phases.add(units, size, f);
+  phases.run(context);
 }
 
 const float* in(OpKernelContext* context, int index) { return context->input(index).flat<float>().data(); }
@@ -83,7 +185,7 @@ constexpr int64_t BLOCK = 128;
 
 void rmsNormGradient(OpKernelContext* c) {
   const TensorShape& shape = c->input(0).shape();
-  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), blocks = (rows + BLOCK - 1) / BLOCK;
+  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), blocks = quotient(rows, BLOCK);
   float *dx = out(c, 0, shape), *dWeight = out(c, 1, TensorShape({size}));
   if (!c->status().ok()) return;
   const float *dy = in(c, 0), *x = in(c, 1), *weight = in(c, 2), *scale = in(c, 3);
@@ -122,6 +224,41 @@ void swigluGradient(OpKernelContext* c) {
   parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->swigluGradient(dy, gate, up, dGate, dUp, from, to); });
 }
 
+/** Floats on lines of the cache. */
+using Memory = std::unique_ptr<float, void (*)(void*)>;
+Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
+
+/** a · b, either of which may be stored transposed; added to `sum` in its own memory, if it has any values. */
+void matMul(OpKernelContext* c) {
+  const Tensor &a = c->input(0), &b = c->input(1), &sum = c->input(2);
+  const int32_t* transposed = c->input(3).flat<int32_t>().data();
+  const int64_t rows = a.dim_size(transposed[0] ? 1 : 0), depth = a.dim_size(transposed[0] ? 0 : 1), columns = b.dim_size(transposed[1] ? 0 : 1);
+  const bool add = sum.NumElements() > 0;
+  if (add) c->set_output(0, sum);
+  float* y = add ? inPlace(c, 2) : out(c, 0, TensorShape({rows, columns}));
+  if (!c->status().ok()) return;
+  if (depth == 0 && !add) std::fill_n(y, rows * columns, 0.0f);
+  if (rows * columns * depth == 0) return;
+  const Operand left = transposed[0] ? Operand{in(c, 0), 1, rows} : Operand{in(c, 0), depth, 1};
+  const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
+
+  // Blocks of the product: of rows that stay in the cache, and few columns; more of them where the depth is such that rows do not stay.
+  constexpr int64_t ROWS = 480, DEEP = 2048;
+  const int64_t team = threads(c), panels = quotient(columns, kernels->tileColumns);
+  const int64_t width = kernels->tileColumns * (depth > DEEP ? quotient(panels, team) : 1), across = quotient(columns, width);
+  const int64_t height = kernels->tileRows * quotient(rows, kernels->tileRows * std::max(quotient(rows, ROWS), quotient(2 * team, across)));
+  const int64_t blocks = quotient(rows, height) * across, share = quotient(blocks, team);
+  Phases phases;
+  phases.add(share * team, 1, [=](int64_t chunk, int64_t) {
+    const int64_t block = chunk % team * share + chunk / team; // threads keep apart: lines of memory beside each other have one writer
+    if (block >= blocks) return;
+    const int64_t row = block / across * height, column = block % across * width;
+    kernels->product({left.data + row * left.neighbour, left.neighbour, left.depth}, {right.data + column * right.neighbour, right.neighbour, right.depth},
+      y + row * columns + column, columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
+  });
+  phases.run(c);
+}
+
 void linearOfFewRows(OpKernelContext* c) {
   const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1), outputs = c->input(1).dim_size(0);
   float* y = out(c, 0, TensorShape({rows, outputs}));
@@ -147,10 +284,6 @@ void crossEntropyGradient(OpKernelContext* c) {
   parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->crossEntropyGradient(logits, labels, logSums, coefficients, size, from, to); });
   c->set_output(0, c->input(0));
 }
-
-/** Floats on lines of the cache. */
-using Memory = std::unique_ptr<float, void (*)(void*)>;
-Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
 
 struct Attention {
   int64_t rows, queryStride, keyStride, headSize, heads, keyHeads, group;
@@ -276,47 +409,6 @@ void cachedAttention(OpKernelContext* c) {
   });
 }
 
-/**
- * Work in phases of independent chunks; a phase starts when the one before is done. Threads stay awake from one to the next,
- * which matters where a phase takes some microseconds. Whoever is free takes the next chunk, so that none waits for a thread
- * that has not begun.
- */
-class Phases : public std::enable_shared_from_this<Phases> {
- public:
-  /** f(from, to) over ranges of at most `size` units. */
-  void add(int64_t units, int64_t size, std::function<void(int64_t, int64_t)> f) {
-    const int64_t first = total;
-    total += (units + size - 1) / size;
-    list.push_back({first, total, [=](int64_t chunk) { f(chunk * size, std::min(units, (chunk + 1) * size)); }});
-  }
-
-  void run(OpKernelContext* c) {
-    const auto* threads = c->device()->tensorflow_cpu_worker_threads();
-    for (int i = 1; i < threads->num_threads; i++) threads->workers->Schedule([self = shared_from_this()] { self->work(); });
-    work();
-    while (done.load(std::memory_order_acquire) < total) pause();
-  }
-
- private:
-  struct Phase { int64_t first, end; std::function<void(int64_t)> f; };
-  std::vector<Phase> list;
-  int64_t total = 0;
-  std::atomic<int64_t> next{0}, done{0};
-
-  void work() {
-    size_t phase = 0;
-    for (int64_t chunk = next++; chunk < total; chunk = next++) {
-      while (chunk >= list[phase].end) phase++;
-      while (done.load(std::memory_order_acquire) < list[phase].first) pause();
-      list[phase].f(chunk - list[phase].first);
-      done.fetch_add(1, std::memory_order_release);
-    }
-  }
-
-  /** Lets another thread of this core run where one that is waited for may have lost its own. */
-  static void pause() { sched_yield(); }
-};
-
 /** One token a row through a whole layer. */
 void decodeLayer(OpKernelContext* c) {
   enum { X, INPUT_NORM, Q, K, V, O, ATTENTION_NORM, GATE, UP, DOWN, PAST, QUERY_COS = PAST + 2, QUERY_SIN, KEY_COS, KEY_SIN, PADDING, EPSILON };
@@ -333,9 +425,9 @@ void decodeLayer(OpKernelContext* c) {
     kernels->linearOfFewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
   };
   constexpr int64_t OUTPUTS = 64; // of a matrix product, in a chunk
-  const auto phases = std::make_shared<Phases>();
-  phases->add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
-  phases->add(a.queryStride + 2 * a.keyStride, OUTPUTS, [&](int64_t from, int64_t to) {
+  Phases phases;
+  phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
+  phases.add(a.queryStride + 2 * a.keyStride, OUTPUTS, [&](int64_t from, int64_t to) {
     int64_t start = 0;
     for (const auto& [weight, output, outputs] : {std::make_tuple(Q, q, a.queryStride), std::make_tuple(K, k, a.keyStride), std::make_tuple(V, v, a.keyStride)}) {
       const int64_t first = std::max(from - start, int64_t{0}), last = std::min(to - start, outputs);
@@ -343,7 +435,7 @@ void decodeLayer(OpKernelContext* c) {
       start += outputs;
     }
   });
-  phases->add(rows * a.keyHeads, 1, [&](int64_t unit, int64_t) {
+  phases.add(rows * a.keyHeads, 1, [&](int64_t unit, int64_t) {
     const int64_t row = unit / a.keyHeads, head = unit % a.keyHeads, half = a.headSize / 2, target = a.at(row, head, a.before);
     float* queries = q + row * a.queryStride + head * a.group * a.headSize;
     const int64_t source = row * a.keyStride + head * a.headSize;
@@ -353,21 +445,21 @@ void decodeLayer(OpKernelContext* c) {
     const Memory scratch = memory(a.scratch);
     a.attend(q, attended, row, head, scratch.get());
   });
-  phases->add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(size, OUTPUTS, [&](int64_t from, int64_t to) {
     linear(attended, O, middle, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->accumulate(middle + row * size, x + row * size, from, to);
   });
-  phases->add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(middle, in(c, ATTENTION_NORM), epsilon, normed, scale, size, 0, rows); });
-  phases->add(inner, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(middle, in(c, ATTENTION_NORM), epsilon, normed, scale, size, 0, rows); });
+  phases.add(inner, OUTPUTS, [&](int64_t from, int64_t to) {
     linear(normed, GATE, gate, from, to);
     linear(normed, UP, up, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->swiglu(gate, up, gate, row * inner + from, row * inner + to);
   });
-  phases->add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(size, OUTPUTS, [&](int64_t from, int64_t to) {
     linear(gate, DOWN, y, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->accumulate(y + row * size, middle + row * size, from, to);
   });
-  phases->run(c);
+  phases.run(c);
 }
 
 void attentionGradient(OpKernelContext* c) {
@@ -471,6 +563,8 @@ DEFINITION("PromptlossSwiglu").Input("gate: float").Input("up: float").Output("y
 OPERATION("PromptlossSwiglu", swiglu);
 DEFINITION("PromptlossSwigluGradient").Input("dy: float").Input("gate: float").Input("up: float").Output("dgate: float").Output("dup: float");
 OPERATION("PromptlossSwigluGradient", swigluGradient);
+DEFINITION("PromptlossMatMul").Input("a: float").Input("b: float").Input("sum: float").Input("transposed: int32").Output("product: float");
+OPERATION("PromptlossMatMul", matMul);
 DEFINITION("PromptlossLinearOfFewRows").Input("x: float").Input("weight: float").Output("y: float");
 OPERATION("PromptlossLinearOfFewRows", linearOfFewRows);
 DEFINITION("PromptlossCrossEntropy").Input("logits: float").Input("labels: int32").Output("losses: float").Output("logsums: float");

@@ -1,0 +1,146 @@
+// Matrix products, part of kernels.cc: of many rows, with columns in panels as registers take them, and of a few.
+#pragma once
+#include "kernels.h"
+#include "vectors.h"
+
+namespace {
+
+/** A tile of a product: its sums stay in registers. */
+constexpr int TILE_ROWS = LANES == 16 ? 12 : 6, TILE_COLUMNS = 2 * LANES;
+/** What is summed before a tile is stored: so much of a panel of columns stays in the nearest cache. */
+constexpr int64_t DEPTH = 384;
+
+/** The first halves of a and b, or their last, a value of each in turn. */
+template <bool LAST> INLINE Vector interleaved(Vector a, Vector b) {
+#ifdef __AVX512F__
+  constexpr Integers order = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+#else
+  constexpr Integers order = {0, 8, 1, 9, 2, 10, 3, 11};
+#endif
+  return __builtin_shuffle(a, b, LAST ? order + LANES / 2 : order);
+}
+
+/** Rows become columns: halves are interleaved as often as an index has bits. */
+INLINE void transpose(Vector (&rows)[LANES]) {
+#pragma GCC unroll 4
+  for (int step = 1; step < LANES; step *= 2) {
+    Vector next[LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES / 2; i++) {
+      next[2 * i] = interleaved<false>(rows[i], rows[i + LANES / 2]);
+      next[2 * i + 1] = interleaved<true>(rows[i], rows[i + LANES / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) rows[i] = next[i];
+  }
+}
+
+/** A panel (depth, TILE_COLUMNS) of `count` columns, filled up with zeros. */
+INLINE void pack(Operand x, int64_t count, int64_t depth, float* panel) {
+  constexpr int SIZE = TILE_COLUMNS;
+  if (x.neighbour == 1) {
+    for (int64_t d = 0; d < depth; d++) {
+      if (count == SIZE) __builtin_memcpy(panel + d * SIZE, x.data + d * x.depth, SIZE * sizeof(float));
+      else for (int64_t i = 0; i < SIZE; i++) panel[d * SIZE + i] = i < count ? x.data[d * x.depth + i] : 0.0f;
+    }
+    return;
+  }
+  for (int64_t first = 0; first < SIZE; first += LANES) {
+    lanes(0, depth, [&](int64_t d, int64_t deep) {
+      Vector rows[LANES];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) rows[i] = first + i < count ? take(x.data + (first + i) * x.neighbour + d, deep) : Vector{};
+      transpose(rows);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) if (i < deep) store(panel + (d + i) * SIZE + first, rows[i]);
+    });
+  }
+}
+
+/** c (HEIGHT, TILE_COLUMNS), or what is added to it, of rows and a panel of columns. CONTIGUOUS: a row's values lie side by side. */
+template <int HEIGHT, bool CONTIGUOUS> INLINE void tile(Operand rows, const float* panel, int64_t depth, float* c, int64_t stride, bool add) {
+  for (int r = 0; r < HEIGHT; r++) { // it is there when the sums are
+    __builtin_prefetch(c + r * stride, 1);
+    __builtin_prefetch(c + r * stride + LANES, 1);
+  }
+  const int64_t neighbour = CONTIGUOUS ? rows.neighbour : 1, along = CONTIGUOUS ? 1 : rows.depth;
+  Vector sums[HEIGHT][2] = {};
+#pragma GCC unroll 2
+  for (int64_t d = 0; d < depth; d++) {
+    const Vector left = load<Vector>(panel + d * TILE_COLUMNS), right = load<Vector>(panel + d * TILE_COLUMNS + LANES);
+#pragma GCC unroll 16
+    for (int r = 0; r < HEIGHT; r++) {
+      const float x = rows.data[d * along + r * neighbour];
+      sums[r][0] += x * left;
+      sums[r][1] += x * right;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < HEIGHT; r++) {
+    float *left = c + r * stride, *right = left + LANES;
+    store(left, add ? load<Vector>(left) + sums[r][0] : sums[r][0]);
+    store(right, add ? load<Vector>(right) + sums[r][1] : sums[r][1]);
+  }
+}
+
+/** A tile of at most HEIGHT rows. */
+template <int HEIGHT> void tileOf(int64_t height, Operand rows, const float* panel, int64_t depth, float* c, int64_t stride, bool add) {
+  if (height == HEIGHT) return rows.depth == 1 ? tile<HEIGHT, true>(rows, panel, depth, c, stride, add) : tile<HEIGHT, false>(rows, panel, depth, c, stride, add);
+  if constexpr (HEIGHT > 1) tileOf<HEIGHT - 1>(height, rows, panel, depth, c, stride, add);
+}
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/** Neighbours from `first` on, from this depth on. */
+INLINE Operand at(Operand x, int64_t first, int64_t depth) { return {x.data + first * x.neighbour + depth * x.depth, x.neighbour, x.depth}; }
+
+void product(Operand a, Operand b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  alignas(64) float panel[DEPTH * TILE_COLUMNS], edge[TILE_ROWS * TILE_COLUMNS];
+  const int64_t parts = (depth + DEPTH - 1) / DEPTH;
+  for (int64_t part = 0; part < parts; part++, add = true) {
+    const int64_t first = part * depth / parts, deep = (part + 1) * depth / parts - first;
+    for (int64_t j = 0; j < columns; j += TILE_COLUMNS) {
+      const int64_t width = least(TILE_COLUMNS, columns - j);
+      pack(at(b, j, first), width, deep, panel);
+      for (int64_t i = 0; i < rows; i += TILE_ROWS) {
+        const int64_t height = least(TILE_ROWS, rows - i);
+        float* out = c + i * stride + j;
+        if (width == TILE_COLUMNS) {
+          tileOf<TILE_ROWS>(height, at(a, i, first), panel, deep, out, stride, add);
+          continue;
+        }
+        tileOf<TILE_ROWS>(height, at(a, i, first), panel, deep, edge, TILE_COLUMNS, false);
+        for (int64_t r = 0; r < height; r++) {
+          for (int64_t k = 0; k < width; k++) out[r * stride + k] = (add ? out[r * stride + k] : 0.0f) + edge[r * TILE_COLUMNS + k];
+        }
+      }
+    }
+  }
+}
+
+/** Rows of x and of the weight whose products are summed at a time, in registers. */
+constexpr int HIGH = 4, WIDE = LANES / 4;
+
+void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to) {
+  for (int64_t n = from; n < to; n += WIDE) {
+    for (int64_t m = 0; m < rows; m += HIGH) {
+      const float *a[HIGH], *b[WIDE];
+      for (int i = 0; i < HIGH; i++) a[i] = x + (m + i < rows ? m + i : m) * size;
+      for (int j = 0; j < WIDE; j++) b[j] = weight + (n + j < to ? n + j : n) * size;
+      Vector sums[HIGH][WIDE] = {};
+      lanes(0, size, [&](int64_t k, int64_t count) {
+        Vector columns[WIDE];
+        for (int j = 0; j < WIDE; j++) columns[j] = take(b[j] + k, count);
+        for (int i = 0; i < HIGH; i++) {
+          const Vector row = take(a[i] + k, count);
+          for (int j = 0; j < WIDE; j++) sums[i][j] += row * columns[j];
+        }
+      });
+      for (int i = 0; i < HIGH; i++) {
+        for (int j = 0; j < WIDE; j++) if (m + i < rows && n + j < to) y[(m + i) * outputs + n + j] = total(sums[i][j]);
+      }
+    }
+  }
+}
+
+} // namespace

@@ -1,0 +1,110 @@
+// Vectors of as many floats as the level of x86-64 has in a register, and what the kernels do with them.
+#pragma once
+#include <cstdint>
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+extern "C" float sqrtf(float) noexcept;
+extern "C" float logf(float) noexcept;
+
+namespace {
+
+#ifdef __AVX512F__
+constexpr int LANES = 16;
+#else
+constexpr int LANES = 8;
+#endif
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+typedef float Half __attribute__((vector_size(32)));
+typedef float Quarter __attribute__((vector_size(16)));
+typedef double Doubles __attribute__((vector_size(8 * LANES)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+template <typename V> INLINE V load(const float* at) {
+  V value;
+  __builtin_memcpy(&value, at, sizeof value);
+  return value;
+}
+
+template <typename V> INLINE void store(float* at, V value) { __builtin_memcpy(at, &value, sizeof value); }
+
+/** The sum of a vector's two halves. */
+template <typename Part, typename Whole> INLINE Part folded(Whole x) {
+  Part parts[2];
+  __builtin_memcpy(parts, &x, sizeof x);
+  return parts[0] + parts[1];
+}
+
+INLINE float total(Half x) {
+  const Quarter q = folded<Quarter>(x);
+  return (q[0] + q[2]) + (q[1] + q[3]);
+}
+#ifdef __AVX512F__
+INLINE float total(Vector x) { return total(folded<Half>(x)); }
+#endif
+
+constexpr float LOWEST = -3.0e38f;
+
+INLINE float largest(Vector x) {
+  float best = x[0];
+  for (int i = 1; i < LANES; i++) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+/** eʳ for |r| ≤ ½ log 2, to about 1 part in 10⁷: Cephes' polynomial. */
+INLINE Vector smallExponential(Vector r) {
+  Vector p = Vector{} + 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return p * (r * r) + (r + 1.0f);
+}
+
+/** eˣ, 0 far below -87; NaN stays NaN. */
+INLINE Vector exponential(Vector x) {
+#ifdef __AVX512F__
+  x = _mm512_max_ps(_mm512_set1_ps(-120.0f), x);
+  const Vector whole = _mm512_roundscale_ps(x * 1.44269504f, 0);
+  return _mm512_scalef_ps(smallExponential((x - whole * 0.693359375f) - whole * -2.12194440e-4f), whole);
+#else
+  const Vector low = Vector{} - 87.0f, high = Vector{} + 88.0f, given = x;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  const Vector shifted = x * 1.44269504f + 12582912.0f; // the nearest whole number, in the last bits
+  const Vector whole = shifted - 12582912.0f;
+  const Vector p = smallExponential((x - whole * 0.693359375f) - whole * -2.12194440e-4f);
+  const Vector y = (Vector)((Integers)p + ((Integers)shifted << 23));
+  return given != given ? given : given < low ? Vector{} : y;
+#endif
+}
+
+INLINE Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
+
+/** The first `count` values at `at`, the others `rest`. */
+INLINE Vector some(const float* at, int64_t count, float rest) {
+  Vector x = Vector{} + rest;
+  for (int64_t i = 0; i < count; i++) x[i] = at[i];
+  return x;
+}
+
+INLINE void storeSome(float* at, Vector x, int64_t count) {
+  for (int64_t i = 0; i < count; i++) at[i] = x[i];
+}
+
+/** f(offset, count) over a range in steps of LANES; count is LANES but for the last. */
+template <typename F> INLINE void lanes(int64_t from, int64_t to, F f) {
+  int64_t i = from;
+  for (; i + LANES <= to; i += LANES) f(i, LANES);
+  if (i < to) f(i, to - i);
+}
+
+INLINE Vector take(const float* at, int64_t count, float rest = 0) { return count == LANES ? load<Vector>(at) : some(at, count, rest); }
+INLINE void put(float* at, Vector x, int64_t count) { if (count == LANES) store(at, x); else storeSome(at, x, count); }
+
+} // namespace
