@@ -23,15 +23,25 @@ INLINE int64_t roundUp(int64_t n, int64_t unit) { return (n + unit - 1) / unit *
 
 /** Rows of a strided matrix, padded to SIZE columns and, with zeros, to `rows` rows. */
 template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t length, int64_t headSize, float* to, int64_t rows) {
-  for (int64_t t = 0; t < rows; t++) {
-    for (int64_t d = 0; d < SIZE; d++) to[t * SIZE + d] = t < length && d < headSize ? from[t * stride + d] : 0.0f;
+  for (int64_t t = 0; t < length; t++) {
+    if (headSize == SIZE) __builtin_memcpy(to + t * SIZE, from + t * stride, SIZE * sizeof(float));
+    else for (int64_t d = 0; d < SIZE; d++) to[t * SIZE + d] = d < headSize ? from[t * stride + d] : 0.0f;
   }
+  for (int64_t i = length * SIZE; i < rows * SIZE; i++) to[i] = 0.0f;
 }
 
-/** Its transpose: SIZE rows of `width` columns. */
+/** Its transpose: SIZE rows of `width` columns, a multiple of LANES. */
 template <int SIZE> INLINE void packTransposed(const float* from, int64_t stride, int64_t length, int64_t headSize, float* to, int64_t width) {
-  for (int64_t d = 0; d < SIZE; d++) {
-    for (int64_t t = 0; t < width; t++) to[d * width + t] = t < length && d < headSize ? from[t * stride + d] : 0.0f;
+  for (int64_t d = 0; d < SIZE; d += LANES) {
+    const int64_t count = least(LANES, headSize - d);
+    for (int64_t t = 0; t < width; t += LANES) {
+      Vector block[LANES];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) block[i] = t + i < length && count > 0 ? take(from + (t + i) * stride + d, count) : Vector{};
+      transpose(block);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) if (d + i < SIZE) store(to + (d + i) * width + t, block[i]);
+    }
   }
 }
 

@@ -104,19 +104,24 @@ void accumulate(float* sum, const float* part, int64_t from, int64_t to) {
 }
 
 double squaredSum(const float* x, int64_t from, int64_t to) {
-  Doubles sum = {};
+  Doubles sums[2] = {};
   lanes(from, to, [&](int64_t i, int64_t count) {
-    const Doubles v = __builtin_convertvector(take(x + i, count), Doubles);
-    sum += v * v;
+    const Vector v = take(x + i, count);
+    HalfOfVector halves[2];
+    __builtin_memcpy(halves, &v, sizeof v);
+    for (int half = 0; half < 2; half++) {
+      const Doubles wide = __builtin_convertvector(halves[half], Doubles);
+      sums[half] += wide * wide;
+    }
   });
   double all = 0;
-  for (int i = 0; i < LANES; i++) all += sum[i];
+  for (int i = 0; i < LANES / 2; i++) all += sums[0][i] + sums[1][i];
   return all;
 }
 
 } // namespace
 
 const Kernels KERNELS = {
-  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, TILE_ROWS, TILE_COLUMNS, product, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
+  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
   attentionScratch, attention, attentionGradient,
 };

@@ -18,8 +18,10 @@ struct Kernels {
   void (*swigluGradient)(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to);
   /** Rows and columns of a product whose sums are made together. */
   int64_t tileRows, tileColumns;
-  /** c (rows, columns) = a · b, or added to it; rows of c lie `stride` apart. */
-  void (*product)(Operand a, Operand b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
+  /** Floats of scratch memory for a product of so many rows. */
+  int64_t (*productScratch)(int64_t rows);
+  /** c (rows, columns) = a · b, or added to it; rows of c lie `stride` apart. Scratch memory, or null: worth it where many columns share rows from afar. */
+  void (*product)(Operand a, Operand b, float* c, float* scratch, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
   /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
   void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
   /** losses (m) and log Σ exp (m) of logits (m, size). */

@@ -253,8 +253,9 @@ void matMul(OpKernelContext* c) {
     const int64_t block = chunk % team * share + chunk / team; // threads keep apart: lines of memory beside each other have one writer
     if (block >= blocks) return;
     const int64_t row = block / across * height, column = block % across * width;
+    const Memory scratch = memory(depth > DEEP ? kernels->productScratch(height) : 0);
     kernels->product({left.data + row * left.neighbour, left.neighbour, left.depth}, {right.data + column * right.neighbour, right.neighbour, right.depth},
-      y + row * columns + column, columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
+      y + row * columns + column, depth > DEEP ? scratch.get() : nullptr, columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
   });
   phases.run(c);
 }

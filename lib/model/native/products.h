@@ -10,31 +10,6 @@ constexpr int TILE_ROWS = LANES == 16 ? 12 : 6, TILE_COLUMNS = 2 * LANES;
 /** What is summed before a tile is stored: so much of a panel of columns stays in the nearest cache. */
 constexpr int64_t DEPTH = 384;
 
-/** The first halves of a and b, or their last, a value of each in turn. */
-template <bool LAST> INLINE Vector interleaved(Vector a, Vector b) {
-#ifdef __AVX512F__
-  constexpr Integers order = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-#else
-  constexpr Integers order = {0, 8, 1, 9, 2, 10, 3, 11};
-#endif
-  return __builtin_shuffle(a, b, LAST ? order + LANES / 2 : order);
-}
-
-/** Rows become columns: halves are interleaved as often as an index has bits. */
-INLINE void transpose(Vector (&rows)[LANES]) {
-#pragma GCC unroll 4
-  for (int step = 1; step < LANES; step *= 2) {
-    Vector next[LANES];
-#pragma GCC unroll 8
-    for (int i = 0; i < LANES / 2; i++) {
-      next[2 * i] = interleaved<false>(rows[i], rows[i + LANES / 2]);
-      next[2 * i + 1] = interleaved<true>(rows[i], rows[i + LANES / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++) rows[i] = next[i];
-  }
-}
-
 /** A panel (depth, TILE_COLUMNS) of `count` columns, filled up with zeros. */
 INLINE void pack(Operand x, int64_t count, int64_t depth, float* panel) {
   constexpr int SIZE = TILE_COLUMNS;
@@ -89,16 +64,23 @@ template <int HEIGHT> void tileOf(int64_t height, Operand rows, const float* pan
   if constexpr (HEIGHT > 1) tileOf<HEIGHT - 1>(height, rows, panel, depth, c, stride, add);
 }
 
-INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /** Neighbours from `first` on, from this depth on. */
 INLINE Operand at(Operand x, int64_t first, int64_t depth) { return {x.data + first * x.neighbour + depth * x.depth, x.neighbour, x.depth}; }
 
-void product(Operand a, Operand b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) {
+/** Rows of the scratch memory do not begin at the same place of a cache, as those of `a` may. */
+constexpr int64_t SCRATCH_STRIDE = DEPTH + 16;
+int64_t productScratch(int64_t rows) { return rows * SCRATCH_STRIDE; }
+
+void product(Operand a, Operand b, float* c, float* scratch, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) {
   alignas(64) float panel[DEPTH * TILE_COLUMNS], edge[TILE_ROWS * TILE_COLUMNS];
   const int64_t parts = (depth + DEPTH - 1) / DEPTH;
   for (int64_t part = 0; part < parts; part++, add = true) {
     const int64_t first = part * depth / parts, deep = (part + 1) * depth / parts - first;
+    Operand own = at(a, 0, first);
+    if (scratch && a.depth == 1) {
+      for (int64_t i = 0; i < rows; i++) __builtin_memcpy(scratch + i * SCRATCH_STRIDE, own.data + i * a.neighbour, deep * sizeof(float));
+      own = {scratch, SCRATCH_STRIDE, 1};
+    }
     for (int64_t j = 0; j < columns; j += TILE_COLUMNS) {
       const int64_t width = least(TILE_COLUMNS, columns - j);
       pack(at(b, j, first), width, deep, panel);
@@ -106,10 +88,10 @@ void product(Operand a, Operand b, float* c, int64_t stride, int64_t rows, int64
         const int64_t height = least(TILE_ROWS, rows - i);
         float* out = c + i * stride + j;
         if (width == TILE_COLUMNS) {
-          tileOf<TILE_ROWS>(height, at(a, i, first), panel, deep, out, stride, add);
+          tileOf<TILE_ROWS>(height, at(own, i, 0), panel, deep, out, stride, add);
           continue;
         }
-        tileOf<TILE_ROWS>(height, at(a, i, first), panel, deep, edge, TILE_COLUMNS, false);
+        tileOf<TILE_ROWS>(height, at(own, i, 0), panel, deep, edge, TILE_COLUMNS, false);
         for (int64_t r = 0; r < height; r++) {
           for (int64_t k = 0; k < width; k++) out[r * stride + k] = (add ? out[r * stride + k] : 0.0f) + edge[r * TILE_COLUMNS + k];
         }

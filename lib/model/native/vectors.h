@@ -20,7 +20,8 @@ typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
 typedef float Half __attribute__((vector_size(32)));
 typedef float Quarter __attribute__((vector_size(16)));
-typedef double Doubles __attribute__((vector_size(8 * LANES)));
+typedef float HalfOfVector __attribute__((vector_size(2 * LANES)));
+typedef double Doubles __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -89,12 +90,20 @@ INLINE Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
 /** The first `count` values at `at`, the others `rest`. */
 INLINE Vector some(const float* at, int64_t count, float rest) {
   Vector x = Vector{} + rest;
+#ifdef __AVX512F__
+  return _mm512_mask_loadu_ps(x, (1 << count) - 1, at);
+#else
   for (int64_t i = 0; i < count; i++) x[i] = at[i];
   return x;
+#endif
 }
 
 INLINE void storeSome(float* at, Vector x, int64_t count) {
+#ifdef __AVX512F__
+  _mm512_mask_storeu_ps(at, (1 << count) - 1, x);
+#else
   for (int64_t i = 0; i < count; i++) at[i] = x[i];
+#endif
 }
 
 /** f(offset, count) over a range in steps of LANES; count is LANES but for the last. */
@@ -106,5 +115,32 @@ template <typename F> INLINE void lanes(int64_t from, int64_t to, F f) {
 
 INLINE Vector take(const float* at, int64_t count, float rest = 0) { return count == LANES ? load<Vector>(at) : some(at, count, rest); }
 INLINE void put(float* at, Vector x, int64_t count) { if (count == LANES) store(at, x); else storeSome(at, x, count); }
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/** The first halves of a and b, or their last, a value of each in turn. */
+template <bool LAST> INLINE Vector interleaved(Vector a, Vector b) {
+#ifdef __AVX512F__
+  constexpr Integers order = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+#else
+  constexpr Integers order = {0, 8, 1, 9, 2, 10, 3, 11};
+#endif
+  return __builtin_shuffle(a, b, LAST ? order + LANES / 2 : order);
+}
+
+/** Rows become columns: halves are interleaved as often as an index has bits. */
+INLINE void transpose(Vector (&rows)[LANES]) {
+#pragma GCC unroll 4
+  for (int step = 1; step < LANES; step *= 2) {
+    Vector next[LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES / 2; i++) {
+      next[2 * i] = interleaved<false>(rows[i], rows[i + LANES / 2]);
+      next[2 * i + 1] = interleaved<true>(rows[i], rows[i + LANES / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) rows[i] = next[i];
+  }
+}
 
 } // namespace
