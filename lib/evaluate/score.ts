@@ -22,7 +22,7 @@ export interface Batch { trunks: Trunk[]; items: number[]; prefixed: boolean }
 export interface Plan { prefix: number[]; batches: Batch[] }
 
 /** Cells (rows × positions) of a pass. */
-const CELLS = 4096;
+const CELLS = 8192;
 /** Keys and values that a batch may hold, in bytes. */
 const CACHE_BYTES = 2 ** 30;
 /** A common prefix of fewer tokens is not worth a pass of its own. */

@@ -27,8 +27,8 @@ export interface BlockContext<Layout> {
 }
 
 /**
- * Forward pass without a gradient: x (B·T, H) → y (B·T, H), and the keys and values up to here. With `last`, the context
- * of the last positions alone, only they come out.
+ * Forward pass without a gradient: x (B·T, H), whose memory it may use, → y (B·T, H), and the keys and values up to here. With
+ * `last`, the context of the last positions alone, only they come out.
  */
 export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<InferenceLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
   const { layout, epsilon } = context;
@@ -40,10 +40,10 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
       operations.rotate(linear(wanted(all), weights.q), last.query),
       operations.rotate(linear(all, weights.k), context.key),
       linear(all, weights.v), past);
-    const middle = addTo(linear(attended, weights.o), wanted(x));
+    const middle = linear(attended, weights.o, wanted(x));
     const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
     const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
-    return { y: addTo(linear(activated, weights.down), middle), cache };
+    return { y: linear(activated, weights.down, middle), cache };
   }) as { y: Tensor; cache: KeyValueCache };
 }
 

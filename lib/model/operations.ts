@@ -123,8 +123,8 @@ export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y
 /** sum + part, in the sum's memory where that saves a pass: the sum must be a result that nothing else uses. */
 export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulate([sum], [part])[0];
 
-/** y = x · Wᵀ; x (N, in), W (out, in). */
-export const linear = (x: Tensor, weight: Tensor): Tensor => operations.matMul(x, weight, false, true);
+/** y = x · Wᵀ; x (N, in), W (out, in). Added to `sum`, and then may use its memory. */
+export const linear = (x: Tensor, weight: Tensor, sum?: Tensor): Tensor => operations.matMul(x, weight, false, true, sum);
 
 /** The same where no gradient is wanted: rows that are few, as in decoding, go through the weights as they lie. */
 export const inferLinear = (x: Tensor, weight: Tensor): Tensor => (fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight));
