@@ -117,7 +117,8 @@ async function fusedOperations(say) {
     ])),
     run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(folder, "ops.cc"), "-o", object("ops")]),
   ]);
-  await run(compiler, ["-shared", ...["ops", ...levels].map(object), "-o", `${built}.part`, ...linked(wheel)]);
+  // nodelete: TensorFlow and the helping threads know the library's code until the process ends
+  await run(compiler, ["-shared", "-Wl,-z,nodelete", ...["ops", ...levels].map(object), "-o", `${built}.part`, ...linked(wheel)]);
   renameSync(`${built}.part`, built);
   for (const name of ["ops", ...levels]) rmSync(object(name));
   stamp("fused", wanted);

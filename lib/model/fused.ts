@@ -74,7 +74,7 @@ const operations: Operations = {
 /** Undefined on a GPU, and where there are none for this processor: TensorFlow's own operations do the same there, in more passes. */
 export const fused: Operations | undefined = level && operations;
 
-/** y = x · Wᵀ; x (n, in), W (out, in): faster than TensorFlow's product as long as n is at most `FEW_ROWS`. */
+/** y = x · Wᵀ; x (n, in), W (out, in), without turning the weight: for n of at most `FEW_ROWS`. */
 export const linearOfFewRows = (x: Tensor, weight: Tensor): Tensor => one("LinearOfFewRows", [x, weight]);
 export const FEW_ROWS = 32;
 

@@ -30,7 +30,7 @@ template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t 
   for (int64_t i = length * SIZE; i < rows * SIZE; i++) to[i] = 0.0f;
 }
 
-/** Its transpose: SIZE rows of `width` columns, a multiple of LANES. */
+/** The transpose of such a matrix: SIZE rows of `width` columns, a multiple of LANES. */
 template <int SIZE> INLINE void packTransposed(const float* from, int64_t stride, int64_t length, int64_t headSize, float* to, int64_t width) {
   for (int64_t d = 0; d < SIZE; d += LANES) {
     const int64_t count = least(LANES, headSize - d);

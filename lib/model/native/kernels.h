@@ -1,5 +1,5 @@
-// Fused float32 kernels for the CPU, without TensorFlow. Each works on a range of independent units (rows, or pairs of
-// sequence and key-value head), so that results do not depend on how the ranges are shared among threads.
+// Fused float32 kernels for the CPU, without TensorFlow. Each works on a range of independent units (rows, pairs of sequence
+// and key-value head, blocks of a product), so that results do not depend on how the ranges are shared among threads.
 #pragma once
 #include <cstdint>
 

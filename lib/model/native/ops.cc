@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -94,7 +95,11 @@ class Phases {
 class Helpers {
  public:
   explicit Helpers(int count) {
-    for (int i = 0; i < count; i++) std::thread([this] { help(); }).detach();
+    try {
+      for (int i = 0; i < count; i++) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error&) {
+      // the system gives no more threads: those that there are help
+    }
   }
 
   /** Done when it returns. A second thread that computes meanwhile does its work alone. */
@@ -132,6 +137,7 @@ class Helpers {
         asleep++;
         awake.wait(lock, [this] { return job.load() != nullptr; });
         asleep--;
+        last = std::chrono::steady_clock::now();
       }
       sched_yield(); // another thread may have work for this core
     }
@@ -234,6 +240,8 @@ void matMul(OpKernelContext* c) {
   const int32_t* transposed = c->input(3).flat<int32_t>().data();
   const int64_t rows = a.dim_size(transposed[0] ? 1 : 0), depth = a.dim_size(transposed[0] ? 0 : 1), columns = b.dim_size(transposed[1] ? 0 : 1);
   const bool add = sum.NumElements() > 0;
+  OP_REQUIRES(c, b.dim_size(transposed[1] ? 1 : 0) == depth && (!add || sum.shape() == TensorShape({rows, columns})),
+    absl::InvalidArgumentError("the shapes of a matrix product do not fit"));
   if (add) c->set_output(0, sum);
   float* y = add ? inPlace(c, 2) : out(c, 0, TensorShape({rows, columns}));
   if (!c->status().ok()) return;
@@ -242,7 +250,7 @@ void matMul(OpKernelContext* c) {
   const Operand left = transposed[0] ? Operand{in(c, 0), 1, rows} : Operand{in(c, 0), depth, 1};
   const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
 
-  // Blocks of the product: of rows that stay in the cache, and few columns; more of them where the depth is such that rows do not stay.
+  // Blocks of the product: of rows that stay in the cache, and few columns; more columns where the depth is such that rows do not stay.
   constexpr int64_t ROWS = 480, DEEP = 2048;
   const int64_t team = threads(c), panels = quotient(columns, kernels->tileColumns);
   const int64_t width = kernels->tileColumns * (depth > DEEP ? quotient(panels, team) : 1), across = quotient(columns, width);
@@ -250,7 +258,7 @@ void matMul(OpKernelContext* c) {
   const int64_t blocks = quotient(rows, height) * across, share = quotient(blocks, team);
   Phases phases;
   phases.add(share * team, 1, [=](int64_t chunk, int64_t) {
-    const int64_t block = chunk % team * share + chunk / team; // threads keep apart: lines of memory beside each other have one writer
+    const int64_t block = chunk % team * share + chunk / team; // those taken together lie apart: two threads that write beside each other wait for each other
     if (block >= blocks) return;
     const int64_t row = block / across * height, column = block % across * width;
     const Memory scratch = memory(depth > DEEP ? kernels->productScratch(height) : 0);

@@ -7,7 +7,7 @@ namespace {
 
 /** A tile of a product: its sums stay in registers. */
 constexpr int TILE_ROWS = LANES == 16 ? 12 : 6, TILE_COLUMNS = 2 * LANES;
-/** What is summed before a tile is stored: so much of a panel of columns stays in the nearest cache. */
+/** What is summed before a tile is stored: so much of a panel of columns stays in the nearer caches. */
 constexpr int64_t DEPTH = 384;
 
 /** A panel (depth, TILE_COLUMNS) of `count` columns, filled up with zeros. */
