@@ -74,7 +74,7 @@ async function pythonEnvironment(say) {
   const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
   say("JupyterLab, nbconvert and the plotly renderer, about 200 MB");
   await run(venvPython, [...pip, ...JUPYTER]);
-  say(cuda ? "TensorFlow with CUDA libraries, about 4 GB" : "TensorFlow for the CPU, about 1 GB unpacked");
+  say(cuda ? "TensorFlow with CUDA libraries, about 6 GB" : "TensorFlow for the CPU, about 1 GB unpacked");
   // The Python side of TensorFlow is never imported: only its libraries and headers are used.
   if (cuda) await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
   else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);

@@ -20,7 +20,7 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
     const panel = panels[row * factors.length + column];
     const own = points.filter((point) => point.factor === factor);
     layout[panel.xaxis] = axis(panel.isBottom ? factor : null, { type: "log", domain: panel.domain.x, anchor: panel.y, tickvals: own.map(({ value }) => value), ticktext: own.map(({ value }) => short(value)), showticklabels: panel.isBottom });
-    layout[panel.yaxis] = axis(panel.isLeft ? title : null, { domain: panel.domain.y, anchor: panel.x, ...(measure === "share" ? { range: [0, 1] } : spans(own, measure) ? { type: "log", dtick: 1 } : { rangemode: "tozero" }) });
+    layout[panel.yaxis] = axis(panel.isLeft ? title : null, { domain: panel.domain.y, anchor: panel.x, ...(measure === "share" ? { range: [0, 1.05] } : spans(own, measure) ? { type: "log", dtick: 1 } : { rangemode: "tozero" }) });
     return {
       type: "scatter", mode: "lines+markers", x: own.map(({ value }) => value), y: own.map((point) => point[measure]),
       xaxis: panel.x, yaxis: panel.y, line: { color: DATASET_COLORS[0], width: LINE }, marker: { size: 8 },

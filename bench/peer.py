@@ -1,6 +1,8 @@
 """The peer's side of bench/compare.ts: one case, one line of JSON.
 
-Usage: peer.py HF_PLW CASE       HF_PLW is the peer's script, CASE a JSON object with `kind` "training", "generation" or "scoring"
+Usage: peer.py HF_PLW CASE       HF_PLW is the peer's script, CASE a JSON object with `kind` "training", "generation" or "scoring".
+HF_PLW offers `PLWTrainer` (a Trainer with the weighted loss), `encode(row, tokenizer, max_length)` and `run(args, plw, model, initial, tokenizer, data, out)`,
+which writes a line a step to out/log.jsonl; as a command it takes --sweep, as in compare.ts.
 """
 import argparse
 import importlib.util

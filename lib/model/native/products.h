@@ -32,9 +32,9 @@ INLINE void pack(Operand x, int64_t count, int64_t depth, float* panel) {
   }
 }
 
-/** c (HEIGHT, TILE_COLUMNS), or what is added to it, of rows and a panel of columns. CONTIGUOUS: a row's values lie side by side. */
+/** c = rows · panel (HEIGHT, TILE_COLUMNS), or added to it. CONTIGUOUS: a row's values lie side by side. */
 template <int HEIGHT, bool CONTIGUOUS> INLINE void tile(Operand rows, const float* panel, int64_t depth, float* c, int64_t stride, bool add) {
-  for (int r = 0; r < HEIGHT; r++) { // it is there when the sums are
+  for (int r = 0; r < HEIGHT; r++) { // fetched early, to be there when the sums are
     __builtin_prefetch(c + r * stride, 1);
     __builtin_prefetch(c + r * stride + LANES, 1);
   }
