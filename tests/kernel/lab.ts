@@ -107,6 +107,7 @@ export class NotebookPage {
 
   async runCell(index: number): Promise<void> {
     await this.cell(index).locator(".jp-InputPrompt").click();
+    await this.cell(index).and(this.page.locator(".jp-mod-active")).waitFor(); // the keys go to the active cell
     await this.page.keyboard.press("Control+Enter");
   }
 
