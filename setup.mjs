@@ -106,7 +106,7 @@ async function fusedOperations(say) {
   const built = join(stamps, "fused.node");
   const wanted = digest(...readdirSync(folder).sort().map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
   if (isStamped("fused", wanted) && existsSync(built)) return false;
-  say("compiling, about 40 s");
+  say("compiling, about 25 s");
   const object = (name) => join(stamps, `${name}.o`);
   // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
   const levels = ["V4", "V3"];

@@ -55,7 +55,7 @@ export function microBatchLoss(
         };
       });
       if (parts) {
-        tf.dispose([dHidden, dHead].filter((x) => x !== undefined));
+        tf.dispose([dHidden, dHead]);
         ({ dHidden, dHead } = parts);
       }
     }

@@ -91,6 +91,7 @@ for (const [form, operations] of Object.entries(FORMS)) {
 }
 
 if (fused) {
+  const { matMul } = fused;
   // Heights and widths that fill tiles and that do not, depths in one part and in several, and one beyond which columns go together.
   for (const [rows, columns, depth] of [[1, 1, 1], [12, 32, 16], [13, 33, 5], [7, 70, 401], [500, 45, 390], [50, 100, 2100], [3, 2, 0]]) {
     test(`matrix product of ${rows} rows, ${columns} columns and depth ${depth} is TensorFlow's, and the same for any row`, () => {
@@ -98,7 +99,7 @@ if (fused) {
       for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
         const a = transposeA ? normal(depth, rows) : normal(rows, depth);
         const b = transposeB ? normal(columns, depth) : normal(depth, columns);
-        const product = fused!.matMul(a, b, transposeA, transposeB);
+        const product = matMul(a, b, transposeA, transposeB);
         const worst = new Worst("product, by the root of its depth");
         const see = (actual: Tensor, expected: Tensor, what: string) => {
           assert.deepEqual(actual.shape, expected.shape);
@@ -106,10 +107,10 @@ if (fused) {
           x.forEach((value, i) => worst.see(Math.abs(value - y[i]) / Math.sqrt(depth + 1), `${what}, value ${i}, transposed ${transposeA}, ${transposeB}`));
         };
         see(product, kernel.matMul(a, b, transposeA, transposeB), "alone");
-        see(fused!.matMul(a, b, transposeA, transposeB, kernel.copy(sum)), kernel.add(sum, product), "added");
+        see(matMul(a, b, transposeA, transposeB, kernel.copy(sum)), kernel.add(sum, product), "added");
         worst.atMost(4e-6);
         if (!transposeA && depth > 0) {
-          const last = fused!.matMul(a.slice([rows - 1, 0], [1, depth]), b, false, transposeB);
+          const last = matMul(a.slice([rows - 1, 0], [1, depth]), b, false, transposeB);
           assert.deepEqual(last.dataSync(), product.slice([rows - 1, 0], [1, columns]).dataSync());
         }
       }

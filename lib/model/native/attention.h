@@ -21,30 +21,6 @@ template <> struct Head<8> {
 
 INLINE int64_t roundUp(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-/** Rows of a strided matrix, padded to SIZE columns and, with zeros, to `rows` rows. */
-template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t length, int64_t headSize, float* to, int64_t rows) {
-  for (int64_t t = 0; t < length; t++) {
-    if (headSize == SIZE) __builtin_memcpy(to + t * SIZE, from + t * stride, SIZE * sizeof(float));
-    else for (int64_t d = 0; d < SIZE; d++) to[t * SIZE + d] = d < headSize ? from[t * stride + d] : 0.0f;
-  }
-  for (int64_t i = length * SIZE; i < rows * SIZE; i++) to[i] = 0.0f;
-}
-
-/** The transpose of such a matrix: SIZE rows of `width` columns, a multiple of LANES. */
-template <int SIZE> INLINE void packTransposed(const float* from, int64_t stride, int64_t length, int64_t headSize, float* to, int64_t width) {
-  for (int64_t d = 0; d < SIZE; d += LANES) {
-    const int64_t count = least(LANES, headSize - d);
-    for (int64_t t = 0; t < width; t += LANES) {
-      Vector block[LANES];
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < LANES; i++) block[i] = t + i < length && count > 0 ? take(from + (t + i) * stride + d, count) : Vector{};
-      transpose(block);
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < LANES; i++) if (d + i < SIZE) store(to + (d + i) * width + t, block[i]);
-    }
-  }
-}
-
 INLINE void unpack(const float* from, int64_t size, int64_t length, int64_t headSize, float* to, int64_t stride) {
   for (int64_t t = 0; t < length; t++) for (int64_t d = 0; d < headSize; d++) to[t * stride + d] = from[t * size + d];
 }
@@ -181,18 +157,18 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
   float* scores = values + SIZE * width; // (ROWS, width)
   float* block = scores + ROWS * width;  // (ROWS, SIZE)
   float* out = block + ROWS * SIZE;
-  packTransposed<SIZE>(k, keyStride, length, headSize, keys, width);
+  packTransposed(k, keyStride, length, headSize, keys, SIZE, width);
   pack<SIZE>(v, keyStride, length, headSize, values, width);
   for (int64_t head = 0; head < group; head++) {
     for (int64_t start = 0; start < queries; start += ROWS) {
-      const int64_t rows = queries - start < ROWS ? queries - start : ROWS;
+      const int64_t rows = least(ROWS, queries - start);
       const int64_t seen = before + start + rows, columns = roundUp(seen, LANES);
       pack<SIZE>(q + head * headSize + start * queryStride, queryStride, rows, headSize, block, ROWS);
       products<SIZE>(block, keys, width, columns, scores);
       float shares[ROWS];
       for (int64_t r = 0; r < ROWS; r++) {
         float* row = scores + r * width;
-        const int64_t own = before + start + r + 1 < seen ? before + start + r + 1 : seen; // keys this query may look at
+        const int64_t own = least(before + start + r + 1, seen); // keys this query may look at
         for (int64_t j = own; j < columns; j++) row[j] = LOWEST;
         const auto [top, all] = exponentials(row, columns);
         shares[r] = 1.0f / all;
@@ -219,13 +195,13 @@ template <int SIZE> void attentionGradientOf(const float* dy, const float* q, co
   float* queries = dScores + ROWS * width;              // (ROWS, SIZE)
   float* dOut = queries + ROWS * SIZE;
   float* dQueries = dOut + ROWS * SIZE;
-  packTransposed<SIZE>(k, keyStride, length, headSize, keysTransposed, width);
-  packTransposed<SIZE>(v, keyStride, length, headSize, valuesTransposed, width);
+  packTransposed(k, keyStride, length, headSize, keysTransposed, SIZE, width);
+  packTransposed(v, keyStride, length, headSize, valuesTransposed, SIZE, width);
   pack<SIZE>(k, keyStride, length, headSize, keys, width);
   for (int64_t i = 0; i < SIZE * width; i++) dKeys[i] = dValues[i] = 0;
   for (int64_t head = 0; head < group; head++) {
     for (int64_t start = 0; start < length; start += ROWS) {
-      const int64_t rows = length - start < ROWS ? length - start : ROWS;
+      const int64_t rows = least(ROWS, length - start);
       const int64_t seen = start + rows, columns = roundUp(seen, LANES);
       const int64_t at = head * headSize + start * queryStride;
       pack<SIZE>(q + at, queryStride, rows, headSize, queries, ROWS);

@@ -251,9 +251,10 @@ void matMul(OpKernelContext* c) {
   const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
 
   // Blocks of the product: of rows that stay in the cache, and few columns; more columns where the depth is such that rows do not stay.
-  constexpr int64_t ROWS = 480, DEEP = 2048;
+  constexpr int64_t ROWS = 480;
+  const bool deep = depth > 2048;
   const int64_t team = threads(c), panels = quotient(columns, kernels->tileColumns);
-  const int64_t width = kernels->tileColumns * (depth > DEEP ? quotient(panels, team) : 1), across = quotient(columns, width);
+  const int64_t width = kernels->tileColumns * (deep ? quotient(panels, team) : 1), across = quotient(columns, width);
   const int64_t height = kernels->tileRows * quotient(rows, kernels->tileRows * std::max(quotient(rows, ROWS), quotient(2 * team, across)));
   const int64_t blocks = quotient(rows, height) * across, share = quotient(blocks, team);
   Phases phases;
@@ -261,9 +262,9 @@ void matMul(OpKernelContext* c) {
     const int64_t block = chunk % team * share + chunk / team; // those taken together lie apart: two threads that write beside each other wait for each other
     if (block >= blocks) return;
     const int64_t row = block / across * height, column = block % across * width;
-    const Memory scratch = memory(depth > DEEP ? kernels->productScratch(height) : 0);
+    const Memory scratch = deep ? memory(kernels->productScratch(height)) : Memory(nullptr, free);
     kernels->product({left.data + row * left.neighbour, left.neighbour, left.depth}, {right.data + column * right.neighbour, right.neighbour, right.depth},
-      y + row * columns + column, depth > DEEP ? scratch.get() : nullptr, columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
+      y + row * columns + column, scratch.get(), columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
   });
   phases.run(c);
 }

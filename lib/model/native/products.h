@@ -11,25 +11,9 @@ constexpr int TILE_ROWS = LANES == 16 ? 12 : 6, TILE_COLUMNS = 2 * LANES;
 constexpr int64_t DEPTH = 384;
 
 /** A panel (depth, TILE_COLUMNS) of `count` columns, filled up with zeros. */
-INLINE void pack(Operand x, int64_t count, int64_t depth, float* panel) {
-  constexpr int SIZE = TILE_COLUMNS;
-  if (x.neighbour == 1) {
-    for (int64_t d = 0; d < depth; d++) {
-      if (count == SIZE) __builtin_memcpy(panel + d * SIZE, x.data + d * x.depth, SIZE * sizeof(float));
-      else for (int64_t i = 0; i < SIZE; i++) panel[d * SIZE + i] = i < count ? x.data[d * x.depth + i] : 0.0f;
-    }
-    return;
-  }
-  for (int64_t first = 0; first < SIZE; first += LANES) {
-    lanes(0, depth, [&](int64_t d, int64_t deep) {
-      Vector rows[LANES];
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < LANES; i++) rows[i] = first + i < count ? take(x.data + (first + i) * x.neighbour + d, deep) : Vector{};
-      transpose(rows);
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < LANES; i++) if (i < deep) store(panel + (d + i) * SIZE + first, rows[i]);
-    });
-  }
+INLINE void pack(Operand columns, int64_t count, int64_t depth, float* panel) {
+  if (columns.neighbour == 1) pack<TILE_COLUMNS>(columns.data, columns.depth, depth, count, panel, depth);
+  else packTransposed(columns.data, columns.neighbour, count, depth, panel, depth, TILE_COLUMNS);
 }
 
 /** c = rows · panel (HEIGHT, TILE_COLUMNS), or added to it. CONTIGUOUS: a row's values lie side by side. */

@@ -143,4 +143,28 @@ INLINE void transpose(Vector (&rows)[LANES]) {
   }
 }
 
+/** `count` rows of `size` values, `stride` apart, side by side as (rows, SIZE): what is not there is 0. */
+template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t count, int64_t size, float* to, int64_t rows) {
+  for (int64_t t = 0; t < count; t++) {
+    if (size == SIZE) __builtin_memcpy(to + t * SIZE, from + t * stride, SIZE * sizeof(float));
+    else for (int64_t d = 0; d < SIZE; d++) to[t * SIZE + d] = d < size ? from[t * stride + d] : 0.0f;
+  }
+  for (int64_t i = count * SIZE; i < rows * SIZE; i++) to[i] = 0.0f;
+}
+
+/** The transpose of such rows, as (rows, width), its width a multiple of LANES: what is not there is 0. */
+INLINE void packTransposed(const float* from, int64_t stride, int64_t count, int64_t size, float* to, int64_t rows, int64_t width) {
+  for (int64_t d = 0; d < rows; d += LANES) {
+    const int64_t part = least(LANES, size - d);
+    for (int64_t t = 0; t < width; t += LANES) {
+      Vector block[LANES];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) block[i] = t + i < count && part > 0 ? take(from + (t + i) * stride + d, part) : Vector{};
+      transpose(block);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < LANES; i++) if (d + i < rows) store(to + (d + i) * width + t, block[i]);
+    }
+  }
+}
+
 } // namespace
