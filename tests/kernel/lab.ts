@@ -119,7 +119,7 @@ export class NotebookPage {
   async restart(): Promise<void> {
     await this.panel.locator('[data-jp-item-name="restart"] >> visible=true').first().click();
     // Until the server has answered, "Idle" may be the old kernel's, and what is run may be lost.
-    const answered = this.page.waitForResponse((response) => response.url().endsWith("/restart"), { timeout: 60_000 });
+    const answered = this.page.waitForResponse((response) => /\/restart(\?|$)/.test(response.url()), { timeout: 60_000 });
     await this.page.locator(".jp-Dialog button.jp-mod-accept").click();
     await answered;
     await this.idle();
