@@ -11,7 +11,7 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readExamples } from "../lib/data/example";
-import { PAPER_WEIGHTS } from "../lib/data/weights";
+import { PAPER_WEIGHTS } from "../lib/data/prompt-loss-weight";
 import { readModelConfig } from "../lib/model/config";
 import { repositoryRoot } from "../lib/data/repository";
 import { GROWTH, TRAINING, WARM_UP, encodedRows, trainingFiles, trainingOperations, type Case, type Measured } from "./cases";
@@ -199,7 +199,7 @@ async function growth(): Promise<void> {
     console.error(JSON.stringify(point));
     return point;
   });
-  const { exportFigure } = await import("../lib/figures/export");
+  const { exportFigure } = await import("../lib/export/export");
   const { growthFigure } = await import("./growth-figure");
   await exportFigure(growthFigure(points), join(__dirname, "growth"));
 }

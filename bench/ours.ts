@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readExamples } from "../lib/data/example";
 import { seededRandom } from "../lib/data/random";
-import { computePrefix, planScoring, scoreBatch } from "../lib/evaluate/score";
+import { computePrefix, planScoring, scoreBatch } from "../lib/model/log-likelihoods";
 import { createModel, loadModel } from "../lib/model/llama";
 import { kernel, tf } from "../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../lib/runs/hyperparameters";

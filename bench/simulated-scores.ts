@@ -1,5 +1,5 @@
 import { seededRandom } from "../lib/data/random";
-import { PAPER_WEIGHTS, transformWeight } from "../lib/data/weights";
+import { PAPER_WEIGHTS, transformWeight } from "../lib/data/prompt-loss-weight";
 import { fitBetaGlmm } from "../lib/stats/beta-glmm/fit";
 import { normalQuantile } from "../lib/stats/distributions";
 import { betaVariate, normalVariate } from "../lib/stats/random-variates";

@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
-import { closeBrowser, withPage } from "../figures/browser";
+import { closeBrowser, withPage } from "../export/browser";
 import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
-import { expectedDevice } from "../sweep/plan";
+import { expectedDevice } from "../workers/plan";
 import type { Answer, Values } from "./commands";
 
 interface Check { name: string; ok: boolean; detail: string }

@@ -1,9 +1,9 @@
 import { fromRoot } from "../runs/paths";
-import type { TaskOptions } from "../evaluate/options";
+import type { TaskOptions } from "../evaluate/evaluate-options";
 import type { TaskSummary } from "../evaluate/evaluate-runs";
 import { evaluationLine } from "../notebook/progress";
 import { RunStore, type Run } from "../runs/store";
-import { expectedDevice, threadsFor } from "../sweep/plan";
+import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, wantedRuns } from "../sweep/study";
 import { resolveJobs } from "../sweep/sweep";
 import type { Answer, Values } from "./commands";

@@ -9,7 +9,7 @@ import { repositoryRoot } from "../data/repository";
 import { fromRoot, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
 import { loadStudy, studyPath } from "../sweep/study";
-import { withTrainedWeights } from "../sweep/trained-weights";
+import { withTrainedWeights } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
 import type { Answer, Values } from "./commands";

@@ -1,10 +1,10 @@
 import { basename } from "node:path";
-import { checkPromptLossWeight } from "../data/weights";
+import { checkPromptLossWeight } from "../data/prompt-loss-weight";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { checkNormalizer } from "../data/normalizers";
 import { fromRoot, storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
-import { expectedDevice, threadsFor } from "../sweep/plan";
+import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, studyExamples } from "../sweep/study";
 import type { TrainOptions } from "../train/train";
 import type { Answer, Values } from "./commands";

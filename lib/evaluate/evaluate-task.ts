@@ -8,7 +8,7 @@ import { generateAnswers, preparePrompts, type GeneratedText } from "./generatio
 import { Journal } from "./journal";
 import type { Memo } from "./memo";
 import { prepareChoices, scoreChoices } from "./multiple-choice";
-import type { TaskOptions } from "./options";
+import type { TaskOptions } from "./evaluate-options";
 import { ownRows } from "./own-rows";
 import { prepareTask, type PreparedTask } from "./prepare";
 import { DATA_DIR } from "./registry";

@@ -5,14 +5,14 @@ import type { Run } from "../runs/store";
 import { EvaluationError } from "./errors";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";
-import { checkOptions, type EvaluateOptions } from "./options";
+import { checkOptions, type EvaluateOptions } from "./evaluate-options";
 import { findTasks } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
 import type { Task } from "./task";
 import { interrupted } from "./work";
 
-export type { EvaluateOptions, EvaluationProgress } from "./options";
+export type { EvaluateOptions, EvaluationProgress } from "./evaluate-options";
 
 /** Some tasks failed; the others are done, in `results`. */
 export class TasksFailedError extends EvaluationError {

@@ -1,4 +1,4 @@
-import type { TaskOptions } from "./options";
+import type { TaskOptions } from "./evaluate-options";
 
 // What evaluateRuns and its workers tell each other.
 

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import type { WorkerPlan } from "../sweep/plan";
-import { spawnWorker } from "../sweep/spawn";
+import type { WorkerPlan } from "../workers/plan";
+import { spawnWorker } from "../workers/spawn";
 import type { EvaluationJob, FromWorker, ToWorker } from "./messages";
 
 export interface PoolEvents {

@@ -5,7 +5,7 @@ import { DataError } from "../data/errors";
 import { readText } from "../data/read-json";
 import { convertRows, type Fields } from "./fields";
 import { drawShots, shotText, type Item } from "./few-shot";
-import { readRows } from "./rows";
+import { readRows } from "./split-rows";
 import type { Question, TaskAbout } from "./task";
 
 /** An item with its shots as text. */

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { fromRoot } from "../runs/paths";
-import { alpacaEval } from "./alpaca-eval";
+import { alpacaEval } from "./judge/alpaca-eval";
 import { EvaluationError } from "./errors";
-import type { Judge } from "./judge";
-import { pandaLm } from "./pandalm";
+import type { Judge } from "./judge/judge";
+import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
 import { arcChallenge } from "./tasks/arc-challenge";
 import { heldoutLoss } from "./tasks/heldout-loss";

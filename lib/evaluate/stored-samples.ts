@@ -2,7 +2,7 @@ import type { Run } from "../runs/store";
 import { EvaluationError } from "./errors";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
-import type { TaskOptions } from "./options";
+import type { TaskOptions } from "./evaluate-options";
 import { findTasks } from "./registry";
 import type { Sample } from "./results";
 import { subjectOf } from "./subject";

@@ -1,7 +1,7 @@
 import type { PromptTemplate } from "../data/template";
 import type { Item } from "./few-shot";
 import type { Fields } from "./fields";
-import type { Judge, Judgement } from "./judge";
+import type { Judge, Judgement } from "./judge/judge";
 
 /** How translation prompts are laid out; the other tasks have one layout only. */
 export const FORMATS = ["harness", "harness+instruction", "instruction"] as const;

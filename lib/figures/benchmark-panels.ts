@@ -1,6 +1,6 @@
 import { distinct } from "../data/group";
-import { BENCHMARKS } from "../evaluate/benchmarks";
-import type { ScoreRow } from "../evaluate/score-rows";
+import { BENCHMARKS } from "../analysis/benchmarks";
+import type { ScoreRow } from "../analysis/score-rows";
 import { linesByDataset, type ScorePanel } from "./score-panels";
 import type { Look } from "./theme";
 

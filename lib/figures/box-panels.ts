@@ -1,6 +1,6 @@
 // Boxes by weight, a panel a data set: what Figures 2a and 2d are made of.
 import { distinct, groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";

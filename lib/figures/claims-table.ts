@@ -1,6 +1,6 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import type { ClaimRow } from "../evaluate/claims";
+import type { ClaimRow } from "../analysis/claims";
 import type { Table } from "./tables";
 
 /** Section 5.1's claims as a table: estimate and 95 % interval in one column. */

@@ -1,5 +1,5 @@
 import { groupBy } from "../data/group";
-import { relativeRows, type ScoreRow } from "../evaluate/score-rows";
+import { relativeRows, type ScoreRow } from "../analysis/score-rows";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, pointsByWeight, type ScorePanel } from "./score-panels";
 import { lookOf, type Look } from "./theme";

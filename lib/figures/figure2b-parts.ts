@@ -1,5 +1,5 @@
 import { distinct, groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
 import { axis, baseLayout, escapeText, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, weightAxis, type Look } from "./theme";

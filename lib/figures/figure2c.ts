@@ -1,5 +1,5 @@
 import { distinct } from "../data/group";
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";

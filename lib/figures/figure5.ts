@@ -1,4 +1,4 @@
-import type { ScoreRow } from "../evaluate/score-rows";
+import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarkPanels } from "./benchmark-panels";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, ofNormalizer, panelRows } from "./score-panels";

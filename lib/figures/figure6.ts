@@ -1,5 +1,5 @@
-import { translationFrom } from "../evaluate/benchmarks";
-import type { ScoreRow } from "../evaluate/score-rows";
+import { translationFrom } from "../analysis/benchmarks";
+import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarkPanels } from "./benchmark-panels";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, type ScorePanel } from "./score-panels";

@@ -1,4 +1,4 @@
-import type { RatioFit } from "../stats/ratio-fits";
+import type { RatioFit } from "../analysis/ratio-fits";
 import type { Figure } from "./figure";
 import { drawRatioContour } from "./ratio-contour";
 

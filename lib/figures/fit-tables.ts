@@ -1,6 +1,6 @@
 // Small tables about fits, for notebooks.
 import { formatP } from "../stats/beta-glmm/diagnosis";
-import type { RatioFit } from "../stats/ratio-fits";
+import type { RatioFit } from "../analysis/ratio-fits";
 import type { Row } from "./figure";
 import type { DatasetCheck } from "./residual-panels";
 

@@ -1,6 +1,6 @@
 import { distinct } from "../data/group";
-import { transformWeight } from "../data/weights";
-import type { CauseRow } from "./cause-rows";
+import { transformWeight } from "../data/prompt-loss-weight";
+import type { CauseRow } from "../analysis/cause-rows";
 import type { Figure, Layout, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { lookOf, PAGE_INCHES, type Look } from "./theme";

@@ -1,7 +1,7 @@
 // The fitted interaction of weight and generation ratio, with the data on it: what Figures 3, 7, 8 and 9 are made of.
 import { groupBy, mean } from "../data/group";
-import { untransformWeight } from "../stats/critical-weight";
-import type { RatioFit } from "../stats/ratio-fits";
+import { untransformWeight } from "../analysis/critical-weight";
+import type { RatioFit } from "../analysis/ratio-fits";
 import type { Figure, Layout, Trace } from "./figure";
 import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, weightAxis } from "./theme";
 

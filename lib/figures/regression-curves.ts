@@ -1,10 +1,10 @@
 import { distinct, groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/weights";
-import { BENCHMARKS } from "../evaluate/benchmarks";
+import { transformWeight } from "../data/prompt-loss-weight";
+import { BENCHMARKS } from "../analysis/benchmarks";
 import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
-import { untransformWeight } from "../stats/critical-weight";
-import type { HypothesisTest } from "../stats/hypothesis";
-import type { Observation } from "../stats/observations";
+import { untransformWeight } from "../analysis/critical-weight";
+import type { HypothesisTest } from "../analysis/hypothesis";
+import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { datasetEntry } from "./score-panels";

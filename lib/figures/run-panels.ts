@@ -1,6 +1,6 @@
 // Points of single runs by weight, lines through their means: what Figures 2b and 2c and those of the normalizers are made of.
 import { distinct, groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";

@@ -1,7 +1,7 @@
 // Panels of scores by weight, in which a line is a data set: what Figures 1, 4, 5 and 6 are made of.
 import { distinct, groupBy } from "../data/group";
-import { transformWeight } from "../data/weights";
-import { meanWithError, type ScoreRow } from "../evaluate/score-rows";
+import { transformWeight } from "../data/prompt-loss-weight";
+import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";

@@ -1,6 +1,6 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import { BENCHMARKS } from "../evaluate/benchmarks";
+import { BENCHMARKS } from "../analysis/benchmarks";
 import { allTasks } from "../evaluate/registry";
 import type { Row } from "./figure";
 import type { Table } from "./tables";

@@ -1,7 +1,7 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import type { HypothesisTest } from "../stats/hypothesis";
-import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../stats/tables";
+import type { HypothesisTest } from "../analysis/hypothesis";
+import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
 import type { Table } from "./tables";
 
 /** Table 3, the regression of each data set, with the paper's own rows below. A data set without a fit has dashes. */

@@ -1,8 +1,8 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import type { RatioFit } from "../stats/ratio-fits";
-import { recommendWeight, type RecommendationOptions } from "../stats/recommendation";
-import { PAPER_TABLE4, TABLE4_RATIOS } from "../stats/tables";
+import type { RatioFit } from "../analysis/ratio-fits";
+import { recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
+import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
 import type { Row } from "./figure";
 import type { Table } from "./tables";
 

@@ -5,12 +5,12 @@ import { dirname } from "node:path";
 import type { Example } from "../data/example";
 import { describeDataset } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
-import { meanWithError } from "../evaluate/score-rows";
+import { meanWithError } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
-import { toCsv, writeWhole } from "./export";
+import { toCsv, writeWhole } from "../export/export";
 import type { Row } from "./figure";
 import { distinct, groupBy } from "../data/group";
-import { runRows } from "./rows";
+import { runRows } from "../analysis/run-rows";
 import { escapeText, weightLabel } from "./theme";
 
 /** A table of the paper: as it is read, and its numbers in full. */

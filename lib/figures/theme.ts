@@ -1,6 +1,6 @@
 // One visual language for all figures. Sizes are those of a two-column paper: a column is 3.25 in wide, the page
 // 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two to the point (see PIXELS_PER_INCH).
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
 // What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.

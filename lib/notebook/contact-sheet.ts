@@ -1,4 +1,4 @@
-import { renderFigure } from "../figures/export";
+import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
 import type { Table } from "../figures/tables";
 import type { Html } from "./display";

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { renderFigure } from "../figures/export";
+import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
 import { notebookKernel, type MimeBundle } from "./kernel";
 import { tableHtml, tableOfRows, tableText, type TableLike, type TableOptions } from "./table";

@@ -1,5 +1,5 @@
 import type { RunsProgress } from "../evaluate/evaluate-runs";
-import type { SweepProgress } from "../sweep/progress";
+import type { SweepProgress } from "../sweep/sweep-progress";
 import type { StepRecord } from "../runs/steps";
 import { liveDisplay, type Html } from "./display";
 import { escapeHtml } from "./html";

@@ -1,6 +1,6 @@
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
-import { lossWeights } from "../data/weights";
+import { lossWeights } from "../data/prompt-loss-weight";
 import { show, type Html } from "./display";
 import { escapeHtml } from "./html";
 

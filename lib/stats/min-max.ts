@@ -1,5 +1,5 @@
 import { StatisticsError } from "./errors";
-import { categoryColumn, numericColumn, type DataRow } from "./rows";
+import { categoryColumn, numericColumn, type DataRow } from "./data-rows";
 
 /**
  * Min-max transformed scores within groups (§5.1): the paper's are those of a data set and a benchmark, over all models

@@ -1,7 +1,7 @@
 import { fUpper } from "./distributions";
 import { StatisticsError } from "./errors";
 import { fitGam } from "./gam/fit";
-import { categoryColumn, type DataRow } from "./rows";
+import { categoryColumn, type DataRow } from "./data-rows";
 
 /** One source of variation of a two-factor model. */
 export type Variation = {

@@ -7,12 +7,12 @@ import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
 import { RunStore, usableRun, type Run } from "../runs/store";
 import type { CheckpointInterval } from "../train/train";
-import { expectedDevice, planWorkers, threadsFor } from "./plan";
-import { runPool } from "./pool";
-import { Progress, type SweepProgress } from "./progress";
+import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
+import { runPool } from "../workers/pool";
+import { Progress, type SweepProgress } from "./sweep-progress";
 import { loadStudy, wantedRuns, type Study } from "./study";
 
-export type { SweepProgress } from "./progress";
+export type { SweepProgress } from "./sweep-progress";
 
 export interface SweepOptions {
   /** a study or its file; default: `PROMPTLOSS_STUDY`, or the pocket study. Or `runs` instead. */

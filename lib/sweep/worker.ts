@@ -4,7 +4,7 @@ import { PromptlossError } from "../data/errors";
 import { Interrupted, RunHeldError, StoreError } from "../runs/errors";
 import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
-import { encodeJob, trainJob } from "../train/job";
+import { encodeJob, trainJob } from "../train/train-job";
 import type { FromWorker, ToWorker } from "./messages";
 
 const PROGRESS_MS = 200;

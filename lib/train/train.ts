@@ -10,7 +10,7 @@ import { resolveJob, type Job } from "../runs/job";
 import { fromRoot } from "../runs/paths";
 import type { StepRecord } from "../runs/steps";
 import { RunStore, type Run } from "../runs/store";
-import { trainJob } from "./job";
+import { trainJob } from "./train-job";
 
 /** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
 export type CheckpointInterval = { steps: number } | { seconds: number };

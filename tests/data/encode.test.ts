@@ -6,7 +6,7 @@ import { DataError } from "../../lib/data/errors";
 import { encodeDataset, type EncodedDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { loadTokenizer, type Tokenizer } from "../../lib/data/tokenizer";
-import { lossWeights } from "../../lib/data/weights";
+import { lossWeights } from "../../lib/data/prompt-loss-weight";
 import { needsShared, SHARED } from "../support/shared";
 import { EXPECTED, FIXTURES, TOKENIZERS } from "./fixtures";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DataError } from "../../lib/data/errors";
 import { csvNames, csvNumbers, readCsv } from "../../lib/data/read-csv";
-import { toCsv } from "../../lib/figures/export";
+import { toCsv } from "../../lib/export/export";
 import { temporaryFolder } from "../runs/world";
 import { csvFile } from "../support/csv-file";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkPromptLossWeight, lossWeights, PAPER_WEIGHTS, transformWeight } from "../../lib/data/weights";
+import { checkPromptLossWeight, lossWeights, PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
 
 test("the paper's ten weights as published, unchangeable", () => {
   assert.deepEqual(PAPER_WEIGHTS, [0, 0.0005, 0.002236, 0.01, 0.02463, 0.05, 0.1, 0.2463, 0.5, 1]);

@@ -11,7 +11,7 @@ import { Fields } from "../../lib/evaluate/fields";
 import { loadModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
 import { Run, type RunRecord } from "../../lib/runs/store";
-import { lengthJudge } from "../../lib/evaluate/judge-local";
+import { lengthJudge } from "../../lib/evaluate/judge/judge-local";
 import { temporaryFolder, writeJson } from "../runs/world";
 
 const fixtures = join(__dirname, "fixtures");

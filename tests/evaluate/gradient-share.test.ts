@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { encodeDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { NORMALIZERS } from "../../lib/data/normalizers";
-import { gradientShares } from "../../lib/evaluate/gradient-share";
+import { gradientShares } from "../../lib/analysis/gradient-share";
 import { loadModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
 import { encodedLoss, gradientParts } from "../../lib/train/prompt-weighted-loss";

@@ -1,6 +1,6 @@
 // The process that judge.test.ts kills: judges the given items one at a time.
-import { judgeOutputs, type JudgedItem } from "../../lib/evaluate/judge";
-import { openAiJudge } from "../../lib/evaluate/judge-openai";
+import { judgeOutputs, type JudgedItem } from "../../lib/evaluate/judge/judge";
+import { openAiJudge } from "../../lib/evaluate/judge/judge-openai";
 
 const [url, cacheFile, items] = process.argv.slice(2);
 

@@ -7,10 +7,10 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { judgeOutputs, type JudgedItem, type JudgeProgress } from "../../lib/evaluate/judge";
-import { lengthJudge, referenceJudge } from "../../lib/evaluate/judge-local";
-import { openAiJudge, type OpenAiJudgeOptions } from "../../lib/evaluate/judge-openai";
-import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT } from "../../lib/evaluate/judge-prompts";
+import { judgeOutputs, type JudgedItem, type JudgeProgress } from "../../lib/evaluate/judge/judge";
+import { lengthJudge, referenceJudge } from "../../lib/evaluate/judge/judge-local";
+import { openAiJudge, type OpenAiJudgeOptions } from "../../lib/evaluate/judge/judge-openai";
+import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT } from "../../lib/evaluate/judge/judge-prompts";
 import { bodyOf, serve } from "../support/http-server";
 
 const KEY = "sk-secret-0123456789";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readScores } from "../../lib/evaluate/read-scores";
-import { observations } from "../../lib/stats/observations";
+import { readScores } from "../../lib/analysis/read-scores";
+import { observations } from "../../lib/analysis/observations";
 import { csvFile } from "../support/csv-file";
 
 const columns = { score: "Points", plw: "weight", dataset: "set", benchmark: "task", model: "llm" };

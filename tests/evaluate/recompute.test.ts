@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { evaluateRuns } from "../../lib/evaluate/evaluate-runs";
-import { distanceRows, stabilityRows } from "../../lib/figures/rows";
+import { distanceRows, stabilityRows } from "../../lib/analysis/run-rows";
 import { heldoutFiles, loadStudy } from "../../lib/sweep/study";
 import { sweep } from "../../lib/sweep/sweep";
 import { writeTinyNormalizers } from "../notebooks/tiny-study";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { transformWeight } from "../../lib/data/weights";
-import { BENCHMARKS, benchmarkOf } from "../../lib/evaluate/benchmarks";
-import { claimRows } from "../../lib/evaluate/claims";
-import { bestWeights, compareModels } from "../../lib/evaluate/comparisons";
+import { transformWeight } from "../../lib/data/prompt-loss-weight";
+import { BENCHMARKS, benchmarkOf } from "../../lib/analysis/benchmarks";
+import { claimRows } from "../../lib/analysis/claims";
+import { bestWeights, compareModels } from "../../lib/analysis/comparisons";
 import type { RunScores } from "../../lib/evaluate/evaluate-runs";
 import { allTasks } from "../../lib/evaluate/registry";
-import { aggregateRows, relativeRows, scoreRows, type ScoreRow } from "../../lib/evaluate/score-rows";
+import { aggregateRows, relativeRows, scoreRows, type ScoreRow } from "../../lib/analysis/score-rows";
 
 const near = (actual: number | null | undefined, wanted: number) => assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
 

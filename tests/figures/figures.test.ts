@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { transformWeight } from "../../lib/data/weights";
+import { transformWeight } from "../../lib/data/prompt-loss-weight";
 import type { Figure, Trace } from "../../lib/figures/figure";
 import { figure2a } from "../../lib/figures/figure2a";
 import { figure2b } from "../../lib/figures/figure2b";

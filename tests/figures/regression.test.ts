@@ -14,13 +14,13 @@ import { residualPredictions, residualQuantiles } from "../../lib/figures/residu
 import { table3 } from "../../lib/figures/table3";
 import { table4 } from "../../lib/figures/table4";
 import { exportTable } from "../../lib/figures/tables";
-import { testHypotheses } from "../../lib/stats/hypothesis";
+import { testHypotheses } from "../../lib/analysis/hypothesis";
 import { PAPER_GLMM } from "../../lib/stats/beta-glmm/fit";
-import { observations, withSeeds } from "../../lib/stats/observations";
-import { fitRatios } from "../../lib/stats/ratio-fits";
-import { recommendWeight } from "../../lib/stats/recommendation";
+import { observations, withSeeds } from "../../lib/analysis/observations";
+import { fitRatios } from "../../lib/analysis/ratio-fits";
+import { recommendWeight } from "../../lib/analysis/recommendation";
 import { checkResiduals } from "../../lib/stats/residuals";
-import { PAPER_TABLE4 } from "../../lib/stats/tables";
+import { PAPER_TABLE4 } from "../../lib/analysis/table-rows";
 import * as promptloss from "../../lib/index";
 
 const TYPES = ["MC", "G_S", "G_L"] as const;

@@ -1,5 +1,5 @@
 import { seededRandom } from "../../lib/data/random";
-import { PAPER_WEIGHTS } from "../../lib/data/weights";
+import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
 import type { StabilityRow } from "../../lib/figures/figure2a";
 import type { DistanceRow } from "../../lib/figures/figure2b";
 import type { LossRow } from "../../lib/figures/loss-curves";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { distanceRows, lossRows, runRows, stabilityRows } from "../../lib/figures/rows";
+import { distanceRows, lossRows, runRows, stabilityRows } from "../../lib/analysis/run-rows";
 import { readSafetensors, writeSafetensors } from "../../lib/model/safetensors";
 import { DigestCache, modelDigest } from "../../lib/runs/digests";
 import { Run, type RunRecord } from "../../lib/runs/store";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PAPER_WEIGHTS, transformWeight } from "../../lib/data/weights";
-import { BENCHMARKS } from "../../lib/evaluate/benchmarks";
-import { aggregateRows, type ScoreRow } from "../../lib/evaluate/score-rows";
+import { PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
+import { BENCHMARKS } from "../../lib/analysis/benchmarks";
+import { aggregateRows, type ScoreRow } from "../../lib/analysis/score-rows";
 import { figure1 } from "../../lib/figures/figure1";
 import { figure4 } from "../../lib/figures/figure4";
 import { figure5 } from "../../lib/figures/figure5";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataFrame } from "danfojs-node";
-import { BENCHMARKS } from "../../lib/evaluate/benchmarks";
+import { BENCHMARKS } from "../../lib/analysis/benchmarks";
 import { pocketTaskNames } from "../../lib/evaluate/tasks/pocket";
 import { table2 } from "../../lib/figures/table2";
 import { table5 } from "../../lib/figures/table5";

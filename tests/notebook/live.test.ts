@@ -4,7 +4,7 @@ import { show } from "../../lib/notebook/display";
 import { interruptSignal } from "../../lib/notebook/interrupt";
 import type { NotebookKernel } from "../../lib/notebook/kernel";
 import { duration, progressDisplay, progressLine, sweepLine, trainingDisplay } from "../../lib/notebook/progress";
-import type { SweepProgress } from "../../lib/sweep/progress";
+import type { SweepProgress } from "../../lib/sweep/sweep-progress";
 import type { StepRecord } from "../../lib/runs/steps";
 
 const KERNEL = Symbol.for("promptloss.kernel");

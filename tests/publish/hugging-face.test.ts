@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readExamples } from "../../lib/data/example";
 import { loadModel } from "../../lib/model/llama";
-import { dataCard, modelCard, writeDatasetDirectoryForHub, writeModelDirectoryForHub } from "../../lib/publish/hugging-face";
+import { dataCard, modelCard, writeDatasetDirectoryForHub, writeModelDirectoryForHub } from "../../lib/export/hugging-face";
 import { parseStudy } from "../../lib/sweep/study";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";

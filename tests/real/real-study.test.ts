@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { readExamples } from "../../lib/data/example";
 import { countTokens, describeDataset } from "../../lib/data/statistics";
 import { loadTokenizer } from "../../lib/data/tokenizer";
-import { distanceRows, stabilityRows } from "../../lib/figures/rows";
+import { distanceRows, stabilityRows } from "../../lib/analysis/run-rows";
 import { loadStudy, studyExamples } from "../../lib/sweep/study";
 import { sweep } from "../../lib/sweep/sweep";
 import { temporaryFolder } from "../runs/world";

@@ -11,7 +11,7 @@ import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { resolveJob } from "../../lib/runs/job";
 import { RunStore, runFiles } from "../../lib/runs/store";
-import { trainJob } from "../../lib/train/job";
+import { trainJob } from "../../lib/train/train-job";
 import { train, type TrainOptions } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
 

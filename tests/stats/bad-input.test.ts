@@ -4,7 +4,7 @@ import { compareFits } from "../../lib/stats/beta-glmm/compare";
 import { fitBetaGlmm, type BetaGlmmOptions } from "../../lib/stats/beta-glmm/fit";
 import { StatisticsError } from "../../lib/stats/errors";
 import { fitGam, type GamOptions } from "../../lib/stats/gam/fit";
-import type { DataRow } from "../../lib/stats/rows";
+import type { DataRow } from "../../lib/stats/data-rows";
 import { fixture } from "./support";
 
 type Edit = (rows: DataRow[]) => DataRow[];

@@ -6,7 +6,7 @@ import { fitBetaGlmm, type BetaGlmmFit } from "../../lib/stats/beta-glmm/fit";
 import { LaplaceLikelihood } from "../../lib/stats/beta-glmm/laplace";
 import { parseFormula } from "../../lib/stats/formula";
 import { squeezeScores, type Squeeze } from "../../lib/stats/squeeze";
-import type { DataRow } from "../../lib/stats/rows";
+import type { DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
 import { close, closeRelative, fixture, reference, toRows } from "./support";
 

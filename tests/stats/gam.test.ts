@@ -5,7 +5,7 @@ import { parseFormula } from "../../lib/stats/formula";
 import { GamCriterion, type GamMethod } from "../../lib/stats/gam/criterion";
 import { fitGam } from "../../lib/stats/gam/fit";
 import { buildSmooth } from "../../lib/stats/gam/smooth";
-import { numericColumn, type DataRow } from "../../lib/stats/rows";
+import { numericColumn, type DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
 import { close, closeRelative, fixture, reference, toRows } from "./support";
 

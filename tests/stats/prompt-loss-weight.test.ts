@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
-import { transformWeight } from "../../lib/data/weights";
+import { transformWeight } from "../../lib/data/prompt-loss-weight";
 import { fitBetaGlmm } from "../../lib/stats/beta-glmm/fit";
-import { criticalWeight, untransformWeight } from "../../lib/stats/critical-weight";
+import { criticalWeight, untransformWeight } from "../../lib/analysis/critical-weight";
 import { fitGam } from "../../lib/stats/gam/fit";
-import { testHypotheses } from "../../lib/stats/hypothesis";
+import { testHypotheses } from "../../lib/analysis/hypothesis";
 import { minMaxScores } from "../../lib/stats/min-max";
-import { recommendWeight } from "../../lib/stats/recommendation";
-import type { DataRow } from "../../lib/stats/rows";
-import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, table4Rows, TABLE4_RATIOS } from "../../lib/stats/tables";
+import { recommendWeight } from "../../lib/analysis/recommendation";
+import type { DataRow } from "../../lib/stats/data-rows";
+import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, table4Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
 import { needsShared } from "../support/shared";
 import { close, fixture, reference, toRows } from "./support";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fitBetaGlmm } from "../../lib/stats/beta-glmm/fit";
 import { betaLower, kolmogorovUpper } from "../../lib/stats/distributions";
 import { checkResiduals, uniformDistance } from "../../lib/stats/residuals";
-import type { DataRow } from "../../lib/stats/rows";
+import type { DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
 import { close, fixture, reference, toRows } from "./support";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { PAPER_WEIGHTS } from "../../lib/data/weights";
+import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
 import { loadStudy, parseStudy, studyExamples, wantedRuns } from "../../lib/sweep/study";
 import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { encodeDataset, type EncodedExample } from "../../lib/data/encode";
-import { lossWeights } from "../../lib/data/weights";
+import { lossWeights } from "../../lib/data/prompt-loss-weight";
 import { readWeights } from "../../lib/model/directory";
 import { loadModel, type CausalLM } from "../../lib/model/llama";
 import { AdamW } from "../../lib/train/optimizer";

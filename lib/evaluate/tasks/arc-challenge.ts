@@ -1,4 +1,4 @@
-import { arc } from "../formats/arc";
+import { arc } from "./arc";
 import { splits } from "../task";
 
 export const arcChallenge = arc({

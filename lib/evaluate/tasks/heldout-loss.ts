@@ -1,5 +1,5 @@
 import { renderPrompt } from "../../data/template";
-import { instructionOf } from "../judge-task";
+import { instructionOf } from "../judge/judge-task";
 import type { MultipleChoiceTask } from "../task";
 
 /**

@@ -1,6 +1,6 @@
 import { seededRandom, shuffled } from "../../data/random";
 import { renderPrompt } from "../../data/template";
-import { instructionOf } from "../judge-task";
+import { instructionOf } from "../judge/judge-task";
 import type { Item } from "../few-shot";
 import { bootstrapError, standardError } from "../means";
 import type { Answer, GenerationQuestion, GenerationTask, OwnRows, Question, Scores } from "../task";

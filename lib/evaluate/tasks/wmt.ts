@@ -1,4 +1,4 @@
-import { translation, type Language } from "../formats/translation";
+import { translation, type Language } from "./translation";
 import { splits } from "../task";
 
 const ENGLISH = { code: "en", name: "English" };

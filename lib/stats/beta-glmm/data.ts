@@ -2,7 +2,7 @@ import { buildDesign, checkRank, unknownLevel, type Design } from "../design";
 import { StatisticsError } from "../errors";
 import type { Formula, RandomTerm } from "../formula";
 import type { Rows } from "../linear-algebra";
-import { categoryColumn, levelsOf, type DataRow } from "../rows";
+import { categoryColumn, levelsOf, type DataRow } from "../data-rows";
 import { parameterCount } from "./covariance";
 
 /** A random term over the rows. Its effects are a `levels.length` × `size` table, stored level by level. */

@@ -2,7 +2,7 @@ import type { DesignTerm } from "../design";
 import { StatisticsError } from "../errors";
 import { parseFormula } from "../formula";
 import { Cholesky, type Rows } from "../linear-algebra";
-import { categoryColumn, numericColumn, type DataRow } from "../rows";
+import { categoryColumn, numericColumn, type DataRow } from "../data-rows";
 import { logistic } from "../special";
 import { squeezeScores, type Squeeze, type SqueezeReport } from "../squeeze";
 import { coefficientTests, waldTests, type Coefficient, type WaldTest } from "../wald";

@@ -1,6 +1,6 @@
 import { normalQuantile } from "../distributions";
 import { dot, quadraticForm, type Rows } from "../linear-algebra";
-import type { DataRow } from "../rows";
+import type { DataRow } from "../data-rows";
 import { logistic } from "../special";
 import type { BetaGlmmData } from "./data";
 

@@ -5,7 +5,7 @@ import { parseFormula } from "../formula";
 import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
 import { minimize, type Minimum } from "../optimize";
 import { normalVariate } from "../random-variates";
-import { numericColumn, type DataRow } from "../rows";
+import { numericColumn, type DataRow } from "../data-rows";
 import { wald } from "../wald";
 import { GamCriterion, type GamMethod } from "./criterion";
 import { buildSmooth } from "./smooth";

@@ -1,7 +1,7 @@
 import { symmetricEigen } from "../eigen";
 import type { SmoothTerm } from "../formula";
 import { dot, multiply, transpose, type Rows } from "../linear-algebra";
-import { numericColumn, type DataRow } from "../rows";
+import { numericColumn, type DataRow } from "../data-rows";
 import { cubicRegressionMargin, thinPlateMargin, type Margin } from "./margin";
 
 /** A smooth over the rows: its columns of the model matrix, which sum to zero over the data, and its penalties. */

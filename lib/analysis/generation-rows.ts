@@ -3,9 +3,9 @@ import { tokenLength } from "../data/statistics";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
-import type { MemorizationRow } from "./figure2c";
-import type { GenerationLengthRow } from "./figure2d";
-import { factors } from "./rows";
+import type { MemorizationRow } from "../figures/figure2c";
+import type { GenerationLengthRow } from "../figures/figure2d";
+import { factors } from "./run-rows";
 
 const PROMPTS: Record<string, MemorizationRow["prompts"]> = { memorization: "training", "memorization-heldout": "held-out" };
 

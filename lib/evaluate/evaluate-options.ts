@@ -1,6 +1,6 @@
 import type { PromptTemplate } from "../data/template";
 import { EvaluationError } from "./errors";
-import type { Judge } from "./judge";
+import type { Judge } from "./judge/judge";
 import { FORMATS, type PromptFormat } from "./task";
 
 /** What decides a task's result, beside model and data. */

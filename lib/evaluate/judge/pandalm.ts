@@ -1,11 +1,11 @@
-import { DataError } from "../data/errors";
+import { DataError } from "../../data/errors";
 import { readList, judgementsFile } from "./alpaca-eval";
-import { EvaluationError } from "./errors";
-import { convertRows, type Fields } from "./fields";
+import { EvaluationError } from "../errors";
+import { convertRows, type Fields } from "../fields";
 import { instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
 import { openAiJudge } from "./judge-openai";
 import { PANDALM_PROMPT } from "./judge-prompts";
-import type { GenerationTask } from "./task";
+import type { GenerationTask } from "../task";
 
 /** 0: equally good; 1 or 2: that response is better. */
 export type PandaLmLabel = 0 | 1 | 2;

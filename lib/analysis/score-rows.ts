@@ -1,9 +1,9 @@
 import { groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/weights";
-import { EvaluationError } from "./errors";
+import { transformWeight } from "../data/prompt-loss-weight";
+import { EvaluationError } from "../evaluate/errors";
 import { benchmarkOf } from "./benchmarks";
-import type { RunScores, TaskSummary } from "./evaluate-runs";
-import { standardError as standardErrorOf } from "./means";
+import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
+import { standardError as standardErrorOf } from "../evaluate/means";
 
 /** One run's score on one benchmark. */
 export type ScoreRow = {

@@ -1,12 +1,12 @@
 // What may explain the paper's Figures 2a and 2b, a row a run; and how each changes with the weight, by normalizer.
 import { distinct, groupBy, mean } from "../data/group";
 import type { RunScores } from "../evaluate/evaluate-runs";
-import type { GradientShare } from "../evaluate/gradient-share";
+import type { GradientShare } from "./gradient-share";
 import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
 import { twoFactors, type Variation } from "../stats/two-factor";
-import { distanceRows, factors, stabilityRows, type LossName } from "./rows";
-import { weightLabel } from "./theme";
+import { distanceRows, factors, stabilityRows, type LossName } from "./run-rows";
+import { weightLabel } from "../figures/theme";
 
 /** Numbers of one run about its training. RSD are means over all windows of five steps; null where there is no such window. */
 export type CauseRow = {

@@ -1,12 +1,12 @@
-import { DataError } from "../data/errors";
-import { parseJson, readJson, readText } from "../data/read-json";
-import { fromRoot } from "../runs/paths";
-import { convertRows } from "./fields";
+import { DataError } from "../../data/errors";
+import { parseJson, readJson, readText } from "../../data/read-json";
+import { fromRoot } from "../../runs/paths";
+import { convertRows } from "../fields";
 import { referenceJudge } from "./judge-local";
 import { openAiJudge } from "./judge-openai";
 import { ALPACA_EVAL_PROMPT } from "./judge-prompts";
 import { instructionOf, judgedTask, nearestAnswers, type JudgedTaskOptions } from "./judge-task";
-import type { GenerationTask, TaskAbout } from "./task";
+import type { GenerationTask, TaskAbout } from "../task";
 
 /** One of Alpaca Eval's own annotations: `preference` is 1 for the baseline's `output_1`, 2 for the model's `output_2`, 0 or 1.5 for a tie. */
 export interface AlpacaEvalAnnotation { instruction: string; output_1: string; output_2: string; preference: number | null }

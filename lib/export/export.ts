@@ -3,9 +3,9 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fromRoot } from "../runs/paths";
 import { callPage, withPage } from "./browser";
-import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "./figure";
+import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "../figures/figure";
 import { fontCss } from "./fonts";
-import { COLUMN_INCHES, escapeText, FONT } from "./theme";
+import { COLUMN_INCHES, escapeText, FONT } from "../figures/theme";
 
 export type ImageFormat = "svg" | "png" | "pdf";
 

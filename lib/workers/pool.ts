@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Job } from "../runs/job";
 import type { CheckpointInterval } from "../train/train";
-import type { FromWorker, ToWorker } from "./messages";
+import type { FromWorker, ToWorker } from "../sweep/messages";
 import type { WorkerPlan } from "./plan";
 import { spawnWorker } from "./spawn";
 

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { PromptlossError } from "../data/errors";
-import { PIXELS_PER_INCH } from "./figure";
+import { PIXELS_PER_INCH } from "../figures/figure";
 
 const IDLE_MS = 2000;
 const PNG_DPI = 300;

@@ -1,7 +1,7 @@
-import { rouge } from "../metrics/rouge";
-import { EvaluationError } from "./errors";
+import { rouge } from "../../metrics/rouge";
+import { EvaluationError } from "../errors";
 import type { Judge, Verdict } from "./judge";
-import { codePoints } from "./text";
+import { codePoints } from "../text";
 
 /** The longer answer wins (in Unicode characters): the baseline beside every judge, not a judgement. */
 export const lengthJudge: Judge = {

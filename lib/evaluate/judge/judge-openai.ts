@@ -1,6 +1,6 @@
-import { sha256 } from "../data/digest";
-import { backoff, networkProblem, retryAfter, wait } from "../data/http";
-import { EvaluationError } from "./errors";
+import { sha256 } from "../../data/digest";
+import { backoff, networkProblem, retryAfter, wait } from "../../data/http";
+import { EvaluationError } from "../errors";
 import type { Judge, JudgeAnswer } from "./judge";
 import { ALPACA_EVAL_PROMPT, type JudgePrompt } from "./judge-prompts";
 

@@ -9,13 +9,13 @@ import { relativeStandardDeviation, type StabilityOptions } from "../metrics/sta
 import { DigestCache, modelDigest } from "../runs/digests";
 import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
-import type { StabilityRow } from "./figure2a";
-import type { DistanceRow } from "./figure2b";
-import type { DistancePartRow } from "./figure2b-parts";
+import type { StabilityRow } from "../figures/figure2a";
+import type { DistanceRow } from "../figures/figure2b";
+import type { DistancePartRow } from "../figures/figure2b-parts";
 import { mean } from "../data/group";
-import type { LengthRow } from "./length-histograms";
-import type { LossRow } from "./loss-curves";
-import type { Look } from "./theme";
+import type { LengthRow } from "../figures/length-histograms";
+import type { LossRow } from "../figures/loss-curves";
+import type { Look } from "../figures/theme";
 
 /** Colors, markers and dashes of a study: by the order in which it lists its data sets and models. */
 export function studyLook(study: { datasets: object; models: object }): Look {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PromptlossError } from "../data/errors";
 import { fromRoot } from "../runs/paths";
-import { FONT } from "./theme";
+import { FONT } from "../figures/theme";
 
 /** A font file's rules in CSS, with the file in it, for the characters that it has. */
 interface Face { css: string; covers(codePoint: number): boolean }

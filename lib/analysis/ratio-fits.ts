@@ -1,5 +1,5 @@
-import { StatisticsError } from "./errors";
-import { fitGam, type GamFit, type GamMethod } from "./gam/fit";
+import { StatisticsError } from "../stats/errors";
+import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
 
 /** Section 6's model of one benchmark group; `fit` is null where there is too little data for one. */

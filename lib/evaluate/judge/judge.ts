@@ -1,8 +1,8 @@
-import { sha256 } from "../data/digest";
-import { seededRandom } from "../data/random";
-import { EvaluationError } from "./errors";
+import { sha256 } from "../../data/digest";
+import { seededRandom } from "../../data/random";
+import { EvaluationError } from "../errors";
 import { JudgementCache } from "./judge-cache";
-import { codePoints } from "./text";
+import { codePoints } from "../text";
 import { winRate, type WinRate } from "./win-rate";
 
 /** What the two answers answer. `gold` is a right answer: only stand-in judges look at it. */

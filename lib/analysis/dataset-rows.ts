@@ -4,7 +4,7 @@ import { DataError } from "../data/errors";
 import { countTokens, describeDataset } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import { generationRatioPlan, longCompletionRows } from "../data/transforms";
-import { sourceExamples } from "../runs/datasets";
+import { sourceExamples } from "../runs/dataset-source";
 import { studyExamples, type Study } from "../sweep/study";
 
 /** How a data set came to be. */

@@ -1,7 +1,7 @@
-import { normalQuantile } from "./distributions";
-import { StatisticsError } from "./errors";
-import type { BetaGlmmFit } from "./beta-glmm/fit";
-import { quadraticForm } from "./linear-algebra";
+import { normalQuantile } from "../stats/distributions";
+import { StatisticsError } from "../stats/errors";
+import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
+import { quadraticForm } from "../stats/linear-algebra";
 
 /** PLW from w_p = PLW^0.30103 (§4.1). @throws StatisticsError for what is not at least 0 */
 export function untransformWeight(transformed: number): number {

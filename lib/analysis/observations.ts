@@ -1,8 +1,8 @@
 import { groupBy } from "../data/group";
-import { transformWeight } from "../data/weights";
-import { translationFrom } from "../evaluate/benchmarks";
-import type { Score } from "../evaluate/read-scores";
-import { minMaxScores } from "./min-max";
+import { transformWeight } from "../data/prompt-loss-weight";
+import { translationFrom } from "./benchmarks";
+import type { Score } from "./read-scores";
+import { minMaxScores } from "../stats/min-max";
 
 /** One score in the columns of the paper's formulas. */
 export type Observation = {

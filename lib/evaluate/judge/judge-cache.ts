@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { EvaluationError } from "./errors";
+import { EvaluationError } from "../errors";
 import type { JudgeAnswer, Verdict } from "./judge";
 
 /** A line of the cache. */

@@ -1,10 +1,10 @@
 // Log-likelihoods of many continuations. An item's choices share most of their tokens, and TruthfulQA's items their
 // primer: what is common is computed once, and the rest continues from its keys and values.
-import { cacheRows, type KeyValueCache } from "../model/layout";
-import type { LogLikelihood } from "../model/likelihood";
-import type { CausalLM, IdBatch } from "../model/llama";
-import { operations } from "../model/operations";
-import { kernel, tf, type Tensor } from "../model/tensorflow";
+import { cacheRows, type KeyValueCache } from "./layout";
+import type { LogLikelihood } from "./likelihood";
+import type { CausalLM, IdBatch } from "./llama";
+import { operations } from "./operations";
+import { kernel, tf, type Tensor } from "./tensorflow";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
 export interface ScoredSequence { input: number[]; continuation: number[] }

@@ -1,6 +1,6 @@
 import { groupBy, mean } from "../data/group";
 import { seededRandom } from "../data/random";
-import { transformWeight } from "../data/weights";
+import { transformWeight } from "../data/prompt-loss-weight";
 import { translationFrom } from "./benchmarks";
 import { relativeRows, type RelativeRow, type ScoreRow } from "./score-rows";
 

@@ -1,4 +1,4 @@
-import type { GamFit } from "./gam/fit";
+import type { GamFit } from "../stats/gam/fit";
 import type { HypothesisTest } from "./hypothesis";
 import { recommendWeight, type Recommendation, type RecommendationOptions } from "./recommendation";
 

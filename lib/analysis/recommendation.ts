@@ -1,8 +1,8 @@
 import { seededRandom } from "../data/random";
 import { quantile } from "../metrics/quantile";
 import { untransformWeight, type Weight } from "./critical-weight";
-import { StatisticsError } from "./errors";
-import type { GamFit, GamSmooth } from "./gam/fit";
+import { StatisticsError } from "../stats/errors";
+import type { GamFit, GamSmooth } from "../stats/gam/fit";
 
 /**
  * What 5 % is taken of in Table 4's star rule, which the paper does not define: the range of the observed scores, or
