@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fitBetaGlmm } from "../lib/stats/beta-glmm/fit";
 import { fitGam } from "../lib/stats/gam/fit";
-import { minMaxScores } from "../lib/stats/min-max";
 import { simulatedScores } from "./simulated-scores";
+import { minMaxScores } from "../lib/analysis/score-rows";
 
 const glmmRows = simulatedScores(1, 2);
 const gamRows = minMaxScores(

@@ -1,7 +1,7 @@
 // The command line: npm run -s promptloss -- <command> … [--json]. One file a command in lib/cli.
 import { parseArgs } from "node:util";
-import { COMMANDS, type Answer, type Values } from "./cli/commands";
-import { UsageError } from "./cli/values";
+import { COMMANDS } from "./cli/commands";
+import { UsageError, type Answer, type Values } from "./cli/values";
 
 void main(process.argv.slice(2));
 

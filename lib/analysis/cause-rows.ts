@@ -6,7 +6,7 @@ import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
 import { twoFactors, type Variation } from "../stats/two-factor";
 import { distanceRows, factors, stabilityRows, type LossName } from "./run-rows";
-import { weightLabel } from "../figures/theme";
+import { weightLabel } from "../data/prompt-loss-weight";
 
 /** Numbers of one run about its training. RSD are means over all windows of five steps; null where there is no such window. */
 export type CauseRow = {

@@ -1,20 +1,8 @@
 import { normalQuantile } from "../stats/distributions";
-import { StatisticsError } from "../stats/errors";
 import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
 import { quadraticForm } from "../stats/linear-algebra";
-
-/** PLW from w_p = PLW^0.30103 (§4.1). @throws StatisticsError for what is not at least 0 */
-export function untransformWeight(transformed: number): number {
-  if (!(transformed >= 0)) throw new StatisticsError(`w_p is ${transformed}; it must be a number of at least 0`);
-  return transformed ** (1 / 0.30103);
-}
-
-/** A weight on both scales. */
-export interface Weight {
-  plw: number;
-  /** w_p */
-  transformed: number;
-}
+import { untransformWeight, type Weight } from "../data/prompt-loss-weight";
+import { StatisticsError } from "../data/errors";
 
 /** The critical weight λ (§3, §5.2). */
 export interface CriticalWeight {

@@ -3,8 +3,6 @@ import { tokenLength } from "../data/statistics";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
-import type { MemorizationRow } from "../figures/figure2c";
-import type { GenerationLengthRow } from "../figures/figure2d";
 import { factors } from "./run-rows";
 
 const PROMPTS: Record<string, MemorizationRow["prompts"]> = { memorization: "training", "memorization-heldout": "held-out" };
@@ -29,3 +27,40 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
       { ...factors(run), task, id, tokens: tokenLength(requests[0].continuation, tokenizer), ended: finish === "stop" }));
   });
 }
+
+
+/** How much of one kind of prompts' right completions a run generates. */
+export type MemorizationRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  prompts: "training" | "held-out";
+  items: number;
+  /** Corpus BLEU, 0 to 100. */
+  bleu: number;
+  bleuError: number | null;
+  /** Completions that are right to the letter, in per cent. */
+  exactMatch: number;
+  exactMatchError: number | null;
+};
+
+
+/** How long one generated answer of one run is. */
+export type GenerationLengthRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  task: string;
+  /** The item's place in its benchmark. */
+  id: number;
+  /** Of the answer's text, end-of-sequence not counted. */
+  tokens: number;
+  /** False where the answer reached the limit of new tokens. */
+  ended: boolean;
+};
+
+

@@ -3,13 +3,13 @@ import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
 import { lossWeights } from "../data/prompt-loss-weight";
 import { loadModel } from "../model/llama";
-import { Interrupted } from "../runs/errors";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import type { Run } from "../runs/store";
 import { gradientParts, type GradientParts } from "../train/prompt-weighted-loss";
 import { trainingFile } from "../evaluate/own-rows";
 import { subjectOf } from "../evaluate/subject";
 import { pause } from "../evaluate/work";
+import { Interrupted } from "../data/errors";
 
 /** How much of a run's gradient and of its loss weights belongs to completion tokens, on one batch of its training rows. */
 export interface GradientShare {

@@ -1,8 +1,8 @@
 import { formatP } from "../stats/beta-glmm/diagnosis";
 import { fitBetaGlmm, type BetaGlmmFit, type BetaGlmmOptions } from "../stats/beta-glmm/fit";
 import { criticalWeight, type CriticalWeight } from "./critical-weight";
-import { StatisticsError } from "../stats/errors";
 import { categoryColumn, levelsOf, type DataRow } from "../stats/data-rows";
+import { StatisticsError } from "../data/errors";
 
 /** The paper's null hypothesis (§3). */
 export const H0 = "prompt loss weight has no relationship with model performance";

@@ -2,7 +2,7 @@ import { groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { translationFrom } from "./benchmarks";
 import type { Score } from "./read-scores";
-import { minMaxScores } from "../stats/min-max";
+import { minMaxScores } from "./score-rows";
 
 /** One score in the columns of the paper's formulas. */
 export type Observation = {

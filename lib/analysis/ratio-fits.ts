@@ -1,6 +1,6 @@
-import { StatisticsError } from "../stats/errors";
 import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
+import { StatisticsError } from "../data/errors";
 
 /** Section 6's model of one benchmark group; `fit` is null where there is too little data for one. */
 export interface RatioFit {

@@ -1,8 +1,8 @@
 import { seededRandom } from "../data/random";
 import { quantile } from "../metrics/quantile";
-import { untransformWeight, type Weight } from "./critical-weight";
-import { StatisticsError } from "../stats/errors";
 import type { GamFit, GamSmooth } from "../stats/gam/fit";
+import { untransformWeight, type Weight } from "../data/prompt-loss-weight";
+import { StatisticsError } from "../data/errors";
 
 /**
  * What 5 % is taken of in Table 4's star rule, which the paper does not define: the range of the observed scores, or

@@ -9,18 +9,7 @@ import { relativeStandardDeviation, type StabilityOptions } from "../metrics/sta
 import { DigestCache, modelDigest } from "../runs/digests";
 import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
-import type { StabilityRow } from "../figures/figure2a";
-import type { DistanceRow } from "../figures/figure2b";
-import type { DistancePartRow } from "../figures/figure2b-parts";
 import { mean } from "../data/group";
-import type { LengthRow } from "../figures/length-histograms";
-import type { LossRow } from "../figures/loss-curves";
-import type { Look } from "../figures/theme";
-
-/** Colors, markers and dashes of a study: by the order in which it lists its data sets and models. */
-export function studyLook(study: { datasets: object; models: object }): Look {
-  return { datasets: Object.keys(study.datasets), models: Object.keys(study.models) };
-}
 
 /** The factors of a run, as every row carries them. */
 export function factors({ recipe }: Run): { model: string; dataset: string; normalizer: string; seed: number; plw: number } {
@@ -132,3 +121,73 @@ export function lengthRows(dataset: string, examples: readonly Example[], tokeni
   const { instruction, input, completion } = countTokens(examples, tokenizer);
   return completion.map((count, row) => ({ dataset, instruction: instruction[row], input: input[row], completion: count }));
 }
+
+
+/** RSD of the loss in one window of one run. */
+export type StabilityRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  /** Step at which the window starts, from 1. */
+  step: number;
+  rsd: number;
+};
+
+
+/** How far one part of a run's weights ended from where it started. */
+export type DistancePartRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  /** what the weights are divided by: decoder layers, or kinds of tensors over all layers */
+  by: "layer" | "kind";
+  part: string;
+  /** L2; squares of a run's parts of one division add up to that of the whole */
+  distance: number;
+};
+
+
+/** How far one run's weights ended from the model it started from. */
+export type DistanceRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  /** L2, see `weightDistance`. */
+  distance: number;
+};
+
+
+/** Tokens of one example: its fields alone, without template and special tokens. */
+export type LengthRow = {
+  dataset: string;
+  instruction: number;
+  input: number;
+  completion: number;
+};
+
+
+/** The losses of one training step of one run. */
+export type LossRow = {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+  step: number;
+  /** The weighted loss, which is trained on. */
+  loss: number;
+  /** Mean cross entropy of prompt and of completion tokens; null in a batch that has none. */
+  promptLoss: number | null;
+  completionLoss: number | null;
+};
+
+
+
+
+

@@ -1,10 +1,5 @@
 import type { ParseArgsConfig } from "node:util";
-
-/** What a command has to say: to people, and as the one JSON object of --json. */
-export interface Answer { text: string; result: object; failed?: boolean }
-
-/** Option values by name; those not given are undefined. */
-export type Values = Record<string, string | undefined>;
+import type { Answer, Values } from "./values";
 
 interface Command {
   usage: string;

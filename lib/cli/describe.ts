@@ -3,8 +3,7 @@ import { describeDataset, type DatasetDescription } from "../data/statistics";
 import { loadTokenizer } from "../data/tokenizer";
 import { fromRoot } from "../runs/paths";
 import { loadStudy, studyExamples } from "../sweep/study";
-import type { Answer, Values } from "./commands";
-import { required } from "./values";
+import { required, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
   const datasets = values.data === undefined ? ofStudy(values) : { [values.data]: describeDataset(readExamples(fromRoot(values.data)), loadTokenizer(fromRoot(required(values, "tokenizer")))) };

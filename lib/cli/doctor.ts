@@ -6,7 +6,7 @@ import { closeBrowser, withPage } from "../export/browser";
 import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
 import { expectedDevice } from "../workers/plan";
-import type { Answer, Values } from "./commands";
+import type { Answer, Values } from "./values";
 
 interface Check { name: string; ok: boolean; detail: string }
 

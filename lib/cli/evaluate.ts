@@ -6,8 +6,7 @@ import { RunStore, type Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, wantedRuns } from "../sweep/study";
 import { resolveJobs } from "../sweep/sweep";
-import type { Answer, Values } from "./commands";
-import { UsageError, countOf, numberOf } from "./values";
+import { UsageError, countOf, numberOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const options: TaskOptions = {

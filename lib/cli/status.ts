@@ -1,7 +1,7 @@
 import { RunStore } from "../runs/store";
 import { loadStudy, wantedRuns } from "../sweep/study";
 import { resolveJobs } from "../sweep/sweep";
-import type { Answer, Values } from "./commands";
+import type { Answer, Values } from "./values";
 
 export function run(values: Values): Answer {
   const study = loadStudy(values.study);

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../data/digest";
 import { fileDigest } from "../runs/digests";
-import { Interrupted } from "../runs/errors";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { repositoryRoot } from "../data/repository";
 import { fromRoot, storePath } from "../runs/paths";
@@ -12,8 +11,8 @@ import { loadStudy, studyPath } from "../sweep/study";
 import { withTrainedWeights } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
-import type { Answer, Values } from "./commands";
-import { countOf } from "./values";
+import { countOf, type Answer, type Values } from "./values";
+import { Interrupted } from "../data/errors";
 
 /** Notebooks at once: each has a kernel of its own, and waits a good part of its time. */
 const AT_ONCE = 2;

@@ -1,7 +1,6 @@
 import { progressLine } from "../notebook/progress";
 import { sweep, type SweepProgress } from "../sweep/sweep";
-import type { Answer, Values } from "./commands";
-import { countOf } from "./values";
+import { countOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const show = progressLine();

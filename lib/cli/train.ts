@@ -1,14 +1,12 @@
 import { basename } from "node:path";
-import { checkPromptLossWeight } from "../data/prompt-loss-weight";
+import { checkPromptLossWeight, checkNormalizer } from "../data/prompt-loss-weight";
 import { DigestCache, modelDigest } from "../runs/digests";
-import { checkNormalizer } from "../data/normalizers";
 import { fromRoot, storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, studyExamples } from "../sweep/study";
 import type { TrainOptions } from "../train/train";
-import type { Answer, Values } from "./commands";
-import { UsageError, numberOf, required } from "./values";
+import { UsageError, numberOf, required, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const options: TrainOptions = {

@@ -4,8 +4,7 @@ import { describeDataset } from "../data/statistics";
 import { generationRatioPlan, invertLongCompletions, toGenerationRatio } from "../data/transforms";
 import { writeFileAtomic } from "../runs/files";
 import { fromRoot } from "../runs/paths";
-import type { Answer, Values } from "./commands";
-import { numberOf, required } from "./values";
+import { numberOf, required, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
   const examples = readExamples(fromRoot(required(values, "data")));

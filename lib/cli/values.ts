@@ -1,5 +1,4 @@
 import { PromptlossError } from "../data/errors";
-import type { Values } from "./commands";
 
 /** A call of a command that cannot be understood. */
 export class UsageError extends PromptlossError {
@@ -27,3 +26,11 @@ export function countOf(values: Values, name: string): number | undefined {
   if (value !== undefined && (!Number.isInteger(value) || value < 1)) throw new UsageError(`--${name} ${value} is not a whole number above 0.`);
   return value;
 }
+
+
+/** What a command has to say: to people, and as the one JSON object of --json. */
+export interface Answer { text: string; result: object; failed?: boolean }
+
+/** Option values by name; those not given are undefined. */
+export type Values = Record<string, string | undefined>;
+

@@ -38,3 +38,44 @@ export class RunError extends PromptlossError {
 export class StudyError extends PromptlossError {
   override name = "StudyError";
 }
+
+
+/** A task that cannot be evaluated: unknown, impossible options, or a model that does not fit it. */
+export class EvaluationError extends PromptlossError {
+  override name = "EvaluationError";
+}
+
+
+/** Data or a formula from which nothing can be estimated. `column` is the one to look at, where there is one. */
+export class StatisticsError extends PromptlossError {
+  override name = "StatisticsError";
+
+  constructor(message: string, readonly column?: string) {
+    super(message);
+  }
+}
+
+
+/** The run store cannot be written or does not hold what it should; `code` is the system's, if it has one. */
+export class StoreError extends RunError {
+  override name = "StoreError";
+  constructor(message: string, readonly code?: string) { super(message); }
+}
+
+/** Somebody else is training this run. */
+export class RunHeldError extends RunError {
+  override name = "RunHeldError";
+}
+
+/** A run that was recorded as failed, or whose weights are damaged. */
+export class RunFailedError extends RunError {
+  override name = "RunFailedError";
+}
+
+/** Work stopped because the caller's signal asked for it; what was done is kept. */
+export class Interrupted extends PromptlossError {
+  override name = "Interrupted";
+}
+
+
+

@@ -1,5 +1,5 @@
-import { codePoints } from "./text";
 import type { ChoiceQuestion } from "./task";
+import { codePoints } from "../metrics/words";
 
 /** Whether the likeliest choice is right. */
 export function accuracy({ correct }: ChoiceQuestion, logLikelihoods: number[]): number {

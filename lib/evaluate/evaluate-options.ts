@@ -1,7 +1,7 @@
 import type { PromptTemplate } from "../data/template";
-import { EvaluationError } from "./errors";
 import type { Judge } from "./judge/judge";
 import { FORMATS, type PromptFormat } from "./task";
+import { EvaluationError } from "../data/errors";
 
 /** What decides a task's result, beside model and data. */
 export interface TaskOptions {

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
-import { PromptlossError } from "../data/errors";
+import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
 import { livingHolder } from "../runs/claim";
-import { Interrupted } from "../runs/errors";
 import type { Job } from "../runs/job";
 import type { Run } from "../runs/store";
 import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
-import { EvaluationError } from "./errors";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
 import type { EvaluationJob, FromWorker, SharedOptions } from "./messages";

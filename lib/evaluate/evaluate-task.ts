@@ -1,7 +1,6 @@
 import { dirname, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { checkTemplate } from "../data/template";
-import type { LogLikelihood } from "../model/likelihood";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { fromRoot } from "../runs/paths";
 import { generateAnswers, preparePrompts, type GeneratedText } from "./generation";
@@ -16,6 +15,7 @@ import type { TaskResult, TaskSettings } from "./results";
 import type { Subject } from "./subject";
 import type { ChoiceQuestion, GenerationQuestion, PromptStyle, Task } from "./task";
 import type { Work } from "./work";
+import type { LogLikelihood } from "../model/log-likelihoods";
 
 /** Part of what names a stored result: raised when the rules of evaluation change. */
 const RESULT_FORMAT = 2;

@@ -1,8 +1,6 @@
-import { PromptlossError } from "../data/errors";
+import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
 import type { CausalLM } from "../model/llama";
-import { Interrupted } from "../runs/errors";
 import type { Run } from "../runs/store";
-import { EvaluationError } from "./errors";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";
 import { checkOptions, type EvaluateOptions } from "./evaluate-options";

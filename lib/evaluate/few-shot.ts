@@ -1,11 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { EvaluationError } from "./errors";
 import { PythonRandom } from "./python-random";
-import type { Question, TaskAbout } from "./task";
-
-/** A row of a split, as read and as a question; `id` is its place among the rows to evaluate. */
-export interface Item<Q extends Question> { id: number; row: unknown; question: Q }
-
+import type { Question, TaskAbout, Item } from "./task";
+import { EvaluationError } from "../data/errors";
 /** Seed of the harness' few-shot sampler, and of the older commit's only generator. */
 const SEED = { "0.4.13": 1234, b281b09: 42 };
 

@@ -2,11 +2,11 @@ import { tokenLength } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import type { CausalLM } from "../model/llama";
 import { cutAtStops, stopsWhen } from "./answer";
-import { EvaluationError } from "./errors";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
 import type { GenerationQuestion, GenerationTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
+import { EvaluationError } from "../data/errors";
 
 export interface GeneratedText { text: string; finish: "stop" | "length" }
 

@@ -1,11 +1,10 @@
-import type { LogLikelihood } from "../model/likelihood";
 import type { CausalLM } from "../model/llama";
 import { tf } from "../model/tensorflow";
 import { encodePair, modelInput } from "./request-tokens";
 import { aggregate } from "./means";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
-import { computePrefix, planScoring, scoreBatch, type Plan, type ScoredSequence } from "../model/log-likelihoods";
+import { computePrefix, planScoring, scoreBatch, type Plan, type ScoredSequence, type LogLikelihood } from "../model/log-likelihoods";
 import type { ChoiceQuestion, MultipleChoiceTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
 

@@ -3,10 +3,10 @@ import { examplesDigest } from "../data/digest";
 import { readExamples } from "../data/example";
 import { fromRoot } from "../runs/paths";
 import type { Run } from "../runs/store";
-import { EvaluationError } from "./errors";
 import type { Memo } from "./memo";
 import type { Subject } from "./subject";
 import type { OwnRows } from "./task";
+import { EvaluationError } from "../data/errors";
 
 /**
  * The split of a task whose rows are each run's own.

@@ -4,9 +4,9 @@ import { sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
 import { readText } from "../data/read-json";
 import { convertRows, type Fields } from "./fields";
-import { drawShots, shotText, type Item } from "./few-shot";
+import { drawShots, shotText } from "./few-shot";
 import { readRows } from "./split-rows";
-import type { Question, TaskAbout } from "./task";
+import type { Question, TaskAbout, Item } from "./task";
 
 /** An item with its shots as text. */
 export interface PreparedItem<Q extends Question> { id: number; question: Q; shots: string }

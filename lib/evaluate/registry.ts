@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { fromRoot } from "../runs/paths";
 import { alpacaEval } from "./judge/alpaca-eval";
-import { EvaluationError } from "./errors";
 import type { Judge } from "./judge/judge";
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
@@ -13,6 +12,7 @@ import { pocketTasks } from "./tasks/pocket";
 import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, truthfulQaMc2InPaper } from "./tasks/truthfulqa";
 import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/wmt";
+import { EvaluationError } from "../data/errors";
 
 /** Where benchmark data lies unless told otherwise, relative to the repository root. */
 export const DATA_DIR = "datasets/benchmarks";

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../data/tokenizer";
-import { rightStripped } from "./text";
+import { trimEnd } from "../metrics/words";
 
 export interface TokenPair { context: number[]; continuation: number[] }
 
@@ -10,7 +10,7 @@ export interface TokenPair { context: number[]; continuation: number[] }
  */
 export function encodePair(tokenizer: Tokenizer, context: string, continuation: string, encodeContext = (text: string) => tokenizer.encode(text)): TokenPair {
   if (context === "") return { context: [tokenizer.bosId ?? tokenizer.eosId], continuation: tokenizer.encode(continuation, { addSpecialTokens: false }) };
-  const kept = rightStripped(context);
+  const kept = trimEnd(context);
   const whole = tokenizer.encode(context + continuation);
   const { length } = encodeContext(kept);
   return { context: whole.slice(0, length), continuation: whole.slice(length) };

@@ -1,11 +1,11 @@
 import type { Run } from "../runs/store";
-import { EvaluationError } from "./errors";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
 import type { TaskOptions } from "./evaluate-options";
 import { findTasks } from "./registry";
 import type { Sample } from "./results";
 import { subjectOf } from "./subject";
+import { EvaluationError } from "../data/errors";
 
 /** One run's samples on one task. */
 export interface StoredSamples { run: Run; task: string; samples: Sample[] }

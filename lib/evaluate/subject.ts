@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import { CausalLM, loadModel } from "../model/llama";
 import { usableRun, type Run } from "../runs/store";
-import { EvaluationError } from "./errors";
+import { EvaluationError } from "../data/errors";
 
 /** What is evaluated: a model at hand, or a run's, loaded when first needed. */
 export interface Subject {

@@ -1,5 +1,4 @@
 import type { PromptTemplate } from "../data/template";
-import type { Item } from "./few-shot";
 import type { Fields } from "./fields";
 import type { Judge, Judgement } from "./judge/judge";
 
@@ -117,3 +116,8 @@ export function splits(folders: string | string[], { items, shots, hasTest = fal
 export function asInPaper<T extends Task>(task: T, version: string): T {
   return { ...task, name: `${task.name}@b281b09`, harness: "b281b09", version, data: { ...task.data, dropsItself: false } };
 }
+
+
+/** A row of a split, as read and as a question; `id` is its place among the rows to evaluate. */
+export interface Item<Q extends Question> { id: number; row: unknown; question: Q }
+

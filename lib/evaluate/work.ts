@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { Interrupted } from "../runs/errors";
 import type { Journal } from "./journal";
+import { Interrupted } from "../data/errors";
 
 /** What a task's work needs from its surroundings. */
 export interface Work<T> {

@@ -1,9 +1,8 @@
 // A worker process of evaluateRuns(): evaluates the runs its parent sends, one after the other. What does not depend on
 // a run's weights (rows, shots, tokens, batches) is prepared for the first and kept.
 import { basename, dirname, join } from "node:path";
-import { PromptlossError, RunError } from "../data/errors";
+import { PromptlossError, RunError, Interrupted, RunHeldError } from "../data/errors";
 import { claimRun, type Claim } from "../runs/claim";
-import { Interrupted, RunHeldError } from "../runs/errors";
 import { RunStore } from "../runs/store";
 import { TasksFailedError, evaluateWith } from "./evaluate";
 import { Memo } from "./memo";

@@ -2,18 +2,7 @@ import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
-
-/** RSD of the loss in one window of one run. */
-export type StabilityRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  /** Step at which the window starts, from 1. */
-  step: number;
-  rsd: number;
-};
+import type { StabilityRow } from "../analysis/run-rows";
 
 /**
  * Figure 2a, training loss stability: the RSD of five-step windows of the training loss by PLW, boxes as {@link drawBoxPanels} has them.

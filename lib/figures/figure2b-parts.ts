@@ -3,20 +3,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
 import { axis, baseLayout, escapeText, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, weightAxis, type Look } from "./theme";
-
-/** How far one part of a run's weights ended from where it started. */
-export type DistancePartRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  /** what the weights are divided by: decoder layers, or kinds of tensors over all layers */
-  by: "layer" | "kind";
-  part: string;
-  /** L2; squares of a run's parts of one division add up to that of the whole */
-  distance: number;
-};
+import type { DistancePartRow } from "../analysis/run-rows";
 
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x"];
 

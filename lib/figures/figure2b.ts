@@ -3,17 +3,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels } from "./run-panels";
 import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
-
-/** How far one run's weights ended from the model it started from. */
-export type DistanceRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  /** L2, see `weightDistance`. */
-  distance: number;
-};
+import type { DistanceRow } from "../analysis/run-rows";
 
 /**
  * Figure 2b, weight distance: the L2 distance between learned and initial weights by PLW. A point a run, lines

@@ -3,23 +3,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
-
-/** How much of one kind of prompts' right completions a run generates. */
-export type MemorizationRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  prompts: "training" | "held-out";
-  items: number;
-  /** Corpus BLEU, 0 to 100. */
-  bleu: number;
-  bleuError: number | null;
-  /** Completions that are right to the letter, in per cent. */
-  exactMatch: number;
-  exactMatchError: number | null;
-};
+import type { MemorizationRow } from "../analysis/generation-rows";
 
 const KINDS = ["training", "held-out"] as const;
 

@@ -2,22 +2,7 @@ import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
-
-/** How long one generated answer of one run is. */
-export type GenerationLengthRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  task: string;
-  /** The item's place in its benchmark. */
-  id: number;
-  /** Of the answer's text, end-of-sequence not counted. */
-  tokens: number;
-  /** False where the answer reached the limit of new tokens. */
-  ended: boolean;
-};
+import type { GenerationLengthRow } from "../analysis/generation-rows";
 
 /**
  * Figure 2d, generation lengths: tokens of the answers to long-generation prompts by PLW, boxes as {@link drawBoxPanels} has them.

@@ -2,14 +2,7 @@ import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
 import { axis, baseLayout, datasetStyle, INK, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
-
-/** Tokens of one example: its fields alone, without template and special tokens. */
-export type LengthRow = {
-  dataset: string;
-  instruction: number;
-  input: number;
-  completion: number;
-};
+import type { LengthRow } from "../analysis/run-rows";
 
 const COLUMNS = 3;
 const PARTS = ["prompt", "completion"] as const;

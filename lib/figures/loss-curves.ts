@@ -1,22 +1,9 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "../data/group";
 import { panelGrid } from "./panels";
-import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT, weightLabel } from "./theme";
-
-/** The losses of one training step of one run. */
-export type LossRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  seed: number;
-  plw: number;
-  step: number;
-  /** The weighted loss, which is trained on. */
-  loss: number;
-  /** Mean cross entropy of prompt and of completion tokens; null in a batch that has none. */
-  promptLoss: number | null;
-  completionLoss: number | null;
-};
+import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT } from "./theme";
+import type { LossRow } from "../analysis/run-rows";
+import { weightLabel } from "../data/prompt-loss-weight";
 
 const LOSSES = [["loss", "weighted loss"], ["promptLoss", "prompt loss"], ["completionLoss", "completion loss"]] as const;
 const MOST_POINTS = 200;

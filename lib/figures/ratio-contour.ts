@@ -1,9 +1,9 @@
 // The fitted interaction of weight and generation ratio, with the data on it: what Figures 3, 7, 8 and 9 are made of.
 import { groupBy, mean } from "../data/group";
-import { untransformWeight } from "../analysis/critical-weight";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Figure, Layout, Trace } from "./figure";
 import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, weightAxis } from "./theme";
+import { untransformWeight } from "../data/prompt-loss-weight";
 
 const POINTS = 61;
 const SCALE = Array.from({ length: 9 }, (_, i) => [i / 8, sequentialColor(i / 8)]);
@@ -80,3 +80,31 @@ function ratioAxis(low: number, high: number): Layout {
   const ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].filter((ratio) => Math.log10(ratio) >= range[0] && Math.log10(ratio) <= range[1]);
   return axis("generation ratio R<sub>g</sub>", { type: "log", range, tickvals: ticks, ticktext: ticks.map(String) });
 }
+
+
+/** Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
+export function figure3(fit: RatioFit): Figure {
+  return drawRatioContour(fit, { name: "figure3", caption: "The interaction of generation ratio and prompt loss weight over all benchmarks." });
+}
+
+
+/** Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
+export function figure7(fit: RatioFit): Figure {
+  return drawRatioContour(fit, { name: "figure7", caption: "The interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3." });
+}
+
+
+/** Figure 8, the interaction over the multiple choice benchmarks. `fit` is the group MC of `fitRatios`. @throws RangeError where that group could not be fitted */
+export function figure8(fit: RatioFit): Figure {
+  return drawRatioContour(fit, { name: "figure8", caption: "The interaction over the multiple choice benchmarks." });
+}
+
+
+/** Figure 9, the interaction over the generation benchmarks but translation. `fit` is the group Gen of `fitRatios`. @throws RangeError where that group could not be fitted */
+export function figure9(fit: RatioFit): Figure {
+  return drawRatioContour(fit, { name: "figure9", caption: "The interaction over the generation benchmarks but translation." });
+}
+
+
+
+

@@ -1,8 +1,7 @@
 import { distinct, groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/prompt-loss-weight";
+import { transformWeight, untransformWeight } from "../data/prompt-loss-weight";
 import { BENCHMARKS } from "../analysis/benchmarks";
 import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
-import { untransformWeight } from "../analysis/critical-weight";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";

@@ -19,20 +19,18 @@ import { figure2b } from "./figure2b";
 import { figure2bParts } from "./figure2b-parts";
 import { figure2c } from "./figure2c";
 import { figure2d } from "./figure2d";
-import { figure3 } from "./figure3";
 import { figure4 } from "./figure4";
 import { figure5 } from "./figure5";
 import { figure6 } from "./figure6";
-import { figure7 } from "./figure7";
-import { figure8 } from "./figure8";
-import { figure9 } from "./figure9";
 import { generationLengthRows, memorizationRows } from "../analysis/generation-rows";
-import { distancePartRows, distanceRows, stabilityRows, studyLook } from "../analysis/run-rows";
+import { distancePartRows, distanceRows, stabilityRows } from "../analysis/run-rows";
 import { table2 } from "./table2";
 import { table3 } from "./table3";
 import { table4 } from "./table4";
 import { table5 } from "./table5";
 import { datasetRow, table1, type Table } from "./tables";
+import { studyLook } from "./theme";
+import { figure3, figure7, figure8, figure9 } from "./ratio-contour";
 
 /** What the figures and tables of a study are made of; plain rows, so that a change of theme draws them anew without computing anything. */
 export interface StudyResults {

@@ -1,17 +1,14 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Example } from "../data/example";
 import { describeDataset } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import { meanWithError } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
-import { toCsv, writeWhole } from "../export/export";
 import type { Row } from "./figure";
 import { distinct, groupBy } from "../data/group";
 import { runRows } from "../analysis/run-rows";
-import { escapeText, weightLabel } from "./theme";
+import { weightLabel } from "../data/prompt-loss-weight";
 
 /** A table of the paper: as it is read, and its numbers in full. */
 export interface Table {
@@ -20,16 +17,6 @@ export interface Table {
   frame: DataFrame;
   rows: Row[];
   caption: string;
-}
-
-/** Writes a table's numbers as `<path>.csv`, and the table as it is read as `<path>.tex`, for LaTeX with booktabs, and `<path>.html`, without script or style sheet. */
-export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">, path: string): { csv: string; tex: string; html: string } {
-  const stem = path.replace(/\.(csv|tex|html)$/i, "");
-  mkdirSync(dirname(stem), { recursive: true });
-  writeWhole(`${stem}.csv`, toCsv(rows));
-  writeWhole(`${stem}.tex`, toLatex(frame, caption));
-  writeWhole(`${stem}.html`, toHtml(frame, caption));
-  return { csv: `${stem}.csv`, tex: `${stem}.tex`, html: `${stem}.html` };
 }
 
 /** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
@@ -114,30 +101,4 @@ export function byWeight(rows: readonly object[], value: string): DataFrame {
     dataset: group[0].dataset, model: group[0].model, ...(several && { normalizer: group[0].normalizer }),
     ...Object.fromEntries(plws.map((plw) => [`PLW ${weightLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
   })));
-}
-
-/** Whether a column reads as numbers, "1.2 (0.3)" included, and so stands to the right. */
-const isNumber = ({ values }: DataFrame, column: number): boolean => (values as unknown[][]).every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
-
-function toHtml(frame: DataFrame, caption: string): string {
-  const line = (cells: readonly unknown[], tag: "td" | "th"): string => `<tr>${cells.map((cell, i) => (
-    `<${tag} align="${isNumber(frame, i) ? "right" : "left"}">${escapeText(String(cell ?? ""))}</${tag}>`)).join("")}</tr>`;
-  return ["<table>", `<caption>${escapeText(caption)}</caption>`, `<thead>${line(frame.columns, "th")}</thead>`, "<tbody>", ...(frame.values as unknown[][]).map((row) => line(row, "td")), "</tbody>", "</table>", ""].join("\n");
-}
-
-function toLatex(frame: DataFrame, caption: string): string {
-  const values = frame.values as unknown[][];
-  const line = (cells: unknown[]): string => `${cells.map((cell) => escapeLatex(String(cell ?? ""))).join(" & ")} \\\\`;
-  return [
-    "\\begin{table}", "\\centering", `\\begin{tabular}{${frame.columns.map((_, i) => (isNumber(frame, i) ? "r" : "l")).join("")}}`, "\\toprule",
-    line(frame.columns), "\\midrule", ...values.map(line), "\\bottomrule", "\\end{tabular}", `\\caption{${escapeLatex(caption)}}`, "\\end{table}", "",
-  ].join("\n");
-}
-
-function escapeLatex(text: string): string {
-  return text
-    .replace(/[\\{}$&#%_^~]/g, (sign) => ({ "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}" })[sign] ?? `\\${sign}`)
-    .replace(/\b([RGw])\\_(\w)(?:\\textasciicircum\{\}(\d))?(?!\w)/g, (_, letter: string, index: string, power?: string) => `$${letter}_${index}${power ? `^${power}` : ""}$`)
-    .replace(/[<>]/g, (sign) => `$${sign}$`)
-    .replace(/²/g, "$^2$").replace(/→/g, "$\\to$").replace(/×/g, "$\\times$");
 }

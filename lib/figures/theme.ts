@@ -1,6 +1,6 @@
 // One visual language for all figures. Sizes are those of a two-column paper: a column is 3.25 in wide, the page
 // 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two to the point (see PIXELS_PER_INCH).
-import { transformWeight } from "../data/prompt-loss-weight";
+import { transformWeight, weightLabel } from "../data/prompt-loss-weight";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
 // What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.
@@ -119,11 +119,6 @@ export function axis(title: string | null, rest: Layout = {}): Layout {
   };
 }
 
-/** A PLW as it stands on an axis: two significant digits, without trailing zeros. */
-export function weightLabel(plw: number): string {
-  return String(Number(plw.toPrecision(2)));
-}
-
 /**
  * The axis of transformed PLW (w_p = PLW^0.30103), with a tick at each weight, labelled with the PLW itself.
  * Labels that would touch are left out, the rounder number first served; the tick stays.
@@ -178,3 +173,10 @@ export function lettered(title: string, index: number, count: number): string {
 export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
+
+
+/** Colors, markers and dashes of a study: by the order in which it lists its data sets and models. */
+export function studyLook(study: { datasets: object; models: object }): Look {
+  return { datasets: Object.keys(study.datasets), models: Object.keys(study.models) };
+}
+

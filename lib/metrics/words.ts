@@ -20,3 +20,7 @@ export function trimEnd(text: string): string {
 export function trim(text: string): string {
   return trimEnd(text.slice(Math.max(0, text.search(WORD_CHARACTER))));
 }
+
+/** Python's `len()`: Unicode code points. */
+export const codePoints = (text: string): number => Array.from(text).length;
+

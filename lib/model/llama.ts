@@ -7,12 +7,12 @@ import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type Block
 import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
-import { logLikelihood, type LogLikelihood } from "./likelihood";
 import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShape, type KeyValueCache, type PackedLayout } from "./layout";
 import { inferLinear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
+import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
 
 /** A batch of token ids in rows of one length (B, T), right- or left-padded. */
 export interface IdBatch { ids: Int32Array; batch: number; length: number }

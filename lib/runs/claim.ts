@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSyn
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RunHeldError } from "./errors";
 import { makeFolder, writing } from "./files";
+import { RunHeldError } from "../data/errors";
 
 // A claim is an empty file `claim-<host>-<pid>-<start of the process>-<nonce>` in the run's folder. A name is never
 // used twice, so anybody may remove the claim of a dead process without ever hitting a living one. Whoever wants

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { StoreError } from "./errors";
+import { StoreError } from "../data/errors";
 
 /** Runs `work`, which writes at `path`; a full disk or a missing permission becomes an error that names path and cure. */
 export function writing<T>(path: string, work: () => T): T {

@@ -1,8 +1,7 @@
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
-import { checkNormalizer, type Normalizer } from "../data/normalizers";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
-import { checkPromptLossWeight } from "../data/prompt-loss-weight";
+import { checkPromptLossWeight, checkNormalizer, type Normalizer } from "../data/prompt-loss-weight";
 import { resolveDataset, type DatasetSource } from "./dataset-source";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
 import type { Hyperparameters } from "./hyperparameters";

@@ -1,8 +1,8 @@
 import { sha256 } from "../data/digest";
 import type { Truncation } from "../data/encode";
-import type { Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
 import type { Hyperparameters } from "./hyperparameters";
+import type { Normalizer } from "../data/prompt-loss-weight";
 
 /** Raised when the same recipe would give other weights than before: a change of loss, batches, optimizer or encoding. */
 export const RECIPE_FORMAT = 4;

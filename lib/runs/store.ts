@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { livingHolder } from "./claim";
-import { RunFailedError } from "./errors";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "./files";
 import { fromRoot, storePath } from "./paths";
 import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
+import { RunFailedError } from "../data/errors";
 
 /** What run.json holds. */
 export interface RunRecord {

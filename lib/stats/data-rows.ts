@@ -1,4 +1,4 @@
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 /** One observation: plain values by column name. */
 export type DataRow = Readonly<Record<string, unknown>>;

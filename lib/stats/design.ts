@@ -1,8 +1,8 @@
-import { StatisticsError } from "./errors";
 import type { FixedTerm } from "./formula";
 import { dot, zeros, type Rows } from "./linear-algebra";
 import { orthogonalPolynomial, rawPolynomial, type PolynomialBasis } from "./polynomial";
 import { categoryColumn, isText, levelsOf, numericColumn, type DataRow } from "./data-rows";
+import { StatisticsError } from "../data/errors";
 
 /** The columns of a model matrix that belong to one term of the formula. */
 export interface DesignTerm {

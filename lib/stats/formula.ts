@@ -1,4 +1,4 @@
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 /** A fixed term, or a term within a random one. A plain name of a text column is a factor as well. */
 export type FixedTerm =

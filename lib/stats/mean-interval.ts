@@ -1,5 +1,5 @@
 import { studentTwoSided } from "./distributions";
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 export interface MeanInterval { estimate: number; low: number; high: number; units: number }
 

@@ -1,4 +1,4 @@
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 /** Columns of a polynomial without its constant, and how to evaluate them elsewhere. */
 export interface PolynomialBasis {

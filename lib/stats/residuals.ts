@@ -1,6 +1,6 @@
 import { seededRandom } from "../data/random";
 import { binomialTwoSided, kolmogorovUpper } from "./distributions";
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 /** What residual checks need of a fit: `fitBetaGlmm`'s has it. */
 export interface Simulated {

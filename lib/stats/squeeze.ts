@@ -1,4 +1,4 @@
-import { StatisticsError } from "./errors";
+import { StatisticsError } from "../data/errors";
 
 /**
  * How scores of exactly 0 and 1, which a beta distribution cannot take, are moved inwards. The paper names no way.

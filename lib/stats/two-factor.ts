@@ -1,7 +1,7 @@
 import { fUpper } from "./distributions";
-import { StatisticsError } from "./errors";
 import { fitGam } from "./gam/fit";
 import { categoryColumn, type DataRow } from "./data-rows";
+import { StatisticsError } from "../data/errors";
 
 /** One source of variation of a two-factor model. */
 export type Variation = {

@@ -1,5 +1,5 @@
 import type { Job } from "../runs/job";
-import type { CheckpointInterval } from "../train/train";
+import type { CheckpointInterval } from "../train/checkpoint";
 
 // What parent and workers tell each other.
 

@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { PromptlossError, StudyError } from "../data/errors";
+import { PromptlossError, StudyError, Interrupted } from "../data/errors";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
-import { Interrupted } from "../runs/errors";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
 import { RunStore, usableRun, type Run } from "../runs/store";
-import type { CheckpointInterval } from "../train/train";
 import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { Progress, type SweepProgress } from "./sweep-progress";
 import { loadStudy, wantedRuns, type Study } from "./study";
+import type { CheckpointInterval } from "../train/checkpoint";
 
 export type { SweepProgress } from "./sweep-progress";
 

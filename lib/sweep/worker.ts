@@ -1,7 +1,6 @@
 // A worker process of sweep(): trains the runs its parent sends, one after the other.
 import type { EncodedDataset } from "../data/encode";
-import { PromptlossError } from "../data/errors";
-import { Interrupted, RunHeldError, StoreError } from "../runs/errors";
+import { PromptlossError, Interrupted, RunHeldError, StoreError } from "../data/errors";
 import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
 import { encodeJob, trainJob } from "../train/train-job";

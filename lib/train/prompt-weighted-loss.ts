@@ -1,9 +1,8 @@
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
-import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
-import { checkPromptLossWeight } from "../data/prompt-loss-weight";
+import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/llama";
 import { tf } from "../model/tensorflow";
 import { microBatchLoss } from "./loss";

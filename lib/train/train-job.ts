@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
-import { DataError, ModelError, RunError, TrainingError } from "../data/errors";
+import { DataError, ModelError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { readExamples } from "../data/example";
 import { loadTokenizer } from "../data/tokenizer";
 import { loadModel, type CausalLM } from "../model/llama";
@@ -11,7 +11,6 @@ import { operationsLevel } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
 import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
-import { Interrupted } from "../runs/errors";
 import { readJsonIfAny, syncPath, writing } from "../runs/files";
 import type { Job } from "../runs/job";
 import { toRoot } from "../runs/paths";
@@ -19,9 +18,8 @@ import { provenance } from "../runs/provenance";
 import { recipeInWords } from "../runs/recipe";
 import { StepWriter, readSteps, type StepRecord } from "../runs/steps";
 import { isRunRecord, runFiles, usableRun, writeRunRecord, type Run, type RunRecord, type RunStore } from "../runs/store";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint";
+import { readCheckpoint, writeCheckpoint, type CheckpointInterval } from "./checkpoint";
 import { TensorBoardWriter } from "./tensorboard";
-import type { CheckpointInterval } from "./train";
 import { Trainer } from "./trainer";
 
 export interface JobOptions {

@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import type { Truncation } from "../data/encode";
 import type { Example } from "../data/example";
-import type { Normalizer } from "../data/normalizers";
 import type { PromptTemplate } from "../data/template";
 import { device, threads } from "../model/tensorflow";
 import { DigestCache } from "../runs/digests";
@@ -11,9 +10,8 @@ import { fromRoot } from "../runs/paths";
 import type { StepRecord } from "../runs/steps";
 import { RunStore, type Run } from "../runs/store";
 import { trainJob } from "./train-job";
-
-/** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
-export type CheckpointInterval = { steps: number } | { seconds: number };
+import type { Normalizer } from "../data/prompt-loss-weight";
+import type { CheckpointInterval } from "./checkpoint";
 
 export interface TrainOptions {
   /** Hugging Face directory of the model to start from; relative paths count from the repository root, here and below */

@@ -2,8 +2,7 @@
 import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
-import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizers";
-import { checkPromptLossWeight } from "../data/prompt-loss-weight";
+import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/llama";
 import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";

@@ -1,10 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Job } from "../runs/job";
-import type { CheckpointInterval } from "../train/train";
 import type { FromWorker, ToWorker } from "../sweep/messages";
 import type { WorkerPlan } from "./plan";
 import { spawnWorker } from "./spawn";
+import type { CheckpointInterval } from "../train/checkpoint";
 
 export interface PoolEvents {
   /** The next job for a worker, which keeps the rows of `last` at hand; undefined: it is no longer needed. */

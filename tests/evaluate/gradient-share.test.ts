@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { encodeDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
-import { NORMALIZERS } from "../../lib/data/normalizers";
 import { gradientShares } from "../../lib/analysis/gradient-share";
 import { loadModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
 import { encodedLoss, gradientParts } from "../../lib/train/prompt-weighted-loss";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+import { NORMALIZERS } from "../../lib/data/prompt-loss-weight";
 
 const store = temporaryFolder();
 const dir = tinyModel(join(store, "start"), 1);

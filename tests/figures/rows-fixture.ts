@@ -1,8 +1,6 @@
 import { seededRandom } from "../../lib/data/random";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
-import type { StabilityRow } from "../../lib/figures/figure2a";
-import type { DistanceRow } from "../../lib/figures/figure2b";
-import type { LossRow } from "../../lib/figures/loss-curves";
+import type { StabilityRow, DistanceRow, LossRow } from "../../lib/analysis/run-rows";
 
 /** Made-up rows of three data sets, two models and the paper's weights, the same each time. */
 export const DATASETS = ["Long", "Short", "Tiny"];

@@ -7,8 +7,9 @@ import { BENCHMARKS } from "../../lib/analysis/benchmarks";
 import { pocketTaskNames } from "../../lib/evaluate/tasks/pocket";
 import { table2 } from "../../lib/figures/table2";
 import { table5 } from "../../lib/figures/table5";
-import { byWeight, exportTable } from "../../lib/figures/tables";
+import { byWeight } from "../../lib/figures/tables";
 import { temporaryFolder } from "../runs/world";
+import { exportTable } from "../../lib/export/tables";
 
 const folder = temporaryFolder();
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
-import { DATASET_COLORS, datasetStyle, lookOf, sequentialColor, weightAxis, weightLabel } from "../../lib/figures/theme";
+import { PAPER_WEIGHTS, transformWeight, weightLabel } from "../../lib/data/prompt-loss-weight";
+import { DATASET_COLORS, datasetStyle, lookOf, sequentialColor, weightAxis } from "../../lib/figures/theme";
 
 type Rgb = [number, number, number];
 

@@ -7,13 +7,13 @@ import test, { after } from "node:test";
 import { claimRun, livingHolder } from "../../lib/runs/claim";
 import { device, threads } from "../../lib/model/tensorflow";
 import { DigestCache } from "../../lib/runs/digests";
-import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib/runs/errors";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { resolveJob } from "../../lib/runs/job";
 import { RunStore, runFiles } from "../../lib/runs/store";
 import { trainJob } from "../../lib/train/train-job";
 import { train, type TrainOptions } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
+import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib/data/errors";
 
 const dir = temporaryFolder();
 const model = tinyModel(join(dir, "model"), 1);

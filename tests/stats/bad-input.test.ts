@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareFits } from "../../lib/stats/beta-glmm/compare";
 import { fitBetaGlmm, type BetaGlmmOptions } from "../../lib/stats/beta-glmm/fit";
-import { StatisticsError } from "../../lib/stats/errors";
 import { fitGam, type GamOptions } from "../../lib/stats/gam/fit";
 import type { DataRow } from "../../lib/stats/data-rows";
 import { fixture } from "./support";
+import { StatisticsError } from "../../lib/data/errors";
 
 type Edit = (rows: DataRow[]) => DataRow[];
 const scores = fixture<{ rows: DataRow[] }>("glmm_default").rows;

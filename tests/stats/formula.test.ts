@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildDesign } from "../../lib/stats/design";
-import { StatisticsError } from "../../lib/stats/errors";
 import { parseFormula } from "../../lib/stats/formula";
 import { orthogonalPolynomial } from "../../lib/stats/polynomial";
 import { close } from "./support";
+import { StatisticsError } from "../../lib/data/errors";
 
 test("the paper's two formulas", () => {
   const glmm = parseFormula("score ~ pol(w_p, 2) + (0 + pol(w_p,2) | b) + (1 | m)");

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
-import { transformWeight } from "../../lib/data/prompt-loss-weight";
+import { transformWeight, untransformWeight } from "../../lib/data/prompt-loss-weight";
 import { fitBetaGlmm } from "../../lib/stats/beta-glmm/fit";
-import { criticalWeight, untransformWeight } from "../../lib/analysis/critical-weight";
+import { criticalWeight } from "../../lib/analysis/critical-weight";
 import { fitGam } from "../../lib/stats/gam/fit";
 import { testHypotheses } from "../../lib/analysis/hypothesis";
-import { minMaxScores } from "../../lib/stats/min-max";
 import { recommendWeight } from "../../lib/analysis/recommendation";
 import type { DataRow } from "../../lib/stats/data-rows";
 import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, table4Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
 import { needsShared } from "../support/shared";
 import { close, fixture, reference, toRows } from "./support";
+import { minMaxScores } from "../../lib/analysis/score-rows";
 
 const glmmRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("glmm_default").rows;
 const gamRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("gam_default").rows;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { Interrupted, StoreError } from "../../lib/runs/errors";
 import { RunStore, runFiles } from "../../lib/runs/store";
 import { parseStudy, wantedRuns, type Study } from "../../lib/sweep/study";
 import { SweepError, sweep, type SweepProgress } from "../../lib/sweep/sweep";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+import { Interrupted, StoreError } from "../../lib/data/errors";
 
 const dir = temporaryFolder();
 const store = join(dir, "runs");

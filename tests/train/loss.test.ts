@@ -5,11 +5,11 @@ import type { EncodedExample } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel } from "../../lib/model/llama";
 import { tf } from "../../lib/model/tensorflow";
-import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/normalizers";
 import { microBatchLoss } from "../../lib/train/loss";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
 import { Worst, relative } from "../model/close";
 import { TINY } from "../support/tiny-model";
+import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/prompt-loss-weight";
 
 const random = seededRandom("loss test");
 const sequence = (length: number, promptLength: number, row: number): EncodedExample =>

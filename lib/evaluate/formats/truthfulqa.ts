@@ -1,7 +1,7 @@
 import { accuracy, leadingProbability, rightProbability } from "../choice-metrics";
 import type { GenerationTask, MultipleChoiceTask, TaskAbout } from "../task";
-import { stripped } from "../text";
 import { scoreTruthfulness } from "../truthful-scores";
+import { trim } from "../../metrics/words";
 
 /** The six solved questions that stand before every question of TruthfulQA. */
 export const TRUTHFUL_PRIMER = [
@@ -51,7 +51,7 @@ export function truthfulQaGeneration(about: TaskAbout & { primer?: string; maxNe
     maxNewTokens,
     score: scoreTruthfulness,
     question(row) {
-      const prompt = `${primer}\n\nQ: ${stripped(row.text("question"))}`;
+      const prompt = `${primer}\n\nQ: ${trim(row.text("question"))}`;
       const references = sentences(row.texts("correct_answers"));
       if (!references.includes("I have no comment.")) references.push("I have no comment.");
       const wrong = sentences(row.texts("incorrect_answers"));
@@ -63,5 +63,5 @@ export function truthfulQaGeneration(about: TaskAbout & { primer?: string; maxNe
 
 /** Every answer ends in a period; empty ones are left out. */
 function sentences(answers: string[]): string[] {
-  return answers.map(stripped).filter((answer) => answer !== "").map((answer) => (answer.endsWith(".") ? answer : `${answer}.`));
+  return answers.map(trim).filter((answer) => answer !== "").map((answer) => (answer.endsWith(".") ? answer : `${answer}.`));
 }

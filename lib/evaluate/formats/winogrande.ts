@@ -1,6 +1,6 @@
 import { accuracy } from "../choice-metrics";
-import { stripped } from "../text";
 import type { MultipleChoiceTask, TaskAbout } from "../task";
+import { trim } from "../../metrics/words";
 
 /** WinoGrande: `sentence` with a blank "_", `option1`, `option2`, `answer` ("1" or "2"). Only the text after the blank is scored. */
 export function winogrande(about: TaskAbout): MultipleChoiceTask {
@@ -12,7 +12,7 @@ export function winogrande(about: TaskAbout): MultipleChoiceTask {
       const sentence = row.text("sentence");
       const blank = sentence.indexOf("_");
       if (blank < 0) throw row.problem("sentence", "has no blank (_)");
-      const continuation = ` ${stripped(sentence.slice(blank + 1))}`;
+      const continuation = ` ${trim(sentence.slice(blank + 1))}`;
       const choices = ["option1", "option2"].map((field) => {
         if (row.text(field) === "") throw row.problem(field, "is empty");
         return row.text(field);

@@ -1,7 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { EvaluationError } from "../errors";
-import type { JudgeAnswer, Verdict } from "./judge";
+import { EvaluationError } from "../../data/errors";
 
 /** A line of the cache. */
 interface Line extends JudgeAnswer { key: string; judge: string; time: string }
@@ -81,3 +80,21 @@ function readLine(content: string): Line | undefined {
     && isText(line.text) && isText(line.problem) && isCount(line.promptTokens) && isCount(line.completionTokens);
   return valid ? line as Line : undefined;
 }
+
+
+export type Verdict = "first" | "second" | "tie";
+
+/** One answer of a judge. */
+export interface JudgeAnswer {
+  /** null: the answer cannot be read, or the judge refused the question; it is counted and never guessed */
+  verdict: Verdict | null;
+  /** what the judge wrote, if it writes */
+  text?: string;
+  /** why there is no verdict */
+  problem?: string;
+  /** false where no answer was given, so that asking again costs nothing */
+  paid?: boolean;
+  promptTokens?: number;
+  completionTokens?: number;
+}
+

@@ -1,7 +1,8 @@
 import { rouge } from "../../metrics/rouge";
-import { EvaluationError } from "../errors";
-import type { Judge, Verdict } from "./judge";
-import { codePoints } from "../text";
+import type { Judge } from "./judge";
+import { codePoints } from "../../metrics/words";
+import { EvaluationError } from "../../data/errors";
+import type { Verdict } from "./judge-cache";
 
 /** The longer answer wins (in Unicode characters): the baseline beside every judge, not a judgement. */
 export const lengthJudge: Judge = {

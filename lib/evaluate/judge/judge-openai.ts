@@ -1,8 +1,9 @@
 import { sha256 } from "../../data/digest";
 import { backoff, networkProblem, retryAfter, wait } from "../../data/http";
-import { EvaluationError } from "../errors";
-import type { Judge, JudgeAnswer } from "./judge";
+import type { Judge } from "./judge";
 import { ALPACA_EVAL_PROMPT, type JudgePrompt } from "./judge-prompts";
+import { EvaluationError } from "../../data/errors";
+import type { JudgeAnswer } from "./judge-cache";
 
 export interface OpenAiJudgeOptions {
   /** the address before `/chat/completions`; default `PROMPTLOSS_JUDGE_URL` */

@@ -1,4 +1,5 @@
-import type { JudgedQuestion, Verdict } from "./judge";
+import type { JudgedQuestion } from "./judge";
+import type { Verdict } from "./judge-cache";
 
 export interface ChatMessage { role: "system" | "user" | "assistant"; content: string }
 

@@ -1,10 +1,10 @@
 import { renderPrompt } from "../../data/template";
 import { rouge } from "../../metrics/rouge";
-import { EvaluationError } from "../errors";
 import type { Fields } from "../fields";
 import { judgeOutputs, type Judge, type JudgedQuestion, type JudgeOrder } from "./judge";
-import { codePoints } from "../text";
 import type { GenerationQuestion, GenerationTask, TaskAbout } from "../task";
+import { codePoints } from "../../metrics/words";
+import { EvaluationError } from "../../data/errors";
 
 /** A row's instruction, with its input or "". */
 export interface Instruction { instruction: string; input: string }

@@ -1,28 +1,12 @@
 import { sha256 } from "../../data/digest";
 import { seededRandom } from "../../data/random";
-import { EvaluationError } from "../errors";
-import { JudgementCache } from "./judge-cache";
-import { codePoints } from "../text";
+import { JudgementCache, type Verdict, type JudgeAnswer } from "./judge-cache";
 import { winRate, type WinRate } from "./win-rate";
+import { codePoints } from "../../metrics/words";
+import { EvaluationError } from "../../data/errors";
 
 /** What the two answers answer. `gold` is a right answer: only stand-in judges look at it. */
 export interface JudgedQuestion { instruction: string; input?: string; gold?: string }
-
-export type Verdict = "first" | "second" | "tie";
-
-/** One answer of a judge. */
-export interface JudgeAnswer {
-  /** null: the answer cannot be read, or the judge refused the question; it is counted and never guessed */
-  verdict: Verdict | null;
-  /** what the judge wrote, if it writes */
-  text?: string;
-  /** why there is no verdict */
-  problem?: string;
-  /** false where no answer was given, so that asking again costs nothing */
-  paid?: boolean;
-  promptTokens?: number;
-  completionTokens?: number;
-}
 
 /** Compares two answers to one instruction, in the order they are given. */
 export interface Judge {

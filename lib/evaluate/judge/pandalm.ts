@@ -1,6 +1,5 @@
-import { DataError } from "../../data/errors";
+import { DataError, EvaluationError } from "../../data/errors";
 import { readList, judgementsFile } from "./alpaca-eval";
-import { EvaluationError } from "../errors";
 import { convertRows, type Fields } from "../fields";
 import { instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
 import { openAiJudge } from "./judge-openai";

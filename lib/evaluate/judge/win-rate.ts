@@ -1,4 +1,4 @@
-import { EvaluationError } from "../errors";
+import { EvaluationError } from "../../data/errors";
 
 /** Unit: percentage points for the first two, else counts. */
 export interface WinRate {

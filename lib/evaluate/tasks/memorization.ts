@@ -1,9 +1,8 @@
 import { seededRandom, shuffled } from "../../data/random";
 import { renderPrompt } from "../../data/template";
 import { instructionOf } from "../judge/judge-task";
-import type { Item } from "../few-shot";
 import { bootstrapError, standardError } from "../means";
-import type { Answer, GenerationQuestion, GenerationTask, OwnRows, Question, Scores } from "../task";
+import type { Answer, GenerationQuestion, GenerationTask, OwnRows, Question, Scores, Item } from "../task";
 import { sumSegments } from "../../metrics/additive";
 import { bleuBySegment } from "../../metrics/bleu";
 

@@ -1,6 +1,6 @@
 import { chiSquaredUpper } from "../distributions";
-import { StatisticsError } from "../errors";
 import type { BetaGlmmFit } from "./fit";
+import { StatisticsError } from "../../data/errors";
 
 /** Likelihood-ratio test of a model against a larger one that contains it. */
 export interface LikelihoodRatioTest {

@@ -1,9 +1,9 @@
 import { buildDesign, checkRank, unknownLevel, type Design } from "../design";
-import { StatisticsError } from "../errors";
 import type { Formula, RandomTerm } from "../formula";
 import type { Rows } from "../linear-algebra";
 import { categoryColumn, levelsOf, type DataRow } from "../data-rows";
 import { parameterCount } from "./covariance";
+import { StatisticsError } from "../../data/errors";
 
 /** A random term over the rows. Its effects are a `levels.length` × `size` table, stored level by level. */
 export interface RandomDesign {

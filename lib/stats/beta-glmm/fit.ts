@@ -1,5 +1,4 @@
 import type { DesignTerm } from "../design";
-import { StatisticsError } from "../errors";
 import { parseFormula } from "../formula";
 import { Cholesky, type Rows } from "../linear-algebra";
 import { categoryColumn, numericColumn, type DataRow } from "../data-rows";
@@ -13,6 +12,7 @@ import { LaplaceLikelihood } from "./laplace";
 import { predictBetaGlmm, type BetaGlmmPrediction, type PredictOptions } from "./predict";
 import { simulateBetaGlmm } from "./simulate";
 import { findSingularities, holdSingleLevels, type Singularity } from "./singularity";
+import { StatisticsError } from "../../data/errors";
 
 /** The paper's model (§5.2). `pol` are raw powers: its λ follows from their coefficients. */
 export const PAPER_GLMM = "score ~ pol(w_p, 2) + (0 + pol(w_p, 2) | b) + (1 | m)";

@@ -1,6 +1,5 @@
 import { buildDesign, checkRank } from "../design";
 import { fUpper, studentTwoSided } from "../distributions";
-import { StatisticsError } from "../errors";
 import { parseFormula } from "../formula";
 import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
 import { minimize, type Minimum } from "../optimize";
@@ -10,6 +9,7 @@ import { wald } from "../wald";
 import { GamCriterion, type GamMethod } from "./criterion";
 import { buildSmooth } from "./smooth";
 import { testSmooth } from "./smooth-test";
+import { StatisticsError } from "../../data/errors";
 
 export type { GamMethod };
 

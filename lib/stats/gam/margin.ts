@@ -1,7 +1,7 @@
 import { quantile } from "../../metrics/quantile";
 import { symmetricEigen } from "../eigen";
-import { StatisticsError } from "../errors";
 import { Cholesky, dot, product, transpose, zeros, type Rows } from "../linear-algebra";
+import { StatisticsError } from "../../data/errors";
 
 /** A basis of functions of one variable, and the quadratic form of its coefficients that measures wiggliness. */
 export interface Margin {

@@ -1,8 +1,0 @@
-import type { RatioFit } from "../analysis/ratio-fits";
-import type { Figure } from "./figure";
-import { drawRatioContour } from "./ratio-contour";
-
-/** Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
-export function figure7(fit: RatioFit): Figure {
-  return drawRatioContour(fit, { name: "figure7", caption: "The interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3." });
-}
