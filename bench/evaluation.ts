@@ -23,7 +23,7 @@ if (!values.model || !values.data) throw new Error("--model and --data are neede
 const [model, data] = [resolve(values.model), resolve(values.data)];
 
 async function ours(task: string, shots: number): Promise<Measured> {
-  const [{ evaluate }, { loadModel }] = await Promise.all([import("../lib/evaluate/evaluate"), import("../lib/model/llama")]);
+  const [{ evaluate }, { loadModel }] = await Promise.all([import("../lib/evaluate/evaluate"), import("../lib/model/causal-lm")]);
   const loaded = loadModel(model);
   const started = performance.now();
   const [{ metrics }] = await evaluate(loaded, [task], { dataDir: data, fewShot: shots, limit: Number(values.limit) });

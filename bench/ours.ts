@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { readExamples } from "../lib/data/example";
 import { seededRandom } from "../lib/data/random";
 import { computePrefix, planScoring, scoreBatch } from "../lib/model/log-likelihoods";
-import { createModel, loadModel } from "../lib/model/llama";
+import { createModel, loadModel } from "../lib/model/causal-lm";
 import { kernel, tf } from "../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../lib/runs/hyperparameters";
 import { train } from "../lib/train/train";

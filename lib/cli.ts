@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { COMMANDS } from "./cli/commands";
 import { UsageError, type Answer, type Values } from "./cli/values";
+import { errorText } from "./data/errors";
 
 void main(process.argv.slice(2));
 
@@ -22,10 +23,9 @@ async function main(args: string[]): Promise<void> {
     if (json) process.stdout.write(`${JSON.stringify(answer.result)}\n`);
     process.exitCode = answer.failed ? 1 : 0;
   } catch (error) {
-    const { name, message, stack } = error as Error;
-    // an error of this project explains itself, any other needs its stack
-    const known = name !== "Error" && name !== "TypeError" && name !== "RangeError";
-    process.stderr.write(`${known ? message : stack ?? message}\n`);
+    const { name, message } = error as Error;
+    process.stderr.write(`${errorText(error)}
+`);
     const details = { name, message, ...("failures" in (error as object) && { failures: (error as { failures: unknown }).failures }) };
     if (json) process.stdout.write(`${JSON.stringify({ error: details })}\n`);
     process.exitCode = 1;

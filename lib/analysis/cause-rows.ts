@@ -6,7 +6,7 @@ import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
 import { twoFactors, type Variation } from "../stats/two-factor";
 import { distanceRows, factors, stabilityRows, type LossName } from "./run-rows";
-import { weightLabel } from "../data/prompt-loss-weight";
+import { plwLabel } from "../data/prompt-loss-weight";
 
 /** Numbers of one run about its training. RSD are means over all windows of five steps; null where there is no such window. */
 export type CauseRow = {
@@ -139,7 +139,7 @@ export function effectsTable(rows: readonly CauseRow[], measures: Readonly<Recor
   const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) => JSON.stringify([from, to, dataset, clipping, normalizer]);
   const all = new Map(columns.flatMap(({ effects }) => effects).filter(({ beyond }) => kind === "change" || beyond !== null).map((row) => [keyOf(row), row]));
   return [...all].map(([key, row]) => ({
-    PLW: `${weightLabel(row.from)} → ${weightLabel(row.to)}`, dataset: row.dataset, clipping: row.clipping, normalizer: row.normalizer,
+    PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`, dataset: row.dataset, clipping: row.clipping, normalizer: row.normalizer,
     ...Object.fromEntries(columns.map(({ title, effects }) => {
       const found = effects.find((effect) => keyOf(effect) === key);
       return [title, !found ? "" : kind === "change" ? cell(found.change, found.low, found.high) : cell(found.beyond, found.beyondLow, found.beyondHigh)];

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
 import { lossWeights } from "../data/prompt-loss-weight";
-import { loadModel } from "../model/llama";
+import { loadModel } from "../model/causal-lm";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import type { Run } from "../runs/store";
 import { gradientParts, type GradientParts } from "../train/prompt-weighted-loss";

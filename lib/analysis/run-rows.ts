@@ -1,5 +1,4 @@
 // From runs and data sets to the plain rows that figures and tables are made of.
-import { dirname } from "node:path";
 import { RunError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
@@ -105,9 +104,9 @@ const measured = new WeakMap<Run, WeightDistance>();
 function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
   const caches = new Map<string, DigestCache>();
   return runs.map((run) => {
-    const store = dirname(run.dir);
-    if (!caches.has(store)) caches.set(store, new DigestCache(store));
-    if (modelDigest(run.initialDir, caches.get(store)!).digest !== run.recipe.model.digest) {
+    const { root } = run.store;
+    if (!caches.has(root)) caches.set(root, new DigestCache(root));
+    if (modelDigest(run.initialDir, caches.get(root)!).digest !== run.recipe.model.digest) {
       throw new RunError(`distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. `
         + "Restore that model, or train its runs again.");
     }

@@ -23,7 +23,7 @@ async function ofModel(dir: string, values: Values, options: TaskOptions, signal
   if (values.run !== undefined) throw new UsageError("--model and --run: give one of the two.");
   // before TensorFlow loads
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(0, expectedDevice()));
-  const [{ evaluate }, { loadModel }] = await Promise.all([import("../evaluate/evaluate"), import("../model/llama")]);
+  const [{ evaluate }, { loadModel }] = await Promise.all([import("../evaluate/evaluate"), import("../model/causal-lm")]);
   const model = loadModel(dir);
   const results = await evaluate(model, await tasksOf(values), { ...options, signal });
   const summaries = results.map(({ samples, ...result }) => ({ ...result, items: samples.length }));

@@ -8,7 +8,7 @@ import { repositoryRoot } from "../data/repository";
 import { fromRoot, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
 import { loadStudy, studyPath } from "../sweep/study";
-import { withTrainedWeights } from "../sweep/trained-plws";
+import { withTrainedPlws } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
 import { countOf, type Answer, type Values } from "./values";
@@ -27,7 +27,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const show = progressLine();
   let last: SweepProgress | undefined;
   const { runs, failures } = await collected(sweep({
-    study: withTrainedWeights(loadStudy(study), store), store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
+    study: withTrainedPlws(loadStudy(study), store), store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
   }));
   const cached = last?.cached ?? 0;
   const sweepSeconds = (Date.now() - started) / 1000;

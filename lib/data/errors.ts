@@ -39,12 +39,10 @@ export class StudyError extends PromptlossError {
   override name = "StudyError";
 }
 
-
 /** A task that cannot be evaluated: unknown, impossible options, or a model that does not fit it. */
 export class EvaluationError extends PromptlossError {
   override name = "EvaluationError";
 }
-
 
 /** Data or a formula from which nothing can be estimated. `column` is the one to look at, where there is one. */
 export class StatisticsError extends PromptlossError {
@@ -54,7 +52,6 @@ export class StatisticsError extends PromptlossError {
     super(message);
   }
 }
-
 
 /** The run store cannot be written or does not hold what it should; `code` is the system's, if it has one. */
 export class StoreError extends RunError {
@@ -77,5 +74,13 @@ export class Interrupted extends PromptlossError {
   override name = "Interrupted";
 }
 
+/** Whether an error explains itself to a user: one of this project's, or an abort that the user asked for. */
+export function isKnown(error: unknown): error is Error {
+  return error instanceof PromptlossError || (error instanceof Error && error.name === "AbortError");
+}
 
-
+/** What to show of anything thrown: the message of a known error, the stack of any other. */
+export function errorText(error: unknown): string {
+  if (isKnown(error)) return error.message;
+  return error instanceof Error ? error.stack ?? String(error) : String(error);
+}

@@ -31,7 +31,7 @@ export function lossWeights(example: EncodedExample, plw: number): Float32Array 
 
 
 /** A PLW as it stands on an axis: two significant digits, without trailing zeros. */
-export function weightLabel(plw: number): string {
+export function plwLabel(plw: number): string {
   return String(Number(plw.toPrecision(2)));
 }
 

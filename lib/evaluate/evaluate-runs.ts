@@ -2,14 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
 import { livingHolder } from "../runs/claim";
-import type { Job } from "../runs/job";
 import type { Run } from "../runs/store";
-import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
+import { expectedDevice, planWorkers, threadsFor, type WorkerNeeds } from "../workers/plan";
+import { runPool } from "../workers/pool";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
-import type { EvaluationJob, FromWorker, SharedOptions } from "./messages";
+import type { EvaluationJob, EvaluationJobProgress, SharedOptions, TaskFailure } from "./evaluation-job";
 import { checkOptions } from "./evaluate-options";
-import { runEvaluationPool } from "./pool";
 import { findTasks } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
@@ -74,17 +73,17 @@ export async function evaluateRuns(runs: readonly Run[], tasks: readonly string[
   return new RunsEvaluation(runs, findTasks(tasks, options), options).run();
 }
 
-type State = Extract<FromWorker, { type: "progress" }>;
-
 class RunsEvaluation {
   private readonly memo = new Memo();
   private readonly scores = new Map<string, RunScores>();
   private readonly failures: EvaluationFailure[] = [];
   private readonly failed = new Set<string>();
-  private readonly active = new Map<string, State | undefined>();
+  private readonly active = new Map<string, EvaluationJobProgress | undefined>();
   private readonly byDir: Map<string, Run>;
   private pending: EvaluationJob[] = [];
   private held: EvaluationJob[] = [];
+  /** why no worker can succeed, once that is known */
+  private fatal: string | undefined;
   private wanted = 0;
   private cached = 0;
   private started = 0;
@@ -98,7 +97,7 @@ class RunsEvaluation {
     const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout };
     for (const [dir, run] of this.byDir) {
       signal?.throwIfAborted();
-      const job = { dir, name: run.name, tasks: this.tasks.map(({ name }) => name), options };
+      const job = { id: dir, run: run.id, store: run.store.root, name: run.name, tasks: this.tasks.map(({ name }) => name), options };
       if (!await this.collect(job)) this.pending.push(job);
     }
     this.cached = this.scores.size;
@@ -114,7 +113,7 @@ class RunsEvaluation {
   }
 
   /** Takes the results that are there; false if any is missing that has not failed. */
-  private async collect({ dir, name }: EvaluationJob, failures: readonly { task: string; message: string }[] = []): Promise<boolean> {
+  private async collect({ id: dir, name }: EvaluationJob, failures: readonly { task: string; message: string }[] = []): Promise<boolean> {
     const run = this.byDir.get(dir)!;
     const missing = new Map(failures.map(({ task, message }) => [task, message]));
     const results: TaskSummary[] = [];
@@ -153,21 +152,29 @@ class RunsEvaluation {
     try {
       while (this.pending.length > 0 && !signal?.aborted) {
         const collecting: Promise<void>[] = [];
-        await runEvaluationPool(planWorkers(this.pending.map(({ dir }) => this.asJob(dir)), workers), {
+        const plan = planWorkers(this.pending.map(({ id }) => this.needs(id)), workers);
+        await runPool<EvaluationJob, EvaluationJobProgress, TaskFailure[]>("lib/evaluate/evaluate-worker.ts", plan, {
           next: () => this.next(),
-          progress: ({ dir }, message) => this.active.set(dir, message),
-          ended: (job, message) => {
-            if (message.type !== "complete") this.active.delete(job.dir);
-            if (message.type === "complete") {
-              const collected = this.finish(job, message.failures);
+          progress: ({ id }, progress) => this.active.set(id, progress),
+          ended: (job, outcome) => {
+            if (outcome.type !== "complete") this.active.delete(job.id);
+            if (outcome.type === "complete") {
+              const collected = this.finish(job, outcome.result);
               collected.catch(() => {}); // awaited below
               collecting.push(collected);
             }
-            else if (message.type === "held") this.held.push(job);
-            else if (message.type === "failed") this.fail(job.dir, [{ run: job.name, task: null, message: message.message }]);
+            else if (outcome.type === "held") this.held.push(job);
+            else if (outcome.type === "failed") {
+              this.fail(job.id, [{ run: job.name, task: null, message: outcome.message }]);
+              if (outcome.fatal) this.fatal ??= outcome.message;
+            }
           },
         }, signal);
         await Promise.all(collecting);
+        if (this.fatal !== undefined) {
+          const left = [...this.pending.splice(0), ...this.held.splice(0)];
+          for (const { id, name } of left) this.fail(id, [{ run: name, task: null, message: `not evaluated: ${this.fatal}` }]);
+        }
         while (this.held.length > 0 && this.pending.length === 0 && !signal?.aborted) await this.waitForOthers();
       }
     } finally {
@@ -177,15 +184,16 @@ class RunsEvaluation {
   }
 
   private next(): EvaluationJob | undefined {
+    if (this.fatal !== undefined) return undefined;
     const job = this.pending.shift();
-    if (job) this.active.set(job.dir, undefined);
+    if (job) this.active.set(job.id, undefined);
     return job;
   }
 
   private async finish(job: EvaluationJob, failures: readonly { task: string; message: string }[]): Promise<void> {
     const there = await this.collect(job, failures);
-    this.active.delete(job.dir);
-    if (!there) this.fail(job.dir, [{ run: job.name, task: null, message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?" }]);
+    this.active.delete(job.id);
+    if (!there) this.fail(job.id, [{ run: job.name, task: null, message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?" }]);
     this.report();
   }
 
@@ -194,17 +202,16 @@ class RunsEvaluation {
     await sleep(POLL_MS, undefined, { signal: this.options.signal }).catch(() => {});
     const [...held] = this.held.splice(0);
     for (const job of held) {
-      if (livingHolder(join(job.dir, "scores"))) this.held.push(job);
+      if (livingHolder(join(job.id, "scores"))) this.held.push(job);
       else if (!await this.collect(job)) this.pending.push(job);
     }
   }
 
-  /** What decides how many workers fit. */
-  private asJob(dir: string): Job {
-    const run = this.byDir.get(dir)!;
-    const parameters = (run.record.weights?.bytes ?? 0) / 4;
+  private needs(dir: string): WorkerNeeds {
+    const { bytes } = this.byDir.get(dir)!.record.weights ?? { bytes: 0 };
+    const parameters = bytes / 4;
     const device = expectedDevice();
-    return { recipe: { ...run.recipe, device, threads: threadsFor(parameters, device) }, parameters } as Job;
+    return { parameters, device, threads: threadsFor(parameters, device) };
   }
 
   private report(): void {

@@ -1,5 +1,5 @@
 import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import type { Run } from "../runs/store";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";

@@ -1,6 +1,6 @@
 import { tokenLength } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { cutAtStops, stopsWhen } from "./answer";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";

@@ -1,4 +1,4 @@
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { tf } from "../model/tensorflow";
 import { encodePair, modelInput } from "./request-tokens";
 import { aggregate } from "./means";

@@ -4,14 +4,14 @@ import { alpacaEval } from "./judge/alpaca-eval";
 import type { Judge } from "./judge/judge";
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
-import { arcChallenge } from "./tasks/arc-challenge";
+import { arcChallenge } from "./tasks/arc";
 import { heldoutLoss } from "./tasks/heldout-loss";
 import { memorization, memorizationHeldout } from "./tasks/memorization";
 import { piqa } from "./tasks/piqa";
 import { pocketTasks } from "./tasks/pocket";
 import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, truthfulQaMc2InPaper } from "./tasks/truthfulqa";
 import { winogrande } from "./tasks/winogrande";
-import { wmtTasks } from "./tasks/wmt";
+import { wmtTasks } from "./tasks/translation";
 import { EvaluationError } from "../data/errors";
 
 /** Where benchmark data lies unless told otherwise, relative to the repository root. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
-import { CausalLM, loadModel } from "../model/llama";
+import { CausalLM, loadModel } from "../model/causal-lm";
 import { usableRun, type Run } from "../runs/store";
 import { EvaluationError } from "../data/errors";
 

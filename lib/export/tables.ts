@@ -3,8 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { toCsv, writeWhole } from "./export";
 import { escapeText } from "../figures/theme";
-import type { Table } from "../figures/tables";
-
+import type { Table } from "../figures/table";
 
 /** Writes a table's numbers as `<path>.csv`, and the table as it is read as `<path>.tex`, for LaTeX with booktabs, and `<path>.html`, without script or style sheet. */
 export function exportTable({ frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">, path: string): { csv: string; tex: string; html: string } {

@@ -5,7 +5,7 @@ import { boxQuantiles } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
-  axis, baseLayout, datasetStyle, escapeText, INK, lettered, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look,
+  axis, baseLayout, datasetStyle, escapeText, INK, lettered, LINE, lookOf, modelStyle, PAGE_INCHES, panelTitle, SMALL, plwAxis, type Look,
 } from "./theme";
 
 /** One of the values that a box is over. */
@@ -57,7 +57,7 @@ export function drawBoxPanels(values: readonly BoxValue[], { measure, of, look: 
   const data: Trace[] = models.map((model) => legendEntry(model, modelStyle(look, model)));
   for (const [i, panel] of panels.entries()) {
     const place = grid[i];
-    axes[place.xaxis] = { ...weightAxis(boxes.map((box) => box.plw), place.pixels), anchor: place.y, domain: place.domain.x,
+    axes[place.xaxis] = { ...plwAxis(boxes.map((box) => box.plw), place.pixels), anchor: place.y, domain: place.domain.x,
       ...(place.isBottom ? {} : { title: undefined }) };
     axes[place.yaxis] = { ...axis(place.isLeft ? measure : null), anchor: place.x, domain: place.domain.y,
       matches: i === 0 ? undefined : "y", showticklabels: place.isLeft, rangemode: "tozero", showgrid: true };

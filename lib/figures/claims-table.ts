@@ -1,7 +1,7 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
 import type { ClaimRow } from "../analysis/claims";
-import type { Table } from "./tables";
+import type { Table } from "./table";
 
 /** Section 5.1's claims as a table: estimate and 95 % interval in one column. */
 export function claimsTable(claims: readonly ClaimRow[]): Table {

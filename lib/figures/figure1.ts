@@ -1,7 +1,7 @@
 import { groupBy } from "../data/group";
 import { relativeRows, type ScoreRow } from "../analysis/score-rows";
 import type { Figure } from "./figure";
-import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, pointsByWeight, type ScorePanel } from "./score-panels";
+import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, pointsByPlw, type ScorePanel } from "./score-panels";
 import { lookOf, type Look } from "./theme";
 
 /**
@@ -37,6 +37,6 @@ function singleBenchmarks(rows: readonly ScoreRow[], dataset: string): ScorePane
   const own = relativeRows(rows.filter((row) => row.dataset === dataset));
   return [...groupBy(own, ({ benchmark }) => benchmark).values()].flatMap((group) => {
     const values = group.flatMap((row) => (row.relative === null ? [] : [{ ...row, value: row.relative, error: null }]));
-    return values.length > 0 ? [pointsByWeight(values)] : [];
+    return values.length > 0 ? [pointsByPlw(values)] : [];
   });
 }

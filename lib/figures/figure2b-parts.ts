@@ -2,7 +2,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
-import { axis, baseLayout, escapeText, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, escapeText, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, sequentialColor, SMALL, plwAxis, type Look } from "./theme";
 import type { DistancePartRow } from "../analysis/run-rows";
 
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x"];
@@ -32,7 +32,7 @@ export function figure2bParts(rows: readonly DistancePartRow[], options: { look?
   const data: Trace[] = parts.flatMap((names, group) => names.map((name, i) => ({ ...style(i, names.length), type: "scatter", mode: "lines+markers", name: escapeText(name), legend: group === 0 ? "legend" : "legend2", legendgroup: name, x: [null], y: [null] })));
   for (const [i, place] of grid.entries()) {
     const [group, dataset] = [Math.floor(i / datasets.length), datasets[i % datasets.length]];
-    axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
     axes[place.yaxis] = { ...axis(place.isLeft ? `L2 by ${group === 0 ? "layer" : "kind"}` : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 5, rangemode: "tozero",
       showticklabels: place.isLeft, matches: place.isLeft ? undefined : grid[group * datasets.length].y };
     for (const [k, part] of parts[group].entries()) {

@@ -3,7 +3,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { panelGrid } from "./panels";
 import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT } from "./theme";
 import type { LossRow } from "../analysis/run-rows";
-import { weightLabel } from "../data/prompt-loss-weight";
+import { plwLabel } from "../data/prompt-loss-weight";
 
 const LOSSES = [["loss", "weighted loss"], ["promptLoss", "prompt loss"], ["completionLoss", "completion loss"]] as const;
 const MOST_POINTS = 200;
@@ -35,7 +35,7 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
   const grid = panelGrid({ count: groups.length * LOSSES.length, columns: LOSSES.length, width, height, margin, gap });
   const axes: Layout = {};
   const data: Trace[] = plws.map((plw) => ({
-    type: "scatter", mode: "lines", name: weightLabel(plw), x: [null], y: [null], line: { color: color.get(plw), width: 2 * LINE },
+    type: "scatter", mode: "lines", name: plwLabel(plw), x: [null], y: [null], line: { color: color.get(plw), width: 2 * LINE },
   }));
   const titles: Layout[] = [];
   const plotted: Row[] = [];

@@ -2,7 +2,7 @@
 import { groupBy, mean } from "../data/group";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Figure, Layout, Trace } from "./figure";
-import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, weightAxis } from "./theme";
+import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, plwAxis } from "./theme";
 import { untransformWeight } from "../data/prompt-loss-weight";
 
 const POINTS = 61;
@@ -50,7 +50,7 @@ export function drawRatioContour({ group, rows, fit, words }: RatioFit, { name, 
         },
       ],
       layout: baseLayout({ width: COLUMN_INCHES, height: 2.5 }, {
-        xaxis: { ...weightAxis(rows.map(({ w }) => w), width() - MARGIN.l - MARGIN.r), showgrid: false },
+        xaxis: { ...plwAxis(rows.map(({ w }) => w), width() - MARGIN.l - MARGIN.r), showgrid: false },
         yaxis: ratioAxis(low, high), margin: MARGIN, showlegend: false,
       }),
     },

@@ -7,7 +7,7 @@ import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { datasetEntry } from "./score-panels";
-import { axis, baseLayout, datasetStyle, escapeText, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, escapeText, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, plwAxis, type Look } from "./theme";
 
 const COLUMNS = 4;
 const POINTS = 51;
@@ -44,7 +44,7 @@ export function regressionCurves(tests: readonly HypothesisTest[], rows: readonl
 
   const axes: Layout = {};
   for (const place of grid) {
-    axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
     axes[place.yaxis] = { ...axis(place.isLeft ? "min-max score" : null), anchor: place.x, domain: place.domain.y, range: [-0.04, 1.04], tickvals: [0, 0.5, 1], showgrid: true, showticklabels: place.isLeft };
   }
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));

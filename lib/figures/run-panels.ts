@@ -4,7 +4,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, lettered, panelTitle, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, lettered, panelTitle, SMALL, plwAxis, type Look } from "./theme";
 
 /** One run's number. */
 export interface RunPoint {
@@ -69,7 +69,7 @@ export function drawRunPanels(panels: readonly RunPanel[], { look, inches, colum
   for (const [i, panel] of panels.entries()) {
     const place = grid[i];
     const first = grid[i - (i % columns)];
-    axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
     const row = panels.slice(i - (i % columns), i - (i % columns) + columns);
     axes[place.yaxis] = { ...axis(place.isLeft ? panel.measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6,
       ...(!place.isLeft && { matches: first.y }), showticklabels: place.isLeft, range: commonRange(row), ...panel.axis };

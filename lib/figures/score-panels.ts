@@ -4,7 +4,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, weightAxis, type Look } from "./theme";
+import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, plwAxis, type Look } from "./theme";
 
 /** One weight's score of one data set, and its standard error where it has one. */
 export interface ScorePoint {
@@ -47,7 +47,7 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
     const place = grid[i];
-    axes[place.xaxis] = { ...weightAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
     axes[place.yaxis] = { ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6, ...(range && { range }) };
     data.push(...background.map((points) => backgroundLine(points, place)));
     for (const { dataset, points } of lines) {
@@ -76,12 +76,12 @@ export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePane
   const groups = groupBy(rows, ({ dataset }) => dataset);
   return look.datasets.flatMap((dataset) => {
     const own = groups.get(dataset);
-    return own ? [{ dataset, points: pointsByWeight(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }] : [];
+    return own ? [{ dataset, points: pointsByPlw(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }] : [];
   });
 }
 
 /** Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that they are of. */
-export function pointsByWeight(values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[]): ScorePoint[] {
+export function pointsByPlw(values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[]): ScorePoint[] {
   return [...groupBy(values, ({ plw }) => String(plw)).values()].map((group): ScorePoint => {
     const { mean, standardError, seedMeans } = meanWithError(group);
     return {

@@ -28,9 +28,10 @@ import { table2 } from "./table2";
 import { table3 } from "./table3";
 import { table4 } from "./table4";
 import { table5 } from "./table5";
-import { datasetRow, table1, type Table } from "./tables";
 import { studyLook } from "./theme";
 import { figure3, figure7, figure8, figure9 } from "./ratio-contour";
+import type { Table } from "./table";
+import { datasetRow, table1 } from "./table1";
 
 /** What the figures and tables of a study are made of; plain rows, so that a change of theme draws them anew without computing anything. */
 export interface StudyResults {

@@ -3,7 +3,7 @@ import { DataFrame } from "danfojs-node";
 import { BENCHMARKS } from "../analysis/benchmarks";
 import { allTasks } from "../evaluate/registry";
 import type { Row } from "./figure";
-import type { Table } from "./tables";
+import type { Table } from "./table";
 
 /**
  * Table 2, the benchmark tasks: type, the task that scores it here, its version, shots and metric. Read from the task registry, so that it says what is run.

@@ -2,7 +2,7 @@ import "../model/environment"; // danfojs loads TensorFlow, which reads its sett
 import { DataFrame } from "danfojs-node";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
-import type { Table } from "./tables";
+import type { Table } from "./table";
 
 /** Table 3, the regression of each data set, with the paper's own rows below. A data set without a fit has dashes. */
 export function table3(tests: readonly HypothesisTest[]): Table {

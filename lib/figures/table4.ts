@@ -4,7 +4,7 @@ import type { RatioFit } from "../analysis/ratio-fits";
 import { recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
 import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
 import type { Row } from "./figure";
-import type { Table } from "./tables";
+import type { Table } from "./table";
 
 /**
  * Table 4, the recommended weight by generation ratio and benchmark group, with the paper's columns beside ours. A star:

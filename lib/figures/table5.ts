@@ -2,7 +2,7 @@ import "../model/environment"; // danfojs loads TensorFlow, which reads its sett
 import { DataFrame } from "danfojs-node";
 import { DATASETS, MODELS } from "../data/catalogue";
 import type { Row } from "./figure";
-import type { Table } from "./tables";
+import type { Table } from "./table";
 
 /** Table 5, licenses: of the data and models in the catalogue, as the paper gives them and as their makers state them. */
 export function table5(): Table {

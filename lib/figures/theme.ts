@@ -1,6 +1,6 @@
 // One visual language for all figures. Sizes are those of a two-column paper: a column is 3.25 in wide, the page
 // 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two to the point (see PIXELS_PER_INCH).
-import { transformWeight, weightLabel } from "../data/prompt-loss-weight";
+import { transformWeight, plwLabel } from "../data/prompt-loss-weight";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
 // What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.
@@ -126,7 +126,7 @@ export function axis(title: string | null, rest: Layout = {}): Layout {
  * @param plws the weights that are drawn, in any order
  * @param pixels length of the axis
  */
-export function weightAxis(plws: readonly number[], pixels: number, rest: Layout = {}): Layout {
+export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = {}): Layout {
   const weights = [...new Set(plws)].sort((a, b) => a - b);
   const positions = weights.map(transformWeight);
   const [low, high] = weights.length > 0 ? [positions[0], positions[positions.length - 1]] : [0, 1];
@@ -136,7 +136,7 @@ export function weightAxis(plws: readonly number[], pixels: number, rest: Layout
   return axis("prompt loss weight", {
     range,
     tickvals: positions,
-    ticktext: weights.map((plw) => (shown.has(plw) ? weightLabel(plw) : "")),
+    ticktext: weights.map((plw) => (shown.has(plw) ? plwLabel(plw) : "")),
     tickangle: 0,
     ...rest,
   });
@@ -146,7 +146,7 @@ function legibleLabels(weights: number[], pixels: number[]): Set<number> {
   const digits = (plw: number): number => Number(plw.toPrecision(2)).toExponential().split("e")[0].replace(".", "").length;
   const isPowerOfTen = (plw: number): boolean => plw > 0 && Number.isInteger(Math.log10(plw));
   const rank = (i: number): number => (i === 0 || i === weights.length - 1 ? 0 : isPowerOfTen(weights[i]) ? 1 : digits(weights[i]) + 1);
-  const halfWidth = (i: number): number => weightLabel(weights[i]).length * SMALL * 0.29;
+  const halfWidth = (i: number): number => plwLabel(weights[i]).length * SMALL * 0.29;
   const kept: number[] = [];
   const order = weights.map((_, i) => i).sort((a, b) => rank(a) - rank(b) || b - a);
   for (const i of order) {

@@ -1,7 +1,8 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
+import { weightFiles } from "../model/directory";
 import { readSafetensors, readSafetensorsShapes } from "../model/safetensors";
 
 /** L2 distances between two models' weights. Squares of the parts of each breakdown add up to the square of the whole. */
@@ -98,19 +99,6 @@ function openDirectory(dir: string): Weights {
     shapes,
     values: (wanted) => readSafetensors(fileOf.get(wanted)!, (name) => name === wanted).get(wanted)!.data,
   };
-}
-
-function weightFiles(dir: string): string[] {
-  if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new ModelError(`${dir}: is no directory with a model in it.`);
-  const single = join(dir, "model.safetensors");
-  if (existsSync(single)) return [single];
-  const index = join(dir, "model.safetensors.index.json");
-  if (!existsSync(index)) throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
-  const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
-  if (typeof map !== "object" || map === null || !Object.values(map).every((file) => typeof file === "string")) {
-    throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
-  }
-  return [...new Set(Object.values(map) as string[])].sort().map((file) => join(dir, file));
 }
 
 function isHeadTied(dir: string): boolean {

@@ -1,5 +1,5 @@
 // Hugging Face model directories: config.json, model.safetensors (whole or in shards), tokenizer files. No TensorFlow here.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
@@ -66,20 +66,22 @@ export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, 
   return sha256(...parts);
 }
 
-function weightFiles(dir: string): string[] {
+/**
+ * The safetensors files of a Hugging Face directory: `model.safetensors`, or the shards that its index lists, each once.
+ * @throws {ModelError} where there are none, or the index names a file outside the directory
+ */
+export function weightFiles(dir: string): string[] {
+  if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
   const whole = join(dir, "model.safetensors");
   if (existsSync(whole)) return [whole];
   const index = join(dir, "model.safetensors.index.json");
   if (!existsSync(index)) throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
-  let map: unknown;
-  try {
-    map = (JSON.parse(readFileSync(index, "utf8")) as { weight_map?: unknown }).weight_map;
-  } catch (error) {
-    throw new ModelError(`${index}: ${(error as Error).message}`);
+  const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== "object" || map === null || !Object.values(map).every((file) => typeof file === "string")) {
+    throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
   }
-  const files = new Set(Object.values((map ?? {}) as Record<string, unknown>));
-  return [...files].map((file) => {
-    if (typeof file !== "string" || basename(file) !== file) throw new ModelError(`${index}: "${String(file)}" is no file name within this folder.`);
+  return [...new Set(Object.values(map) as string[])].sort().map((file) => {
+    if (basename(file) !== file) throw new ModelError(`${index}: ${JSON.stringify(file)} is not the name of a file in this directory.`);
     return join(dir, file);
   });
 }

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findRepository } from "../data/repository";
-import type { Operations } from "./operations";
 import { backend, device, tf, type Tensor } from "./tensorflow";
+import type { Operations } from "./operation-types";
 
 type Level = "AVX-512" | "AVX2";
 
@@ -25,8 +25,8 @@ const level = device().kind === "CPU" ? load() : undefined;
  */
 export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
 
-const one = (name: string, inputs: Tensor[], lists = 0) => backend.executeSingleOutput(`Promptloss${name}`, count(lists), inputs);
-const several = (name: string, inputs: Tensor[], outputs: number) => backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
+const singleOutput = (name: string, inputs: Tensor[], lists = 0) => backend.executeSingleOutput(`Promptloss${name}`, count(lists), inputs);
+const multipleOutputs = (name: string, inputs: Tensor[], outputs: number) => backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
 const count = (lists: number) => (lists === 0 ? [] : [{ name: "N", type: backend.binding.TF_ATTR_INT, value: lists }]);
 
 const FORWARD = tf.keep(tf.scalar(1));
@@ -36,37 +36,37 @@ const NONE = tf.keep(tf.tensor1d([]));
 const TRANSPOSED = [[0, 0], [0, 1], [1, 0], [1, 1]].map((which) => tf.keep(tf.tensor1d(which, "int32")));
 
 const operations: Operations = {
-  matMul: (a, b, transposeA, transposeB, sum = NONE) => one("MatMul", [a, b, sum, TRANSPOSED[2 * Number(transposeA) + Number(transposeB)]]),
+  matMul: (a, b, transposeA, transposeB, sum = NONE) => singleOutput("MatMul", [a, b, sum, TRANSPOSED[2 * Number(transposeA) + Number(transposeB)]]),
   rmsNorm(x, weight, epsilon) {
-    const [y, scale] = several("RmsNorm", [x, weight, epsilon], 2);
+    const [y, scale] = multipleOutputs("RmsNorm", [x, weight, epsilon], 2);
     return { y, scale };
   },
   rmsNormGradient(dy, x, weight, scale) {
-    const [dx, dWeight] = several("RmsNormGradient", [dy, x, weight, scale], 2);
+    const [dx, dWeight] = multipleOutputs("RmsNormGradient", [dy, x, weight, scale], 2);
     return { dx, dWeight };
   },
-  rotate: (x, { cos, sin }, back = false) => one("Rotate", [x, cos, sin, back ? BACK : FORWARD]),
-  swiglu: (gate, up) => one("Swiglu", [gate, up]),
+  rotate: (x, { cos, sin }, back = false) => singleOutput("Rotate", [x, cos, sin, back ? BACK : FORWARD]),
+  swiglu: (gate, up) => singleOutput("Swiglu", [gate, up]),
   swigluGradient(dy, gate, up) {
-    const [dGate, dUp] = several("SwigluGradient", [dy, gate, up], 2);
+    const [dGate, dUp] = multipleOutputs("SwigluGradient", [dy, gate, up], 2);
     return { dGate, dUp };
   },
   crossEntropy(logits, labels) {
-    const [losses, logSums] = several("CrossEntropy", [logits, labels], 2);
+    const [losses, logSums] = multipleOutputs("CrossEntropy", [logits, labels], 2);
     return { losses, logSums };
   },
-  crossEntropyGradient: (logits, labels, logSums, coefficients) => one("CrossEntropyGradient", [logits, labels, logSums, coefficients]),
-  addRows: (table, rows, ids) => one("AddRows", [table, rows, ids]),
+  crossEntropyGradient: (logits, labels, logSums, coefficients) => singleOutput("CrossEntropyGradient", [logits, labels, logSums, coefficients]),
+  addRows: (table, rows, ids) => singleOutput("AddRows", [table, rows, ids]),
   accumulate(sums, parts) {
-    one("Accumulate", [...sums, ...parts], sums.length).dispose();
+    singleOutput("Accumulate", [...sums, ...parts], sums.length).dispose();
     return sums;
   },
-  squaredSums: (tensors) => tf.tidy(() => [...one("SquaredSums", tensors, tensors.length).dataSync<"float32">()]),
+  squaredSums: (tensors) => tf.tidy(() => [...singleOutput("SquaredSums", tensors, tensors.length).dataSync<"float32">()]),
   adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
     const settings = tf.tensor1d([
       scale, beta1, beta2, learningRate / (1 - beta1 ** step), Math.sqrt(1 - beta2 ** step), epsilon, 1 - learningRate * weightDecay, 1 - beta1, 1 - beta2,
     ]);
-    tf.dispose([one("AdamW", [...weights, ...m, ...v, ...gradients, settings], weights.length), settings]);
+    tf.dispose([singleOutput("AdamW", [...weights, ...m, ...v, ...gradients, settings], weights.length), settings]);
     return { weights, m, v };
   },
 };
@@ -75,7 +75,7 @@ const operations: Operations = {
 export const fused: Operations | undefined = level && operations;
 
 /** y = x · Wᵀ; x (n, in), W (out, in), without turning the weight: for n of at most `FEW_ROWS`. */
-export const linearOfFewRows = (x: Tensor, weight: Tensor): Tensor => one("LinearOfFewRows", [x, weight]);
+export const linearOfFewRows = (x: Tensor, weight: Tensor): Tensor => singleOutput("LinearOfFewRows", [x, weight]);
 export const FEW_ROWS = 32;
 
 /** Largest head size that the fused attention knows. */
@@ -86,7 +86,7 @@ export const MAX_HEAD_SIZE = 256;
  * row of each sequence and N; `headSize` an int32 scalar. `logSums` (N, heads) is kept for the gradient.
  */
 export function packedAttention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor, headSize: Tensor): { y: Tensor; logSums: Tensor } {
-  const [y, logSums] = several("Attention", [q, k, v, bounds, headSize], 2);
+  const [y, logSums] = multipleOutputs("Attention", [q, k, v, bounds, headSize], 2);
   return { y, logSums };
 }
 
@@ -97,7 +97,7 @@ export function packedAttention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor,
  * written into the past's own memory.
  */
 export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: { k: Tensor; v: Tensor }, padding: Tensor, settings: Tensor): { y: Tensor; k: Tensor; v: Tensor } {
-  const [y, keys, values] = several("CachedAttention", [q, k, v, past.k, past.v, padding, settings], 3);
+  const [y, keys, values] = multipleOutputs("CachedAttention", [q, k, v, past.k, past.v, padding, settings], 3);
   return { y, k: keys, v: values };
 }
 
@@ -108,11 +108,11 @@ export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: { k: Tens
 export function decodeLayer(
   x: Tensor, weights: Tensor[], past: { k: Tensor; v: Tensor }, rotations: Tensor[], padding: Tensor, epsilon: Tensor, settings: Tensor,
 ): { y: Tensor; k: Tensor; v: Tensor } {
-  const [y, k, v] = several("DecodeLayer", [x, ...weights, past.k, past.v, ...rotations, padding, epsilon, settings], 3);
+  const [y, k, v] = multipleOutputs("DecodeLayer", [x, ...weights, past.k, past.v, ...rotations, padding, epsilon, settings], 3);
   return { y, k, v };
 }
 
 export function packedAttentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y: Tensor, logSums: Tensor, bounds: Tensor, headSize: Tensor): { dq: Tensor; dk: Tensor; dv: Tensor } {
-  const [dq, dk, dv] = several("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
+  const [dq, dk, dv] = multipleOutputs("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
   return { dq, dk, dv };
 }

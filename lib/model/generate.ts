@@ -1,7 +1,7 @@
 import { ModelError } from "../data/errors";
 import { seededRandom } from "../data/random";
 import { cacheRows, type KeyValueCache } from "./layout";
-import type { CausalLM, IdBatch } from "./llama";
+import type { Decoder, IdBatch } from "./llama";
 import { tf } from "./tensorflow";
 
 export interface GenerationOptions {
@@ -30,7 +30,7 @@ export interface Generation {
 }
 
 /** Continues prompts of token ids with a key-value cache, in batches of similar length; results in the prompts' order. */
-export async function generate(model: CausalLM, prompts: readonly number[][], options: GenerationOptions): Promise<Generation[]> {
+export async function generate(model: Decoder, prompts: readonly number[][], options: GenerationOptions): Promise<Generation[]> {
   const { maxNewTokens, batchSize = 32, temperature = 0, topP = 1 } = options;
   const limits = typeof maxNewTokens === "number" ? prompts.map(() => maxNewTokens) : maxNewTokens;
   if (limits.length !== prompts.length) throw new ModelError(`maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts.`);
@@ -51,7 +51,7 @@ export async function generate(model: CausalLM, prompts: readonly number[][], op
 
 type Choose = (logits: Float32Array) => number;
 
-async function generateBatch(model: CausalLM, prompts: number[][], limits: number[], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
+async function generateBatch(model: Decoder, prompts: number[][], limits: number[], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
   const stopId = options.stopId ?? model.tokenizer?.eosId;
   const { vocabularySize, maxPositions } = model.config;
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));

@@ -1,9 +1,9 @@
 // Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
-import type { BlockContext, BlockWeights } from "./block";
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
 import { device, kernel, tf, type Tensor } from "./tensorflow";
+import type { BlockContext, BlockWeights } from "./block-context";
 
 type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
 

@@ -1,18 +1,14 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { ModelError } from "../data/errors";
-import { seededRandom } from "../data/random";
-import { checkVocabulary, loadTokenizer, type Tokenizer } from "../data/tokenizer";
-import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockContext, type BlockWeights } from "./block";
-import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { readWeights, weightsDigest, writeModelDirectory } from "./directory";
-import { generate, type Generation, type GenerationOptions } from "./generate";
+import type { Tokenizer } from "../data/tokenizer";
+import { backwardBlock, forwardBlock, inferBlock } from "./block";
+import { parameterShapes, type ModelConfig } from "./config";
+import { weightsDigest, writeModelDirectory } from "./directory";
 import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShape, type KeyValueCache, type PackedLayout } from "./layout";
 import { inferLinear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
-import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
+import { BLOCK_WEIGHT_NAMES, type BlockContext, type BlockWeights } from "./block-context";
 
 /** A batch of token ids in rows of one length (B, T), right- or left-padded. */
 export interface IdBatch { ids: Int32Array; batch: number; length: number }
@@ -22,7 +18,7 @@ const FINAL_NORM = "model.norm.weight";
 const HEAD = "lm_head.weight";
 
 /** A LLaMA-architecture decoder: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU. */
-export class CausalLM {
+export class Decoder {
   /** Weights by their Hugging Face names, float32. */
   readonly parameters = new Map<string, Tensor>();
   private readonly rotary: RotaryTable;
@@ -145,28 +141,6 @@ export class CausalLM {
     return ids.map((_, t) => flat.slice(t * vocabularySize, (t + 1) * vocabularySize) as Float32Array);
   }
 
-  /** Continues a prompt (text or ids), or several at once; greedy unless a temperature is given. */
-  generate(prompt: string | number[], options: GenerationOptions): Promise<Generation>;
-  generate(prompts: string[] | number[][], options: GenerationOptions): Promise<Generation[]>;
-  async generate(prompt: string | number[] | string[] | number[][], options: GenerationOptions): Promise<Generation | Generation[]> {
-    const single = typeof prompt === "string" || typeof prompt[0] === "number";
-    const prompts = (single ? [prompt] : prompt) as (string | number[])[];
-    const generations = await generate(this, prompts.map((p) => this.encode(p)), options);
-    return single ? generations[0] : generations;
-  }
-
-  /**
-   * Log-likelihood (in nats) of `continuation` after `context`, and whether greedy decoding would produce it.
-   * Texts are tokenized together; what lies beyond the context's own tokens is scored.
-   */
-  logLikelihood(context: string | number[], continuation: string | number[]): LogLikelihood {
-    const before = this.encode(context);
-    const after = typeof continuation === "string"
-      ? typeof context === "string" ? this.encode(context + continuation).slice(before.length) : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
-      : continuation;
-    return logLikelihood(this, before, after);
-  }
-
   /** Writes a Hugging Face directory (float32 safetensors, config and the tokenizer this model came with). */
   save(dir: string): void {
     writeModelDirectory(dir, this.config, this.weights(), this.source);
@@ -190,10 +164,6 @@ export class CausalLM {
   needTokenizer(): Tokenizer {
     if (!this.tokenizer) throw new ModelError(`${this.source ?? "this model"} has no tokenizer.json: give token ids instead of text.`);
     return this.tokenizer;
-  }
-
-  private encode(text: string | number[]): number[] {
-    return typeof text === "string" ? this.needTokenizer().encode(text) : text;
   }
 
   private weight(name: string): Tensor {
@@ -223,27 +193,6 @@ export class CausalLM {
     const keep = Float32Array.from(ids, (id) => (id === paddingIndex ? 0 : 1));
     return kernel.mul(dx, tf.tensor2d(keep, [ids.length, 1]));
   }
-}
-
-/** Loads a Hugging Face directory of a LLaMA-architecture model, with its tokenizer where there is one. */
-export function loadModel(dir: string): CausalLM {
-  const config = readModelConfig(dir);
-  const weights = readWeights(dir, config);
-  const tokenizer = existsSync(join(dir, "tokenizer.json")) ? loadTokenizer(dir) : undefined;
-  if (tokenizer) checkVocabulary(tokenizer, config.vocabularySize, dir);
-  return new CausalLM(config, weights, dir, tokenizer);
-}
-
-/** A model with random weights, N(0, 0.02²) and ones for the norms, for pre-training from nothing. */
-export function createModel(config: ModelConfig, seed: number, source?: string): CausalLM {
-  const random = seededRandom(seed, "weights");
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const weights = new Map<string, HostTensor>();
-  for (const [name, shape] of parameterShapes(config)) {
-    const size = shape.reduce((product, n) => product * n, 1);
-    weights.set(name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.02 * normal()) });
-  }
-  return new CausalLM(config, weights, source, source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined);
 }
 
 function blockWeightName(layer: number, role: keyof BlockWeights): string {

@@ -1,7 +1,7 @@
 // Log-likelihoods of many continuations. An item's choices share most of their tokens, and TruthfulQA's items their
 // primer: what is common is computed once, and the rest continues from its keys and values.
 import { cacheRows, type KeyValueCache } from "./layout";
-import type { CausalLM, IdBatch } from "./llama";
+import type { Decoder, IdBatch } from "./llama";
 import { operations } from "./operations";
 import { kernel, tf, type Tensor } from "./tensorflow";
 import { ModelError } from "../data/errors";
@@ -29,7 +29,7 @@ const CACHE_BYTES = 2 ** 30;
 const WORTH_SHARING = 12;
 
 /** Arranges items, each a list of sequences, into batches; an item is never divided. The same items give the same plan. */
-export function planScoring(items: readonly ScoredSequence[][], model: CausalLM): Plan {
+export function planScoring(items: readonly ScoredSequence[][], model: Decoder): Plan {
   const trunks = items.map((sequences, item) => trunksOf(sequences, item));
   const { prefix, prefixed } = sharedPrefix(trunks);
 
@@ -75,13 +75,13 @@ function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed:
 }
 
 /** Keys and values of the plan's prefix. */
-export function computePrefix(model: CausalLM, prefix: number[]): KeyValueCache[] | undefined {
+export function computePrefix(model: Decoder, prefix: number[]): KeyValueCache[] | undefined {
   if (prefix.length === 0) return undefined;
   return tf.tidy(() => model.inferencePass({ ids: Int32Array.from(prefix), batch: 1, length: prefix.length }).cache);
 }
 
 /** Scores a batch: results by item and sequence. */
-export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
+export function scoreBatch(model: Decoder, { trunks, items, prefixed }: Batch, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
   const before = prefixed ? prefix : undefined;
   const prefixLength = before?.[0].length ?? 0;
   const results = new Map(items.map((item) => [item, Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true }))]));
@@ -106,7 +106,7 @@ export function scoreBatch(model: CausalLM, { trunks, items, prefixed }: Batch, 
 }
 
 /** Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together. */
-function scoreBranches(model: CausalLM, trunks: Trunk[], padding: number[], cache: KeyValueCache[], results: Map<number, LogLikelihood[]>): void {
+function scoreBranches(model: Decoder, trunks: Trunk[], padding: number[], cache: KeyValueCache[], results: Map<number, LogLikelihood[]>): void {
   const branches = trunks.flatMap((trunk, row) => trunk.branches.map((branch) => ({ ...branch, row }))).sort((a, b) => b.ids.length - a.ids.length);
   for (let start = 0; start < branches.length;) {
     const width = branches[start].ids.length;
@@ -129,7 +129,7 @@ type PlacedTarget = Target & { row: number; column: number };
 
 /** One pass of the model; adds the log-probabilities of its targets to the results. */
 function pass(
-  model: CausalLM, input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] }, targets: PlacedTarget[], results: Map<number, LogLikelihood[]>,
+  model: Decoder, input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] }, targets: PlacedTarget[], results: Map<number, LogLikelihood[]>,
 ): KeyValueCache[] {
   const tail = Math.max(1, input.length - targets.reduce((first, { column }) => Math.min(first, column), input.length));
   const { hidden, cache } = model.inferencePass(input, { ...options, tail });
@@ -138,7 +138,7 @@ function pass(
 }
 
 /** Adds the log-probabilities of targets, predicted at rows `at` of `hidden`, to the results. */
-function addUp(model: CausalLM, hidden: Tensor, results: Map<number, LogLikelihood[]>, targets: (Target & { at: number })[]): void {
+function addUp(model: Decoder, hidden: Tensor, results: Map<number, LogLikelihood[]>, targets: (Target & { at: number })[]): void {
   const places = new Map([...new Set(targets.map(({ at }) => at))].map((at, i) => [at, i]));
   const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
   const best = tf.argMax(logits, 1).dataSync<"int32">();
@@ -211,19 +211,15 @@ export interface LogLikelihood {
   isGreedy: boolean;
 }
 
-/** Log-likelihood of one continuation; lib/evaluate scores many at once. */
-export function logLikelihood(model: CausalLM, context: readonly number[], continuation: readonly number[]): LogLikelihood {
+/**
+ * Log-likelihood of one continuation.
+ * @throws {ModelError} for an empty context, or ids that the model cannot take
+ */
+export function logLikelihood(model: Decoder, context: readonly number[], continuation: readonly number[]): LogLikelihood {
   if (context.length === 0) throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
   const ids = [...context, ...continuation];
   model.checkIds(ids);
   if (continuation.length === 0) return { sum: 0, isGreedy: true };
-  return tf.tidy(() => {
-    const input = Int32Array.from(ids.slice(0, -1)); // the last token predicts nothing
-    const { hidden } = model.inferencePass({ ids: input, batch: 1, length: input.length }, { tail: continuation.length });
-    const logits = model.project(hidden);
-    const losses = operations.crossEntropy(logits, tf.tensor1d([...continuation], "int32")).losses.dataSync<"float32">();
-    const best = tf.argMax(logits, 1).dataSync<"int32">();
-    return { sum: losses.reduce((sum, loss) => sum - loss, 0), isGreedy: continuation.every((id, i) => best[i] === id) };
-  });
+  const { batches: [batch] } = planScoring([[{ input: ids.slice(0, -1), continuation: [...continuation] }]], model);
+  return scoreBatch(model, batch, undefined, () => 1).get(0)![0];
 }
-

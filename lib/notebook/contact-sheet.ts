@@ -1,9 +1,9 @@
 import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
-import type { Table } from "../figures/tables";
 import type { Html } from "./display";
 import { escapeHtml } from "./html";
-import { tableHtml } from "./table";
+import { tableHtml } from "./show-table";
+import type { Table } from "../figures/table";
 
 /** All figures as small pictures side by side, and tables below, to look over before they go into a paper. Show it with `show`. */
 export async function contactSheet(figures: readonly Figure[], tables: readonly Table[] = []): Promise<Html> {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
 import { notebookKernel, type MimeBundle } from "./kernel";
-import { tableHtml, tableOfRows, tableText, type TableLike, type TableOptions } from "./table";
+import { tableHtml, tableOfRows, tableText, type TableLike, type TableOptions } from "./show-table";
 
 /** HTML without script, and the same in words, for where HTML cannot be shown. */
 export interface Html {

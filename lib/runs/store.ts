@@ -44,9 +44,14 @@ export interface RunFailure {
 export class Run {
   private steps?: StepRecord[];
 
-  constructor(readonly dir: string, readonly record: RunRecord, readonly status: "complete" | "running" | "failed" | "partial") {}
+  constructor(
+    readonly store: RunStore,
+    readonly record: RunRecord,
+    readonly status: "complete" | "running" | "failed" | "partial",
+  ) {}
 
   get id(): string { return this.record.id; }
+  get dir(): string { return this.store.dir(this.id); }
   get name(): string { return this.record.name; }
   get recipe(): Recipe { return this.record.recipe; }
   get error(): RunFailure | undefined { return this.record.error; }
@@ -60,7 +65,7 @@ export class Run {
   /** The same run under the names that a study uses; names are not part of what identifies it. */
   named(model: string, data: string): Run {
     const recipe = { ...this.recipe, model: { ...this.recipe.model, name: model }, data: { ...this.recipe.data, name: data } };
-    return new Run(this.dir, { ...this.record, recipe, name: runName(recipe) }, this.status);
+    return new Run(this.store, { ...this.record, recipe, name: runName(recipe) }, this.status);
   }
 }
 
@@ -94,8 +99,8 @@ export class RunStore {
     const dir = this.dir(id);
     const record = readJsonIfAny(runFiles(dir).record);
     if (!isRunRecord(record) || record.id !== id) return undefined;
-    if (record.status !== "running") return new Run(dir, record, record.status);
-    return new Run(dir, record, livingHolder(dir) ? "running" : "partial");
+    if (record.status !== "running") return new Run(this, record, record.status);
+    return new Run(this, record, livingHolder(dir) ? "running" : "partial");
   }
 
   /** All runs, oldest first. */

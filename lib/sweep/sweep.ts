@@ -8,6 +8,7 @@ import { RunStore, usableRun, type Run } from "../runs/store";
 import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { Progress, type SweepProgress } from "./sweep-progress";
+import type { TrainingJob, TrainingProgress } from "./training-job";
 import { loadStudy, wantedRuns, type Study } from "./study";
 import type { CheckpointInterval } from "../train/checkpoint";
 
@@ -160,19 +161,24 @@ class Sweep {
     const group = inOrder(this.pending.filter(({ recipe }) => recipe.threads === most));
     this.pending = this.pending.filter(({ recipe }) => recipe.threads !== most);
     const { workers, workersPerGpu, signal, checkpointEvery } = this.options;
-    await runPool(planWorkers(group, workers, workersPerGpu), {
-      next: (last) => this.next(group, last),
-      progress: (job, message) => this.progress.step(job, message),
-      ended: (job, result) => {
-        this.progress.ended(job, result.type === "complete" || result.type === "failed");
-        if (result.type === "complete") this.collect(job);
-        else if (result.type === "held") this.held.push(job);
-        else if (result.type === "failed") {
-          this.failed.set(job.id, result.message);
-          if (result.fatal) this.fatal ??= result.message;
+    const needs = group.map(({ recipe: { threads, device }, parameters }) => ({ threads, device, parameters }));
+    const store = this.store.root;
+    await runPool<TrainingJob, TrainingProgress, null>("lib/sweep/sweep-worker.ts", planWorkers(needs, workers, workersPerGpu), {
+      next: (last) => {
+        const job = this.next(group, last?.job);
+        return job && { id: job.id, job, store, checkpointEvery };
+      },
+      progress: ({ job }, progress) => this.progress.step(job, progress),
+      ended: ({ job }, outcome) => {
+        this.progress.ended(job, outcome.type === "complete" || outcome.type === "failed");
+        if (outcome.type === "complete") this.collect(job);
+        else if (outcome.type === "held") this.held.push(job);
+        else if (outcome.type === "failed") {
+          this.failed.set(job.id, outcome.message);
+          if (outcome.fatal) this.fatal ??= outcome.message;
         }
       },
-    }, { store: this.store.root, signal, checkpointEvery });
+    }, signal);
   }
 
   private next(group: Job[], last: Job | undefined): Job | undefined {

@@ -7,7 +7,7 @@ import { resolveJobs } from "./sweep";
  * The study with every further weight that was trained for all of it: one that was added in a notebook is then seen by all others.
  * @param store default: `PROMPTLOSS_RUNS`, or `runs`
  */
-export function withTrainedWeights(study: Study, store?: string): Study {
+export function withTrainedPlws(study: Study, store?: string): Study {
   const runs = new RunStore(store);
   const complete = runs.list().filter(({ status }) => status === "complete");
   const ids = new Set(complete.map(({ id }) => id));

@@ -1,6 +1,6 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 

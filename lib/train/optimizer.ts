@@ -1,5 +1,5 @@
 import { TrainingError } from "../data/errors";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "../model/tensorflow";

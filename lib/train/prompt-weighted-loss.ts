@@ -3,7 +3,7 @@ import type { Example } from "../data/example";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
 import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { tf } from "../model/tensorflow";
 import { microBatchLoss } from "./loss";
 

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
 import { DataError, ModelError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { readExamples } from "../data/example";
 import { loadTokenizer } from "../data/tokenizer";
-import { loadModel, type CausalLM } from "../model/llama";
+import { loadModel, type CausalLM } from "../model/causal-lm";
 import { operationsLevel } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
@@ -47,7 +47,7 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
   try {
     const since = store.get(job.id); // somebody may have finished it meanwhile
     if (since && (since.status === "complete" || since.status === "failed")) return finished(since, job);
-    await new Attempt(job, dir, claim, options).run();
+    await new Attempt(job, store, claim, options).run();
   } finally {
     claim.release();
     removeIfEmpty(dir);
@@ -70,6 +70,7 @@ const finished = (run: Run, { recipe }: Job) => usableRun(run).named(recipe.mode
 
 /** One claimed stretch of work on a run, from its start or last checkpoint. */
 class Attempt {
+  private readonly dir: string;
   private readonly files: ReturnType<typeof runFiles>;
   private model?: CausalLM;
   private trainer?: Trainer;
@@ -78,8 +79,9 @@ class Attempt {
   private record!: RunRecord;
   private lastCheckpoint = { step: 0, at: Date.now(), cost: 0 };
 
-  constructor(private readonly job: Job, private readonly dir: string, private readonly claim: Claim, private readonly options: JobOptions) {
-    this.files = runFiles(dir);
+  constructor(private readonly job: Job, private readonly store: RunStore, private readonly claim: Claim, private readonly options: JobOptions) {
+    this.dir = store.dir(job.id);
+    this.files = runFiles(this.dir);
   }
 
   async run(): Promise<void> {
@@ -100,7 +102,7 @@ class Attempt {
     removeLeftovers(this.dir);
     const data = (options.encode ?? encodeJob)(job);
     this.model = loadModel(job.modelDir);
-    if (modelDigest(job.modelDir, new DigestCache(dirname(this.dir))).digest !== job.recipe.model.digest) {
+    if (modelDigest(job.modelDir, new DigestCache(this.store.root)).digest !== job.recipe.model.digest) {
       throw new ModelError(`${job.modelDir}: the model changed after this run was asked for. Ask again, and the run starts from the model as it is now.`);
     }
     const { plw, normalizer, hyperparameters, seed } = job.recipe;

@@ -3,7 +3,7 @@ import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
-import type { CausalLM } from "../model/llama";
+import type { CausalLM } from "../model/causal-lm";
 import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";
 import { ownTensor, tf, type Tensor } from "../model/tensorflow";

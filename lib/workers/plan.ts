@@ -2,7 +2,6 @@ import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
-import type { Job } from "../runs/job";
 
 /** Above this number of parameters one matrix product keeps several threads busy. */
 const SMALL_MODEL = 50e6;
@@ -10,6 +9,15 @@ const SMALL_MODEL = 50e6;
 const BYTES_PER_PARAMETER = 16 * 1.5;
 /** Node, TensorFlow and the encoded rows. */
 const BYTES_PER_WORKER = 500e6;
+
+/** What a job needs of the worker that does it. */
+export interface WorkerNeeds {
+  /** TensorFlow threads; the same for all jobs of a plan */
+  threads: number;
+  device: "CPU" | "GPU";
+  /** number of the model's parameters */
+  parameters: number;
+}
 
 export interface WorkerPlan { workers: number; threads: number; gpus: string[] }
 
@@ -22,8 +30,8 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
 }
 
 /** How many workers train jobs of one thread count, at most `wanted` (or `perGpu` on each GPU). */
-export function planWorkers(jobs: readonly Job[], wanted?: number, perGpu = 1): WorkerPlan {
-  const { threads, device } = jobs[0].recipe;
+export function planWorkers(jobs: readonly WorkerNeeds[], wanted?: number, perGpu = 1): WorkerPlan {
+  const { threads, device } = jobs[0];
   if (device === "GPU") {
     const gpus = visibleGpus();
     return { workers: Math.min(jobs.length, wanted ?? gpus.length * perGpu), threads, gpus };

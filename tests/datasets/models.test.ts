@@ -7,7 +7,7 @@ import test from "node:test";
 import { encodeDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { evaluate } from "../../lib/evaluate/evaluate";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
 import { Trainer } from "../../lib/train/trainer";

@@ -8,9 +8,9 @@ import { allTasks } from "../../lib/evaluate/registry";
 import { scoreTruthfulness } from "../../lib/evaluate/truthful-scores";
 import { truthfulQaGen } from "../../lib/evaluate/tasks/truthfulqa";
 import { Fields } from "../../lib/evaluate/fields";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
-import { Run, type RunRecord } from "../../lib/runs/store";
+import { Run, RunStore, type RunRecord } from "../../lib/runs/store";
 import { lengthJudge } from "../../lib/evaluate/judge/judge-local";
 import { temporaryFolder, writeJson } from "../runs/world";
 
@@ -36,11 +36,12 @@ function without(task: string): string {
 }
 
 function storedRun(): Run {
-  const dir = temporaryFolder();
+  const store = new RunStore(temporaryFolder());
+  const dir = store.dir("0123456789abcdef");
   cpSync(join(fixtures, "model"), join(dir, "model"), { recursive: true });
   const bytes = readFileSync(join(dir, "model", "model.safetensors")).length;
   const record = { id: "0123456789abcdef", name: "a run", recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "of its tokenizer" } }, weights: { bytes, sha256: "of these weights" } } as unknown as RunRecord;
-  return new Run(dir, record, "complete");
+  return new Run(store, record, "complete");
 }
 
 test("an unknown task is refused at once, with the nearest names", async () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { encodeDataset } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { gradientShares } from "../../lib/analysis/gradient-share";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
 import { encodedLoss, gradientParts } from "../../lib/train/prompt-weighted-loss";
 import { train } from "../../lib/train/train";

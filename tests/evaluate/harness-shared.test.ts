@@ -12,7 +12,7 @@ import { prepareTask } from "../../lib/evaluate/prepare";
 import { findTasks } from "../../lib/evaluate/registry";
 import type { GenerationTask, MultipleChoiceTask, PromptFormat } from "../../lib/evaluate/task";
 import { scoreTranslations } from "../../lib/evaluate/translation-scores";
-import { loadModel, type CausalLM } from "../../lib/model/llama";
+import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { temporaryFolder } from "../runs/world";
 import { SHARED, needsShared } from "../support/shared";
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { evaluate } from "../../lib/evaluate/evaluate";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 
 interface Expected {
   task: string; shots: number; maxNewTokens: number | null; version: string; metrics: Record<string, number>;

@@ -9,7 +9,7 @@ import { evaluate, type EvaluateOptions } from "../../lib/evaluate/evaluate";
 import { evaluateRuns } from "../../lib/evaluate/evaluate-runs";
 import type { TaskResult } from "../../lib/evaluate/results";
 import { corpusBleu } from "../../lib/metrics/bleu";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 import { RunStore, type Run } from "../../lib/runs/store";
 import { heldoutFiles, parseStudy } from "../../lib/sweep/study";
 import { train } from "../../lib/train/train";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { ALPACA_TEMPLATE, renderPrompt } from "../../lib/data/template";
-import { alpacaEval, pocketJudged, readAlpacaEvalAnnotations } from "../../lib/evaluate/judge/alpaca-eval";
+import { alpacaEval, readAlpacaEvalAnnotations } from "../../lib/evaluate/judge/alpaca-eval";
 import { Fields } from "../../lib/evaluate/fields";
 import { judgeOutputs } from "../../lib/evaluate/judge/judge";
 import { lengthJudge, referenceJudge } from "../../lib/evaluate/judge/judge-local";
@@ -13,6 +13,7 @@ import { nearestAnswers } from "../../lib/evaluate/judge/judge-task";
 import { humanAgreement, humanLabel, pandaLm, readPandaLmLabels, readPandaLmPairs, type PandaLmLabel } from "../../lib/evaluate/judge/pandalm";
 import { winRate } from "../../lib/evaluate/judge/win-rate";
 import { needsShared, SHARED } from "../support/shared";
+import { pocketJudged } from "../../lib/evaluate/tasks/pocket";
 
 const near = (actual: number | null, expected: number, tolerance = 1e-9) => assert.ok(Math.abs(actual! - expected) <= tolerance, `${actual} instead of ${expected}`);
 const STYLE = { format: "harness", template: ALPACA_TEMPLATE } as const;

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { distanceRows, lossRows, runRows, stabilityRows } from "../../lib/analysis/run-rows";
 import { readSafetensors, writeSafetensors } from "../../lib/model/safetensors";
 import { DigestCache, modelDigest } from "../../lib/runs/digests";
-import { Run, type RunRecord } from "../../lib/runs/store";
+import { Run, RunStore, type RunRecord } from "../../lib/runs/store";
 import { temporaryFolder, tinyModel } from "../runs/world";
 
 const folder = temporaryFolder();
@@ -19,7 +19,7 @@ function run(id: string, losses: (number | null)[]): Run {
   writeFileSync(join(dir, "steps.jsonl"), losses.map((completionLoss, i) => (
     `${JSON.stringify({ step: i + 1, loss: i + 1, promptLoss: 2, completionLoss, tokens: 10 })}\n`)).join(""));
   const recipe = { model: { name: "m", digest: modelDigest(initial, new DigestCache(store)).digest }, data: { name: "d" }, plw: 0.1, normalizer: "weights", seed: 42 };
-  return new Run(dir, { id, name: id, recipe, source: { model: initial, data: null } } as unknown as RunRecord, "complete");
+  return new Run(new RunStore(store), { id, name: id, recipe, source: { model: initial, data: null } } as unknown as RunRecord, "complete");
 }
 const factors = { model: "m", dataset: "d", normalizer: "weights", seed: 42, plw: 0.1 };
 

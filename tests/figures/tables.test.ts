@@ -7,7 +7,7 @@ import { BENCHMARKS } from "../../lib/analysis/benchmarks";
 import { pocketTaskNames } from "../../lib/evaluate/tasks/pocket";
 import { table2 } from "../../lib/figures/table2";
 import { table5 } from "../../lib/figures/table5";
-import { byWeight } from "../../lib/figures/tables";
+import { byPlw } from "../../lib/figures/run-table";
 import { temporaryFolder } from "../runs/world";
 import { exportTable } from "../../lib/export/tables";
 
@@ -43,9 +43,9 @@ test("a table is written as CSV, LaTeX and HTML, twice the same; text from data 
 
 test("numbers by weight: means, and their standard errors over seeds where there are several", () => {
   const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
-  assert.deepEqual(byWeight([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
-  assert.deepEqual(byWeight([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);
-  const normalizers = byWeight([{ ...row(0, 42, 1), normalizer: "weights" }, { ...row(0, 42, 3), normalizer: "tokens" }], "value");
+  assert.deepEqual(byPlw([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
+  assert.deepEqual(byPlw([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);
+  const normalizers = byPlw([{ ...row(0, 42, 1), normalizer: "weights" }, { ...row(0, 42, 3), normalizer: "tokens" }], "value");
   assert.deepEqual([normalizers.columns, ...normalizers.values as unknown[][]], [["dataset", "model", "normalizer", "PLW 0"], ["D", "m", "weights", 1], ["D", "m", "tokens", 3]]);
-  assert.deepEqual(byWeight([], "value").columns, []);
+  assert.deepEqual(byPlw([], "value").columns, []);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PAPER_WEIGHTS, transformWeight, weightLabel } from "../../lib/data/prompt-loss-weight";
-import { DATASET_COLORS, datasetStyle, lookOf, sequentialColor, weightAxis } from "../../lib/figures/theme";
+import { PAPER_WEIGHTS, transformWeight, plwLabel } from "../../lib/data/prompt-loss-weight";
+import { DATASET_COLORS, datasetStyle, lookOf, sequentialColor, plwAxis } from "../../lib/figures/theme";
 
 type Rgb = [number, number, number];
 
@@ -46,12 +46,12 @@ test("the colors of rising weights get lighter and lighter, and never too light 
 });
 
 test("the axis of weights: a tick at each weight's transform, labels of weights that do not touch", () => {
-  const axis = weightAxis(PAPER_WEIGHTS, 394);
+  const axis = plwAxis(PAPER_WEIGHTS, 394);
   assert.deepEqual(axis.tickvals, PAPER_WEIGHTS.map(transformWeight));
   assert.deepEqual(axis.ticktext, ["0", "0.0005", "", "0.01", "", "0.05", "0.1", "0.25", "0.5", "1"]);
-  assert.deepEqual(weightAxis(PAPER_WEIGHTS, 2000).ticktext, PAPER_WEIGHTS.map(weightLabel), "with room, all have one");
-  assert.deepEqual(weightAxis([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "any weights, in any order");
-  assert.deepEqual(weightAxis([0.3], 394).ticktext, ["0.3"]);
+  assert.deepEqual(plwAxis(PAPER_WEIGHTS, 2000).ticktext, PAPER_WEIGHTS.map(plwLabel), "with room, all have one");
+  assert.deepEqual(plwAxis([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "any weights, in any order");
+  assert.deepEqual(plwAxis([0.3], 394).ticktext, ["0.3"]);
 });
 
 test("twenty data sets are told apart by color and marker together", () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { readWeights } from "../../lib/model/directory";
-import { createModel, loadModel } from "../../lib/model/llama";
+import { createModel, loadModel } from "../../lib/model/causal-lm";
 import { readSafetensors, writeSafetensors } from "../../lib/model/safetensors";
 import { tf } from "../../lib/model/tensorflow";
 import { SHARED, needsShared } from "../support/shared";

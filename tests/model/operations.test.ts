@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
-import { BLOCK_WEIGHT_NAMES, backwardBlock, forwardBlock, inferBlock, type BlockWeights } from "../../lib/model/block";
+import { backwardBlock, forwardBlock, inferBlock } from "../../lib/model/block";
 import type { ModelConfig } from "../../lib/model/config";
 import { fused } from "../../lib/model/fused";
 import { CachedLayout, DenseLayout, GroupedLayout, RowLayout, type KeyValueCache, type PackedLayout } from "../../lib/model/layout";
-import { attention, attentionGradient, causalMask, composed, linear, linearGradient } from "../../lib/model/operations";
+import { attention, attentionGradient, causalMask, linear, linearGradient } from "../../lib/model/operations";
 import { RotaryTable } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
 import { TINY } from "../support/tiny-model";
 import { Worst, relative } from "./close";
+import { composed } from "../../lib/model/composed";
+import { BLOCK_WEIGHT_NAMES, type BlockWeights } from "../../lib/model/block-context";
 
 const STEP = 1e-2;
 const LIMIT = 1e-2;

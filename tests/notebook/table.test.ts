@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escapeHtml } from "../../lib/notebook/html";
-import { numberFormat, tableHtml, tableOfRows, tableText } from "../../lib/notebook/table";
+import { numberFormat, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
 
 test("text from data cannot become HTML, in content or attribute", () => {
   assert.equal(escapeHtml(`<a href="x" title='y'>&`), "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;");

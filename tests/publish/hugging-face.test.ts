@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readExamples } from "../../lib/data/example";
-import { loadModel } from "../../lib/model/llama";
+import { loadModel } from "../../lib/model/causal-lm";
 import { dataCard, modelCard, writeDatasetDirectoryForHub, writeModelDirectoryForHub } from "../../lib/export/hugging-face";
 import { parseStudy } from "../../lib/sweep/study";
 import { train } from "../../lib/train/train";

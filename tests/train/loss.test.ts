@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EncodedExample } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
-import { createModel } from "../../lib/model/llama";
+import { createModel } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
 import { microBatchLoss } from "../../lib/train/loss";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";

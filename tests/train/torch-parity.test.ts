@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { encodeDataset, type EncodedExample } from "../../lib/data/encode";
 import { lossWeights, type Normalizer } from "../../lib/data/prompt-loss-weight";
 import { readWeights } from "../../lib/model/directory";
-import { loadModel, type CausalLM } from "../../lib/model/llama";
+import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { AdamW } from "../../lib/train/optimizer";
 import { encodedLoss, promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
 import type { Schedule } from "../../lib/runs/hyperparameters";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
-import { createModel, type CausalLM } from "../../lib/model/llama";
+import { createModel, type CausalLM } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/runs/hyperparameters";
 import { scheduleFactor } from "../../lib/train/schedule";

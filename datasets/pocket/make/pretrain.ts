@@ -5,7 +5,7 @@ import type { EncodedDataset } from "../../../lib/data/encode";
 import { seededRandom } from "../../../lib/data/random";
 import { loadTokenizer, type Tokenizer } from "../../../lib/data/tokenizer";
 import type { ModelConfig } from "../../../lib/model/config";
-import { createModel } from "../../../lib/model/llama";
+import { createModel } from "../../../lib/model/causal-lm";
 import { threads } from "../../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../../../lib/runs/hyperparameters";
 import { Trainer } from "../../../lib/train/trainer";

@@ -1,12 +1,11 @@
 import { DataError } from "../../data/errors";
-import { parseJson, readJson, readText } from "../../data/read-json";
+import { readJson } from "../../data/read-json";
 import { fromRoot } from "../../runs/paths";
 import { convertRows } from "../fields";
-import { referenceJudge } from "./judge-local";
 import { openAiJudge } from "./judge-openai";
 import { ALPACA_EVAL_PROMPT } from "./judge-prompts";
-import { instructionOf, judgedTask, nearestAnswers, type JudgedTaskOptions } from "./judge-task";
-import type { GenerationTask, TaskAbout } from "../task";
+import { judgedTask, type JudgedTaskOptions } from "./judge-task";
+import type { GenerationTask } from "../task";
 
 /** One of Alpaca Eval's own annotations: `preference` is 1 for the baseline's `output_1`, 2 for the model's `output_2`, 0 or 1.5 for a tie. */
 export interface AlpacaEvalAnnotation { instruction: string; output_1: string; output_2: string; preference: number | null }
@@ -43,25 +42,4 @@ export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): Generation
     cacheFile: judgementsFile(),
     ...options,
   });
-}
-
-/** More than any right answer of the judged pocket benchmarks has. */
-const POCKET_TOKENS = 160;
-
-/** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
-export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
-  let opponent: ReturnType<typeof nearestAnswers> | undefined;
-  return judgedTask({
-    about, maxNewTokens: POCKET_TOKENS,
-    judge: () => referenceJudge,
-    opponent: (instruction) => {
-      opponent ??= nearestAnswers(convertRows(readLines(file), file, (row) => ({ ...instructionOf(row), output: row.text("output") })));
-      return opponent(instruction);
-    },
-    gold: (row) => row.text("output"),
-  });
-}
-
-function readLines(file: string): unknown[] {
-  return readText(file).split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
 }

@@ -1,8 +1,8 @@
 import { accuracy, normalizedAccuracy } from "../choice-metrics";
-import type { MultipleChoiceTask, TaskAbout } from "../task";
+import { splits, type MultipleChoiceTask, type TaskAbout } from "../task";
 
 /** AI2 ARC: `question`, `choices: {text, label}`, `answerKey`. */
-export function arc(about: TaskAbout): MultipleChoiceTask {
+export function arcFormat(about: TaskAbout): MultipleChoiceTask {
   return {
     ...about,
     kind: "multiple choice",
@@ -24,3 +24,9 @@ export function arc(about: TaskAbout): MultipleChoiceTask {
     },
   };
 }
+
+
+export const arcChallenge = arcFormat({
+  name: "arc_challenge", version: "1.0", harness: "0.4.13", shots: 25,
+  data: splits("arc_challenge", { items: ["test"], shots: "train", hasTest: true }),
+});

@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
 import { DataError } from "../../data/errors";
-import { readJson, readText } from "../../data/read-json";
+import { readJson, readText, parseJson } from "../../data/read-json";
 import { fromRoot } from "../../runs/paths";
-import { pocketJudged } from "../judge/alpaca-eval";
-import { arc } from "./arc";
-import { piqa } from "../formats/piqa";
-import { translation, type Language } from "./translation";
-import { truthfulQaChoice, truthfulQaGeneration } from "../formats/truthfulqa";
-import { winogrande } from "../formats/winogrande";
-import type { Task, TaskAbout } from "../task";
+import { arcFormat } from "./arc";
+import { piqaFormat } from "./piqa";
+import { translationFormat, type Language } from "./translation";
+import { truthfulQaChoiceFormat, truthfulQaGenerationFormat } from "./truthfulqa";
+import { winograndeFormat } from "./winogrande";
+import type { Task, TaskAbout, GenerationTask } from "../task";
+import { convertRows } from "../fields";
+import { referenceJudge } from "../judge/judge-local";
+import { instructionOf, judgedTask, nearestAnswers } from "../judge/judge-task";
 
 /** One entry of datasets/pocket/benchmarks/manifest.json. */
 interface Entry {
@@ -26,14 +28,14 @@ const FOLDER = "datasets/pocket/benchmarks";
 const MAX_NEW_TOKENS = 48;
 
 const FORMATS: Record<string, (about: TaskAbout, entry: Entry) => Task> = {
-  arc,
-  piqa,
-  winogrande,
-  "truthfulqa-mc2": (about, entry) => truthfulQaChoice({ ...about, targets: "mc2", primer: primer(entry) }),
-  "truthfulqa-gen": (about, entry) => truthfulQaGeneration({ ...about, primer: primer(entry), maxNewTokens: MAX_NEW_TOKENS }),
+  arc: arcFormat,
+  piqa: piqaFormat,
+  winogrande: winograndeFormat,
+  "truthfulqa-mc2": (about, entry) => truthfulQaChoiceFormat({ ...about, targets: "mc2", primer: primer(entry) }),
+  "truthfulqa-gen": (about, entry) => truthfulQaGenerationFormat({ ...about, primer: primer(entry), maxNewTokens: MAX_NEW_TOKENS }),
   "alpaca-eval": (about, { file }) => pocketJudged(about, fromRoot(`${FOLDER}/${file}`)),
   pandalm: (about, { file }) => pocketJudged(about, fromRoot(`${FOLDER}/${file}`)),
-  wmt: (about, entry) => translation({ ...about, ...entry.languages!, maxNewTokens: MAX_NEW_TOKENS }),
+  wmt: (about, entry) => translationFormat({ ...about, ...entry.languages!, maxNewTokens: MAX_NEW_TOKENS }),
 };
 
 /** The names of the thirteen pocket benchmarks, in the order of the paper's Table 2. */
@@ -63,3 +65,26 @@ function primer({ task, primerFile }: Entry): string {
   if (!primerFile) throw new DataError(`${FOLDER}/manifest.json: ${task} names no primerFile.`);
   return readText(fromRoot(`${FOLDER}/${primerFile}`)).replace(/\n+$/, "");
 }
+
+
+/** More than any right answer of the judged pocket benchmarks has. */
+const POCKET_TOKENS = 160;
+
+/** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
+export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
+  let opponent: ReturnType<typeof nearestAnswers> | undefined;
+  return judgedTask({
+    about, maxNewTokens: POCKET_TOKENS,
+    judge: () => referenceJudge,
+    opponent: (instruction) => {
+      opponent ??= nearestAnswers(convertRows(readLines(file), file, (row) => ({ ...instructionOf(row), output: row.text("output") })));
+      return opponent(instruction);
+    },
+    gold: (row) => row.text("output"),
+  });
+}
+
+function readLines(file: string): unknown[] {
+  return readText(file).split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
+}
+

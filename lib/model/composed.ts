@@ -1,0 +1,70 @@
+import { kernel, tf, type Tensor } from "./tensorflow";
+import type { Operations } from "./operation-types";
+
+
+/** From TensorFlow's own operations. */
+export const composed: Operations = {
+  matMul(a, b, transposeA, transposeB, sum) {
+    const product = kernel.matMul(a, b, transposeA, transposeB);
+    return sum ? kernel.add(sum, product) : product;
+  },
+  rmsNorm(x, weight, epsilon) {
+    const scale = kernel.rsqrt(kernel.add(kernel.mean(kernel.square(x), 1, true), epsilon));
+    return { y: kernel.mul(kernel.mul(x, scale), weight), scale };
+  },
+  rmsNormGradient(dy, x, weight, scale) {
+    const normalized = kernel.mul(x, scale);
+    const dWeight = kernel.sum(kernel.mul(dy, normalized), 0, false);
+    const dNormalized = kernel.mul(dy, weight);
+    const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
+    return { dx: kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale), dWeight };
+  },
+  rotate(x, { cos, sin }, back = false) {
+    const [rows, size] = x.shape as [number, number];
+    const half = cos.shape[1]!;
+    const pairs = kernel.reshape(x, [rows, size / (2 * half), 2, half]);
+    const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, 1, half]));
+    const [a, b] = kernel.split(pairs, [1, 1], 2);
+    const turn = back ? kernel.neg(s) : s;
+    const turned = [kernel.sub(kernel.mul(a, c), kernel.mul(b, turn)), kernel.add(kernel.mul(b, c), kernel.mul(a, turn))];
+    return kernel.reshape(kernel.concat(turned, 2), [rows, size]);
+  },
+  swiglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(gate)), up),
+  swigluGradient(dy, gate, up) {
+    const sigmoid = kernel.sigmoid(gate);
+    const silu = kernel.mul(gate, sigmoid);
+    // d silu / d gate = s + silu · (1 − s)
+    const slope = kernel.add(sigmoid, kernel.sub(silu, kernel.mul(silu, sigmoid)));
+    return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
+  },
+  crossEntropy(logits, labels) {
+    const losses = kernel.neg(kernel.gatherValues(kernel.logSoftmax(logits), cells(labels)));
+    return { losses, logSums: kernel.add(losses, kernel.gatherValues(logits, cells(labels))) };
+  },
+  crossEntropyGradient(logits, labels, logSums, coefficients) {
+    const column = (x: Tensor) => kernel.reshape(x, [x.size, 1]);
+    const weighted = kernel.mul(kernel.exp(kernel.sub(logits, column(logSums))), column(coefficients));
+    return kernel.subtractAt(weighted, cells(labels), coefficients);
+  },
+  addRows: (table, rows, ids) => kernel.add(table, kernel.scatterSum(rows, ids, table.shape[0])),
+  accumulate: (sums, parts) => sums.map((sum, i) => kernel.add(sum, parts[i])),
+  squaredSums: (tensors) => tensors.map((x) => 2 * tf.tidy(() => kernel.l2Loss(x).dataSync()[0])),
+  adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+    const correction = Math.sqrt(1 - beta2 ** step);
+    const updated = weights.map((weight, i) => tf.tidy(() => {
+      const gradient = kernel.mul(gradients[i], tf.scalar(scale));
+      const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
+      const second = kernel.add(kernel.mul(v[i], tf.scalar(beta2)), kernel.mul(kernel.square(gradient), tf.scalar(1 - beta2)));
+      const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
+      const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
+      return [kernel.sub(kernel.mul(weight, tf.scalar(1 - learningRate * weightDecay)), change), first, second];
+    }));
+    return { weights: updated.map(([weight]) => weight), m: updated.map(([, first]) => first), v: updated.map(([, , second]) => second) };
+  },
+};
+
+/** int32 pairs (row, label) of labels (m). */
+function cells(labels: Tensor): Tensor {
+  return tf.stack([tf.range(0, labels.size, 1, "int32"), labels], 1);
+}
+
