@@ -6,13 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fitBetaGlmm } from "../lib/stats/beta-glmm/fit";
 import { fitGam } from "../lib/stats/gam/fit";
+import { groupBy } from "../lib/data/group";
 import { simulatedScores } from "./simulated-scores";
-import { minMaxScores } from "../lib/analysis/score-rows";
+import { minMaxScale } from "../lib/analysis/score-rows";
 
 const glmmRows = simulatedScores(1, 2);
-const gamRows = minMaxScores(
-  [0.042, 0.082, 1, 3.27, 7.83].flatMap((r, i) => simulatedScores(10 + i, 2).map((row) => ({ ...row, r }))), { score: "score", by: ["r", "b"], into: "score" },
-);
+const scores = [0.042, 0.082, 1, 3.27, 7.83].flatMap((r, i) => simulatedScores(10 + i, 2).map((row) => ({ ...row, r })));
+const gamRows = [...groupBy(scores, ({ r, b }) => `${r} ${b}`).values()].flatMap((group) => {
+  const { scale } = minMaxScale(group.map(({ score }) => score))!;
+  return group.map((row) => ({ ...row, score: scale(row.score) }));
+});
 
 const R = `
 suppressMessages({ library(glmmTMB); library(mgcv) })

@@ -7,7 +7,17 @@ export * from "./data/statistics";
 export * from "./data/template";
 export * from "./data/tokenizer";
 export * from "./data/transforms";
-export * from "./data/prompt-loss-weight";
+export {
+  NORMALIZERS,
+  PAPER_WEIGHTS,
+  checkPromptLossWeight,
+  lossWeights,
+  plwLabel,
+  transformWeight,
+  untransformWeight,
+  type Normalizer,
+  type Weight,
+} from "./data/prompt-loss-weight";
 export { alpacaEval, readAlpacaEvalAnnotations } from "./evaluate/judge/alpaca-eval";
 export { judgeOutputs, type Judge, type JudgedItem, type JudgedResult, type JudgeProgress } from "./evaluate/judge/judge";
 export { lengthJudge, referenceJudge } from "./evaluate/judge/judge-local";
@@ -19,7 +29,7 @@ export { pocketTaskNames } from "./evaluate/tasks/pocket";
 export { BENCHMARKS, benchmarkOf, type Benchmark } from "./analysis/benchmarks";
 export { claimRows, type ClaimRow } from "./analysis/claims";
 export { bestWeights, compareModels } from "./analysis/comparisons";
-export { aggregateRows, relativeRows, scoreRows, type AggregateRow, type RelativeRow, type ScoreRow, minMaxScores } from "./analysis/score-rows";
+export { relativeRows, scoreRows, type RelativeRow, type ScoreRow } from "./analysis/score-rows";
 export { readScores, type Score, type ScoreColumns } from "./analysis/read-scores";
 export { evaluateRuns, EvaluationsFailedError, type EvaluateRunsOptions, type RunScores, type RunsProgress } from "./evaluate/evaluate-runs";
 export { evaluate, TasksFailedError, type EvaluateOptions, type EvaluationProgress } from "./evaluate/evaluate";
@@ -43,7 +53,7 @@ export * from "./figures/figure2d";
 export * from "./figures/figure4";
 export * from "./figures/figure5";
 export * from "./figures/figure6";
-export { generationLengthRows, memorizationRows } from "./analysis/generation-rows";
+export * from "./analysis/generation-rows";
 export * from "./figures/length-histograms";
 export * from "./figures/loss-curves";
 export * from "./analysis/machine";
@@ -51,13 +61,16 @@ export * from "./figures/normalizer-figures";
 export * from "./figures/regression-curves";
 export * from "./figures/residual-panels";
 export * from "./analysis/run-rows";
+export * from "./analysis/study-results";
 export * from "./figures/study-figures";
 export * from "./figures/table2";
 export * from "./figures/table3";
 export * from "./figures/table4";
 export * from "./figures/table5";
 export * from "./figures/run-table";
-export { useTheme, type Look, type Theme } from "./figures/theme";
+export type { Table } from "./figures/table";
+export * from "./figures/table1";
+export { studyLook, useTheme, type Look, type Theme } from "./figures/theme";
 export { figure3, figure7, figure8, figure9 } from "./figures/ratio-contour";
 export * from "./metrics/bleu";
 export * from "./metrics/chrf";

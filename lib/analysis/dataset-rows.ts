@@ -6,6 +6,7 @@ import type { Tokenizer } from "../data/tokenizer";
 import { generationRatioPlan, longCompletionRows } from "../data/transforms";
 import { sourceExamples } from "../runs/dataset-source";
 import { studyExamples, type Study } from "../sweep/study";
+import type { Example } from "../data/example";
 
 /** How a data set came to be. */
 export type OriginRow = {
@@ -69,4 +70,27 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
       throw error;
     }
   }));
+}
+
+
+/** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
+export type DatasetRow = {
+  dataset: string;
+  rows: number | null;
+  instruction: { mean: number; sd: number };
+  input: { mean: number; sd: number };
+  completion: { mean: number; sd: number };
+  totalTokens: number;
+  generationRatio: number;
+  meanOfRatios: number | null;
+};
+
+/** A data set's row of Table 1. */
+export function datasetRow(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): DatasetRow {
+  return { dataset, ...describeDataset(examples, tokenizer) };
+}
+
+/** The rows of Table 1 for the data sets of a study. */
+export function datasetRows(study: Study, tokenizer: Tokenizer): DatasetRow[] {
+  return Object.keys(study.datasets).map((name) => datasetRow(name, studyExamples(study, name), tokenizer));
 }

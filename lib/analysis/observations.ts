@@ -2,7 +2,7 @@ import { groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { translationFrom } from "./benchmarks";
 import type { Score } from "./read-scores";
-import { minMaxScores } from "./score-rows";
+import { minMaxScale } from "./score-rows";
 
 /** One score in the columns of the paper's formulas. */
 export type Observation = {
@@ -31,15 +31,18 @@ export type Observation = {
 export function observations(scores: readonly Score[], options: { normalizer?: string } = {}): { rows: Observation[]; words: string } {
   const normalizer = options.normalizer ?? scores[0]?.normalizer;
   const own = scores.filter((score) => score.normalizer === normalizer);
-  const groups = groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark]));
-  const flat = [...groups.values()].filter((group) => group.every(({ score }) => score === group[0].score));
-  const kept = [...groups.values()].filter((group) => !flat.includes(group)).flat().map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }): Observation => (
-    { dataset, b: benchmark, m: model, s: String(seed), w: plw, w_p: transformWeight(plw), r: generationRatio, type, score }
-  ));
-  const rows = minMaxScores(kept, { score: "score", by: ["dataset", "b"], into: "score" });
+  const groups = [...groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()];
+  const flat: Score[][] = [];
+  const rows = groups.flatMap((group): Observation[] => {
+    const scaled = minMaxScale(group.map(({ score }) => score));
+    if (!scaled) flat.push(group);
+    return !scaled ? [] : group.map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }) => ({
+      dataset, b: benchmark, m: model, s: String(seed), w: plw, w_p: transformWeight(plw), r: generationRatio, type, score: scaled.scale(score),
+    }));
+  });
   const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
   const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
-  return { rows, words: `${rows.length} scores in ${groups.size - flat.length} group${groups.size - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+  return { rows, words: `${rows.length} scores in ${groups.length - flat.length} group${groups.length - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
 }
 
 /** The formula with seed as one more grouping factor where there are several: "(1 | s)" in a mixed model, "factor(s)" in an additive one. */

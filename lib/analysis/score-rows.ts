@@ -1,10 +1,8 @@
 import { groupBy, mean } from "../data/group";
-import { transformWeight } from "../data/prompt-loss-weight";
 import { benchmarkOf } from "./benchmarks";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
 import { standardError as standardErrorOf } from "../evaluate/means";
-import { categoryColumn, numericColumn, type DataRow } from "../stats/data-rows";
-import { EvaluationError, StatisticsError } from "../data/errors";
+import { EvaluationError } from "../data/errors";
 
 /** One run's score on one benchmark. */
 export type ScoreRow = {
@@ -68,46 +66,24 @@ function metricOf({ task, metrics }: TaskSummary, wanted: readonly string[]): st
   return metric;
 }
 
+/** The line through (lowest, 0) and (highest, 1) of some values: `scale` for values, `width` for their errors. Null where all are the same. */
+export function minMaxScale(values: readonly number[]): { scale(value: number): number; width: number } | null {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low === high ? null : { scale: (value) => (value - low) / (high - low), width: high - low };
+}
+
 /**
  * Min-max scaled scores (section 5.1): within each data set and benchmark (and normalizer), over all models, weights and seeds.
  * Standard errors are scaled alike, the group's ends taken as they are.
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
-  const groups = groupBy(rows, ({ dataset, benchmark, normalizer }) => JSON.stringify([dataset, benchmark, normalizer]));
-  const ends = new Map([...groups].map(([key, group]) => [key, [Math.min(...group.map(({ score }) => score)), Math.max(...group.map(({ score }) => score))]]));
+  const groupOf = ({ dataset, benchmark, normalizer }: ScoreRow) => JSON.stringify([dataset, benchmark, normalizer]);
+  const scales = new Map([...groupBy(rows, groupOf)].map(([key, group]) => [key, minMaxScale(group.map(({ score }) => score))]));
   return rows.map((row): RelativeRow => {
-    const [low, high] = ends.get(JSON.stringify([row.dataset, row.benchmark, row.normalizer]))!;
-    if (low === high) return { ...row, relative: null, relativeStandardError: null };
-    return { ...row, relative: (row.score - low) / (high - low), relativeStandardError: row.standardError === null ? null : row.standardError / (high - low) };
+    const group = scales.get(groupOf(row));
+    if (!group) return { ...row, relative: null, relativeStandardError: null };
+    return { ...row, relative: group.scale(row.score), relativeStandardError: row.standardError === null ? null : row.standardError / group.width };
   });
-}
-
-export type AggregateRow = {
-  dataset: string;
-  normalizer: string;
-  plw: number;
-  transformedPlw: number;
-  /** scores that are averaged: models × benchmarks × seeds */
-  scores: number;
-  mean: number;
-  /** of the mean over these very models and benchmarks, see {@link meanWithError} */
-  standardError: number | null;
-};
-
-/**
- * The aggregates of section 5.1: the unweighted mean over models and benchmarks for each data set and weight, of the scores
- * ("simple") or of the min-max scaled ones ("relative", by {@link relativeRows} of the rows given).
- */
-export function aggregateRows(rows: readonly ScoreRow[], kind: "simple" | "relative"): AggregateRow[] {
-  const values = kind === "simple"
-    ? rows.map((row) => ({ row, seed: row.seed, value: row.score, error: row.standardError }))
-    : relativeRows(rows).flatMap((row) => (row.relative === null ? [] : [{ row, seed: row.seed, value: row.relative, error: row.relativeStandardError }]));
-  const groups = groupBy(values, ({ row: { dataset, normalizer, plw } }) => JSON.stringify([dataset, normalizer, plw]));
-  return [...groups.values()].map((group): AggregateRow => {
-    const [{ row: { dataset, normalizer, plw } }] = group;
-    const { mean, standardError } = meanWithError(group);
-    return { dataset, normalizer, plw, transformedPlw: transformWeight(plw), scores: group.length, mean, standardError };
-  }).sort((a, b) => a.plw - b.plw);
 }
 
 /**
@@ -125,32 +101,3 @@ function combinedError(errors: readonly (number | null)[]): number | null {
   if (errors.includes(null)) return null;
   return Math.sqrt(errors.reduce<number>((sum, error) => sum + error! ** 2, 0)) / errors.length;
 }
-
-
-/**
- * Min-max transformed scores within groups (§5.1): the paper's are those of a data set and a benchmark, over all models
- * and weights. The rows as they are, with `into` added.
- *
- * @throws StatisticsError for a group whose scores are all the same
- */
-export function minMaxScores<Row extends DataRow>(rows: readonly Row[], { score, by, into }: { score: string; by: readonly string[]; into: string }): Row[] {
-  const values = numericColumn(rows, score);
-  const columns = by.map((column) => categoryColumn(rows, column));
-  const groups = new Map<string, number[]>();
-  rows.forEach((_, i) => {
-    const key = columns.map((column) => column[i]).join(", ");
-    groups.set(key, [...groups.get(key) ?? [], i]);
-  });
-  const result = [...values];
-  for (const [key, indices] of groups) {
-    const own = indices.map((i) => values[i]);
-    const [low, high] = [Math.min(...own), Math.max(...own)];
-    if (low === high) {
-      throw new StatisticsError(`column "${score}": all ${own.length} scores of ${by.join(", ")} = ${key} are ${low}, so they have no minimum and maximum to be placed between. `
-        + "Leave that group out, or evaluate it on more items.", score);
-    }
-    for (const i of indices) result[i] = (values[i] - low) / (high - low);
-  }
-  return rows.map((row, i) => ({ ...row, [into]: result[i] }));
-}
-

@@ -1,6 +1,4 @@
-import type { GamFit } from "../stats/gam/fit";
 import type { HypothesisTest } from "./hypothesis";
-import { recommendWeight, type Recommendation, type RecommendationOptions } from "./recommendation";
 
 /** Table 3: one regression a data set. Coefficients are those of powers of w_p, on the logit scale. */
 export type RegressionRow = {
@@ -53,14 +51,6 @@ export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWe
 
 /** The ratios of Table 4: 8.0, 7.5, …, 0.5. */
 export const TABLE4_RATIOS: readonly number[] = Object.freeze(Array.from({ length: 16 }, (_, k) => 8 - k / 2));
-
-/** One line of Table 4: the optimal PLW at a generation ratio, by benchmark group. */
-export type WeightRow = { ratio: number } & Record<string, Recommendation | number>;
-
-/** Table 4 from one fit a benchmark group, for example `{ All, MC, Gen }`. */
-export function table4Rows(fits: Readonly<Record<string, GamFit>>, options: RecommendationOptions = {}, ratios = TABLE4_RATIOS): WeightRow[] {
-  return ratios.map((ratio) => ({ ratio, ...Object.fromEntries(Object.entries(fits).map(([group, fit]) => [group, recommendWeight(fit, ratio, options)])) }));
-}
 
 /** One cell of Table 4 as published. */
 export interface PublishedWeight {

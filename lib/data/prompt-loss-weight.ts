@@ -1,14 +1,36 @@
 import type { EncodedExample } from "./encode";
-import { DataError, StatisticsError } from "./errors";
+import { DataError } from "./errors";
+
 /**
  * The ten prompt loss weights of the paper's grid (§4.1), as published. The fifth and eighth look like slips of
  * digits: their neighbors' geometric means are 2.236e-2 and 2.236e-1, as with 2.236e-3.
  */
 export const PAPER_WEIGHTS: readonly number[] = Object.freeze([0, 5e-4, 2.236e-3, 1e-2, 2.463e-2, 5e-2, 1e-1, 2.463e-1, 5e-1, 1]);
 
-/** w_p = PLW^0.30103 (§4.1): nearly uniform on [0, 1] for the paper's grid, with 0.1 going to 0.5. */
+/** The exponent of w_p (§4.1): log10(2) to five digits, so that PLW 0.1 becomes 0.5. */
+const EXPONENT = 0.30103;
+
+/** w_p = PLW^0.30103 (§4.1): nearly uniform on [0, 1] for the paper's grid. @throws {DataError} for a PLW that is negative or not finite */
 export function transformWeight(plw: number): number {
-  return checkPromptLossWeight(plw) ** 0.30103;
+  return checkPromptLossWeight(plw) ** EXPONENT;
+}
+
+/** PLW from w_p = PLW^0.30103 (§4.1). @throws {DataError} for a w_p that is negative or NaN */
+export function untransformWeight(transformed: number): number {
+  if (!(transformed >= 0)) throw new DataError(`w_p is ${transformed}; it must be a number of at least 0`);
+  return transformed ** (1 / EXPONENT);
+}
+
+/** A prompt loss weight on both scales. */
+export interface Weight {
+  plw: number;
+  /** w_p */
+  transformed: number;
+}
+
+/** A PLW as an axis shows it: two significant digits, without trailing zeros. */
+export function plwLabel(plw: number): string {
+  return String(Number(plw.toPrecision(2)));
 }
 
 /** The prompt loss weight itself, if it is a finite number >= 0. @throws DataError naming any other value */
@@ -20,35 +42,20 @@ export function checkPromptLossWeight(plw: unknown): number {
   return plw;
 }
 
+/** Whether token t of an example belongs to its prompt, and so has the PLW; the rest is completion and has weight 1. */
+export function isPromptToken({ promptLength }: Pick<EncodedExample, "promptLength">, t: number): boolean {
+  return t < promptLength;
+}
+
 /**
  * Loss weight of every token of an example, length `ids.length`: `plw` in the prompt, 1 in the completion (its
  * end-of-sequence token included). Entry t belongs to token t as the *predicted* token; the first token is never
- * predicted, so entry 0 is there but never used.
+ * predicted, so entry 0 exists but is never used.
  */
 export function lossWeights(example: EncodedExample, plw: number): Float32Array {
-  return new Float32Array(example.ids.length).fill(1).fill(checkPromptLossWeight(plw), 0, example.promptLength);
+  checkPromptLossWeight(plw);
+  return Float32Array.from(example.ids, (_, t) => (isPromptToken(example, t) ? plw : 1));
 }
-
-
-/** A PLW as it stands on an axis: two significant digits, without trailing zeros. */
-export function plwLabel(plw: number): string {
-  return String(Number(plw.toPrecision(2)));
-}
-
-
-/** PLW from w_p = PLW^0.30103 (§4.1). @throws StatisticsError for what is not at least 0 */
-export function untransformWeight(transformed: number): number {
-  if (!(transformed >= 0)) throw new StatisticsError(`w_p is ${transformed}; it must be a number of at least 0`);
-  return transformed ** (1 / 0.30103);
-}
-
-/** A weight on both scales. */
-export interface Weight {
-  plw: number;
-  /** w_p */
-  transformed: number;
-}
-
 
 /**
  * What the sum Σ w ℓ over an optimizer batch is divided by (ℓ: cross entropy in nats, w: loss weight).
@@ -81,29 +88,26 @@ export interface LossCoefficients {
 
 /** Coefficients of a whole optimizer batch: accumulation, padding and order cannot change them. */
 export function lossCoefficients(examples: readonly EncodedExample[], plw: number, normalizer: Normalizer): LossCoefficients {
-  let weightSum = 0;
-  let positive = 0;
-  let completion = 0;
-  let sequences = 0;
-  const ownSums = examples.map(({ ids, promptLength }) => {
-    const predictedPrompt = Math.max(0, Math.min(promptLength, ids.length) - 1);
-    const predictedCompletion = Math.max(0, ids.length - Math.max(1, promptLength));
-    const sum = plw * predictedPrompt + predictedCompletion;
-    weightSum += sum;
-    positive += predictedCompletion + (plw > 0 ? predictedPrompt : 0);
-    completion += predictedCompletion;
-    if (sum > 0) sequences++;
-    return sum;
+  const counts = examples.map((example) => {
+    const predicted = example.ids.length - 1;
+    const prompt = example.ids.filter((_, t) => t > 0 && isPromptToken(example, t)).length;
+    const completion = Math.max(0, predicted) - prompt;
+    return { prompt, completion, weightSum: plw * prompt + completion };
   });
-  const denominator = { weights: weightSum, tokens: positive, completion, sequence: sequences }[normalizer];
-  const perExample = examples.map(({ ids, promptLength }, i) => {
-    const divisor = normalizer === "sequence" ? ownSums[i] * denominator : denominator;
-    const values = new Float32Array(Math.max(0, ids.length - 1));
-    if (divisor > 0) for (let t = 1; t < ids.length; t++) values[t - 1] = (t < promptLength ? plw : 1) / divisor;
+  const total = (of: (count: (typeof counts)[number]) => number) => counts.reduce((sum, count) => sum + of(count), 0);
+  const denominator = {
+    weights: total(({ weightSum }) => weightSum),
+    tokens: total(({ prompt, completion }) => completion + (plw > 0 ? prompt : 0)),
+    completion: total(({ completion }) => completion),
+    sequence: total(({ weightSum }) => (weightSum > 0 ? 1 : 0)),
+  }[normalizer];
+  const perExample = examples.map((example, i) => {
+    const divisor = normalizer === "sequence" ? counts[i].weightSum * denominator : denominator;
+    const values = new Float32Array(Math.max(0, example.ids.length - 1));
+    if (divisor > 0) {
+      for (let t = 1; t < example.ids.length; t++) values[t - 1] = (isPromptToken(example, t) ? plw : 1) / divisor;
+    }
     return values;
   });
   return { perExample, denominator };
 }
-
-
-

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { visit } from "jsonc-parser";
 import { DataError } from "./errors";
 
 /** A text file as UTF-8, without byte order mark. @throws DataError naming the file when it cannot be read or is not UTF-8 */
@@ -36,54 +37,18 @@ export function parseJson(text: string, where: string): unknown {
   }
 }
 
-const SPACE = /[ \t\n\r]*/y;
-const SCALAR = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-
-/** Where `text`, which JSON.parse refused, stops being JSON. Node's own message often has no position. Lines and columns from 1. */
+/**
+ * Where `text`, which JSON.parse refused, stops being JSON; Node's own message often has no position. Lines and columns count from 1.
+ * Positions are those of Microsoft's jsonc-parser, read as strict JSON.
+ */
 export function locateJsonError(text: string): { line: number; column: number; found: string } {
-  const offset = firstFault(text);
-  const before = text.slice(0, offset);
-  const found = offset >= text.length ? "the end of the text" : JSON.stringify(/^[^\n]{1,20}/u.exec(text.slice(offset))?.[0] ?? "\n");
-  return { line: before.split("\n").length, column: offset - before.lastIndexOf("\n"), found };
-}
-
-function firstFault(text: string): number {
-  const closers: string[] = [];
-  let at = 0;
-  let expect: "value" | "value or ]" | "key" | "key or }" | "colon" | "comma" = "value";
-  const match = (pattern: RegExp): boolean => {
-    pattern.lastIndex = at;
-    if (!pattern.test(text)) return false;
-    at = pattern.lastIndex;
-    return true;
-  };
-  for (;;) {
-    match(SPACE);
-    const char = text[at];
-    const start = at;
-    if (char === undefined) return at;
-    if (char === closers.at(-1) && (expect === "comma" || expect === `value or ${char}` || expect === `key or ${char}`)) {
-      closers.pop();
-      at++;
-      expect = "comma";
-    } else if (expect === "comma") {
-      if (char !== "," || closers.length === 0) return at;
-      at++;
-      expect = closers.at(-1) === "}" ? "key" : "value";
-    } else if (expect === "colon") {
-      if (char !== ":") return at;
-      at++;
-      expect = "value";
-    } else if (expect.startsWith("key")) {
-      if (char !== '"' || !match(SCALAR)) return start;
-      expect = "colon";
-    } else if (char === "[" || char === "{") {
-      closers.push(char === "[" ? "]" : "}");
-      at++;
-      expect = char === "[" ? "value or ]" : "key or }";
-    } else {
-      if (!match(SCALAR)) return start;
-      expect = "comma";
-    }
-  }
+  let first: { offset: number; line: number; column: number } | undefined;
+  visit(
+    text,
+    { onError: (_, offset, __, line, column) => { first ??= { offset, line: line + 1, column: column + 1 }; } },
+    { disallowComments: true, allowTrailingComma: false },
+  );
+  const { offset, line, column } = first ?? { offset: 0, line: 1, column: 1 };
+  const found = offset >= text.length ? "the end of the text" : JSON.stringify(/^[^\n]{1,20}/u.exec(text.slice(offset, offset + 80))?.[0] ?? "\n");
+  return { line, column, found };
 }

@@ -1,23 +1,8 @@
 import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
 import { DataFrame } from "danfojs-node";
-import type { Example } from "../data/example";
-import { describeDataset } from "../data/statistics";
-import type { Tokenizer } from "../data/tokenizer";
 import type { Row } from "./figure";
 import type { Table } from "./table";
-
-
-/** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
-export type DatasetRow = {
-  dataset: string;
-  rows: number | null;
-  instruction: { mean: number; sd: number };
-  input: { mean: number; sd: number };
-  completion: { mean: number; sd: number };
-  totalTokens: number;
-  generationRatio: number;
-  meanOfRatios: number | null;
-};
+import type { DatasetRow } from "../analysis/dataset-rows";
 
 /** Table 1 as published (LLaMA tokenizer). Its text calls R_g of AlpacaData 0.327 once; 3.27 is what the means give. */
 export const PAPER_TABLE1: readonly DatasetRow[] = [
@@ -32,11 +17,6 @@ function paperRow(dataset: string, instruction: number[], input: number[], compl
     dataset, rows: null, instruction: moments(instruction), input: moments(input), completion: moments(completion),
     totalTokens, generationRatio, meanOfRatios: null,
   };
-}
-
-/** One row of {@link table1}. */
-export function datasetRow(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): DatasetRow {
-  return { dataset, ...describeDataset(examples, tokenizer) };
 }
 
 /**

@@ -1,5 +1,6 @@
 // The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
 import type { EncodedExample } from "../data/encode";
+import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
@@ -66,10 +67,44 @@ export function microBatchLoss(
   return { sums, gradients: found.length > 0 ? new Map(found) : null };
 }
 
+/**
+ * The same over several micro-batches, gradients added up. What counts is the optimizer batch that the coefficients are for: how it
+ * is split does not change the result, except in the last digits.
+ * @param microBatches indices into `examples`, each in one micro-batch
+ */
+export function accumulatedLoss(
+  model: CausalLM, examples: readonly EncodedExample[], coefficients: readonly Float32Array[], microBatches: readonly (readonly number[])[],
+): { sums: LossSums; gradients: Map<string, Tensor> | null } {
+  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens: 0, paddingTokens: 0 };
+  let gradients: Map<string, Tensor> | null = null;
+  for (const rows of microBatches) {
+    const part = microBatchLoss(model, rows.map((i) => examples[i]), rows.map((i) => coefficients[i]), true);
+    for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
+    gradients = addGradients(gradients, part.gradients);
+  }
+  return { sums, gradients };
+}
+
+/** The sum of two sets of gradients by name, of which it frees what it does not return. */
+function addGradients(sum: Map<string, Tensor> | null, part: Map<string, Tensor> | null): Map<string, Tensor> | null {
+  if (!sum || !part) return sum ?? part;
+  const before = [...sum.values()];
+  const own = [...sum.keys()].map((name) => part.get(name)!);
+  const added = operations.accumulate(before, own);
+  tf.dispose([...own, ...(added === before ? [] : before)]);
+  return new Map([...sum.keys()].map((name, i) => [name, added[i]]));
+}
+
+/** Positions 0 … count − 1 in groups of `size`. */
+export function consecutive(count: number, size: number): number[][] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, k) => (
+    Array.from({ length: Math.min(size, count - k * size) }, (_, i) => k * size + i)));
+}
+
 /** Every token but a sequence's first is predicted, from the row before it. */
 function targetsOf(examples: readonly EncodedExample[], coefficients: readonly Float32Array[], starts: readonly number[]): Target[] {
-  return examples.flatMap(({ ids, promptLength }, i) => ids.slice(1).map((label, t) => (
-    { position: starts[i] + t, label, coefficient: coefficients[i][t], completion: t + 1 >= promptLength }
+  return examples.flatMap((example, i) => example.ids.slice(1).map((label, t) => (
+    { position: starts[i] + t, label, coefficient: coefficients[i][t], completion: !isPromptToken(example, t + 1) }
   )));
 }
 

@@ -2,10 +2,10 @@ import { encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
-import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
+import { isPromptToken, checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
-import { tf } from "../model/tensorflow";
-import { microBatchLoss } from "./loss";
+import { tf, type Tensor } from "../model/tensorflow";
+import { accumulatedLoss, consecutive, microBatchLoss } from "./loss";
 
 /** L2 norms of the parts of one batch's gradient; as vectors, prompt + completion is the whole gradient. */
 export interface GradientParts {
@@ -51,28 +51,13 @@ export function encodedLoss(
 ): PromptWeightedLoss {
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
-  const sums = { loss: 0, prompt: 0, promptTokens: 0, completion: 0, completionTokens: 0 };
-  const gradients = new Map<string, Float64Array>();
-  for (let start = 0; start < examples.length; start += microBatchSize) {
-    const part = microBatchLoss(model, examples.slice(start, start + microBatchSize), perExample.slice(start, start + microBatchSize), true);
-    sums.loss += part.sums.loss;
-    sums.prompt += part.sums.promptLoss;
-    sums.promptTokens += part.sums.promptTokens;
-    sums.completion += part.sums.completionLoss;
-    sums.completionTokens += part.sums.completionTokens;
-    for (const [name, gradient] of part.gradients ?? []) {
-      const values = gradient.dataSync<"float32">();
-      const total = gradients.get(name) ?? new Float64Array(values.length);
-      values.forEach((value, i) => { total[i] += value; });
-      gradients.set(name, total);
-    }
-    if (part.gradients) tf.dispose([...part.gradients.values()]);
-  }
-  const squares = [...model.parameters.keys()].map((name) => [name, gradients.get(name)?.reduce((sum, g) => sum + g * g, 0) ?? 0] as const);
+  const { sums, gradients } = accumulatedLoss(model, examples, perExample, consecutive(examples.length, microBatchSize));
+  const squares = [...model.parameters.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
+  if (gradients) tf.dispose([...gradients.values()]);
   return {
     loss: sums.loss,
-    promptLoss: sums.promptTokens > 0 ? sums.prompt / sums.promptTokens : null,
-    completionLoss: sums.completionTokens > 0 ? sums.completion / sums.completionTokens : null,
+    promptLoss: sums.promptTokens > 0 ? sums.promptLoss / sums.promptTokens : null,
+    completionLoss: sums.completionTokens > 0 ? sums.completionLoss / sums.completionTokens : null,
     gradientNorm: Math.sqrt(squares.reduce((sum, [, square]) => sum + square, 0)),
     gradientNorms: Object.fromEntries(squares.map(([name, square]) => [name, Math.sqrt(square)])),
   };
@@ -83,12 +68,17 @@ export function gradientParts(model: CausalLM, examples: readonly EncodedExample
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
   const norm = (completion: boolean): number => {
-    const masked = perExample.map((coefficients, i) => coefficients.map((value, t) => (t + 1 >= examples[i].promptLength === completion ? value : 0)));
+    const masked = perExample.map((coefficients, i) => coefficients.map((value, t) => (isPromptToken(examples[i], t + 1) === completion ? 0 : value)));
     const { gradients } = microBatchLoss(model, examples, masked, true);
     const tensors = [...gradients?.values() ?? []];
-    const squares = tensors.reduce((sum, gradient) => gradient.dataSync<"float32">().reduce((square, g) => square + g * g, sum), 0);
+    const squares = tensors.reduce((sum, gradient) => sum + squaredSum(gradient), 0);
     tf.dispose(tensors);
     return Math.sqrt(squares);
   };
   return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };
+}
+
+/** Σ g², in double precision; 0 for a tensor without a gradient. */
+function squaredSum(gradient: Tensor | undefined): number {
+  return gradient?.dataSync<"float32">().reduce((sum, g) => sum + g * g, 0) ?? 0;
 }

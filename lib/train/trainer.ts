@@ -4,12 +4,11 @@ import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
-import { operations } from "../model/operations";
 import type { HostTensor } from "../model/safetensors";
 import { ownTensor, tf, type Tensor } from "../model/tensorflow";
 import { checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
-import { microBatchLoss, type LossSums } from "./loss";
+import { accumulatedLoss, consecutive, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
 import { scheduleFactor } from "./schedule";
 
@@ -25,22 +24,9 @@ export function batchLoss(
 ): { sums: LossSums; gradient: Tensor[]; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens: 0, paddingTokens: 0 };
-  let gradient: Tensor[] | undefined;
-  for (let start = 0; start < order.length; start += microBatchSize) {
-    const rows = order.slice(start, start + microBatchSize);
-    const part = microBatchLoss(model, rows.map((i) => examples[i]), rows.map((i) => perExample[i]), true);
-    for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
-    if (!part.gradients) continue;
-    const own = optimizer.inOrder(part.gradients);
-    if (!gradient) gradient = own;
-    else {
-      const before: Tensor[] = gradient;
-      gradient = operations.accumulate(before, own);
-      tf.dispose([...own, ...(gradient === before ? [] : before)]);
-    }
-  }
-  return { sums, gradient: gradient ?? optimizer.zeros(), denominator };
+  const microBatches = consecutive(order.length, microBatchSize).map((places) => places.map((place) => order[place]));
+  const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
+  return { sums, gradient: gradients ? optimizer.inOrder(gradients) : optimizer.zeros(), denominator };
 }
 
 /** Trains a model in place on an encoded dataset. The model stays the caller's. */

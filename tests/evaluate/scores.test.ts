@@ -5,8 +5,9 @@ import { BENCHMARKS, benchmarkOf } from "../../lib/analysis/benchmarks";
 import { claimRows } from "../../lib/analysis/claims";
 import { bestWeights, compareModels } from "../../lib/analysis/comparisons";
 import type { RunScores } from "../../lib/evaluate/evaluate-runs";
+import { figure1 } from "../../lib/figures/figure1";
 import { allTasks } from "../../lib/evaluate/registry";
-import { aggregateRows, relativeRows, scoreRows, type ScoreRow } from "../../lib/analysis/score-rows";
+import { relativeRows, scoreRows, type ScoreRow } from "../../lib/analysis/score-rows";
 
 const near = (actual: number | null | undefined, wanted: number) => assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
 
@@ -51,14 +52,16 @@ test("relative scores lie between the lowest and highest of a data set and bench
 });
 
 test("aggregates are unweighted means over models and benchmarks, their errors those of means", () => {
-  const simple = aggregateRows(HAND, "simple");
-  assert.deepEqual(simple.map(({ plw, scores }) => [plw, scores]), [[0, 4], [1, 4]]);
-  near(simple[0].mean, (50 + 55 + 10 + 10) / 4);
-  near(simple[1].standardError, Math.sqrt(1 + 9 + 1 + 1) / 4);
-  const relative = aggregateRows(HAND, "relative");
-  assert.deepEqual(relative.map(({ mean, scores }) => [mean, scores]), [[0.125, 2], [0.75, 2]]);
-  near(relative[1].standardError, Math.sqrt(1 + 9) / 20 / 2);
-  assert.equal(aggregateRows([row("PIQA", "D", "one", 0, 1, null), row("PIQA", "D", "one", 1, 2)], "simple")[0].standardError, null);
+  const aggregate = (rows: ScoreRow[], part: string) => figure1(rows).rows.filter((plotted) => plotted.part === part);
+  const simple = aggregate(HAND, "(a) simple aggregate");
+  assert.deepEqual(simple.map(({ plw }) => plw), [0, 1]);
+  near(simple[0].mean as number, (50 + 55 + 10 + 10) / 4);
+  near(simple[1].standardError as number, Math.sqrt(1 + 9 + 1 + 1) / 4);
+  const relative = aggregate(HAND, "(b) D");
+  assert.deepEqual(relative.map(({ mean }) => mean), [0.125, 0.75]);
+  near(relative[1].standardError as number, Math.sqrt(1 + 9) / 20 / 2);
+  const withoutErrors = [row("PIQA", "D", "one", 0, 1, null), row("PIQA", "D", "one", 1, 2)];
+  assert.equal(aggregate(withoutErrors, "(a) simple aggregate")[0].standardError, null);
 });
 
 test("best weights: the smallest of equals, PLW 0 against it", () => {

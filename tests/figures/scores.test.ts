@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
 import { BENCHMARKS } from "../../lib/analysis/benchmarks";
-import { aggregateRows, type ScoreRow } from "../../lib/analysis/score-rows";
+import type { ScoreRow } from "../../lib/analysis/score-rows";
 import { figure1 } from "../../lib/figures/figure1";
 import { figure4 } from "../../lib/figures/figure4";
 import { figure5 } from "../../lib/figures/figure5";
@@ -21,8 +21,10 @@ test("Figure 1: the simple aggregate, and a panel a data set with its single ben
   const annotations = spec.layout.annotations as { text: string }[];
   assert.deepEqual(annotations.map(({ text }) => text), ["<b>(a) simple aggregate</b>", "<b>(b) Long</b>", "<b>(c) Short</b>", "<b>(d) Tiny</b>"]);
   assert.equal(plotted.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
-  const [first] = aggregateRows(rows, "simple");
-  assert.deepEqual(plotted[0], { part: "(a) simple aggregate", dataset: first.dataset, plw: 0, transformedPlw: 0, mean: first.mean, standardError: first.standardError });
+  // at PLW 0 the first data set's scores are 30 + b + 2 m over thirteen benchmarks and two models, each with the error 1
+  const { mean, standardError, ...first } = plotted[0];
+  assert.deepEqual(first, { part: "(a) simple aggregate", dataset: DATASETS[0], plw: 0, transformedPlw: 0 });
+  assert.ok(Math.abs(Number(mean) - 37) < 1e-12 && Math.abs(Number(standardError) - 1 / Math.sqrt(26)) < 1e-12);
   assert.equal(spec.data.filter(({ name }) => name === "single benchmarks").length, DATASETS.length * BENCHMARKS.length);
   assert.match(caption, /pocket counterparts.*Means over 2 models; error bars are one standard error/);
   const ticks = (spec.layout.xaxis as Axis).ticktext!;

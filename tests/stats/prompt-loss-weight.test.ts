@@ -8,10 +8,12 @@ import { fitGam } from "../../lib/stats/gam/fit";
 import { testHypotheses } from "../../lib/analysis/hypothesis";
 import { recommendWeight } from "../../lib/analysis/recommendation";
 import type { DataRow } from "../../lib/stats/data-rows";
-import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, table4Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
+import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
 import { needsShared } from "../support/shared";
 import { close, fixture, reference, toRows } from "./support";
-import { minMaxScores } from "../../lib/analysis/score-rows";
+import { observations, type Observation } from "../../lib/analysis/observations";
+import type { Score } from "../../lib/analysis/read-scores";
+import { table4 } from "../../lib/figures/table4";
 
 const glmmRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("glmm_default").rows;
 const gamRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("gam_default").rows;
@@ -127,9 +129,17 @@ test("a recommendation has an interval from seeded draws, and warns beyond the d
 
 test("Table 4 has a line a ratio and a cell a group; the published one is beside it", () => {
   const rows = gamRows();
-  const fits = { All: fitGam(rows, { method: "REML" }), MC: fitGam(rows.filter(({ b }) => b !== "bench4"), { method: "REML" }) };
-  const lines = table4Rows(fits, { draws: 50 }, [8, 0.5]);
-  assert.deepEqual(lines.map((line) => Object.keys(line)), [["ratio", "All", "MC"], ["ratio", "All", "MC"]]);
+  const fit = fitGam(rows, { method: "REML" });
+  const { rows: cells, frame } = table4([{ group: "All", rows: rows as Observation[], fit, words: "" }, { group: "MC", rows: [], fit: null, words: "" }], { draws: 50 });
+  assert.deepEqual(frame.columns, ["R_g", "All", "MC", "All (paper)", "MC (paper)", "Gen (paper)"]);
+  assert.deepEqual(frame.shape, [TABLE4_RATIOS.length, 6]);
+  for (const ratio of [8, 0.5]) {
+    const { weight, interval, starred } = recommendWeight(fit, ratio, { draws: 50 });
+    const ours = cells.filter((cell) => cell.source === "this study" && cell.ratio === ratio);
+    assert.deepEqual(ours.map(({ group, plw, lower, upper, starred }) => [group, plw, lower, upper, starred]), [
+      ["All", weight.plw, interval.lower.plw, interval.upper.plw, starred], ["MC", null, null, null, null],
+    ]);
+  }
   assert.deepEqual(Object.values(PAPER_TABLE4).map((cells) => cells.length), [16, 16, 16]);
   assert.deepEqual(PAPER_TABLE4.Gen[0], { plw: 0.654, starred: false });
   assert.deepEqual(PAPER_TABLE4.Gen[15], { plw: 0.292, starred: true });
@@ -139,8 +149,9 @@ test("Table 4 has a line a ratio and a cell a group; the published one is beside
   }
 });
 
-test("min-max within groups", () => {
-  const rows = [{ g: "a", y: 3 }, { g: "b", y: 10 }, { g: "a", y: 5 }, { g: "b", y: 20 }, { g: "a", y: 4 }];
-  assert.deepEqual(minMaxScores(rows, { score: "y", by: ["g"], into: "score" }).map(({ score }: DataRow) => score), [0, 0, 1, 1, 0.5]);
-  assert.throws(() => minMaxScores([{ g: "a", y: 1 }, { g: "a", y: 1 }], { score: "y", by: ["g"], into: "s" }), /all 2 scores of g = a are 1/);
+test("observations are min-max scaled within a data set and benchmark; a group without any difference is named and left out", () => {
+  const score = (benchmark: string, value: number): Score => ({ dataset: "D", benchmark, model: "m", plw: 0.1, generationRatio: 1, type: "MC", score: value });
+  const { rows, words } = observations([score("a", 3), score("b", 10), score("flat", 1), score("a", 5), score("b", 20), score("a", 4), score("flat", 1)]);
+  assert.deepEqual(rows.map(({ b, score: scaled }) => [b, scaled]), [["a", 0], ["a", 1], ["a", 0.5], ["b", 0], ["b", 1]]);
+  assert.match(words, /5 scores in 2 groups .*D: flat/);
 });
