@@ -28,7 +28,7 @@ export { allTasks } from "./evaluate/registry";
 export { pocketTaskNames } from "./evaluate/tasks/pocket";
 export { BENCHMARKS, benchmarkOf, type Benchmark } from "./analysis/benchmarks";
 export { claimRows, type ClaimRow } from "./analysis/claims";
-export { bestWeights, compareModels } from "./analysis/comparisons";
+export { bestPlws, compareModels } from "./analysis/comparisons";
 export { relativeRows, scoreRows, type RelativeRow, type ScoreRow } from "./analysis/score-rows";
 export { readScores, type Score, type ScoreColumns } from "./analysis/read-scores";
 export { evaluateRuns, EvaluationsFailedError, type EvaluateRunsOptions, type RunScores, type RunsProgress } from "./evaluate/evaluate-runs";

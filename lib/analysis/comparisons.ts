@@ -1,7 +1,7 @@
 import { groupBy, mean } from "../data/group";
 import { meanWithError, type ScoreRow } from "./score-rows";
 
-export type BestWeightRow = {
+export type BestPlwRow = {
   benchmark: string;
   dataset: string;
   group: string | null;
@@ -17,9 +17,9 @@ export type BestWeightRow = {
 };
 
 /** For each benchmark and data set the best weight, and PLW 0 against it. */
-export function bestWeights(rows: readonly ScoreRow[]): BestWeightRow[] {
+export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
-  return [...groups.values()].map((group): BestWeightRow => {
+  return [...groups.values()].map((group): BestPlwRow => {
     const cells = [...groupBy(group, ({ plw }) => String(plw)).values()].map((cell) => {
       const { mean: score, standardError: error } = meanWithError(cell.map((row) => ({ seed: row.seed, value: row.score, error: row.standardError })));
       return { plw: cell[0].plw, score, error };

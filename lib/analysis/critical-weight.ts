@@ -16,7 +16,7 @@ export interface CriticalWeight {
   /** Predicted score at λ for an average benchmark and model; null where the fixed part has other terms too. */
   score: number | null;
   method: string;
-  words: string;
+  summary: string;
 }
 
 /**
@@ -65,7 +65,7 @@ export function criticalWeight(given: BetaGlmmFit, { column = "w_p", level = 0.9
   return {
     lambda, vertex, shape, interval, score: alone ? fit.predict([{ [column]: best }])[0].fit : null,
     method: `Fieller's ${percent} confidence set for the zero of the slope, cut to [0, 1]${given.diagnosis.reduced ? ", of the reduced model, since the full one is singular" : ""}`,
-    words: where + certainty,
+    summary: where + certainty,
   };
 }
 

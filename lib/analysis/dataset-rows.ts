@@ -72,7 +72,6 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
   }));
 }
 
-
 /** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
 export type DatasetRow = {
   dataset: string;

@@ -28,7 +28,6 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
   });
 }
 
-
 /** How much of one kind of prompts' right completions a run generates. */
 export type MemorizationRow = {
   model: string;
@@ -46,7 +45,6 @@ export type MemorizationRow = {
   exactMatchError: number | null;
 };
 
-
 /** How long one generated answer of one run is. */
 export type GenerationLengthRow = {
   model: string;
@@ -62,5 +60,4 @@ export type GenerationLengthRow = {
   /** False where the answer reached the limit of new tokens. */
   ended: boolean;
 };
-
 

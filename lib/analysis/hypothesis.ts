@@ -68,7 +68,7 @@ function testOne(dataset: string, rows: readonly DataRow[], { weight, alpha, opt
   const numbers = `χ²(${df}) = ${chiSquared.toFixed(2)}, ${formatP(p)}`;
   const curve = critical && (critical.shape === "maximum" ? "opens downwards" : "opens upwards");
   const verdict = rejected
-    ? `${dataset}: H0 (${H0}) is rejected at α = ${alpha} in favor of H1 (${H1}): ${numbers}.${critical ? ` The curve ${curve}. ${critical.words}` : ""}`
+    ? `${dataset}: H0 (${H0}) is rejected at α = ${alpha} in favor of H1 (${H1}): ${numbers}.${critical ? ` The curve ${curve}. ${critical.summary}` : ""}`
     : `${dataset}: H0 (${H0}) cannot be rejected at α = ${alpha}: ${numbers}.`;
   return { dataset, rows: rows.length, chiSquared, df, p, rejected, fit, critical, verdict: verdict + state };
 }

@@ -25,10 +25,10 @@ export type Observation = {
 
 /**
  * Scores as sections 5.2 and 6 analyze them. Groups of a data set and a benchmark whose scores are all the same have no
- * place between 0 and 1: they are left out, and `words` names them.
+ * place between 0 and 1: they are left out, and `summary` names them.
  * @param options.normalizer default: the first score's, where scores have one
  */
-export function observations(scores: readonly Score[], options: { normalizer?: string } = {}): { rows: Observation[]; words: string } {
+export function observations(scores: readonly Score[], options: { normalizer?: string } = {}): { rows: Observation[]; summary: string } {
   const normalizer = options.normalizer ?? scores[0]?.normalizer;
   const own = scores.filter((score) => score.normalizer === normalizer);
   const groups = [...groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()];
@@ -42,7 +42,7 @@ export function observations(scores: readonly Score[], options: { normalizer?: s
   });
   const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
   const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
-  return { rows, words: `${rows.length} scores in ${groups.length - flat.length} group${groups.length - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+  return { rows, summary: `${rows.length} scores in ${groups.length - flat.length} group${groups.length - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
 }
 
 /** The formula with seed as one more grouping factor where there are several: "(1 | s)" in a mixed model, "factor(s)" in an additive one. */

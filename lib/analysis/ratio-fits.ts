@@ -8,7 +8,7 @@ export interface RatioFit {
   rows: Observation[];
   fit: GamFit | null;
   /** what the fit is worth, or why there is none and what to add */
-  words: string;
+  summary: string;
 }
 
 /**
@@ -18,14 +18,14 @@ export interface RatioFit {
 export function fitRatios(rows: readonly Observation[], { weight = "w_p", method }: { weight?: "w_p" | "w"; method?: GamMethod } = {}): RatioFit[] {
   return (Object.keys(BENCHMARK_GROUPS) as BenchmarkGroup[]).map((group) => {
     const own = rows.filter(BENCHMARK_GROUPS[group]);
-    if (own.length === 0) return { group, rows: own, fit: null, words: `${group}: there are no scores of such benchmarks. Add some.` };
+    if (own.length === 0) return { group, rows: own, fit: null, summary: `${group}: there are no scores of such benchmarks. Add some.` };
     const several = new Set(own.map(({ b }) => b)).size > 1;
     try {
       const fit = fitGam(own, { formula: withSeeds(`score ~ te(${weight}, r, k = 3)${several ? " + factor(b)" : ""}`, own, "factor(s)"), method });
-      return { group, rows: own, fit, words: `${group}: ${fit.diagnosis.messages.join(" ")}` };
+      return { group, rows: own, fit, summary: `${group}: ${fit.diagnosis.messages.join(" ")}` };
     } catch (error) {
       if (!(error instanceof StatisticsError)) throw error;
-      return { group, rows: own, fit: null, words: `${group}: cannot be fitted. ${error.message}` };
+      return { group, rows: own, fit: null, summary: `${group}: cannot be fitted. ${error.message}` };
     }
   });
 }

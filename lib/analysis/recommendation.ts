@@ -37,7 +37,7 @@ export interface Recommendation {
   base: RangeBase;
   /** Table 4's star: the span is less than 5 % of that range, so the weight hardly matters. */
   starred: boolean;
-  words: string;
+  summary: string;
 }
 
 const GRID = Array.from({ length: 101 }, (_, k) => k / 100);
@@ -67,7 +67,7 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
   const weight = weightAt(best);
   return {
     ratio, weight, interval, highest, lowest, relativeSpan, base, starred,
-    words: `At a generation ratio of ${ratio} the model recommends PLW ${weight.plw.toFixed(3)} (${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).`
+    summary: `At a generation ratio of ${ratio} the model recommends PLW ${weight.plw.toFixed(3)} (${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).`
       + (starred ? ` It hardly matters: over all weights the prediction moves by ${(100 * relativeSpan).toFixed(1)} % of the range of ${base}.` : "")
       + (ratio < min || ratio > max ? ` The data have ratios from ${min} to ${max}; this is an extrapolation.` : ""),
   };

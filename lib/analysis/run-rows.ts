@@ -121,7 +121,6 @@ export function lengthRows(dataset: string, examples: readonly Example[], tokeni
   return completion.map((count, row) => ({ dataset, instruction: instruction[row], input: input[row], completion: count }));
 }
 
-
 /** RSD of the loss in one window of one run. */
 export type StabilityRow = {
   model: string;
@@ -133,7 +132,6 @@ export type StabilityRow = {
   step: number;
   rsd: number;
 };
-
 
 /** How far one part of a run's weights ended from where it started. */
 export type DistancePartRow = {
@@ -149,7 +147,6 @@ export type DistancePartRow = {
   distance: number;
 };
 
-
 /** How far one run's weights ended from the model it started from. */
 export type DistanceRow = {
   model: string;
@@ -161,7 +158,6 @@ export type DistanceRow = {
   distance: number;
 };
 
-
 /** Tokens of one example: its fields alone, without template and special tokens. */
 export type LengthRow = {
   dataset: string;
@@ -169,7 +165,6 @@ export type LengthRow = {
   input: number;
   completion: number;
 };
-
 
 /** The losses of one training step of one run. */
 export type LossRow = {
@@ -185,8 +180,4 @@ export type LossRow = {
   promptLoss: number | null;
   completionLoss: number | null;
 };
-
-
-
-
 

@@ -27,7 +27,6 @@ export function countOf(values: Values, name: string): number | undefined {
   return value;
 }
 
-
 /** What a command has to say: to people, and as the one JSON object of --json. */
 export interface Answer { text: string; result: object; failed?: boolean }
 

@@ -117,7 +117,6 @@ export function asInPaper<T extends Task>(task: T, version: string): T {
   return { ...task, name: `${task.name}@b281b09`, harness: "b281b09", version, data: { ...task.data, dropsItself: false } };
 }
 
-
 /** A row of a split, as read and as a question; `id` is its place among the rows to evaluate. */
 export interface Item<Q extends Question> { id: number; row: unknown; question: Q }
 

@@ -6,11 +6,11 @@ import type { DatasetCheck } from "./residual-panels";
 
 /** The tests of the scaled residuals, one row a data set. */
 export function residualTable(checks: readonly DatasetCheck[]): Row[] {
-  return checks.map(({ dataset, check: { uniformity, dispersion, outliers, words } }) => ({
+  return checks.map(({ dataset, check: { uniformity, dispersion, outliers, summary } }) => ({
     dataset,
     "distance from uniform": uniformity.statistic, "p (uniform)": formatP(uniformity.p),
     "spread, seen / simulated": dispersion.ratio, "p (spread)": formatP(dispersion.p),
-    outliers: outliers.count, expected: outliers.expected, "p (outliers)": formatP(outliers.p), verdict: words,
+    outliers: outliers.count, expected: outliers.expected, "p (outliers)": formatP(outliers.p), verdict: summary,
   }));
 }
 

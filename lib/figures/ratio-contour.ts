@@ -15,9 +15,9 @@ const width = (): number => Math.round(COLUMN_INCHES * 144);
  * recommended weight along the ratios.
  * @throws RangeError for a group without a fit; its `words` say why it has none
  */
-export function drawRatioContour({ group, rows, fit, words }: RatioFit, { name, caption }: { name: string; caption: string }): Figure {
+export function drawRatioContour({ group, rows, fit, summary }: RatioFit, { name, caption }: { name: string; caption: string }): Figure {
   const smooth = fit?.smooths[0];
-  if (!fit || !smooth) throw new RangeError(`${name} cannot be drawn: ${words}`);
+  if (!fit || !smooth) throw new RangeError(`${name} cannot be drawn: ${summary}`);
   const ratios = rows.map(({ r }) => r!);
   const [low, high] = [Math.log10(Math.min(...ratios)), Math.log10(Math.max(...ratios))];
   const along = Array.from({ length: POINTS }, (_, i) => i / (POINTS - 1));
@@ -81,30 +81,23 @@ function ratioAxis(low: number, high: number): Layout {
   return axis("generation ratio R<sub>g</sub>", { type: "log", range, tickvals: ticks, ticktext: ticks.map(String) });
 }
 
-
 /** Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
 export function figure3(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure3", caption: "The interaction of generation ratio and prompt loss weight over all benchmarks." });
 }
-
 
 /** Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
 export function figure7(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure7", caption: "The interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3." });
 }
 
-
 /** Figure 8, the interaction over the multiple choice benchmarks. `fit` is the group MC of `fitRatios`. @throws RangeError where that group could not be fitted */
 export function figure8(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure8", caption: "The interaction over the multiple choice benchmarks." });
 }
 
-
 /** Figure 9, the interaction over the generation benchmarks but translation. `fit` is the group Gen of `fitRatios`. @throws RangeError where that group could not be fitted */
 export function figure9(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure9", caption: "The interaction over the generation benchmarks but translation." });
 }
-
-
-
 

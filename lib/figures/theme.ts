@@ -174,7 +174,6 @@ export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
-
 /** Colors, markers and dashes of a study: by the order in which it lists its data sets and models. */
 export function studyLook(study: { datasets: object; models: object }): Look {
   return { datasets: Object.keys(study.datasets), models: Object.keys(study.models) };

@@ -2,7 +2,6 @@ import type { ModelConfig } from "./config";
 import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
 
-
 /** A layer's weights by their role. */
 export type BlockWeights = Record<"inputNorm" | "q" | "k" | "v" | "o" | "attentionNorm" | "gate" | "up" | "down", Tensor>;
 

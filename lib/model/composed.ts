@@ -1,7 +1,6 @@
 import { kernel, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 
-
 /** From TensorFlow's own operations. */
 export const composed: Operations = {
   matMul(a, b, transposeA, transposeB, sum) {

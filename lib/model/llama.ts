@@ -45,7 +45,7 @@ export class Decoder {
 
   /** SHA-256 of the architecture and the weights as they are now. */
   get digest(): string {
-    return weightsDigest(this.config, this.weights());
+    return weightsDigest(this.config, this.parameterValues());
   }
 
   get parameterCount(): number {
@@ -53,7 +53,7 @@ export class Decoder {
   }
 
   /** The weights' values, as they are when they are asked for. */
-  weights(): Map<string, HostTensor> {
+  parameterValues(): Map<string, HostTensor> {
     return new Map([...this.parameters].map(([name, tensor]) => [name, hostTensor(tensor)]));
   }
 
@@ -74,18 +74,18 @@ export class Decoder {
     const layout = packedLayout(sequences, this.config);
     const context = this.context(layout, layout.positions);
     const ids = tf.tensor1d(layout.ids, "int32");
-    let x = kernel.gather(this.weight(EMBEDDING), ids);
+    let x = kernel.gather(this.parameter(EMBEDDING), ids);
     const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
       const pass = forwardBlock(x, this.blockWeights(layer), context);
       saved.push(pass.saved);
       x = pass.y;
     }
-    const { y: hidden, scale } = operations.rmsNorm(x, this.weight(FINAL_NORM), this.epsilon);
+    const { y: hidden, scale } = operations.rmsNorm(x, this.parameter(FINAL_NORM), this.epsilon);
 
     const backward = (dHidden: Tensor, dHead: Tensor): Map<string, Tensor> => {
       const gradients = new Map<string, Tensor>();
-      const norm = operations.rmsNormGradient(dHidden, x, this.weight(FINAL_NORM), scale);
+      const norm = operations.rmsNormGradient(dHidden, x, this.parameter(FINAL_NORM), scale);
       gradients.set(FINAL_NORM, norm.dWeight);
       x.dispose();
       let dx = norm.dx;
@@ -96,7 +96,7 @@ export class Decoder {
         for (const [role, gradient] of Object.entries(block.gradients)) gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
       }
       if (!this.config.tiedHead) gradients.set(HEAD, dHead);
-      const before = this.config.tiedHead ? dHead : kernel.zerosLike(this.weight(EMBEDDING));
+      const before = this.config.tiedHead ? dHead : kernel.zerosLike(this.parameter(EMBEDDING));
       gradients.set(EMBEDDING, operations.addRows(before, this.withoutPadding(dx, layout.ids), ids));
       return gradients;
     };
@@ -116,7 +116,7 @@ export class Decoder {
     return tf.tidy(() => {
       const context = this.inferenceContext({ batch, length, before, padding, capacity });
       const last = tail < length ? this.inferenceContext({ batch, length: tail, before: before + length - tail, padding, capacity }) : context;
-      let x = kernel.gather(this.weight(EMBEDDING), tf.tensor1d(input.ids, "int32"));
+      let x = kernel.gather(this.parameter(EMBEDDING), tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
         const pass = inferBlock(x, this.blockWeights(layer), context, past?.[layer], layer === this.config.layers - 1 ? last : context);
@@ -124,13 +124,13 @@ export class Decoder {
         x = pass.y;
         cache.push(pass.cache);
       }
-      return { hidden: operations.rmsNorm(x, this.weight(FINAL_NORM), this.epsilon).y, cache };
+      return { hidden: operations.rmsNorm(x, this.parameter(FINAL_NORM), this.epsilon).y, cache };
     });
   }
 
   /** Output projection, without a gradient: hidden states (n, H) → logits (n, V). */
   project(hidden: Tensor): Tensor {
-    return inferLinear(hidden, this.weight(this.headName));
+    return inferLinear(hidden, this.parameter(this.headName));
   }
 
   /** Logits after each token of one sequence: `ids.length` rows of `vocabularySize` float32 values. */
@@ -143,7 +143,7 @@ export class Decoder {
 
   /** Writes a Hugging Face directory (float32 safetensors, config and the tokenizer this model came with). */
   save(dir: string): void {
-    writeModelDirectory(dir, this.config, this.weights(), this.source);
+    writeModelDirectory(dir, this.config, this.parameterValues(), this.source);
   }
 
   dispose(): void {
@@ -166,13 +166,13 @@ export class Decoder {
     return this.tokenizer;
   }
 
-  private weight(name: string): Tensor {
+  private parameter(name: string): Tensor {
     return this.parameters.get(name)!;
   }
 
   private blockWeights(layer: number): BlockWeights {
     const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-    return Object.fromEntries(roles.map((role) => [role, this.weight(blockWeightName(layer, role))])) as unknown as BlockWeights;
+    return Object.fromEntries(roles.map((role) => [role, this.parameter(blockWeightName(layer, role))])) as unknown as BlockWeights;
   }
 
   private context<Layout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {

@@ -203,7 +203,6 @@ function commonPrefix(lists: readonly number[][]): number[] {
 /** Positions before it need no logits. At least one position of every trunk is its own. */
 const firstTarget = ({ ids, targets }: Trunk): number => targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
 
-
 export interface LogLikelihood {
   /** log p(continuation | context), natural logarithm */
   sum: number;

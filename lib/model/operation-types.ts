@@ -1,7 +1,6 @@
 import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
 
-
 /** One AdamW update (Loshchilov & Hutter, 2019); `step` counts from 1, gradients are multiplied by `scale`. */
 export interface AdamWStep { scale: number; beta1: number; beta2: number; learningRate: number; step: number; epsilon: number; weightDecay: number }
 

@@ -34,7 +34,7 @@ export interface ResidualCheck {
   predicted: { rank: number; fitted: number; residual: number }[];
   seed: number | null;
   simulations: number;
-  words: string;
+  summary: string;
 }
 
 /**
@@ -84,7 +84,7 @@ export function checkResiduals(fit: Simulated, { simulations = 250, seed = 42, s
     quantiles: [...scaledResiduals].sort((a, b) => a - b).map((value, i) => ({ expected: (i + 0.5) / n, observed: value })),
     predicted: order.map((i, rank) => ({ rank: (rank + 0.5) / n, fitted: populationFitted[i], residual: scaledResiduals[i] })),
     seed: simulated ? null : seed, simulations: count,
-    words: failed.length === 0 ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level." : `Against the model: ${failed.join("; ")}.`,
+    summary: failed.length === 0 ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level." : `Against the model: ${failed.join("; ")}.`,
   };
 }
 

@@ -15,7 +15,7 @@ export interface SqueezeReport {
   method: Squeeze | "none";
   /** Scores that were exactly 0 or 1. */
   atBounds: number;
-  words: string;
+  summary: string;
 }
 
 /**
@@ -33,7 +33,7 @@ export function squeezeScores(
   }
   const atBounds = scores.filter((score) => score === 0 || score === 1).length;
   if (method === undefined) {
-    if (atBounds === 0) return { scores: [...scores], report: { method: "none", atBounds, words: "Scores are used as they are." } };
+    if (atBounds === 0) return { scores: [...scores], report: { method: "none", atBounds, summary: "Scores are used as they are." } };
     throw new StatisticsError(`column "${column}": ${atBounds} score${atBounds === 1 ? " is" : "s are"} exactly 0 or 1, which a beta distribution cannot take. `
       + `Choose a squeeze: ${SQUEEZES.map((name) => `"${name}"`).join(", ")}.`, column);
   }
@@ -42,12 +42,12 @@ export function squeezeScores(
     if (!(epsilon > 0 && epsilon < 0.5)) throw new StatisticsError(`clampTo is ${epsilon}; it must lie between 0 and 0.5`);
     return {
       scores: scores.map((score) => Math.min(Math.max(score, epsilon), 1 - epsilon)),
-      report: { method, atBounds, words: `${seen} scores below ${epsilon} or above ${1 - epsilon} were set there.` },
+      report: { method, atBounds, summary: `${seen} scores below ${epsilon} or above ${1 - epsilon} were set there.` },
     };
   }
   if (method === "smithson-verkuilen") {
     const n = scores.length;
-    return { scores: scores.map((score) => shrink(score, n)), report: { method, atBounds, words: `${seen} every score y became (y · ${n - 1} + 0.5) / ${n}.` } };
+    return { scores: scores.map((score) => shrink(score, n)), report: { method, atBounds, summary: `${seen} every score y became (y · ${n - 1} + 0.5) / ${n}.` } };
   }
   if (method !== "smithson-verkuilen-by-group") throw new StatisticsError(`squeeze is ${JSON.stringify(method)}; there are ${SQUEEZES.join(", ")}`);
   if (!groups) throw new StatisticsError('squeeze "smithson-verkuilen-by-group" needs a grouping column: give squeezeBy, or a random term');
@@ -56,7 +56,7 @@ export function squeezeScores(
   const range = [...new Set(sizes.values())].sort((a, b) => a - b);
   return {
     scores: scores.map((score, i) => shrink(score, sizes.get(groups[i])!)),
-    report: { method, atBounds, words: `${seen} every score y became (y (n - 1) + 0.5) / n with n, the rows of its group, ${range.length === 1 ? range[0] : `${range[0]} to ${range[range.length - 1]}`}.` },
+    report: { method, atBounds, summary: `${seen} every score y became (y (n - 1) + 0.5) / n with n, the rows of its group, ${range.length === 1 ? range[0] : `${range[0]} to ${range[range.length - 1]}`}.` },
   };
 }
 

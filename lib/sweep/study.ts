@@ -23,7 +23,7 @@ export interface Study {
   datasets: Record<string, DatasetSource>;
   /** rows in Alpaca's format that no run is trained on, absolute: the control of memorization */
   heldout?: string;
-  weights: number[];
+  plws: number[];
   normalizers: Normalizer[];
   seeds: number[];
   truncation: Truncation;
@@ -76,7 +76,7 @@ export function parseStudy(json: unknown, where: string): Study {
     models,
     datasets,
     ...(object.heldout !== undefined && { heldout: check("heldout", () => existing(text(object.heldout))) }),
-    weights: check("weights", () => object.weights === undefined || object.weights === "paper"
+    plws: check("weights", () => object.weights === undefined || object.weights === "paper"
       ? [...PAPER_WEIGHTS]
       : list(object.weights).map(checkPromptLossWeight)) ?? [],
     normalizers: check("normalizers", () => list(object.normalizers ?? ["weights"]).map((value) => checkNormalizer(value, where))) ?? [],
@@ -106,7 +106,7 @@ export function wantedRuns(study: Study): RunSpec[] {
     Object.entries(study.datasets).flatMap(([datasetName, source]) =>
       study.normalizers.flatMap((normalizer) =>
         study.seeds.flatMap((seed) =>
-          study.weights.map((plw) => ({
+          study.plws.map((plw) => ({
             model: { name: modelName, dir }, dataset: { name: datasetName, source },
             plw, normalizer, seed, truncation, template, hyperparameters, threads,
           }))))));

@@ -11,10 +11,10 @@ export function withTrainedPlws(study: Study, store?: string): Study {
   const runs = new RunStore(store);
   const complete = runs.list().filter(({ status }) => status === "complete");
   const ids = new Set(complete.map(({ id }) => id));
-  const others = distinct(complete.map(({ recipe }) => recipe.plw)).filter((plw) => !study.weights.includes(plw));
+  const others = distinct(complete.map(({ recipe }) => recipe.plw)).filter((plw) => !study.plws.includes(plw));
   const added = others.filter((plw) => {
-    const { jobs, failures } = resolveJobs(wantedRuns({ ...study, weights: [plw] }), runs);
+    const { jobs, failures } = resolveJobs(wantedRuns({ ...study, plws: [plw] }), runs);
     return failures.length === 0 && jobs.every(({ id }) => ids.has(id));
   });
-  return added.length === 0 ? study : { ...study, weights: [...study.weights, ...added].sort((a, b) => a - b) };
+  return added.length === 0 ? study : { ...study, plws: [...study.plws, ...added].sort((a, b) => a - b) };
 }

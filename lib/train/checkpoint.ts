@@ -58,7 +58,6 @@ function tensorsDigest(tensors: Map<string, HostTensor>): string {
   return hash.digest("hex");
 }
 
-
 /** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
 export type CheckpointInterval = { steps: number } | { seconds: number };
 

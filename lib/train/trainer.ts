@@ -87,7 +87,7 @@ export class Trainer {
 
   /** Weights and moments, all that a later `restore` needs beside the number of steps done. */
   state(): Map<string, HostTensor> {
-    return new Map([...this.model.weights(), ...this.optimizer.state()]);
+    return new Map([...this.model.parameterValues(), ...this.optimizer.state()]);
   }
 
   restore(state: ReadonlyMap<string, HostTensor>, stepsDone: number): void {
@@ -113,7 +113,7 @@ export class Trainer {
   }
 
   private notFinite(loss: number, gradientNorm: number, examples: EncodedExample[], learningRate: number): TrainingError {
-    const weightsBroken = [...this.model.weights()].find(([, { data }]) => data.some((x) => !Number.isFinite(x)));
+    const weightsBroken = [...this.model.parameterValues()].find(([, { data }]) => data.some((x) => !Number.isFinite(x)));
     const cause = weightsBroken ? `weight "${weightsBroken[0]}" holds NaN or infinity already: the starting weights are broken, or the last update overflowed`
       : this.stepsDone > 0 ? `the weights have diverged; the learning rate (${learningRate} in this step) is likely too high`
         : "the model overflows on these rows before any training";

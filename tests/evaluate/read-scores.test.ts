@@ -25,10 +25,10 @@ test("bad weights, types and columns are named", () => {
 test("observations: min-max within a data set and benchmark, one normalizer, groups without differences left out by name", () => {
   const score = (benchmark: string, plw: number, value: number, normalizer?: string) => (
     { dataset: "s", benchmark, model: "m", plw, generationRatio: 2, type: null, score: value, ...(normalizer && { normalizer }) });
-  const { rows, words } = observations([score("a", 0, 10), score("a", 0.1, 30), score("a", 1, 20), score("b", 0, 5), score("b", 1, 5)]);
+  const { rows, summary } = observations([score("a", 0, 10), score("a", 0.1, 30), score("a", 1, 20), score("b", 0, 5), score("b", 1, 5)]);
   assert.deepEqual(rows.map(({ b, w, score: value }) => [b, w, value]), [["a", 0, 0], ["a", 0.1, 1], ["a", 1, 0.5]]);
   assert.deepEqual(rows[1], { dataset: "s", b: "a", m: "m", s: "0", w: 0.1, w_p: 0.1 ** 0.30103, r: 2, type: null, score: 1 });
-  assert.match(words, /^3 scores in 1 group of.*Left out.*s: b\.$/);
+  assert.match(summary, /^3 scores in 1 group of.*Left out.*s: b\.$/);
   assert.deepEqual(observations([]).rows, []);
   const both = [score("a", 0, 1, "weights"), score("a", 1, 2, "weights"), score("a", 1, 9, "tokens"), score("a", 0, 3, "tokens")];
   assert.deepEqual([observations(both), observations(both, { normalizer: "tokens" })].map(({ rows: own }) => own.map(({ w, score: value }) => [w, value])), [[[0, 0], [1, 1]], [[1, 1], [0, 0]]]);

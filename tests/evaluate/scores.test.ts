@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { transformWeight } from "../../lib/data/prompt-loss-weight";
 import { BENCHMARKS, benchmarkOf } from "../../lib/analysis/benchmarks";
 import { claimRows } from "../../lib/analysis/claims";
-import { bestWeights, compareModels } from "../../lib/analysis/comparisons";
+import { bestPlws, compareModels } from "../../lib/analysis/comparisons";
 import type { RunScores } from "../../lib/evaluate/evaluate-runs";
 import { figure1 } from "../../lib/figures/figure1";
 import { allTasks } from "../../lib/evaluate/registry";
@@ -65,11 +65,11 @@ test("aggregates are unweighted means over models and benchmarks, their errors t
 });
 
 test("best weights: the smallest of equals, PLW 0 against it", () => {
-  const [piqa, panda] = bestWeights(HAND);
+  const [piqa, panda] = bestPlws(HAND);
   assert.deepEqual([piqa.benchmark, piqa.bestPlw, piqa.best, piqa.atZero, piqa.difference], ["PIQA", 1, 65, 52.5, 12.5]);
   near(piqa.standardError, Math.hypot(Math.sqrt(10) / 2, Math.SQRT2 / 2));
   assert.deepEqual([panda.bestPlw, panda.difference, panda.standardError], [0, 0, 0]);
-  assert.equal(bestWeights([row("PIQA", "D", "one", 1, 1)])[0].atZero, null);
+  assert.equal(bestPlws([row("PIQA", "D", "one", 1, 1)])[0].atZero, null);
 });
 
 test("models are compared pair by pair", () => {

@@ -75,7 +75,7 @@ test("residual panels hold the checks' numbers; a reading line a quartile", () =
   const medians = numbers(predictions.spec.data.filter(({ name }) => name === "quartiles of fifths")[1].y);
   const first = checks[0].check.predicted.slice(0, 52).map(({ residual }) => residual).sort((a, b) => a - b);
   assert.ok(Math.abs(medians[0] - (first[25] + first[26]) / 2) < 1e-12);
-  assert.equal(residualTable(checks)[0].verdict, checks[0].check.words);
+  assert.equal(residualTable(checks)[0].verdict, checks[0].check.summary);
 });
 
 test("contours: the surface is the smooth's, points are means of what it stands for, the line is the best weight", () => {
@@ -110,11 +110,11 @@ test("groups: multiple choice, generation without translation, all; a group with
   const untransformed = fitRatios(rows, { weight: "w", method: "REML" });
   assert.match(untransformed[0].fit!.formula, /te\(w, r/);
   const few = fitRatios(rows.filter(({ dataset, type }) => dataset !== "Long" && type === "MC"));
-  assert.match(few[0].words, /^All: cannot be fitted\. column "r" has 2 distinct values; a smooth with k = 3 needs at least 3\. Add rows with other values of r/);
-  assert.match(few[2].words, /^Gen: there are no scores of such benchmarks/);
+  assert.match(few[0].summary, /^All: cannot be fitted\. column "r" has 2 distinct values; a smooth with k = 3 needs at least 3\. Add rows with other values of r/);
+  assert.match(few[2].summary, /^Gen: there are no scores of such benchmarks/);
   assert.throws(() => figure9(few[2]), /figure9 cannot be drawn: Gen: there are no scores/);
   assert.deepEqual(ratioFitRows(few).map(({ p }) => p), ["not fitted", "not fitted", "not fitted"]);
-  assert.match(fitRatios(rows.map((row) => ({ ...row, r: null })))[0].words, /column "r", row 0: null is not a finite number/);
+  assert.match(fitRatios(rows.map((row) => ({ ...row, r: null })))[0].summary, /column "r", row 0: null is not a finite number/);
 });
 
 test("Tables 3 and 4: ours and the paper's, exported as they are read", () => {

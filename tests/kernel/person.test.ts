@@ -45,7 +45,7 @@ test("02: a weight is added; ■ stops the training within a moment; run again, 
   await page.cell(weights).locator(".cm-content").click();
   await page.page.keyboard.press("Control+a");
   const source = (JSON.parse(readFileSync(join(ROOT, "notebooks", named("02")), "utf8")) as Cells).cells[weights].source;
-  await page.page.keyboard.insertText([source].flat().join("").replace("[...study.weights]", "[...study.weights, 0.03]"));
+  await page.page.keyboard.insertText([source].flat().join("").replace("[...study.plws]", "[...study.plws, 0.03]"));
   await page.runAll();
   await until(async () => /step [1-9]\d* of/.test(await page.output(weights).innerText()), 60_000, () => page.output(weights).innerText());
   const pressed = Date.now();

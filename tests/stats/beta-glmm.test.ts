@@ -110,7 +110,7 @@ for (const { name, kind, found, reduced } of SINGULAR) {
     assert.ok(fit.logLikelihood >= fits[kind].logLik - 1e-4, `${fit.logLikelihood}, R ${fits[kind].logLik}`);
     assert.equal(fit.diagnosis.trustworthy, false);
     assert.deepEqual(fit.diagnosis.singularities.map((one) => `${one.kind} ${one.coefficients.join("/")}`), found);
-    for (const { words } of fit.diagnosis.singularities) assert.match(words, /went to (zero|[+-]1)/);
+    for (const { summary } of fit.diagnosis.singularities) assert.match(summary, /went to (zero|[+-]1)/);
     const limit = fit.diagnosis.reduced!;
     assert.equal(limit.df, fit.df - found.length);
     assert.ok(limit.coefficients.every(({ standardError }) => standardError! > 0 && standardError! < 10));
@@ -141,7 +141,7 @@ for (const { name, ...options } of SQUEEZED) {
     close(fit.coefficients.map(({ estimate }) => estimate), expected.beta, 1e-4, "coefficient");
     close([fit.logLikelihood, fit.phi], [expected.logLik, expected.phi], 1e-4, "log-likelihood, precision");
     assert.equal(fit.squeeze.atBounds, 26);
-    assert.match(fit.squeeze.words, /26 of 260 scores were exactly 0 or 1/);
+    assert.match(fit.squeeze.summary, /26 of 260 scores were exactly 0 or 1/);
   });
 }
 

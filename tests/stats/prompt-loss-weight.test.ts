@@ -44,7 +44,7 @@ test("λ lies where the fitted curve is highest, and at its interval's ends the 
     const variance = covariance[1][1] + 4 * w * covariance[1][2] + 4 * w * w * covariance[2][2];
     close([Math.abs(linear + 2 * quadratic * w) / Math.sqrt(variance)], [1.959963984540054], 1e-6, "slope over its standard error");
   }
-  assert.match(critical.words, /highest at w_p = 0\.\d+, that is λ = 0\.\d+\. 95 % interval/);
+  assert.match(critical.summary, /highest at w_p = 0\.\d+, that is λ = 0\.\d+\. 95 % interval/);
 });
 
 test("orthogonal polynomials of one fixed model give the same λ and interval as raw ones", () => {
@@ -60,12 +60,12 @@ test("a curve that opens upwards, or turns outside [0, 1], has λ at an end", ()
   assert.equal(up.shape, "minimum");
   assert.ok([0, 1].includes(up.lambda.plw));
   assert.equal(up.interval, null);
-  assert.match(up.words, /opens upwards/);
+  assert.match(up.summary, /opens upwards/);
   const rising = Array.from({ length: 60 }, (_, i) => ({ w_p: (i % 6) / 5, score: 0.2 + 0.1 * (i % 6) - 0.006 * (i % 6) ** 2 + 0.02 * Math.sin(i) }));
   const end = criticalWeight(fitBetaGlmm(rising, { formula: "score ~ pol(w_p, 2)" }));
   assert.ok(end.vertex! > 1);
   assert.equal(end.lambda.plw, 1);
-  assert.match(end.words, /an end of \[0, 1\]/);
+  assert.match(end.summary, /an end of \[0, 1\]/);
   assert.throws(() => criticalWeight(fitBetaGlmm(rising, { formula: "score ~ w_p" })), /no quadratic of "w_p"/);
 });
 
@@ -118,8 +118,8 @@ test("a recommendation has an interval from seeded draws, and warns beyond the d
   assert.deepEqual(recommendWeight(fit, 0.3), found);
   assert.ok(found.interval.lower.plw <= found.weight.plw && found.weight.plw <= found.interval.upper.plw);
   close([found.weight.transformed], [0.6], 0.1, "the weight that the data were made with"); // peak at w_p = 0.6
-  assert.match(found.words, /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/);
-  assert.match(recommendWeight(fit, 20).words, /ratios from 0.05 to 8; this is an extrapolation/);
+  assert.match(found.summary, /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/);
+  assert.match(recommendWeight(fit, 20).summary, /ratios from 0.05 to 8; this is an extrapolation/);
   const predictions = recommendWeight(fit, 0.3, { base: "predictions" });
   assert.equal(predictions.base, "predictions");
   assert.ok(predictions.relativeSpan > found.relativeSpan);
@@ -130,7 +130,7 @@ test("a recommendation has an interval from seeded draws, and warns beyond the d
 test("Table 4 has a line a ratio and a cell a group; the published one is beside it", () => {
   const rows = gamRows();
   const fit = fitGam(rows, { method: "REML" });
-  const { rows: cells, frame } = table4([{ group: "All", rows: rows as Observation[], fit, words: "" }, { group: "MC", rows: [], fit: null, words: "" }], { draws: 50 });
+  const { rows: cells, frame } = table4([{ group: "All", rows: rows as Observation[], fit, summary: "" }, { group: "MC", rows: [], fit: null, summary: "" }], { draws: 50 });
   assert.deepEqual(frame.columns, ["R_g", "All", "MC", "All (paper)", "MC (paper)", "Gen (paper)"]);
   assert.deepEqual(frame.shape, [TABLE4_RATIOS.length, 6]);
   for (const ratio of [8, 0.5]) {
@@ -151,7 +151,7 @@ test("Table 4 has a line a ratio and a cell a group; the published one is beside
 
 test("observations are min-max scaled within a data set and benchmark; a group without any difference is named and left out", () => {
   const score = (benchmark: string, value: number): Score => ({ dataset: "D", benchmark, model: "m", plw: 0.1, generationRatio: 1, type: "MC", score: value });
-  const { rows, words } = observations([score("a", 3), score("b", 10), score("flat", 1), score("a", 5), score("b", 20), score("a", 4), score("flat", 1)]);
+  const { rows, summary } = observations([score("a", 3), score("b", 10), score("flat", 1), score("a", 5), score("b", 20), score("a", 4), score("flat", 1)]);
   assert.deepEqual(rows.map(({ b, score: scaled }) => [b, scaled]), [["a", 0], ["a", 1], ["a", 0.5], ["b", 0], ["b", 1]]);
-  assert.match(words, /5 scores in 2 groups .*D: flat/);
+  assert.match(summary, /5 scores in 2 groups .*D: flat/);
 });

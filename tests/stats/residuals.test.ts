@@ -40,7 +40,7 @@ test("a right model passes, and the same seed gives the same check", () => {
   const check = checkResiduals(fit, { seed: 7 });
   assert.deepEqual(checkResiduals(fit, { seed: 7 }), check);
   assert.notDeepEqual(checkResiduals(fit, { seed: 8 }).scaledResiduals, check.scaledResiduals);
-  assert.match(check.words, /no sign against the model/);
+  assert.match(check.summary, /no sign against the model/);
   assert.equal(check.quantiles.length, rows.length);
   assert.deepEqual(check.predicted.map(({ rank }) => rank), rows.map((_, i) => (i + 0.5) / rows.length));
 });
@@ -70,7 +70,7 @@ test("what is wrong with a model is found", () => {
   // the same means with half the spread
   const narrow = checkResiduals({ ...fit, simulate: (random) => fit.simulate(random).map((y, i) => (y + fit.populationFitted[i]) / 2) });
   assert.ok(narrow.dispersion.p < 0.05 && narrow.dispersion.ratio > 1.5 && narrow.outliers.p < 0.05);
-  assert.match(narrow.words, /Against the model: .*1\.\d+ times as far|Against the model: .*2\.\d+ times as far/);
+  assert.match(narrow.summary, /Against the model: .*1\.\d+ times as far|Against the model: .*2\.\d+ times as far/);
   // scores pushed up
   const shifted = checkResiduals({ ...fit, response: fit.response.map((y) => Math.sqrt(y)) });
   assert.ok(shifted.uniformity.p < 1e-6);

@@ -15,7 +15,7 @@ const valid = {
 
 test("a study's defaults are the paper's", () => {
   const study = parseStudy(valid, "test");
-  assert.deepEqual(study.weights, [...PAPER_WEIGHTS]);
+  assert.deepEqual(study.plws, [...PAPER_WEIGHTS]);
   assert.deepEqual([study.normalizers, study.seeds, study.truncation, study.template.name], [["weights"], [42], "truncate", "alpaca"]);
   assert.equal(wantedRuns(study).length, 30);
   assert.equal(studyExamples(study, "Short").length, 10);

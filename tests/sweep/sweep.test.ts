@@ -41,7 +41,7 @@ test("trains what is not there, in the order asked for, and reports progress", {
 
 test("one more weight trains only its runs; everything else is found in no time", { timeout: 400_000 }, async () => {
   const before = new Map(new RunStore(store).list().map(({ id, record }) => [id, record.attempts[0].started]));
-  const wider = small({ weights: [...study.weights, 0.03] });
+  const wider = small({ plws: [...study.plws, 0.03] });
   let last: SweepProgress | undefined;
   const runs = await sweep({ study: wider, store, onProgress: (progress) => { last = progress; } });
   assert.equal(last!.cached, 2);
@@ -57,7 +57,7 @@ test("one more weight trains only its runs; everything else is found in no time"
 
 test("bad rows fail the runs of their dataset, the others are trained", { timeout: 400_000 }, async () => {
   const bad = writeJson(join(dir, "bad.json"), [{ instruction: "x", input: "", output: "y" }, { instruction: 1, input: "", output: "y" }, { instruction: "x" }]);
-  const mixed = small({ datasets: { Bad: { path: bad }, One: study.datasets.One }, weights: [0, 0.2] });
+  const mixed = small({ datasets: { Bad: { path: bad }, One: study.datasets.One }, plws: [0, 0.2] });
   const error = await failing(sweep({ study: mixed, store }));
   assert.deepEqual(error.runs.map(({ name }) => name), ["a · One · PLW 0 · weights · seed 42", "a · One · PLW 0.2 · weights · seed 42"]);
   assert.deepEqual(error.failures.map(({ run }) => run), ["a · Bad · PLW 0 · weights · seed 42", "a · Bad · PLW 0.2 · weights · seed 42"]);
@@ -69,7 +69,7 @@ test("a worker that is killed fails its run by name and signal, the others go on
   const own = join(dir, "killed");
   let killed = "";
   const error = await failing(sweep({
-    study: small({ weights: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own, workers: 1,
+    study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own, workers: 1,
     onProgress: ({ active }) => {
       if (killed || !active[0]?.step) return;
       killed = active[0].run;
@@ -80,13 +80,13 @@ test("a worker that is killed fails its run by name and signal, the others go on
   assert.deepEqual(error.failures.map(({ run }) => run), [killed]);
   assert.match(error.failures[0].message, /killed by SIGKILL/);
   assert.equal(error.runs.length, 2);
-  assert.equal((await sweep({ study: small({ weights: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own })).length, 3);
+  assert.equal((await sweep({ study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own })).length, 3);
 });
 
 test("stops within a step when asked, and continues", { timeout: 400_000 }, async () => {
   const own = join(dir, "stopped");
   const stop = new AbortController();
-  const options = { study: small({ weights: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 200 } }), store: own };
+  const options = { study: small({ plws: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 200 } }), store: own };
   let asked = 0;
   let loss: number | null = null;
   await assert.rejects(sweep({
@@ -107,7 +107,7 @@ test("damaged weights of a finished run and a loss that is no number are reporte
   const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => { weights.get("model.norm.weight")!.data[0] = Infinity; });
   const [damaged] = await sweep({ study: small({}), store, onFailure: "return" });
   truncateSync(runFiles(damaged.dir).weights, 100);
-  const error = await failing(sweep({ study: small({ models: { a: models.a, spoilt }, weights: [0] }), store }));
+  const error = await failing(sweep({ study: small({ models: { a: models.a, spoilt }, plws: [0] }), store }));
   assert.deepEqual(error.failures.map(({ run, message }) => [run.split(" ")[0], /damaged|likely cause/i.exec(message)?.[0]]).sort(),
     [["a", "damaged"], ["spoilt", "Likely cause"]]);
 });

@@ -38,8 +38,8 @@ function adamw(dir: string, examples: EncodedExample[], loss: { plw: number; nor
   return { losses, distancePerTensor, distance: Math.sqrt(Object.values(distancePerTensor).reduce((sum, d) => sum + d * d, 0)) };
 }
 
-function distances(model: CausalLM, initial: ReturnType<CausalLM["weights"]>): Record<string, number> {
-  return Object.fromEntries([...model.weights()].map(([name, { data }]) => {
+function distances(model: CausalLM, initial: ReturnType<CausalLM["parameterValues"]>): Record<string, number> {
+  return Object.fromEntries([...model.parameterValues()].map(([name, { data }]) => {
     const before = initial.get(name)!.data;
     return [name, Math.sqrt(data.reduce((sum, x, i) => sum + (x - before[i]) ** 2, 0))];
   }));

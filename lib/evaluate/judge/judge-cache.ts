@@ -81,7 +81,6 @@ function readLine(content: string): Line | undefined {
   return valid ? line as Line : undefined;
 }
 
-
 export type Verdict = "first" | "second" | "tie";
 
 /** One answer of a judge. */

@@ -25,7 +25,6 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
   };
 }
 
-
 export const arcChallenge = arcFormat({
   name: "arc_challenge", version: "1.0", harness: "0.4.13", shots: 25,
   data: splits("arc_challenge", { items: ["test"], shots: "train", hasTest: true }),

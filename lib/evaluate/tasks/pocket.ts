@@ -66,7 +66,6 @@ function primer({ task, primerFile }: Entry): string {
   return readText(fromRoot(`${FOLDER}/${primerFile}`)).replace(/\n+$/, "");
 }
 
-
 /** More than any right answer of the judged pocket benchmarks has. */
 const POCKET_TOKENS = 160;
 

@@ -7,7 +7,7 @@ export interface LikelihoodRatioTest {
   chiSquared: number;
   df: number;
   p: number;
-  words: string;
+  summary: string;
 }
 
 /**
@@ -28,5 +28,5 @@ export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): Likeliho
   const p = chiSquaredUpper(chiSquared, df);
   const variances = larger.randomEffects.length > smaller.randomEffects.length
     ? " A variance is tested at its limit of zero, where this p-value is too large." : "";
-  return { chiSquared, df, p, words: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}` };
+  return { chiSquared, df, p, summary: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}` };
 }

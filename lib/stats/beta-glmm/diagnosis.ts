@@ -29,7 +29,7 @@ export function diagnose<Fit extends Reduced>(
   found: Estimate, { hessianPositiveDefinite, singularities, reduced, saturated }: { hessianPositiveDefinite: boolean; singularities: Singularity[]; reduced: Fit | null; saturated: string[] },
 ): Diagnosis<Fit> {
   const { converged, largestGradient, starts, logLikelihood } = found;
-  const messages = singularities.map(({ words }) => words);
+  const messages = singularities.map(({ summary }) => summary);
   if (reduced) {
     const tests = reduced.waldTests.map(({ term, chiSquared, df, p }) => (
       chiSquared === null || p === null ? `no test of ${term}` : `${term} has χ²(${df}) = ${chiSquared.toFixed(2)}, ${formatP(p)}`

@@ -12,7 +12,7 @@ export interface Singularity {
   coefficients: string[];
   /** estimated standard deviation or correlation; null for one level */
   estimate: number | null;
-  words: string;
+  summary: string;
 }
 
 /** Below this standard deviation of the linear predictor a coefficient is suspected of not varying. */
@@ -30,7 +30,7 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
     for (let k = 0; k < design.size; k++) held = withoutCoefficient(held, design, k);
     singularities.push({
       kind: "one level", term: term.label, group: term.group, coefficients: names, estimate: null,
-      words: `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; `
+      summary: `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; `
         + `add rows of at least one more ${term.group}, better several, or take ${term.label} out of the formula.`,
     });
   }
@@ -60,7 +60,7 @@ export function findSingularities(data: BetaGlmmData, found: Estimate, initial: 
       if (sd[k] * typical > SMALL_DEVIATION || !confirm(withoutCoefficient(held, design, k))) continue;
       singularities.push({
         kind: "zero variance", ...common, coefficients: [names[k]], estimate: sd[k],
-        words: `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): `
+        summary: `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): `
           + `beyond the noise, the data show no difference of it between the levels of "${term.group}".`,
       });
     }
@@ -74,7 +74,7 @@ export function findSingularities(data: BetaGlmmData, found: Estimate, initial: 
         if (!confirm(limit)) continue;
         singularities.push({
           kind: "perfect correlation", ...common, coefficients: [names[column], names[row]], estimate: r,
-          words: `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): `
+          summary: `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): `
             + `${data.random[t].levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
         });
       }
