@@ -6,7 +6,17 @@
 //   PROMPTLOSS_CUDA=1|0       force the CUDA-enabled or the CPU build of TensorFlow (default: CUDA if an NVIDIA driver is there)
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,11 +46,18 @@ for (const [index, [name, step]] of steps.entries()) {
   const title = `[${index + 1}/${steps.length}] ${name}`;
   const since = Date.now();
   try {
-    if (await step((detail) => { worked = true; console.log(`${title}: ${detail}`); })) {
+    if (
+      await step((detail) => {
+        worked = true;
+        console.log(`${title}: ${detail}`);
+      })
+    ) {
       console.log(`${title}: done in ${Math.round((Date.now() - since) / 1000)} s`);
     }
   } catch (error) {
-    console.error(`${title} failed: ${error.message}\nRun the same command again: it continues here. environment.md has a section on troubleshooting.`);
+    console.error(
+      `${title} failed: ${error.message}\nRun the same command again: it continues here. environment.md has a section on troubleshooting.`,
+    );
     process.exit(1);
   }
 }
@@ -90,10 +107,21 @@ async function addon(say) {
   if (isStamped("addon", wanted) && existsSync(built)) return false;
   say("compiling, about 20 s");
   mkdirSync(join(addonPackage, "lib", "napi-v8"), { recursive: true });
-  await run(compiler, ["-O2", "-shared", ...nodeAddon(wheel), `-I${addonPackage}`, ...sources, "-o", `${built}.part`, ...linked(wheel)]);
+  await run(compiler, [
+    "-O2",
+    "-shared",
+    ...nodeAddon(wheel),
+    `-I${addonPackage}`,
+    ...sources,
+    "-o",
+    `${built}.part`,
+    ...linked(wheel),
+  ]);
   renameSync(`${built}.part`, built);
-  const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(built)})`],
-    { encoding: "utf8", env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" } });
+  const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(built)})`], {
+    encoding: "utf8",
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" },
+  });
   if (load.status !== 0) throw new Error(`the addon was built but does not load:\n${load.stderr}`);
   stamp("addon", wanted);
   return true;
@@ -104,21 +132,45 @@ async function fusedOperations(say) {
   const wheel = tensorflowWheel();
   const folder = join(root, "lib", "model", "native");
   const built = join(stamps, "fused.node");
-  const wanted = digest(...readdirSync(folder).sort().map((file) => readFileSync(join(folder, file))), TENSORFLOW, wheel);
+  const wanted = digest(
+    ...readdirSync(folder)
+      .sort()
+      .map((file) => readFileSync(join(folder, file))),
+    TENSORFLOW,
+    wheel,
+  );
   if (isStamped("fused", wanted) && existsSync(built)) return false;
   say("compiling, about 25 s");
   const object = (name) => join(stamps, `${name}.o`);
   // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
   const levels = ["V4", "V3"];
   await Promise.all([
-    ...levels.map((level) => run(compiler, [
-      "-O3", "-std=c++17", "-fPIC", "-fno-math-errno", `-march=x86-64-${level.toLowerCase()}`, "-mprefer-vector-width=512", `-DKERNELS=kernels${level}`,
-      "-c", join(folder, "kernels.cc"), "-o", object(level),
-    ])),
+    ...levels.map((level) =>
+      run(compiler, [
+        "-O3",
+        "-std=c++17",
+        "-fPIC",
+        "-fno-math-errno",
+        `-march=x86-64-${level.toLowerCase()}`,
+        "-mprefer-vector-width=512",
+        `-DKERNELS=kernels${level}`,
+        "-c",
+        join(folder, "kernels.cc"),
+        "-o",
+        object(level),
+      ]),
+    ),
     run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(folder, "ops.cc"), "-o", object("ops")]),
   ]);
   // nodelete: TensorFlow and the helping threads know the library's code until the process ends
-  await run(compiler, ["-shared", "-Wl,-z,nodelete", ...["ops", ...levels].map(object), "-o", `${built}.part`, ...linked(wheel)]);
+  await run(compiler, [
+    "-shared",
+    "-Wl,-z,nodelete",
+    ...["ops", ...levels].map(object),
+    "-o",
+    `${built}.part`,
+    ...linked(wheel),
+  ]);
   renameSync(`${built}.part`, built);
   for (const name of ["ops", ...levels]) rmSync(object(name));
   stamp("fused", wanted);
@@ -128,7 +180,8 @@ async function fusedOperations(say) {
 async function kernelspec(say) {
   const folder = join(venv, "share", "jupyter", "kernels", "promptloss");
   const spec = readFileSync(join(root, "kernel", "kernel.json"), "utf8")
-    .replaceAll("{node}", process.execPath).replaceAll("{root}", root.replace(/\/$/, ""));
+    .replaceAll("{node}", process.execPath)
+    .replaceAll("{root}", root.replace(/\/$/, ""));
   const file = join(folder, "kernel.json");
   if (existsSync(file) && readFileSync(file, "utf8") === spec) return false;
   say("registering");
@@ -144,16 +197,25 @@ function checkMachine() {
   if (Number(process.versions.node.split(".")[0]) < 20) {
     missing.push(`Node 20 or newer (this is ${process.versions.node}): https://nodejs.org`);
   }
-  if (spawnSync(compiler, ["--version"]).status !== 0) missing.push(`a C++ compiler (${compiler}): apt-get install g++`);
+  if (spawnSync(compiler, ["--version"]).status !== 0)
+    missing.push(`a C++ compiler (${compiler}): apt-get install g++`);
   let found;
   for (const command of [process.env.PYTHON, "python3", "python3.13", "python3.12", "python3.11", "python3.10"]) {
     if (!command) continue;
-    const probe = spawnSync(command, ["-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"], { encoding: "utf8" });
+    const probe = spawnSync(command, ["-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"], {
+      encoding: "utf8",
+    });
     const version = probe.status === 0 ? probe.stdout.trim() : "";
     const minor = Number(version.split(".")[1]);
-    if (version.startsWith("3.") && minor >= 10 && minor <= NEWEST_PYTHON) { found = { command, version }; break; }
+    if (version.startsWith("3.") && minor >= 10 && minor <= NEWEST_PYTHON) {
+      found = { command, version };
+      break;
+    }
   }
-  if (!found) missing.push(`Python 3.10 to 3.${NEWEST_PYTHON} with venv: apt-get install python3 python3-venv (or set PYTHON to one)`);
+  if (!found)
+    missing.push(
+      `Python 3.10 to 3.${NEWEST_PYTHON} with venv: apt-get install python3 python3-venv (or set PYTHON to one)`,
+    );
   if (missing.length > 0) {
     console.error(`Promptloss needs of this machine:\n${missing.map((line) => `  - ${line}`).join("\n")}`);
     process.exit(1);
@@ -173,7 +235,13 @@ function tensorflowWheel() {
 
 /** Compiles against Node's and TensorFlow's headers. */
 function nodeAddon(wheel) {
-  return ["-std=c++17", "-fPIC", "-DNAPI_VERSION=8", `-isystem${join(wheel, "include")}`, `-isystem${join(root, "node_modules", "node-api-headers", "include")}`];
+  return [
+    "-std=c++17",
+    "-fPIC",
+    "-DNAPI_VERSION=8",
+    `-isystem${join(wheel, "include")}`,
+    `-isystem${join(root, "node_modules", "node-api-headers", "include")}`,
+  ];
 }
 
 /** Linked in place: the wheel's libraries find the CUDA ones that pip put beside them. */
@@ -204,11 +272,18 @@ function run(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
-    child.stdout.on("data", (chunk) => { output += chunk; });
-    child.stderr.on("data", (chunk) => { output += chunk; });
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      output += chunk;
+    });
     const since = Date.now();
     const alive = setInterval(() => console.log(`    … ${Math.round((Date.now() - since) / 1000)} s`), 15_000);
-    child.on("error", (error) => { clearInterval(alive); reject(new Error(`${command} cannot be started: ${error.message}`)); });
+    child.on("error", (error) => {
+      clearInterval(alive);
+      reject(new Error(`${command} cannot be started: ${error.message}`));
+    });
     child.on("close", (code) => {
       clearInterval(alive);
       if (code === 0) resolve();

@@ -14,15 +14,29 @@ import { readExamples } from "../lib/data/example";
 import { PAPER_WEIGHTS } from "../lib/data/prompt-loss-weight";
 import { readModelConfig } from "../lib/model/config";
 import { repositoryRoot } from "../lib/data/repository";
-import { GROWTH, TRAINING, WARM_UP, encodedRows, trainingFiles, trainingOperations, type Case, type Measured } from "./cases";
+import {
+  GROWTH,
+  TRAINING,
+  WARM_UP,
+  encodedRows,
+  trainingFiles,
+  trainingOperations,
+  type Case,
+  type Measured,
+} from "./cases";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    python: { type: "string", default: process.env.PROMPTLOSS_BENCH_PYTHON }, peer: { type: "string", default: process.env.PROMPTLOSS_BENCH_PEER },
-    models: { type: "string", default: process.env.PROMPTLOSS_BENCH_MODELS }, data: { type: "string", default: process.env.PROMPTLOSS_BENCH_DATA },
-    cases: { type: "string", default: "a,b,c" }, pairs: { type: "string", default: "3" }, threads: { type: "string", default: String(availableParallelism()) },
-    weights: { type: "string", default: "0,0.1" }, waiting: { type: "string", default: "passive,active" },
+    python: { type: "string", default: process.env.PROMPTLOSS_BENCH_PYTHON },
+    peer: { type: "string", default: process.env.PROMPTLOSS_BENCH_PEER },
+    models: { type: "string", default: process.env.PROMPTLOSS_BENCH_MODELS },
+    data: { type: "string", default: process.env.PROMPTLOSS_BENCH_DATA },
+    cases: { type: "string", default: "a,b,c" },
+    pairs: { type: "string", default: "3" },
+    threads: { type: "string", default: String(availableParallelism()) },
+    weights: { type: "string", default: "0,0.1" },
+    waiting: { type: "string", default: "passive,active" },
   },
 });
 const option = (name: "python" | "peer" | "models" | "data"): string => {
@@ -37,7 +51,12 @@ const model = (name: string) => join(option("models"), name);
 
 /** Runs a process to its end; its last line is JSON. Each measurement has its own, so that neither warms up the other. */
 function measure(command: string, args: string[], environment: Record<string, string>): Measured {
-  const output = execFileSync(command, args, { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...environment } });
+  const output = execFileSync(command, args, {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
   return JSON.parse(output.trimEnd().split("\n").at(-1)!) as Measured;
 }
 
@@ -47,19 +66,31 @@ function caseFile(given: Case): string {
   return file;
 }
 
-const ours = (given: Case) => measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(given)],
-  { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1", OMP_NUM_THREADS: String(threads) });
-const peer = (given: Case, waiting: string) => measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(given)], peerEnvironment(waiting));
-const peerEnvironment = (waiting: string) => ({ OMP_NUM_THREADS: String(threads), ...(waiting === "passive" && { OMP_WAIT_POLICY: "PASSIVE" }) });
+const ours = (given: Case) =>
+  measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(given)], {
+    TF_NUM_INTRAOP_THREADS: String(threads),
+    TF_NUM_INTEROP_THREADS: "1",
+    OMP_NUM_THREADS: String(threads),
+  });
+const peer = (given: Case, waiting: string) =>
+  measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(given)], peerEnvironment(waiting));
+const peerEnvironment = (waiting: string) => ({
+  OMP_NUM_THREADS: String(threads),
+  ...(waiting === "passive" && { OMP_WAIT_POLICY: "PASSIVE" }),
+});
 /** The peer once for each way of waiting. */
-const peers = <T>(run: (waiting: string) => T) => Object.fromEntries(values.waiting.split(",").map((waiting) => [`peer, ${waiting}`, () => run(waiting)]));
+const peers = <T>(run: (waiting: string) => T) =>
+  Object.fromEntries(values.waiting.split(",").map((waiting) => [`peer, ${waiting}`, () => run(waiting)]));
 
 const median = (numbers: number[]): number => {
   const sorted = [...numbers].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 };
 const row = (cells: (string | number)[]) => console.log(`| ${cells.join(" | ")} |`);
-const header = (cells: string[]) => { row(cells); row(cells.map(() => "---")); };
+const header = (cells: string[]) => {
+  row(cells);
+  row(cells.map(() => "---"));
+};
 const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
 
 /** Tokens a second over the steps after the warm-up, and the median step. */
@@ -70,30 +101,64 @@ function pace({ steps }: Measured): { tokensPerSecond: number; step: number } {
 }
 
 function training(): void {
-  header(["case", "PLW", "side", "tokens/s", "s a step", "share of the matrix-product rate", "peak MB", "CPU s", "ours / peer", "loss differs by"]);
+  header([
+    "case",
+    "PLW",
+    "side",
+    "tokens/s",
+    "s a step",
+    "share of the matrix-product rate",
+    "peak MB",
+    "CPU s",
+    "ours / peer",
+    "loss differs by",
+  ]);
   for (const given of TRAINING.filter(({ name }) => values.cases.split(",").includes(name))) {
     const files = trainingFiles(scratch, option("data"), given);
     for (const plw of values.weights.split(",").map(Number)) {
-      const work = { kind: "training", model: model(given.model), plw, batch: given.batch, microBatch: given.batch, maxLength: given.maxLength, learningRate: 1e-4, threads } as const;
+      const work = {
+        kind: "training",
+        model: model(given.model),
+        plw,
+        batch: given.batch,
+        microBatch: given.batch,
+        maxLength: given.maxLength,
+        learningRate: 1e-4,
+        threads,
+      } as const;
       const sides: Record<string, () => Measured> = {
         ours: () => ours({ ...work, data: files.ours, grouped: false }),
         ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
         "peer, grouped by length": () => peer({ ...work, data: files.peer, grouped: true }, "passive"),
       };
       const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
-      for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
+      for (let pair = 0; pair < pairs; pair++)
+        for (const [side, run] of Object.entries(sides)) results[side].push(run());
 
       const encoded = encodedRows(files.peer, work.model, given.batch * given.steps, given.maxLength);
-      const operations = trainingOperations(readModelConfig(work.model), encoded, plw) / encoded.reduce((sum, { ids }) => sum + ids.length, 0);
+      const operations =
+        trainingOperations(readModelConfig(work.model), encoded, plw) /
+        encoded.reduce((sum, { ids }) => sum + ids.length, 0);
       const rate = median(results.ours.map(({ machineRate }) => machineRate));
       const paces = Object.fromEntries(Object.entries(results).map(([side, list]) => [side, list.map(pace)]));
       for (const [side, list] of Object.entries(results)) {
         const tokensPerSecond = median(paces[side].map((p) => p.tokensPerSecond));
         const ratio = median(paces.ours.map((own, i) => own.tokensPerSecond / paces[side][i].tokensPerSecond));
-        const difference = Math.max(...list[0].steps.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)));
-        row([given.name, plw, side, Math.round(tokensPerSecond), median(paces[side].map(({ step }) => step)).toFixed(3), (tokensPerSecond * operations / rate).toFixed(2),
-          megabytes(median(list.map(({ peakMemory }) => peakMemory))), median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
-          side === "ours" ? "" : ratio.toFixed(2), side === "peer, grouped by length" ? "other batches" : difference.toExponential(0)]);
+        const difference = Math.max(
+          ...list[0].steps.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)),
+        );
+        row([
+          given.name,
+          plw,
+          side,
+          Math.round(tokensPerSecond),
+          median(paces[side].map(({ step }) => step)).toFixed(3),
+          ((tokensPerSecond * operations) / rate).toFixed(2),
+          megabytes(median(list.map(({ peakMemory }) => peakMemory))),
+          median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+          side === "ours" ? "" : ratio.toFixed(2),
+          side === "peer, grouped by length" ? "other batches" : difference.toExponential(0),
+        ]);
       }
     }
   }
@@ -104,56 +169,147 @@ async function sweep(): Promise<void> {
   const [given] = TRAINING;
   const data = join(scratch, "sweep.json");
   writeFileSync(data, JSON.stringify(readExamples(option("data")).slice(0, 1000)));
-  const settings = { batchSize: given.batch, microBatchSize: given.batch, maxLength: given.maxLength, learningRate: 1e-3, epochs: 1 };
+  const settings = {
+    batchSize: given.batch,
+    microBatchSize: given.batch,
+    maxLength: given.maxLength,
+    learningRate: 1e-3,
+    epochs: 1,
+  };
   const study = join(scratch, "study.json");
-  writeFileSync(study, JSON.stringify({ name: "bench", models: { a: model(given.model) }, datasets: { rows: { path: data } }, weights: PAPER_WEIGHTS, hyperparameters: settings }));
+  writeFileSync(
+    study,
+    JSON.stringify({
+      name: "bench",
+      models: { a: model(given.model) },
+      datasets: { rows: { path: data } },
+      weights: PAPER_WEIGHTS,
+      hyperparameters: settings,
+    }),
+  );
   const sides: Record<string, () => Promise<Whole>> = {
-    ours: () => whole(process.execPath, [...process.execArgv, join(repositoryRoot(), "lib", "cli.ts"), "sweep", "--study", study, "--store", mkdtempSync(join(scratch, "store-")), "--json"], {}),
-    ...peers((waiting) => whole(option("python"), [
-      option("peer"), "--model", model(given.model), "--data", data, "--sweep", PAPER_WEIGHTS.join(), "--normalizer", "weights", "--epochs", "1", "--batch-size", String(given.batch),
-      "--lr", "1e-3", "--max-length", String(given.maxLength), "--threads", String(threads), "--out", mkdtempSync(join(scratch, "peer-")),
-    ], peerEnvironment(waiting))),
+    ours: () =>
+      whole(
+        process.execPath,
+        [
+          ...process.execArgv,
+          join(repositoryRoot(), "lib", "cli.ts"),
+          "sweep",
+          "--study",
+          study,
+          "--store",
+          mkdtempSync(join(scratch, "store-")),
+          "--json",
+        ],
+        {},
+      ),
+    ...peers((waiting) =>
+      whole(
+        option("python"),
+        [
+          option("peer"),
+          "--model",
+          model(given.model),
+          "--data",
+          data,
+          "--sweep",
+          PAPER_WEIGHTS.join(),
+          "--normalizer",
+          "weights",
+          "--epochs",
+          "1",
+          "--batch-size",
+          String(given.batch),
+          "--lr",
+          "1e-3",
+          "--max-length",
+          String(given.maxLength),
+          "--threads",
+          String(threads),
+          "--out",
+          mkdtempSync(join(scratch, "peer-")),
+        ],
+        peerEnvironment(waiting),
+      ),
+    ),
   };
   const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Whole[]]));
-  for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(await run());
+  for (let pair = 0; pair < pairs; pair++)
+    for (const [side, run] of Object.entries(sides)) results[side].push(await run());
   header(["case", "side", "wall s", "peak MB, all processes", "CPU s", "peer / ours"]);
   for (const [side, list] of Object.entries(results)) {
-    row(["d", side, median(list.map(({ seconds }) => seconds)).toFixed(1), megabytes(median(list.map(({ peakMemory }) => peakMemory))), median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(0),
-      side === "ours" ? "" : median(list.map(({ seconds }, i) => seconds / results.ours[i].seconds)).toFixed(2)]);
+    row([
+      "d",
+      side,
+      median(list.map(({ seconds }) => seconds)).toFixed(1),
+      megabytes(median(list.map(({ peakMemory }) => peakMemory))),
+      median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(0),
+      side === "ours" ? "" : median(list.map(({ seconds }, i) => seconds / results.ours[i].seconds)).toFixed(2),
+    ]);
   }
 }
 
-interface Whole { seconds: number; peakMemory: number; cpuSeconds: number }
+interface Whole {
+  seconds: number;
+  peakMemory: number;
+  cpuSeconds: number;
+}
 
 /** Wall time of a process, and the memory and processor time of it and all its descendants, looked at five times a second. */
 async function whole(command: string, args: string[], environment: Record<string, string>): Promise<Whole> {
   const started = performance.now();
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], cwd: repositoryRoot(), env: { ...process.env, ...environment } });
+  const child = spawn(command, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    cwd: repositoryRoot(),
+    env: { ...process.env, ...environment },
+  });
   let errors = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => { errors += text; });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
   let peakMemory = 0;
   const used = new Map<number, number>();
   const look = setInterval(() => {
     const tree = descendants(child.pid!);
-    peakMemory = Math.max(peakMemory, tree.reduce((sum, { memory }) => sum + memory, 0));
+    peakMemory = Math.max(
+      peakMemory,
+      tree.reduce((sum, { memory }) => sum + memory, 0),
+    );
     for (const { pid, cpuSeconds } of tree) used.set(pid, cpuSeconds);
   }, 200);
-  const code = await new Promise((resolve) => { child.on("close", resolve); });
+  const code = await new Promise((resolve) => {
+    child.on("close", resolve);
+  });
   clearInterval(look);
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${String(code)}\n${errors.slice(-2000)}`);
-  return { seconds: (performance.now() - started) / 1000, peakMemory, cpuSeconds: [...used.values()].reduce((a, b) => a + b, 0) };
+  return {
+    seconds: (performance.now() - started) / 1000,
+    peakMemory,
+    cpuSeconds: [...used.values()].reduce((a, b) => a + b, 0),
+  };
 }
 
 /** From Linux' /proc; pages of 4 KiB, 100 ticks a second. */
 function descendants(root: number): { pid: number; memory: number; cpuSeconds: number }[] {
-  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
-      return [{ pid: Number(name), parent: Number(fields[1]), cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, memory: Number(fields[21]) * 4096 }];
-    } catch {
-      return []; // it has just ended
-    }
-  });
+  const processes = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const fields = readFileSync(`/proc/${name}/stat`, "utf8")
+          .replace(/^.*\) /s, "")
+          .split(" ");
+        return [
+          {
+            pid: Number(name),
+            parent: Number(fields[1]),
+            cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
+            memory: Number(fields[21]) * 4096,
+          },
+        ];
+      } catch {
+        return []; // it has just ended
+      }
+    });
   const inside = new Set([root]);
   for (let before = 0; before < inside.size;) {
     before = inside.size;
@@ -167,24 +323,40 @@ function inference(): void {
   const given = { model: model(TRAINING[1].model), batch: 16, threads };
   const rows = encodedRows(option("data"), given.model, 256, 256);
   const cases: Record<string, Case> = {
-    generation: { ...given, kind: "generation", newTokens: 128, prompts: rows.slice(0, 64).map(({ ids, promptLength }) => ids.slice(0, promptLength)) },
+    generation: {
+      ...given,
+      kind: "generation",
+      newTokens: 128,
+      prompts: rows.slice(0, 64).map(({ ids, promptLength }) => ids.slice(0, promptLength)),
+    },
     scoring: { ...given, kind: "scoring", rows },
   };
   header(["case", "side", "tokens/s", "peak MB", "CPU s", "ours / peer", "results agree"]);
   for (const [name, work] of Object.entries(cases)) {
-    const sides: Record<string, () => Measured> = { ours: () => ours(work), ...peers((waiting) => peer(work, waiting)) };
+    const sides: Record<string, () => Measured> = {
+      ours: () => ours(work),
+      ...peers((waiting) => peer(work, waiting)),
+    };
     const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
     for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
     for (const [side, list] of Object.entries(results)) {
       const rate = ({ tokens, seconds }: Measured) => tokens / seconds;
-      row([name, side, Math.round(median(list.map(rate))), megabytes(median(list.map(({ peakMemory }) => peakMemory))), median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
-        side === "ours" ? "" : median(list.map((result, i) => rate(results.ours[i]) / rate(result))).toFixed(2), agreement(results.ours[0].results, list[0].results)]);
+      row([
+        name,
+        side,
+        Math.round(median(list.map(rate))),
+        megabytes(median(list.map(({ peakMemory }) => peakMemory))),
+        median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+        side === "ours" ? "" : median(list.map((result, i) => rate(results.ours[i]) / rate(result))).toFixed(2),
+        agreement(results.ours[0].results, list[0].results),
+      ]);
     }
   }
 }
 
 function agreement(ours: unknown[], theirs: unknown[]): string {
-  if (typeof ours[0] === "number") return `to ${Math.max(...(ours as number[]).map((x, i) => Math.abs(x - (theirs as number[])[i]))).toExponential(0)}`;
+  if (typeof ours[0] === "number")
+    return `to ${Math.max(...(ours as number[]).map((x, i) => Math.abs(x - (theirs as number[])[i]))).toExponential(0)}`;
   return `${ours.filter((ids, i) => JSON.stringify(ids) === JSON.stringify(theirs[i])).length} of ${ours.length} texts`;
 }
 
@@ -193,9 +365,19 @@ async function growth(): Promise<void> {
   const points = GROWTH.map(({ factor, value, config, length, batch }) => {
     const measured = ours({ kind: "growth", config, length, batch, threads });
     const { tokensPerSecond } = pace(measured);
-    const rows = Array.from({ length: batch }, () => ({ ids: new Array<number>(length).fill(0), promptLength: length >> 1 }));
-    const rate = tokensPerSecond * trainingOperations(config, rows, 0.1) / (batch * length);
-    const point = { factor, value, tokensPerSecond, gigaflops: rate / 1e9, share: rate / measured.machineRate, megabytes: megabytes(measured.peakMemory) };
+    const rows = Array.from({ length: batch }, () => ({
+      ids: new Array<number>(length).fill(0),
+      promptLength: length >> 1,
+    }));
+    const rate = (tokensPerSecond * trainingOperations(config, rows, 0.1)) / (batch * length);
+    const point = {
+      factor,
+      value,
+      tokensPerSecond,
+      gigaflops: rate / 1e9,
+      share: rate / measured.machineRate,
+      megabytes: megabytes(measured.peakMemory),
+    };
     console.error(JSON.stringify(point));
     return point;
   });

@@ -14,17 +14,42 @@ import type { Case, Step } from "./cases";
 
 async function main(): Promise<void> {
   const given = JSON.parse(readFileSync(process.argv[2], "utf8")) as Case;
-  const result = given.kind === "training" ? await training(given) : given.kind === "growth" ? growth(given) : given.kind === "generation" ? await generation(given) : scoring(given);
+  const result =
+    given.kind === "training"
+      ? await training(given)
+      : given.kind === "growth"
+        ? growth(given)
+        : given.kind === "generation"
+          ? await generation(given)
+          : scoring(given);
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  console.log(JSON.stringify({ ...result, peakMemory: maxRSS * 1024, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, machineRate: matrixProductRate() }));
+  console.log(
+    JSON.stringify({
+      ...result,
+      peakMemory: maxRSS * 1024,
+      cpuSeconds: (userCPUTime + systemCPUTime) / 1e6,
+      machineRate: matrixProductRate(),
+    }),
+  );
 }
 
-async function training({ model, data, plw, batch, microBatch, maxLength, learningRate }: Extract<Case, { kind: "training" }>) {
+async function training({
+  model,
+  data,
+  plw,
+  batch,
+  microBatch,
+  maxLength,
+  learningRate,
+}: Extract<Case, { kind: "training" }>) {
   const store = mkdtempSync(join(tmpdir(), "promptloss-bench-"));
   const steps: Step[] = [];
   let last = performance.now();
   await train({
-    model, examples: readExamples(data), plw, store,
+    model,
+    examples: readExamples(data),
+    plw,
+    store,
     hyperparameters: { batchSize: batch, microBatchSize: microBatch, maxLength, learningRate, epochs: 1 },
     onStep: ({ loss, tokens }) => {
       const now = performance.now();
@@ -40,12 +65,24 @@ async function training({ model, data, plw, batch, microBatch, maxLength, learni
 function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
   const random = seededRandom("growth");
   const trained = 6;
-  const examples = Array.from({ length: trained * batch }, (_, row) => (
-    { row, ids: Array.from({ length }, () => Math.floor(random() * config.vocabularySize)), promptLength: length >> 1, lostCompletionTokens: 0 }
-  ));
-  const hyperparameters = { ...ALPACA_HYPERPARAMETERS, batchSize: batch, microBatchSize: batch, maxLength: length, epochs: 1 };
-  const trainer = new Trainer(createModel(config, 1), { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] },
-    { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters });
+  const examples = Array.from({ length: trained * batch }, (_, row) => ({
+    row,
+    ids: Array.from({ length }, () => Math.floor(random() * config.vocabularySize)),
+    promptLength: length >> 1,
+    lostCompletionTokens: 0,
+  }));
+  const hyperparameters = {
+    ...ALPACA_HYPERPARAMETERS,
+    batchSize: batch,
+    microBatchSize: batch,
+    maxLength: length,
+    epochs: 1,
+  };
+  const trainer = new Trainer(
+    createModel(config, 1),
+    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] },
+    { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters },
+  );
   const steps = Array.from({ length: trained }, (): Step => trainer.step());
   return { steps };
 }
@@ -61,13 +98,20 @@ async function generation({ model: dir, prompts, batch, newTokens }: Extract<Cas
 function scoring({ model: dir, rows }: Extract<Case, { kind: "scoring" }>) {
   const model = loadModel(dir);
   const started = performance.now();
-  const plan = planScoring(rows.map(({ ids, promptLength }) => [{ input: ids.slice(0, -1), continuation: ids.slice(promptLength) }]), model);
+  const plan = planScoring(
+    rows.map(({ ids, promptLength }) => [{ input: ids.slice(0, -1), continuation: ids.slice(promptLength) }]),
+    model,
+  );
   const prefix = computePrefix(model, plan.prefix);
   const results = new Array<number>(rows.length);
   for (const batch of plan.batches) {
     for (const [item, [{ sum }]] of scoreBatch(model, batch, prefix, () => 1)) results[item] = sum;
   }
-  return { seconds: (performance.now() - started) / 1000, tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0), results };
+  return {
+    seconds: (performance.now() - started) / 1000,
+    tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0),
+    results,
+  };
 }
 
 /** Operations a second of large matrix products with this process's threads: the best of several. */

@@ -6,7 +6,16 @@ import { betaVariate, normalVariate } from "../lib/stats/random-variates";
 import { logistic } from "../lib/stats/special";
 
 /** The parameters that {@link simulatedScores} draws from: near the paper's AlpacaDataShort (Table 3). */
-export const TRUTH = { intercept: -1.043, linear: 5.590, quadratic: -4.284, sdLinear: 2, sdQuadratic: 1.9, correlation: -0.7, sdModel: 0.4, phi: 14 };
+export const TRUTH = {
+  intercept: -1.043,
+  linear: 5.59,
+  quadratic: -4.284,
+  sdLinear: 2,
+  sdQuadratic: 1.9,
+  correlation: -0.7,
+  sdModel: 0.4,
+  phi: 14,
+};
 
 export type SimulatedScore = { w: number; w_p: number; b: string; m: string; score: number };
 
@@ -15,23 +24,45 @@ export function simulatedScores(seed: number, models: number): SimulatedScore[] 
   const random = seededRandom(seed, "simulated scores");
   const slopes = Array.from({ length: 13 }, () => {
     const [first, second] = [normalVariate(random), normalVariate(random)];
-    return [TRUTH.sdLinear * first, TRUTH.sdQuadratic * (TRUTH.correlation * first + Math.sqrt(1 - TRUTH.correlation ** 2) * second)];
+    return [
+      TRUTH.sdLinear * first,
+      TRUTH.sdQuadratic * (TRUTH.correlation * first + Math.sqrt(1 - TRUTH.correlation ** 2) * second),
+    ];
   });
   const intercepts = Array.from({ length: models }, () => TRUTH.sdModel * normalVariate(random));
-  return slopes.flatMap(([linear, quadratic], b) => intercepts.flatMap((intercept, m) => PAPER_WEIGHTS.map((w) => {
-    const w_p = transformWeight(w);
-    const eta = TRUTH.intercept + intercept + (TRUTH.linear + linear) * w_p + (TRUTH.quadratic + quadratic) * w_p * w_p;
-    return { w, w_p, b: `benchmark ${b + 1}`, m: `model ${m + 1}`, score: betaVariate(logistic(eta) * TRUTH.phi, logistic(-eta) * TRUTH.phi, random) };
-  })));
+  return slopes.flatMap(([linear, quadratic], b) =>
+    intercepts.flatMap((intercept, m) =>
+      PAPER_WEIGHTS.map((w) => {
+        const w_p = transformWeight(w);
+        const eta =
+          TRUTH.intercept + intercept + (TRUTH.linear + linear) * w_p + (TRUTH.quadratic + quadratic) * w_p * w_p;
+        return {
+          w,
+          w_p,
+          b: `benchmark ${b + 1}`,
+          m: `model ${m + 1}`,
+          score: betaVariate(logistic(eta) * TRUTH.phi, logistic(-eta) * TRUTH.phi, random),
+        };
+      }),
+    ),
+  );
 }
 
 /** How often the Wald intervals of the two slopes hold the true values. */
-export function coverage(seeds: readonly number[], models: number, progress?: (done: number) => void): { linear: number; quadratic: number; fits: number; singular: number } {
+export function coverage(
+  seeds: readonly number[],
+  models: number,
+  progress?: (done: number) => void,
+): { linear: number; quadratic: number; fits: number; singular: number } {
   const quantile = normalQuantile(0.975);
   let [linear, quadratic, singular] = [0, 0, 0];
   for (const [i, seed] of seeds.entries()) {
-    const { coefficients, diagnosis } = fitBetaGlmm(simulatedScores(seed, models), { squeeze: "clamp", clampTo: 1e-12 }); // a draw may round to 1
-    const holds = (index: number, truth: number): boolean => Math.abs(coefficients[index].estimate - truth) < quantile * coefficients[index].standardError!;
+    const { coefficients, diagnosis } = fitBetaGlmm(simulatedScores(seed, models), {
+      squeeze: "clamp",
+      clampTo: 1e-12,
+    }); // a draw may round to 1
+    const holds = (index: number, truth: number): boolean =>
+      Math.abs(coefficients[index].estimate - truth) < quantile * coefficients[index].standardError!;
     linear += Number(holds(1, TRUTH.linear));
     quadratic += Number(holds(2, TRUTH.quadratic));
     singular += Number(!diagnosis.trustworthy);

@@ -11,7 +11,9 @@ import { simulatedScores } from "./simulated-scores";
 import { minMaxScale } from "../lib/analysis/score-rows";
 
 const glmmRows = simulatedScores(1, 2);
-const scores = [0.042, 0.082, 1, 3.27, 7.83].flatMap((r, i) => simulatedScores(10 + i, 2).map((row) => ({ ...row, r })));
+const scores = [0.042, 0.082, 1, 3.27, 7.83].flatMap((r, i) =>
+  simulatedScores(10 + i, 2).map((row) => ({ ...row, r })),
+);
 const gamRows = [...groupBy(scores, ({ r, b }) => `${r} ${b}`).values()].flatMap((group) => {
   const { scale } = minMaxScale(group.map(({ score }) => score))!;
   return group.map((row) => ({ ...row, score: scale(row.score) }));
@@ -28,16 +30,19 @@ cat(time(function() glmmTMB(score ~ poly(w_p, 2, raw = TRUE) + (0 + poly(w_p, 2,
 /** Seconds of the fastest of three runs after a first. */
 function time(run: () => unknown): number {
   run();
-  return Math.min(...[0, 1, 2].map(() => {
-    const began = performance.now();
-    run();
-    return (performance.now() - began) / 1000;
-  }));
+  return Math.min(
+    ...[0, 1, 2].map(() => {
+      const began = performance.now();
+      run();
+      return (performance.now() - began) / 1000;
+    }),
+  );
 }
 
 function timesInR(): number[] | null {
   const folder = mkdtempSync(join(tmpdir(), "promptloss-"));
-  const csv = (rows: object[]): string => [Object.keys(rows[0]).join(), ...rows.map((row) => Object.values(row).join())].join("\n");
+  const csv = (rows: object[]): string =>
+    [Object.keys(rows[0]).join(), ...rows.map((row) => Object.values(row).join())].join("\n");
   writeFileSync(join(folder, "glmm.csv"), csv(glmmRows));
   writeFileSync(join(folder, "gam.csv"), csv(gamRows));
   const { status, stdout } = spawnSync("Rscript", ["-e", R], { cwd: folder, encoding: "utf8" });
@@ -45,7 +50,11 @@ function timesInR(): number[] | null {
   return status === 0 ? stdout.trim().split(/\s+/).map(Number) : null;
 }
 
-const ours = [time(() => fitBetaGlmm(glmmRows)), time(() => fitGam(gamRows)), time(() => fitGam(gamRows, { method: "REML" }))];
+const ours = [
+  time(() => fitBetaGlmm(glmmRows)),
+  time(() => fitGam(gamRows)),
+  time(() => fitGam(gamRows, { method: "REML" })),
+];
 const theirs = timesInR();
 if (!theirs) console.log("Rscript with glmmTMB and mgcv is not installed: only our times are shown.");
 ["beta GLMM, 260 rows", "GAM by GCV, 1,300 rows", "GAM by REML, 1,300 rows"].forEach((name, i) => {

@@ -18,7 +18,10 @@ async function main(args: string[]): Promise<void> {
     });
   }
   try {
-    const answer = await run(args.filter((arg) => arg !== "--json"), stop.signal);
+    const answer = await run(
+      args.filter((arg) => arg !== "--json"),
+      stop.signal,
+    );
     if (answer.text) process.stdout.write(`${answer.text}\n`);
     if (json) process.stdout.write(`${JSON.stringify(answer.result)}\n`);
     process.exitCode = answer.failed ? 1 : 0;
@@ -26,7 +29,11 @@ async function main(args: string[]): Promise<void> {
     const { name, message } = error as Error;
     process.stderr.write(`${errorText(error)}
 `);
-    const details = { name, message, ...("failures" in (error as object) && { failures: (error as { failures: unknown }).failures }) };
+    const details = {
+      name,
+      message,
+      ...("failures" in (error as object) && { failures: (error as { failures: unknown }).failures }),
+    };
     if (json) process.stdout.write(`${JSON.stringify({ error: details })}\n`);
     process.exitCode = 1;
   }
@@ -36,10 +43,18 @@ async function run([name, ...args]: string[], signal: AbortSignal): Promise<Answ
   const entry = name === undefined ? undefined : COMMANDS[name];
   if (!entry || args.includes("--help")) {
     const wanted = entry ? { [name]: entry } : COMMANDS;
-    const text = Object.entries(wanted).map(([command, { usage, summary }]) => `  ${command} ${usage}\n      ${summary}`).join("\n");
+    const text = Object.entries(wanted)
+      .map(([command, { usage, summary }]) => `  ${command} ${usage}\n      ${summary}`)
+      .join("\n");
     const known = entry !== undefined || name === undefined || name === "--help" || name === "help";
-    const heading = known ? "npm run -s promptloss -- <command> … [--json]" : `There is no command ${JSON.stringify(name)}. There are:`;
-    return { text: `${heading}\n${text}`, result: known ? { commands: Object.keys(COMMANDS) } : { error: { name: "UsageError", message: heading } }, failed: !known };
+    const heading = known
+      ? "npm run -s promptloss -- <command> … [--json]"
+      : `There is no command ${JSON.stringify(name)}. There are:`;
+    return {
+      text: `${heading}\n${text}`,
+      result: known ? { commands: Object.keys(COMMANDS) } : { error: { name: "UsageError", message: heading } },
+      failed: !known,
+    };
   }
   return (await entry.load()).run(parse(args, name), signal);
 }

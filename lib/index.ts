@@ -19,7 +19,13 @@ export {
   type Weight,
 } from "./data/prompt-loss-weight";
 export { alpacaEval, readAlpacaEvalAnnotations } from "./evaluate/judge/alpaca-eval";
-export { judgeOutputs, type Judge, type JudgedItem, type JudgedResult, type JudgeProgress } from "./evaluate/judge/judge";
+export {
+  judgeOutputs,
+  type Judge,
+  type JudgedItem,
+  type JudgedResult,
+  type JudgeProgress,
+} from "./evaluate/judge/judge";
 export { lengthJudge, referenceJudge } from "./evaluate/judge/judge-local";
 export { openAiJudge } from "./evaluate/judge/judge-openai";
 export { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./evaluate/judge/judge-prompts";
@@ -31,7 +37,13 @@ export { claimRows, type ClaimRow } from "./analysis/claims";
 export { bestPlws, compareModels } from "./analysis/comparisons";
 export { relativeRows, scoreRows, type RelativeRow, type ScoreRow } from "./analysis/score-rows";
 export { readScores, type Score, type ScoreColumns } from "./analysis/read-scores";
-export { evaluateRuns, EvaluationsFailedError, type EvaluateRunsOptions, type RunScores, type RunsProgress } from "./evaluate/evaluate-runs";
+export {
+  evaluateRuns,
+  EvaluationsFailedError,
+  type EvaluateRunsOptions,
+  type RunScores,
+  type RunsProgress,
+} from "./evaluate/evaluate-runs";
 export { evaluate, TasksFailedError, type EvaluateOptions, type EvaluationProgress } from "./evaluate/evaluate";
 export type { Sample, TaskResult } from "./evaluate/results";
 export { gradientShares, type GradientShare } from "./analysis/gradient-share";
@@ -96,7 +108,13 @@ export { criticalWeight, type CriticalWeight } from "./analysis/critical-weight"
 export { twoFactors, type Variation } from "./stats/two-factor";
 export { fitGam, PAPER_GAM, type GamFit, type GamMethod, type GamOptions } from "./stats/gam/fit";
 export { H0, H1, testHypotheses, type HypothesisTest } from "./analysis/hypothesis";
-export { BENCHMARK_GROUPS, observations, withSeeds, type BenchmarkGroup, type Observation } from "./analysis/observations";
+export {
+  BENCHMARK_GROUPS,
+  observations,
+  withSeeds,
+  type BenchmarkGroup,
+  type Observation,
+} from "./analysis/observations";
 export { fitRatios, type RatioFit } from "./analysis/ratio-fits";
 export { recommendWeight, type Recommendation, type RecommendationOptions } from "./analysis/recommendation";
 export { checkResiduals, type ResidualCheck } from "./stats/residuals";

@@ -15,9 +15,12 @@ try {
   const notebooks = readNotebooks();
   const figures = readFigures();
   for (const [name, content] of notebooks) write(join(target, "notebooks", name), content);
-  for (const name of listed(join(target, "figures"), /\.(pdf|svg|png|csv|tex|html)$/)) if (!figures.has(name)) rmSync(join(target, "figures", name));
+  for (const name of listed(join(target, "figures"), /\.(pdf|svg|png|csv|tex|html)$/))
+    if (!figures.has(name)) rmSync(join(target, "figures", name));
   for (const [name, content] of figures) write(join(target, "figures", name), content);
-  console.log(`Refreshed ${notebooks.size} notebooks and ${figures.size - 1} files of figures and tables. Look at them before you commit.`);
+  console.log(
+    `Refreshed ${notebooks.size} notebooks and ${figures.size - 1} files of figures and tables. Look at them before you commit.`,
+  );
 } catch (error) {
   console.error(`Nothing was changed: ${error.message}`);
   process.exitCode = 1;
@@ -27,17 +30,20 @@ try {
 
 function readNotebooks() {
   const names = listed(join(source, "notebooks"), /\.ipynb$/);
-  return new Map(names.map((name) => {
-    const file = join(results, "notebooks", name);
-    if (!existsSync(file)) throw new Error(`${file} is missing; run npm run study first.`);
-    const notebook = JSON.parse(readFileSync(file, "utf8"));
-    checkNotebook(notebook, name);
-    return [name, `${JSON.stringify(cleaned(notebook), null, 1)}\n`];
-  }));
+  return new Map(
+    names.map((name) => {
+      const file = join(results, "notebooks", name);
+      if (!existsSync(file)) throw new Error(`${file} is missing; run npm run study first.`);
+      const notebook = JSON.parse(readFileSync(file, "utf8"));
+      checkNotebook(notebook, name);
+      return [name, `${JSON.stringify(cleaned(notebook), null, 1)}\n`];
+    }),
+  );
 }
 
 function checkNotebook(notebook, name) {
-  const cells = (content) => JSON.stringify(content.cells.map((cell) => [cell.cell_type, [cell.source].flat().join("")]));
+  const cells = (content) =>
+    JSON.stringify(content.cells.map((cell) => [cell.cell_type, [cell.source].flat().join("")]));
   if (cells(notebook) !== cells(JSON.parse(readFileSync(join(source, "notebooks", name), "utf8")))) {
     throw new Error(`${name} was changed after the study ran it; run npm run study again.`);
   }
@@ -63,14 +69,20 @@ function cleaned(notebook) {
 function cleanedText(text) {
   if (Array.isArray(text)) return text.map(cleanedText);
   const whole = (words) => new RegExp(`(?<![\\w-])${words.replace(/[^\w]/g, "\\$&")}(?![\\w-])`, "g");
-  return text.replaceAll(source, ".").replace(whole(homedir()), "~").replace(whole(hostname()), "localhost").replace(/ · [\d,]+ tokens\/s/g, "");
+  return text
+    .replaceAll(source, ".")
+    .replace(whole(homedir()), "~")
+    .replace(whole(hostname()), "localhost")
+    .replace(/ · [\d,]+ tokens\/s/g, "");
 }
 
 /** Six digits: what lies below differs between processors, and no picture shows it. */
 function rounded(value) {
   if (typeof value === "number") return Number.isInteger(value) ? value : Number(value.toPrecision(6));
   if (Array.isArray(value)) return value.map(rounded);
-  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, rounded(part)])) : value;
+  return typeof value === "object" && value !== null
+    ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, rounded(part)]))
+    : value;
 }
 
 // ---------------------------------------------------------------- figures
@@ -86,11 +98,19 @@ function readFigures() {
 /** A page of all figures with their captions, and of links to the tables. */
 function gallery(files) {
   const stems = [...new Set([...files.keys()].map((name) => name.replace(/\.\w+$/, "")))].sort();
-  const links = (stem) => ["pdf", "svg", "png", "csv", "tex", "html"].filter((type) => files.has(`${stem}.${type}`)).map((type) => `[${type.toUpperCase()}](${stem}.${type})`).join(" · ");
+  const links = (stem) =>
+    ["pdf", "svg", "png", "csv", "tex", "html"]
+      .filter((type) => files.has(`${stem}.${type}`))
+      .map((type) => `[${type.toUpperCase()}](${stem}.${type})`)
+      .join(" · ");
   const sections = stems.map((stem) => {
-    const caption = /<desc>(.*?)<\/desc>/s.exec(files.get(`${stem}.svg`)?.toString("utf8") ?? "")?.[1]
-      ?? /\\caption\{(.*)\}/.exec(files.get(`${stem}.tex`)?.toString("utf8") ?? "")?.[1] ?? "";
-    return [`## ${stem}`, ...(files.has(`${stem}.png`) ? [`![${stem}](${stem}.png)`] : []), caption, links(stem)].filter((part) => part !== "").join("\n\n");
+    const caption =
+      /<desc>(.*?)<\/desc>/s.exec(files.get(`${stem}.svg`)?.toString("utf8") ?? "")?.[1] ??
+      /\\caption\{(.*)\}/.exec(files.get(`${stem}.tex`)?.toString("utf8") ?? "")?.[1] ??
+      "";
+    return [`## ${stem}`, ...(files.has(`${stem}.png`) ? [`![${stem}](${stem}.png)`] : []), caption, links(stem)]
+      .filter((part) => part !== "")
+      .join("\n\n");
   });
   return `${["# Figures and tables", "Made by the notebooks from the last committed study; `npm run refresh` writes this folder.", ...sections].join("\n\n")}\n`;
 }
@@ -98,7 +118,11 @@ function gallery(files) {
 // ---------------------------------------------------------------- files
 
 function listed(folder, pattern) {
-  return existsSync(folder) ? readdirSync(folder).filter((name) => pattern.test(name)).sort() : [];
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => pattern.test(name))
+        .sort()
+    : [];
 }
 
 function write(path, content) {

@@ -17,16 +17,34 @@ export interface Benchmark {
 export const BENCHMARKS: readonly Benchmark[] = [
   { name: "ARC Challenge", tasks: ["arc_challenge", "pocket-arc"], type: "MC", group: "I", metrics: ["acc_norm"] },
   { name: "PIQA", tasks: ["piqa", "pocket-piqa"], type: "MC", group: "I", metrics: ["acc"] },
-  { name: "TruthfulQA-MC2", tasks: ["truthfulqa_mc2", "pocket-truthfulqa-mc2"], type: "MC", group: "II", metrics: ["mc2", "acc"] },
+  {
+    name: "TruthfulQA-MC2",
+    tasks: ["truthfulqa_mc2", "pocket-truthfulqa-mc2"],
+    type: "MC",
+    group: "II",
+    metrics: ["mc2", "acc"],
+  },
   { name: "WinoGrande", tasks: ["winogrande", "pocket-winogrande"], type: "MC", group: "I", metrics: ["acc"] },
-  { name: "TruthfulQA-Gen", tasks: ["truthfulqa_gen", "pocket-truthfulqa-gen"], type: "G_S", group: "I", metrics: ["bleu_acc"] },
+  {
+    name: "TruthfulQA-Gen",
+    tasks: ["truthfulqa_gen", "pocket-truthfulqa-gen"],
+    type: "G_S",
+    group: "I",
+    metrics: ["bleu_acc"],
+  },
   translation("WMT14 En→Fr", "wmt14-en-fr", "pocket-wmt-en-fl"),
   translation("WMT14 Fr→En", "wmt14-fr-en", "pocket-wmt-fl-en"),
   translation("WMT16 En→De", "wmt16-en-de", "pocket-wmt-en-dk"),
   translation("WMT16 De→En", "wmt16-de-en", "pocket-wmt-dk-en"),
   translation("WMT16 En→Ro", "wmt16-en-ro", "pocket-wmt-en-rm"),
   translation("WMT16 Ro→En", "wmt16-ro-en", "pocket-wmt-rm-en"),
-  { name: "Alpaca Eval", tasks: ["alpaca_eval", "pocket-alpaca-eval"], type: "G_L", group: "II", metrics: ["win_rate"] },
+  {
+    name: "Alpaca Eval",
+    tasks: ["alpaca_eval", "pocket-alpaca-eval"],
+    type: "G_L",
+    group: "II",
+    metrics: ["win_rate"],
+  },
   { name: "PandaLM", tasks: ["pandalm", "pocket-pandalm"], type: "G_L", group: "II", metrics: ["win_rate"] },
 ];
 

@@ -36,10 +36,15 @@ export type CauseRow = {
 };
 
 /** One row a run; reads steps and weights. @throws RunError as {@link distanceRows} */
-export function causeRows(runs: readonly Run[], { shares = [], scores = [] }: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {}): CauseRow[] {
+export function causeRows(
+  runs: readonly Run[],
+  { shares = [], scores = [] }: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {},
+): CauseRow[] {
   const distances = distanceRows(runs);
   const shareOf = new Map(shares.map((share) => [share.run.id, share]));
-  const lossOf = new Map(scores.map(({ run, results }) => [run.id, results.find(({ task }) => task === "heldout-loss")?.metrics.loss]));
+  const lossOf = new Map(
+    scores.map(({ run, results }) => [run.id, results.find(({ task }) => task === "heldout-loss")?.metrics.loss]),
+  );
   return runs.map((run, i): CauseRow => {
     const { maxGradientNorm: threshold } = run.recipe.hyperparameters;
     const norms = run.records.map(({ gradientNorm }) => gradientNorm);
@@ -48,10 +53,18 @@ export function causeRows(runs: readonly Run[], { shares = [], scores = [] }: { 
       return windows.length > 0 ? mean(windows) : null;
     };
     return {
-      ...factors(run), clipping: threshold === null ? "not clipped" : "clipped",
-      rsd: rsd("loss"), promptRsd: rsd("promptLoss"), completionRsd: rsd("completionLoss"),
-      gradientNorm: mean(norms), threshold, clippedSteps: threshold === null ? null : norms.filter((norm) => norm > threshold).length / norms.length,
-      distance: distances[i].distance, shareAtStart: shareOf.get(run.id)?.atStart ?? null, shareAtEnd: shareOf.get(run.id)?.atEnd ?? null, heldoutLoss: lossOf.get(run.id) ?? null,
+      ...factors(run),
+      clipping: threshold === null ? "not clipped" : "clipped",
+      rsd: rsd("loss"),
+      promptRsd: rsd("promptLoss"),
+      completionRsd: rsd("completionLoss"),
+      gradientNorm: mean(norms),
+      threshold,
+      clippedSteps: threshold === null ? null : norms.filter((norm) => norm > threshold).length / norms.length,
+      distance: distances[i].distance,
+      shareAtStart: shareOf.get(run.id)?.atStart ?? null,
+      shareAtEnd: shareOf.get(run.id)?.atEnd ?? null,
+      heldoutLoss: lossOf.get(run.id) ?? null,
     };
   });
 }
@@ -87,38 +100,64 @@ export type NormalizerEffectRow = {
 export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasure): NormalizerEffectRow[] {
   const weights = distinct(rows.map(({ plw }) => plw)).sort((a, b) => a - b);
   const [zero, smallest, largest] = [weights[0], weights[1], weights[weights.length - 1]];
-  const steps = weights.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
+  const steps =
+    weights.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
   const groups = [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()];
-  return steps.flatMap(([from, to]) => groups.flatMap((group) => {
-    const [{ dataset, clipping }] = group;
-    const own = (normalizer: string) => logRatios(group.filter((row) => row.normalizer === normalizer), measure, from, to);
-    const base = own(normalizers[0]);
-    return normalizers.flatMap((normalizer, i): NormalizerEffectRow[] => {
-      const ratios = own(normalizer);
-      if (ratios.size === 0) return [];
-      const change = percentInterval([...ratios.values()]);
-      const pairs = [...ratios].flatMap(([unit, ratio]) => (base.has(unit) ? [ratio - base.get(unit)!] : []));
-      const beyond = i > 0 && pairs.length > 0 ? percentInterval(pairs) : null;
-      return [{
-        dataset, from, to, clipping, normalizer, units: ratios.size,
-        change: change.estimate, low: change.low, high: change.high,
-        beyond: beyond && beyond.estimate, beyondLow: beyond && beyond.low, beyondHigh: beyond && beyond.high,
-      }];
-    });
-  }));
+  return steps.flatMap(([from, to]) =>
+    groups.flatMap((group) => {
+      const [{ dataset, clipping }] = group;
+      const own = (normalizer: string) =>
+        logRatios(
+          group.filter((row) => row.normalizer === normalizer),
+          measure,
+          from,
+          to,
+        );
+      const base = own(normalizers[0]);
+      return normalizers.flatMap((normalizer, i): NormalizerEffectRow[] => {
+        const ratios = own(normalizer);
+        if (ratios.size === 0) return [];
+        const change = percentInterval([...ratios.values()]);
+        const pairs = [...ratios].flatMap(([unit, ratio]) => (base.has(unit) ? [ratio - base.get(unit)!] : []));
+        const beyond = i > 0 && pairs.length > 0 ? percentInterval(pairs) : null;
+        return [
+          {
+            dataset,
+            from,
+            to,
+            clipping,
+            normalizer,
+            units: ratios.size,
+            change: change.estimate,
+            low: change.low,
+            high: change.high,
+            beyond: beyond && beyond.estimate,
+            beyondLow: beyond && beyond.low,
+            beyondHigh: beyond && beyond.high,
+          },
+        ];
+      });
+    }),
+  );
 }
 
 /** Log of the measure at `to` over that at `from`, by unit. */
 function logRatios(rows: readonly CauseRow[], measure: CauseMeasure, from: number, to: number): Map<string, number> {
   const units = groupBy(rows, ({ model, seed }) => JSON.stringify([model, seed]));
-  return new Map([...units].flatMap(([unit, runs]): [string, number][] => {
-    const at = (plw: number) => runs.find((run) => run.plw === plw)?.[measure] ?? 0;
-    return at(from) > 0 && at(to) > 0 ? [[unit, Math.log(at(to) / at(from))]] : [];
-  }));
+  return new Map(
+    [...units].flatMap(([unit, runs]): [string, number][] => {
+      const at = (plw: number) => runs.find((run) => run.plw === plw)?.[measure] ?? 0;
+      return at(from) > 0 && at(to) > 0 ? [[unit, Math.log(at(to) / at(from))]] : [];
+    }),
+  );
 }
 
-interface Interval { estimate: number; low: number; high: number }
+interface Interval {
+  estimate: number;
+  low: number;
+  high: number;
+}
 
 function percentInterval(logs: readonly number[]): Interval {
   const { estimate, low, high } = meanInterval(logs);
@@ -131,19 +170,49 @@ function percentInterval(logs: readonly number[]): Interval {
  * "+12 % [3, 21]" is the change with its interval, "*" after it where 0 lies outside.
  * @param kind the change itself, or what it is beyond that of the first normalizer
  */
-export function effectsTable(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>, kind: "change" | "beyond" = "change"): Record<string, string | number>[] {
-  const digits = (value: number) => (Number.isFinite(value) ? `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}` : value > 0 ? "∞" : "-∞");
-  const cell = (value: number | null, low: number | null, high: number | null) => (
-    value === null ? "" : `${digits(value)} % [${digits(low!)}, ${digits(high!)}]${low! > 0 || high! < 0 ? " *" : ""}`);
-  const columns = Object.entries(measures).map(([title, measure]) => ({ title, effects: normalizerEffects(rows, measure) }));
-  const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) => JSON.stringify([from, to, dataset, clipping, normalizer]);
-  const all = new Map(columns.flatMap(({ effects }) => effects).filter(({ beyond }) => kind === "change" || beyond !== null).map((row) => [keyOf(row), row]));
+export function effectsTable(
+  rows: readonly CauseRow[],
+  measures: Readonly<Record<string, CauseMeasure>>,
+  kind: "change" | "beyond" = "change",
+): Record<string, string | number>[] {
+  const digits = (value: number) =>
+    Number.isFinite(value)
+      ? `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}`
+      : value > 0
+        ? "∞"
+        : "-∞";
+  const cell = (value: number | null, low: number | null, high: number | null) =>
+    value === null ? "" : `${digits(value)} % [${digits(low!)}, ${digits(high!)}]${low! > 0 || high! < 0 ? " *" : ""}`;
+  const columns = Object.entries(measures).map(([title, measure]) => ({
+    title,
+    effects: normalizerEffects(rows, measure),
+  }));
+  const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) =>
+    JSON.stringify([from, to, dataset, clipping, normalizer]);
+  const all = new Map(
+    columns
+      .flatMap(({ effects }) => effects)
+      .filter(({ beyond }) => kind === "change" || beyond !== null)
+      .map((row) => [keyOf(row), row]),
+  );
   return [...all].map(([key, row]) => ({
-    PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`, dataset: row.dataset, clipping: row.clipping, normalizer: row.normalizer,
-    ...Object.fromEntries(columns.map(({ title, effects }) => {
-      const found = effects.find((effect) => keyOf(effect) === key);
-      return [title, !found ? "" : kind === "change" ? cell(found.change, found.low, found.high) : cell(found.beyond, found.beyondLow, found.beyondHigh)];
-    })),
+    PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`,
+    dataset: row.dataset,
+    clipping: row.clipping,
+    normalizer: row.normalizer,
+    ...Object.fromEntries(
+      columns.map(({ title, effects }) => {
+        const found = effects.find((effect) => keyOf(effect) === key);
+        return [
+          title,
+          !found
+            ? ""
+            : kind === "change"
+              ? cell(found.change, found.low, found.high)
+              : cell(found.beyond, found.beyondLow, found.beyondHigh),
+        ];
+      }),
+    ),
   }));
 }
 
@@ -151,22 +220,57 @@ export function effectsTable(rows: readonly CauseRow[], measures: Readonly<Recor
  * How the variation of a measure's logarithm over the weights above 0 is divided between weight and normalizer, by data set and
  * kind of clipping: `twoFactors` with a block for each model and seed. Groups with fewer than two of either are left out.
  */
-export function variationRows(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>): ({ measure: string; dataset: string; clipping: string } & Variation)[] {
-  return Object.entries(measures).flatMap(([measure, key]) => [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()].flatMap((group) => {
-    const usable = group.flatMap((row) => {
-      const value = row[key];
-      return row.plw > 0 && value !== null && value > 0 ? [{ log: Math.log(value), weight: row.plw, normalizer: row.normalizer, unit: `${row.model}, ${row.seed}` }] : [];
-    });
-    const [units, cells] = [distinct(usable.map(({ unit }) => unit)), distinct(usable.map(({ weight, normalizer }) => `${weight} ${normalizer}`))];
-    if (units.length < 2 || cells.length < 4 || distinct(usable.map(({ weight }) => weight)).length < 2 || distinct(usable.map(({ normalizer }) => normalizer)).length < 2) return [];
-    return twoFactors(usable, { response: "log", a: "weight", b: "normalizer", block: "unit" }).map((variation) => ({ measure, dataset: group[0].dataset, clipping: group[0].clipping, ...variation }));
-  }));
+export function variationRows(
+  rows: readonly CauseRow[],
+  measures: Readonly<Record<string, CauseMeasure>>,
+): ({ measure: string; dataset: string; clipping: string } & Variation)[] {
+  return Object.entries(measures).flatMap(([measure, key]) =>
+    [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()].flatMap((group) => {
+      const usable = group.flatMap((row) => {
+        const value = row[key];
+        return row.plw > 0 && value !== null && value > 0
+          ? [{ log: Math.log(value), weight: row.plw, normalizer: row.normalizer, unit: `${row.model}, ${row.seed}` }]
+          : [];
+      });
+      const [units, cells] = [
+        distinct(usable.map(({ unit }) => unit)),
+        distinct(usable.map(({ weight, normalizer }) => `${weight} ${normalizer}`)),
+      ];
+      if (
+        units.length < 2 ||
+        cells.length < 4 ||
+        distinct(usable.map(({ weight }) => weight)).length < 2 ||
+        distinct(usable.map(({ normalizer }) => normalizer)).length < 2
+      )
+        return [];
+      return twoFactors(usable, { response: "log", a: "weight", b: "normalizer", block: "unit" }).map((variation) => ({
+        measure,
+        dataset: group[0].dataset,
+        clipping: group[0].clipping,
+        ...variation,
+      }));
+    }),
+  );
 }
 
 /** {@link variationRows} as people read them: shares in per cent, "*" where F has p < 0.01. */
-export function variationTable(rows: readonly CauseRow[], measures: Readonly<Record<string, CauseMeasure>>): Record<string, string>[] {
-  return [...groupBy(variationRows(rows, measures), ({ measure, dataset, clipping }) => JSON.stringify([measure, dataset, clipping])).values()].map((sources) => ({
-    measure: sources[0].measure, dataset: sources[0].dataset, clipping: sources[0].clipping,
-    ...Object.fromEntries(sources.map(({ source, share, p }) => [source, `${(100 * share).toFixed(1)} %${p !== null && p < 0.01 ? " *" : ""}`])),
+export function variationTable(
+  rows: readonly CauseRow[],
+  measures: Readonly<Record<string, CauseMeasure>>,
+): Record<string, string>[] {
+  return [
+    ...groupBy(variationRows(rows, measures), ({ measure, dataset, clipping }) =>
+      JSON.stringify([measure, dataset, clipping]),
+    ).values(),
+  ].map((sources) => ({
+    measure: sources[0].measure,
+    dataset: sources[0].dataset,
+    clipping: sources[0].clipping,
+    ...Object.fromEntries(
+      sources.map(({ source, share, p }) => [
+        source,
+        `${(100 * share).toFixed(1)} %${p !== null && p < 0.01 ? " *" : ""}`,
+      ]),
+    ),
   }));
 }

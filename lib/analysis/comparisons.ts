@@ -20,16 +20,25 @@ export type BestPlwRow = {
 export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].map((group): BestPlwRow => {
-    const cells = [...groupBy(group, ({ plw }) => String(plw)).values()].map((cell) => {
-      const { mean: score, standardError: error } = meanWithError(cell.map((row) => ({ seed: row.seed, value: row.score, error: row.standardError })));
-      return { plw: cell[0].plw, score, error };
-    }).sort((a, b) => b.score - a.score || a.plw - b.plw);
+    const cells = [...groupBy(group, ({ plw }) => String(plw)).values()]
+      .map((cell) => {
+        const { mean: score, standardError: error } = meanWithError(
+          cell.map((row) => ({ seed: row.seed, value: row.score, error: row.standardError })),
+        );
+        return { plw: cell[0].plw, score, error };
+      })
+      .sort((a, b) => b.score - a.score || a.plw - b.plw);
     const [best] = cells;
     const zero = cells.find(({ plw }) => plw === 0);
     const errors = zero && best !== zero ? [best.error, zero.error] : [0, 0];
     return {
-      benchmark: group[0].benchmark, dataset: group[0].dataset, group: group[0].group, bestPlw: best.plw, best: best.score,
-      atZero: zero?.score ?? null, difference: zero ? best.score - zero.score : null,
+      benchmark: group[0].benchmark,
+      dataset: group[0].dataset,
+      group: group[0].group,
+      bestPlw: best.plw,
+      best: best.score,
+      atZero: zero?.score ?? null,
+      difference: zero ? best.score - zero.score : null,
       standardError: zero && !errors.includes(null) ? Math.hypot(errors[0]!, errors[1]!) : null,
     };
   });
@@ -53,13 +62,22 @@ export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].flatMap((group) => {
     const [first, ...others] = groupBy(group, ({ model }) => model).entries();
-    return others.map(([model, own]): ModelRow => {
-      const differences = pairs(first[1], own);
-      return {
-        benchmark: own[0].benchmark, dataset: own[0].dataset, model, against: first[0], difference: mean(differences), pairs: differences.length,
-        won: differences.filter((difference) => difference > 0).length + differences.filter((difference) => difference === 0).length / 2,
-      };
-    }).filter(({ pairs }) => pairs > 0);
+    return others
+      .map(([model, own]): ModelRow => {
+        const differences = pairs(first[1], own);
+        return {
+          benchmark: own[0].benchmark,
+          dataset: own[0].dataset,
+          model,
+          against: first[0],
+          difference: mean(differences),
+          pairs: differences.length,
+          won:
+            differences.filter((difference) => difference > 0).length +
+            differences.filter((difference) => difference === 0).length / 2,
+        };
+      })
+      .filter(({ pairs }) => pairs > 0);
   });
 }
 

@@ -25,20 +25,38 @@ export interface CriticalWeight {
  *
  * @throws StatisticsError for a fit without a quadratic of `column`, or without standard errors
  */
-export function criticalWeight(given: BetaGlmmFit, { column = "w_p", level = 0.95 }: { column?: string; level?: number } = {}): CriticalWeight {
+export function criticalWeight(
+  given: BetaGlmmFit,
+  { column = "w_p", level = 0.95 }: { column?: string; level?: number } = {},
+): CriticalWeight {
   const fit = given.diagnosis.reduced ?? given;
   const term = fit.terms.find(({ polynomial }) => polynomial?.column === column);
-  if (term?.columns.length !== 2) throw new StatisticsError(`criticalWeight: "${fit.formula}" has no quadratic of "${column}"; put pol(${column}, 2) into the formula`, column);
+  if (term?.columns.length !== 2)
+    throw new StatisticsError(
+      `criticalWeight: "${fit.formula}" has no quadratic of "${column}"; put pol(${column}, 2) into the formula`,
+      column,
+    );
   const { covariance, estimates } = fit.parameters;
-  if (!covariance) throw new StatisticsError("criticalWeight: the fit has no standard errors. Simplify its random terms first.");
+  if (!covariance)
+    throw new StatisticsError("criticalWeight: the fit has no standard errors. Simplify its random terms first.");
   // by powers of the column: linear and quadratic coefficient as combinations of the two that were estimated
-  const [byLinear, byQuadratic] = [1, 2].map((power) => term.polynomial!.basis.monomials.map((monomial) => monomial[power]));
+  const [byLinear, byQuadratic] = [1, 2].map((power) =>
+    term.polynomial!.basis.monomials.map((monomial) => monomial[power]),
+  );
   const own = term.columns.map((i) => term.columns.map((j) => covariance[i][j]));
-  const combine = (weights: readonly number[]): number => weights.reduce((sum, weight, j) => sum + weight * estimates[term.columns[j]], 0);
+  const combine = (weights: readonly number[]): number =>
+    weights.reduce((sum, weight, j) => sum + weight * estimates[term.columns[j]], 0);
   const [linear, quadratic] = [combine(byLinear), combine(byQuadratic)];
   const varianceLinear = quadraticForm(own, byLinear);
   const varianceQuadratic = quadraticForm(own, byQuadratic);
-  const crossed = (quadraticForm(own, byLinear.map((value, j) => value + byQuadratic[j])) - varianceLinear - varianceQuadratic) / 2;
+  const crossed =
+    (quadraticForm(
+      own,
+      byLinear.map((value, j) => value + byQuadratic[j]),
+    ) -
+      varianceLinear -
+      varianceQuadratic) /
+    2;
 
   const shape = quadratic < 0 ? "maximum" : "minimum";
   const vertex = quadratic === 0 ? null : -linear / (2 * quadratic);
@@ -52,18 +70,24 @@ export function criticalWeight(given: BetaGlmmFit, { column = "w_p", level = 0.9
   const bounded = shape === "maximum" && a > 0 && discriminant >= 0;
   const clip = (w: number): Weight => weightAt(Math.min(1, Math.max(0, w)));
   const interval = bounded
-    ? { lower: clip((-b - Math.sqrt(discriminant)) / (2 * a)), upper: clip((-b + Math.sqrt(discriminant)) / (2 * a)) } : null;
+    ? { lower: clip((-b - Math.sqrt(discriminant)) / (2 * a)), upper: clip((-b + Math.sqrt(discriminant)) / (2 * a)) }
+    : null;
   const lambda = weightAt(best);
   const alone = fit.terms.every((one) => one === term || one.label === "(Intercept)");
   const percent = `${Number((100 * level).toFixed(6))} %`;
-  const where = shape === "minimum"
-    ? `The fitted curve opens upwards, so there is no inner maximum: the higher end of [0, 1] is ${lambda.plw}.`
-    : `The predicted score is highest at w_p = ${best.toFixed(3)}, that is λ = ${lambda.plw.toFixed(3)}${best === vertex ? "" : `, an end of [0, 1] (the curve turns at w_p = ${vertex!.toFixed(3)})`}.`;
+  const where =
+    shape === "minimum"
+      ? `The fitted curve opens upwards, so there is no inner maximum: the higher end of [0, 1] is ${lambda.plw}.`
+      : `The predicted score is highest at w_p = ${best.toFixed(3)}, that is λ = ${lambda.plw.toFixed(3)}${best === vertex ? "" : `, an end of [0, 1] (the curve turns at w_p = ${vertex!.toFixed(3)})`}.`;
   const certainty = interval
     ? ` ${percent} interval ${interval.lower.plw.toFixed(3)} to ${interval.upper.plw.toFixed(3)}.`
     : " The data do not bound it: the curvature is not significantly negative.";
   return {
-    lambda, vertex, shape, interval, score: alone ? fit.predict([{ [column]: best }])[0].fit : null,
+    lambda,
+    vertex,
+    shape,
+    interval,
+    score: alone ? fit.predict([{ [column]: best }])[0].fit : null,
     method: `Fieller's ${percent} confidence set for the zero of the slope, cut to [0, 1]${given.diagnosis.reduced ? ", of the reduced model, since the full one is singular" : ""}`,
     summary: where + certainty,
   };

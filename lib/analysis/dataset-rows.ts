@@ -28,7 +28,8 @@ export function originRows(study: Study, tokenizer: Tokenizer): OriginRow[] {
 function originInWords(source: Study["datasets"][string], tokenizer: Tokenizer): string {
   if (!("from" in source)) return "as given";
   const from = sourceExamples(source.from);
-  if (source.transform === "toGenerationRatio") return generationRatioPlan(from, source.target, tokenizer, { seed: source.seed }).description;
+  if (source.transform === "toGenerationRatio")
+    return generationRatioPlan(from, source.target, tokenizer, { seed: source.seed }).description;
   return `all ${longCompletionRows(countTokens(from, tokenizer)).length} long-completion rows inverted`;
 }
 
@@ -39,8 +40,16 @@ export function datasetsByRatio(study: Study, tokenizer: Tokenizer): string[] {
 }
 
 /** A data set as it is trained on: with the study's template, maximum length and truncation policy. */
-export function encodeStudyDataset(study: Study, dataset: string, tokenizer: Tokenizer, truncation: Truncation = study.truncation): EncodedDataset {
-  const { template, hyperparameters: { maxLength } } = study;
+export function encodeStudyDataset(
+  study: Study,
+  dataset: string,
+  tokenizer: Tokenizer,
+  truncation: Truncation = study.truncation,
+): EncodedDataset {
+  const {
+    template,
+    hyperparameters: { maxLength },
+  } = study;
   return encodeDataset(studyExamples(study, dataset), tokenizer, { template, maxLength, truncation, name: dataset });
 }
 
@@ -58,18 +67,27 @@ export type TruncationRow = {
 
 /** What each truncation policy would do to each data set; the policy "error" only where it lets the data pass. */
 export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRow[] {
-  return Object.keys(study.datasets).flatMap((dataset) => TRUNCATIONS.flatMap((policy) => {
-    try {
-      const encoded = encodeStudyDataset(study, dataset, tokenizer, policy);
-      return [{
-        dataset, policy, used: policy === study.truncation, trained: encoded.examples.length,
-        cut: encoded.truncated.length - encoded.dropped.length, cutToThePrompt: encoded.withoutCompletion.length, dropped: encoded.dropped.length,
-      }];
-    } catch (error) {
-      if (error instanceof DataError) return []; // "error" refuses, or "drop" leaves nothing
-      throw error;
-    }
-  }));
+  return Object.keys(study.datasets).flatMap((dataset) =>
+    TRUNCATIONS.flatMap((policy) => {
+      try {
+        const encoded = encodeStudyDataset(study, dataset, tokenizer, policy);
+        return [
+          {
+            dataset,
+            policy,
+            used: policy === study.truncation,
+            trained: encoded.examples.length,
+            cut: encoded.truncated.length - encoded.dropped.length,
+            cutToThePrompt: encoded.withoutCompletion.length,
+            dropped: encoded.dropped.length,
+          },
+        ];
+      } catch (error) {
+        if (error instanceof DataError) return []; // "error" refuses, or "drop" leaves nothing
+        throw error;
+      }
+    }),
+  );
 }
 
 /** Mean and standard deviation of tokens by field, as in the paper's Table 1. */

@@ -21,7 +21,12 @@ export interface GradientShare {
   ofWeights: number;
 }
 
-interface Stored { settings: string; start: GradientParts; end: GradientParts; ofWeights: number }
+interface Stored {
+  settings: string;
+  start: GradientParts;
+  end: GradientParts;
+  ofWeights: number;
+}
 
 /**
  * The completion tokens' share of the gradient for each complete run, over the first rows of its training data as one batch. Kept
@@ -30,7 +35,10 @@ interface Stored { settings: string; start: GradientParts; end: GradientParts; o
  * @throws {EvaluationError} for runs whose training rows or models are not what they were
  * @throws {Interrupted} after `signal`
  */
-export async function gradientShares(runs: readonly Run[], { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {}): Promise<GradientShare[]> {
+export async function gradientShares(
+  runs: readonly Run[],
+  { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {},
+): Promise<GradientShare[]> {
   const known: Known = { batches: new Map(), starts: new Map() };
   const shares: GradientShare[] = [];
   for (const run of runs) {
@@ -38,28 +46,46 @@ export async function gradientShares(runs: readonly Run[], { rows = 8, signal }:
     const settings = JSON.stringify({ format: 1, rows, weights: run.record.weights?.sha256 });
     let stored = readJsonIfAny(file) as Stored | undefined;
     if (stored?.settings !== settings) {
-      await pause(signal).catch(() => { throw new Interrupted(`Stopped at ${run.name}; the runs before it are done, and the same call continues.`); });
+      await pause(signal).catch(() => {
+        throw new Interrupted(`Stopped at ${run.name}; the runs before it are done, and the same call continues.`);
+      });
       stored = { settings, ...measure(run, rows, known) };
       writeFileAtomic(file, JSON.stringify(stored));
     }
-    const share = ({ prompt, completion }: GradientParts) => (prompt + completion > 0 ? completion / (prompt + completion) : null);
+    const share = ({ prompt, completion }: GradientParts) =>
+      prompt + completion > 0 ? completion / (prompt + completion) : null;
     shares.push({ run, atStart: share(stored.start), atEnd: share(stored.end), ofWeights: stored.ofWeights });
   }
   return shares;
 }
 
 /** What runs share: one data set's batch, and the parts at the initial weights for one model, data set, weight and normalizer. */
-interface Known { batches: Map<string, EncodedExample[]>; starts: Map<string, GradientParts> }
+interface Known {
+  batches: Map<string, EncodedExample[]>;
+  starts: Map<string, GradientParts>;
+}
 
 function measure(run: Run, rows: number, { batches, starts }: Known): Omit<Stored, "settings"> {
   const { recipe } = run;
-  const { plw, normalizer, template, truncation, hyperparameters: { maxLength }, model, data } = recipe;
+  const {
+    plw,
+    normalizer,
+    template,
+    truncation,
+    hyperparameters: { maxLength },
+    model,
+    data,
+  } = recipe;
   const subject = subjectOf(run);
   try {
     const encoding = JSON.stringify([data.digest, recipe.tokenizer.digest, template, truncation, maxLength]);
     if (!batches.has(encoding)) {
       const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
-      batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name }).examples);
+      batches.set(
+        encoding,
+        encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name })
+          .examples,
+      );
     }
     const batch = batches.get(encoding)!;
     const key = JSON.stringify([model.digest, encoding, plw, normalizer]);
@@ -68,9 +94,17 @@ function measure(run: Run, rows: number, { batches, starts }: Known): Omit<Store
       starts.set(key, gradientParts(initial, batch, plw, normalizer));
       initial.dispose();
     }
-    const weights = batch.map((example) => [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1)).flat();
+    const weights = batch
+      .map((example) =>
+        [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1),
+      )
+      .flat();
     const sum = (some: typeof weights) => some.reduce((total, { w }) => total + w, 0);
-    return { start: starts.get(key)!, end: gradientParts(subject.model(), batch, plw, normalizer), ofWeights: sum(weights.filter(({ completion }) => completion)) / sum(weights) };
+    return {
+      start: starts.get(key)!,
+      end: gradientParts(subject.model(), batch, plw, normalizer),
+      ofWeights: sum(weights.filter(({ completion }) => completion)) / sum(weights),
+    };
   } finally {
     subject.release();
   }

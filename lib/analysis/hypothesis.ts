@@ -40,28 +40,68 @@ export interface HypothesisOptions extends BetaGlmmOptions {
  *
  * @param rows with the formula's columns and the one that names the data set
  */
-export function testHypotheses(rows: readonly DataRow[], { dataset = "dataset", weight = "w_p", alpha = 0.05, ...options }: HypothesisOptions = {}): HypothesisTest[] {
+export function testHypotheses(
+  rows: readonly DataRow[],
+  { dataset = "dataset", weight = "w_p", alpha = 0.05, ...options }: HypothesisOptions = {},
+): HypothesisTest[] {
   const names = categoryColumn(rows, dataset);
-  return levelsOf(names).map((name) => testOne(name, rows.filter((_, i) => names[i] === name), { weight, alpha, options }));
+  return levelsOf(names).map((name) =>
+    testOne(
+      name,
+      rows.filter((_, i) => names[i] === name),
+      { weight, alpha, options },
+    ),
+  );
 }
 
-function testOne(dataset: string, rows: readonly DataRow[], { weight, alpha, options }: { weight: string; alpha: number; options: BetaGlmmOptions }): HypothesisTest {
+function testOne(
+  dataset: string,
+  rows: readonly DataRow[],
+  { weight, alpha, options }: { weight: string; alpha: number; options: BetaGlmmOptions },
+): HypothesisTest {
   let fit: BetaGlmmFit;
   try {
     fit = fitBetaGlmm(rows, options);
   } catch (error) {
     if (!(error instanceof StatisticsError)) throw error;
-    return { dataset, rows: rows.length, chiSquared: null, df: null, p: null, rejected: null, fit: null, critical: null, verdict: `${dataset}: H0 cannot be tested. ${error.message}` };
+    return {
+      dataset,
+      rows: rows.length,
+      chiSquared: null,
+      df: null,
+      p: null,
+      rejected: null,
+      fit: null,
+      critical: null,
+      verdict: `${dataset}: H0 cannot be tested. ${error.message}`,
+    };
   }
   const trusted = fit.diagnosis.reduced ?? fit;
   const term = trusted.terms.find(({ polynomial }) => polynomial?.column === weight);
   const test = term && trusted.waldTests.find((one) => one.term === term.label);
-  if (!test) throw new StatisticsError(`testHypotheses: "${fit.formula}" has no pol(${weight}, 2) among its fixed terms`, weight);
+  if (!test)
+    throw new StatisticsError(
+      `testHypotheses: "${fit.formula}" has no pol(${weight}, 2) among its fixed terms`,
+      weight,
+    );
   const { chiSquared, df, p } = test;
   const state = fit.diagnosis.reduced
-    ? " The full model is singular, so this is the reduced one." : fit.diagnosis.trustworthy ? "" : ` With care: ${fit.diagnosis.messages.join(" ")}`;
+    ? " The full model is singular, so this is the reduced one."
+    : fit.diagnosis.trustworthy
+      ? ""
+      : ` With care: ${fit.diagnosis.messages.join(" ")}`;
   if (chiSquared === null || p === null) {
-    return { dataset, rows: rows.length, chiSquared, df, p, rejected: null, fit, critical: null, verdict: `${dataset}: H0 cannot be tested, since the fit has no standard errors.${state}` };
+    return {
+      dataset,
+      rows: rows.length,
+      chiSquared,
+      df,
+      p,
+      rejected: null,
+      fit,
+      critical: null,
+      verdict: `${dataset}: H0 cannot be tested, since the fit has no standard errors.${state}`,
+    };
   }
   const rejected = p < alpha;
   const critical = df === 2 ? criticalWeight(fit, { column: weight, level: 1 - alpha }) : null;

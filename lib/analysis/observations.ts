@@ -28,7 +28,10 @@ export type Observation = {
  * place between 0 and 1: they are left out, and `summary` names them.
  * @param options.normalizer default: the first score's, where scores have one
  */
-export function observations(scores: readonly Score[], options: { normalizer?: string } = {}): { rows: Observation[]; summary: string } {
+export function observations(
+  scores: readonly Score[],
+  options: { normalizer?: string } = {},
+): { rows: Observation[]; summary: string } {
   const normalizer = options.normalizer ?? scores[0]?.normalizer;
   const own = scores.filter((score) => score.normalizer === normalizer);
   const groups = [...groupBy(own, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()];
@@ -36,13 +39,32 @@ export function observations(scores: readonly Score[], options: { normalizer?: s
   const rows = groups.flatMap((group): Observation[] => {
     const scaled = minMaxScale(group.map(({ score }) => score));
     if (!scaled) flat.push(group);
-    return !scaled ? [] : group.map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }) => ({
-      dataset, b: benchmark, m: model, s: String(seed), w: plw, w_p: transformWeight(plw), r: generationRatio, type, score: scaled.scale(score),
-    }));
+    return !scaled
+      ? []
+      : group.map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }) => ({
+          dataset,
+          b: benchmark,
+          m: model,
+          s: String(seed),
+          w: plw,
+          w_p: transformWeight(plw),
+          r: generationRatio,
+          type,
+          score: scaled.scale(score),
+        }));
   });
-  const byDataset = groupBy(flat.map(([first]) => first), ({ dataset }) => dataset);
-  const left = flat.length === 0 ? "" : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
-  return { rows, summary: `${rows.length} scores in ${groups.length - flat.length} group${groups.length - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}` };
+  const byDataset = groupBy(
+    flat.map(([first]) => first),
+    ({ dataset }) => dataset,
+  );
+  const left =
+    flat.length === 0
+      ? ""
+      : ` Left out, since all scores of the group are the same and more items would be needed to tell them apart: ${[...byDataset].map(([dataset, own]) => `${dataset}: ${own.map(({ benchmark }) => benchmark).join(", ")}`).join("; ")}.`;
+  return {
+    rows,
+    summary: `${rows.length} scores in ${groups.length - flat.length} group${groups.length - flat.length === 1 ? "" : "s"} of a data set and a benchmark, each from 0 (its lowest) to 1 (its highest)${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${left}`,
+  };
 }
 
 /** The formula with seed as one more grouping factor where there are several: "(1 | s)" in a mixed model, "factor(s)" in an additive one. */

@@ -3,7 +3,10 @@ import { benchmarkOf, BENCHMARKS } from "./benchmarks";
 import type { ScoreRow } from "./score-rows";
 
 /** What the regression and the prediction of weights need of a score, whether it comes from runs or from a file. */
-export type Score = Pick<ScoreRow, "dataset" | "benchmark" | "model" | "plw" | "generationRatio" | "type" | "score"> & { seed?: number | string; normalizer?: string };
+export type Score = Pick<ScoreRow, "dataset" | "benchmark" | "model" | "plw" | "generationRatio" | "type" | "score"> & {
+  seed?: number | string;
+  normalizer?: string;
+};
 
 /** Names of a file's columns. */
 export interface ScoreColumns {
@@ -26,14 +29,36 @@ export interface ScoreColumns {
  */
 export function readScores(path: string, columns: ScoreColumns): Score[] {
   const table = readCsv(path);
-  const [dataset, benchmark, model] = [columns.dataset, columns.benchmark, columns.model].map((column) => csvNames(table, column));
+  const [dataset, benchmark, model] = [columns.dataset, columns.benchmark, columns.model].map((column) =>
+    csvNames(table, column),
+  );
   const seeds = columns.seed === undefined ? null : csvNames(table, columns.seed);
   const [score, plw] = [columns.score, columns.plw].map((column) => csvNumbers(table, column));
-  csvCells(table, columns.plw, (text) => (Number(text) >= 0 ? text : null), "is no prompt loss weight, which is at least 0");
+  csvCells(
+    table,
+    columns.plw,
+    (text) => (Number(text) >= 0 ? text : null),
+    "is no prompt loss weight, which is at least 0",
+  );
   const ratios = columns.generationRatio === undefined ? null : csvNumbers(table, columns.generationRatio);
-  const types = columns.type === undefined ? null : csvCells(table, columns.type, (text) => (["MC", "G_S", "G_L"] as const).find((type) => type === text) ?? null, "is none of MC, G_S, G_L");
+  const types =
+    columns.type === undefined
+      ? null
+      : csvCells(
+          table,
+          columns.type,
+          (text) => (["MC", "G_S", "G_L"] as const).find((type) => type === text) ?? null,
+          "is none of MC, G_S, G_L",
+        );
   return table.records.map((_, i): Score => ({
-    dataset: dataset[i], benchmark: benchmark[i], model: model[i], ...(seeds && { seed: seeds[i] }), plw: plw[i], generationRatio: ratios?.[i] ?? null,
-    type: types?.[i] ?? (BENCHMARKS.find(({ name }) => name === benchmark[i]) ?? benchmarkOf(benchmark[i]))?.type ?? null, score: score[i],
+    dataset: dataset[i],
+    benchmark: benchmark[i],
+    model: model[i],
+    ...(seeds && { seed: seeds[i] }),
+    plw: plw[i],
+    generationRatio: ratios?.[i] ?? null,
+    type:
+      types?.[i] ?? (BENCHMARKS.find(({ name }) => name === benchmark[i]) ?? benchmarkOf(benchmark[i]))?.type ?? null,
+    score: score[i],
   }));
 }

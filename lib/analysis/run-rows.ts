@@ -11,15 +11,33 @@ import type { StepRecord } from "../runs/steps";
 import { mean } from "../data/group";
 
 /** The factors of a run, as every row carries them. */
-export function factors({ recipe }: Run): { model: string; dataset: string; normalizer: string; seed: number; plw: number } {
-  return { model: recipe.model.name, dataset: recipe.data.name, normalizer: recipe.normalizer, seed: recipe.seed, plw: recipe.plw };
+export function factors({ recipe }: Run): {
+  model: string;
+  dataset: string;
+  normalizer: string;
+  seed: number;
+  plw: number;
+} {
+  return {
+    model: recipe.model.name,
+    dataset: recipe.data.name,
+    normalizer: recipe.normalizer,
+    seed: recipe.seed,
+    plw: recipe.plw,
+  };
 }
 
 /** Losses of every step, for `lossCurves`. */
 export function lossRows(runs: readonly Run[]): LossRow[] {
-  return runs.flatMap((run) => run.records.map(({ step, loss, promptLoss, completionLoss }) => (
-    { ...factors(run), step, loss, promptLoss, completionLoss }
-  )));
+  return runs.flatMap((run) =>
+    run.records.map(({ step, loss, promptLoss, completionLoss }) => ({
+      ...factors(run),
+      step,
+      loss,
+      promptLoss,
+      completionLoss,
+    })),
+  );
 }
 
 /** Which loss of a step record: the weighted one that is trained on, or the cross entropy of one part's tokens. */
@@ -52,8 +70,14 @@ export function runRows(runs: readonly Run[]): RunRow[] {
       return values.length > 0 ? mean(values) : null;
     };
     return {
-      run: id, status, ...factors(run), steps: records.length, tokens: records.reduce((sum, record) => sum + record.tokens, 0),
-      loss: final("loss"), promptLoss: final("promptLoss"), completionLoss: final("completionLoss"),
+      run: id,
+      status,
+      ...factors(run),
+      steps: records.length,
+      tokens: records.reduce((sum, record) => sum + record.tokens, 0),
+      loss: final("loss"),
+      promptLoss: final("promptLoss"),
+      completionLoss: final("completionLoss"),
     };
   });
 }
@@ -64,11 +88,21 @@ export function runRows(runs: readonly Run[]): RunRow[] {
  * A step whose batch had no such tokens ends a stretch of windows; runs and stretches shorter than a window have none.
  */
 export function stabilityRows(
-  runs: readonly Run[], { window = 5, loss = "loss", ...options }: StabilityOptions & { window?: number; loss?: LossName } = {},
+  runs: readonly Run[],
+  { window = 5, loss = "loss", ...options }: StabilityOptions & { window?: number; loss?: LossName } = {},
 ): StabilityRow[] {
   const stride = options.overlapping === false ? window : 1;
-  return runs.flatMap((run) => stretches(run.records, loss).filter(({ losses }) => losses.length >= window).flatMap(({ from, losses }) =>
-    relativeStandardDeviation(losses, window, options).windows.map((rsd, i) => ({ ...factors(run), step: from + i * stride, rsd }))));
+  return runs.flatMap((run) =>
+    stretches(run.records, loss)
+      .filter(({ losses }) => losses.length >= window)
+      .flatMap(({ from, losses }) =>
+        relativeStandardDeviation(losses, window, options).windows.map((rsd, i) => ({
+          ...factors(run),
+          step: from + i * stride,
+          rsd,
+        })),
+      ),
+  );
 }
 
 /** Consecutive steps that all have a loss. */
@@ -94,8 +128,16 @@ export function distanceRows(runs: readonly Run[]): DistanceRow[] {
 
 /** The same by decoder layer and by kind of tensor, for `figure2bParts`. @throws RunError as {@link distanceRows} */
 export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
-  return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) => ([["layer", perLayer], ["kind", perKind]] as const).flatMap(([by, parts]) => (
-    Object.entries(parts).map(([part, distance]) => ({ ...factors(run), by, part, distance })))));
+  return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) =>
+    (
+      [
+        ["layer", perLayer],
+        ["kind", perKind],
+      ] as const
+    ).flatMap(([by, parts]) =>
+      Object.entries(parts).map(([part, distance]) => ({ ...factors(run), by, part, distance })),
+    ),
+  );
 }
 
 /** Of complete runs, whose weights do not change: both functions above, and those that call them, read a model once. */
@@ -107,8 +149,10 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
     const { root } = run.store;
     if (!caches.has(root)) caches.set(root, new DigestCache(root));
     if (modelDigest(run.initialDir, caches.get(root)!).digest !== run.recipe.model.digest) {
-      throw new RunError(`distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. `
-        + "Restore that model, or train its runs again.");
+      throw new RunError(
+        `distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. ` +
+          "Restore that model, or train its runs again.",
+      );
     }
     if (!measured.has(run)) measured.set(run, weightDistance(run.initialDir, run.weightsDir));
     return { run, distance: measured.get(run)! };
@@ -118,7 +162,12 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
 /** Token counts of every row's fields, for `lengthHistograms`. */
 export function lengthRows(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): LengthRow[] {
   const { instruction, input, completion } = countTokens(examples, tokenizer);
-  return completion.map((count, row) => ({ dataset, instruction: instruction[row], input: input[row], completion: count }));
+  return completion.map((count, row) => ({
+    dataset,
+    instruction: instruction[row],
+    input: input[row],
+    completion: count,
+  }));
 }
 
 /** RSD of the loss in one window of one run. */
@@ -180,4 +229,3 @@ export type LossRow = {
   promptLoss: number | null;
   completionLoss: number | null;
 };
-

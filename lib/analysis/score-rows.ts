@@ -42,26 +42,46 @@ const SHARES = /^acc|^mc[12]$|_acc$/;
  * @param options.metrics another metric by task, and the one of each task that is not in Table 2
  * @throws {EvaluationError} for a metric that a result does not have, or a task without one
  */
-export function scoreRows(scores: readonly RunScores[], options: { generationRatios?: Record<string, number>; metrics?: Record<string, string> } = {}): ScoreRow[] {
-  return scores.flatMap(({ run: { id, recipe }, results }) => results.map((result): ScoreRow => {
-    const benchmark = benchmarkOf(result.task);
-    const metric = metricOf(result, options.metrics?.[result.task] ? [options.metrics[result.task]] : benchmark?.metrics ?? []);
-    const scale = SHARES.test(metric) ? 100 : 1;
-    const error = result.standardErrors[metric] ?? null;
-    return {
-      run: id, model: recipe.model.name, dataset: recipe.data.name, normalizer: recipe.normalizer, seed: recipe.seed, plw: recipe.plw,
-      generationRatio: options.generationRatios?.[recipe.data.name] ?? null,
-      task: result.task, benchmark: benchmark?.name ?? result.task, type: benchmark?.type ?? null, group: benchmark?.group ?? null,
-      metric, score: scale * result.metrics[metric], standardError: error === null ? null : scale * error,
-    };
-  }));
+export function scoreRows(
+  scores: readonly RunScores[],
+  options: { generationRatios?: Record<string, number>; metrics?: Record<string, string> } = {},
+): ScoreRow[] {
+  return scores.flatMap(({ run: { id, recipe }, results }) =>
+    results.map((result): ScoreRow => {
+      const benchmark = benchmarkOf(result.task);
+      const metric = metricOf(
+        result,
+        options.metrics?.[result.task] ? [options.metrics[result.task]] : (benchmark?.metrics ?? []),
+      );
+      const scale = SHARES.test(metric) ? 100 : 1;
+      const error = result.standardErrors[metric] ?? null;
+      return {
+        run: id,
+        model: recipe.model.name,
+        dataset: recipe.data.name,
+        normalizer: recipe.normalizer,
+        seed: recipe.seed,
+        plw: recipe.plw,
+        generationRatio: options.generationRatios?.[recipe.data.name] ?? null,
+        task: result.task,
+        benchmark: benchmark?.name ?? result.task,
+        type: benchmark?.type ?? null,
+        group: benchmark?.group ?? null,
+        metric,
+        score: scale * result.metrics[metric],
+        standardError: error === null ? null : scale * error,
+      };
+    }),
+  );
 }
 
 function metricOf({ task, metrics }: TaskSummary, wanted: readonly string[]): string {
   const metric = wanted.find((name) => name in metrics);
   if (metric === undefined) {
-    throw new EvaluationError(`scoreRows: ${wanted.length === 0 ? `no metric is known to stand for ${task}` : `${task} has no metric ${wanted.join(" or ")}`}; `
-      + `name one in the option metrics: ${Object.keys(metrics).join(", ")}.`);
+    throw new EvaluationError(
+      `scoreRows: ${wanted.length === 0 ? `no metric is known to stand for ${task}` : `${task} has no metric ${wanted.join(" or ")}`}; ` +
+        `name one in the option metrics: ${Object.keys(metrics).join(", ")}.`,
+    );
   }
   return metric;
 }
@@ -78,11 +98,17 @@ export function minMaxScale(values: readonly number[]): { scale(value: number): 
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
   const groupOf = ({ dataset, benchmark, normalizer }: ScoreRow) => JSON.stringify([dataset, benchmark, normalizer]);
-  const scales = new Map([...groupBy(rows, groupOf)].map(([key, group]) => [key, minMaxScale(group.map(({ score }) => score))]));
+  const scales = new Map(
+    [...groupBy(rows, groupOf)].map(([key, group]) => [key, minMaxScale(group.map(({ score }) => score))]),
+  );
   return rows.map((row): RelativeRow => {
     const group = scales.get(groupOf(row));
     if (!group) return { ...row, relative: null, relativeStandardError: null };
-    return { ...row, relative: group.scale(row.score), relativeStandardError: row.standardError === null ? null : row.standardError / group.width };
+    return {
+      ...row,
+      relative: group.scale(row.score),
+      relativeStandardError: row.standardError === null ? null : row.standardError / group.width,
+    };
   });
 }
 
@@ -90,9 +116,16 @@ export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
  * A mean over whatever the values differ in, and its standard error: over the seeds' means where there are several seeds, which holds all
  * that training adds by chance; else from the values' own, taken as independent, and null where one has none.
  */
-export function meanWithError(values: readonly { seed: number; value: number; error: number | null }[]): { mean: number; standardError: number | null; seedMeans: number[] } {
-  const seedMeans = [...groupBy(values, ({ seed }) => String(seed)).values()].map((group) => mean(group.map(({ value }) => value)));
-  const standardError = seedMeans.length > 1 ? standardErrorOf(seedMeans) : combinedError(values.map(({ error }) => error));
+export function meanWithError(values: readonly { seed: number; value: number; error: number | null }[]): {
+  mean: number;
+  standardError: number | null;
+  seedMeans: number[];
+} {
+  const seedMeans = [...groupBy(values, ({ seed }) => String(seed)).values()].map((group) =>
+    mean(group.map(({ value }) => value)),
+  );
+  const standardError =
+    seedMeans.length > 1 ? standardErrorOf(seedMeans) : combinedError(values.map(({ error }) => error));
   return { mean: mean(values.map(({ value }) => value)), standardError, seedMeans };
 }
 

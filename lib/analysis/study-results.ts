@@ -7,11 +7,23 @@ import { PAPER_GLMM } from "../stats/beta-glmm/fit";
 import { heldoutFiles, type Study } from "../sweep/study";
 import { claimRows, type ClaimRow } from "./claims";
 import { datasetRows, originRows, type DatasetRow } from "./dataset-rows";
-import { generationLengthRows, memorizationRows, type GenerationLengthRow, type MemorizationRow } from "./generation-rows";
+import {
+  generationLengthRows,
+  memorizationRows,
+  type GenerationLengthRow,
+  type MemorizationRow,
+} from "./generation-rows";
 import { testHypotheses, type HypothesisTest } from "./hypothesis";
 import { observations, withSeeds } from "./observations";
 import { fitRatios, type RatioFit } from "./ratio-fits";
-import { distancePartRows, distanceRows, stabilityRows, type DistancePartRow, type DistanceRow, type StabilityRow } from "./run-rows";
+import {
+  distancePartRows,
+  distanceRows,
+  stabilityRows,
+  type DistancePartRow,
+  type DistanceRow,
+  type StabilityRow,
+} from "./run-rows";
 import { scoreRows, type ScoreRow } from "./score-rows";
 
 /** Tasks whose answers Figure 2d measures. */
@@ -41,7 +53,11 @@ export interface StudyResults {
  * @param options as for `evaluateRuns`
  * @throws as `evaluateRuns` and `distanceRows`
  */
-export async function studyResults(study: Study, runs: readonly Run[], options: EvaluateRunsOptions = {}): Promise<StudyResults> {
+export async function studyResults(
+  study: Study,
+  runs: readonly Run[],
+  options: EvaluateRunsOptions = {},
+): Promise<StudyResults> {
   const scores = await evaluateRuns(runs, pocketTaskNames(), options);
   const kinds = study.heldout === undefined ? ["memorization"] : ["memorization", "memorization-heldout"];
   const memorization = memorizationRows(await evaluateRuns(runs, kinds, { ...options, heldout: heldoutFiles(study) }));
@@ -50,11 +66,20 @@ export async function studyResults(study: Study, runs: readonly Run[], options: 
   const rows = scoreRows(scores, { generationRatios: Object.fromEntries(ratios) as Record<string, number> });
   const observed = observations(rows).rows;
   return {
-    study, runs, scores, rows, memorization,
-    stability: stabilityRows(runs), distances: distanceRows(runs), distanceParts: distancePartRows(runs),
+    study,
+    runs,
+    scores,
+    rows,
+    memorization,
+    stability: stabilityRows(runs),
+    distances: distanceRows(runs),
+    distanceParts: distancePartRows(runs),
     generationLengths: generationLengthRows(await storedSamples(runs, LONG_GENERATION, options)),
     datasets: datasetRows(study, tokenizer),
-    tests: testHypotheses(observed, { formula: withSeeds(PAPER_GLMM, observed, "(1 | s)"), squeeze: "smithson-verkuilen" }),
+    tests: testHypotheses(observed, {
+      formula: withSeeds(PAPER_GLMM, observed, "(1 | s)"),
+      squeeze: "smithson-verkuilen",
+    }),
     ratioFits: fitRatios(observed),
     claims: claimRows(rows),
   };

@@ -14,9 +14,33 @@ export type RegressionRow = {
 
 /** Table 3 as published. Two of its fits came with convergence warnings; "<0.001" is an upper limit. */
 export const PAPER_TABLE3: readonly RegressionRow[] = [
-  { dataset: "AlpacaData", p: 0.237, linear: 1.185, quadratic: -0.917, intercept: -0.131, trustworthy: false, note: "convergence warnings" },
-  { dataset: "AlpacaDataCleaned", p: 0.0861, linear: 1.238, quadratic: -0.812, intercept: -0.231, trustworthy: false, note: "convergence warnings" },
-  { dataset: "AlpacaDataShort", p: 0.001, linear: 5.590, quadratic: -4.284, intercept: -1.043, trustworthy: true, note: "p < 0.001" },
+  {
+    dataset: "AlpacaData",
+    p: 0.237,
+    linear: 1.185,
+    quadratic: -0.917,
+    intercept: -0.131,
+    trustworthy: false,
+    note: "convergence warnings",
+  },
+  {
+    dataset: "AlpacaDataCleaned",
+    p: 0.0861,
+    linear: 1.238,
+    quadratic: -0.812,
+    intercept: -0.231,
+    trustworthy: false,
+    note: "convergence warnings",
+  },
+  {
+    dataset: "AlpacaDataShort",
+    p: 0.001,
+    linear: 5.59,
+    quadratic: -4.284,
+    intercept: -1.043,
+    trustworthy: true,
+    note: "p < 0.001",
+  },
 ];
 
 /** Rows of Table 3 from {@link HypothesisTest}s of the default formula. A singular fit's row is its reduced model's. */
@@ -26,26 +50,53 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
     const { coefficients, terms } = fit.diagnosis.reduced ?? fit;
     const term = terms.find(({ polynomial }) => polynomial)!;
     const powers = term.polynomial!.basis.monomials;
-    const power = (k: number): number => term.columns.reduce((sum, column, j) => sum + powers[j][k] * coefficients[column].estimate, 0);
+    const power = (k: number): number =>
+      term.columns.reduce((sum, column, j) => sum + powers[j][k] * coefficients[column].estimate, 0);
     const intercept = coefficients.find((one) => one.term === "(Intercept)")?.estimate ?? 0;
     return {
-      dataset, p, linear: power(1), quadratic: power(2), intercept: intercept + power(0),
-      trustworthy: fit.diagnosis.trustworthy, note: fit.diagnosis.trustworthy ? "" : fit.diagnosis.messages.join(" "),
+      dataset,
+      p,
+      linear: power(1),
+      quadratic: power(2),
+      intercept: intercept + power(0),
+      trustworthy: fit.diagnosis.trustworthy,
+      note: fit.diagnosis.trustworthy ? "" : fit.diagnosis.messages.join(" "),
     };
   });
 }
 
 /** The critical weight of one data set, and its confidence set; numbers are null where the data do not bound it or nothing could be fitted. */
-export type CriticalWeightRow = { dataset: string; lambda: number | null; lower: number | null; upper: number | null; turnsAt: number | null; shape: string; method: string };
+export type CriticalWeightRow = {
+  dataset: string;
+  lambda: number | null;
+  lower: number | null;
+  upper: number | null;
+  turnsAt: number | null;
+  shape: string;
+  method: string;
+};
 
 /** λ of every data set, with the paper's (§5.2) below. `turnsAt` is the vertex on the scale of w_p. */
 export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWeightRow[] {
   return [
     ...tests.map(({ dataset, critical }): CriticalWeightRow => ({
-      dataset, lambda: critical?.lambda.plw ?? null, lower: critical?.interval?.lower.plw ?? null, upper: critical?.interval?.upper.plw ?? null,
-      turnsAt: critical?.vertex ?? null, shape: critical?.shape ?? "not fitted", method: critical?.method ?? "",
+      dataset,
+      lambda: critical?.lambda.plw ?? null,
+      lower: critical?.interval?.lower.plw ?? null,
+      upper: critical?.interval?.upper.plw ?? null,
+      turnsAt: critical?.vertex ?? null,
+      shape: critical?.shape ?? "not fitted",
+      method: critical?.method ?? "",
     })),
-    { dataset: "AlpacaDataShort (paper)", lambda: 0.242, lower: null, upper: null, turnsAt: 0.652, shape: "maximum", method: "as published" },
+    {
+      dataset: "AlpacaDataShort (paper)",
+      lambda: 0.242,
+      lower: null,
+      upper: null,
+      turnsAt: 0.652,
+      shape: "maximum",
+      method: "as published",
+    },
   ];
 }
 

@@ -6,18 +6,36 @@ import { loadStudy, studyExamples } from "../sweep/study";
 import { required, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
-  const datasets = values.data === undefined ? ofStudy(values) : { [values.data]: describeDataset(readExamples(fromRoot(values.data)), loadTokenizer(fromRoot(required(values, "tokenizer")))) };
-  return { text: Object.entries(datasets).map(([name, row]) => line(name, row)).join("\n"), result: { datasets } };
+  const datasets =
+    values.data === undefined
+      ? ofStudy(values)
+      : {
+          [values.data]: describeDataset(
+            readExamples(fromRoot(values.data)),
+            loadTokenizer(fromRoot(required(values, "tokenizer"))),
+          ),
+        };
+  return {
+    text: Object.entries(datasets)
+      .map(([name, row]) => line(name, row))
+      .join("\n"),
+    result: { datasets },
+  };
 }
 
 function ofStudy(values: Values): Record<string, DatasetDescription> {
   const study = loadStudy(values.study);
-  const tokenizer = loadTokenizer(values.tokenizer === undefined ? Object.values(study.models)[0] : fromRoot(values.tokenizer));
+  const tokenizer = loadTokenizer(
+    values.tokenizer === undefined ? Object.values(study.models)[0] : fromRoot(values.tokenizer),
+  );
   const names = values.dataset === undefined ? Object.keys(study.datasets) : [values.dataset];
   return Object.fromEntries(names.map((name) => [name, describeDataset(studyExamples(study, name), tokenizer)]));
 }
 
-function line(name: string, { rows, instruction, input, completion, totalTokens, generationRatio }: DatasetDescription): string {
+function line(
+  name: string,
+  { rows, instruction, input, completion, totalTokens, generationRatio }: DatasetDescription,
+): string {
   const field = ({ mean, sd }: { mean: number; sd: number }) => `${mean.toFixed(2)} (${sd.toFixed(2)})`;
   return `${name}: ${rows} rows, ${totalTokens} tokens; mean (sd) of instruction ${field(instruction)}, input ${field(input)}, completion ${field(completion)}; generation ratio ${generationRatio.toFixed(3)}`;
 }

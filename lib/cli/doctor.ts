@@ -8,7 +8,11 @@ import { RunStore } from "../runs/store";
 import { expectedDevice } from "../workers/plan";
 import type { Answer, Values } from "./values";
 
-interface Check { name: string; ok: boolean; detail: string }
+interface Check {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
 
 const GIB = 2 ** 30;
 
@@ -32,8 +36,12 @@ export async function run(values: Values): Promise<Answer> {
     const { device, threads, tf } = await import("../model/tensorflow");
     const { operationsLevel } = await import("../model/fused");
     const { kind, tensorflow } = device();
-    if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512) throw new Error("a matrix product came out wrong: run npm run setup");
-    if (kind !== expectedDevice()) throw new Error(`computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`);
+    if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512)
+      throw new Error("a matrix product came out wrong: run npm run setup");
+    if (kind !== expectedDevice())
+      throw new Error(
+        `computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`,
+      );
     return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads and computes; ${operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`}`;
   });
   await check("cores", () => String(availableParallelism()));
@@ -54,5 +62,9 @@ export async function run(values: Values): Promise<Answer> {
     return `${store.root}, ${store.list().length} runs`;
   });
   const failed = checks.some(({ ok }) => !ok);
-  return { text: checks.map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"} ${name}: ${detail}`).join("\n"), result: { ok: !failed, checks }, failed };
+  return {
+    text: checks.map(({ name, ok, detail }) => `${ok ? "ok  " : "FAIL"} ${name}: ${detail}`).join("\n"),
+    result: { ok: !failed, checks },
+    failed,
+  };
 }

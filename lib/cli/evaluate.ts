@@ -16,14 +16,19 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     ...(values["max-new-tokens"] !== undefined && { maxNewTokens: numberOf(values, "max-new-tokens") }),
     ...(values.format !== undefined && { format: values.format as TaskOptions["format"] }),
   };
-  return values.model === undefined ? ofRuns(values, options, signal) : ofModel(fromRoot(values.model), values, options, signal);
+  return values.model === undefined
+    ? ofRuns(values, options, signal)
+    : ofModel(fromRoot(values.model), values, options, signal);
 }
 
 async function ofModel(dir: string, values: Values, options: TaskOptions, signal: AbortSignal): Promise<Answer> {
   if (values.run !== undefined) throw new UsageError("--model and --run: give one of the two.");
   // before TensorFlow loads
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(0, expectedDevice()));
-  const [{ evaluate }, { loadModel }] = await Promise.all([import("../evaluate/evaluate"), import("../model/causal-lm")]);
+  const [{ evaluate }, { loadModel }] = await Promise.all([
+    import("../evaluate/evaluate"),
+    import("../model/causal-lm"),
+  ]);
   const model = loadModel(dir);
   const results = await evaluate(model, await tasksOf(values), { ...options, signal });
   const summaries = results.map(({ samples, ...result }) => ({ ...result, items: samples.length }));
@@ -33,9 +38,16 @@ async function ofModel(dir: string, values: Values, options: TaskOptions, signal
 async function ofRuns(values: Values, options: TaskOptions, signal: AbortSignal): Promise<Answer> {
   const runs = values.run === undefined ? studyRuns(values) : [runById(values.run, values.store)];
   const { evaluateRuns } = await import("../evaluate/evaluate-runs");
-  const scores = await evaluateRuns(runs, await tasksOf(values), { ...options, workers: countOf(values, "workers"), signal, onProgress: evaluationLine() });
+  const scores = await evaluateRuns(runs, await tasksOf(values), {
+    ...options,
+    workers: countOf(values, "workers"),
+    signal,
+    onProgress: evaluationLine(),
+  });
   return {
-    text: scores.map(({ run, results }) => `${run.name}\n${results.map((result) => `  ${line(result)}`).join("\n")}`).join("\n"),
+    text: scores
+      .map(({ run, results }) => `${run.name}\n${results.map((result) => `  ${line(result)}`).join("\n")}`)
+      .join("\n"),
     result: { runs: scores.map(({ run: { id, name, dir }, results }) => ({ id, name, dir, results })) },
   };
 }
@@ -45,9 +57,17 @@ function studyRuns({ study: path, store: folder }: Values): Run[] {
   const study = loadStudy(path);
   const store = new RunStore(folder);
   const { jobs } = resolveJobs(wantedRuns(study), store);
-  const runs = jobs.flatMap(({ id, recipe }) => store.get(id)?.named(recipe.model.name, recipe.data.name) ?? []).filter(({ status }) => status === "complete");
-  if (runs.length === 0) throw new UsageError(`No run of study ${study.name} is complete in ${store.root}; sweep trains them. Or name one with --run, or a model's directory with --model.`);
-  if (runs.length < jobs.length) process.stderr.write(`${runs.length} of ${jobs.length} runs of study ${study.name} are complete; the others are left out.\n`);
+  const runs = jobs
+    .flatMap(({ id, recipe }) => store.get(id)?.named(recipe.model.name, recipe.data.name) ?? [])
+    .filter(({ status }) => status === "complete");
+  if (runs.length === 0)
+    throw new UsageError(
+      `No run of study ${study.name} is complete in ${store.root}; sweep trains them. Or name one with --run, or a model's directory with --model.`,
+    );
+  if (runs.length < jobs.length)
+    process.stderr.write(
+      `${runs.length} of ${jobs.length} runs of study ${study.name} are complete; the others are left out.\n`,
+    );
   return runs;
 }
 

@@ -9,15 +9,30 @@ export function run(values: Values): Answer {
   const { jobs, failures } = resolveJobs(wantedRuns(study), store);
   const runs = jobs.map(({ id, name }) => {
     const run = store.get(id);
-    return { id, name, status: run?.status ?? "missing", steps: run?.records.length ?? 0, totalSteps: run?.record.totalSteps ?? null, error: run?.error?.message ?? null };
+    return {
+      id,
+      name,
+      status: run?.status ?? "missing",
+      steps: run?.records.length ?? 0,
+      totalSteps: run?.record.totalSteps ?? null,
+      error: run?.error?.message ?? null,
+    };
   });
   const counts: Record<string, number> = {};
   for (const { status } of runs) counts[status] = (counts[status] ?? 0) + 1;
   if (failures.length > 0) counts.impossible = failures.length;
-  const unfinished = runs.filter(({ status }) => status !== "complete" && status !== "missing").map(({ name, status, steps, totalSteps, error }) => `  ${name}: ${status}, step ${steps} of ${totalSteps}${error ? `: ${error}` : ""}`);
+  const unfinished = runs
+    .filter(({ status }) => status !== "complete" && status !== "missing")
+    .map(
+      ({ name, status, steps, totalSteps, error }) =>
+        `  ${name}: ${status}, step ${steps} of ${totalSteps}${error ? `: ${error}` : ""}`,
+    );
   const text = [
-    `Study ${study.name} in ${store.root}: ${Object.entries(counts).map(([status, count]) => `${count} ${status}`).join(", ")} of ${runs.length + failures.length} runs`,
-    ...unfinished, ...failures.map(({ run, message }) => `  ${run}: ${message}`),
+    `Study ${study.name} in ${store.root}: ${Object.entries(counts)
+      .map(([status, count]) => `${count} ${status}`)
+      .join(", ")} of ${runs.length + failures.length} runs`,
+    ...unfinished,
+    ...failures.map(({ run, message }) => `  ${run}: ${message}`),
   ].join("\n");
   return { text, result: { study: study.name, store: store.root, counts, runs, failures } };
 }

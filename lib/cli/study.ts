@@ -17,7 +17,11 @@ import { Interrupted } from "../data/errors";
 /** Notebooks at once: each has a kernel of its own, and waits a good part of its time. */
 const AT_ONCE = 2;
 
-interface Executed { notebook: string; seconds: number; error?: string }
+interface Executed {
+  notebook: string;
+  seconds: number;
+  error?: string;
+}
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const started = Date.now();
@@ -26,31 +30,65 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const out = fromRoot(values.out ?? (process.env.PROMPTLOSS_OUT || "out"));
   const show = progressLine();
   let last: SweepProgress | undefined;
-  const { runs, failures } = await collected(sweep({
-    study: withTrainedPlws(loadStudy(study), store), store, workers: countOf(values, "workers"), signal, onProgress: (progress) => { last = progress; show(progress); },
-  }));
+  const { runs, failures } = await collected(
+    sweep({
+      study: withTrainedPlws(loadStudy(study), store),
+      store,
+      workers: countOf(values, "workers"),
+      signal,
+      onProgress: (progress) => {
+        last = progress;
+        show(progress);
+      },
+    }),
+  );
   const cached = last?.cached ?? 0;
   const sweepSeconds = (Date.now() - started) / 1000;
-  process.stderr.write(`${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. Now the notebooks.\n`);
+  process.stderr.write(
+    `${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. Now the notebooks.\n`,
+  );
 
   const inputs = inputsDigest(study, runs);
   const current = isCurrent(out, inputs);
   if (current) process.stderr.write("Nothing that they show has changed since they were executed.\n");
-  const notebooks = current ? [] : await executeAll(join(out, "notebooks"), { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out }, signal);
+  const notebooks = current
+    ? []
+    : await executeAll(
+        join(out, "notebooks"),
+        { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out },
+        signal,
+      );
   const broken = notebooks.filter(({ error }) => error !== undefined);
-  if (!current && broken.length === 0) writeFileAtomic(stampFile(out), JSON.stringify({ inputs, outputs: outputsDigest(out) }));
+  if (!current && broken.length === 0)
+    writeFileAtomic(stampFile(out), JSON.stringify({ inputs, outputs: outputsDigest(out) }));
   const seconds = (Date.now() - started) / 1000;
-  const peakMemory = Math.max(process.resourceUsage().maxRSS * 1024, ...runs.map(({ record }) => record.peakMemory ?? 0));
+  const peakMemory = Math.max(
+    process.resourceUsage().maxRSS * 1024,
+    ...runs.map(({ record }) => record.peakMemory ?? 0),
+  );
   const text = [
     ...failures.map(({ run, message }) => `Failed: ${run}: ${message}`),
     ...broken.map(({ notebook, error }) => `Failed: ${notebook}: ${error}`),
-    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${current ? "no notebook to execute again" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; `
-      + `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
+    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${current ? "no notebook to execute again" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; ` +
+      `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
     `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
   ].join("\n");
   return {
-    text, failed: failures.length + broken.length > 0,
-    result: { study, runs: runs.length, cached, trained: runs.length - cached, failures, notebooks, seconds, sweepSeconds, peakMemory, figures: join(out, "figures"), store },
+    text,
+    failed: failures.length + broken.length > 0,
+    result: {
+      study,
+      runs: runs.length,
+      cached,
+      trained: runs.length - cached,
+      failures,
+      notebooks,
+      seconds,
+      sweepSeconds,
+      peakMemory,
+      figures: join(out, "figures"),
+      store,
+    },
   };
 }
 
@@ -69,7 +107,9 @@ const stampFile = (out: string) => join(out, "study.json");
 /** Of all that decides what the notebooks show: their text, the code, the study, the runs and their weights. */
 function inputsDigest(study: string, runs: readonly Run[]): string {
   const root = repositoryRoot();
-  const code = ["lib", "kernel", "notebooks"].flatMap((folder) => filesBelow(join(root, folder))).filter((path) => /\.(ts|cjs|ipynb)$/.test(path));
+  const code = ["lib", "kernel", "notebooks"]
+    .flatMap((folder) => filesBelow(join(root, folder)))
+    .filter((path) => /\.(ts|cjs|ipynb)$/.test(path));
   return sha256(
     ...[...code, join(root, "package-lock.json"), study].map((path) => `${path} ${fileDigest(path)}`),
     ...runs.map(({ id, name, record }) => `${id} ${name} ${record.weights?.sha256}`),
@@ -78,7 +118,11 @@ function inputsDigest(study: string, runs: readonly Run[]): string {
 
 /** Of the executed notebooks and exported figures: one that was removed or changed is made again. */
 function outputsDigest(out: string): string {
-  return sha256(...["notebooks", "figures"].flatMap((folder) => filesBelow(join(out, folder))).map((path) => `${path} ${fileDigest(path)}`));
+  return sha256(
+    ...["notebooks", "figures"]
+      .flatMap((folder) => filesBelow(join(out, folder)))
+      .map((path) => `${path} ${fileDigest(path)}`),
+  );
 }
 
 function isCurrent(out: string, inputs: string): boolean {
@@ -88,36 +132,67 @@ function isCurrent(out: string, inputs: string): boolean {
 
 function filesBelow(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
 }
 
 async function executeAll(folder: string, env: Record<string, string>, signal: AbortSignal): Promise<Executed[]> {
   mkdirSync(folder, { recursive: true });
-  const waiting = readdirSync(join(repositoryRoot(), "notebooks")).filter((name) => name.endsWith(".ipynb")).sort();
+  const waiting = readdirSync(join(repositoryRoot(), "notebooks"))
+    .filter((name) => name.endsWith(".ipynb"))
+    .sort();
   const done: Executed[] = [];
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let notebook; !signal.aborted && (notebook = waiting.shift());) {
-      const started = Date.now();
-      const error = await execute(notebook, folder, env, signal);
-      const seconds = (Date.now() - started) / 1000;
-      done.push({ notebook, seconds, ...(error !== undefined && { error }) });
-      process.stderr.write(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s\n`);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let notebook; !signal.aborted && (notebook = waiting.shift());) {
+        const started = Date.now();
+        const error = await execute(notebook, folder, env, signal);
+        const seconds = (Date.now() - started) / 1000;
+        done.push({ notebook, seconds, ...(error !== undefined && { error }) });
+        process.stderr.write(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s\n`);
+      }
+    }),
+  );
   if (signal.aborted) throw new Interrupted("The study was stopped; all runs are kept, the same command continues.");
   return done.sort((a, b) => (a.notebook < b.notebook ? -1 : 1));
 }
 
 /** Runs a notebook without JupyterLab; returns what went wrong, if anything. */
-function execute(notebook: string, folder: string, env: Record<string, string>, signal: AbortSignal): Promise<string | undefined> {
+function execute(
+  notebook: string,
+  folder: string,
+  env: Record<string, string>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const root = repositoryRoot();
   return new Promise((resolve) => {
-    const child = spawn(join(root, ".venv", "bin", "jupyter"), [
-      "nbconvert", "--to", "notebook", "--execute", join(root, "notebooks", notebook), "--output-dir", folder,
-      "--ExecutePreprocessor.kernel_name=promptloss", "--ExecutePreprocessor.timeout=-1",
-    ], { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"], signal, killSignal: "SIGTERM" });
+    const child = spawn(
+      join(root, ".venv", "bin", "jupyter"),
+      [
+        "nbconvert",
+        "--to",
+        "notebook",
+        "--execute",
+        join(root, "notebooks", notebook),
+        "--output-dir",
+        folder,
+        "--ExecutePreprocessor.kernel_name=promptloss",
+        "--ExecutePreprocessor.timeout=-1",
+      ],
+      {
+        cwd: root,
+        env: { ...process.env, ...env },
+        stdio: ["ignore", "ignore", "pipe"],
+        signal,
+        killSignal: "SIGTERM",
+      },
+    );
     let errors = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => { errors = (errors + text).slice(-3000); });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      errors = (errors + text).slice(-3000);
+    });
     child.on("error", (error) => resolve(error.message));
     child.on("close", (code) => resolve(code === 0 ? undefined : errors.trim() || `ended with code ${code}`));
   });

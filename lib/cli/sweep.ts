@@ -6,12 +6,24 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const show = progressLine();
   let last: SweepProgress | undefined;
   const runs = await sweep({
-    study: values.study, store: values.store, workers: countOf(values, "workers"), workersPerGpu: countOf(values, "workers-per-gpu"), signal,
-    onProgress: (progress) => { last = progress; show(progress); },
+    study: values.study,
+    store: values.store,
+    workers: countOf(values, "workers"),
+    workersPerGpu: countOf(values, "workers-per-gpu"),
+    signal,
+    onProgress: (progress) => {
+      last = progress;
+      show(progress);
+    },
   });
   const cached = last?.cached ?? 0;
   return {
     text: `${runs.length} runs are complete, ${cached} of them were there before.`,
-    result: { runs: runs.map(({ id, name, dir, recipe }) => ({ id, name, dir, plw: recipe.plw })), complete: runs.length, cached, trained: (last?.complete ?? 0) - cached },
+    result: {
+      runs: runs.map(({ id, name, dir, recipe }) => ({ id, name, dir, plw: recipe.plw })),
+      complete: runs.length,
+      cached,
+      trained: (last?.complete ?? 0) - cached,
+    },
   };
 }

@@ -19,7 +19,9 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     signal,
     onNote: (note) => process.stderr.write(`${note}\n`),
     onStep: ({ step, loss, tokens, seconds }, totalSteps) => {
-      process.stderr.write(`step ${step}/${totalSteps}: loss ${loss.toFixed(4)}, ${Math.round(tokens / seconds)} tokens/s\n`);
+      process.stderr.write(
+        `step ${step}/${totalSteps}: loss ${loss.toFixed(4)}, ${Math.round(tokens / seconds)} tokens/s\n`,
+      );
     },
   };
   // as many threads as a sweep gives the same run, so that both mean the same run; before TensorFlow loads
@@ -31,9 +33,17 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   return describe(await train(options));
 }
 
-function fromFiles(values: Values): Pick<TrainOptions, "model" | "modelName" | "examples" | "dataset" | "hyperparameters"> {
+function fromFiles(
+  values: Values,
+): Pick<TrainOptions, "model" | "modelName" | "examples" | "dataset" | "hyperparameters"> {
   const model = fromRoot(required(values, "model"));
-  return { model, modelName: basename(model), examples: fromRoot(required(values, "data")), dataset: values.dataset, hyperparameters: hyperparameters(values) };
+  return {
+    model,
+    modelName: basename(model),
+    examples: fromRoot(required(values, "data")),
+    dataset: values.dataset,
+    hyperparameters: hyperparameters(values),
+  };
 }
 
 function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
@@ -41,10 +51,20 @@ function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
   const modelName = required(values, "model");
   const dataset = required(values, "dataset");
   const model = study.models[modelName];
-  if (!model) throw new UsageError(`--model: study ${study.name} has no model ${JSON.stringify(modelName)}; it has ${Object.keys(study.models).join(", ")}.`);
+  if (!model)
+    throw new UsageError(
+      `--model: study ${study.name} has no model ${JSON.stringify(modelName)}; it has ${Object.keys(study.models).join(", ")}.`,
+    );
   return {
-    model, modelName, dataset, examples: studyExamples(study, dataset), normalizer: study.normalizers[0], seed: study.seeds[0],
-    truncation: study.truncation, template: study.template, hyperparameters: { ...study.hyperparameters, ...hyperparameters(values) },
+    model,
+    modelName,
+    dataset,
+    examples: studyExamples(study, dataset),
+    normalizer: study.normalizers[0],
+    seed: study.seeds[0],
+    truncation: study.truncation,
+    template: study.template,
+    hyperparameters: { ...study.hyperparameters, ...hyperparameters(values) },
   };
 }
 
@@ -60,10 +80,26 @@ function describe(run: Run): Answer {
   const last = run.records.at(-1);
   const { rows, seconds, tokens } = run.record;
   const result = {
-    id: run.id, name: run.name, dir: run.dir, weights: run.weightsDir, status: run.status, steps: run.records.length, seconds, tokens,
-    loss: last?.loss ?? null, promptLoss: last?.promptLoss ?? null, completionLoss: last?.completionLoss ?? null,
-    truncatedRows: rows.truncated.length, rowsWithoutCompletion: rows.withoutCompletion.length,
+    id: run.id,
+    name: run.name,
+    dir: run.dir,
+    weights: run.weightsDir,
+    status: run.status,
+    steps: run.records.length,
+    seconds,
+    tokens,
+    loss: last?.loss ?? null,
+    promptLoss: last?.promptLoss ?? null,
+    completionLoss: last?.completionLoss ?? null,
+    truncatedRows: rows.truncated.length,
+    rowsWithoutCompletion: rows.withoutCompletion.length,
   };
-  const cut = rows.truncated.length === 0 ? "" : `; ${rows.truncated.length} rows cut by the maximum length, ${rows.withoutCompletion.length} of them to the bare prompt`;
-  return { text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}\n${run.dir}`, result };
+  const cut =
+    rows.truncated.length === 0
+      ? ""
+      : `; ${rows.truncated.length} rows cut by the maximum length, ${rows.withoutCompletion.length} of them to the bare prompt`;
+  return {
+    text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}\n${run.dir}`,
+    result,
+  };
 }

@@ -12,9 +12,18 @@ export function run(values: Values): Answer {
   const out = fromRoot(required(values, "out"));
   const target = numberOf(values, "target");
   const seed = numberOf(values, "seed") ?? 42;
-  const result = target === undefined ? invertLongCompletions(examples, tokenizer) : toGenerationRatio(examples, target, tokenizer, { seed });
-  const rule = target === undefined ? "long completions inverted" : generationRatioPlan(examples, target, tokenizer, { seed }).description;
+  const result =
+    target === undefined
+      ? invertLongCompletions(examples, tokenizer)
+      : toGenerationRatio(examples, target, tokenizer, { seed });
+  const rule =
+    target === undefined
+      ? "long completions inverted"
+      : generationRatioPlan(examples, target, tokenizer, { seed }).description;
   writeFileAtomic(out, `${JSON.stringify(result, null, 1)}\n`);
   const { generationRatio } = describeDataset(result, tokenizer);
-  return { text: `${out}: ${result.length} rows, generation ratio ${generationRatio.toFixed(3)} (${rule})`, result: { out, rows: result.length, generationRatio, rule } };
+  return {
+    text: `${out}: ${result.length} rows, generation ratio ${generationRatio.toFixed(3)} (${rule})`,
+    result: { out, rows: result.length, generationRatio, rule },
+  };
 }

@@ -42,7 +42,12 @@ export interface CatalogueModel {
   note?: string;
 }
 
-const file = (path: string, saveAs: string, bytes: number | null = null, sha256: string | null = null): CatalogueFile => ({ path, saveAs, bytes, sha256 });
+const file = (
+  path: string,
+  saveAs: string,
+  bytes: number | null = null,
+  sha256: string | null = null,
+): CatalogueFile => ({ path, saveAs, bytes, sha256 });
 
 /**
  * The instruction sets and benchmarks of the paper, and where they are. Nothing is fetched unless `fetchDataset` is called.
@@ -51,38 +56,88 @@ const file = (path: string, saveAs: string, bytes: number | null = null, sha256:
  */
 export const DATASETS: readonly CatalogueEntry[] = [
   {
-    name: "AlpacaData", kind: "instructions", source: "github", repository: "tatsu-lab/stanford_alpaca", revision: "main",
-    files: [file("alpaca_data.json", "alpaca_data.json", 22_773_992, "2eddafc6b977608d778aaab8dfc7e50e547b3af9826dfb9e909d9fc362e4a419")],
-    license: { paper: "Apache 2.0", stated: "CC BY-NC 4.0", note: "Table 5 lists Stanford Alpaca once, with its code's license. The data was first released under ODC-By." },
+    name: "AlpacaData",
+    kind: "instructions",
+    source: "github",
+    repository: "tatsu-lab/stanford_alpaca",
+    revision: "main",
+    files: [
+      file(
+        "alpaca_data.json",
+        "alpaca_data.json",
+        22_773_992,
+        "2eddafc6b977608d778aaab8dfc7e50e547b3af9826dfb9e909d9fc362e4a419",
+      ),
+    ],
+    license: {
+      paper: "Apache 2.0",
+      stated: "CC BY-NC 4.0",
+      note: "Table 5 lists Stanford Alpaca once, with its code's license. The data was first released under ODC-By.",
+    },
     note: "52,002 rows. Also on the Hub as tatsu-lab/alpaca.",
   },
   {
-    name: "AlpacaDataCleaned", kind: "instructions", source: "github", repository: "gururise/AlpacaDataCleaned", revision: "791174f",
+    name: "AlpacaDataCleaned",
+    kind: "instructions",
+    source: "github",
+    repository: "gururise/AlpacaDataCleaned",
+    revision: "791174f",
     files: [file("alpaca_data_cleaned.json", "alpaca_data_cleaned.json")],
     license: { paper: null, stated: "CC BY-NC 4.0", note: "The Hub's copy, yahma/alpaca-cleaned, says CC BY 4.0." },
     note: "The commit that the paper names, by its short hash; size and digest are not known.",
   },
   {
-    name: "ARC Challenge", kind: "benchmark", source: "hub", repository: "allenai/ai2_arc", revision: "210d026faf9955653af8916fad021475a3f00453",
+    name: "ARC Challenge",
+    kind: "benchmark",
+    source: "hub",
+    repository: "allenai/ai2_arc",
+    revision: "210d026faf9955653af8916fad021475a3f00453",
     files: [
-      file("ARC-Challenge/train-00000-of-00001.parquet", "arc_challenge/train-00000-of-00001.parquet", 189_909, "e488c1587ffdcfc8443f916c53488a95cd471c5790e0746c6bfe4cecf20962cb"),
-      file("ARC-Challenge/validation-00000-of-00001.parquet", "arc_challenge/validation-00000-of-00001.parquet", 55_743, "395a5c88d1580d69855fbaee9450270578df1ad5af6259771cd0a42c20e99f05"),
-      file("ARC-Challenge/test-00000-of-00001.parquet", "arc_challenge/test-00000-of-00001.parquet", 203_808, "62f03257e737aed263f55c6abf87c7bb0028a44a6bdd2a26eb1279eb42c1d1e9"),
+      file(
+        "ARC-Challenge/train-00000-of-00001.parquet",
+        "arc_challenge/train-00000-of-00001.parquet",
+        189_909,
+        "e488c1587ffdcfc8443f916c53488a95cd471c5790e0746c6bfe4cecf20962cb",
+      ),
+      file(
+        "ARC-Challenge/validation-00000-of-00001.parquet",
+        "arc_challenge/validation-00000-of-00001.parquet",
+        55_743,
+        "395a5c88d1580d69855fbaee9450270578df1ad5af6259771cd0a42c20e99f05",
+      ),
+      file(
+        "ARC-Challenge/test-00000-of-00001.parquet",
+        "arc_challenge/test-00000-of-00001.parquet",
+        203_808,
+        "62f03257e737aed263f55c6abf87c7bb0028a44a6bdd2a26eb1279eb42c1d1e9",
+      ),
     ],
     license: { paper: "CC BY-SA 4.0", stated: "CC BY-SA 4.0" },
     note: "1,119, 299 and 1,172 rows.",
   },
   {
-    name: "PIQA", kind: "benchmark", source: "hub", repository: "ybisk/piqa", revision: "761df5fd8dc94a8e0b02fbbec7234bcb49a3b37c",
+    name: "PIQA",
+    kind: "benchmark",
+    source: "hub",
+    repository: "ybisk/piqa",
+    revision: "761df5fd8dc94a8e0b02fbbec7234bcb49a3b37c",
     files: [
       file("plain_text/train-00000-of-00001.parquet", "piqa/train-00000-of-00001.parquet"),
       file("plain_text/validation-00000-of-00001.parquet", "piqa/validation-00000-of-00001.parquet"),
     ],
-    license: { paper: "AFL 3.0", stated: "AFL 3.0", note: "The Hub's main branch said \"unknown\" until it was corrected from the author's page." },
+    license: {
+      paper: "AFL 3.0",
+      stated: "AFL 3.0",
+      note: "The Hub's main branch said \"unknown\" until it was corrected from the author's page.",
+    },
     note: "16,113 and 1,838 rows. The main branch holds a loading script instead of data; this commit, a proposed conversion, holds `plain_text/train-*` and `validation-*`, whose full names are inferred.",
   },
   {
-    name: "TruthfulQA", kind: "benchmark", source: "hub", repository: "truthfulqa/truthful_qa", revision: "main",
+    name: "TruthfulQA",
+    kind: "benchmark",
+    source: "hub",
+    repository: "truthfulqa/truthful_qa",
+    revision: "main",
     files: [
       file("multiple_choice/validation-00000-of-00001.parquet", "truthfulqa_mc2/validation-00000-of-00001.parquet"),
       file("generation/validation-00000-of-00001.parquet", "truthfulqa_gen/validation-00000-of-00001.parquet"),
@@ -91,44 +146,88 @@ export const DATASETS: readonly CatalogueEntry[] = [
     note: "817 questions in each file. The branch's last commit seen is 741b827.",
   },
   {
-    name: "WinoGrande", kind: "benchmark", source: "hub", repository: "allenai/winogrande", revision: "df8eb8fe2e3ab788ec6eada56b9203a86a34c93d",
+    name: "WinoGrande",
+    kind: "benchmark",
+    source: "hub",
+    repository: "allenai/winogrande",
+    revision: "df8eb8fe2e3ab788ec6eada56b9203a86a34c93d",
     files: [
       file("winogrande_xl/train-00000-of-00001.parquet", "winogrande/train-00000-of-00001.parquet"),
       file("winogrande_xl/validation-00000-of-00001.parquet", "winogrande/validation-00000-of-00001.parquet"),
     ],
-    license: { paper: "Apache 2.0", stated: "CC BY", note: "Its README gives Apache 2.0 to the code and CC BY to the data." },
+    license: {
+      paper: "Apache 2.0",
+      stated: "CC BY",
+      note: "Its README gives Apache 2.0 to the code and CC BY to the data.",
+    },
     note: "40,398 and 1,267 rows.",
   },
   {
-    name: "WMT14", kind: "benchmark", source: "hub", repository: "wmt/wmt14", revision: "main",
+    name: "WMT14",
+    kind: "benchmark",
+    source: "hub",
+    repository: "wmt/wmt14",
+    revision: "main",
     files: [
-      file("fr-en/validation-00000-of-00001.parquet", "wmt14-en-fr/validation-00000-of-00001.parquet", null, "113e01f028c35bc5ac4286ce95ac9dcfb70badc3e3c71c91ab7d74fe6357fb5e"),
+      file(
+        "fr-en/validation-00000-of-00001.parquet",
+        "wmt14-en-fr/validation-00000-of-00001.parquet",
+        null,
+        "113e01f028c35bc5ac4286ce95ac9dcfb70badc3e3c71c91ab7d74fe6357fb5e",
+      ),
       file("fr-en/test-00000-of-00001.parquet", "wmt14-en-fr/test-00000-of-00001.parquet"),
     ],
-    license: { paper: "No License", stated: null, note: "The Hub says \"unknown\"." },
+    license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
     note: "3,000 and 3,003 sentence pairs; the training sets are not listed here. The branch's last commit seen is b199e40.",
   },
   {
-    name: "WMT16", kind: "benchmark", source: "hub", repository: "wmt/wmt16", revision: "main",
+    name: "WMT16",
+    kind: "benchmark",
+    source: "hub",
+    repository: "wmt/wmt16",
+    revision: "main",
     files: [
       file("de-en/validation-00000-of-00001.parquet", "wmt16-en-de/validation-00000-of-00001.parquet"),
       file("de-en/test-00000-of-00001.parquet", "wmt16-en-de/test-00000-of-00001.parquet"),
-      file("ro-en/validation-00000-of-00001.parquet", "wmt16-en-ro/validation-00000-of-00001.parquet", null, "9dff36e7a899121682d47f0238de1aa307f3b03f087ad411d1a2846977326082"),
-      file("ro-en/test-00000-of-00001.parquet", "wmt16-en-ro/test-00000-of-00001.parquet", null, "21742f54d534024c59e0d94f92b9b8e5bf4c871027a866566275cc3ab582b218"),
+      file(
+        "ro-en/validation-00000-of-00001.parquet",
+        "wmt16-en-ro/validation-00000-of-00001.parquet",
+        null,
+        "9dff36e7a899121682d47f0238de1aa307f3b03f087ad411d1a2846977326082",
+      ),
+      file(
+        "ro-en/test-00000-of-00001.parquet",
+        "wmt16-en-ro/test-00000-of-00001.parquet",
+        null,
+        "21742f54d534024c59e0d94f92b9b8e5bf4c871027a866566275cc3ab582b218",
+      ),
     ],
-    license: { paper: "No License", stated: null, note: "The Hub says \"unknown\"." },
+    license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
     note: "The training sets are not listed here. The branch's last commit seen is 41d8a40.",
   },
   {
-    name: "Alpaca Eval", kind: "benchmark", source: "hub", repository: "tatsu-lab/alpaca_eval", revision: "57530fed23a308e771c06bba55cb49b7e7625711",
+    name: "Alpaca Eval",
+    kind: "benchmark",
+    source: "hub",
+    repository: "tatsu-lab/alpaca_eval",
+    revision: "57530fed23a308e771c06bba55cb49b7e7625711",
     files: [file("alpaca_eval.json", "alpaca_eval/alpaca_eval.json")],
     license: { paper: "CC BY-NC 4.0", stated: "CC BY-NC 4.0" },
     note: "805 instructions with the outputs of text_davinci_003.",
   },
   {
-    name: "PandaLM", kind: "benchmark", source: "github", repository: "WeOpenML/PandaLM", revision: "eb758c4",
+    name: "PandaLM",
+    kind: "benchmark",
+    source: "github",
+    repository: "WeOpenML/PandaLM",
+    revision: "eb758c4",
     files: [
-      file("data/testset-inference-v1.json", "pandalm/testset-inference-v1.json", 56_419, "170fef9eb10de404cdb3e2d9c6e3fab5cf656d47bd199cd6b368509e5bfc2967"),
+      file(
+        "data/testset-inference-v1.json",
+        "pandalm/testset-inference-v1.json",
+        56_419,
+        "170fef9eb10de404cdb3e2d9c6e3fab5cf656d47bd199cd6b368509e5bfc2967",
+      ),
       file("data/testset-v1.json", "pandalm/testset-v1.json"),
     ],
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
@@ -138,14 +237,31 @@ export const DATASETS: readonly CatalogueEntry[] = [
 
 /** The paper's models. They are not fetched from here: their owner grants access, for terms that each user must accept. */
 export const MODELS: readonly CatalogueModel[] = [
-  { name: "LLaMA 1 7B", repository: null, license: { paper: "LLaMA License", stated: "LLaMA License", note: "Non-commercial research use, on request." }, note: "There is no copy by its owner on the Hub." },
-  { name: "LLaMA 2 7B", repository: "meta-llama/Llama-2-7b-hf", license: { paper: "LLaMA 2 Community License", stated: "LLaMA 2 Community License" } },
-  { name: "Mixtral 8x7B", repository: "mistralai/Mixtral-8x7B-Instruct-v0.1", license: { paper: "Apache 2.0", stated: "Apache 2.0" }, note: "The paper's judge for Alpaca Eval; which of its variants is not said." },
+  {
+    name: "LLaMA 1 7B",
+    repository: null,
+    license: { paper: "LLaMA License", stated: "LLaMA License", note: "Non-commercial research use, on request." },
+    note: "There is no copy by its owner on the Hub.",
+  },
+  {
+    name: "LLaMA 2 7B",
+    repository: "meta-llama/Llama-2-7b-hf",
+    license: { paper: "LLaMA 2 Community License", stated: "LLaMA 2 Community License" },
+  },
+  {
+    name: "Mixtral 8x7B",
+    repository: "mistralai/Mixtral-8x7B-Instruct-v0.1",
+    license: { paper: "Apache 2.0", stated: "Apache 2.0" },
+    note: "The paper's judge for Alpaca Eval; which of its variants is not said.",
+  },
 ];
 
 /** @throws {DataError} naming the known ones */
 export function datasetEntry(name: string): CatalogueEntry {
   const entry = DATASETS.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
-  if (!entry) throw new DataError(`There is no data set "${name}" in the catalogue. There are: ${DATASETS.map((known) => known.name).join(", ")}.`);
+  if (!entry)
+    throw new DataError(
+      `There is no data set "${name}" in the catalogue. There are: ${DATASETS.map((known) => known.name).join(", ")}.`,
+    );
   return entry;
 }

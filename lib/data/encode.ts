@@ -49,27 +49,39 @@ const LISTED = 30;
  *
  * @throws DataError under "error" when completions do not fit (all such rows in `problems`), under "drop" when no row is left
  */
-export function encodeDataset(examples: readonly Example[], tokenizer: Tokenizer, options: EncodeOptions): EncodedDataset {
+export function encodeDataset(
+  examples: readonly Example[],
+  tokenizer: Tokenizer,
+  options: EncodeOptions,
+): EncodedDataset {
   const { maxLength, template = ALPACA_TEMPLATE, truncation = "truncate", name = "dataset" } = options;
   if (!Number.isInteger(maxLength) || maxLength < 2) {
     throw new DataError(`${name}: maxLength is ${maxLength}; it must be a whole number of tokens, at least 2`);
   }
   if (!TRUNCATIONS.includes(truncation)) {
-    throw new DataError(`${name}: truncation ${JSON.stringify(truncation)} is not known; it is one of ${TRUNCATIONS.join(", ")}`);
+    throw new DataError(
+      `${name}: truncation ${JSON.stringify(truncation)} is not known; it is one of ${TRUNCATIONS.join(", ")}`,
+    );
   }
   const appended = appendedTokens(tokenizer);
   const encode = (text: string): number[] => {
     const ids = tokenizer.encode(text);
     return appended === 0 ? ids : ids.slice(0, -appended);
   };
-  const result: EncodedDataset = { examples: [], truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] };
+  const result: EncodedDataset = {
+    examples: [],
+    truncated: [],
+    withoutCompletion: [],
+    dropped: [],
+    emptyCompletions: [],
+  };
   for (const [row, example] of examples.entries()) {
     const { prompt, completion } = renderPrompt(example, template);
     const whole = encode(prompt + completion + tokenizer.eosToken);
     const wholePrompt = Math.min(encode(prompt).length, whole.length);
     const ids = whole.slice(0, maxLength);
     const promptLength = Math.min(wholePrompt, ids.length);
-    const lostCompletionTokens = (whole.length - wholePrompt) - (ids.length - promptLength);
+    const lostCompletionTokens = whole.length - wholePrompt - (ids.length - promptLength);
     if (completion === "") result.emptyCompletions.push(row);
     if (lostCompletionTokens > 0) {
       result.truncated.push(row);
@@ -83,7 +95,9 @@ export function encodeDataset(examples: readonly Example[], tokenizer: Tokenizer
   }
   if (truncation === "error" && result.truncated.length > 0) throw doNotFit(name, maxLength, result);
   if (examples.length > 0 && result.examples.length === 0) {
-    throw new DataError(`${name}: truncation "drop" leaves no row, since no completion fits into maxLength ${maxLength}; raise it`);
+    throw new DataError(
+      `${name}: truncation "drop" leaves no row, since no completion fits into maxLength ${maxLength}; raise it`,
+    );
   }
   return result;
 }
@@ -98,12 +112,14 @@ function appendedTokens(tokenizer: Tokenizer): number {
 }
 
 function doNotFit(name: string, maxLength: number, { truncated, withoutCompletion }: EncodedDataset): DataError {
-  const listed = truncated.slice(0, LISTED).join(", ") + (truncated.length > LISTED ? `, … (${truncated.length - LISTED} more)` : "");
+  const listed =
+    truncated.slice(0, LISTED).join(", ") +
+    (truncated.length > LISTED ? `, … (${truncated.length - LISTED} more)` : "");
   const lost = new Set(withoutCompletion);
   return new DataError(
     `${name}: ${truncated.length} rows have a completion that does not fit into maxLength ${maxLength}` +
-    `${lost.size > 0 ? ` (${lost.size} of them lose it whole)` : ""}: row index ${listed}. ` +
-    `Raise maxLength, or choose truncation "truncate" or "drop".`,
+      `${lost.size > 0 ? ` (${lost.size} of them lose it whole)` : ""}: row index ${listed}. ` +
+      `Raise maxLength, or choose truncation "truncate" or "drop".`,
     truncated.map((row) => ({ row, field: "output", problem: lost.has(row) ? "is lost whole" : "is cut" })),
   );
 }

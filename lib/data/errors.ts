@@ -14,7 +14,10 @@ export interface DataProblem {
 export class DataError extends PromptlossError {
   override name = "DataError";
 
-  constructor(message: string, readonly problems: DataProblem[] = []) {
+  constructor(
+    message: string,
+    readonly problems: DataProblem[] = [],
+  ) {
     super(message);
   }
 }
@@ -48,7 +51,10 @@ export class EvaluationError extends PromptlossError {
 export class StatisticsError extends PromptlossError {
   override name = "StatisticsError";
 
-  constructor(message: string, readonly column?: string) {
+  constructor(
+    message: string,
+    readonly column?: string,
+  ) {
     super(message);
   }
 }
@@ -56,7 +62,12 @@ export class StatisticsError extends PromptlossError {
 /** The run store cannot be written or does not hold what it should; `code` is the system's, if it has one. */
 export class StoreError extends RunError {
   override name = "StoreError";
-  constructor(message: string, readonly code?: string) { super(message); }
+  constructor(
+    message: string,
+    readonly code?: string,
+  ) {
+    super(message);
+  }
 }
 
 /** Somebody else is training this run. */
@@ -82,5 +93,5 @@ export function isKnown(error: unknown): error is Error {
 /** What to show of anything thrown: the message of a known error, the stack of any other. */
 export function errorText(error: unknown): string {
   if (isKnown(error)) return error.message;
-  return error instanceof Error ? error.stack ?? String(error) : String(error);
+  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
 }

@@ -21,7 +21,9 @@ const LISTED = 20;
 export function readExamples(path: string): Example[] {
   const extension = extname(path).toLowerCase();
   if (extension !== ".json" && extension !== ".jsonl") {
-    throw new DataError(`${path}: instruction data is read from .json (an array of rows) or .jsonl (one row a line), not ${extension || "a file without extension"}`);
+    throw new DataError(
+      `${path}: instruction data is read from .json (an array of rows) or .jsonl (one row a line), not ${extension || "a file without extension"}`,
+    );
   }
   const text = readText(path);
   const problems: (DataProblem & { line?: number })[] = [];
@@ -47,12 +49,18 @@ export function readExamples(path: string): Example[] {
   return examples;
 }
 
-interface RawRow { value?: unknown; line?: number; problem?: string }
+interface RawRow {
+  value?: unknown;
+  line?: number;
+  problem?: string;
+}
 
 function jsonRows(text: string, path: string): RawRow[] {
   const value = parseJson(text, path);
   if (!Array.isArray(value)) {
-    throw new DataError(`${path}: this is ${kind(value)}, not an array of rows; one row a line belongs into a .jsonl file`);
+    throw new DataError(
+      `${path}: this is ${kind(value)}, not an array of rows; one row a line belongs into a .jsonl file`,
+    );
   }
   return value.map((row: unknown) => ({ value: row }));
 }

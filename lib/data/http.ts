@@ -32,10 +32,19 @@ export function wait(seconds: number, signal?: AbortSignal): Promise<void> {
 export function networkProblem(error: unknown): string {
   const { cause } = error as { cause?: { code?: string; message?: string } };
   switch (cause?.code) {
-    case "ECONNREFUSED": return "nothing answers there (connection refused)";
-    case "ENOTFOUND": case "EAI_AGAIN": return "its name cannot be resolved; is this machine online?";
-    case "ECONNRESET": case "UND_ERR_SOCKET": return "the connection was cut";
-    case "UND_ERR_CONNECT_TIMEOUT": case "UND_ERR_HEADERS_TIMEOUT": case "UND_ERR_BODY_TIMEOUT": return "no answer in time";
-    default: return cause?.message || (error as Error).message;
+    case "ECONNREFUSED":
+      return "nothing answers there (connection refused)";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "its name cannot be resolved; is this machine online?";
+    case "ECONNRESET":
+    case "UND_ERR_SOCKET":
+      return "the connection was cut";
+    case "UND_ERR_CONNECT_TIMEOUT":
+    case "UND_ERR_HEADERS_TIMEOUT":
+    case "UND_ERR_BODY_TIMEOUT":
+      return "no answer in time";
+    default:
+      return cause?.message || (error as Error).message;
   }
 }

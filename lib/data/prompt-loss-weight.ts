@@ -5,7 +5,9 @@ import { DataError } from "./errors";
  * The ten prompt loss weights of the paper's grid (§4.1), as published. The fifth and eighth look like slips of
  * digits: their neighbors' geometric means are 2.236e-2 and 2.236e-1, as with 2.236e-3.
  */
-export const PAPER_WEIGHTS: readonly number[] = Object.freeze([0, 5e-4, 2.236e-3, 1e-2, 2.463e-2, 5e-2, 1e-1, 2.463e-1, 5e-1, 1]);
+export const PAPER_WEIGHTS: readonly number[] = Object.freeze([
+  0, 5e-4, 2.236e-3, 1e-2, 2.463e-2, 5e-2, 1e-1, 2.463e-1, 5e-1, 1,
+]);
 
 /** The exponent of w_p (§4.1): log10(2) to five digits, so that PLW 0.1 becomes 0.5. */
 const EXPONENT = 0.30103;
@@ -36,7 +38,10 @@ export function plwLabel(plw: number): string {
 /** The prompt loss weight itself, if it is a finite number >= 0. @throws DataError naming any other value */
 export function checkPromptLossWeight(plw: unknown): number {
   if (typeof plw !== "number" || !Number.isFinite(plw) || plw < 0) {
-    const shown = typeof plw === "number" ? String(plw) : `${JSON.stringify(plw) ?? String(plw)} (${plw === null ? "null" : typeof plw})`;
+    const shown =
+      typeof plw === "number"
+        ? String(plw)
+        : `${JSON.stringify(plw) ?? String(plw)} (${plw === null ? "null" : typeof plw})`;
     throw new DataError(`prompt loss weight (plw): ${shown} is not allowed; it must be a finite number of at least 0`);
   }
   return plw;
@@ -73,7 +78,9 @@ export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "complet
 /** @throws {DataError} naming the value, where it was given and the four that exist */
 export function checkNormalizer(value: unknown, where?: string): Normalizer {
   if (!NORMALIZERS.includes(value as Normalizer)) {
-    throw new DataError(`${where === undefined ? "" : `${where}: `}normalizer ${JSON.stringify(value)} is unknown; it is one of ${NORMALIZERS.join(", ")}`);
+    throw new DataError(
+      `${where === undefined ? "" : `${where}: `}normalizer ${JSON.stringify(value)} is unknown; it is one of ${NORMALIZERS.join(", ")}`,
+    );
   }
   return value as Normalizer;
 }
@@ -87,7 +94,11 @@ export interface LossCoefficients {
 }
 
 /** Coefficients of a whole optimizer batch: accumulation, padding and order cannot change them. */
-export function lossCoefficients(examples: readonly EncodedExample[], plw: number, normalizer: Normalizer): LossCoefficients {
+export function lossCoefficients(
+  examples: readonly EncodedExample[],
+  plw: number,
+  normalizer: Normalizer,
+): LossCoefficients {
   const counts = examples.map((example) => {
     const predicted = example.ids.length - 1;
     const prompt = example.ids.filter((_, t) => t > 0 && isPromptToken(example, t)).length;

@@ -8,13 +8,16 @@ import { createHash } from "node:crypto";
  */
 export function seededRandom(...seed: (number | string)[]): () => number {
   const hash = createHash("sha256").update(JSON.stringify(seed)).digest();
-  let a = hash.readUInt32LE(0), b = hash.readUInt32LE(4), c = hash.readUInt32LE(8), counter = hash.readUInt32LE(12);
+  let a = hash.readUInt32LE(0),
+    b = hash.readUInt32LE(4),
+    c = hash.readUInt32LE(8),
+    counter = hash.readUInt32LE(12);
   const next32 = (): number => {
     const sum = (a + b + counter) | 0;
     counter = (counter + 1) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return sum >>> 0;
   };
   return () => ((next32() >>> 5) * 2 ** 26 + (next32() >>> 6)) / 2 ** 53;

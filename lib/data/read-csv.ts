@@ -18,23 +18,37 @@ const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
  * @throws DataError naming file, row and column: no records, columns twice, records of another length, open quotes
  */
 export function readCsv(path: string): CsvTable {
-  const { data, errors } = Papa.parse<string[]>(readText(path), { skipEmptyLines: true, delimitersToGuess: [",", ";", "\t"] });
+  const { data, errors } = Papa.parse<string[]>(readText(path), {
+    skipEmptyLines: true,
+    delimitersToGuess: [",", ";", "\t"],
+  });
   const [columns, ...records] = data;
   const broken = errors.find(({ type }) => type === "Quotes");
-  if (broken) throw csvError(path, [{ row: Math.max(0, (broken.row ?? 1) - 1), problem: broken.message.toLowerCase() }]);
-  if (!columns || records.length === 0) throw new DataError(`${path}: there ${columns ? "is a header line but no row below it" : "are no rows in this file"}`);
+  if (broken)
+    throw csvError(path, [{ row: Math.max(0, (broken.row ?? 1) - 1), problem: broken.message.toLowerCase() }]);
+  if (!columns || records.length === 0)
+    throw new DataError(
+      `${path}: there ${columns ? "is a header line but no row below it" : "are no rows in this file"}`,
+    );
   const twice = columns.find((name, i) => columns.indexOf(name) < i);
   if (twice !== undefined) throw new DataError(`${path}: column "${twice}" is there twice; rename one of them`);
-  const uneven = records.flatMap((record, row) => (
-    record.length === columns.length ? [] : [{ row, problem: `has ${record.length} fields where the header has ${columns.length}` }]
-  ));
+  const uneven = records.flatMap((record, row) =>
+    record.length === columns.length
+      ? []
+      : [{ row, problem: `has ${record.length} fields where the header has ${columns.length}` }],
+  );
   if (uneven.length > 0) throw csvError(path, uneven);
   return { path, columns, records };
 }
 
 /** A column of finite numbers, with a decimal point. @throws DataError naming file, row and column */
 export function csvNumbers(table: CsvTable, column: string): number[] {
-  return csvCells(table, column, (text) => (NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : null), "is not a number; write it like 0.25, or leave the row out");
+  return csvCells(
+    table,
+    column,
+    (text) => (NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : null),
+    "is not a number; write it like 0.25, or leave the row out",
+  );
 }
 
 /** A column of names, which may not be empty. @throws DataError naming file, row and column */
@@ -43,9 +57,17 @@ export function csvNames(table: CsvTable, column: string): string[] {
 }
 
 /** @throws DataError with all cells that `read` returns null for */
-export function csvCells<T>({ path, columns, records }: CsvTable, column: string, read: (text: string) => T | null, problem: string): T[] {
+export function csvCells<T>(
+  { path, columns, records }: CsvTable,
+  column: string,
+  read: (text: string) => T | null,
+  problem: string,
+): T[] {
   const at = columns.indexOf(column);
-  if (at < 0) throw new DataError(`${path}: there is no column "${column}"; there are ${columns.map((name) => `"${name}"`).join(", ")}`);
+  if (at < 0)
+    throw new DataError(
+      `${path}: there is no column "${column}"; there are ${columns.map((name) => `"${name}"`).join(", ")}`,
+    );
   const problems: DataProblem[] = [];
   const values = records.map((record, row) => {
     const value = read(record[at].trim());
@@ -57,7 +79,12 @@ export function csvCells<T>({ path, columns, records }: CsvTable, column: string
 }
 
 function csvError(path: string, problems: DataProblem[]): DataError {
-  const listed = problems.slice(0, LISTED).map(({ row, field, problem }) => `  row ${row! + 1} (index ${row})${field === undefined ? "" : `, column "${field}"`}: ${problem}`);
+  const listed = problems
+    .slice(0, LISTED)
+    .map(
+      ({ row, field, problem }) =>
+        `  row ${row! + 1} (index ${row})${field === undefined ? "" : `, column "${field}"`}: ${problem}`,
+    );
   if (problems.length > LISTED) listed.push(`  … and ${problems.length - LISTED} more faults`);
   return new DataError(`${path}: rows that cannot be used, counted below the header:\n${listed.join("\n")}`, problems);
 }

@@ -9,7 +9,8 @@ export function readText(path: string): string {
     bytes = readFileSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const cause = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "this is a directory, not a file" : message;
+    const cause =
+      code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "this is a directory, not a file" : message;
     throw new DataError(`${path}: ${cause}`);
   }
   try {
@@ -18,7 +19,9 @@ export function readText(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== "ERR_ENCODING_INVALID_ENCODED_DATA") {
       throw new DataError(`${path}: ${(error as Error).message}`);
     }
-    throw new DataError(`${path}: this is not UTF-8 text; convert it (for example with iconv) or check that it is the right file`);
+    throw new DataError(
+      `${path}: this is not UTF-8 text; convert it (for example with iconv) or check that it is the right file`,
+    );
   }
 }
 
@@ -33,7 +36,9 @@ export function parseJson(text: string, where: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const { line, column, found } = locateJsonError(text);
-    throw new DataError(`${where}: not valid JSON at line ${line}, column ${column}: found ${found} (${(error as Error).message})`);
+    throw new DataError(
+      `${where}: not valid JSON at line ${line}, column ${column}: found ${found} (${(error as Error).message})`,
+    );
   }
 }
 
@@ -45,10 +50,17 @@ export function locateJsonError(text: string): { line: number; column: number; f
   let first: { offset: number; line: number; column: number } | undefined;
   visit(
     text,
-    { onError: (_, offset, __, line, column) => { first ??= { offset, line: line + 1, column: column + 1 }; } },
+    {
+      onError: (_, offset, __, line, column) => {
+        first ??= { offset, line: line + 1, column: column + 1 };
+      },
+    },
     { disallowComments: true, allowTrailingComma: false },
   );
   const { offset, line, column } = first ?? { offset: 0, line: 1, column: 1 };
-  const found = offset >= text.length ? "the end of the text" : JSON.stringify(/^[^\n]{1,20}/u.exec(text.slice(offset, offset + 80))?.[0] ?? "\n");
+  const found =
+    offset >= text.length
+      ? "the end of the text"
+      : JSON.stringify(/^[^\n]{1,20}/u.exec(text.slice(offset, offset + 80))?.[0] ?? "\n");
   return { line, column, found };
 }

@@ -8,13 +8,16 @@ let root: string | undefined;
  * place nor the working directory alone is enough. Undefined where neither lies inside it.
  */
 export function findRepository(): string | undefined {
-  return root ??= findUpwards(__dirname) ?? findUpwards(process.cwd());
+  return (root ??= findUpwards(__dirname) ?? findUpwards(process.cwd()));
 }
 
 /** The same, for what cannot do without. @throws {Error} outside the repository */
 export function repositoryRoot(): string {
   const found = findRepository();
-  if (!found) throw new Error(`No package.json of promptloss above ${__dirname} or ${process.cwd()}: run this inside the repository.`);
+  if (!found)
+    throw new Error(
+      `No package.json of promptloss above ${__dirname} or ${process.cwd()}: run this inside the repository.`,
+    );
   return found;
 }
 

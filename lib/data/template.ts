@@ -25,7 +25,11 @@ export const ALPACA_TEMPLATE: PromptTemplate = {
 
 /** @throws DataError when a placeholder is missing, since every prompt would then lose that field unnoticed */
 export function checkTemplate(template: PromptTemplate): PromptTemplate {
-  for (const [text, placeholder] of [["withInput", "{instruction}"], ["withInput", "{input}"], ["withoutInput", "{instruction}"]] as const) {
+  for (const [text, placeholder] of [
+    ["withInput", "{instruction}"],
+    ["withInput", "{input}"],
+    ["withoutInput", "{instruction}"],
+  ] as const) {
     if (!template[text].includes(placeholder)) {
       throw new DataError(`template "${template.name}": ${text} has no ${placeholder}`);
     }
@@ -34,7 +38,10 @@ export function checkTemplate(template: PromptTemplate): PromptTemplate {
 }
 
 /** Prompt and completion of a row as texts; the end-of-sequence token is not yet appended to the completion. */
-export function renderPrompt(example: Example, template: PromptTemplate = ALPACA_TEMPLATE): { prompt: string; completion: string } {
+export function renderPrompt(
+  example: Example,
+  template: PromptTemplate = ALPACA_TEMPLATE,
+): { prompt: string; completion: string } {
   const text = checkTemplate(template)[example.input === "" ? "withoutInput" : "withInput"];
   // one pass with a function: placeholders and $& inside a field's text stay text
   const prompt = text.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => example[field]);

@@ -17,9 +17,10 @@ export function invertLongCompletions(examples: readonly Example[], tokenizer: T
 /** An instruction-prediction row from an ordinary one, in the words of §4.3. */
 export function invertExample({ instruction, input, output }: Example): Example {
   return {
-    instruction: input === ""
-      ? "Predict the prompt that generated the following AI output."
-      : `Predict the prompt that generated the below AI output given the following context. Context: ${input}`,
+    instruction:
+      input === ""
+        ? "Predict the prompt that generated the following AI output."
+        : `Predict the prompt that generated the below AI output given the following context. Context: ${input}`,
     input: output,
     output: instruction,
   };
@@ -55,37 +56,64 @@ export interface GenerationRatioPlan {
  * @throws DataError with the reachable range when the target is outside it
  */
 export function generationRatioPlan(
-  examples: readonly Example[], target: number, tokenizer: Tokenizer, { seed }: { seed: number },
+  examples: readonly Example[],
+  target: number,
+  tokenizer: Tokenizer,
+  { seed }: { seed: number },
 ): GenerationRatioPlan {
   if (typeof target !== "number" || !Number.isFinite(target) || target <= 0) {
-    throw new DataError(`toGenerationRatio: target ${String(target)} is not allowed; it must be a finite number above 0`);
+    throw new DataError(
+      `toGenerationRatio: target ${String(target)} is not allowed; it must be a finite number above 0`,
+    );
   }
   if (examples.length === 0) throw new DataError("toGenerationRatio: the dataset has no rows");
   const tokens = countTokens(examples, tokenizer);
   const long = longCompletionRows(tokens);
-  const before = tokens.completion.map((completion, row) => ({ prompt: tokens.instruction[row]! + tokens.input[row]!, completion }));
-  const after = new Map(long.map((row) => [row, {
-    prompt: tokenLength(invertExample(examples[row]!).instruction, tokenizer) + tokens.completion[row]!,
-    completion: tokens.instruction[row]!,
-  }]));
+  const before = tokens.completion.map((completion, row) => ({
+    prompt: tokens.instruction[row]! + tokens.input[row]!,
+    completion,
+  }));
+  const after = new Map(
+    long.map((row) => [
+      row,
+      {
+        prompt: tokenLength(invertExample(examples[row]!).instruction, tokenizer) + tokens.completion[row]!,
+        completion: tokens.instruction[row]!,
+      },
+    ]),
+  );
   const counts = before.map((count, row) => after.get(row) ?? count);
   const originalRatio = ratioOf(total(before));
   const invertedRatio = ratioOf(total(counts));
-  const ranking = counts.map((count, row) => ({ row, ...count, ratio: ratioOf(count) })).sort((a, b) => b.ratio - a.ratio || a.row - b.row);
+  const ranking = counts
+    .map((count, row) => ({ row, ...count, ratio: ratioOf(count) }))
+    .sort((a, b) => b.ratio - a.ratio || a.row - b.row);
   const lowest = ranking.at(-1)!.ratio;
   if (target > originalRatio || target < lowest) {
     throw new DataError(
       `toGenerationRatio: ${target} cannot be reached; this data has ${round(originalRatio)} as it is, ` +
-      `${round(invertedRatio)} with every long completion inverted, and ${round(lowest)} at least (its row of the smallest ratio alone). ` +
-      `Choose a target from ${round(lowest)} to ${round(originalRatio)}.`,
+        `${round(invertedRatio)} with every long completion inverted, and ${round(lowest)} at least (its row of the smallest ratio alone). ` +
+        `Choose a target from ${round(lowest)} to ${round(originalRatio)}.`,
     );
   }
   const shared = { target, originalRatio, invertedRatio };
   if (target === originalRatio) {
-    return { rule: "none", description: "the data has the target ratio as it is", generationRatio: originalRatio, inverted: [], dropped: [], ...shared };
+    return {
+      rule: "none",
+      description: "the data has the target ratio as it is",
+      generationRatio: originalRatio,
+      inverted: [],
+      dropped: [],
+      ...shared,
+    };
   }
   if (target >= invertedRatio) {
-    const { inverted, generationRatio } = invertUntil(target, before, after, shuffled(long, seededRandom("toGenerationRatio", seed)));
+    const { inverted, generationRatio } = invertUntil(
+      target,
+      before,
+      after,
+      shuffled(long, seededRandom("toGenerationRatio", seed)),
+    );
     const description = `${inverted.length} of ${long.length} long-completion rows inverted, in random order (seed ${seed})`;
     return { rule: "invert", description, generationRatio, inverted, dropped: [], ...shared };
   }
@@ -111,17 +139,30 @@ export function generationRatioPlan(
 
 /** The dataset with the target generation ratio, rows in their order; `generationRatioPlan` says how it is reached. */
 export function toGenerationRatio(
-  examples: readonly Example[], target: number, tokenizer: Tokenizer, options: { seed: number },
+  examples: readonly Example[],
+  target: number,
+  tokenizer: Tokenizer,
+  options: { seed: number },
 ): Example[] {
   const plan = generationRatioPlan(examples, target, tokenizer, options);
   const inverted = new Set(plan.inverted);
   const dropped = new Set(plan.dropped);
-  return examples.flatMap((example, row) => (dropped.has(row) ? [] : [inverted.has(row) ? invertExample(example) : example]));
+  return examples.flatMap((example, row) =>
+    dropped.has(row) ? [] : [inverted.has(row) ? invertExample(example) : example],
+  );
 }
 
-interface Counts { prompt: number; completion: number }
+interface Counts {
+  prompt: number;
+  completion: number;
+}
 
-function invertUntil(target: number, before: Counts[], after: Map<number, Counts>, order: number[]): { inverted: number[]; generationRatio: number } {
+function invertUntil(
+  target: number,
+  before: Counts[],
+  after: Map<number, Counts>,
+  order: number[],
+): { inverted: number[]; generationRatio: number } {
   const sums = total(before);
   const inverting = (row: number): Counts => ({
     prompt: sums.prompt + after.get(row)!.prompt - before[row]!.prompt,
@@ -130,7 +171,8 @@ function invertUntil(target: number, before: Counts[], after: Map<number, Counts
   // every inversion lowers the ratio: a long row gains prompt tokens and gains no completion tokens
   let done = 0;
   while (ratioOf(inverting(order[done]!)) > target) Object.assign(sums, inverting(order[done++]!));
-  const last = order.slice(done)
+  const last = order
+    .slice(done)
     .map((row) => ({ row, ratio: ratioOf(inverting(row)) }))
     .filter(({ ratio }) => ratio <= target)
     .reduce((best, candidate) => (candidate.ratio > best.ratio ? candidate : best));

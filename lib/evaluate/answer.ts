@@ -5,7 +5,10 @@ import type { Tokenizer } from "../data/tokenizer";
  * few tokens, as many as the stop text itself has and two more.
  */
 export function stopsWhen(tokenizer: Tokenizer, stops: readonly string[]): (ids: readonly number[]) => boolean {
-  const windows = stops.map((stop) => ({ stop, tokens: tokenizer.encode(stop, { addSpecialTokens: false }).length + 2 }));
+  const windows = stops.map((stop) => ({
+    stop,
+    tokens: tokenizer.encode(stop, { addSpecialTokens: false }).length + 2,
+  }));
   return (ids) => windows.some(({ stop, tokens }) => tokenizer.decode(ids.slice(-tokens)).includes(stop));
 }
 

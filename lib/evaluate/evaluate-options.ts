@@ -45,10 +45,12 @@ export interface EvaluationProgress {
 /** @throws {EvaluationError} naming the option that cannot be */
 export function checkOptions({ limit, fewShot, maxNewTokens, format }: TaskOptions): void {
   const whole = (name: string, value: number | undefined, least: number) => {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least)) throw new EvaluationError(`${name} must be a whole number of at least ${least}, not ${value}.`);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least))
+      throw new EvaluationError(`${name} must be a whole number of at least ${least}, not ${value}.`);
   };
   whole("limit", limit, 1);
   whole("fewShot", fewShot, 0);
   whole("maxNewTokens", maxNewTokens, 1);
-  if (format !== undefined && !FORMATS.includes(format)) throw new EvaluationError(`format must be one of ${FORMATS.join(", ")}, not ${JSON.stringify(format)}.`);
+  if (format !== undefined && !FORMATS.includes(format))
+    throw new EvaluationError(`format must be one of ${FORMATS.join(", ")}, not ${JSON.stringify(format)}.`);
 }

@@ -41,10 +41,17 @@ export interface RunsProgress {
 }
 
 /** `task` is null where the run as a whole could not be evaluated. */
-export interface EvaluationFailure { run: string; task: string | null; message: string }
+export interface EvaluationFailure {
+  run: string;
+  task: string | null;
+  message: string;
+}
 
 /** A run with its results, in the order of the tasks; the samples stay in its folder. */
-export interface RunScores { run: Run; results: TaskSummary[] }
+export interface RunScores {
+  run: Run;
+  results: TaskSummary[];
+}
 
 /** A result without its samples, but their number. */
 export type TaskSummary = Omit<TaskResult, "samples"> & { items: number };
@@ -52,7 +59,10 @@ export type TaskSummary = Omit<TaskResult, "samples"> & { items: number };
 /** Some runs or tasks failed; `scores` has what was done. */
 export class EvaluationsFailedError extends EvaluationError {
   override name = "EvaluationsFailedError";
-  constructor(readonly failures: EvaluationFailure[], readonly scores: RunScores[]) {
+  constructor(
+    readonly failures: EvaluationFailure[],
+    readonly scores: RunScores[],
+  ) {
     super(`${failures.length} evaluations failed; the others are done.\n${describeFailures(failures)}`);
   }
 }
@@ -68,7 +78,11 @@ const PROGRESS_MS = 300;
  * @throws {EvaluationsFailedError} at the end, naming every run and task that failed and why
  * @throws {Interrupted} after `signal`
  */
-export async function evaluateRuns(runs: readonly Run[], tasks: readonly string[], options: EvaluateRunsOptions = {}): Promise<RunScores[]> {
+export async function evaluateRuns(
+  runs: readonly Run[],
+  tasks: readonly string[],
+  options: EvaluateRunsOptions = {},
+): Promise<RunScores[]> {
   checkOptions(options);
   return new RunsEvaluation(runs, findTasks(tasks, options), options).run();
 }
@@ -88,7 +102,11 @@ class RunsEvaluation {
   private cached = 0;
   private started = 0;
 
-  constructor(runs: readonly Run[], private readonly tasks: Task[], private readonly options: EvaluateRunsOptions) {
+  constructor(
+    runs: readonly Run[],
+    private readonly tasks: Task[],
+    private readonly options: EvaluateRunsOptions,
+  ) {
     this.byDir = new Map(runs.map((run) => [run.dir, run]));
   }
 
@@ -97,15 +115,24 @@ class RunsEvaluation {
     const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout };
     for (const [dir, run] of this.byDir) {
       signal?.throwIfAborted();
-      const job = { id: dir, run: run.id, store: run.store.root, name: run.name, tasks: this.tasks.map(({ name }) => name), options };
-      if (!await this.collect(job)) this.pending.push(job);
+      const job = {
+        id: dir,
+        run: run.id,
+        store: run.store.root,
+        name: run.name,
+        tasks: this.tasks.map(({ name }) => name),
+        options,
+      };
+      if (!(await this.collect(job))) this.pending.push(job);
     }
     this.cached = this.scores.size;
     this.wanted = this.pending.length;
     this.report();
     if (this.pending.length > 0) await this.evaluatePending();
     if (signal?.aborted && this.scores.size + this.failed.size < this.byDir.size) {
-      throw new Interrupted(`The evaluation was stopped with ${this.scores.size} of ${this.byDir.size} runs done; what the others have is kept. The same call continues from there.`);
+      throw new Interrupted(
+        `The evaluation was stopped with ${this.scores.size} of ${this.byDir.size} runs done; what the others have is kept. The same call continues from there.`,
+      );
     }
     const scores = [...this.byDir.keys()].flatMap((dir) => this.scores.get(dir) ?? []);
     if (this.failures.length > 0 && onFailure !== "return") throw new EvaluationsFailedError(this.failures, scores);
@@ -113,7 +140,10 @@ class RunsEvaluation {
   }
 
   /** Takes the results that are there; false if any is missing that has not failed. */
-  private async collect({ id: dir, name }: EvaluationJob, failures: readonly { task: string; message: string }[] = []): Promise<boolean> {
+  private async collect(
+    { id: dir, name }: EvaluationJob,
+    failures: readonly { task: string; message: string }[] = [],
+  ): Promise<boolean> {
     const run = this.byDir.get(dir)!;
     const missing = new Map(failures.map(({ task, message }) => [task, message]));
     const results: TaskSummary[] = [];
@@ -135,7 +165,11 @@ class RunsEvaluation {
       this.fail(dir, [{ run: name, task: null, message: error.message }]);
       return true;
     }
-    if (missing.size > 0) this.fail(dir, [...missing].map(([task, message]) => ({ run: name, task, message })));
+    if (missing.size > 0)
+      this.fail(
+        dir,
+        [...missing].map(([task, message]) => ({ run: name, task, message })),
+      );
     if (results.length > 0) this.scores.set(dir, { run, results });
     return true;
   }
@@ -152,28 +186,36 @@ class RunsEvaluation {
     try {
       while (this.pending.length > 0 && !signal?.aborted) {
         const collecting: Promise<void>[] = [];
-        const plan = planWorkers(this.pending.map(({ id }) => this.needs(id)), workers);
-        await runPool<EvaluationJob, EvaluationJobProgress, TaskFailure[]>("lib/evaluate/evaluate-worker.ts", plan, {
-          next: () => this.next(),
-          progress: ({ id }, progress) => this.active.set(id, progress),
-          ended: (job, outcome) => {
-            if (outcome.type !== "complete") this.active.delete(job.id);
-            if (outcome.type === "complete") {
-              const collected = this.finish(job, outcome.result);
-              collected.catch(() => {}); // awaited below
-              collecting.push(collected);
-            }
-            else if (outcome.type === "held") this.held.push(job);
-            else if (outcome.type === "failed") {
-              this.fail(job.id, [{ run: job.name, task: null, message: outcome.message }]);
-              if (outcome.fatal) this.fatal ??= outcome.message;
-            }
+        const plan = planWorkers(
+          this.pending.map(({ id }) => this.needs(id)),
+          workers,
+        );
+        await runPool<EvaluationJob, EvaluationJobProgress, TaskFailure[]>(
+          "lib/evaluate/evaluate-worker.ts",
+          plan,
+          {
+            next: () => this.next(),
+            progress: ({ id }, progress) => this.active.set(id, progress),
+            ended: (job, outcome) => {
+              if (outcome.type !== "complete") this.active.delete(job.id);
+              if (outcome.type === "complete") {
+                const collected = this.finish(job, outcome.result);
+                collected.catch(() => {}); // awaited below
+                collecting.push(collected);
+              } else if (outcome.type === "held") this.held.push(job);
+              else if (outcome.type === "failed") {
+                this.fail(job.id, [{ run: job.name, task: null, message: outcome.message }]);
+                if (outcome.fatal) this.fatal ??= outcome.message;
+              }
+            },
           },
-        }, signal);
+          signal,
+        );
         await Promise.all(collecting);
         if (this.fatal !== undefined) {
           const left = [...this.pending.splice(0), ...this.held.splice(0)];
-          for (const { id, name } of left) this.fail(id, [{ run: name, task: null, message: `not evaluated: ${this.fatal}` }]);
+          for (const { id, name } of left)
+            this.fail(id, [{ run: name, task: null, message: `not evaluated: ${this.fatal}` }]);
         }
         while (this.held.length > 0 && this.pending.length === 0 && !signal?.aborted) await this.waitForOthers();
       }
@@ -193,7 +235,14 @@ class RunsEvaluation {
   private async finish(job: EvaluationJob, failures: readonly { task: string; message: string }[]): Promise<void> {
     const there = await this.collect(job, failures);
     this.active.delete(job.id);
-    if (!there) this.fail(job.id, [{ run: job.name, task: null, message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?" }]);
+    if (!there)
+      this.fail(job.id, [
+        {
+          run: job.name,
+          task: null,
+          message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?",
+        },
+      ]);
     this.report();
   }
 
@@ -203,7 +252,7 @@ class RunsEvaluation {
     const [...held] = this.held.splice(0);
     for (const job of held) {
       if (livingHolder(join(job.id, "scores"))) this.held.push(job);
-      else if (!await this.collect(job)) this.pending.push(job);
+      else if (!(await this.collect(job))) this.pending.push(job);
     }
   }
 
@@ -218,12 +267,29 @@ class RunsEvaluation {
     const { onProgress } = this.options;
     if (!onProgress) return;
     const tasks = this.tasks.length;
-    const active = [...this.active].flatMap(([dir, state]) => (state ? [{ ...state, run: this.byDir.get(dir)!.name, tasks }] : []));
+    const active = [...this.active].flatMap(([dir, state]) =>
+      state ? [{ ...state, run: this.byDir.get(dir)!.name, tasks }] : [],
+    );
     const over = this.scores.size - this.cached + [...this.failed].filter((dir) => !this.scores.has(dir)).length;
-    const part = this.wanted === 0 ? 1 : Math.min(1, (over + active.reduce((sum, { tasksDone, done, total }) => sum + (tasksDone + done / Math.max(1, total)) / tasks, 0)) / this.wanted);
+    const part =
+      this.wanted === 0
+        ? 1
+        : Math.min(
+            1,
+            (over +
+              active.reduce(
+                (sum, { tasksDone, done, total }) => sum + (tasksDone + done / Math.max(1, total)) / tasks,
+                0,
+              )) /
+              this.wanted,
+          );
     const seconds = (Date.now() - this.started) / 1000;
     onProgress({
-      wanted: this.byDir.size, complete: [...this.scores.keys()].filter((dir) => !this.failed.has(dir)).length, cached: this.cached, failed: this.failed.size, part,
+      wanted: this.byDir.size,
+      complete: [...this.scores.keys()].filter((dir) => !this.failed.has(dir)).length,
+      cached: this.cached,
+      failed: this.failed.size,
+      part,
       etaSeconds: part === 1 ? 0 : part > 0.005 && seconds > 2 ? (seconds / part) * (1 - part) : null,
       active: active.map(({ run, task, tasksDone, done, total }) => ({ run, task, tasksDone, tasks, done, total })),
       failures: [...this.failures],
@@ -238,9 +304,14 @@ function describeFailures(failures: readonly EvaluationFailure[]): string {
     const cause = `${failure.task ?? ""}\n${failure.message}`;
     byCause.set(cause, [...(byCause.get(cause) ?? []), failure]);
   }
-  return [...byCause.values()].map((group) => {
-    const [{ run, task, message }] = group;
-    const where = [...(task === null ? [] : [task]), group.length === 1 ? run : `${group.length} runs (${run} and others)`].join(", ");
-    return `  - ${where}: ${message.replaceAll("\n", "\n    ")}`;
-  }).join("\n");
+  return [...byCause.values()]
+    .map((group) => {
+      const [{ run, task, message }] = group;
+      const where = [
+        ...(task === null ? [] : [task]),
+        group.length === 1 ? run : `${group.length} runs (${run} and others)`,
+      ].join(", ");
+      return `  - ${where}: ${message.replaceAll("\n", "\n    ")}`;
+    })
+    .join("\n");
 }

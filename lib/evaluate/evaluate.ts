@@ -15,8 +15,13 @@ export type { EvaluateOptions, EvaluationProgress } from "./evaluate-options";
 /** Some tasks failed; the others are done, in `results`. */
 export class TasksFailedError extends EvaluationError {
   override name = "TasksFailedError";
-  constructor(readonly failures: { task: string; message: string }[], readonly results: TaskResult[]) {
-    super(`${failures.length} of ${failures.length + results.length} tasks failed; the others are done.\n${failures.map(({ task, message }) => `${task}: ${message}`).join("\n")}`);
+  constructor(
+    readonly failures: { task: string; message: string }[],
+    readonly results: TaskResult[],
+  ) {
+    super(
+      `${failures.length} of ${failures.length + results.length} tasks failed; the others are done.\n${failures.map(({ task, message }) => `${task}: ${message}`).join("\n")}`,
+    );
   }
 }
 
@@ -31,12 +36,21 @@ export class TasksFailedError extends EvaluationError {
  * @throws {TasksFailedError} at the end, naming the tasks that failed and why
  * @throws {Interrupted} after `signal`
  */
-export function evaluate(modelOrRun: CausalLM | Run, tasks: (string | Task)[] | string, options: EvaluateOptions = {}): Promise<TaskResult[]> {
+export function evaluate(
+  modelOrRun: CausalLM | Run,
+  tasks: (string | Task)[] | string,
+  options: EvaluateOptions = {},
+): Promise<TaskResult[]> {
   return evaluateWith(new Memo(), modelOrRun, tasks, options);
 }
 
 /** {@link evaluate}, with a memo for evaluating many models that have options and tasks in common. */
-export async function evaluateWith(memo: Memo, modelOrRun: CausalLM | Run, tasks: (string | Task)[] | string, options: EvaluateOptions): Promise<TaskResult[]> {
+export async function evaluateWith(
+  memo: Memo,
+  modelOrRun: CausalLM | Run,
+  tasks: (string | Task)[] | string,
+  options: EvaluateOptions,
+): Promise<TaskResult[]> {
   checkOptions(options);
   const found = findTasks([tasks].flat(), options);
   const subject = subjectOf(modelOrRun);
@@ -45,9 +59,18 @@ export async function evaluateWith(memo: Memo, modelOrRun: CausalLM | Run, tasks
   try {
     for (const task of found) {
       try {
-        results.push(await evaluateTask(subject, task, options, memo, (done, total, etaSeconds) => {
-          options.onProgress?.({ task: task.name, tasksDone: results.length + failures.length, tasks: found.length, done, total, etaSeconds });
-        }));
+        results.push(
+          await evaluateTask(subject, task, options, memo, (done, total, etaSeconds) => {
+            options.onProgress?.({
+              task: task.name,
+              tasksDone: results.length + failures.length,
+              tasks: found.length,
+              done,
+              total,
+              etaSeconds,
+            });
+          }),
+        );
       } catch (error) {
         if (options.signal?.aborted && !(error instanceof Interrupted)) throw interrupted();
         if (!(error instanceof PromptlossError) || error instanceof Interrupted) throw error;

@@ -2,8 +2,12 @@ import { DataError } from "../data/errors";
 
 /** A row's fields, checked as they are read. Problems are thrown as {@link FieldProblem}. */
 export class Fields {
-  constructor(private readonly row: unknown, private readonly path = "") {
-    if (typeof row !== "object" || row === null || Array.isArray(row)) throw new FieldProblem(path || "row", `must be an object, not ${shown(row)}`);
+  constructor(
+    private readonly row: unknown,
+    private readonly path = "",
+  ) {
+    if (typeof row !== "object" || row === null || Array.isArray(row))
+      throw new FieldProblem(path || "row", `must be an object, not ${shown(row)}`);
   }
 
   value(field: string): unknown {
@@ -12,7 +16,8 @@ export class Fields {
 
   text(field: string): string {
     const value = this.value(field);
-    if (typeof value !== "string") throw this.problem(field, value === undefined ? "is missing" : `must be text, not ${shown(value)}`);
+    if (typeof value !== "string")
+      throw this.problem(field, value === undefined ? "is missing" : `must be text, not ${shown(value)}`);
     return value;
   }
 
@@ -48,7 +53,10 @@ export class Fields {
 }
 
 export class FieldProblem extends Error {
-  constructor(readonly field: string, readonly problem: string) {
+  constructor(
+    readonly field: string,
+    readonly problem: string,
+  ) {
     super(`${field} ${problem}`);
   }
 }
@@ -68,7 +76,10 @@ export function convertRows<T>(rows: readonly unknown[], file: string, convert: 
   if (problems.length === 0) return converted;
   const listed = problems.slice(0, 20).map(({ row, field, problem }) => `row ${row}: ${field} ${problem}`);
   if (problems.length > listed.length) listed.push(`and ${problems.length - listed.length} more`);
-  throw new DataError(`${file}: ${problems.length} bad ${problems.length === 1 ? "row" : "rows"} (counted from 0):\n  ${listed.join("\n  ")}`, problems);
+  throw new DataError(
+    `${file}: ${problems.length} bad ${problems.length === 1 ? "row" : "rows"} (counted from 0):\n  ${listed.join("\n  ")}`,
+    problems,
+  );
 }
 
 function shown(value: unknown): string {

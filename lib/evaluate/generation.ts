@@ -8,7 +8,10 @@ import type { GenerationQuestion, GenerationTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
 import { EvaluationError } from "../data/errors";
 
-export interface GeneratedText { text: string; finish: "stop" | "length" }
+export interface GeneratedText {
+  text: string;
+  finish: "stop" | "length";
+}
 
 /** Prompts that are continued together, memory allowing. */
 const BATCH = 128;
@@ -31,7 +34,13 @@ export interface PreparedPrompts {
  * long as its reference gives way to the prompt first, down to half of the context.
  * @throws {EvaluationError} when no room for a prompt is left
  */
-export async function preparePrompts(model: CausalLM, task: GenerationTask, items: PreparedItem<GenerationQuestion>[], maxNewTokens: number, signal?: AbortSignal): Promise<PreparedPrompts> {
+export async function preparePrompts(
+  model: CausalLM,
+  task: GenerationTask,
+  items: PreparedItem<GenerationQuestion>[],
+  maxNewTokens: number,
+  signal?: AbortSignal,
+): Promise<PreparedPrompts> {
   const { maxPositions, layers, keyValueHeads, headSize } = model.config;
   const tokenizer = model.needTokenizer();
   const prompts: number[][] = [];
@@ -40,10 +49,15 @@ export async function preparePrompts(model: CausalLM, task: GenerationTask, item
   for (const { shots, question } of items) {
     await pause(signal);
     const ids = tokenizer.encode(shots + question.prompt);
-    const limit = Math.min(maxNewTokens, longestAnswer(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)));
+    const limit = Math.min(
+      maxNewTokens,
+      longestAnswer(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)),
+    );
     const room = maxPositions - limit;
     if (room <= 0) {
-      throw new EvaluationError(`${task.name}: ${limit} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`);
+      throw new EvaluationError(
+        `${task.name}: ${limit} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`,
+      );
     }
     if (ids.length > room) truncatedRequests++;
     prompts.push(ids.slice(-room));
@@ -62,27 +76,54 @@ export async function preparePrompts(model: CausalLM, task: GenerationTask, item
   return { items, prompts, limits, batches, truncatedRequests };
 }
 
-function longestAnswer({ beyondReference }: GenerationTask, { references }: GenerationQuestion, tokenizer: Tokenizer, room: number): number {
-  return beyondReference === undefined ? Infinity : Math.min(room, tokenLength(references[0], tokenizer) + 1 + beyondReference);
+function longestAnswer(
+  { beyondReference }: GenerationTask,
+  { references }: GenerationQuestion,
+  tokenizer: Tokenizer,
+  room: number,
+): number {
+  return beyondReference === undefined
+    ? Infinity
+    : Math.min(room, tokenLength(references[0], tokenizer) + 1 + beyondReference);
 }
 
 /** Continues every prompt greedily, and scores the answers. */
-export async function generateAnswers(model: CausalLM, task: GenerationTask, { items, prompts, limits, batches, truncatedRequests }: PreparedPrompts, work: Work<GeneratedText>): Promise<Omit<TaskResult, keyof TaskSettings>> {
+export async function generateAnswers(
+  model: CausalLM,
+  task: GenerationTask,
+  { items, prompts, limits, batches, truncatedRequests }: PreparedPrompts,
+  work: Work<GeneratedText>,
+): Promise<Omit<TaskResult, keyof TaskSettings>> {
   const stopWhen = stopsWhen(model.needTokenizer(), task.stops);
   await workThrough(batches, work, async ({ items: rows }) => {
-    const generations = await model.generate(rows.map((row) => prompts[row]), { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal });
-    return rows.map((row, i): [number, GeneratedText] => [row, { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish }]);
+    const generations = await model.generate(
+      rows.map((row) => prompts[row]),
+      { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal },
+    );
+    return rows.map((row, i): [number, GeneratedText] => [
+      row,
+      { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish },
+    ]);
   });
 
   const answers = items.map(({ question }, i) => ({ question, text: work.journal.get(i).text }));
   const { metrics, standardErrors, perAnswer, judged } = await task.score(answers, { signal: work.signal });
   const samples = items.map(({ id, question, shots }, i): Sample => ({
     id,
-    requests: [{ context: shots + question.prompt, continuation: answers[i].text, logLikelihood: null, isGreedy: true }],
+    requests: [
+      { context: shots + question.prompt, continuation: answers[i].text, logLikelihood: null, isGreedy: true },
+    ],
     metrics: perAnswer[i],
     references: question.references,
     finish: work.journal.get(i).finish,
     ...(judged && { judged: judged[i] }),
   }));
-  return { metrics, standardErrors, truncatedRequests, unfinished: samples.filter(({ finish }) => finish === "length").length, leftOut: [], samples };
+  return {
+    metrics,
+    standardErrors,
+    truncatedRequests,
+    unfinished: samples.filter(({ finish }) => finish === "length").length,
+    leftOut: [],
+    samples,
+  };
 }

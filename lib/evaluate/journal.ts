@@ -7,7 +7,10 @@ export class Journal<T> {
   private readonly outcomes = new Map<number, T>();
 
   /** @param settings a text that must be the same for what was kept to count */
-  constructor(private readonly file: string | undefined, settings: string) {
+  constructor(
+    private readonly file: string | undefined,
+    settings: string,
+  ) {
     if (file === undefined) return;
     const header = JSON.stringify({ settings });
     const [found, ...lines] = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
@@ -17,15 +20,22 @@ export class Journal<T> {
       return;
     }
     lines.pop(); // empty, or cut off by a crash
-    for (const line of lines) for (const [item, outcome] of JSON.parse(line) as [number, T][]) this.outcomes.set(item, outcome);
+    for (const line of lines)
+      for (const [item, outcome] of JSON.parse(line) as [number, T][]) this.outcomes.set(item, outcome);
     writeFileAtomic(file, [header, ...lines, ""].join("\n"));
   }
 
-  get size(): number { return this.outcomes.size; }
+  get size(): number {
+    return this.outcomes.size;
+  }
 
-  has(item: number): boolean { return this.outcomes.has(item); }
+  has(item: number): boolean {
+    return this.outcomes.has(item);
+  }
 
-  get(item: number): T { return this.outcomes.get(item)!; }
+  get(item: number): T {
+    return this.outcomes.get(item)!;
+  }
 
   add(outcomes: Iterable<[number, T]>): void {
     const list = [...outcomes];

@@ -15,7 +15,10 @@ export function standardError(values: readonly number[]): number | null {
 }
 
 /** Means and standard errors of each key. */
-export function aggregate(perItem: readonly Record<string, number>[]): { metrics: Record<string, number>; standardErrors: Record<string, number | null> } {
+export function aggregate(perItem: readonly Record<string, number>[]): {
+  metrics: Record<string, number>;
+  standardErrors: Record<string, number | null>;
+} {
   const names = Object.keys(perItem[0] ?? {});
   const column = (name: string) => perItem.map((item) => item[name]);
   return {

@@ -9,7 +9,11 @@ import { readRows } from "./split-rows";
 import type { Question, TaskAbout, Item } from "./task";
 
 /** An item with its shots as text. */
-export interface PreparedItem<Q extends Question> { id: number; question: Q; shots: string }
+export interface PreparedItem<Q extends Question> {
+  id: number;
+  question: Q;
+  shots: string;
+}
 
 export interface PreparedTask<Q extends Question> {
   /** with shots, drawn at the first call; in the order of evaluation */
@@ -22,7 +26,11 @@ export interface PreparedTask<Q extends Question> {
  * Reads a task's rows, which lie in `splits`; `question` converts one.
  * @throws {DataError} for missing files and bad rows
  */
-export async function prepareTask<Q extends Question>(task: TaskAbout, question: (row: Fields) => Q, options: { splits: string[][]; dataDir: string; shots: number; limit: number | null }): Promise<PreparedTask<Q>> {
+export async function prepareTask<Q extends Question>(
+  task: TaskAbout,
+  question: (row: Fields) => Q,
+  options: { splits: string[][]; dataDir: string; shots: number; limit: number | null },
+): Promise<PreparedTask<Q>> {
   const digests: string[] = [];
   const within = (path: string) => (isAbsolute(path) ? path : join(options.dataDir, path));
   const load = async (candidates: string[]): Promise<Omit<Item<Q>, "id">[]> => {
@@ -36,13 +44,15 @@ export async function prepareTask<Q extends Question>(task: TaskAbout, question:
     digests.push(sha256(readText(file)));
   }
   const all: Omit<Item<Q>, "id">[] = [];
-  for (const split of options.splits) all.push(...await load(split));
+  for (const split of options.splits) all.push(...(await load(split)));
   const pool = options.shots > 0 ? numbered(await load(task.data.shots)) : [];
   const { choose = (rows: Item<Q>[]) => rows } = task;
   let items: PreparedItem<Q>[] | undefined;
   return {
     digest: sha256(digests.join()),
-    items: () => items ??= drawShots(task, choose(numbered(all)), pool, options.shots, options.limit ?? undefined)
-      .map(({ item, shots }) => ({ id: item.id, question: item.question, shots: shotText(shots) })),
+    items: () =>
+      (items ??= drawShots(task, choose(numbered(all)), pool, options.shots, options.limit ?? undefined).map(
+        ({ item, shots }) => ({ id: item.id, question: item.question, shots: shotText(shots) }),
+      )),
   };
 }

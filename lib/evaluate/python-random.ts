@@ -9,7 +9,8 @@ export class PythonRandom {
   private at = N;
 
   constructor(seed: number) {
-    if (!Number.isSafeInteger(seed) || seed < 0) throw new RangeError(`a seed must be a whole number from 0 to 2^53 - 1, not ${seed}`);
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new RangeError(`a seed must be a whole number from 0 to 2^53 - 1, not ${seed}`);
     const high = Math.floor(seed / 2 ** 32);
     this.seedWith(high > 0 ? [seed >>> 0, high] : [seed >>> 0]);
   }

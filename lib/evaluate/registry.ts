@@ -9,7 +9,13 @@ import { heldoutLoss } from "./tasks/heldout-loss";
 import { memorization, memorizationHeldout } from "./tasks/memorization";
 import { piqa } from "./tasks/piqa";
 import { pocketTasks } from "./tasks/pocket";
-import { truthfulQaGen, truthfulQaMc1, truthfulQaMc1InPaper, truthfulQaMc2, truthfulQaMc2InPaper } from "./tasks/truthfulqa";
+import {
+  truthfulQaGen,
+  truthfulQaMc1,
+  truthfulQaMc1InPaper,
+  truthfulQaMc2,
+  truthfulQaMc2InPaper,
+} from "./tasks/truthfulqa";
 import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/translation";
 import { EvaluationError } from "../data/errors";
@@ -25,10 +31,24 @@ export const DATA_DIR = "datasets/benchmarks";
 export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir?: string } = {}): Task[] {
   const judged = judge && { judge: () => judge };
   return [
-    arcChallenge, piqa, truthfulQaMc1, truthfulQaMc2, winogrande, truthfulQaGen, ...wmtTasks,
-    alpacaEval(judged), pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
-    asInPaper(arcChallenge, "0"), asInPaper(piqa, "0"), truthfulQaMc1InPaper, truthfulQaMc2InPaper, asInPaper(winogrande, "0"),
-    ...pocketTasks(), memorization, memorizationHeldout, heldoutLoss,
+    arcChallenge,
+    piqa,
+    truthfulQaMc1,
+    truthfulQaMc2,
+    winogrande,
+    truthfulQaGen,
+    ...wmtTasks,
+    alpacaEval(judged),
+    pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
+    asInPaper(arcChallenge, "0"),
+    asInPaper(piqa, "0"),
+    truthfulQaMc1InPaper,
+    truthfulQaMc2InPaper,
+    asInPaper(winogrande, "0"),
+    ...pocketTasks(),
+    memorization,
+    memorizationHeldout,
+    heldoutLoss,
   ];
 }
 
@@ -38,22 +58,28 @@ export function findTasks(wanted: readonly (string | Task)[], options: Parameter
   const unknown = wanted.filter((task): task is string => typeof task === "string" && !known.has(task));
   if (unknown.length > 0) {
     const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);
-    throw new EvaluationError(`There is no task ${lines.join("\nand no task ")}\nAll tasks: ${[...known.keys()].join(", ")}.`);
+    throw new EvaluationError(
+      `There is no task ${lines.join("\nand no task ")}\nAll tasks: ${[...known.keys()].join(", ")}.`,
+    );
   }
   return wanted.map((task) => (typeof task === "string" ? known.get(task)! : task));
 }
 
 /** The three names with the fewest letters to change. */
 function nearest(name: string, names: string[]): string[] {
-  return names.map((other) => ({ other, distance: editDistance(name.toLowerCase(), other.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance).slice(0, 3).map(({ other }) => other);
+  return names
+    .map((other) => ({ other, distance: editDistance(name.toLowerCase(), other.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ other }) => other);
 }
 
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
     row = next;
   }
   return row[b.length];

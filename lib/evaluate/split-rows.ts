@@ -32,8 +32,10 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
     if (rows.length === 0) throw new DataError(`${files[0]}: there are no rows in it.`);
     return { file: files[0], rows, digest: hash.digest("hex") };
   }
-  throw new DataError(`No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} (or .json, .parquet). `
-    + "Download the split with its Hugging Face fields and put it there, or give another dataDir.");
+  throw new DataError(
+    `No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} (or .json, .parquet). ` +
+      "Download the split with its Hugging Face fields and put it there, or give another dataDir.",
+  );
 }
 
 function splitFiles(path: string): string[] {
@@ -41,9 +43,14 @@ function splitFiles(path: string): string[] {
   for (const extension of [".jsonl", ".json", ".parquet"]) if (existsSync(path + extension)) return [path + extension];
   const folder = dirname(path);
   if (!existsSync(folder)) return [];
-  const shards = readdirSync(folder).filter((name) => name.startsWith(`${basename(path)}-`) && /-\d{5}-of-\d{5}\.parquet$/.test(name)).sort();
+  const shards = readdirSync(folder)
+    .filter((name) => name.startsWith(`${basename(path)}-`) && /-\d{5}-of-\d{5}\.parquet$/.test(name))
+    .sort();
   const wanted = Number(shards[0]?.match(/-of-(\d{5})\.parquet$/)?.[1] ?? 0);
-  if (shards.length !== wanted) throw new DataError(`${join(folder, shards[0])}: ${shards.length} of ${wanted} shards are here; the split is not whole.`);
+  if (shards.length !== wanted)
+    throw new DataError(
+      `${join(folder, shards[0])}: ${shards.length} of ${wanted} shards are here; the split is not whole.`,
+    );
   return shards.map((name) => join(folder, name));
 }
 
@@ -63,10 +70,15 @@ async function readParquet(file: string): Promise<unknown[]> {
   // Loaded only where it is needed.
   const { asyncBufferFromFile, parquetReadObjects } = await import("hyparquet");
   try {
-    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors: { GZIP: (bytes: Uint8Array) => gunzipSync(bytes) } });
+    const rows = await parquetReadObjects({
+      file: await asyncBufferFromFile(file),
+      compressors: { GZIP: (bytes: Uint8Array) => gunzipSync(bytes) },
+    });
     return rows.map(plain);
   } catch (error) {
-    throw new DataError(`${file}: this Parquet file cannot be read (${(error as Error).message}). Export the split as .jsonl instead.`);
+    throw new DataError(
+      `${file}: this Parquet file cannot be read (${(error as Error).message}). Export the split as .jsonl instead.`,
+    );
   }
 }
 

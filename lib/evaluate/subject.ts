@@ -19,12 +19,16 @@ export interface Subject {
 
 /** @throws {RunFailedError | EvaluationError} for a run without usable weights */
 export function subjectOf(modelOrRun: CausalLM | Run): Subject {
-  if (modelOrRun instanceof CausalLM) return { model: () => modelOrRun, release: () => {}, template: ALPACA_TEMPLATE, tokens: "" };
+  if (modelOrRun instanceof CausalLM)
+    return { model: () => modelOrRun, release: () => {}, template: ALPACA_TEMPLATE, tokens: "" };
   const run = usableRun(modelOrRun);
-  if (run.status !== "complete") throw new EvaluationError(`Run ${run.name} is ${run.status}: it has no final weights to evaluate. Train it to the end first.`);
+  if (run.status !== "complete")
+    throw new EvaluationError(
+      `Run ${run.name} is ${run.status}: it has no final weights to evaluate. Train it to the end first.`,
+    );
   let model: CausalLM | undefined;
   return {
-    model: () => model ??= loadModel(run.weightsDir),
+    model: () => (model ??= loadModel(run.weightsDir)),
     release: () => model?.dispose(),
     template: run.recipe.template,
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },

@@ -11,7 +11,10 @@ export const FORMATS = ["harness", "harness+instruction", "instruction"] as cons
  */
 export type PromptFormat = (typeof FORMATS)[number];
 
-export interface PromptStyle { format: PromptFormat; template: PromptTemplate }
+export interface PromptStyle {
+  format: PromptFormat;
+  template: PromptTemplate;
+}
 
 /** Whose rules of drawing and scoring a task follows: the harness' release, or the commit that the paper used for multiple choice. */
 export type Harness = "0.4.13" | "b281b09";
@@ -75,7 +78,10 @@ export interface GenerationQuestion extends Question {
   instruction?: string;
 }
 
-export interface Answer { question: GenerationQuestion; text: string }
+export interface Answer {
+  question: GenerationQuestion;
+  text: string;
+}
 
 export interface Scores {
   /** unit by metric: accuracies 0 to 1; BLEU, chrF, TER and ROUGE 0 to 100 */
@@ -88,7 +94,10 @@ export interface Scores {
   judged?: JudgedAnswer[];
 }
 
-export interface JudgedAnswer { opponent: string; judgements: Judgement[] }
+export interface JudgedAnswer {
+  opponent: string;
+  judgements: Judgement[];
+}
 
 /** Answers freely, by greedy decoding; the answers are scored together. */
 export interface GenerationTask extends TaskAbout {
@@ -107,16 +116,28 @@ export interface GenerationTask extends TaskAbout {
 export type Task = MultipleChoiceTask | GenerationTask;
 
 /** A Hugging Face data set's splits in folders of the data folder, by default one named as the task. */
-export function splits(folders: string | string[], { items, shots, hasTest = false }: { items: string[]; shots: string; hasTest?: boolean }): TaskData {
+export function splits(
+  folders: string | string[],
+  { items, shots, hasTest = false }: { items: string[]; shots: string; hasTest?: boolean },
+): TaskData {
   const within = (split: string) => [folders].flat().map((folder) => `${folder}/${split}`);
   return { items: items.map(within), shots: within(shots), dropsItself: !hasTest };
 }
 
 /** The same task by the rules of the commit that the paper used, which never drops the evaluated row. */
 export function asInPaper<T extends Task>(task: T, version: string): T {
-  return { ...task, name: `${task.name}@b281b09`, harness: "b281b09", version, data: { ...task.data, dropsItself: false } };
+  return {
+    ...task,
+    name: `${task.name}@b281b09`,
+    harness: "b281b09",
+    version,
+    data: { ...task.data, dropsItself: false },
+  };
 }
 
 /** A row of a split, as read and as a question; `id` is its place among the rows to evaluate. */
-export interface Item<Q extends Question> { id: number; row: unknown; question: Q }
-
+export interface Item<Q extends Question> {
+  id: number;
+  row: unknown;
+  question: Q;
+}

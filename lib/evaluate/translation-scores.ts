@@ -10,7 +10,9 @@ export function scoreTranslations(answers: Answer[]): Scores {
   const texts = answers.map(({ text }) => text);
   const references = [answers.map(({ question }) => question.references[0])];
   const scores = Object.entries({
-    bleu: bleuBySegment(texts, references), ter: terBySegment(texts, references), chrf: chrfBySegment(texts, references),
+    bleu: bleuBySegment(texts, references),
+    ter: terBySegment(texts, references),
+    chrf: chrfBySegment(texts, references),
   }).map(([name, { segments, score }]) => {
     const ofCorpus = (chosen: readonly number[][]) => score(sumSegments(chosen));
     return { name, value: ofCorpus(segments), error: bootstrapError(segments, ofCorpus) };

@@ -16,10 +16,15 @@ export async function pause(signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) throw interrupted();
 }
 
-export const interrupted = (): Interrupted => new Interrupted("Evaluation was interrupted. What was done for a run is kept: the same call continues there.");
+export const interrupted = (): Interrupted =>
+  new Interrupted("Evaluation was interrupted. What was done for a run is kept: the same call continues there.");
 
 /** Does the batches of items that the journal does not have yet. Batches do not depend on what is done, so neither do results. */
-export async function workThrough<T, B extends { items: number[] }>(batches: readonly B[], work: Work<T>, run: (batch: B) => Iterable<[number, T]> | Promise<Iterable<[number, T]>>): Promise<void> {
+export async function workThrough<T, B extends { items: number[] }>(
+  batches: readonly B[],
+  work: Work<T>,
+  run: (batch: B) => Iterable<[number, T]> | Promise<Iterable<[number, T]>>,
+): Promise<void> {
   const total = batches.reduce((sum, batch) => sum + batch.items.length, 0);
   work.onProgress(work.journal.size, total);
   for (const batch of batches) {

@@ -36,7 +36,11 @@ let waiting = 0;
 let idle: NodeJS.Timeout | undefined;
 
 /** Calls a function of the page; arguments go as JSON. */
-export function callPage<T>(page: Page, name: "useFonts" | "drawFigure" | "placeSvg", ...values: unknown[]): Promise<T> {
+export function callPage<T>(
+  page: Page,
+  name: "useFonts" | "drawFigure" | "placeSvg",
+  ...values: unknown[]
+): Promise<T> {
   return page.evaluate(`${name}(${values.map((value) => JSON.stringify(value)).join(", ")})`);
 }
 
@@ -57,9 +61,11 @@ export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
     session = openSession(); // it was killed, or crashed, since the last figure
     return work((await session).page);
   });
-  queue = result.catch(() => undefined).finally(() => {
-    if (--waiting === 0) idle = setTimeout(() => void closeBrowser(), IDLE_MS);
-  });
+  queue = result
+    .catch(() => undefined)
+    .finally(() => {
+      if (--waiting === 0) idle = setTimeout(() => void closeBrowser(), IDLE_MS);
+    });
   return result;
 }
 
@@ -79,7 +85,9 @@ async function openSession(): Promise<{ browser: Browser; page: Page }> {
     viewport: { width: 1000, height: 1000 },
   });
   const page = await context.newPage();
-  await page.setContent(`<!doctype html><style id="fonts"></style><style>body { margin: 0 } svg { display: block }</style><body></body>`);
+  await page.setContent(
+    `<!doctype html><style id="fonts"></style><style>body { margin: 0 } svg { display: block }</style><body></body>`,
+  );
   await page.addScriptTag({ path: require.resolve("plotly.js-dist") });
   await page.addScriptTag({ content: PAGE_SCRIPT });
   return { browser, page };
@@ -97,18 +105,24 @@ async function launch(): Promise<Browser> {
           executablePath: path,
           // Containers and root have no user namespaces for the sandbox; the page only ever runs our own code, offline.
           args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb"],
-          env: { ...process.env as Record<string, string>, ...env },
+          env: { ...(process.env as Record<string, string>), ...env },
           // An interrupt from Jupyter stops a cell, not the browser, and never the kernel.
-          handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+          handleSIGINT: false,
+          handleSIGTERM: false,
+          handleSIGHUP: false,
         });
       } catch (error) {
         failures.push(`- ${path}: ${firstLine(error)}`);
       }
     }
   }
-  throw new PromptlossError([
-    "Exporting figures needs Chromium or Chrome, and none could be started. Install one (Debian, Ubuntu: "
-    + "apt-get install chromium), or set CHROME_PATH to its program file.", ...failures].join("\n"));
+  throw new PromptlossError(
+    [
+      "Exporting figures needs Chromium or Chrome, and none could be started. Install one (Debian, Ubuntu: " +
+        "apt-get install chromium), or set CHROME_PATH to its program file.",
+      ...failures,
+    ].join("\n"),
+  );
 }
 
 function firstLine(error: unknown): string {
@@ -158,7 +172,8 @@ function browserPackage(): { bin: string; version: string } {
 function readTar(archive: Buffer): [string, Buffer][] {
   const files: [string, Buffer][] = [];
   for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
-    const text = (from: number, length: number): string => archive.toString("latin1", at + from, at + from + length).replace(/\0.*$/s, "");
+    const text = (from: number, length: number): string =>
+      archive.toString("latin1", at + from, at + from + length).replace(/\0.*$/s, "");
     const size = parseInt(text(124, 12), 8);
     const isFile = ["0", ""].includes(text(156, 1));
     if (isFile) files.push([text(0, 100), archive.subarray(at + 512, at + 512 + size)]);

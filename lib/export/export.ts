@@ -10,7 +10,7 @@ import { COLUMN_INCHES, escapeText, FONT } from "../figures/theme";
 export type ImageFormat = "svg" | "png" | "pdf";
 
 /** What can be exported: a figure of this library, or any Plotly figure. */
-export type Exportable = Pick<Figure, "spec" | "rows"> & Partial<Pick<Figure, "caption">> | Figure["spec"];
+export type Exportable = (Pick<Figure, "spec" | "rows"> & Partial<Pick<Figure, "caption">>) | Figure["spec"];
 
 /** Paths of the files that {@link exportFigure} wrote. */
 export interface ExportedFiles {
@@ -47,7 +47,11 @@ export async function renderFigure(figure: Exportable, format: ImageFormat): Pro
   return (await renderAll(figure, [format])).get(format)!;
 }
 
-async function renderAll(figure: Exportable, formats: ImageFormat[], embedFont = false): Promise<Map<ImageFormat, Buffer>> {
+async function renderAll(
+  figure: Exportable,
+  formats: ImageFormat[],
+  embedFont = false,
+): Promise<Map<ImageFormat, Buffer>> {
   const { data, layout } = "spec" in figure ? figure.spec : figure;
   const caption = "spec" in figure ? figure.caption : undefined;
   const size = {
@@ -60,19 +64,35 @@ async function renderAll(figure: Exportable, formats: ImageFormat[], embedFont =
   const css = fontCss(text);
   return withPage(async (page) => {
     await callPage(page, "useFonts", css, FONT.family, text);
-    const drawn = await callPage<string>(page, "drawFigure", { data: traces, layout: { ...layout, ...size } }, size.width, size.height);
+    const drawn = await callPage<string>(
+      page,
+      "drawFigure",
+      { data: traces, layout: { ...layout, ...size } },
+      size.width,
+      size.height,
+    );
     const svg = described(normalizeSvg(drawn, size), caption);
     const images = new Map<ImageFormat, Buffer>();
     for (const format of formats) {
       if (format === "svg") {
-        images.set(format, Buffer.from(embedFont && css !== "" ? svg.replace("</desc>", `</desc><style>${css}</style>`).replace(/^(<svg [^>]*>)(?!<desc>)/, `$1<style>${css}</style>`) : svg));
+        images.set(
+          format,
+          Buffer.from(
+            embedFont && css !== ""
+              ? svg
+                  .replace("</desc>", `</desc><style>${css}</style>`)
+                  .replace(/^(<svg [^>]*>)(?!<desc>)/, `$1<style>${css}</style>`)
+              : svg,
+          ),
+        );
         continue;
       }
       const unit = format === "pdf" ? "in" : "px";
       const scale = format === "pdf" ? PIXELS_PER_INCH : 1;
       const [width, height] = [`${size.width / scale}${unit}`, `${size.height / scale}${unit}`];
       await callPage(page, "placeSvg", svg, width, height);
-      if (format === "png") images.set(format, withResolution(await page.screenshot({ clip: { x: 0, y: 0, ...size } })));
+      if (format === "png")
+        images.set(format, withResolution(await page.screenshot({ clip: { x: 0, y: 0, ...size } })));
       else images.set(format, withoutDates(await page.pdf({ width, height, printBackground: true, pageRanges: "1" })));
     }
     return images;
@@ -89,15 +109,26 @@ function normalizeSvg(svg: string, { width, height }: { width: number; height: n
   return stable
     .replace(/^<svg [^>]*>/, (tag) => {
       const rest = tag.replace(/ (width|height|viewBox)="[^"]*"/g, "");
-      return rest.replace("<svg ", `<svg width="${width / PIXELS_PER_INCH}in" height="${height / PIXELS_PER_INCH}in" viewBox="0 0 ${width} ${height}" `);
+      return rest.replace(
+        "<svg ",
+        `<svg width="${width / PIXELS_PER_INCH}in" height="${height / PIXELS_PER_INCH}in" viewBox="0 0 ${width} ${height}" `,
+      );
     })
-    .replace(/<([\w:]+)((?: [\w:-]+="[^"]*")+)/g, (_, name: string, attributes: string) =>
-      `<${name} ${[...attributes.matchAll(/[\w:-]+="[^"]*"/g)].map(([attribute]) => attribute).sort().join(" ")}`);
+    .replace(
+      /<([\w:]+)((?: [\w:-]+="[^"]*")+)/g,
+      (_, name: string, attributes: string) =>
+        `<${name} ${[...attributes.matchAll(/[\w:-]+="[^"]*"/g)]
+          .map(([attribute]) => attribute)
+          .sort()
+          .join(" ")}`,
+    );
 }
 
 /** The caption as the picture's description, for those who cannot see it. */
 function described(svg: string, caption: string | undefined): string {
-  return caption === undefined ? svg : svg.replace(/^<svg [^>]*>/, (tag) => `${tag}<desc>${escapeText(caption)}</desc>`);
+  return caption === undefined
+    ? svg
+    : svg.replace(/^<svg [^>]*>/, (tag) => `${tag}<desc>${escapeText(caption)}</desc>`);
 }
 
 /** The time of printing is replaced, at equal length, by the start of 2000. */
@@ -134,16 +165,19 @@ export function toCsv(rows: readonly Row[]): string {
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [columns.map(field), ...rows.map((row) => columns.map((column) => field(row[column])))]
-    .map((fields) => `${fields.join(",")}\n`).join("");
+    .map((fields) => `${fields.join(",")}\n`)
+    .join("");
 }
 
 /** The points of a plain Plotly figure. */
 function traceRows(data: Trace[]): Row[] {
   return data.flatMap((trace, i) => {
-    const [x, y] = [trace.x, trace.y].map((values) => (Array.isArray(values) ? values as Row[string][] : []));
-    return Array.from({ length: Math.max(x.length, y.length) }, (_, k) => (
-      { trace: typeof trace.name === "string" ? trace.name : i, x: x[k] ?? null, y: y[k] ?? null }
-    ));
+    const [x, y] = [trace.x, trace.y].map((values) => (Array.isArray(values) ? (values as Row[string][]) : []));
+    return Array.from({ length: Math.max(x.length, y.length) }, (_, k) => ({
+      trace: typeof trace.name === "string" ? trace.name : i,
+      x: x[k] ?? null,
+      y: y[k] ?? null,
+    }));
   });
 }
 

@@ -9,6 +9,10 @@ export function benchmarkPanels(rows: readonly ScoreRow[], look: Look): ScorePan
   const names = BENCHMARKS.map(({ name }) => name).filter((name) => rows.some(({ benchmark }) => benchmark === name));
   return names.map((name) => {
     const own = rows.filter(({ benchmark }) => benchmark === name);
-    return { title: `${name} (${distinct(own.map(({ metric }) => metric)).join(", ")})`, measure: "score", lines: linesByDataset(own, look) };
+    return {
+      title: `${name} (${distinct(own.map(({ metric }) => metric)).join(", ")})`,
+      measure: "score",
+      lines: linesByDataset(own, look),
+    };
   });
 }

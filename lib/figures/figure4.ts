@@ -12,12 +12,16 @@ import { lettered, lookOf, type Look } from "./theme";
 export function figure4(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
   const shown = ofNormalizer(rows, options.normalizer).filter(({ group }) => group === "I");
-  const panels = benchmarkPanels(shown, look).map((panel, i, all) => ({ ...panel, title: lettered(panel.title, i, all.length) }));
+  const panels = benchmarkPanels(shown, look).map((panel, i, all) => ({
+    ...panel,
+    title: lettered(panel.title, i, all.length),
+  }));
   return {
     name: "figure4",
     spec: drawScorePanels(panels, look, 2),
     rows: panelRows(panels),
-    caption: "Group I: benchmarks on which the paper's short-completion models peak at small weights (ARC Challenge, PIQA, TruthfulQA-Gen, WinoGrande), by prompt loss weight, in per cent. "
-      + averagesInWords(shown),
+    caption:
+      "Group I: benchmarks on which the paper's short-completion models peak at small weights (ARC Challenge, PIQA, TruthfulQA-Gen, WinoGrande), by prompt loss weight, in per cent. " +
+      averagesInWords(shown),
   };
 }

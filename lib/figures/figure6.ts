@@ -2,7 +2,14 @@ import { translationFrom } from "../analysis/benchmarks";
 import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarkPanels } from "./benchmark-panels";
 import type { Figure } from "./figure";
-import { averagesInWords, drawScorePanels, linesByDataset, ofNormalizer, panelRows, type ScorePanel } from "./score-panels";
+import {
+  averagesInWords,
+  drawScorePanels,
+  linesByDataset,
+  ofNormalizer,
+  panelRows,
+  type ScorePanel,
+} from "./score-panels";
 import { lookOf, type Look } from "./theme";
 
 /**
@@ -17,13 +24,21 @@ export function figure6(rows: readonly ScoreRow[], options: { look?: Look; norma
     const own = shown.filter(({ benchmark }) => translationFrom(benchmark) === from);
     if (own.length === 0) return [];
     const title = from === "English" ? "(a) from English, mean" : "(b) into English, mean";
-    return [{ title, measure: "BLEU", lines: linesByDataset(own, look) }, ...benchmarkPanels(own, look).map((panel) => ({ ...panel, measure: "BLEU", title: panel.title.replace(/ \(.*\)$/, "") }))];
+    return [
+      { title, measure: "BLEU", lines: linesByDataset(own, look) },
+      ...benchmarkPanels(own, look).map((panel) => ({
+        ...panel,
+        measure: "BLEU",
+        title: panel.title.replace(/ \(.*\)$/, ""),
+      })),
+    ];
   });
   return {
     name: "figure6",
     spec: drawScorePanels(panels, look, panels.length % 4 === 0 ? 4 : 2),
     rows: panelRows(panels),
-    caption: "Group III: translation, corpus BLEU by prompt loss weight. (a) From English and (b) into English: the mean over the directions, then each by itself. "
-      + averagesInWords(shown),
+    caption:
+      "Group III: translation, corpus BLEU by prompt loss weight. (a) From English and (b) into English: the mean over the directions, then each by itself. " +
+      averagesInWords(shown),
   };
 }

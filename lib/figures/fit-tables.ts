@@ -8,9 +8,14 @@ import type { DatasetCheck } from "./residual-panels";
 export function residualTable(checks: readonly DatasetCheck[]): Row[] {
   return checks.map(({ dataset, check: { uniformity, dispersion, outliers, summary } }) => ({
     dataset,
-    "distance from uniform": uniformity.statistic, "p (uniform)": formatP(uniformity.p),
-    "spread, seen / simulated": dispersion.ratio, "p (spread)": formatP(dispersion.p),
-    outliers: outliers.count, expected: outliers.expected, "p (outliers)": formatP(outliers.p), verdict: summary,
+    "distance from uniform": uniformity.statistic,
+    "p (uniform)": formatP(uniformity.p),
+    "spread, seen / simulated": dispersion.ratio,
+    "p (spread)": formatP(dispersion.p),
+    outliers: outliers.count,
+    expected: outliers.expected,
+    "p (outliers)": formatP(outliers.p),
+    verdict: summary,
   }));
 }
 
@@ -19,8 +24,13 @@ export function ratioFitRows(fits: readonly RatioFit[]): Row[] {
   return fits.map(({ group, rows, fit }) => {
     const smooth = fit?.smooths[0];
     return {
-      group, scores: rows.length, edf: smooth?.edf ?? null, F: smooth?.statistic ?? null, p: smooth ? formatP(smooth.p) : "not fitted",
-      "deviance explained": fit?.devianceExplained ?? null, scale: fit?.scale ?? null,
+      group,
+      scores: rows.length,
+      edf: smooth?.edf ?? null,
+      F: smooth?.statistic ?? null,
+      p: smooth ? formatP(smooth.p) : "not fitted",
+      "deviance explained": fit?.devianceExplained ?? null,
+      scale: fit?.scale ?? null,
     };
   });
 }

@@ -1,7 +1,19 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends } from "./panels";
-import { axis, baseLayout, datasetStyle, INK, lettered, LINE, lookOf, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
+import {
+  axis,
+  baseLayout,
+  datasetStyle,
+  INK,
+  lettered,
+  LINE,
+  lookOf,
+  PAGE_INCHES,
+  panelTitle,
+  SMALL,
+  type Look,
+} from "./theme";
 import type { LengthRow } from "../analysis/run-rows";
 
 const COLUMNS = 3;
@@ -25,27 +37,61 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
   const grid = panelGrid({ count: datasets.length, columns: COLUMNS, width, height, margin, gap: { x: 18, y: 66 } });
   const axes: Layout = {};
   const data: Trace[] = PARTS.map((part) => ({
-    type: "scatter", mode: "lines", name: part, x: [null], y: [null], ...partStyle(part, INK),
+    type: "scatter",
+    mode: "lines",
+    name: part,
+    x: [null],
+    y: [null],
+    ...partStyle(part, INK),
   }));
   const plotted: Row[] = [];
   for (const [i, dataset] of datasets.entries()) {
     const place = grid[i];
     const group = groups.get(dataset)!;
     const { color } = datasetStyle(look, dataset);
-    axes[place.xaxis] = { ...axis(place.isBottom ? "tokens" : null), ...lengthTicks(edges), anchor: place.y, domain: place.domain.x, showgrid: false };
-    axes[place.yaxis] = { ...axis(place.isLeft ? "share of rows" : null), anchor: place.x, domain: place.domain.y,
-      matches: i === 0 ? undefined : "y", showticklabels: place.isLeft, rangemode: "tozero", tickformat: ".0%", showgrid: true };
+    axes[place.xaxis] = {
+      ...axis(place.isBottom ? "tokens" : null),
+      ...lengthTicks(edges),
+      anchor: place.y,
+      domain: place.domain.x,
+      showgrid: false,
+    };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? "share of rows" : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      matches: i === 0 ? undefined : "y",
+      showticklabels: place.isLeft,
+      rangemode: "tozero",
+      tickformat: ".0%",
+      showgrid: true,
+    };
     for (const part of PARTS) {
       const lengths = group.map((row) => (part === "prompt" ? row.instruction + row.input : row.completion));
       const counts = histogram(lengths, edges);
-      plotted.push(...counts.map((count, bin): Row => ({
-        dataset, part, from: edges[bin], to: edges[bin + 1] - 1, rows: count, share: count / group.length,
-      })));
+      plotted.push(
+        ...counts.map((count, bin): Row => ({
+          dataset,
+          part,
+          from: edges[bin],
+          to: edges[bin + 1] - 1,
+          rows: count,
+          share: count / group.length,
+        })),
+      );
       // A point at each bin's start, two at the end of the last: horizontal and vertical steps, down to 0.
       const shares = counts.map((count) => count / group.length);
       data.push({
-        type: "scatter", mode: "lines", xaxis: place.x, yaxis: place.y, name: part, showlegend: false, hoverinfo: "y+name",
-        x: [...edges.keys(), edges.length - 1], y: [...shares, shares[shares.length - 1], 0], ...partStyle(part, color),
+        type: "scatter",
+        mode: "lines",
+        xaxis: place.x,
+        yaxis: place.y,
+        name: part,
+        showlegend: false,
+        hoverinfo: "y+name",
+        x: [...edges.keys(), edges.length - 1],
+        y: [...shares, shares[shares.length - 1], 0],
+        ...partStyle(part, color),
       });
     }
   }
@@ -53,14 +99,23 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
     name: "length-histograms",
     spec: {
       data,
-      layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
-        ...axes, ...topLegends([PARTS], { width, height }, SMALL), margin, showlegend: true,
-        annotations: datasets.map((name, i) => panelTitle(lettered(name, i, datasets.length), grid[i].center, grid[i].top)),
-      }),
+      layout: baseLayout(
+        { width: PAGE_INCHES, height: height / 144 },
+        {
+          ...axes,
+          ...topLegends([PARTS], { width, height }, SMALL),
+          margin,
+          showlegend: true,
+          annotations: datasets.map((name, i) =>
+            panelTitle(lettered(name, i, datasets.length), grid[i].center, grid[i].top),
+          ),
+        },
+      ),
     },
     rows: plotted,
-    caption: "Lengths of prompts (instruction and input) and completions in tokens, fields only, without template and special tokens. "
-      + "Share of rows by length; bins of half an octave.",
+    caption:
+      "Lengths of prompts (instruction and input) and completions in tokens, fields only, without template and special tokens. " +
+      "Share of rows by length; bins of half an octave.",
   };
 }
 
@@ -91,5 +146,10 @@ function histogram(values: number[], edges: number[]): number[] {
 
 function lengthTicks(edges: number[]): Layout {
   const labelled = edges.flatMap((edge, bin) => (edge === 1 || Math.log2(edge) % 2 === 0 ? [bin] : []));
-  return { tickvals: labelled, ticktext: labelled.map((bin) => String(edges[bin])), range: [0, edges.length - 0.8], tickangle: 0 };
+  return {
+    tickvals: labelled,
+    ticktext: labelled.map((bin) => String(edges[bin])),
+    range: [0, edges.length - 0.8],
+    tickangle: 0,
+  };
 }

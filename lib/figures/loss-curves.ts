@@ -5,7 +5,11 @@ import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL
 import type { LossRow } from "../analysis/run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
-const LOSSES = [["loss", "weighted loss"], ["promptLoss", "prompt loss"], ["completionLoss", "completion loss"]] as const;
+const LOSSES = [
+  ["loss", "weighted loss"],
+  ["promptLoss", "prompt loss"],
+  ["completionLoss", "completion loss"],
+] as const;
 const MOST_POINTS = 200;
 
 /** Pixels that plotly gives an entry of a legend in small text, and its title. */
@@ -30,30 +34,53 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
   const margin = { l: 58, r: 96, t: 56, b: 54 };
   const gap = { x: 50, y: 110 };
   // The legend lies beside the panels; one that is taller than they are is cut off at the bottom.
-  const panel = Math.max(210, (plws.length * LEGEND_ENTRY + LEGEND_TITLE - (groups.length - 1) * gap.y) / groups.length);
+  const panel = Math.max(
+    210,
+    (plws.length * LEGEND_ENTRY + LEGEND_TITLE - (groups.length - 1) * gap.y) / groups.length,
+  );
   const height = Math.round(margin.t + margin.b + groups.length * panel + (groups.length - 1) * gap.y);
   const grid = panelGrid({ count: groups.length * LOSSES.length, columns: LOSSES.length, width, height, margin, gap });
   const axes: Layout = {};
   const data: Trace[] = plws.map((plw) => ({
-    type: "scatter", mode: "lines", name: plwLabel(plw), x: [null], y: [null], line: { color: color.get(plw), width: 2 * LINE },
+    type: "scatter",
+    mode: "lines",
+    name: plwLabel(plw),
+    x: [null],
+    y: [null],
+    line: { color: color.get(plw), width: 2 * LINE },
   }));
   const titles: Layout[] = [];
   const plotted: Row[] = [];
   for (const [g, group] of groups.entries()) {
     const { dataset, model, normalizer } = group[0];
-    const curves = [...groupBy(group, (row) => JSON.stringify([row.plw, row.seed])).values()].map((run) => smoothed(run, smooth));
+    const curves = [...groupBy(group, (row) => JSON.stringify([row.plw, row.seed])).values()].map((run) =>
+      smoothed(run, smooth),
+    );
     plotted.push(...curves.flat().map((row): Row => ({ ...row })));
     const name = `${dataset}, ${model}${hasNormalizers ? `, ${normalizer}` : ""}`;
     titles.push({ ...panelTitle(name, 0, grid[g * 3].top), xanchor: "left", yshift: 26 });
     for (const [i, [key, title]] of LOSSES.entries()) {
       const place = grid[g * 3 + i];
       axes[place.xaxis] = { ...axis("step"), anchor: place.y, domain: place.domain.x, rangemode: "tozero", nticks: 6 };
-      axes[place.yaxis] = { ...axis(place.isLeft ? "loss (nats a token)" : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6 };
+      axes[place.yaxis] = {
+        ...axis(place.isLeft ? "loss (nats a token)" : null),
+        anchor: place.x,
+        domain: place.domain.y,
+        showgrid: true,
+        nticks: 6,
+      };
       titles.push({ ...panelTitle(title, place.center, place.top), text: title });
       for (const curve of curves) {
         data.push({
-          type: "scatter", mode: "lines", xaxis: place.x, yaxis: place.y, showlegend: false, name: `PLW ${curve[0].plw}`,
-          x: curve.map((row) => row.step), y: curve.map((row) => row[key]), line: { color: color.get(curve[0].plw), width: LINE },
+          type: "scatter",
+          mode: "lines",
+          xaxis: place.x,
+          yaxis: place.y,
+          showlegend: false,
+          name: `PLW ${curve[0].plw}`,
+          x: curve.map((row) => row.step),
+          y: curve.map((row) => row[key]),
+          line: { color: color.get(curve[0].plw), width: LINE },
         });
       }
     }
@@ -62,15 +89,29 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
     name: "loss-curves",
     spec: {
       data,
-      layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
-        ...axes, margin, annotations: titles, showlegend: true,
-        legend: { title: { text: "PLW", font: { size: TEXT } }, font: { size: SMALL }, x: 1.01, y: 1, itemclick: false, itemdoubleclick: false },
-      }),
+      layout: baseLayout(
+        { width: PAGE_INCHES, height: height / 144 },
+        {
+          ...axes,
+          margin,
+          annotations: titles,
+          showlegend: true,
+          legend: {
+            title: { text: "PLW", font: { size: TEXT } },
+            font: { size: SMALL },
+            x: 1.01,
+            y: 1,
+            itemclick: false,
+            itemdoubleclick: false,
+          },
+        },
+      ),
     },
     rows: plotted,
-    caption: "Training loss by step and prompt loss weight: the weighted loss that is minimized, and the mean cross entropy of prompt "
-      + "and of completion tokens by themselves, each over one optimizer batch. "
-      + (smooth > 1 ? `Centered running means over ${smooth} steps.` : "Single steps."),
+    caption:
+      "Training loss by step and prompt loss weight: the weighted loss that is minimized, and the mean cross entropy of prompt " +
+      "and of completion tokens by themselves, each over one optimizer batch. " +
+      (smooth > 1 ? `Centered running means over ${smooth} steps.` : "Single steps."),
   };
 }
 
@@ -83,7 +124,16 @@ function smoothed(run: LossRow[], window: number): LossRow[] {
     const values = steps.slice(Math.max(0, i - half), i + half + 1).flatMap((row) => row[key] ?? []);
     return values.length > 0 ? mean(values) : null;
   };
-  return steps.flatMap((row, i) => (i % stride === 0 || i === steps.length - 1
-    ? [{ ...row, loss: average(i, "loss") as number, promptLoss: average(i, "promptLoss"), completionLoss: average(i, "completionLoss") }]
-    : []));
+  return steps.flatMap((row, i) =>
+    i % stride === 0 || i === steps.length - 1
+      ? [
+          {
+            ...row,
+            loss: average(i, "loss") as number,
+            promptLoss: average(i, "promptLoss"),
+            completionLoss: average(i, "completionLoss"),
+          },
+        ]
+      : [],
+  );
 }

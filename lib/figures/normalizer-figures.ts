@@ -7,7 +7,16 @@ import { lookOf, PAGE_INCHES, type Look } from "./theme";
 
 /** A row of panels: a measure of the runs. */
 interface Measure {
-  key: "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "clippedSteps" | "distance" | "shareAtStart" | "shareAtEnd" | "heldoutLoss";
+  key:
+    | "rsd"
+    | "promptRsd"
+    | "completionRsd"
+    | "gradientNorm"
+    | "clippedSteps"
+    | "distance"
+    | "shareAtStart"
+    | "shareAtEnd"
+    | "heldoutLoss";
   title: string;
   axis?: Layout;
   /** whether the clipping norm is drawn in */
@@ -21,7 +30,12 @@ const STABILITY: readonly Measure[] = [
 ];
 
 const MOVEMENT: readonly Measure[] = [
-  { key: "gradientNorm", title: "gradient norm", axis: { type: "log", dtick: 1, minor: { ticks: "outside", ticklen: 3 } }, threshold: true },
+  {
+    key: "gradientNorm",
+    title: "gradient norm",
+    axis: { type: "log", dtick: 1, minor: { ticks: "outside", ticklen: 3 } },
+    threshold: true,
+  },
   { key: "clippedSteps", title: "steps clipped", axis: { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 } },
   { key: "distance", title: "L2 from start" },
 ];
@@ -38,8 +52,9 @@ export function normalizerStability(rows: readonly CauseRow[], options: { look?:
   return {
     name: "normalizers-stability",
     ...draw(rows, STABILITY, options.look),
-    caption: "Stability of the loss by normalizer. Mean RSD over five-step windows of the weighted training loss, and of the mean cross entropy of the same batches' "
-      + `prompt and completion tokens. ${inWords(rows)}`,
+    caption:
+      "Stability of the loss by normalizer. Mean RSD over five-step windows of the weighted training loss, and of the mean cross entropy of the same batches' " +
+      `prompt and completion tokens. ${inWords(rows)}`,
   };
 }
 
@@ -48,8 +63,9 @@ export function normalizerMovement(rows: readonly CauseRow[], options: { look?: 
   return {
     name: "normalizers-movement",
     ...draw(rows, MOVEMENT, options.look),
-    caption: "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping (dotted: the norm that it is clipped to); share of steps whose "
-      + `gradient was clipped; L2 distance between fine-tuned and initial weights. ${inWords(rows)}`,
+    caption:
+      "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping (dotted: the norm that it is clipped to); share of steps whose " +
+      `gradient was clipped; L2 distance between fine-tuned and initial weights. ${inWords(rows)}`,
   };
 }
 
@@ -58,27 +74,59 @@ export function normalizerLearning(rows: readonly CauseRow[], options: { look?: 
   return {
     name: "normalizers-learning",
     ...draw(rows, LEARNING, options.look),
-    caption: "The completions' part by normalizer. Norm of the gradient's completion part over the sum of the norms of its completion and prompt parts, for one batch of training rows, at the "
-      + `initial and at the final weights; mean negative log-likelihood of held-out completions after training, in nats a completion. ${inWords(rows)}`,
+    caption:
+      "The completions' part by normalizer. Norm of the gradient's completion part over the sum of the norms of its completion and prompt parts, for one batch of training rows, at the " +
+      `initial and at the final weights; mean negative log-likelihood of held-out completions after training, in nats a completion. ${inWords(rows)}`,
   };
 }
 
-function draw(rows: readonly CauseRow[], measures: readonly Measure[], given: Look | undefined): Pick<Figure, "spec" | "rows"> {
+function draw(
+  rows: readonly CauseRow[],
+  measures: readonly Measure[],
+  given: Look | undefined,
+): Pick<Figure, "spec" | "rows"> {
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
   const threshold = rows.find((row) => row.threshold !== null)?.threshold ?? undefined;
-  const panels = measures.flatMap((measure) => normalizers.map((normalizer): RunPanel => ({
-    title: normalizer, measure: measure.title, axis: measure.axis, ...(measure.threshold && { threshold }),
-    points: rows.filter((row) => row.normalizer === normalizer).flatMap((row) => {
-      const value = row[measure.key];
-      return value === null ? [] : [{ dataset: row.dataset, variant: row.clipping, plw: row.plw, value, text: `${row.model}, PLW ${row.plw}, seed ${row.seed}` }];
-    }),
-  })));
+  const panels = measures.flatMap((measure) =>
+    normalizers.map((normalizer): RunPanel => ({
+      title: normalizer,
+      measure: measure.title,
+      axis: measure.axis,
+      ...(measure.threshold && { threshold }),
+      points: rows
+        .filter((row) => row.normalizer === normalizer)
+        .flatMap((row) => {
+          const value = row[measure.key];
+          return value === null
+            ? []
+            : [
+                {
+                  dataset: row.dataset,
+                  variant: row.clipping,
+                  plw: row.plw,
+                  value,
+                  text: `${row.model}, PLW ${row.plw}, seed ${row.seed}`,
+                },
+              ];
+        }),
+    })),
+  );
   return {
     spec: drawRunPanels(panels, {
-      look: { datasets: lookOf(rows, given).datasets, models: ["clipped", "not clipped"] }, inches: PAGE_INCHES, columns: Math.max(1, normalizers.length), panelHeight: 130, dodge: 0.04,
+      look: { datasets: lookOf(rows, given).datasets, models: ["clipped", "not clipped"] },
+      inches: PAGE_INCHES,
+      columns: Math.max(1, normalizers.length),
+      panelHeight: 130,
+      dodge: 0.04,
     }),
     rows: rows.map((row): Row => ({
-      dataset: row.dataset, model: row.model, normalizer: row.normalizer, clipping: row.clipping, seed: row.seed, plw: row.plw, transformedPlw: transformWeight(row.plw),
+      dataset: row.dataset,
+      model: row.model,
+      normalizer: row.normalizer,
+      clipping: row.clipping,
+      seed: row.seed,
+      plw: row.plw,
+      transformedPlw: transformWeight(row.plw),
       ...Object.fromEntries(measures.map(({ key }) => [key, row[key]])),
     })),
   };
@@ -86,6 +134,8 @@ function draw(rows: readonly CauseRow[], measures: readonly Measure[], given: Lo
 
 function inWords(rows: readonly CauseRow[]): string {
   const [models, seeds] = [distinct(rows.map(({ model }) => model)), distinct(rows.map(({ seed }) => seed))];
-  return "A column a normalizer; horizontal axis: PLW to the power 0.30103. A point a run, lines through the means, with one standard error, over "
-    + `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}; filled with gradient clipping, open without.`;
+  return (
+    "A column a normalizer; horizontal axis: PLW to the power 0.30103. A point a run, lines through the means, with one standard error, over " +
+    `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}; filled with gradient clipping, open without.`
+  );
 }

@@ -35,7 +35,10 @@ export function panelGrid({ count, columns: most, width, height, margin, gap }: 
   const columns = Math.min(most, count);
   const rows = Math.ceil(count / columns);
   const inner = { width: width - margin.l - margin.r, height: height - margin.t - margin.b };
-  const size = { width: (inner.width - gap.x * (columns - 1)) / columns, height: (inner.height - gap.y * (rows - 1)) / rows };
+  const size = {
+    width: (inner.width - gap.x * (columns - 1)) / columns,
+    height: (inner.height - gap.y * (rows - 1)) / rows,
+  };
   return Array.from({ length: count }, (_, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
     const left = (column * (size.width + gap.x)) / inner.width;
@@ -43,10 +46,16 @@ export function panelGrid({ count, columns: most, width, height, margin, gap }: 
     const [right, bottom] = [left + size.width / inner.width, top - size.height / inner.height];
     const suffix = i === 0 ? "" : String(i + 1);
     return {
-      x: `x${suffix}`, y: `y${suffix}`, xaxis: `xaxis${suffix}`, yaxis: `yaxis${suffix}`,
+      x: `x${suffix}`,
+      y: `y${suffix}`,
+      xaxis: `xaxis${suffix}`,
+      yaxis: `yaxis${suffix}`,
       domain: { x: [left, Math.min(right, 1)], y: [Math.max(bottom, 0), top] },
-      pixels: size.width, center: (left + right) / 2, top,
-      isLeft: column === 0, isBottom: i + columns >= count,
+      pixels: size.width,
+      center: (left + right) / 2,
+      top,
+      isLeft: column === 0,
+      isBottom: i + columns >= count,
     };
   });
 }
@@ -55,14 +64,28 @@ export function panelGrid({ count, columns: most, width, height, margin, gap }: 
  * Horizontal legends one under the other at the top of a figure, each wrapped into columns of equal width.
  * The result holds them as "legend", "legend2", …; a click on an entry of the first hides its `legendgroup`.
  */
-export function topLegends(groups: readonly (readonly string[])[], figure: { width: number; height: number }, fontSize: number): Layout {
+export function topLegends(
+  groups: readonly (readonly string[])[],
+  figure: { width: number; height: number },
+  fontSize: number,
+): Layout {
   const layout: Layout = {};
   let offset = 0;
   for (const [i, names] of groups.entries()) {
     const { text, height } = legendSize(names, figure.width, fontSize);
     layout[i === 0 ? "legend" : `legend${i + 1}`] = {
-      orientation: "h", x: 0, xref: "container", xanchor: "left", y: 1 - offset / figure.height, yref: "container", yanchor: "top",
-      entrywidth: text, entrywidthmode: "pixels", font: { size: fontSize }, traceorder: "normal", ...(i > 0 && { itemclick: false, itemdoubleclick: false }),
+      orientation: "h",
+      x: 0,
+      xref: "container",
+      xanchor: "left",
+      y: 1 - offset / figure.height,
+      yref: "container",
+      yanchor: "top",
+      entrywidth: text,
+      entrywidthmode: "pixels",
+      font: { size: fontSize },
+      traceorder: "normal",
+      ...(i > 0 && { itemclick: false, itemdoubleclick: false }),
       bgcolor: "rgba(0,0,0,0)",
     };
     offset += height;

@@ -3,10 +3,24 @@ import type { ResidualCheck } from "../stats/residuals";
 import { quantile } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { panelGrid, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, lookOf, PAGE_INCHES, panelTitle, type Look } from "./theme";
+import {
+  axis,
+  baseLayout,
+  datasetStyle,
+  escapeText,
+  INK,
+  LINE,
+  lookOf,
+  PAGE_INCHES,
+  panelTitle,
+  type Look,
+} from "./theme";
 
 /** The checks of one data set's fit. */
-export interface DatasetCheck { dataset: string; check: ResidualCheck }
+export interface DatasetCheck {
+  dataset: string;
+  check: ResidualCheck;
+}
 
 const QUARTILES = [0.25, 0.5, 0.75];
 const FIFTHS = [0, 1, 2, 3, 4];
@@ -17,8 +31,26 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
   return {
     name: "residual-quantiles",
     spec: draw(checks, { x: "expected", y: "scaled residual" }, ({ dataset, check }, { x, y }) => [
-      { type: "scatter", mode: "lines", xaxis: x, yaxis: y, name: "uniform", x: [0, 1], y: [0, 1], line: { color: INK, width: 1.5, dash: "dot" }, showlegend: false, hoverinfo: "skip" },
-      points(dataset, look, x, y, check.quantiles.map(({ expected }) => expected), check.quantiles.map(({ observed }) => observed)),
+      {
+        type: "scatter",
+        mode: "lines",
+        xaxis: x,
+        yaxis: y,
+        name: "uniform",
+        x: [0, 1],
+        y: [0, 1],
+        line: { color: INK, width: 1.5, dash: "dot" },
+        showlegend: false,
+        hoverinfo: "skip",
+      },
+      points(
+        dataset,
+        look,
+        x,
+        y,
+        check.quantiles.map(({ expected }) => expected),
+        check.quantiles.map(({ observed }) => observed),
+      ),
     ]),
     rows: checks.flatMap(({ dataset, check }) => check.quantiles.map((point): Row => ({ dataset, ...point }))),
     caption: `QQ plot of the regressions' scaled residuals: the share of ${simulations(checks)} simulated scores below each score, sorted, against the quantiles of a uniform distribution.`,
@@ -30,18 +62,54 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
   const look = lookOf(checks, options.look);
   return {
     name: "residual-predictions",
-    spec: draw(checks, { x: "predicted, ranked", y: "scaled residual" }, ({ dataset, check: { predicted } }, { x, y }) => [
-      points(dataset, look, x, y, predicted.map(({ rank }) => rank), predicted.map(({ residual }) => residual)),
-      ...QUARTILES.flatMap((p): Trace[] => [
-        { type: "scatter", mode: "lines", xaxis: x, yaxis: y, name: "expected quartiles", x: [0, 1], y: [p, p], line: { color: INK, width: 1.5, dash: "dot" }, showlegend: false, hoverinfo: "skip" },
-        {
-          type: "scatter", mode: "lines", xaxis: x, yaxis: y, name: "quartiles of fifths", showlegend: false, hoverinfo: "skip", line: { color: INK, width: LINE },
-          x: FIFTHS.map((k) => (k + 0.5) / 5), y: FIFTHS.map((k) => quantile(predicted.slice(...fifth(k, predicted.length)).map(({ residual }) => residual), p)),
-        },
-      ]),
-    ]),
+    spec: draw(
+      checks,
+      { x: "predicted, ranked", y: "scaled residual" },
+      ({ dataset, check: { predicted } }, { x, y }) => [
+        points(
+          dataset,
+          look,
+          x,
+          y,
+          predicted.map(({ rank }) => rank),
+          predicted.map(({ residual }) => residual),
+        ),
+        ...QUARTILES.flatMap((p): Trace[] => [
+          {
+            type: "scatter",
+            mode: "lines",
+            xaxis: x,
+            yaxis: y,
+            name: "expected quartiles",
+            x: [0, 1],
+            y: [p, p],
+            line: { color: INK, width: 1.5, dash: "dot" },
+            showlegend: false,
+            hoverinfo: "skip",
+          },
+          {
+            type: "scatter",
+            mode: "lines",
+            xaxis: x,
+            yaxis: y,
+            name: "quartiles of fifths",
+            showlegend: false,
+            hoverinfo: "skip",
+            line: { color: INK, width: LINE },
+            x: FIFTHS.map((k) => (k + 0.5) / 5),
+            y: FIFTHS.map((k) =>
+              quantile(
+                predicted.slice(...fifth(k, predicted.length)).map(({ residual }) => residual),
+                p,
+              ),
+            ),
+          },
+        ]),
+      ],
+    ),
     rows: checks.flatMap(({ dataset, check }) => check.predicted.map((point): Row => ({ dataset, ...point }))),
-    caption: "Scaled residuals of the regressions against predictions (ranked to 0 … 1, random effects left out). Lines: quartiles within each fifth of the predictions; dotted: where they should be.",
+    caption:
+      "Scaled residuals of the regressions against predictions (ranked to 0 … 1, random effects left out). Lines: quartiles within each fifth of the predictions; dotted: where they should be.",
   };
 }
 
@@ -55,10 +123,25 @@ function simulations(checks: readonly DatasetCheck[]): string {
 
 function points(dataset: string, look: Look, xaxis: string, yaxis: string, x: number[], y: number[]): Trace {
   const { color } = datasetStyle(look, dataset);
-  return { type: "scatter", mode: "markers", xaxis, yaxis, name: escapeText(dataset), x, y, marker: { size: 4, color }, showlegend: false, hoverinfo: "x+y" };
+  return {
+    type: "scatter",
+    mode: "markers",
+    xaxis,
+    yaxis,
+    name: escapeText(dataset),
+    x,
+    y,
+    marker: { size: 4, color },
+    showlegend: false,
+    hoverinfo: "x+y",
+  };
 }
 
-function draw(checks: readonly DatasetCheck[], titles: { x: string; y: string }, traces: (check: DatasetCheck, place: Panel) => Trace[]): Figure["spec"] {
+function draw(
+  checks: readonly DatasetCheck[],
+  titles: { x: string; y: string },
+  traces: (check: DatasetCheck, place: Panel) => Trace[],
+): Figure["spec"] {
   const columns = Math.max(1, Math.min(5, checks.length));
   const rows = Math.max(1, Math.ceil(checks.length / columns));
   const margin = { l: 66, r: 10, t: 28, b: 56 };
@@ -69,10 +152,23 @@ function draw(checks: readonly DatasetCheck[], titles: { x: string; y: string },
   const unit = { range: [-0.03, 1.03], tickvals: [0, 0.5, 1], showgrid: true };
   for (const place of grid) {
     axes[place.xaxis] = { ...axis(place.isBottom ? titles.x : null, unit), anchor: place.y, domain: place.domain.x };
-    axes[place.yaxis] = { ...axis(place.isLeft ? titles.y : null, unit), anchor: place.x, domain: place.domain.y, showticklabels: place.isLeft };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? titles.y : null, unit),
+      anchor: place.x,
+      domain: place.domain.y,
+      showticklabels: place.isLeft,
+    };
   }
   return {
     data: checks.flatMap((check, i) => traces(check, grid[i])),
-    layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, { ...axes, margin, showlegend: false, annotations: checks.map(({ dataset }, i) => panelTitle(dataset, grid[i].center, grid[i].top)) }),
+    layout: baseLayout(
+      { width: PAGE_INCHES, height: height / 144 },
+      {
+        ...axes,
+        margin,
+        showlegend: false,
+        annotations: checks.map(({ dataset }, i) => panelTitle(dataset, grid[i].center, grid[i].top)),
+      },
+    ),
   };
 }

@@ -4,7 +4,21 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, INK, LINE, modelStyle, PAGE_INCHES, lettered, panelTitle, SMALL, plwAxis, type Look } from "./theme";
+import {
+  axis,
+  baseLayout,
+  datasetStyle,
+  escapeText,
+  INK,
+  LINE,
+  modelStyle,
+  PAGE_INCHES,
+  lettered,
+  panelTitle,
+  SMALL,
+  plwAxis,
+  type Look,
+} from "./theme";
 
 /** One run's number. */
 export interface RunPoint {
@@ -42,9 +56,13 @@ export interface RunPanels {
 const MARKERS = { large: 10, small: 7, from: 200 };
 
 /** Panels in reading order, with legends of data sets and variants above; titles stand over the first row, or over every panel if they differ by row. */
-export function drawRunPanels(panels: readonly RunPanel[], { look, inches, columns, panelHeight, dodge = 0 }: RunPanels): Figure["spec"] {
+export function drawRunPanels(
+  panels: readonly RunPanel[],
+  { look, inches, columns, panelHeight, dodge = 0 }: RunPanels,
+): Figure["spec"] {
   const points = panels.flatMap((panel) => panel.points);
-  const shown = (names: readonly string[], key: "dataset" | "variant") => names.filter((name) => points.some((point) => point[key] === name));
+  const shown = (names: readonly string[], key: "dataset" | "variant") =>
+    names.filter((name) => points.some((point) => point[key] === name));
   const [datasets, variants] = [shown(look.datasets, "dataset"), shown(look.models, "variant")];
   const legends = [datasets, variants];
   const plws = distinct(points.map(({ plw }) => plw));
@@ -63,67 +81,142 @@ export function drawRunPanels(panels: readonly RunPanel[], { look, inches, colum
   const axes: Layout = {};
   const data: Trace[] = [
     ...datasets.map((name) => legendEntry(name, "legend", { ...datasetStyle(look, name), dash: "solid", open: false })),
-    ...variants.map((name) => legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) })),
+    ...variants.map((name) =>
+      legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) }),
+    ),
   ];
   const shapes: Layout[] = [];
   for (const [i, panel] of panels.entries()) {
     const place = grid[i];
     const first = grid[i - (i % columns)];
-    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
+    axes[place.xaxis] = {
+      ...plwAxis(plws, place.pixels),
+      anchor: place.y,
+      domain: place.domain.x,
+      ...(place.isBottom ? {} : { title: undefined }),
+    };
     const row = panels.slice(i - (i % columns), i - (i % columns) + columns);
-    axes[place.yaxis] = { ...axis(place.isLeft ? panel.measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6,
-      ...(!place.isLeft && { matches: first.y }), showticklabels: place.isLeft, range: commonRange(row), ...panel.axis };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? panel.measure : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      showgrid: true,
+      nticks: 6,
+      ...(!place.isLeft && { matches: first.y }),
+      showticklabels: place.isLeft,
+      range: commonRange(row),
+      ...panel.axis,
+    };
     if (panel.threshold !== undefined) shapes.push(horizontal(panel.threshold, place));
-    for (const dataset of datasets) for (const [v, variant] of variants.entries()) {
-      const points = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
-      data.push(...runTraces(points, place, look, { shift: (v - (variants.length - 1) / 2) * dodge, size: panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large }));
-    }
+    for (const dataset of datasets)
+      for (const [v, variant] of variants.entries()) {
+        const points = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
+        data.push(
+          ...runTraces(points, place, look, {
+            shift: (v - (variants.length - 1) / 2) * dodge,
+            size: panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large,
+          }),
+        );
+      }
   }
   return {
     data,
-    layout: baseLayout({ width: inches, height: height / 144 }, {
-      ...axes, ...topLegends(legends, { width: legendWidth, height }, SMALL), margin, showlegend: true, shapes,
-      annotations: panels.flatMap(({ title }, i) => (titled && (!columnTitles || i < columns) ? [panelTitle(lettered(title, i, columnTitles ? columns : panels.length), grid[i].center, grid[i].top)] : [])),
-    }),
+    layout: baseLayout(
+      { width: inches, height: height / 144 },
+      {
+        ...axes,
+        ...topLegends(legends, { width: legendWidth, height }, SMALL),
+        margin,
+        showlegend: true,
+        shapes,
+        annotations: panels.flatMap(({ title }, i) =>
+          titled && (!columnTitles || i < columns)
+            ? [panelTitle(lettered(title, i, columnTitles ? columns : panels.length), grid[i].center, grid[i].top)]
+            : [],
+        ),
+      },
+    ),
   };
 }
 
 /** A range that holds the points of all panels of a row, error bars and threshold included. */
 function commonRange(row: readonly RunPanel[]): [number, number] | undefined {
   const isLog = row[0].axis?.type === "log";
-  const values = row.flatMap(({ points, threshold }) => [...points.flatMap(({ value, standardError }) => [value - (standardError ?? 0), value + (standardError ?? 0)]), ...(threshold === undefined ? [] : [threshold])])
-    .filter((value) => !isLog || value > 0).map((value) => (isLog ? Math.log10(value) : value));
+  const values = row
+    .flatMap(({ points, threshold }) => [
+      ...points.flatMap(({ value, standardError }) => [value - (standardError ?? 0), value + (standardError ?? 0)]),
+      ...(threshold === undefined ? [] : [threshold]),
+    ])
+    .filter((value) => !isLog || value > 0)
+    .map((value) => (isLog ? Math.log10(value) : value));
   if (values.length === 0) return undefined;
   const low = row[0].axis?.rangemode === "tozero" ? Math.min(0, ...values) : Math.min(...values);
   const margin = 0.07 * (Math.max(...values) - low || 1);
   return [low === 0 ? 0 : low - margin, Math.max(...values) + margin];
 }
 
-function runTraces(points: RunPoint[], { x, y }: Panel, look: Look, { shift, size }: { shift: number; size: number }): Trace[] {
+function runTraces(
+  points: RunPoint[],
+  { x, y }: Panel,
+  look: Look,
+  { shift, size }: { shift: number; size: number },
+): Trace[] {
   if (points.length === 0) return [];
   const { dataset, variant } = points[0];
   const style = { ...datasetStyle(look, dataset), ...modelStyle(look, variant) };
-  const byWeight = [...groupBy([...points].sort((a, b) => a.plw - b.plw), (point) => String(point.plw)).values()];
+  const byWeight = [
+    ...groupBy(
+      [...points].sort((a, b) => a.plw - b.plw),
+      (point) => String(point.plw),
+    ).values(),
+  ];
   const name = escapeText(`${dataset}, ${variant}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
   const spread = byWeight.map((group) => standardError(group.map(({ value }) => value)) ?? 0); // over runs; a single one has none
   return [
     {
-      type: "scatter", mode: "lines", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false, hoverinfo: "skip",
-      x: byWeight.map((group) => transformWeight(group[0].plw) + shift), y: byWeight.map((group) => mean(group.map(({ value }) => value))),
+      type: "scatter",
+      mode: "lines",
+      xaxis: x,
+      yaxis: y,
+      name,
+      legendgroup: dataset,
+      showlegend: false,
+      hoverinfo: "skip",
+      x: byWeight.map((group) => transformWeight(group[0].plw) + shift),
+      y: byWeight.map((group) => mean(group.map(({ value }) => value))),
       line: { color: style.color, dash: style.dash, width: LINE },
-      ...(spread.some((error) => error > 0) && { error_y: { type: "data", array: spread, color: style.color, thickness: 1.2, width: 4 } }),
+      ...(spread.some((error) => error > 0) && {
+        error_y: { type: "data", array: spread, color: style.color, thickness: 1.2, width: 4 },
+      }),
     },
     {
-      type: "scatter", mode: "markers", xaxis: x, yaxis: y, name, legendgroup: dataset, showlegend: false,
-      x: points.map((point) => transformWeight(point.plw) + shift), y: points.map(({ value }) => value),
-      ...(errors.some((error) => error > 0) && spread.every((error) => error === 0) && { error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 } }),
-      marker: marker(style, size), text: points.map(({ text }) => escapeText(text)), hoverinfo: "text+y+name",
+      type: "scatter",
+      mode: "markers",
+      xaxis: x,
+      yaxis: y,
+      name,
+      legendgroup: dataset,
+      showlegend: false,
+      x: points.map((point) => transformWeight(point.plw) + shift),
+      y: points.map(({ value }) => value),
+      ...(errors.some((error) => error > 0) &&
+        spread.every((error) => error === 0) && {
+          error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 },
+        }),
+      marker: marker(style, size),
+      text: points.map(({ text }) => escapeText(text)),
+      hoverinfo: "text+y+name",
     },
   ];
 }
 
-interface PointStyle { color: string; symbol: string; dash: string; open: boolean }
+interface PointStyle {
+  color: string;
+  symbol: string;
+  dash: string;
+  open: boolean;
+}
 
 function marker({ color, symbol, open }: PointStyle, size: number): Trace {
   return { symbol, size, color: open ? "white" : color, line: { color, width: size < MARKERS.large ? 1.5 : 2 } };
@@ -131,12 +224,28 @@ function marker({ color, symbol, open }: PointStyle, size: number): Trace {
 
 function legendEntry(name: string, legend: string, style: PointStyle): Trace {
   return {
-    type: "scatter", mode: "lines+markers", name: escapeText(name), legendgroup: name, legend, x: [null], y: [null],
-    marker: marker(style, MARKERS.large), line: { color: style.color, dash: style.dash, width: LINE },
+    type: "scatter",
+    mode: "lines+markers",
+    name: escapeText(name),
+    legendgroup: name,
+    legend,
+    x: [null],
+    y: [null],
+    marker: marker(style, MARKERS.large),
+    line: { color: style.color, dash: style.dash, width: LINE },
   };
 }
 
 /** A dotted line across one panel. */
 function horizontal(value: number, { x, y }: Panel): Layout {
-  return { type: "line", xref: `${x} domain`, yref: y, x0: 0, x1: 1, y0: value, y1: value, line: { color: INK, width: 1.5, dash: "dot" } };
+  return {
+    type: "line",
+    xref: `${x} domain`,
+    yref: y,
+    x0: 0,
+    x1: 1,
+    y0: value,
+    y1: value,
+    line: { color: INK, width: 1.5, dash: "dot" },
+  };
 }

@@ -23,12 +23,22 @@ export function byPlw(rows: readonly object[], value: string): DataFrame {
   const plws = distinct(given.map(({ plw }) => Number(plw))).sort((a, b) => a - b);
   const cell = (own: readonly Row[]): number | string | null => {
     if (own.length === 0) return null;
-    const { mean, standardError, seedMeans } = meanWithError(own.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })));
+    const { mean, standardError, seedMeans } = meanWithError(
+      own.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })),
+    );
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
   const several = distinct(given.map(({ normalizer }) => normalizer)).length > 1;
-  return new DataFrame([...groupBy(given, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map((group) => ({
-    dataset: group[0].dataset, model: group[0].model, ...(several && { normalizer: group[0].normalizer }),
-    ...Object.fromEntries(plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
-  })));
+  return new DataFrame(
+    [...groupBy(given, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map(
+      (group) => ({
+        dataset: group[0].dataset,
+        model: group[0].model,
+        ...(several && { normalizer: group[0].normalizer }),
+        ...Object.fromEntries(
+          plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))]),
+        ),
+      }),
+    ),
+  );
 }

@@ -4,7 +4,18 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, plwAxis, type Look } from "./theme";
+import {
+  axis,
+  baseLayout,
+  datasetStyle,
+  escapeText,
+  LINE,
+  PAGE_INCHES,
+  panelTitle,
+  SMALL,
+  plwAxis,
+  type Look,
+} from "./theme";
 
 /** One weight's score of one data set, and its standard error where it has one. */
 export interface ScorePoint {
@@ -32,8 +43,14 @@ const FAINT = "#C4C4C4";
 const DODGE = 0.007;
 
 /** Plotly's traces and layout for panels at page width, with one legend of data sets above. */
-export function drawScorePanels(panels: readonly ScorePanel[], look: Look, columns: number): { data: Trace[]; layout: Layout } {
-  const datasets = look.datasets.filter((name) => panels.some(({ lines }) => lines.some(({ dataset }) => dataset === name)));
+export function drawScorePanels(
+  panels: readonly ScorePanel[],
+  look: Look,
+  columns: number,
+): { data: Trace[]; layout: Layout } {
+  const datasets = look.datasets.filter((name) =>
+    panels.some(({ lines }) => lines.some(({ dataset }) => dataset === name)),
+  );
   const plws = distinct(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ plw }) => plw))));
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
@@ -41,14 +58,33 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
   const margin = { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 };
   const rows = Math.max(1, Math.ceil(panels.length / columns));
   const height = margin.t + margin.b + rows * 200 + (rows - 1) * 72;
-  const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 } });
+  const grid = panelGrid({
+    count: panels.length,
+    columns,
+    width,
+    height,
+    margin,
+    gap: { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 },
+  });
 
   const axes: Layout = {};
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
     const place = grid[i];
-    axes[place.xaxis] = { ...plwAxis(plws, place.pixels), anchor: place.y, domain: place.domain.x, ...(place.isBottom ? {} : { title: undefined }) };
-    axes[place.yaxis] = { ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null), anchor: place.x, domain: place.domain.y, showgrid: true, nticks: 6, ...(range && { range }) };
+    axes[place.xaxis] = {
+      ...plwAxis(plws, place.pixels),
+      anchor: place.y,
+      domain: place.domain.x,
+      ...(place.isBottom ? {} : { title: undefined }),
+    };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      showgrid: true,
+      nticks: 6,
+      ...(range && { range }),
+    };
     data.push(...background.map((points) => backgroundLine(points, place)));
     for (const { dataset, points } of lines) {
       const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * (lines.length > 1 ? DODGE : 0);
@@ -57,18 +93,34 @@ export function drawScorePanels(panels: readonly ScorePanel[], look: Look, colum
   }
   return {
     data,
-    layout: baseLayout({ width: PAGE_INCHES, height: height / 144 }, {
-      ...axes, ...topLegends([datasets], { width, height }, SMALL), margin, showlegend: true,
-      annotations: panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top)),
-    }),
+    layout: baseLayout(
+      { width: PAGE_INCHES, height: height / 144 },
+      {
+        ...axes,
+        ...topLegends([datasets], { width, height }, SMALL),
+        margin,
+        showlegend: true,
+        annotations: panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top)),
+      },
+    ),
   };
 }
 
 /** The plotted numbers; `part` names a panel. */
 export function panelRows(panels: readonly ScorePanel[]): Row[] {
-  return panels.flatMap(({ title, lines }) => lines.flatMap(({ dataset, points }) => points.map(({ plw, mean, standardError, seeds }) => (
-    { part: title, dataset, plw, transformedPlw: transformWeight(plw), mean, standardError, ...(seeds && { seeds: seeds.join(" ") }) }
-  ))));
+  return panels.flatMap(({ title, lines }) =>
+    lines.flatMap(({ dataset, points }) =>
+      points.map(({ plw, mean, standardError, seeds }) => ({
+        part: title,
+        dataset,
+        plw,
+        transformedPlw: transformWeight(plw),
+        mean,
+        standardError,
+        ...(seeds && { seeds: seeds.join(" ") }),
+      })),
+    ),
+  );
 }
 
 /** A line a data set: the mean over all else that the rows differ in, models and seeds. */
@@ -76,47 +128,90 @@ export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePane
   const groups = groupBy(rows, ({ dataset }) => dataset);
   return look.datasets.flatMap((dataset) => {
     const own = groups.get(dataset);
-    return own ? [{ dataset, points: pointsByPlw(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }] : [];
+    return own
+      ? [{ dataset, points: pointsByPlw(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }]
+      : [];
   });
 }
 
 /** Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that they are of. */
-export function pointsByPlw(values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[]): ScorePoint[] {
-  return [...groupBy(values, ({ plw }) => String(plw)).values()].map((group): ScorePoint => {
-    const { mean, standardError, seedMeans } = meanWithError(group);
-    return {
-      plw: group[0].plw, mean, standardError, ...(seedMeans.length > 1 && { seeds: seedMeans }),
-      of: distinct(group.map(({ model, seed }) => `${model} seed ${seed}`)).join(", "),
-    };
-  }).sort((a, b) => a.plw - b.plw);
+export function pointsByPlw(
+  values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[],
+): ScorePoint[] {
+  return [...groupBy(values, ({ plw }) => String(plw)).values()]
+    .map((group): ScorePoint => {
+      const { mean, standardError, seedMeans } = meanWithError(group);
+      return {
+        plw: group[0].plw,
+        mean,
+        standardError,
+        ...(seedMeans.length > 1 && { seeds: seedMeans }),
+        of: distinct(group.map(({ model, seed }) => `${model} seed ${seed}`)).join(", "),
+      };
+    })
+    .sort((a, b) => a.plw - b.plw);
 }
 
 /** Single seeds as small points behind the mean. */
 function seedPoints(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace[] {
   const single = points.flatMap(({ plw, seeds = [] }) => seeds.map((value) => ({ plw, value })));
   if (single.length === 0) return [];
-  return [{
-    type: "scatter", mode: "markers", xaxis: x, yaxis: y, name: `${escapeText(dataset)}, single seed`, legendgroup: dataset, showlegend: false,
-    x: single.map(({ plw }) => transformWeight(plw) + shift), y: single.map(({ value }) => value), marker: { symbol: "line-ew", size: 9, line: { color: datasetStyle(look, dataset).color, width: 1.2 } },
-    text: single.map(({ plw }) => `PLW ${plw}`), hoverinfo: "text+y+name",
-  }];
+  return [
+    {
+      type: "scatter",
+      mode: "markers",
+      xaxis: x,
+      yaxis: y,
+      name: `${escapeText(dataset)}, single seed`,
+      legendgroup: dataset,
+      showlegend: false,
+      x: single.map(({ plw }) => transformWeight(plw) + shift),
+      y: single.map(({ value }) => value),
+      marker: { symbol: "line-ew", size: 9, line: { color: datasetStyle(look, dataset).color, width: 1.2 } },
+      text: single.map(({ plw }) => `PLW ${plw}`),
+      hoverinfo: "text+y+name",
+    },
+  ];
 }
 
 function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
-    type: "scatter", mode: "lines+markers", xaxis: x, yaxis: y, name: escapeText(dataset), legendgroup: dataset, showlegend: false,
-    x: points.map(({ plw }) => transformWeight(plw) + shift), y: points.map(({ mean }) => mean),
-    error_y: { type: "data", array: points.map(({ standardError }) => standardError ?? 0), color, thickness: 1.2, width: 2 },
-    line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
-    text: points.map(({ plw, of }) => escapeText(`PLW ${plw}${of ? `, ${of}` : ""}`)), hoverinfo: "text+y+name",
+    type: "scatter",
+    mode: "lines+markers",
+    xaxis: x,
+    yaxis: y,
+    name: escapeText(dataset),
+    legendgroup: dataset,
+    showlegend: false,
+    x: points.map(({ plw }) => transformWeight(plw) + shift),
+    y: points.map(({ mean }) => mean),
+    error_y: {
+      type: "data",
+      array: points.map(({ standardError }) => standardError ?? 0),
+      color,
+      thickness: 1.2,
+      width: 2,
+    },
+    line: { color, width: LINE },
+    marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
+    text: points.map(({ plw, of }) => escapeText(`PLW ${plw}${of ? `, ${of}` : ""}`)),
+    hoverinfo: "text+y+name",
   };
 }
 
 function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
   return {
-    type: "scatter", mode: "lines", xaxis: x, yaxis: y, showlegend: false, hoverinfo: "skip", name: "single benchmarks",
-    x: points.map(({ plw }) => transformWeight(plw)), y: points.map(({ mean }) => mean), line: { color: FAINT, width: 1.2 },
+    type: "scatter",
+    mode: "lines",
+    xaxis: x,
+    yaxis: y,
+    showlegend: false,
+    hoverinfo: "skip",
+    name: "single benchmarks",
+    x: points.map(({ plw }) => transformWeight(plw)),
+    y: points.map(({ mean }) => mean),
+    line: { color: FAINT, width: 1.2 },
   };
 }
 
@@ -124,18 +219,38 @@ function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
 export function datasetEntry(dataset: string, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
-    type: "scatter", mode: "lines+markers", name: escapeText(dataset), legendgroup: dataset, x: [null], y: [null],
-    line: { color, width: LINE }, marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
+    type: "scatter",
+    mode: "lines+markers",
+    name: escapeText(dataset),
+    legendgroup: dataset,
+    x: [null],
+    y: [null],
+    line: { color, width: LINE },
+    marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
   };
 }
 
 /** What the captions of all score figures say of averages and error bars. */
 export function averagesInWords(rows: readonly ScoreRow[]): string {
-  const count = (name: string, values: unknown[]): string[] => (distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : []);
-  const over = [...count("models", rows.map(({ model }) => model)), ...count("seeds", rows.map(({ seed }) => seed))];
-  const pocket = rows.every(({ task }) => task.startsWith("pocket-")) ? "The benchmarks are the pocket counterparts of those named. " : "";
-  return `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error ${distinct(rows.map(({ seed }) => seed)).length > 1 ? "over seeds, whose single means are the dashes" : "over the benchmarks' items, scores taken as independent"}; `
-    + `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`;
+  const count = (name: string, values: unknown[]): string[] =>
+    distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : [];
+  const over = [
+    ...count(
+      "models",
+      rows.map(({ model }) => model),
+    ),
+    ...count(
+      "seeds",
+      rows.map(({ seed }) => seed),
+    ),
+  ];
+  const pocket = rows.every(({ task }) => task.startsWith("pocket-"))
+    ? "The benchmarks are the pocket counterparts of those named. "
+    : "";
+  return (
+    `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error ${distinct(rows.map(({ seed }) => seed)).length > 1 ? "over seeds, whose single means are the dashes" : "over the benchmarks' items, scores taken as independent"}; ` +
+    `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`
+  );
 }
 
 /** The rows of one normalizer. */

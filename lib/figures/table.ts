@@ -9,4 +9,3 @@ export interface Table {
   rows: Row[];
   caption: string;
 }
-

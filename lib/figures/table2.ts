@@ -12,17 +12,29 @@ import type { Table } from "./table";
  */
 export function table2(tasks: readonly string[] = BENCHMARKS.map((benchmark) => benchmark.tasks[0])): Table {
   const known = new Map(allTasks().map((task) => [task.name, task]));
-  const rows = BENCHMARKS.flatMap(({ name, type, group, metrics, tasks: own }) => own.filter((task) => tasks.includes(task)).map((task): Row => {
-    const { version, shots, harness, kind } = known.get(task)!;
-    return { benchmark: name, type, group, task, kind, version, harness, shots, metric: metrics[0] };
-  }));
+  const rows = BENCHMARKS.flatMap(({ name, type, group, metrics, tasks: own }) =>
+    own
+      .filter((task) => tasks.includes(task))
+      .map((task): Row => {
+        const { version, shots, harness, kind } = known.get(task)!;
+        return { benchmark: name, type, group, task, kind, version, harness, shots, metric: metrics[0] };
+      }),
+  );
   return {
     name: "table2",
-    frame: new DataFrame(rows.map(({ benchmark, type, task, shots, metric, version }) => ({
-      Benchmark: benchmark, Type: type, Task: task, Version: version, Shots: shots, Metric: metric,
-    }))),
+    frame: new DataFrame(
+      rows.map(({ benchmark, type, task, shots, metric, version }) => ({
+        Benchmark: benchmark,
+        Type: type,
+        Task: task,
+        Version: version,
+        Shots: shots,
+        Metric: metric,
+      })),
+    ),
     rows,
-    caption: "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots are those that a task is given here unless told otherwise; TruthfulQA has six of its own in its prompt. "
-      + "Requests and metrics follow lm-evaluation-harness 0.4.13, and the judges' own frameworks for long generation.",
+    caption:
+      "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots are those that a task is given here unless told otherwise; TruthfulQA has six of its own in its prompt. " +
+      "Requests and metrics follow lm-evaluation-harness 0.4.13, and the judges' own frameworks for long generation.",
   };
 }

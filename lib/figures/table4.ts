@@ -12,26 +12,56 @@ import type { Table } from "./table";
  */
 export function table4(fits: readonly RatioFit[], { base = "scores", ...options }: RecommendationOptions = {}): Table {
   const cell = (plw: number, starred: boolean): string => plw.toFixed(3) + (starred ? "*" : "");
-  const found = fits.map(({ group, fit }) => ({ group, cells: TABLE4_RATIOS.map((ratio) => fit && recommendWeight(fit, ratio, { base, ...options })) }));
+  const found = fits.map(({ group, fit }) => ({
+    group,
+    cells: TABLE4_RATIOS.map((ratio) => fit && recommendWeight(fit, ratio, { base, ...options })),
+  }));
   const published = Object.entries(PAPER_TABLE4);
   const ranges = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
   return {
     name: "table4",
-    frame: new DataFrame(TABLE4_RATIOS.map((ratio, i) => ({
-      R_g: ratio.toFixed(1),
-      ...Object.fromEntries(found.map(({ group, cells }) => [group, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"])),
-      ...Object.fromEntries(published.map(([group, cells]) => [`${group} (paper)`, cell(cells[i].plw, cells[i].starred)])),
-    }))),
+    frame: new DataFrame(
+      TABLE4_RATIOS.map((ratio, i) => ({
+        R_g: ratio.toFixed(1),
+        ...Object.fromEntries(
+          found.map(({ group, cells }) => [group, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"]),
+        ),
+        ...Object.fromEntries(
+          published.map(([group, cells]) => [`${group} (paper)`, cell(cells[i].plw, cells[i].starred)]),
+        ),
+      })),
+    ),
     rows: TABLE4_RATIOS.flatMap((ratio, i): Row[] => [
       ...found.map(({ group, cells }): Row => {
         const one = cells[i];
-        return { source: "this study", group, ratio, plw: one?.weight.plw ?? null, lower: one?.interval.lower.plw ?? null, upper: one?.interval.upper.plw ?? null, relativeSpan: one?.relativeSpan ?? null, starred: one?.starred ?? null };
+        return {
+          source: "this study",
+          group,
+          ratio,
+          plw: one?.weight.plw ?? null,
+          lower: one?.interval.lower.plw ?? null,
+          upper: one?.interval.upper.plw ?? null,
+          relativeSpan: one?.relativeSpan ?? null,
+          starred: one?.starred ?? null,
+        };
       }),
-      ...published.map(([group, cells]): Row => ({ source: "paper", group, ratio, plw: cells[i].plw, lower: null, upper: null, relativeSpan: null, starred: cells[i].starred })),
+      ...published.map(([group, cells]): Row => ({
+        source: "paper",
+        group,
+        ratio,
+        plw: cells[i].plw,
+        lower: null,
+        upper: null,
+        relativeSpan: null,
+        starred: cells[i].starred,
+      })),
     ]),
-    caption: "Optimal prompt loss weight by generation ratio R_g, on all benchmarks (All), multiple choice (MC), and generation but translation (Gen), from the ratio-PLW part of fitted additive models. "
-      + `* Over all weights the prediction moves by less than 5 % of the range of ${base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions"}. `
-      + (ranges.length > 0 ? `The data have ratios from ${Math.min(...ranges).toPrecision(2)} to ${Math.max(...ranges).toPrecision(2)}; beyond, the model extrapolates. ` : "")
-      + "The paper's columns are as published; it does not say what its 5 % are of.",
+    caption:
+      "Optimal prompt loss weight by generation ratio R_g, on all benchmarks (All), multiple choice (MC), and generation but translation (Gen), from the ratio-PLW part of fitted additive models. " +
+      `* Over all weights the prediction moves by less than 5 % of the range of ${base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions"}. ` +
+      (ranges.length > 0
+        ? `The data have ratios from ${Math.min(...ranges).toPrecision(2)} to ${Math.max(...ranges).toPrecision(2)}; beyond, the model extrapolates. `
+        : "") +
+      "The paper's columns are as published; it does not say what its 5 % are of.",
   };
 }

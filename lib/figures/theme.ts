@@ -7,7 +7,10 @@ import { PIXELS_PER_INCH, type Layout } from "./figure";
 export let COLUMN_INCHES = 3.25;
 export let PAGE_INCHES = 6.75;
 /** The font of all figures, and its files: Open Sans from its npm package, others by path, or none for the machine's. */
-export let FONT: { family: string; files?: "package" | Partial<Record<"regular" | "bold" | "italic", string>> } = { family: "Open Sans", files: "package" };
+export let FONT: { family: string; files?: "package" | Partial<Record<"regular" | "bold" | "italic", string>> } = {
+  family: "Open Sans",
+  files: "package",
+};
 export const SMALL = 14; // 7 pt: ticks and legends
 export const TEXT = 15; // 7.5 pt: axis titles
 export const INK = "#222222";
@@ -34,9 +37,15 @@ export interface Theme {
 }
 
 /** Sets width, font and palette of all figures that are made from now on; what is left out is as at first. Text sizes stay, so that they are legible. */
-export function useTheme({ columnWidth = 3.25, pageWidth = 6.75, font = { family: "Open Sans", files: "package" }, colors = COLORS }: Theme = {}): void {
+export function useTheme({
+  columnWidth = 3.25,
+  pageWidth = 6.75,
+  font = { family: "Open Sans", files: "package" },
+  colors = COLORS,
+}: Theme = {}): void {
   for (const [name, inches] of Object.entries({ columnWidth, pageWidth })) {
-    if (!(inches >= 2.5 && inches <= 12)) throw new RangeError(`useTheme: ${name} is ${inches} inches; it must be between 2.5 and 12.`);
+    if (!(inches >= 2.5 && inches <= 12))
+      throw new RangeError(`useTheme: ${name} is ${inches} inches; it must be between 2.5 and 12.`);
   }
   if (colors.length === 0) throw new RangeError("useTheme: colors is empty; name at least one.");
   [COLUMN_INCHES, PAGE_INCHES, FONT, DATASET_COLORS] = [columnWidth, pageWidth, font, colors];
@@ -53,11 +62,18 @@ export interface Look {
 
 /** The look of rows by themselves: names in order of first appearance, after those of `look` if given. */
 export function lookOf(rows: readonly { dataset?: string; model?: string }[], look?: Look): Look {
-  const names = (given: readonly string[] = [], found: (string | undefined)[]): string[] =>
-    [...new Set([...given, ...found.filter((name) => name !== undefined)])];
+  const names = (given: readonly string[] = [], found: (string | undefined)[]): string[] => [
+    ...new Set([...given, ...found.filter((name) => name !== undefined)]),
+  ];
   return {
-    datasets: names(look?.datasets, rows.map((row) => row.dataset)),
-    models: names(look?.models, rows.map((row) => row.model)),
+    datasets: names(
+      look?.datasets,
+      rows.map((row) => row.dataset),
+    ),
+    models: names(
+      look?.models,
+      rows.map((row) => row.model),
+    ),
   };
 }
 
@@ -79,7 +95,13 @@ export function modelStyle(look: Look, model: string): { dash: string; open: boo
 
 /** A color from dark to light along the PLWs of a figure, position in [0, 1]: viridis without its lightest third. */
 export function sequentialColor(position: number): string {
-  const stops = [[68, 1, 84], [65, 68, 135], [42, 120, 142], [34, 168, 132], [122, 209, 81]];
+  const stops = [
+    [68, 1, 84],
+    [65, 68, 135],
+    [42, 120, 142],
+    [34, 168, 132],
+    [122, 209, 81],
+  ];
   const at = Math.min(Math.max(position, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(at), stops.length - 2);
   const mix = (channel: number): number =>
@@ -132,7 +154,10 @@ export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = 
   const [low, high] = weights.length > 0 ? [positions[0], positions[positions.length - 1]] : [0, 1];
   const margin = 0.04 * Math.max(high - low, 0.1);
   const range = [low - margin, high + margin];
-  const shown = legibleLabels(weights, positions.map((w) => ((w - range[0]) / (range[1] - range[0])) * pixels));
+  const shown = legibleLabels(
+    weights,
+    positions.map((w) => ((w - range[0]) / (range[1] - range[0])) * pixels),
+  );
   return axis("prompt loss weight", {
     range,
     tickvals: positions,
@@ -143,9 +168,11 @@ export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = 
 }
 
 function legibleLabels(weights: number[], pixels: number[]): Set<number> {
-  const digits = (plw: number): number => Number(plw.toPrecision(2)).toExponential().split("e")[0].replace(".", "").length;
+  const digits = (plw: number): number =>
+    Number(plw.toPrecision(2)).toExponential().split("e")[0].replace(".", "").length;
   const isPowerOfTen = (plw: number): boolean => plw > 0 && Number.isInteger(Math.log10(plw));
-  const rank = (i: number): number => (i === 0 || i === weights.length - 1 ? 0 : isPowerOfTen(weights[i]) ? 1 : digits(weights[i]) + 1);
+  const rank = (i: number): number =>
+    i === 0 || i === weights.length - 1 ? 0 : isPowerOfTen(weights[i]) ? 1 : digits(weights[i]) + 1;
   const halfWidth = (i: number): number => plwLabel(weights[i]).length * SMALL * 0.29;
   const kept: number[] = [];
   const order = weights.map((_, i) => i).sort((a, b) => rank(a) - rank(b) || b - a);
@@ -159,8 +186,16 @@ function legibleLabels(weights: number[], pixels: number[]): Set<number> {
 /** A panel's title, centered above it, for `layout.annotations`; position in the coordinates of the whole plot. */
 export function panelTitle(text: string, center: number, top: number): Layout {
   return {
-    text: `<b>${escapeText(text)}</b>`, x: center, y: top, xref: "paper", yref: "paper",
-    xanchor: "center", yanchor: "bottom", yshift: 3, showarrow: false, font: { size: TEXT },
+    text: `<b>${escapeText(text)}</b>`,
+    x: center,
+    y: top,
+    xref: "paper",
+    yref: "paper",
+    xanchor: "center",
+    yanchor: "bottom",
+    yshift: 3,
+    showarrow: false,
+    font: { size: TEXT },
   };
 }
 
@@ -178,4 +213,3 @@ export function escapeText(text: string): string {
 export function studyLook(study: { datasets: object; models: object }): Look {
   return { datasets: Object.keys(study.datasets), models: Object.keys(study.models) };
 }
-

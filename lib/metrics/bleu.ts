@@ -74,7 +74,11 @@ const SMOOTH_VALUES: Record<BleuSmoothing, number | null> = { exp: null, floor: 
  * @throws RangeError for no segments, streams of another length, a segment without reference or impossible settings;
  *   TypeError for what is not text and for unknown options
  */
-export function corpusBleu(hypotheses: readonly string[], references: References, options: BleuOptions = {}): BleuScore {
+export function corpusBleu(
+  hypotheses: readonly string[],
+  references: References,
+  options: BleuOptions = {},
+): BleuScore {
   return bleu("corpusBleu", hypotheses, references, settings("corpusBleu", options));
 }
 
@@ -86,13 +90,18 @@ export function corpusBleu(hypotheses: readonly string[], references: References
  * @throws as {@link corpusBleu}
  */
 export function sentenceBleu(hypothesis: string, references: readonly string[], options: BleuOptions = {}): BleuScore {
-  if (!Array.isArray(references)) throw new TypeError("sentenceBleu: references must be an array of strings, [reference] for a single one");
+  if (!Array.isArray(references))
+    throw new TypeError("sentenceBleu: references must be an array of strings, [reference] for a single one");
   const streams = references.map((reference) => [reference]);
   return bleu("sentenceBleu", [hypothesis], streams, settings("sentenceBleu", { effectiveOrder: true, ...options }));
 }
 
 /** {@link corpusBleu} in parts, to score many choices of the same segments. @throws as {@link corpusBleu} */
-export function bleuBySegment(hypotheses: readonly string[], references: References, options: BleuOptions = {}): AdditiveMetric {
+export function bleuBySegment(
+  hypotheses: readonly string[],
+  references: References,
+  options: BleuOptions = {},
+): AdditiveMetric {
   const all = settings("bleuBySegment", options);
   const { segments } = segmentReferences("bleuBySegment", hypotheses, references);
   return {
@@ -104,10 +113,14 @@ export function bleuBySegment(hypotheses: readonly string[], references: Referen
 function settings(metric: string, options: BleuOptions): Settings {
   const all = withDefaults(metric, options, DEFAULTS);
   if (!Object.hasOwn(BLEU_TOKENIZERS, all.tokenize)) {
-    throw new RangeError(`${metric}: tokenize is ${all.tokenize}; there are ${Object.keys(BLEU_TOKENIZERS).join(", ")}`);
+    throw new RangeError(
+      `${metric}: tokenize is ${all.tokenize}; there are ${Object.keys(BLEU_TOKENIZERS).join(", ")}`,
+    );
   }
   if (!Object.hasOwn(SMOOTH_VALUES, all.smoothMethod)) {
-    throw new RangeError(`${metric}: smoothMethod is ${all.smoothMethod}; there are ${Object.keys(SMOOTH_VALUES).join(", ")}`);
+    throw new RangeError(
+      `${metric}: smoothMethod is ${all.smoothMethod}; there are ${Object.keys(SMOOTH_VALUES).join(", ")}`,
+    );
   }
   const smoothValue = all.smoothValue ?? SMOOTH_VALUES[all.smoothMethod] ?? 0;
   if (!(Number.isFinite(smoothValue) && smoothValue >= 0)) {
@@ -125,13 +138,18 @@ function bleu(metric: string, hypotheses: readonly string[], references: Referen
 }
 
 /** Length of the hypothesis and of its nearest reference, then by order matching and all n-grams of the hypothesis. */
-function segmentStatistics(text: string, references: string[], { tokenize, lowercase, maxNgramOrder }: Settings): number[] {
+function segmentStatistics(
+  text: string,
+  references: string[],
+  { tokenize, lowercase, maxNgramOrder }: Settings,
+): number[] {
   const tokens = (line: string): string[] => BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
   const hypothesis = tokens(text);
   const alternatives = references.map(tokens);
   const orders = numberNgrams([hypothesis, ...alternatives], maxNgramOrder);
   return [
-    hypothesis.length, nearestLength(hypothesis.length, alternatives),
+    hypothesis.length,
+    nearestLength(hypothesis.length, alternatives),
     ...orders.flatMap((ngrams) => [matchCount(countNgrams(ngrams, 0), largestCounts(ngrams)), ngrams.texts[0].length]),
   ];
 }
@@ -213,6 +231,8 @@ function twoDecimals(value: number): string {
 function warnIfTokenized(metric: string, hypotheses: readonly string[]): void {
   const lines = hypotheses.filter((text) => text.endsWith(" .")).length;
   if (lines >= 100) {
-    console.warn(`${metric}: ${lines} hypotheses end in a period after a blank. BLEU wants detokenized text; say force: true if it is.`);
+    console.warn(
+      `${metric}: ${lines} hypotheses end in a period after a blank. BLEU wants detokenized text; say force: true if it is.`,
+    );
   }
 }

@@ -33,7 +33,14 @@ export interface ChrfScore {
 
 type Settings = Required<ChrfOptions>;
 
-const DEFAULTS: Settings = { charOrder: 6, wordOrder: 0, beta: 2, lowercase: false, whitespace: false, epsSmoothing: false };
+const DEFAULTS: Settings = {
+  charOrder: 6,
+  wordOrder: 0,
+  beta: 2,
+  lowercase: false,
+  whitespace: false,
+  epsSmoothing: false,
+};
 const EPSILON = 1e-16;
 const ASCII_PUNCTUATION = new Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
 
@@ -48,7 +55,11 @@ type Matches = [hypothesis: number, reference: number, both: number];
  * @param references as in {@link corpusBleu}
  * @throws as {@link corpusBleu}
  */
-export function corpusChrf(hypotheses: readonly string[], references: References, options: ChrfOptions = {}): ChrfScore {
+export function corpusChrf(
+  hypotheses: readonly string[],
+  references: References,
+  options: ChrfOptions = {},
+): ChrfScore {
   const settings = checkSettings(options);
   const { charOrder, wordOrder, beta, whitespace, lowercase, epsSmoothing } = settings;
   const { segments, count } = segmentReferences("corpusChrf", hypotheses, references);
@@ -67,7 +78,11 @@ export function corpusChrf(hypotheses: readonly string[], references: References
 }
 
 /** {@link corpusChrf} in parts, to score many choices of the same segments. @throws as {@link corpusChrf} */
-export function chrfBySegment(hypotheses: readonly string[], references: References, options: ChrfOptions = {}): AdditiveMetric {
+export function chrfBySegment(
+  hypotheses: readonly string[],
+  references: References,
+  options: ChrfOptions = {},
+): AdditiveMetric {
   const settings = checkSettings(options);
   const { segments } = segmentReferences("chrfBySegment", hypotheses, references);
   return {
@@ -76,7 +91,8 @@ export function chrfBySegment(hypotheses: readonly string[], references: Referen
   };
 }
 
-const byOrder = (sum: readonly number[]): Matches[] => Array.from({ length: sum.length / 3 }, (_, order) => sum.slice(3 * order, 3 * order + 3) as Matches);
+const byOrder = (sum: readonly number[]): Matches[] =>
+  Array.from({ length: sum.length / 3 }, (_, order) => sum.slice(3 * order, 3 * order + 3) as Matches);
 
 function checkSettings(options: ChrfOptions): Settings {
   const settings = withDefaults("corpusChrf", options, DEFAULTS);
@@ -125,7 +141,8 @@ function separatePunctuation(word: string): string[] {
 
 function fScore(matches: Matches[], { beta, epsSmoothing }: Settings): number {
   const factor = beta ** 2;
-  const f = (precision: number, recall: number): number => ((1 + factor) * precision * recall) / (factor * precision + recall);
+  const f = (precision: number, recall: number): number =>
+    ((1 + factor) * precision * recall) / (factor * precision + recall);
   let sum = 0;
   let precisions = 0;
   let recalls = 0;

@@ -103,7 +103,9 @@ function openDirectory(dir: string): Weights {
 
 function isHeadTied(dir: string): boolean {
   const config = join(dir, "config.json");
-  return existsSync(config) && (readJson(config) as { tie_word_embeddings?: unknown } | null)?.tie_word_embeddings === true;
+  return (
+    existsSync(config) && (readJson(config) as { tie_word_embeddings?: unknown } | null)?.tie_word_embeddings === true
+  );
 }
 
 function checkSameTensors(a: Weights, b: Weights): void {
@@ -111,7 +113,8 @@ function checkSameTensors(a: Weights, b: Weights): void {
   for (const [name, shape] of a.shapes) {
     const other = b.shapes.get(name);
     if (!other) problems.push(`${name} is only in ${a.label}`);
-    else if (shape.join() !== other.join()) problems.push(`${name} is [${shape.join(", ")}] in ${a.label}, [${other.join(", ")}] in ${b.label}`);
+    else if (shape.join() !== other.join())
+      problems.push(`${name} is [${shape.join(", ")}] in ${a.label}, [${other.join(", ")}] in ${b.label}`);
   }
   for (const name of b.shapes.keys()) if (!a.shapes.has(name)) problems.push(`${name} is only in ${b.label}`);
   if (a.shapes.size === 0) problems.push(`${a.label} holds no tensors`);

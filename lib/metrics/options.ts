@@ -6,7 +6,9 @@
 export function withDefaults<T extends object>(metric: string, options: Partial<T>, defaults: T): T {
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name));
   if (unknown.length > 0) {
-    throw new TypeError(`${metric}: unknown option ${unknown.join(", ")}; there are ${Object.keys(defaults).join(", ")}`);
+    throw new TypeError(
+      `${metric}: unknown option ${unknown.join(", ")}; there are ${Object.keys(defaults).join(", ")}`,
+    );
   }
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...defaults, ...(Object.fromEntries(given) as Partial<T>) };

@@ -16,7 +16,11 @@ export interface SegmentReferences {
  * @throws RangeError for no segments, streams of another length than the hypotheses or a segment without reference;
  *   TypeError for what is not text, with its place
  */
-export function segmentReferences(metric: string, hypotheses: readonly string[], references: References): SegmentReferences {
+export function segmentReferences(
+  metric: string,
+  hypotheses: readonly string[],
+  references: References,
+): SegmentReferences {
   if (!Array.isArray(hypotheses)) throw new TypeError(`${metric}: hypotheses must be an array of strings`);
   if (hypotheses.length === 0) throw new RangeError(`${metric}: there are no hypotheses`);
   const bad = hypotheses.findIndex((text) => typeof text !== "string");
@@ -37,11 +41,16 @@ export function segmentReferences(metric: string, hypotheses: readonly string[],
 
 function checkStream(metric: string, stream: number, lines: unknown, rows: number): void {
   if (!Array.isArray(lines)) {
-    throw new TypeError(`${metric}: references[${stream}] is no array; give one array a reference stream, [references] for a single one`);
+    throw new TypeError(
+      `${metric}: references[${stream}] is no array; give one array a reference stream, [references] for a single one`,
+    );
   }
   if (lines.length !== rows) {
     throw new RangeError(`${metric}: references[${stream}] has ${lines.length} lines for ${rows} hypotheses`);
   }
   const bad = lines.findIndex((text) => typeof text !== "string" && text !== null);
-  if (bad >= 0) throw new TypeError(`${metric}: references[${stream}][${bad}] is ${lines[bad]}; it must be a string, or null for none`);
+  if (bad >= 0)
+    throw new TypeError(
+      `${metric}: references[${stream}][${bad}] is ${lines[bad]}; it must be a string, or null for none`,
+    );
 }

@@ -18,21 +18,29 @@ export interface RougeScore {
  *
  * @throws RangeError for a type that does not exist
  */
-export function rouge<T extends RougeType>(reference: string, prediction: string, types: readonly T[]): Record<T, RougeScore> {
+export function rouge<T extends RougeType>(
+  reference: string,
+  prediction: string,
+  types: readonly T[],
+): Record<T, RougeScore> {
   const target = rougeWords(reference);
   const words = rougeWords(prediction);
   const score = (type: RougeType): RougeScore => {
     if (type === "rougeL") return fromHits(longestCommonSubsequence(target, words).length, target.length, words.length);
     if (type === "rougeLsum") return summaryScore(rougeLines(reference), rougeLines(prediction));
     const order = /^rouge([1-9])$/.exec(type)?.[1];
-    if (order === undefined) throw new RangeError(`rouge: there is no ${type}; there are rouge1 to rouge9, rougeL and rougeLsum`);
+    if (order === undefined)
+      throw new RangeError(`rouge: there is no ${type}; there are rouge1 to rouge9, rougeL and rougeLsum`);
     return ngramScore(target, words, Number(order));
   };
   return Object.fromEntries(types.map((type) => [type, score(type)])) as Record<T, RougeScore>;
 }
 
 function rougeWords(text: string): string[] {
-  return text.toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== "");
+  return text
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
 }
 
 function rougeLines(text: string): string[][] {
@@ -87,9 +95,10 @@ function longestCommonSubsequence(target: string[], words: string[]): number[] {
   for (let row = 1; row <= target.length; row++) {
     for (let column = 1; column < columns; column++) {
       const cell = row * columns + column;
-      lengths[cell] = target[row - 1] === words[column - 1]
-        ? lengths[cell - columns - 1] + 1
-        : Math.max(lengths[cell - columns], lengths[cell - 1]);
+      lengths[cell] =
+        target[row - 1] === words[column - 1]
+          ? lengths[cell - columns - 1] + 1
+          : Math.max(lengths[cell - columns], lengths[cell - 1]);
     }
   }
   const places: number[] = [];

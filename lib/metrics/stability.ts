@@ -36,10 +36,13 @@ export function relativeStandardDeviation(
     throw new RangeError(`relativeStandardDeviation: window is ${window}; it must be an integer of at least 2 steps`);
   }
   if (losses.length < window) {
-    throw new RangeError(`relativeStandardDeviation: ${losses.length} losses do not fill one window of ${window} steps`);
+    throw new RangeError(
+      `relativeStandardDeviation: ${losses.length} losses do not fill one window of ${window} steps`,
+    );
   }
   const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-  if (bad >= 0) throw new RangeError(`relativeStandardDeviation: loss ${bad} is ${losses[bad]}; every loss must be finite`);
+  if (bad >= 0)
+    throw new RangeError(`relativeStandardDeviation: loss ${bad} is ${losses[bad]}; every loss must be finite`);
 
   const windows: number[] = [];
   for (let start = 0; start + window <= losses.length; start += overlapping ? 1 : window) {
@@ -52,8 +55,8 @@ function windowDeviation(losses: number[], sd: "sample" | "population", start: n
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   if (mean <= 0) {
     throw new RangeError(
-      `relativeStandardDeviation: the mean of losses ${start} to ${start + losses.length - 1} is ${mean}; `
-      + "a relative deviation needs a positive mean",
+      `relativeStandardDeviation: the mean of losses ${start} to ${start + losses.length - 1} is ${mean}; ` +
+        "a relative deviation needs a positive mean",
     );
   }
   const squares = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);

@@ -32,7 +32,9 @@ const DEFAULTS: Required<TerOptions> = { normalized: false, noPunct: false, case
 export function corpusTer(hypotheses: readonly string[], references: References, options: TerOptions = {}): TerScore {
   const settings = withDefaults("corpusTer", options, DEFAULTS);
   const { segments, count } = segmentReferences("corpusTer", hypotheses, references);
-  const [edits, referenceLength] = sumSegments(segments.map((texts, row) => segmentEdits(hypotheses[row], texts, settings)));
+  const [edits, referenceLength] = sumSegments(
+    segments.map((texts, row) => segmentEdits(hypotheses[row], texts, settings)),
+  );
   return {
     score: 100 * rate(edits, referenceLength),
     edits,
@@ -48,7 +50,11 @@ export function corpusTer(hypotheses: readonly string[], references: References,
 }
 
 /** {@link corpusTer} in parts, to score many choices of the same segments. @throws as {@link corpusTer} */
-export function terBySegment(hypotheses: readonly string[], references: References, options: TerOptions = {}): AdditiveMetric {
+export function terBySegment(
+  hypotheses: readonly string[],
+  references: References,
+  options: TerOptions = {},
+): AdditiveMetric {
   const settings = withDefaults("terBySegment", options, DEFAULTS);
   const { segments } = segmentReferences("terBySegment", hypotheses, references);
   return {
@@ -58,10 +64,16 @@ export function terBySegment(hypotheses: readonly string[], references: Referenc
 }
 
 /** Fewest edits over the references, and their mean number of words. */
-function segmentEdits(text: string, references: string[], settings: Required<TerOptions>): [edits: number, words: number] {
+function segmentEdits(
+  text: string,
+  references: string[],
+  settings: Required<TerOptions>,
+): [edits: number, words: number] {
   const hypothesis = tokenizeTercom(text, settings);
   // sacreBLEU tokenizes references twice: with `normalized`, "it's\tnew" becomes it's, then it 's
-  const alternatives = references.map((reference) => tokenizeTercom(tokenizeTercom(reference, settings).join(" "), settings));
+  const alternatives = references.map((reference) =>
+    tokenizeTercom(tokenizeTercom(reference, settings).join(" "), settings),
+  );
   return [
     Math.min(...alternatives.map((reference) => translationEdits(hypothesis, reference))),
     alternatives.reduce((sum, words) => sum + words.length, 0) / alternatives.length,

@@ -12,7 +12,10 @@ export interface TercomOptions {
 }
 
 /** The words of a line by the rules of Tercom's normalizer, as in sacreBLEU 2.6.0, but for its Asian support. */
-export function tokenizeTercom(line: string, { normalized, noPunct, caseSensitive }: Required<TercomOptions>): string[] {
+export function tokenizeTercom(
+  line: string,
+  { normalized, noPunct, caseSensitive }: Required<TercomOptions>,
+): string[] {
   let text = trimEnd(line);
   if (!caseSensitive) text = text.toLowerCase();
   if (normalized && text !== "") text = normalize(text);

@@ -5,7 +5,12 @@ const BEAM_WIDTH = 25;
 const MAX_CANDIDATES = 1000;
 
 const UNREACHED = 2 ** 30;
-const enum Edit { Keep, Substitute, Delete, Insert }
+const enum Edit {
+  Keep,
+  Substitute,
+  Delete,
+  Insert,
+}
 
 /**
  * How many edits turn a hypothesis into its reference: insertions, deletions and substitutions of a word, and shifts
@@ -18,10 +23,11 @@ const enum Edit { Keep, Substitute, Delete, Insert }
 export function translationEdits(hypothesis: readonly string[], reference: readonly string[]): number {
   if (reference.length === 0) return hypothesis.length;
   const numbers = new Map<string, number>();
-  const toNumbers = (words: readonly string[]): Int32Array => Int32Array.from(words, (word) => {
-    if (!numbers.has(word)) numbers.set(word, numbers.size);
-    return numbers.get(word)!;
-  });
+  const toNumbers = (words: readonly string[]): Int32Array =>
+    Int32Array.from(words, (word) => {
+      if (!numbers.has(word)) numbers.set(word, numbers.size);
+      return numbers.get(word)!;
+    });
   const search = new ShiftSearch(toNumbers(hypothesis), toNumbers(reference));
   let shifts = 0;
   while (search.shiftOnce()) shifts++;
@@ -53,7 +59,10 @@ class ShiftSearch {
   private readonly scratch: Int32Array;
   private readonly edits: Uint8Array;
 
-  constructor(private words: Int32Array, private readonly reference: Int32Array) {
+  constructor(
+    private words: Int32Array,
+    private readonly reference: Int32Array,
+  ) {
     this.columns = reference.length + 1;
     const cells = (words.length + 1) * this.columns;
     this.costs = new Int32Array(cells);
@@ -136,7 +145,8 @@ class ShiftSearch {
           edit = same ? Edit.Keep : Edit.Substitute;
         }
         if (costs[above + column] + 1 < cost) [cost, edit] = [costs[above + column] + 1, Edit.Delete];
-        if (column > 0 && costs[here + column - 1] + 1 < cost) [cost, edit] = [costs[here + column - 1] + 1, Edit.Insert];
+        if (column > 0 && costs[here + column - 1] + 1 < cost)
+          [cost, edit] = [costs[here + column - 1] + 1, Edit.Insert];
         costs[here + column] = cost;
         if (edits) edits[here + column] = edit;
       }

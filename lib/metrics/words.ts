@@ -23,4 +23,3 @@ export function trim(text: string): string {
 
 /** Python's `len()`: Unicode code points. */
 export const codePoints = (text: string): number => Array.from(text).length;
-

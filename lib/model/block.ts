@@ -9,16 +9,25 @@ import type { BlockWeights, BlockContext } from "./block-context";
  * Forward pass without a gradient: x (B·T, H), whose memory it may use, → y (B·T, H), and the keys and values up to here. With
  * `last`, the context of the last positions alone, only they come out.
  */
-export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockContext<InferenceLayout>, past?: KeyValueCache, last = context): { y: Tensor; cache: KeyValueCache } {
+export function inferBlock(
+  x: Tensor,
+  weights: BlockWeights,
+  context: BlockContext<InferenceLayout>,
+  past?: KeyValueCache,
+  last = context,
+): { y: Tensor; cache: KeyValueCache } {
   const { layout, epsilon } = context;
-  if (past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS) return layout.decode(x, weights, context, past);
+  if (past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS)
+    return layout.decode(x, weights, context, past);
   return tf.tidy(() => {
     const all = operations.rmsNorm(x, weights.inputNorm, epsilon).y;
-    const wanted = (rows: Tensor) => last === context ? rows : lastRows(rows, layout, last.layout.length);
+    const wanted = (rows: Tensor) => (last === context ? rows : lastRows(rows, layout, last.layout.length));
     const { y: attended, cache } = last.layout.attend(
       operations.rotate(linear(wanted(all), weights.q), last.query),
       operations.rotate(linear(all, weights.k), context.key),
-      linear(all, weights.v), past);
+      linear(all, weights.v),
+      past,
+    );
     const middle = linear(attended, weights.o, wanted(x));
     const normed = operations.rmsNorm(middle, weights.attentionNorm, epsilon).y;
     const activated = operations.swiglu(linear(normed, weights.gate), linear(normed, weights.up));
@@ -28,31 +37,59 @@ export function inferBlock(x: Tensor, weights: BlockWeights, context: BlockConte
 
 /** What `backwardBlock` needs of its forward pass. */
 interface Saved {
-  rows: Record<"x" | "inputScale" | "inputNormed" | "attendedRows" | "middle" | "middleScale" | "middleNormed" | "gate" | "up" | "activated", Tensor>;
+  rows: Record<
+    | "x"
+    | "inputScale"
+    | "inputNormed"
+    | "attendedRows"
+    | "middle"
+    | "middleScale"
+    | "middleNormed"
+    | "gate"
+    | "up"
+    | "activated",
+    Tensor
+  >;
   attention: Tensor[];
 }
 
 /** Forward pass for training: x (N, H) → y (N, H). */
-export function forwardBlock(x: Tensor, weights: BlockWeights, context: BlockContext<PackedLayout>): { y: Tensor; saved: Saved } {
+export function forwardBlock(
+  x: Tensor,
+  weights: BlockWeights,
+  context: BlockContext<PackedLayout>,
+): { y: Tensor; saved: Saved } {
   const { layout, epsilon } = context;
   return tf.tidy(() => {
     const { y: inputNormed, scale: inputScale } = operations.rmsNorm(x, weights.inputNorm, epsilon);
     const { y: attendedRows, saved: attention } = layout.attend(
       operations.rotate(linear(inputNormed, weights.q), context.query),
       operations.rotate(linear(inputNormed, weights.k), context.key),
-      linear(inputNormed, weights.v));
+      linear(inputNormed, weights.v),
+    );
     const middle = addTo(linear(attendedRows, weights.o), x);
     const { y: middleNormed, scale: middleScale } = operations.rmsNorm(middle, weights.attentionNorm, epsilon);
     const gate = linear(middleNormed, weights.gate);
     const up = linear(middleNormed, weights.up);
     const activated = operations.swiglu(gate, up);
     const y = addTo(linear(activated, weights.down), middle);
-    return { y, saved: { rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, activated }, attention } };
+    return {
+      y,
+      saved: {
+        rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, activated },
+        attention,
+      },
+    };
   });
 }
 
 /** Gradients of a layer's weights, and dx (N, H), from dy (N, H). Disposes what was saved, x included. */
-export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, attention }: Saved, context: BlockContext<PackedLayout>): { dx: Tensor; gradients: BlockWeights } {
+export function backwardBlock(
+  dy: Tensor,
+  weights: BlockWeights,
+  { rows, attention }: Saved,
+  context: BlockContext<PackedLayout>,
+): { dx: Tensor; gradients: BlockWeights } {
   const { layout, query, key } = context;
   const result = tf.tidy(() => {
     const down = linearGradient(dy, rows.activated, weights.down);
@@ -71,8 +108,15 @@ export function backwardBlock(dy: Tensor, weights: BlockWeights, { rows, attenti
     return {
       dx: addTo(inputNorm.dx, dMiddle),
       gradients: {
-        inputNorm: inputNorm.dWeight, q: q.dWeight, k: k.dWeight, v: v.dWeight, o: o.dWeight,
-        attentionNorm: middleNorm.dWeight, gate: gate.dWeight, up: up.dWeight, down: down.dWeight,
+        inputNorm: inputNorm.dWeight,
+        q: q.dWeight,
+        k: k.dWeight,
+        v: v.dWeight,
+        o: o.dWeight,
+        attentionNorm: middleNorm.dWeight,
+        gate: gate.dWeight,
+        up: up.dWeight,
+        down: down.dWeight,
       },
     };
   });

@@ -14,10 +14,17 @@ export class CausalLM extends Decoder {
   /** Continues a prompt (text or ids), or several at once; greedy unless a temperature is given. */
   generate(prompt: string | number[], options: GenerationOptions): Promise<Generation>;
   generate(prompts: string[] | number[][], options: GenerationOptions): Promise<Generation[]>;
-  async generate(prompt: string | number[] | string[] | number[][], options: GenerationOptions): Promise<Generation | Generation[]> {
+  async generate(
+    prompt: string | number[] | string[] | number[][],
+    options: GenerationOptions,
+  ): Promise<Generation | Generation[]> {
     const single = typeof prompt === "string" || typeof prompt[0] === "number";
     const prompts = (single ? [prompt] : prompt) as (string | number[])[];
-    const generations = await generate(this, prompts.map((p) => this.encode(p)), options);
+    const generations = await generate(
+      this,
+      prompts.map((p) => this.encode(p)),
+      options,
+    );
     return single ? generations[0] : generations;
   }
 
@@ -27,9 +34,12 @@ export class CausalLM extends Decoder {
    */
   logLikelihood(context: string | number[], continuation: string | number[]): LogLikelihood {
     const before = this.encode(context);
-    const after = typeof continuation === "string"
-      ? typeof context === "string" ? this.encode(context + continuation).slice(before.length) : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
-      : continuation;
+    const after =
+      typeof continuation === "string"
+        ? typeof context === "string"
+          ? this.encode(context + continuation).slice(before.length)
+          : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
+        : continuation;
     return logLikelihood(this, before, after);
   }
 
@@ -54,7 +64,18 @@ export function createModel(config: ModelConfig, seed: number, source?: string):
   const weights = new Map<string, HostTensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const size = shape.reduce((product, n) => product * n, 1);
-    weights.set(name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.02 * normal()) });
+    weights.set(name, {
+      shape,
+      data:
+        shape.length === 1
+          ? new Float32Array(size).fill(1)
+          : Float32Array.from({ length: size }, () => 0.02 * normal()),
+    });
   }
-  return new CausalLM(config, weights, source, source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined);
+  return new CausalLM(
+    config,
+    weights,
+    source,
+    source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined,
+  );
 }

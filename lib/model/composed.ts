@@ -25,7 +25,10 @@ export const composed: Operations = {
     const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, 1, half]));
     const [a, b] = kernel.split(pairs, [1, 1], 2);
     const turn = back ? kernel.neg(s) : s;
-    const turned = [kernel.sub(kernel.mul(a, c), kernel.mul(b, turn)), kernel.add(kernel.mul(b, c), kernel.mul(a, turn))];
+    const turned = [
+      kernel.sub(kernel.mul(a, c), kernel.mul(b, turn)),
+      kernel.add(kernel.mul(b, c), kernel.mul(a, turn)),
+    ];
     return kernel.reshape(kernel.concat(turned, 2), [rows, size]);
   },
   swiglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(gate)), up),
@@ -50,15 +53,24 @@ export const composed: Operations = {
   squaredSums: (tensors) => tensors.map((x) => 2 * tf.tidy(() => kernel.l2Loss(x).dataSync()[0])),
   adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
     const correction = Math.sqrt(1 - beta2 ** step);
-    const updated = weights.map((weight, i) => tf.tidy(() => {
-      const gradient = kernel.mul(gradients[i], tf.scalar(scale));
-      const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
-      const second = kernel.add(kernel.mul(v[i], tf.scalar(beta2)), kernel.mul(kernel.square(gradient), tf.scalar(1 - beta2)));
-      const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
-      const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
-      return [kernel.sub(kernel.mul(weight, tf.scalar(1 - learningRate * weightDecay)), change), first, second];
-    }));
-    return { weights: updated.map(([weight]) => weight), m: updated.map(([, first]) => first), v: updated.map(([, , second]) => second) };
+    const updated = weights.map((weight, i) =>
+      tf.tidy(() => {
+        const gradient = kernel.mul(gradients[i], tf.scalar(scale));
+        const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
+        const second = kernel.add(
+          kernel.mul(v[i], tf.scalar(beta2)),
+          kernel.mul(kernel.square(gradient), tf.scalar(1 - beta2)),
+        );
+        const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
+        const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
+        return [kernel.sub(kernel.mul(weight, tf.scalar(1 - learningRate * weightDecay)), change), first, second];
+      }),
+    );
+    return {
+      weights: updated.map(([weight]) => weight),
+      m: updated.map(([, first]) => first),
+      v: updated.map(([, , second]) => second),
+    };
   },
 };
 
@@ -66,4 +78,3 @@ export const composed: Operations = {
 function cells(labels: Tensor): Tensor {
   return tf.stack([tf.range(0, labels.size, 1, "int32"), labels], 1);
 }
-

@@ -7,7 +7,12 @@ import { readJson } from "../data/read-json";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
-export const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"];
+export const TOKENIZER_FILES = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "generation_config.json",
+];
 
 /**
  * Every weight of a directory, by name, checked against the shapes that its config asks for.
@@ -19,24 +24,38 @@ export function readWeights(dir: string, config: ModelConfig = readModelConfig(d
   const unexpected: string[] = [];
   for (const file of weightFiles(dir)) {
     // A tied model may store its head twice, and old ones store rotary tables: both follow from the rest.
-    const derived = (name: string) => name.endsWith("rotary_emb.inv_freq") || (config.tiedHead && name === "lm_head.weight");
+    const derived = (name: string) =>
+      name.endsWith("rotary_emb.inv_freq") || (config.tiedHead && name === "lm_head.weight");
     for (const [name, tensor] of readSafetensors(file, (name) => !derived(name))) {
       const shape = shapes.get(name);
-      if (!shape) { unexpected.push(name); continue; }
+      if (!shape) {
+        unexpected.push(name);
+        continue;
+      }
       if (shape.join() !== tensor.shape.join()) {
-        throw new ModelError(`${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; config.json asks for [${shape.join(", ")}].`);
+        throw new ModelError(
+          `${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; config.json asks for [${shape.join(", ")}].`,
+        );
       }
       found.set(name, tensor);
     }
   }
   const missing = [...shapes.keys()].filter((name) => !found.has(name));
   if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
-  if (unexpected.length > 0) throw new ModelError(`${dir}: ${unexpected.length} tensors belong to no LLaMA layer of this config: ${abridged(unexpected)}.`);
+  if (unexpected.length > 0)
+    throw new ModelError(
+      `${dir}: ${unexpected.length} tensors belong to no LLaMA layer of this config: ${abridged(unexpected)}.`,
+    );
   return new Map([...shapes.keys()].map((name) => [name, found.get(name)!]));
 }
 
 /** Writes a directory that Transformers loads, tokenizer files copied from another; each file appears whole or not at all. */
-export function writeModelDirectory(dir: string, config: ModelConfig, weights: ReadonlyMap<string, HostTensor>, tokenizerDir?: string): void {
+export function writeModelDirectory(
+  dir: string,
+  config: ModelConfig,
+  weights: ReadonlyMap<string, HostTensor>,
+  tokenizerDir?: string,
+): void {
   mkdirSync(dir, { recursive: true });
   const tokens: { bos?: number; eos?: number } = {};
   if (tokenizerDir) {
@@ -71,17 +90,20 @@ export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, 
  * @throws {ModelError} where there are none, or the index names a file outside the directory
  */
 export function weightFiles(dir: string): string[] {
-  if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
+  if (!existsSync(dir) || !statSync(dir).isDirectory())
+    throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
   const whole = join(dir, "model.safetensors");
   if (existsSync(whole)) return [whole];
   const index = join(dir, "model.safetensors.index.json");
-  if (!existsSync(index)) throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
+  if (!existsSync(index))
+    throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map !== "object" || map === null || !Object.values(map).every((file) => typeof file === "string")) {
     throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
   }
   return [...new Set(Object.values(map) as string[])].sort().map((file) => {
-    if (basename(file) !== file) throw new ModelError(`${index}: ${JSON.stringify(file)} is not the name of a file in this directory.`);
+    if (basename(file) !== file)
+      throw new ModelError(`${index}: ${JSON.stringify(file)} is not the name of a file in this directory.`);
     return join(dir, file);
   });
 }

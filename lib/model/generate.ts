@@ -30,28 +30,48 @@ export interface Generation {
 }
 
 /** Continues prompts of token ids with a key-value cache, in batches of similar length; results in the prompts' order. */
-export async function generate(model: Decoder, prompts: readonly number[][], options: GenerationOptions): Promise<Generation[]> {
+export async function generate(
+  model: Decoder,
+  prompts: readonly number[][],
+  options: GenerationOptions,
+): Promise<Generation[]> {
   const { maxNewTokens, batchSize = 32, temperature = 0, topP = 1 } = options;
   const limits = typeof maxNewTokens === "number" ? prompts.map(() => maxNewTokens) : maxNewTokens;
-  if (limits.length !== prompts.length) throw new ModelError(`maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts.`);
+  if (limits.length !== prompts.length)
+    throw new ModelError(`maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts.`);
   const impossible = limits.find((limit) => !Number.isInteger(limit) || limit < 0);
   if (impossible !== undefined) throw new ModelError(`maxNewTokens must be a whole number, not ${impossible}.`);
-  if (!(temperature >= 0) || !(topP > 0 && topP <= 1)) throw new ModelError(`temperature must be at least 0 and topP in (0, 1], not ${temperature} and ${topP}.`);
+  if (!(temperature >= 0) || !(topP > 0 && topP <= 1))
+    throw new ModelError(`temperature must be at least 0 and topP in (0, 1], not ${temperature} and ${topP}.`);
   for (const prompt of prompts) model.checkIds(prompt);
   const results = new Array<Generation>(prompts.length);
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length);
   for (let start = 0; start < order.length; start += batchSize) {
     const rows = order.slice(start, start + batchSize);
     const choosers = rows.map((row) => chooser(temperature, topP, seededRandom(options.seed ?? 0, row)));
-    const generated = await generateBatch(model, rows.map((row) => prompts[row]), rows.map((row) => limits[row]), choosers, options);
-    rows.forEach((row, i) => { results[row] = generated[i]; });
+    const generated = await generateBatch(
+      model,
+      rows.map((row) => prompts[row]),
+      rows.map((row) => limits[row]),
+      choosers,
+      options,
+    );
+    rows.forEach((row, i) => {
+      results[row] = generated[i];
+    });
   }
   return results;
 }
 
 type Choose = (logits: Float32Array) => number;
 
-async function generateBatch(model: Decoder, prompts: number[][], limits: number[], choose: Choose[], options: GenerationOptions): Promise<Generation[]> {
+async function generateBatch(
+  model: Decoder,
+  prompts: number[][],
+  limits: number[],
+  choose: Choose[],
+  options: GenerationOptions,
+): Promise<Generation[]> {
   const stopId = options.stopId ?? model.tokenizer?.eosId;
   const { vocabularySize, maxPositions } = model.config;
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
@@ -60,7 +80,10 @@ async function generateBatch(model: Decoder, prompts: number[][], limits: number
   const capacity = Math.min(maxPositions, length + Math.max(...limits)); // all that the cache will come to hold
   let padding = alive.map((row) => length - prompts[row].length);
   let cache: KeyValueCache[] | undefined;
-  let input = leftPadded(alive.map((row) => prompts[row]), length);
+  let input = leftPadded(
+    alive.map((row) => prompts[row]),
+    length,
+  );
   try {
     while (alive.length > 0) {
       await new Promise(setImmediate); // lets an interrupt through
@@ -80,7 +103,11 @@ async function generateBatch(model: Decoder, prompts: number[][], limits: number
         const id = choose[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
         generations[row].ids.push(id);
         if (id === stopId || options.stopWhen?.(generations[row].ids)) generations[row].finish = "stop";
-        else if (generations[row].ids.length < limits[row] && prompts[row].length + generations[row].ids.length < maxPositions) going.push(i);
+        else if (
+          generations[row].ids.length < limits[row] &&
+          prompts[row].length + generations[row].ids.length < maxPositions
+        )
+          going.push(i);
       });
       if (going.length < alive.length && going.length > 0) cache = keepRows(cache, going);
       alive = going.map((i) => alive[i]);
@@ -90,7 +117,8 @@ async function generateBatch(model: Decoder, prompts: number[][], limits: number
   } finally {
     tf.dispose(cache);
   }
-  for (const generation of generations) generation.text = model.tokenizer?.decode(generation.ids, { skipSpecialTokens: true }) ?? "";
+  for (const generation of generations)
+    generation.text = model.tokenizer?.decode(generation.ids, { skipSpecialTokens: true }) ?? "";
   return generations;
 }
 

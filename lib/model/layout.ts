@@ -24,7 +24,9 @@ export interface PackedLayout {
 
 /** The layout for training on this process's device. Its tensors belong to the enclosing `tf.tidy`. */
 export function packedLayout(sequences: readonly (readonly number[])[], config: ModelConfig): PackedLayout {
-  return fused && config.headSize <= MAX_HEAD_SIZE ? new RowLayout(sequences, config) : new GroupedLayout(sequences, config);
+  return fused && config.headSize <= MAX_HEAD_SIZE
+    ? new RowLayout(sequences, config)
+    : new GroupedLayout(sequences, config);
 }
 
 /** Without any padding: attention reads the rows themselves. */
@@ -53,15 +55,20 @@ export class RowLayout implements PackedLayout {
 }
 
 /** The sequences' tokens one after another, and `more` rows of the token 0. */
-function rowsOf(sequences: readonly (readonly number[])[], more: number): Pick<PackedLayout, "ids" | "positions" | "starts"> {
+function rowsOf(
+  sequences: readonly (readonly number[])[],
+  more: number,
+): Pick<PackedLayout, "ids" | "positions" | "starts"> {
   let tokens = 0;
   const starts = sequences.map(({ length }) => (tokens += length) - length);
   const ids = new Int32Array(tokens + more);
   const positions = new Int32Array(ids.length);
-  sequences.forEach((sequence, i) => sequence.forEach((id, t) => {
-    ids[starts[i] + t] = id;
-    positions[starts[i] + t] = t;
-  }));
+  sequences.forEach((sequence, i) =>
+    sequence.forEach((id, t) => {
+      ids[starts[i] + t] = id;
+      positions[starts[i] + t] = t;
+    }),
+  );
   return { ids, positions, starts };
 }
 
@@ -137,7 +144,10 @@ export class CachedLayout implements InferenceLayout {
   readonly length: number;
   private readonly padding: Tensor;
 
-  constructor(private readonly shape: InferenceShape, private readonly config: Pick<ModelConfig, "headSize">) {
+  constructor(
+    private readonly shape: InferenceShape,
+    private readonly config: Pick<ModelConfig, "headSize">,
+  ) {
     ({ batch: this.batch, length: this.length } = shape);
     this.padding = tf.tensor1d(shape.padding ? [...shape.padding] : new Array<number>(shape.batch).fill(0), "int32");
   }
@@ -150,10 +160,22 @@ export class CachedLayout implements InferenceLayout {
   }
 
   /** One more token of each row through a whole layer; x (B, H) → y (B, H). */
-  decode(x: Tensor, weights: BlockWeights, { query, key, epsilon }: Pick<BlockContext<unknown>, "query" | "key" | "epsilon">, past: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+  decode(
+    x: Tensor,
+    weights: BlockWeights,
+    { query, key, epsilon }: Pick<BlockContext<unknown>, "query" | "key" | "epsilon">,
+    past: KeyValueCache,
+  ): { y: Tensor; cache: KeyValueCache } {
     const { inputNorm, q, k, v, o, attentionNorm, gate, up, down } = weights;
-    const { y, ...cache } = decodeLayer(x, [inputNorm, q, k, v, o, attentionNorm, gate, up, down], past,
-      [query.cos, query.sin, key.cos, key.sin], this.padding, epsilon, this.settings(past.length));
+    const { y, ...cache } = decodeLayer(
+      x,
+      [inputNorm, q, k, v, o, attentionNorm, gate, up, down],
+      past,
+      [query.cos, query.sin, key.cos, key.sin],
+      this.padding,
+      epsilon,
+      this.settings(past.length),
+    );
     return { y, cache: { ...cache, length: past.length + 1 } };
   }
 
@@ -171,20 +193,27 @@ export class DenseLayout implements InferenceLayout {
   private readonly masks: Tensor[];
   private readonly groups: { row: number; rows: number; from: number; to: number }[];
 
-  constructor({ batch, length, before, padding }: InferenceShape, private readonly config: Heads) {
+  constructor(
+    { batch, length, before, padding }: InferenceShape,
+    private readonly config: Heads,
+  ) {
     [this.batch, this.length, this.before] = [batch, length, before];
     const { heads, keyValueHeads } = config;
     const sharedHeads = heads / keyValueHeads;
     const hidden = padding && hiddenPadding(padding, before + length);
     const edges = blockEdges(length);
     const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * (before + length)))));
-    this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) => (
-      edges.slice(1).map((to, block) => ({ row, rows: Math.min(rows, batch - row), from: edges[block], to }))
-    ));
-    const causal = new Map(edges.slice(1).map((to, block) => [to, causalMask(sharedHeads, to - edges[block], before + to)]));
-    this.masks = this.groups.map(({ row, rows: count, to }) => hidden
-      ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, before + to]))
-      : causal.get(to)!);
+    this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) =>
+      edges.slice(1).map((to, block) => ({ row, rows: Math.min(rows, batch - row), from: edges[block], to })),
+    );
+    const causal = new Map(
+      edges.slice(1).map((to, block) => [to, causalMask(sharedHeads, to - edges[block], before + to)]),
+    );
+    this.masks = this.groups.map(({ row, rows: count, to }) =>
+      hidden
+        ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, before + to]))
+        : causal.get(to)!,
+    );
   }
 
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
@@ -195,36 +224,56 @@ export class DenseLayout implements InferenceLayout {
     };
     const cache = { k: extended(past?.k, k), v: extended(past?.v, v), length: this.before + this.length };
     const [keys, values] = [cache.k, cache.v].map((whole) => this.splitKeys(this.toHeads(whole, config.keyValueHeads)));
-    const groups = this.splitQueries(q, config.heads).map((heads, g) => (
-      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]).y, config))
-    ));
+    const groups = this.splitQueries(q, config.heads).map((heads, g) =>
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]).y, config)),
+    );
     return { y: this.joinQueries(groups, config.heads), cache };
   }
 
   /** (B·S, heads · D) or (B, S, heads · D) → (B, heads, S, D). */
   private toHeads(whole: Tensor, heads: number): Tensor {
     const size = whole.shape.at(-1)!;
-    return kernel.transpose(kernel.reshape(whole, [this.batch, whole.size / size / this.batch, heads, size / heads]), [0, 2, 1, 3]);
+    return kernel.transpose(
+      kernel.reshape(whole, [this.batch, whole.size / size / this.batch, heads, size / heads]),
+      [0, 2, 1, 3],
+    );
   }
 
   /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse. */
   private splitQueries(rows: Tensor, heads: number): Tensor[] {
     const whole = this.toHeads(rows, heads);
-    return this.cut(whole, ({ row, rows: count, from, to }) => [[row, 0, from, 0], [count, heads, to - from, whole.shape[3]!]]);
+    return this.cut(whole, ({ row, rows: count, from, to }) => [
+      [row, 0, from, 0],
+      [count, heads, to - from, whole.shape[3]!],
+    ]);
   }
 
   /** Keys or values (B, K, before + T, D) → those of each group. */
   private splitKeys(whole: Tensor): Tensor[] {
-    return this.cut(whole, ({ row, rows: count, to }) => [[row, 0, 0, 0], [count, whole.shape[1]!, this.before + to, whole.shape[3]!]]);
+    return this.cut(whole, ({ row, rows: count, to }) => [
+      [row, 0, 0, 0],
+      [count, whole.shape[1]!, this.before + to, whole.shape[3]!],
+    ]);
   }
 
   private joinQueries(groups: Tensor[], heads: number): Tensor {
     const rows = [...new Set(this.groups.map(({ row }) => row))];
-    const whole = this.joined(rows.map((row) => this.joined(groups.filter((_, g) => this.groups[g].row === row), 2)), 0);
+    const whole = this.joined(
+      rows.map((row) =>
+        this.joined(
+          groups.filter((_, g) => this.groups[g].row === row),
+          2,
+        ),
+      ),
+      0,
+    );
     return kernel.reshape(kernel.transpose(whole, [0, 2, 1, 3]), [this.batch * this.length, heads * whole.shape[3]!]);
   }
 
-  private cut(whole: Tensor, part: (group: { row: number; rows: number; from: number; to: number }) => [number[], number[]]): Tensor[] {
+  private cut(
+    whole: Tensor,
+    part: (group: { row: number; rows: number; from: number; to: number }) => [number[], number[]],
+  ): Tensor[] {
     return this.groups.length === 1 ? [whole] : this.groups.map((group) => kernel.slice(whole, ...part(group)));
   }
 
@@ -241,10 +290,19 @@ function hiddenPadding(padding: readonly number[], keys: number): Tensor {
 }
 
 /** Queries at positions `from` … `to` − 1 of some sequences; their keys are those at 0 … `to` − 1. */
-interface Group { sequences: number[]; from: number; to: number }
+interface Group {
+  sequences: number[];
+  from: number;
+  to: number;
+}
 
 /** For a number of heads: the piece (a row's share of one head) of each cell of a group, and the cell of each piece as a query. */
-interface Indices { queries: Tensor[]; keys: Tensor[]; rows: Tensor; keyPieces: Tensor }
+interface Indices {
+  queries: Tensor[];
+  keys: Tensor[];
+  rows: Tensor;
+  keyPieces: Tensor;
+}
 
 /**
  * Attention in groups of sequences of similar length, each padded to the longest of its group. Where it pads, one more row
@@ -260,12 +318,20 @@ export class GroupedLayout implements PackedLayout {
   private readonly groups: Group[];
   private readonly indices: Map<number, Indices>;
 
-  constructor(private readonly sequences: readonly (readonly number[])[], private readonly config: Heads) {
+  constructor(
+    private readonly sequences: readonly (readonly number[])[],
+    private readonly config: Heads,
+  ) {
     const { heads, keyValueHeads } = config;
     this.groups = groupsOf(sequences, heads);
     const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
-    this.paddingTokens = this.groups.reduce((sum, { sequences: rows, from, to }) => sum + rows.length * (to - from), 0) - tokens;
-    ({ ids: this.ids, positions: this.positions, starts: this.starts } = rowsOf(sequences, this.paddingTokens > 0 ? 1 : 0));
+    this.paddingTokens =
+      this.groups.reduce((sum, { sequences: rows, from, to }) => sum + rows.length * (to - from), 0) - tokens;
+    ({
+      ids: this.ids,
+      positions: this.positions,
+      starts: this.starts,
+    } = rowsOf(sequences, this.paddingTokens > 0 ? 1 : 0));
     this.masks = this.groups.map(({ from, to }) => causalMask(heads / keyValueHeads, to - from, to));
     this.indices = new Map([...new Set([heads, keyValueHeads])].map((count) => [count, this.indicesOf(count)]));
   }
@@ -279,7 +345,13 @@ export class GroupedLayout implements PackedLayout {
       const { y, probabilities } = attention(queries, keys[g], values[g], this.masks[g]);
       return { y, saved: [queries, keys[g], values[g], y, probabilities] };
     });
-    return { y: this.joinQueries(groups.map(({ y }) => ungrouped(y, config)), config.heads), saved: groups.flatMap(({ saved }) => saved) };
+    return {
+      y: this.joinQueries(
+        groups.map(({ y }) => ungrouped(y, config)),
+        config.heads,
+      ),
+      saved: groups.flatMap(({ saved }) => saved),
+    };
   }
 
   attendGradient(dy: Tensor, _: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
@@ -289,15 +361,26 @@ export class GroupedLayout implements PackedLayout {
       return attentionGradient(grouped(heads, config), q, k, v, y, probabilities);
     });
     return {
-      dq: this.joinQueries(groups.map(({ dq }) => ungrouped(dq, config)), config.heads),
-      dk: this.sumKeys(groups.map(({ dk }) => dk), config.keyValueHeads),
-      dv: this.sumKeys(groups.map(({ dv }) => dv), config.keyValueHeads),
+      dq: this.joinQueries(
+        groups.map(({ dq }) => ungrouped(dq, config)),
+        config.heads,
+      ),
+      dk: this.sumKeys(
+        groups.map(({ dk }) => dk),
+        config.keyValueHeads,
+      ),
+      dv: this.sumKeys(
+        groups.map(({ dv }) => dv),
+        config.keyValueHeads,
+      ),
     };
   }
 
   /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse and its gradient. */
   splitQueries(rows: Tensor, heads: number): Tensor[] {
-    return this.indices.get(heads)!.queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
+    return this.indices
+      .get(heads)!
+      .queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
   }
 
   joinQueries(groups: Tensor[], heads: number): Tensor {
@@ -311,7 +394,10 @@ export class GroupedLayout implements PackedLayout {
 
   /** The gradient of `splitKeys`: a key is looked at from several groups. */
   sumKeys(groups: Tensor[], heads: number): Tensor {
-    return this.rows(kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads), heads);
+    return this.rows(
+      kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads),
+      heads,
+    );
   }
 
   private cells(rows: Tensor, heads: number, index: Tensor, from: number, to: number): Tensor {
@@ -330,7 +416,9 @@ export class GroupedLayout implements PackedLayout {
       let i = 0;
       for (const sequence of group.sequences) {
         for (let head = 0; head < heads; head++) {
-          for (let t = from; t < group.to; t++) index[i++] = (t < this.sequences[sequence].length ? this.starts[sequence] + t : this.ids.length - 1) * heads + head;
+          for (let t = from; t < group.to; t++)
+            index[i++] =
+              (t < this.sequences[sequence].length ? this.starts[sequence] + t : this.ids.length - 1) * heads + head;
         }
       }
       return index;
@@ -341,7 +429,12 @@ export class GroupedLayout implements PackedLayout {
     let cell = 0;
     for (const index of queries) for (const piece of index) rows[piece] = cell++;
     const tensor = (values: Int32Array) => tf.tensor1d(values, "int32");
-    return { queries: queries.map(tensor), keys: keys.map(tensor), rows: tensor(rows), keyPieces: tensor(joined(keys)) };
+    return {
+      queries: queries.map(tensor),
+      keys: keys.map(tensor),
+      rows: tensor(rows),
+      keyPieces: tensor(joined(keys)),
+    };
   }
 }
 
@@ -368,8 +461,12 @@ function groupsOf(sequences: readonly (readonly number[])[], heads: number): Gro
   for (const sequence of order) {
     const { length } = sequences[sequence];
     const last = similar.at(-1);
-    if (last && length >= SIMILAR_LENGTH * last.length
-      && (last.members.length + 1) * heads * Math.min(QUERIES, last.length) * last.length <= SCORES) last.members.push(sequence);
+    if (
+      last &&
+      length >= SIMILAR_LENGTH * last.length &&
+      (last.members.length + 1) * heads * Math.min(QUERIES, last.length) * last.length <= SCORES
+    )
+      last.members.push(sequence);
     else similar.push({ members: [sequence], length });
   }
   return similar.flatMap(({ members, length }) => {

@@ -3,7 +3,14 @@ import type { Tokenizer } from "../data/tokenizer";
 import { backwardBlock, forwardBlock, inferBlock } from "./block";
 import { parameterShapes, type ModelConfig } from "./config";
 import { weightsDigest, writeModelDirectory } from "./directory";
-import { inferenceLayout, packedLayout, type InferenceLayout, type InferenceShape, type KeyValueCache, type PackedLayout } from "./layout";
+import {
+  inferenceLayout,
+  packedLayout,
+  type InferenceLayout,
+  type InferenceShape,
+  type KeyValueCache,
+  type PackedLayout,
+} from "./layout";
 import { inferLinear, operations } from "./operations";
 import { RotaryTable } from "./rotary";
 import type { HostTensor } from "./safetensors";
@@ -11,7 +18,11 @@ import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
 import { BLOCK_WEIGHT_NAMES, type BlockContext, type BlockWeights } from "./block-context";
 
 /** A batch of token ids in rows of one length (B, T), right- or left-padded. */
-export interface IdBatch { ids: Int32Array; batch: number; length: number }
+export interface IdBatch {
+  ids: Int32Array;
+  batch: number;
+  length: number;
+}
 
 const EMBEDDING = "model.embed_tokens.weight";
 const FINAL_NORM = "model.norm.weight";
@@ -60,7 +71,8 @@ export class Decoder {
   /** Puts new values into a weight; `value` now belongs to the model. */
   replaceParameter(name: string, value: Tensor): void {
     const old = this.parameters.get(name);
-    if (!old || old.shape.join() !== value.shape.join()) throw new ModelError(`no weight "${name}" of shape [${value.shape.join(", ")}] in this model.`);
+    if (!old || old.shape.join() !== value.shape.join())
+      throw new ModelError(`no weight "${name}" of shape [${value.shape.join(", ")}] in this model.`);
     this.parameters.set(name, tf.keep(value));
     if (old !== value) old.dispose();
   }
@@ -70,7 +82,11 @@ export class Decoder {
    * that takes their gradient and the output projection's, and gives that of every weight. The padding's row must have
    * gradient 0. Call it once; it frees the pass, and the projection's gradient becomes part of the result.
    */
-  trainingPass(sequences: readonly (readonly number[])[]): { hidden: Tensor; layout: PackedLayout; backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor> } {
+  trainingPass(sequences: readonly (readonly number[])[]): {
+    hidden: Tensor;
+    layout: PackedLayout;
+    backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor>;
+  } {
     const layout = packedLayout(sequences, this.config);
     const context = this.context(layout, layout.positions);
     const ids = tf.tensor1d(layout.ids, "int32");
@@ -93,7 +109,8 @@ export class Decoder {
         const block = backwardBlock(dx, this.blockWeights(layer), saved[layer], context);
         dx.dispose();
         dx = block.dx;
-        for (const [role, gradient] of Object.entries(block.gradients)) gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
+        for (const [role, gradient] of Object.entries(block.gradients))
+          gradients.set(blockWeightName(layer, role as keyof BlockWeights), gradient);
       }
       if (!this.config.tiedHead) gradients.set(HEAD, dHead);
       const before = this.config.tiedHead ? dHead : kernel.zerosLike(this.parameter(EMBEDDING));
@@ -109,17 +126,29 @@ export class Decoder {
    * it, and must be neither changed nor continued again. `capacity` positions are what the cache will come to hold. With
    * `tail`, only the last so many positions of each row are wanted: (B·tail, H), and the last layer computes no others.
    */
-  inferencePass(input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[]; capacity?: number; tail?: number } = {}): { hidden: Tensor; cache: KeyValueCache[] } {
+  inferencePass(
+    input: IdBatch,
+    options: { padding?: number[]; past?: KeyValueCache[]; capacity?: number; tail?: number } = {},
+  ): { hidden: Tensor; cache: KeyValueCache[] } {
     const { padding, past, capacity, tail = input.length } = options;
     const { batch, length } = input;
     const before = past?.[0].length ?? 0;
     return tf.tidy(() => {
       const context = this.inferenceContext({ batch, length, before, padding, capacity });
-      const last = tail < length ? this.inferenceContext({ batch, length: tail, before: before + length - tail, padding, capacity }) : context;
+      const last =
+        tail < length
+          ? this.inferenceContext({ batch, length: tail, before: before + length - tail, padding, capacity })
+          : context;
       let x = kernel.gather(this.parameter(EMBEDDING), tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
-        const pass = inferBlock(x, this.blockWeights(layer), context, past?.[layer], layer === this.config.layers - 1 ? last : context);
+        const pass = inferBlock(
+          x,
+          this.blockWeights(layer),
+          context,
+          past?.[layer],
+          layer === this.config.layers - 1 ? last : context,
+        );
         x.dispose();
         x = pass.y;
         cache.push(pass.cache);
@@ -136,7 +165,11 @@ export class Decoder {
   /** Logits after each token of one sequence: `ids.length` rows of `vocabularySize` float32 values. */
   logits(ids: number[]): Float32Array[] {
     this.checkIds(ids);
-    const flat = tf.tidy(() => this.project(this.inferencePass({ ids: Int32Array.from(ids), batch: 1, length: ids.length }).hidden).dataSync<"float32">());
+    const flat = tf.tidy(() =>
+      this.project(
+        this.inferencePass({ ids: Int32Array.from(ids), batch: 1, length: ids.length }).hidden,
+      ).dataSync<"float32">(),
+    );
     const { vocabularySize } = this.config;
     return ids.map((_, t) => flat.slice(t * vocabularySize, (t + 1) * vocabularySize) as Float32Array);
   }
@@ -155,14 +188,20 @@ export class Decoder {
   /** @throws {ModelError} for an empty sequence, one longer than the model's context, or an id outside its vocabulary */
   checkIds(ids: readonly number[]): void {
     const { vocabularySize, maxPositions } = this.config;
-    if (ids.length === 0) throw new ModelError("an empty sequence of tokens has no logits; give at least the beginning-of-sequence token.");
-    if (ids.length > maxPositions) throw new ModelError(`a sequence of ${ids.length} tokens is longer than the model's context of ${maxPositions}.`);
+    if (ids.length === 0)
+      throw new ModelError("an empty sequence of tokens has no logits; give at least the beginning-of-sequence token.");
+    if (ids.length > maxPositions)
+      throw new ModelError(`a sequence of ${ids.length} tokens is longer than the model's context of ${maxPositions}.`);
     const outside = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabularySize);
-    if (outside !== undefined) throw new ModelError(`token id ${outside} is outside the model's vocabulary of ${vocabularySize}; does the tokenizer belong to this model?`);
+    if (outside !== undefined)
+      throw new ModelError(
+        `token id ${outside} is outside the model's vocabulary of ${vocabularySize}; does the tokenizer belong to this model?`,
+      );
   }
 
   needTokenizer(): Tokenizer {
-    if (!this.tokenizer) throw new ModelError(`${this.source ?? "this model"} has no tokenizer.json: give token ids instead of text.`);
+    if (!this.tokenizer)
+      throw new ModelError(`${this.source ?? "this model"} has no tokenizer.json: give token ids instead of text.`);
     return this.tokenizer;
   }
 
@@ -172,7 +211,9 @@ export class Decoder {
 
   private blockWeights(layer: number): BlockWeights {
     const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-    return Object.fromEntries(roles.map((role) => [role, this.parameter(blockWeightName(layer, role))])) as unknown as BlockWeights;
+    return Object.fromEntries(
+      roles.map((role) => [role, this.parameter(blockWeightName(layer, role))]),
+    ) as unknown as BlockWeights;
   }
 
   private context<Layout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {
@@ -182,7 +223,9 @@ export class Decoder {
 
   private inferenceContext(shape: InferenceShape): BlockContext<InferenceLayout> {
     const { batch, length, before, padding } = shape;
-    const positions = Int32Array.from({ length: batch * length }, (_, i) => Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)));
+    const positions = Int32Array.from({ length: batch * length }, (_, i) =>
+      Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)),
+    );
     return this.context(inferenceLayout(shape, this.config), positions);
   }
 

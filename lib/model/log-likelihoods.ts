@@ -7,19 +7,41 @@ import { kernel, tf, type Tensor } from "./tensorflow";
 import { ModelError } from "../data/errors";
 
 /** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
-export interface ScoredSequence { input: number[]; continuation: number[] }
+export interface ScoredSequence {
+  input: number[];
+  continuation: number[];
+}
 
 /** Token `target` predicted at `position` of a row, for sequence `sequence` of item `item`. */
-interface Target { item: number; sequence: number; position: number; target: number }
+interface Target {
+  item: number;
+  sequence: number;
+  position: number;
+  target: number;
+}
 
 /** Tokens that several sequences have in common, and what follows in each. */
-interface Trunk { ids: number[]; targets: Target[]; branches: Branch[] }
-interface Branch { ids: number[]; targets: Target[] }
+interface Trunk {
+  ids: number[];
+  targets: Target[];
+  branches: Branch[];
+}
+interface Branch {
+  ids: number[];
+  targets: Target[];
+}
 
 /** Trunks that go through the model together. All or none continue the plan's prefix, all or none have branches. */
-export interface Batch { trunks: Trunk[]; items: number[]; prefixed: boolean }
+export interface Batch {
+  trunks: Trunk[];
+  items: number[];
+  prefixed: boolean;
+}
 
-export interface Plan { prefix: number[]; batches: Batch[] }
+export interface Plan {
+  prefix: number[];
+  batches: Batch[];
+}
 
 /** Cells (rows × positions) of a pass. */
 const CELLS = 8192;
@@ -68,10 +90,15 @@ function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed:
   const counts = new Map<string, number>();
   for (const [{ ids }] of trunks) counts.set(start(ids), (counts.get(start(ids)) ?? 0) + 1);
   const [common, count] = [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["", 0]);
-  const prefixed = trunks.map((list) => list.every((trunk) => start(trunk.ids) === common && firstTarget(trunk) >= WORTH_SHARING));
+  const prefixed = trunks.map((list) =>
+    list.every((trunk) => start(trunk.ids) === common && firstTarget(trunk) >= WORTH_SHARING),
+  );
   const members = trunks.filter((_, i) => prefixed[i]).flat();
   if (count < 4 || members.length === 0) return { prefix: [], prefixed: trunks.map(() => false) };
-  return { prefix: commonPrefix(members.map(({ ids }) => ids)).slice(0, Math.min(...members.map(firstTarget))), prefixed };
+  return {
+    prefix: commonPrefix(members.map(({ ids }) => ids)).slice(0, Math.min(...members.map(firstTarget))),
+    prefixed,
+  };
 }
 
 /** Keys and values of the plan's prefix. */
@@ -81,24 +108,40 @@ export function computePrefix(model: Decoder, prefix: number[]): KeyValueCache[]
 }
 
 /** Scores a batch: results by item and sequence. */
-export function scoreBatch(model: Decoder, { trunks, items, prefixed }: Batch, prefix: KeyValueCache[] | undefined, sequences: (item: number) => number): Map<number, LogLikelihood[]> {
+export function scoreBatch(
+  model: Decoder,
+  { trunks, items, prefixed }: Batch,
+  prefix: KeyValueCache[] | undefined,
+  sequences: (item: number) => number,
+): Map<number, LogLikelihood[]> {
   const before = prefixed ? prefix : undefined;
   const prefixLength = before?.[0].length ?? 0;
-  const results = new Map(items.map((item) => [item, Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true }))]));
+  const results = new Map(
+    items.map((item) => [
+      item,
+      Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true })),
+    ]),
+  );
   const length = Math.max(...trunks.map(({ ids }) => ids.length)) - prefixLength;
   const ids = new Int32Array(trunks.length * length);
   tf.tidy(() => {
     if (!before && trunks.every(({ branches }) => branches.length === 0)) {
       // Padding on the right needs no mask.
       trunks.forEach((trunk, row) => ids.set(trunk.ids, row * length));
-      const targets = trunks.flatMap((trunk, row) => trunk.targets.map((target) => ({ ...target, row, column: target.position })));
+      const targets = trunks.flatMap((trunk, row) =>
+        trunk.targets.map((target) => ({ ...target, row, column: target.position })),
+      );
       pass(model, { ids, batch: trunks.length, length }, {}, targets, results);
       return;
     }
-    trunks.forEach((trunk, row) => ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)));
+    trunks.forEach((trunk, row) =>
+      ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)),
+    );
     const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
     const past = before && repeatPrefix(before, padding);
-    const targets = trunks.flatMap((trunk, row) => trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })));
+    const targets = trunks.flatMap((trunk, row) =>
+      trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })),
+    );
     const cache = pass(model, { ids, batch: trunks.length, length }, { padding, past }, targets, results);
     scoreBranches(model, trunks, padding, cache, results);
   });
@@ -106,8 +149,16 @@ export function scoreBatch(model: Decoder, { trunks, items, prefixed }: Batch, p
 }
 
 /** Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together. */
-function scoreBranches(model: Decoder, trunks: Trunk[], padding: number[], cache: KeyValueCache[], results: Map<number, LogLikelihood[]>): void {
-  const branches = trunks.flatMap((trunk, row) => trunk.branches.map((branch) => ({ ...branch, row }))).sort((a, b) => b.ids.length - a.ids.length);
+function scoreBranches(
+  model: Decoder,
+  trunks: Trunk[],
+  padding: number[],
+  cache: KeyValueCache[],
+  results: Map<number, LogLikelihood[]>,
+): void {
+  const branches = trunks
+    .flatMap((trunk, row) => trunk.branches.map((branch) => ({ ...branch, row })))
+    .sort((a, b) => b.ids.length - a.ids.length);
   for (let start = 0; start < branches.length;) {
     const width = branches[start].ids.length;
     const chosen = branches.slice(start, start + Math.max(1, Math.floor(CELLS / width)));
@@ -115,11 +166,20 @@ function scoreBranches(model: Decoder, trunks: Trunk[], padding: number[], cache
     tf.tidy(() => {
       const ids = new Int32Array(chosen.length * width);
       chosen.forEach((branch, i) => ids.set(branch.ids, i * width));
-      const rows = tf.tensor1d(chosen.map(({ row }) => row), "int32");
-      pass(model, { ids, batch: chosen.length, length: width }, {
-        padding: chosen.map(({ row }) => padding[row]),
-        past: cacheRows(cache, rows),
-      }, chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))), results);
+      const rows = tf.tensor1d(
+        chosen.map(({ row }) => row),
+        "int32",
+      );
+      pass(
+        model,
+        { ids, batch: chosen.length, length: width },
+        {
+          padding: chosen.map(({ row }) => padding[row]),
+          past: cacheRows(cache, rows),
+        },
+        chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))),
+        results,
+      );
     });
   }
 }
@@ -129,21 +189,40 @@ type PlacedTarget = Target & { row: number; column: number };
 
 /** One pass of the model; adds the log-probabilities of its targets to the results. */
 function pass(
-  model: Decoder, input: IdBatch, options: { padding?: number[]; past?: KeyValueCache[] }, targets: PlacedTarget[], results: Map<number, LogLikelihood[]>,
+  model: Decoder,
+  input: IdBatch,
+  options: { padding?: number[]; past?: KeyValueCache[] },
+  targets: PlacedTarget[],
+  results: Map<number, LogLikelihood[]>,
 ): KeyValueCache[] {
   const tail = Math.max(1, input.length - targets.reduce((first, { column }) => Math.min(first, column), input.length));
   const { hidden, cache } = model.inferencePass(input, { ...options, tail });
-  if (targets.length > 0) addUp(model, hidden, results, targets.map((target) => ({ ...target, at: target.row * tail + target.column - (input.length - tail) })));
+  if (targets.length > 0)
+    addUp(
+      model,
+      hidden,
+      results,
+      targets.map((target) => ({ ...target, at: target.row * tail + target.column - (input.length - tail) })),
+    );
   return cache;
 }
 
 /** Adds the log-probabilities of targets, predicted at rows `at` of `hidden`, to the results. */
-function addUp(model: Decoder, hidden: Tensor, results: Map<number, LogLikelihood[]>, targets: (Target & { at: number })[]): void {
+function addUp(
+  model: Decoder,
+  hidden: Tensor,
+  results: Map<number, LogLikelihood[]>,
+  targets: (Target & { at: number })[],
+): void {
   const places = new Map([...new Set(targets.map(({ at }) => at))].map((at, i) => [at, i]));
   const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
   const best = tf.argMax(logits, 1).dataSync<"int32">();
   const own = targets.map(({ at }) => places.get(at)!);
-  const pairs = tf.tensor2d(targets.flatMap(({ target }, i) => [own[i], target]), [targets.length, 2], "int32");
+  const pairs = tf.tensor2d(
+    targets.flatMap(({ target }, i) => [own[i], target]),
+    [targets.length, 2],
+    "int32",
+  );
   const chosen = kernel.gatherValues(logits, pairs).dataSync<"float32">();
   const logSums = operations.crossEntropy(logits, tf.zeros([places.size], "int32")).logSums.dataSync<"float32">();
   targets.forEach(({ item, sequence, target }, i) => {
@@ -156,7 +235,10 @@ function addUp(model: Decoder, hidden: Tensor, results: Map<number, LogLikelihoo
 /** The prefix before each row, less its last `padding[row]` tokens; what takes their place in front is never looked at. */
 function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache[] {
   const [{ length }] = prefix;
-  const indices = tf.tensor1d(padding.flatMap((pad) => Array.from({ length }, (_, t) => Math.max(0, t - pad))), "int32");
+  const indices = tf.tensor1d(
+    padding.flatMap((pad) => Array.from({ length }, (_, t) => Math.max(0, t - pad))),
+    "int32",
+  );
   const repeat = (x: Tensor) => {
     const [, , size] = x.shape as [number, number, number];
     return kernel.reshape(kernel.gather(kernel.reshape(x, [length, size]), indices), [padding.length, length, size]);
@@ -182,11 +264,21 @@ function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
   if (saved < apart) {
     return distinct.map((group) => ({ ...group, branches: [] })).sort((a, b) => b.ids.length - a.ids.length);
   }
-  const branches = distinct.filter(({ ids }) => ids.length > shared).map(({ ids, targets }) => ({
-    ids: ids.slice(shared),
-    targets: targets.filter(({ position }) => position >= shared).map((target) => ({ ...target, position: target.position - shared })),
-  }));
-  return [{ ids: distinct[0].ids.slice(0, shared), targets: distinct.flatMap(({ targets }) => targets.filter(({ position }) => position < shared)), branches }];
+  const branches = distinct
+    .filter(({ ids }) => ids.length > shared)
+    .map(({ ids, targets }) => ({
+      ids: ids.slice(shared),
+      targets: targets
+        .filter(({ position }) => position >= shared)
+        .map((target) => ({ ...target, position: target.position - shared })),
+    }));
+  return [
+    {
+      ids: distinct[0].ids.slice(0, shared),
+      targets: distinct.flatMap(({ targets }) => targets.filter(({ position }) => position < shared)),
+      branches,
+    },
+  ];
 }
 
 function commonPrefix(lists: readonly number[][]): number[] {
@@ -201,7 +293,8 @@ function commonPrefix(lists: readonly number[][]): number[] {
 }
 
 /** Positions before it need no logits. At least one position of every trunk is its own. */
-const firstTarget = ({ ids, targets }: Trunk): number => targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
+const firstTarget = ({ ids, targets }: Trunk): number =>
+  targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
 
 export interface LogLikelihood {
   /** log p(continuation | context), natural logarithm */
@@ -214,11 +307,18 @@ export interface LogLikelihood {
  * Log-likelihood of one continuation.
  * @throws {ModelError} for an empty context, or ids that the model cannot take
  */
-export function logLikelihood(model: Decoder, context: readonly number[], continuation: readonly number[]): LogLikelihood {
-  if (context.length === 0) throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
+export function logLikelihood(
+  model: Decoder,
+  context: readonly number[],
+  continuation: readonly number[],
+): LogLikelihood {
+  if (context.length === 0)
+    throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
   const ids = [...context, ...continuation];
   model.checkIds(ids);
   if (continuation.length === 0) return { sum: 0, isGreedy: true };
-  const { batches: [batch] } = planScoring([[{ input: ids.slice(0, -1), continuation: [...continuation] }]], model);
+  const {
+    batches: [batch],
+  } = planScoring([[{ input: ids.slice(0, -1), continuation: [...continuation] }]], model);
   return scoreBatch(model, batch, undefined, () => 1).get(0)![0];
 }

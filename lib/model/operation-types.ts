@@ -2,7 +2,15 @@ import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
 
 /** One AdamW update (Loshchilov & Hutter, 2019); `step` counts from 1, gradients are multiplied by `scale`. */
-export interface AdamWStep { scale: number; beta1: number; beta2: number; learningRate: number; step: number; epsilon: number; weightDecay: number }
+export interface AdamWStep {
+  scale: number;
+  beta1: number;
+  beta2: number;
+  learningRate: number;
+  step: number;
+  epsilon: number;
+  weightDecay: number;
+}
 
 /** What has two forms: one of TensorFlow's own operations, for any device, and one in a single pass each, for the CPU. */
 export interface Operations {
@@ -27,6 +35,11 @@ export interface Operations {
   /** Σ x² of each tensor. */
   squaredSums(tensors: Tensor[]): number[];
   /** Weights and moments after an update. May use their memory, and then returns them. */
-  adamW(weights: Tensor[], m: Tensor[], v: Tensor[], gradients: Tensor[], step: AdamWStep): { weights: Tensor[]; m: Tensor[]; v: Tensor[] };
+  adamW(
+    weights: Tensor[],
+    m: Tensor[],
+    v: Tensor[],
+    gradients: Tensor[],
+    step: AdamWStep,
+  ): { weights: Tensor[]; m: Tensor[]; v: Tensor[] };
 }
-

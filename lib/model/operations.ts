@@ -18,7 +18,14 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): { y: T
   return { y: kernel.batchMatMul(probabilities, v), probabilities };
 }
 
-export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y: Tensor, probabilities: Tensor): { dq: Tensor; dk: Tensor; dv: Tensor } {
+export function attentionGradient(
+  dy: Tensor,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  y: Tensor,
+  probabilities: Tensor,
+): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const dv = kernel.batchMatMul(probabilities, dy, true, false);
   // The softmax gradient P·(dP − Σ P·dP): the sum over keys equals Σ y·dy over the head, which is far smaller.
   const along = kernel.sum(kernel.mul(y, dy), 3, true);
@@ -30,10 +37,12 @@ export function attentionGradient(dy: Tensor, q: Tensor, k: Tensor, v: Tensor, y
 export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulate([sum], [part])[0];
 
 /** y = x · Wᵀ; x (N, in), W (out, in). Added to `sum`, and then may use its memory. */
-export const linear = (x: Tensor, weight: Tensor, sum?: Tensor): Tensor => operations.matMul(x, weight, false, true, sum);
+export const linear = (x: Tensor, weight: Tensor, sum?: Tensor): Tensor =>
+  operations.matMul(x, weight, false, true, sum);
 
 /** The same where no gradient is wanted: rows that are few, as in decoding, go through the weights as they lie. */
-export const inferLinear = (x: Tensor, weight: Tensor): Tensor => (fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight));
+export const inferLinear = (x: Tensor, weight: Tensor): Tensor =>
+  fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight);
 
 /** Gradients of `linear`; that of x is added to `dx`, in whose memory it may come, if x has other uses. */
 export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tensor): { dx: Tensor; dWeight: Tensor } {

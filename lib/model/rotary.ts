@@ -16,12 +16,15 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
     if (wavelength > positions / low) return frequency / factor;
     if (wavelength < positions / high) return frequency;
     const smooth = (positions / wavelength - low) / (high - low);
-    return (1 - smooth) * frequency / factor + smooth * frequency;
+    return ((1 - smooth) * frequency) / factor + smooth * frequency;
   });
 }
 
 /** Cosines and sines of rows: both (N, D / 2). */
-export interface Rotation { cos: Tensor; sin: Tensor }
+export interface Rotation {
+  cos: Tensor;
+  sin: Tensor;
+}
 
 /**
  * The rotations of every position asked for so far, kept on the device for queries and for keys.
@@ -40,7 +43,10 @@ export class RotaryTable {
   at(positions: Int32Array): Record<"query" | "key", Rotation> {
     const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
     const index = tf.tensor1d(positions, "int32");
-    const pick = ({ cos, sin }: Rotation): Rotation => ({ cos: kernel.gather(cos, index), sin: kernel.gather(sin, index) });
+    const pick = ({ cos, sin }: Rotation): Rotation => ({
+      cos: kernel.gather(cos, index),
+      sin: kernel.gather(sin, index),
+    });
     return { query: pick(query), key: pick(key) };
   }
 
@@ -64,9 +70,13 @@ export class RotaryTable {
       });
     }
     this.dispose();
-    const table = (values: Float32Array, factor: number) => tf.keep(tf.tidy(() => kernel.mul(tf.tensor2d(values, [positions, half]), tf.scalar(factor))));
+    const table = (values: Float32Array, factor: number) =>
+      tf.keep(tf.tidy(() => kernel.mul(tf.tensor2d(values, [positions, half]), tf.scalar(factor))));
     const factor = 1 / Math.sqrt(this.config.headSize);
-    this.tables = { query: { cos: table(cos, factor), sin: table(sin, factor) }, key: { cos: table(cos, 1), sin: table(sin, 1) } };
+    this.tables = {
+      query: { cos: table(cos, factor), sin: table(sin, factor) },
+      key: { cos: table(cos, 1), sin: table(sin, 1) },
+    };
     this.known = positions;
     return this.tables;
   }

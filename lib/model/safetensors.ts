@@ -7,9 +7,16 @@ import { ModelError } from "../data/errors";
  * A tensor outside TensorFlow: row-major values of the given shape. Those of a file or a model are read or copied each time
  * that `data` is asked for, so that a large model's values need not all be in memory.
  */
-export interface HostTensor { readonly shape: number[]; readonly data: Float32Array }
+export interface HostTensor {
+  readonly shape: number[];
+  readonly data: Float32Array;
+}
 
-interface HeaderEntry { dtype: string; shape: number[]; data_offsets: [number, number] }
+interface HeaderEntry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
 
 const BYTES_PER_VALUE: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limit
@@ -24,12 +31,24 @@ export function readSafetensors(path: string, accept: (name: string) => boolean 
   try {
     const { entries, dataStart } = readHeader(file, path);
     const tensors = new Map<string, HostTensor>();
-    for (const [name, { dtype, shape, data_offsets: [begin, end] }] of entries) {
+    for (const [
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [begin, end],
+      },
+    ] of entries) {
       if (!accept(name)) continue;
       if (!(dtype in BYTES_PER_VALUE)) {
         throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; F32, F16 and BF16 are implemented.`);
       }
-      tensors.set(name, { shape, get data() { return widen(readPart(path, end - begin, dataStart + begin), dtype); } });
+      tensors.set(name, {
+        shape,
+        get data() {
+          return widen(readPart(path, end - begin, dataStart + begin), dtype);
+        },
+      });
     }
     return tensors;
   } finally {
@@ -66,7 +85,8 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
   try {
     writeAll(file, length);
     writeAll(file, Buffer.from(text));
-    for (const { data } of tensors.values()) writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const { data } of tensors.values())
+      writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     fsyncSync(file);
   } catch (error) {
     rmSync(partial, { force: true });
@@ -87,10 +107,13 @@ function openFile(path: string): number {
 
 function readHeader(file: number, path: string): { entries: [string, HeaderEntry][]; dataStart: number } {
   const size = fstatSync(file).size;
-  if (size < 8) throw new ModelError(`${path}: ${size} bytes is too short for a safetensors file; fetch or save it again.`);
+  if (size < 8)
+    throw new ModelError(`${path}: ${size} bytes is too short for a safetensors file; fetch or save it again.`);
   const length = Number(readBytes(file, 8, 0, path).readBigUInt64LE());
   if (length > MAX_HEADER_BYTES || length > size - 8) {
-    throw new ModelError(`${path}: claims a header of ${length} bytes in a file of ${size}; it is truncated or no safetensors file.`);
+    throw new ModelError(
+      `${path}: claims a header of ${length} bytes in a file of ${size}; it is truncated or no safetensors file.`,
+    );
   }
   let header: unknown;
   try {
@@ -108,17 +131,27 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
     const entry = value as Partial<HeaderEntry> | null;
     const { dtype, shape, data_offsets: offsets } = entry ?? {};
     const isCount = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0;
-    if (typeof dtype !== "string" || !Array.isArray(shape) || !shape.every(isCount)
-      || !Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    if (
+      typeof dtype !== "string" ||
+      !Array.isArray(shape) ||
+      !shape.every(isCount) ||
+      !Array.isArray(offsets) ||
+      offsets.length !== 2 ||
+      !offsets.every(isCount)
+    ) {
       throw new ModelError(`${path}: the header's entry for tensor "${name}" is malformed.`);
     }
     const [begin, end] = offsets;
     if (begin > end || dataStart + end > size) {
-      throw new ModelError(`${path}: tensor "${name}" lies at bytes ${begin} to ${end} of ${size - dataStart}; the file is truncated or damaged.`);
+      throw new ModelError(
+        `${path}: tensor "${name}" lies at bytes ${begin} to ${end} of ${size - dataStart}; the file is truncated or damaged.`,
+      );
     }
     const values = shape.reduce((product, n) => product * n, 1);
     if (dtype in BYTES_PER_VALUE && values * BYTES_PER_VALUE[dtype] !== end - begin) {
-      throw new ModelError(`${path}: tensor "${name}" of shape [${shape}] and dtype ${dtype} cannot fill ${end - begin} bytes.`);
+      throw new ModelError(
+        `${path}: tensor "${name}" of shape [${shape}] and dtype ${dtype} cannot fill ${end - begin} bytes.`,
+      );
     }
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
   }
@@ -168,7 +201,10 @@ function float16ToFloat32Bits(half: number): number {
   if (exponent === 0) {
     if (fraction === 0) return sign >>> 0;
     exponent = 1; // a subnormal half is a normal float
-    while ((fraction & 0x400) === 0) { fraction <<= 1; exponent--; }
+    while ((fraction & 0x400) === 0) {
+      fraction <<= 1;
+      exponent--;
+    }
     fraction &= 0x3ff;
   }
   return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;

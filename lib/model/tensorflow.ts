@@ -6,12 +6,18 @@ import type { HostTensor } from "./safetensors";
 export { tf };
 export type Tensor = tf.Tensor;
 
-interface Attribute { name: string; type: number; value: unknown }
+interface Attribute {
+  name: string;
+  type: number;
+  value: unknown;
+}
 
 /** The part of tfjs-node's backend that runs TensorFlow kernels by name. */
 interface NodeBackend {
   isUsingGpuDevice: boolean;
-  binding: Record<"TF_ATTR_BOOL" | "TF_ATTR_INT" | "TF_ATTR_TYPE" | "TF_FLOAT" | "TF_INT32", number> & { TF_Version: string };
+  binding: Record<"TF_ATTR_BOOL" | "TF_ATTR_INT" | "TF_ATTR_TYPE" | "TF_FLOAT" | "TF_INT32", number> & {
+    TF_Version: string;
+  };
   executeSingleOutput(name: string, attributes: Attribute[], inputs: Tensor[]): Tensor;
   executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], outputs: number): Tensor[];
 }
@@ -45,7 +51,11 @@ const type = (name: string, value: number): Attribute => ({ name, type: TF_ATTR_
 export const kernel = {
   /** a (m, k) · b (k, n); with `transposeA`/`transposeB` the stored matrix is the transpose. */
   matMul: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
-    backend.executeSingleOutput("MatMul", [float, bool("transpose_a", transposeA), bool("transpose_b", transposeB)], [a, b]),
+    backend.executeSingleOutput(
+      "MatMul",
+      [float, bool("transpose_a", transposeA), bool("transpose_b", transposeB)],
+      [a, b],
+    ),
   /** The same over leading batch dimensions, which broadcast. */
   batchMatMul: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     backend.executeSingleOutput("BatchMatMulV2", [float, bool("adj_x", transposeA), bool("adj_y", transposeB)], [a, b]),
@@ -68,7 +78,11 @@ export const kernel = {
   sum: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Sum", a, axis, keepDims),
   mean: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Mean", a, axis, keepDims),
   reduce: (name: string, a: Tensor, axis: number, keepDims: boolean) =>
-    backend.executeSingleOutput(name, [bool("keep_dims", keepDims), float, type("Tidx", TF_INT32)], [a, constant(axis)]),
+    backend.executeSingleOutput(
+      name,
+      [bool("keep_dims", keepDims), float, type("Tidx", TF_INT32)],
+      [a, constant(axis)],
+    ),
   /** Half the sum of squares, a scalar. */
   l2Loss: (a: Tensor) => backend.executeSingleOutput("L2Loss", [float], [a]),
   reshape: (a: Tensor, shape: number[]) =>
@@ -76,20 +90,34 @@ export const kernel = {
   transpose: (a: Tensor, permutation: number[]) =>
     backend.executeSingleOutput("Transpose", [float, type("Tperm", TF_INT32)], [a, int32s(permutation)]),
   concat: (parts: Tensor[], axis: number) =>
-    backend.executeSingleOutput("ConcatV2", [float, type("Tidx", TF_INT32), int("N", parts.length)], [...parts, constant(axis)]),
+    backend.executeSingleOutput(
+      "ConcatV2",
+      [float, type("Tidx", TF_INT32), int("N", parts.length)],
+      [...parts, constant(axis)],
+    ),
   slice: (a: Tensor, begin: number[], size: number[]) =>
     backend.executeSingleOutput("Slice", [float, type("Index", TF_INT32)], [a, int32s(begin), int32s(size)]),
   split: (a: Tensor, sizes: number[], axis: number) =>
-    backend.executeMultipleOutputs("SplitV", [float, type("Tlen", TF_INT32), int("num_split", sizes.length)],
-      [a, int32s(sizes), constant(axis)], sizes.length),
+    backend.executeMultipleOutputs(
+      "SplitV",
+      [float, type("Tlen", TF_INT32), int("num_split", sizes.length)],
+      [a, int32s(sizes), constant(axis)],
+      sizes.length,
+    ),
   /** Rows of a (n, …) at int32 indices (m): (m, …). */
   gather: (a: Tensor, indices: Tensor) =>
-    backend.executeSingleOutput("GatherV2", [int("batch_dims", 0), type("Tparams", TF_FLOAT), type("Tindices", TF_INT32), type("Taxis", TF_INT32)],
-      [a, indices, constant(0)]),
+    backend.executeSingleOutput(
+      "GatherV2",
+      [int("batch_dims", 0), type("Tparams", TF_FLOAT), type("Tindices", TF_INT32), type("Taxis", TF_INT32)],
+      [a, indices, constant(0)],
+    ),
   /** Rows (m, …) added up at int32 indices (m) into (size, …): the gradient of `gather`. */
   scatterSum: (rows: Tensor, indices: Tensor, size: number) =>
-    backend.executeSingleOutput("UnsortedSegmentSum", [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
-      [rows, indices, tf.scalar(size, "int32")]),
+    backend.executeSingleOutput(
+      "UnsortedSegmentSum",
+      [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
+      [rows, indices, tf.scalar(size, "int32")],
+    ),
   /** Single values of a (m, n) at int32 (row, column) pairs (k, 2): (k). */
   gatherValues: (a: Tensor, pairs: Tensor) =>
     backend.executeSingleOutput("GatherNd", [type("Tparams", TF_FLOAT), type("Tindices", TF_INT32)], [a, pairs]),
@@ -105,7 +133,12 @@ export function ownTensor({ shape, data }: HostTensor): Tensor {
 
 /** A tensor's values, copied out of TensorFlow each time that they are asked for. */
 export function hostTensor(tensor: Tensor): HostTensor {
-  return { shape: [...(tensor.shape as number[])], get data() { return tensor.dataSync<"float32">() as Float32Array; } };
+  return {
+    shape: [...(tensor.shape as number[])],
+    get data() {
+      return tensor.dataSync<"float32">() as Float32Array;
+    },
+  };
 }
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
@@ -115,6 +148,6 @@ const constants = new Map<number, Tensor>();
 
 function constant(value: number): Tensor {
   let found = constants.get(value);
-  if (!found) constants.set(value, found = tf.keep(tf.scalar(value, "int32")));
+  if (!found) constants.set(value, (found = tf.keep(tf.scalar(value, "int32"))));
   return found;
 }

@@ -28,7 +28,7 @@ export async function show(shown: Showable, options: TableOptions = {}): Promise
     display({ "text/html": shown.html, "text/plain": shown.text });
     return;
   }
-  const table = Array.isArray(shown) ? tableOfRows(shown as Record<string, unknown>[]) : shown as TableLike;
+  const table = Array.isArray(shown) ? tableOfRows(shown as Record<string, unknown>[]) : (shown as TableLike);
   if (!Array.isArray(table.columns) || !Array.isArray(table.values)) {
     throw new TypeError("show: this is no figure ({data, layout}), data frame, array of row objects or {html, text}.");
   }
@@ -56,7 +56,10 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
   }
   const id = randomUUID();
   const config = { displaylogo: false, responsive: false, ...("config" in figure ? figure.config : {}) };
-  const plot = { "application/vnd.plotly.v1+json": { data: spec.data, layout: spec.layout, config }, "text/plain": text };
+  const plot = {
+    "application/vnd.plotly.v1+json": { data: spec.data, layout: spec.layout, config },
+    "text/plain": text,
+  };
   kernel.display(content(plot, id), false);
   let picture: Buffer;
   try {

@@ -3,7 +3,10 @@ export type MimeBundle = Record<string, unknown>;
 
 /** What kernel/server.cjs offers to code that runs in a notebook. */
 export interface NotebookKernel {
-  display(content: { data: MimeBundle; metadata: Record<string, unknown>; transient: { display_id?: string } }, update: boolean): void;
+  display(
+    content: { data: MimeBundle; metadata: Record<string, unknown>; transient: { display_id?: string } },
+    update: boolean,
+  ): void;
   /** aborted when ■ is pressed while the cell runs that is current now */
   readonly signal: AbortSignal;
 }

@@ -19,7 +19,11 @@ export function progressDisplay(): (progress: SweepProgress) => void {
 export function trainingDisplay(): (record: StepRecord, totalSteps: number) => void {
   const show = liveDisplay();
   const speed = speedometer();
-  const update = throttled((content: Html & { over: boolean }) => show(content), DISPLAY_INTERVAL, ({ over }) => over);
+  const update = throttled(
+    (content: Html & { over: boolean }) => show(content),
+    DISPLAY_INTERVAL,
+    ({ over }) => over,
+  );
   return (record, totalSteps) => {
     const line = trainingLine(record, totalSteps, speed(record));
     const html = `<div>${bar(record.step / totalSteps)} ${escapeHtml(line)}</div>`;
@@ -43,7 +47,10 @@ export function evaluationLine(stream: NodeJS.WriteStream = process.stderr): (pr
   return lineWriter(stream, evaluationText);
 }
 
-function lineWriter<T extends Counts>(stream: NodeJS.WriteStream, lineOf: (progress: T) => string): (progress: T) => void {
+function lineWriter<T extends Counts>(
+  stream: NodeJS.WriteStream,
+  lineOf: (progress: T) => string,
+): (progress: T) => void {
   const write = (progress: T): void => {
     const line = lineOf(progress);
     if (!stream.isTTY) stream.write(`${line}\n`);
@@ -67,9 +74,14 @@ export function sweepLine(progress: SweepProgress): string {
 }
 
 function sweepHtml(progress: SweepProgress): Html {
-  const active = progress.active.map(({ run, step, totalSteps, loss }) =>
-    `${run}: step ${step} of ${totalSteps}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`);
-  const part = progress.stepsTotal > 0 ? progress.stepsDone / progress.stepsTotal : progress.complete / Math.max(progress.wanted, 1);
+  const active = progress.active.map(
+    ({ run, step, totalSteps, loss }) =>
+      `${run}: step ${step} of ${totalSteps}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`,
+  );
+  const part =
+    progress.stepsTotal > 0
+      ? progress.stepsDone / progress.stepsTotal
+      : progress.complete / Math.max(progress.wanted, 1);
   return progressHtml(progress, sweepLine(progress), part, active, progress.failures);
 }
 
@@ -84,12 +96,24 @@ function evaluationText(progress: RunsProgress): string {
 }
 
 function evaluationHtml(progress: RunsProgress): Html {
-  const active = progress.active.map(({ run, task, tasksDone, tasks, done, total }) => `${run}: ${task}, ${done} of ${total} items (task ${tasksDone + 1} of ${tasks})`);
-  const failures = progress.failures.map(({ run, task, message }) => ({ run: task === null ? run : `${run}, ${task}`, message }));
+  const active = progress.active.map(
+    ({ run, task, tasksDone, tasks, done, total }) =>
+      `${run}: ${task}, ${done} of ${total} items (task ${tasksDone + 1} of ${tasks})`,
+  );
+  const failures = progress.failures.map(({ run, task, message }) => ({
+    run: task === null ? run : `${run}, ${task}`,
+    message,
+  }));
   return progressHtml(progress, evaluationText(progress), progress.part, active, failures);
 }
 
-function progressHtml(progress: Counts, line: string, part: number, active: string[], failed: { run: string; message: string }[]): Html {
+function progressHtml(
+  progress: Counts,
+  line: string,
+  part: number,
+  active: string[],
+  failed: { run: string; message: string }[],
+): Html {
   const failures = failed.map(({ run, message }) => `failed: ${run}: ${message}`);
   const small = (text: string): string => `<div style="font-size: 85%;">${escapeHtml(text)}</div>`;
   return {
@@ -98,7 +122,11 @@ function progressHtml(progress: Counts, line: string, part: number, active: stri
   };
 }
 
-function trainingLine({ step, loss, promptLoss, completionLoss }: StepRecord, totalSteps: number, { tokensPerSecond, secondsAStep }: Speed): string {
+function trainingLine(
+  { step, loss, promptLoss, completionLoss }: StepRecord,
+  totalSteps: number,
+  { tokensPerSecond, secondsAStep }: Speed,
+): string {
   const apart = [
     ...(promptLoss === null ? [] : [`prompt ${promptLoss.toFixed(3)}`]),
     ...(completionLoss === null ? [] : [`completion ${completionLoss.toFixed(3)}`]),
@@ -111,7 +139,10 @@ function trainingLine({ step, loss, promptLoss, completionLoss }: StepRecord, to
   ].join(" · ");
 }
 
-interface Speed { tokensPerSecond: number; secondsAStep: number }
+interface Speed {
+  tokensPerSecond: number;
+  secondsAStep: number;
+}
 
 /** Speed over all steps seen so far. */
 function speedometer(): (record: StepRecord) => Speed {
@@ -124,7 +155,11 @@ function speedometer(): (record: StepRecord) => Speed {
   };
 }
 
-interface Counts { wanted: number; complete: number; failed: number }
+interface Counts {
+  wanted: number;
+  complete: number;
+  failed: number;
+}
 
 function isOver({ wanted, complete, failed }: Counts): boolean {
   return complete + failed >= wanted;
@@ -134,8 +169,10 @@ function isOver({ wanted, complete, failed }: Counts): boolean {
 function bar(part: number): string {
   const width = Math.round(200 * Math.min(Math.max(part, 0), 1));
   const box = "display: inline-block; height: 10px;";
-  return `<span style="${box} width: ${width}px; background-color: #2d7dd2;"></span>` +
-    `<span style="${box} width: ${200 - width}px; background-color: rgba(128, 128, 128, 0.3);"></span>`;
+  return (
+    `<span style="${box} width: ${width}px; background-color: #2d7dd2;"></span>` +
+    `<span style="${box} width: ${200 - width}px; background-color: rgba(128, 128, 128, 0.3);"></span>`
+  );
 }
 
 /** "42 s", "3 min 20 s", "2 h 5 min" */
@@ -143,7 +180,7 @@ export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
 /** Calls `show` at most every `interval` ms, with the newest value; with a final one at once. */

@@ -25,7 +25,9 @@ export function tableHtml(table: TableLike, options: TableOptions = {}): string 
     row.map((text, column) => `<${tag} style="${align(column)} ${style}">${escapeHtml(text)}</${tag}>`).join("");
   return [
     `<table style="border-collapse: collapse; border-top: ${BORDER}; border-bottom: ${BORDER};">`,
-    options.caption === undefined ? "" : `<caption style="text-align: left; padding: 4px 0;">${escapeHtml(options.caption)}</caption>`,
+    options.caption === undefined
+      ? ""
+      : `<caption style="text-align: left; padding: 4px 0;">${escapeHtml(options.caption)}</caption>`,
     `<thead><tr>${cells(head, "th", `font-weight: bold; border-bottom: ${BORDER};`)}</tr></thead>`,
     `<tbody>${body.map((row) => `<tr>${cells(row, "td", "")}</tr>`).join("\n")}</tbody></table>`,
     hidden > 0 ? `<div style="padding: 2px 10px;">… ${hidden} more rows</div>` : "",
@@ -37,10 +39,15 @@ export function tableText(table: TableLike, options: TableOptions = {}): string 
   const { head, body, numeric, hidden } = layOut(table, options);
   const widths = head.map((title, column) => Math.max(title.length, ...body.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>
-    row.map((text, column) => (numeric[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!))).join("  ").trimEnd();
+    row
+      .map((text, column) => (numeric[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)))
+      .join("  ")
+      .trimEnd();
   return [
     ...(options.caption === undefined ? [] : [options.caption]),
-    line(head), widths.map((width) => "-".repeat(width)).join("  "), ...body.map(line),
+    line(head),
+    widths.map((width) => "-".repeat(width)).join("  "),
+    ...body.map(line),
     ...(hidden > 0 ? [`… ${hidden} more rows`] : []),
   ].join("\n");
 }
@@ -60,7 +67,8 @@ export function numberFormat(values: readonly number[]): (value: number) => stri
   if (sizes.every(Number.isInteger)) return (value) => String(value);
   const [largest, smallest] = [Math.max(...sizes), Math.min(...sizes)];
   const decimals = 3 - Math.floor(Math.log10(largest));
-  const fixed = (value: number, digits: number): string => (Number.isFinite(value) ? value.toFixed(digits) : String(value));
+  const fixed = (value: number, digits: number): string =>
+    Number.isFinite(value) ? value.toFixed(digits) : String(value);
   if (largest / smallest < 1000 && decimals <= 6) return (value) => fixed(value, Math.max(decimals, 0));
   return (value) => (Math.abs(value) >= 1000 ? fixed(value, 0) : String(Number(value.toPrecision(4))));
 }
@@ -72,7 +80,8 @@ function layOut({ columns, values, index }: TableLike, { maxRows = 100 }: TableO
     const cells = columnOf(column);
     const numbers = cells.filter((cell) => typeof cell === "number");
     const format = numberFormat(numbers);
-    const numeric = numbers.length > 0 && cells.every((cell) => typeof cell === "number" || cell === null || cell === undefined);
+    const numeric =
+      numbers.length > 0 && cells.every((cell) => typeof cell === "number" || cell === null || cell === undefined);
     return { numeric, texts: cells.map((cell) => (typeof cell === "number" ? format(cell) : cellText(cell))) };
   });
   const named = index !== undefined && index.some((label, row) => String(label) !== String(row));

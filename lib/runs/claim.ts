@@ -1,5 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,7 +34,11 @@ export interface Claim {
 }
 
 /** Who holds a run. */
-export interface Holder { pid: number; sameMachine: boolean; since: Date }
+export interface Holder {
+  pid: number;
+  sameMachine: boolean;
+  since: Date;
+}
 
 /**
  * Claims the run in `dir`, which is made if it is not there.
@@ -34,13 +48,16 @@ export interface Holder { pid: number; sameMachine: boolean; since: Date }
 export async function claimRun(dir: string, run: string): Promise<Claim> {
   makeFolder(dir);
   for (let attempt = 1; ; attempt++) {
-    const name = ["claim", thisHost(), process.pid, processStart(process.pid), randomBytes(4).toString("hex")].join("-");
+    const name = ["claim", thisHost(), process.pid, processStart(process.pid), randomBytes(4).toString("hex")].join(
+      "-",
+    );
     const path = join(dir, name);
     writing(path, () => closeSync(openSync(path, "wx")));
     const holder = livingHolder(dir, name);
     if (!holder) return hold(path, run);
     rmSync(path, { force: true });
-    if (attempt === 5 || Date.now() - holder.since.getTime() > YOUNG_MS) throw new RunHeldError(heldMessage(run, holder, dir));
+    if (attempt === 5 || Date.now() - holder.since.getTime() > YOUNG_MS)
+      throw new RunHeldError(heldMessage(run, holder, dir));
     await sleep(5 + Math.random() * 50 * attempt);
   }
 }
@@ -64,7 +81,9 @@ export function livingHolder(dir: string, except?: string): Holder | undefined {
     if (lives) return { pid, sameMachine, since: stat.birthtime };
     try {
       rmSync(join(dir, name), { force: true });
-    } catch { /* a store that is only read keeps its dead claims */ }
+    } catch {
+      /* a store that is only read keeps its dead claims */
+    }
   }
   return undefined;
 }
@@ -75,7 +94,9 @@ function hold(path: string, run: string): Claim {
     last = Date.now();
     try {
       utimesSync(path, new Date(), new Date());
-    } catch { /* a removed claim is noticed by renew() */ }
+    } catch {
+      /* a removed claim is noticed by renew() */
+    }
   };
   const timer = setInterval(beat, HEARTBEAT_MS);
   timer.unref();
@@ -83,7 +104,9 @@ function hold(path: string, run: string): Claim {
     renew() {
       if (Date.now() - last > HEARTBEAT_MS) beat();
       if (!existsSync(path)) {
-        throw new RunHeldError(`Run ${run} was taken over by another process while this one stood still. Its result will be in the store.`);
+        throw new RunHeldError(
+          `Run ${run} was taken over by another process while this one stood still. Its result will be in the store.`,
+        );
       }
     },
     release() {
@@ -94,10 +117,14 @@ function hold(path: string, run: string): Claim {
 }
 
 function heldMessage(run: string, holder: Holder, dir: string): string {
-  const who = holder.pid === process.pid && holder.sameMachine ? "this very process"
-    : `process ${holder.pid} ${holder.sameMachine ? "on this machine" : "on another machine"}`;
-  return `Run ${run} is being trained by ${who} since ${holder.since.toISOString()} (${dir}). `
-    + "Wait until it is done and its result is used, or stop that process: its claim then ends.";
+  const who =
+    holder.pid === process.pid && holder.sameMachine
+      ? "this very process"
+      : `process ${holder.pid} ${holder.sameMachine ? "on this machine" : "on another machine"}`;
+  return (
+    `Run ${run} is being trained by ${who} since ${holder.since.toISOString()} (${dir}). ` +
+    "Wait until it is done and its result is used, or stop that process: its claim then ends."
+  );
 }
 
 let host: string | undefined;
@@ -108,7 +135,9 @@ function thisHost(): string {
     const marks = [hostname()];
     try {
       marks.push(readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), readlinkSync("/proc/self/ns/pid"));
-    } catch { /* not Linux: the host name has to do */ }
+    } catch {
+      /* not Linux: the host name has to do */
+    }
     host = createHash("sha256").update(marks.join("\n")).digest("hex").slice(0, 12);
   }
   return host;

@@ -53,19 +53,33 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
   const key = "examples" in source ? examplesDigest(source.examples) : transformKey(source, store, cache);
   const file = join(store, ".datasets", `${key.slice(0, 16)}.json`);
   if (!existsSync(file)) {
-    const examples = sourceExamples("examples" in source ? source : { ...source, from: { path: resolveDataset(source.from, store, cache).file } });
+    const examples = sourceExamples(
+      "examples" in source ? source : { ...source, from: { path: resolveDataset(source.from, store, cache).file } },
+    );
     makeFolder(join(store, ".datasets"));
     writeFileAtomic(file, JSON.stringify(examples));
   }
   return { file, ...cache.of("data", [file], () => summarize(JSON.parse(readFileSync(file, "utf8")) as Example[])) };
 }
 
-function transformKey(source: Exclude<DatasetSource, { path: string } | { examples: Example[] }>, store: string, cache: DigestCache): string {
+function transformKey(
+  source: Exclude<DatasetSource, { path: string } | { examples: Example[] }>,
+  store: string,
+  cache: DigestCache,
+): string {
   const { from, tokenizer, ...transform } = source;
-  return sha256(String(TRANSFORM_FORMAT), resolveDataset(from, store, cache).digest, tokenizerDigest(tokenizer, cache), JSON.stringify(transform));
+  return sha256(
+    String(TRANSFORM_FORMAT),
+    resolveDataset(from, store, cache).digest,
+    tokenizerDigest(tokenizer, cache),
+    JSON.stringify(transform),
+  );
 }
 
 function summarize(examples: Example[]): Omit<ResolvedDataset, "file"> {
-  const characters = examples.reduce((sum, { instruction, input, output }) => sum + instruction.length + input.length + output.length, 0);
+  const characters = examples.reduce(
+    (sum, { instruction, input, output }) => sum + instruction.length + input.length + output.length,
+    0,
+  );
   return { digest: examplesDigest(examples), rows: examples.length, characters };
 }

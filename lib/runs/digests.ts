@@ -7,7 +7,10 @@ import { loadTokenizer } from "../data/tokenizer";
 import { readSafetensorsShapes } from "../model/safetensors";
 import { readJsonIfAny, writeFileAtomic } from "./files";
 
-interface Entry { stamp: string; value: unknown }
+interface Entry {
+  stamp: string;
+  value: unknown;
+}
 
 /**
  * What was computed from files, remembered as long as they keep size and times, in `.digests.json` of the store:
@@ -41,28 +44,41 @@ export class DigestCache {
     try {
       mkdirSync(this.store, { recursive: true });
       writeFileAtomic(this.file, JSON.stringify({ ...this.load(), ...Object.fromEntries(this.entries) }));
-    } catch { /* only a cache: a store that is just read must still be readable */ }
+    } catch {
+      /* only a cache: a store that is just read must still be readable */
+    }
   }
 
   private load(): Record<string, Entry> {
     const content = readJsonIfAny(this.file);
     if (typeof content !== "object" || content === null) return {};
-    return Object.fromEntries(Object.entries(content as Record<string, Entry | null>).filter(
-      (entry): entry is [string, Entry] => typeof entry[1]?.stamp === "string"));
+    return Object.fromEntries(
+      Object.entries(content as Record<string, Entry | null>).filter(
+        (entry): entry is [string, Entry] => typeof entry[1]?.stamp === "string",
+      ),
+    );
   }
 }
 
 /** Digest of a Hugging Face model directory (config.json and weights), and its number of parameters. */
 export function modelDigest(dir: string, cache: DigestCache): { digest: string; parameters: number } {
-  const files = existsSync(dir) ? readdirSync(dir).filter((name) => name.endsWith(".safetensors")).sort().map((name) => join(dir, name)) : [];
+  const files = existsSync(dir)
+    ? readdirSync(dir)
+        .filter((name) => name.endsWith(".safetensors"))
+        .sort()
+        .map((name) => join(dir, name))
+    : [];
   const config = join(dir, "config.json");
   if (!existsSync(config) || files.length === 0) {
-    throw new ModelError(`${dir}: no model here; a Hugging Face directory with config.json and .safetensors files is needed`);
+    throw new ModelError(
+      `${dir}: no model here; a Hugging Face directory with config.json and .safetensors files is needed`,
+    );
   }
   return cache.of("model", [config, ...files], () => {
     let parameters = 0;
     for (const file of files) {
-      for (const shape of readSafetensorsShapes(file).values()) parameters += shape.reduce((product, n) => product * n, 1);
+      for (const shape of readSafetensorsShapes(file).values())
+        parameters += shape.reduce((product, n) => product * n, 1);
     }
     return { digest: sha256(...[config, ...files].map((file) => `${basename(file)} ${fileDigest(file)}`)), parameters };
   });
@@ -70,7 +86,13 @@ export function modelDigest(dir: string, cache: DigestCache): { digest: string; 
 
 /** Digest of a directory's tokenizer, see {@link loadTokenizer}. */
 export function tokenizerDigest(dir: string, cache: DigestCache): string {
-  const names = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "config.json"];
+  const names = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "config.json",
+  ];
   const files = names.map((name) => join(dir, name)).filter((file) => existsSync(file));
   if (files.length === 0) return loadTokenizer(dir).digest; // throws, and says what is missing
   return cache.of("tokenizer", files, () => loadTokenizer(dir).digest);

@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../data/errors";
 
@@ -15,15 +25,29 @@ export function writing<T>(path: string, work: () => T): T {
 export function storageError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   switch (code) {
-    case "ENOSPC": case "EDQUOT":
-      return new StoreError(`${path}: the disk is full (${code}). Free some space and repeat the call: what was saved before is kept and it continues from there. `
-        + "Or choose another store: PROMPTLOSS_RUNS, --store or the option store.", code);
-    case "EACCES": case "EPERM": case "EROFS":
-      return new StoreError(`${path}: not writable (${code}${code === "EROFS" ? ", a read-only file system" : ""}). `
-        + "Give this user the right to write there, or choose another store: PROMPTLOSS_RUNS, --store or the option store.", code);
-    case "ENOTDIR": case "EEXIST":
-      return new StoreError(`${path}: cannot be a folder of the run store, a file is in its way (${code}). Move it, or choose another store.`, code);
-    default: return error;
+    case "ENOSPC":
+    case "EDQUOT":
+      return new StoreError(
+        `${path}: the disk is full (${code}). Free some space and repeat the call: what was saved before is kept and it continues from there. ` +
+          "Or choose another store: PROMPTLOSS_RUNS, --store or the option store.",
+        code,
+      );
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new StoreError(
+        `${path}: not writable (${code}${code === "EROFS" ? ", a read-only file system" : ""}). ` +
+          "Give this user the right to write there, or choose another store: PROMPTLOSS_RUNS, --store or the option store.",
+        code,
+      );
+    case "ENOTDIR":
+    case "EEXIST":
+      return new StoreError(
+        `${path}: cannot be a folder of the run store, a file is in its way (${code}). Move it, or choose another store.`,
+        code,
+      );
+    default:
+      return error;
   }
 }
 

@@ -31,8 +31,18 @@ export interface Hyperparameters {
  * Batch 128 = 4 rows × 8 accumulation steps × 4 GPUs there; max_grad_norm, betas and epsilon are Transformers' defaults.
  */
 export const ALPACA_HYPERPARAMETERS: Readonly<Hyperparameters> = {
-  learningRate: 2e-5, schedule: "cosine", warmupRatio: 0.03, batchSize: 128, microBatchSize: 4, epochs: 3,
-  maxGradientNorm: 1, weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxLength: 512,
+  learningRate: 2e-5,
+  schedule: "cosine",
+  warmupRatio: 0.03,
+  batchSize: 128,
+  microBatchSize: 4,
+  epochs: 3,
+  maxGradientNorm: 1,
+  weightDecay: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  maxLength: 512,
 };
 
 /** @throws {TrainingError} naming the hyperparameter that cannot be */
@@ -42,12 +52,23 @@ export function checkHyperparameters(h: Hyperparameters): void {
   };
   const count = (key: "batchSize" | "microBatchSize" | "epochs" | "maxLength", least: number) =>
     must(Number.isInteger(h[key]) && h[key] >= least, key, `a whole number of at least ${least}`);
-  count("batchSize", 1); count("microBatchSize", 1); count("epochs", 1); count("maxLength", 2);
+  count("batchSize", 1);
+  count("microBatchSize", 1);
+  count("epochs", 1);
+  count("maxLength", 2);
   must(Number.isFinite(h.learningRate) && h.learningRate >= 0, "learningRate", "a number of at least 0");
   must(h.schedule === "cosine" || h.schedule === "constant", "schedule", '"cosine" or "constant"');
   must(h.warmupRatio >= 0 && h.warmupRatio <= 1, "warmupRatio", "between 0 and 1");
-  must(h.maxSteps === undefined || (Number.isInteger(h.maxSteps) && h.maxSteps >= 1), "maxSteps", "a whole number of at least 1");
-  must(h.maxGradientNorm === null || h.maxGradientNorm > 0, "maxGradientNorm", "a positive number, or null for no clipping");
+  must(
+    h.maxSteps === undefined || (Number.isInteger(h.maxSteps) && h.maxSteps >= 1),
+    "maxSteps",
+    "a whole number of at least 1",
+  );
+  must(
+    h.maxGradientNorm === null || h.maxGradientNorm > 0,
+    "maxGradientNorm",
+    "a positive number, or null for no clipping",
+  );
   must(Number.isFinite(h.weightDecay) && h.weightDecay >= 0, "weightDecay", "a number of at least 0");
   must(h.beta1 >= 0 && h.beta1 < 1, "beta1", "in [0, 1)");
   must(h.beta2 >= 0 && h.beta2 < 1, "beta2", "in [0, 1)");

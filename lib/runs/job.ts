@@ -39,7 +39,12 @@ export interface Job {
  * Reads (or remembers) the digests of what a spec names. Loads no TensorFlow.
  * @throws {PromptlossError} naming the value or file that is wrong
  */
-export function resolveJob(spec: RunSpec, store: string, cache: DigestCache, environment: { device: "CPU" | "GPU"; threads: number | ((parameters: number) => number) }): Job {
+export function resolveJob(
+  spec: RunSpec,
+  store: string,
+  cache: DigestCache,
+  environment: { device: "CPU" | "GPU"; threads: number | ((parameters: number) => number) },
+): Job {
   checkSpec(spec);
   const { digest, parameters } = modelDigest(spec.model.dir, cache);
   const data = resolveDataset(spec.dataset.source, store, cache);
@@ -59,7 +64,12 @@ export function resolveJob(spec: RunSpec, store: string, cache: DigestCache, env
     device: environment.device,
   };
   return {
-    id: runId(recipe), name: runName(recipe), recipe, modelDir: spec.model.dir, dataFile: data.file, parameters,
+    id: runId(recipe),
+    name: runName(recipe),
+    recipe,
+    modelDir: spec.model.dir,
+    dataFile: data.file,
+    parameters,
     characters: (data.characters / Math.max(1, data.rows)) * spec.hyperparameters.batchSize * plannedSteps(recipe),
   };
 }
@@ -73,9 +83,12 @@ function checkSpec(spec: RunSpec): void {
   const name = `${spec.model.name} · ${spec.dataset.name}`;
   checkPromptLossWeight(spec.plw);
   checkNormalizer(spec.normalizer, name);
-  if (!Number.isSafeInteger(spec.seed)) throw new RunError(`${name}: seed ${JSON.stringify(spec.seed)} is not an integer.`);
+  if (!Number.isSafeInteger(spec.seed))
+    throw new RunError(`${name}: seed ${JSON.stringify(spec.seed)} is not an integer.`);
   if (spec.truncation !== undefined && !TRUNCATIONS.includes(spec.truncation)) {
-    throw new RunError(`${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`);
+    throw new RunError(
+      `${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`,
+    );
   }
   if (spec.template) checkTemplate(spec.template);
 }

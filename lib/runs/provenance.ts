@@ -26,7 +26,9 @@ export interface Provenance {
 let found: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads"> | undefined;
 
 /** This machine and installation; TensorFlow's part comes from who has loaded it. */
-export function provenance(tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads">): Provenance {
+export function provenance(
+  tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads">,
+): Provenance {
   found ??= {
     promptloss: packageVersion("package.json"),
     commit: commit(),

@@ -48,7 +48,10 @@ export class StepWriter {
   private readonly file: number;
 
   /** Keeps the given records and drops whatever else the file held. @throws {StoreError} */
-  constructor(private readonly path: string, keep: readonly StepRecord[]) {
+  constructor(
+    private readonly path: string,
+    keep: readonly StepRecord[],
+  ) {
     writeFileAtomic(path, keep.map(stepLine).join(""));
     this.file = writing(path, () => openSync(path, "a"));
   }

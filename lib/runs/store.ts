@@ -20,7 +20,13 @@ export interface RunRecord {
   /** where model and data were read, relative to the repository for what lies inside */
   source: { model: string; data: string | null };
   /** rows by index: cut by the maximum length, cut to the bare prompt, left out, with an empty output */
-  rows: { trained: number; truncated: number[]; withoutCompletion: number[]; dropped: number[]; emptyCompletions: number[] };
+  rows: {
+    trained: number;
+    truncated: number[];
+    withoutCompletion: number[];
+    dropped: number[];
+    emptyCompletions: number[];
+  };
   totalSteps: number;
   /** ISO times; a run that was interrupted has several attempts */
   attempts: { started: string; fromStep: number; ended?: string; toStep?: number }[];
@@ -50,21 +56,41 @@ export class Run {
     readonly status: "complete" | "running" | "failed" | "partial",
   ) {}
 
-  get id(): string { return this.record.id; }
-  get dir(): string { return this.store.dir(this.id); }
-  get name(): string { return this.record.name; }
-  get recipe(): Recipe { return this.record.recipe; }
-  get error(): RunFailure | undefined { return this.record.error; }
+  get id(): string {
+    return this.record.id;
+  }
+  get dir(): string {
+    return this.store.dir(this.id);
+  }
+  get name(): string {
+    return this.record.name;
+  }
+  get recipe(): Recipe {
+    return this.record.recipe;
+  }
+  get error(): RunFailure | undefined {
+    return this.record.error;
+  }
   /** Hugging Face directory with the final weights; there once the run is complete. */
-  get weightsDir(): string { return join(this.dir, "model"); }
+  get weightsDir(): string {
+    return join(this.dir, "model");
+  }
   /** Hugging Face directory of the model before training. */
-  get initialDir(): string { return fromRoot(this.record.source.model); }
+  get initialDir(): string {
+    return fromRoot(this.record.source.model);
+  }
   /** One record a step, read when first asked for. */
-  get records(): StepRecord[] { return this.steps ??= readSteps(runFiles(this.dir).steps); }
+  get records(): StepRecord[] {
+    return (this.steps ??= readSteps(runFiles(this.dir).steps));
+  }
 
   /** The same run under the names that a study uses; names are not part of what identifies it. */
   named(model: string, data: string): Run {
-    const recipe = { ...this.recipe, model: { ...this.recipe.model, name: model }, data: { ...this.recipe.data, name: data } };
+    const recipe = {
+      ...this.recipe,
+      model: { ...this.recipe.model, name: model },
+      data: { ...this.recipe.data, name: data },
+    };
     return new Run(this.store, { ...this.record, recipe, name: runName(recipe) }, this.status);
   }
 }
@@ -106,7 +132,9 @@ export class RunStore {
   /** All runs, oldest first. */
   list(): Run[] {
     if (!existsSync(this.root)) return [];
-    const runs = readdirSync(this.root).filter((name) => /^[0-9a-f]{16}$/.test(name)).flatMap((id) => this.get(id) ?? []);
+    const runs = readdirSync(this.root)
+      .filter((name) => /^[0-9a-f]{16}$/.test(name))
+      .flatMap((id) => this.get(id) ?? []);
     const started = (run: Run) => run.record.attempts[0]?.started ?? "";
     return runs.sort((a, b) => (started(a) < started(b) ? -1 : 1));
   }
@@ -131,14 +159,18 @@ export function writeRunRecord(dir: string, record: RunRecord): void {
  */
 export function usableRun(run: Run): Run {
   if (run.status === "failed") {
-    throw new RunFailedError(`Run ${run.name} failed before: ${run.error?.message ?? "no cause recorded"} `
-      + `The same recipe would fail again; change it, or delete ${run.dir} to try once more.`);
+    throw new RunFailedError(
+      `Run ${run.name} failed before: ${run.error?.message ?? "no cause recorded"} ` +
+        `The same recipe would fail again; change it, or delete ${run.dir} to try once more.`,
+    );
   }
   const { weights } = runFiles(run.dir);
   const bytes = statSync(weights, { throwIfNoEntry: false })?.size;
   if (run.status === "complete" && bytes !== run.record.weights?.bytes) {
-    throw new RunFailedError(`Run ${run.name} is complete, but ${weights} ${bytes === undefined ? "is missing" : `has ${bytes} bytes`} `
-      + `instead of ${run.record.weights?.bytes}: damaged. Restore the file, or delete ${run.dir} and train again, which gives the same weights.`);
+    throw new RunFailedError(
+      `Run ${run.name} is complete, but ${weights} ${bytes === undefined ? "is missing" : `has ${bytes} bytes`} ` +
+        `instead of ${run.record.weights?.bytes}: damaged. Restore the file, or delete ${run.dir} and train again, which gives the same weights.`,
+    );
   }
   return run;
 }
@@ -146,8 +178,16 @@ export function usableRun(run: Run): Run {
 /** Whether JSON read from a run.json is one. */
 export function isRunRecord(value: unknown): value is RunRecord {
   const record = value as RunRecord | undefined;
-  return typeof record === "object" && record !== null && typeof record.id === "string" && typeof record.name === "string"
-    && ["running", "complete", "failed"].includes(record.status) && typeof record.recipe?.plw === "number"
-    && typeof record.recipe.model?.name === "string" && typeof record.recipe.data?.name === "string"
-    && Array.isArray(record.attempts) && typeof record.source?.model === "string";
+  return (
+    typeof record === "object" &&
+    record !== null &&
+    typeof record.id === "string" &&
+    typeof record.name === "string" &&
+    ["running", "complete", "failed"].includes(record.status) &&
+    typeof record.recipe?.plw === "number" &&
+    typeof record.recipe.model?.name === "string" &&
+    typeof record.recipe.data?.name === "string" &&
+    Array.isArray(record.attempts) &&
+    typeof record.source?.model === "string"
+  );
 }

@@ -8,8 +8,11 @@ export function numericColumn(rows: readonly DataRow[], column: string): number[
   return rows.map((row, index) => {
     const value = cell(rows, row, index, column);
     if (typeof value === "number" && Number.isFinite(value)) return value;
-    throw new StatisticsError(`column "${column}", row ${index}: ${shown(value)} is not a finite number. `
-      + "Correct the value, or leave such rows out before fitting.", column);
+    throw new StatisticsError(
+      `column "${column}", row ${index}: ${shown(value)} is not a finite number. ` +
+        "Correct the value, or leave such rows out before fitting.",
+      column,
+    );
   });
 }
 
@@ -17,11 +20,18 @@ export function numericColumn(rows: readonly DataRow[], column: string): number[
 export function categoryColumn(rows: readonly DataRow[], column: string): string[] {
   return rows.map((row, index) => {
     const value = cell(rows, row, index, column);
-    if ((typeof value === "string" && value !== "") || (typeof value === "number" && Number.isFinite(value)) || typeof value === "boolean") {
+    if (
+      (typeof value === "string" && value !== "") ||
+      (typeof value === "number" && Number.isFinite(value)) ||
+      typeof value === "boolean"
+    ) {
       return String(value);
     }
-    throw new StatisticsError(`column "${column}", row ${index}: ${shown(value)} names no group. `
-      + "Give every row its group, or leave such rows out before fitting.", column);
+    throw new StatisticsError(
+      `column "${column}", row ${index}: ${shown(value)} names no group. ` +
+        "Give every row its group, or leave such rows out before fitting.",
+      column,
+    );
   });
 }
 
@@ -40,9 +50,15 @@ export function isText(rows: readonly DataRow[], column: string): boolean {
 function cell(rows: readonly DataRow[], row: DataRow, index: number, column: string): unknown {
   if (row[column] !== undefined) return row[column];
   if (rows.some((other) => other[column] !== undefined)) {
-    throw new StatisticsError(`column "${column}", row ${index}: no value. Give it one, or leave the row out before fitting.`, column);
+    throw new StatisticsError(
+      `column "${column}", row ${index}: no value. Give it one, or leave the row out before fitting.`,
+      column,
+    );
   }
-  throw new StatisticsError(`column "${column}" is in the formula but not in the data, which has ${Object.keys(row).join(", ") || "no columns"}`, column);
+  throw new StatisticsError(
+    `column "${column}" is in the formula but not in the data, which has ${Object.keys(row).join(", ") || "no columns"}`,
+    column,
+  );
 }
 
 function shown(value: unknown): string {

@@ -46,7 +46,12 @@ export function buildDesign(rows: readonly DataRow[], terms: readonly FixedTerm[
     return given.map((_, i) => blocks.flatMap((block) => block[i]));
   };
   let next = 0;
-  const placed = parts.map(({ label, names, polynomial }) => ({ label, names, polynomial, columns: names.map(() => next++) }));
+  const placed = parts.map(({ label, names, polynomial }) => ({
+    label,
+    names,
+    polynomial,
+    columns: names.map(() => next++),
+  }));
   return { names: parts.flatMap((part) => part.names), terms: placed, matrix: of(rows), of };
 }
 
@@ -58,7 +63,8 @@ function compile(rows: readonly DataRow[], term: FixedTerm, full: boolean): Part
   const { label, column } = term;
   if (isFactor(rows, term)) return factorPart(rows, label, column, full);
   const values = numericColumn(rows, column);
-  if (term.kind !== "polynomial") return { label, names: [label], columns: (given) => numericColumn(given, column).map((x) => [x]) };
+  if (term.kind !== "polynomial")
+    return { label, names: [label], columns: (given) => numericColumn(given, column).map((x) => [x]) };
   const basis = term.raw ? rawPolynomial(term.degree) : orthogonalPolynomial(values, term.degree, column);
   return {
     label,
@@ -71,32 +77,44 @@ function compile(rows: readonly DataRow[], term: FixedTerm, full: boolean): Part
 function factorPart(rows: readonly DataRow[], label: string, column: string, full: boolean): Part {
   const levels = levelsOf(categoryColumn(rows, column));
   if (levels.length < 2) {
-    throw new StatisticsError(`column "${column}" has a single level, "${levels[0]}", so ${label} has nothing to compare. `
-      + `Add rows of another level, or take ${label} out of the formula.`, column);
+    throw new StatisticsError(
+      `column "${column}" has a single level, "${levels[0]}", so ${label} has nothing to compare. ` +
+        `Add rows of another level, or take ${label} out of the formula.`,
+      column,
+    );
   }
   const coded = full ? levels : levels.slice(1);
   return {
     label,
     names: coded.map((level) => `${label}${level}`),
-    columns: (given) => categoryColumn(given, column).map((level, row) => {
-      if (!levels.includes(level)) throw unknownLevel(column, level, row, levels);
-      return coded.map((other) => Number(other === level));
-    }),
+    columns: (given) =>
+      categoryColumn(given, column).map((level, row) => {
+        if (!levels.includes(level)) throw unknownLevel(column, level, row, levels);
+        return coded.map((other) => Number(other === level));
+      }),
   };
 }
 
 /** A level that the fit has not seen. */
 export function unknownLevel(column: string, level: string, row: number, levels: readonly string[]): StatisticsError {
-  return new StatisticsError(`column "${column}", row ${row}: "${level}" is not among the levels of the fit: ${levels.join(", ")}`, column);
+  return new StatisticsError(
+    `column "${column}", row ${row}: "${level}" is not among the levels of the fit: ${levels.join(", ")}`,
+    column,
+  );
 }
 
 /**
  * @throws StatisticsError naming the first column that is a linear combination of those before it, with what to do,
  *   or that there are fewer rows than columns
  */
-export function checkRank({ names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">, parameters = names.length): void {
+export function checkRank(
+  { names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">,
+  parameters = names.length,
+): void {
   if (matrix.length < parameters) {
-    throw new StatisticsError(`${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). Add rows, or take terms out of the formula.`);
+    throw new StatisticsError(
+      `${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). Add rows, or take terms out of the formula.`,
+    );
   }
   const columns = names.map((_, j) => matrix.map((row) => row[j]));
   const basis: number[][] = [];
@@ -114,11 +132,18 @@ export function checkRank({ names, matrix, terms }: Pick<Design, "names" | "matr
     const length = Math.sqrt(dot(rest, rest));
     const size = Math.sqrt(dot(column, column));
     if (length <= 1e-7 * size || size === 0) {
-      const others = names.filter((_, c) => c < j && Math.abs(combinations[j][c]) * Math.sqrt(dot(columns[c], columns[c])) > 1e-6 * size);
+      const others = names.filter(
+        (_, c) => c < j && Math.abs(combinations[j][c]) * Math.sqrt(dot(columns[c], columns[c])) > 1e-6 * size,
+      );
       const term = terms.find((one) => one.columns.includes(j))!;
       const column = term.polynomial?.column ?? term.label;
-      throw new StatisticsError(`column "${names[j]}" ${others.length === 0 ? "is zero in every row" : `is determined by ${others.join(", ")}`}, so its coefficient cannot be estimated. `
-        + (term.polynomial ? `"${column}" has too few distinct values for ${term.label}: add values, or lower the degree.` : `Take ${term.label} or one of those out of the formula.`), column);
+      throw new StatisticsError(
+        `column "${names[j]}" ${others.length === 0 ? "is zero in every row" : `is determined by ${others.join(", ")}`}, so its coefficient cannot be estimated. ` +
+          (term.polynomial
+            ? `"${column}" has too few distinct values for ${term.label}: add values, or lower the degree.`
+            : `Take ${term.label} or one of those out of the formula.`),
+        column,
+      );
     }
     basis.push(rest.map((value) => value / length));
     for (let c = 0; c <= j; c++) combinations[j][c] /= length;

@@ -52,8 +52,12 @@ export function kolmogorovUpper(statistic: number, n: number): number {
 
 /** Two-sided exact binomial test: the probability of all counts no likelier than the one seen. */
 export function binomialTwoSided(count: number, trials: number, probability: number): number {
-  const log = (k: number): number => logGamma(trials + 1) - logGamma(k + 1) - logGamma(trials - k + 1)
-    + k * Math.log(probability) + (trials - k) * Math.log1p(-probability);
+  const log = (k: number): number =>
+    logGamma(trials + 1) -
+    logGamma(k + 1) -
+    logGamma(trials - k + 1) +
+    k * Math.log(probability) +
+    (trials - k) * Math.log1p(-probability);
   const limit = log(count) + 1e-7;
   let total = 0;
   for (let k = 0; k <= trials; k++) if (log(k) <= limit) total += Math.exp(log(k));

@@ -59,17 +59,26 @@ class Parser {
       const at = pattern.lastIndex;
       const match = pattern.exec(source);
       if (!match) throw this.error(at, "this sign has no meaning here");
-      if (match[1] !== undefined) this.tokens.push({ text: match[1], at: match.index + match[0].length - match[1].length });
+      if (match[1] !== undefined)
+        this.tokens.push({ text: match[1], at: match.index + match[0].length - match[1].length });
     }
   }
 
   formula(): Formula {
     const response = this.name("the response");
     this.expect("~");
-    const formula: Formula = { text: this.source.trim(), response, intercept: true, fixed: [], random: [], smooths: [] };
+    const formula: Formula = {
+      text: this.source.trim(),
+      response,
+      intercept: true,
+      fixed: [],
+      random: [],
+      smooths: [],
+    };
     do {
       if (this.peek() === "(") formula.random.push(this.random());
-      else if ((this.peek() === "s" || this.peek() === "te") && this.peek(1) === "(") formula.smooths.push(this.smooth());
+      else if ((this.peek() === "s" || this.peek() === "te") && this.peek(1) === "(")
+        formula.smooths.push(this.smooth());
       else this.constantOrTerm(formula);
     } while (this.separator());
     if (this.position < this.tokens.length) throw this.unexpected("a +, or the end of the formula");
@@ -97,9 +106,11 @@ class Parser {
     const start = this.position;
     this.expect("(");
     const inner = { intercept: true, fixed: [] as FixedTerm[] };
-    do this.constantOrTerm(inner); while (this.separator());
+    do this.constantOrTerm(inner);
+    while (this.separator());
     this.expect("|");
-    if (this.peek() === "|") throw this.unexpected("one bar; uncorrelated coefficients are separate terms, (1 | g) + (0 + x | g)");
+    if (this.peek() === "|")
+      throw this.unexpected("one bar; uncorrelated coefficients are separate terms, (1 | g) + (0 + x | g)");
     const group = this.name("the grouping column");
     this.expect(")");
     return { label: this.textFrom(start), intercept: inner.intercept, terms: inner.fixed, group };
@@ -116,7 +127,9 @@ class Parser {
     }
     if (word !== "pol" && word !== "poly") {
       this.position = start;
-      throw this.unexpected("one of factor(), pol(), poly(), s() and te(); compute other functions into a column of their own");
+      throw this.unexpected(
+        "one of factor(), pol(), poly(), s() and te(); compute other functions into a column of their own",
+      );
     }
     this.expect(",");
     if (this.peek() === "degree") this.position += 2;
@@ -126,7 +139,8 @@ class Parser {
       this.expect("raw");
       this.expect("=");
       const value = this.next();
-      if (!/^(T|F|TRUE|FALSE)$/.test(value)) throw this.error(this.tokens[this.position - 1]?.at ?? 0, "raw is TRUE or FALSE");
+      if (!/^(T|F|TRUE|FALSE)$/.test(value))
+        throw this.error(this.tokens[this.position - 1]?.at ?? 0, "raw is TRUE or FALSE");
       raw = value.startsWith("T");
     }
     this.expect(")");
@@ -149,7 +163,11 @@ class Parser {
       } else if (this.peek() === "bs") {
         this.position += 2;
         const value = this.next().slice(1, -1);
-        if (value !== "cr" && (value !== "tp" || kind === "te")) throw this.error(this.tokens[this.position - 1].at, `${kind}() has bs = ${kind === "s" ? '"tp" or "cr"' : '"cr"'}`);
+        if (value !== "cr" && (value !== "tp" || kind === "te"))
+          throw this.error(
+            this.tokens[this.position - 1].at,
+            `${kind}() has bs = ${kind === "s" ? '"tp" or "cr"' : '"cr"'}`,
+          );
         basis = value;
       } else {
         throw this.unexpected("k = or bs =");
@@ -157,11 +175,14 @@ class Parser {
     } while (this.accept(","));
     this.expect(")");
     const label = this.textFrom(start);
-    if (kind === "s" && columns.length !== 1) throw this.error(this.tokens[start].at, "s() smooths one column; te() takes several");
-    if (kind === "te" && columns.length < 2) throw this.error(this.tokens[start].at, "te() needs at least two columns; s() smooths one");
+    if (kind === "s" && columns.length !== 1)
+      throw this.error(this.tokens[start].at, "s() smooths one column; te() takes several");
+    if (kind === "te" && columns.length < 2)
+      throw this.error(this.tokens[start].at, "te() needs at least two columns; s() smooths one");
     dimensions ??= [DEFAULT_DIMENSION[kind]];
     if (dimensions.length === 1) dimensions = columns.map(() => dimensions![0]);
-    if (dimensions.length !== columns.length) throw this.error(this.tokens[start].at, `${columns.length} columns need one k, or ${columns.length}`);
+    if (dimensions.length !== columns.length)
+      throw this.error(this.tokens[start].at, `${columns.length} columns need one k, or ${columns.length}`);
     return { label, kind, columns, dimensions, basis };
   }
 
@@ -169,14 +190,16 @@ class Parser {
     if (!this.accept("c")) return [this.integer("k", 3)];
     this.expect("(");
     const values: number[] = [];
-    do values.push(this.integer("k", 3)); while (this.accept(","));
+    do values.push(this.integer("k", 3));
+    while (this.accept(","));
     this.expect(")");
     return values;
   }
 
   private integer(what: string, least: number): number {
     const value = Number(this.peek());
-    if (!Number.isInteger(value) || value < least) throw this.unexpected(`${what}, a whole number of at least ${least}`);
+    if (!Number.isInteger(value) || value < least)
+      throw this.unexpected(`${what}, a whole number of at least ${least}`);
     this.position++;
     return value;
   }
@@ -214,7 +237,10 @@ class Parser {
 
   private unexpected(wanted: string): StatisticsError {
     const found = this.tokens[this.position];
-    const hint = found && /^[:*^]$/.test(found.text) ? `; "${found.text}" between terms is not supported, compute the product into a column of its own` : "";
+    const hint =
+      found && /^[:*^]$/.test(found.text)
+        ? `; "${found.text}" between terms is not supported, compute the product into a column of its own`
+        : "";
     return this.error(found?.at ?? this.source.length, `expected ${wanted}, found ${found?.text ?? "the end"}${hint}`);
   }
 

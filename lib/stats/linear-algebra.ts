@@ -101,6 +101,8 @@ export class Cholesky {
 
   inverse(): Rows {
     const size = this.lower.length;
-    return Array.from({ length: size }, (_, i) => this.solve(Array.from({ length: size }, (_, j) => (i === j ? 1 : 0))));
+    return Array.from({ length: size }, (_, i) =>
+      this.solve(Array.from({ length: size }, (_, j) => (i === j ? 1 : 0))),
+    );
   }
 }

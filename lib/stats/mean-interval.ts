@@ -1,7 +1,12 @@
 import { studentTwoSided } from "./distributions";
 import { StatisticsError } from "../data/errors";
 
-export interface MeanInterval { estimate: number; low: number; high: number; units: number }
+export interface MeanInterval {
+  estimate: number;
+  low: number;
+  high: number;
+  units: number;
+}
 
 /**
  * The mean of independent values with its 95 % confidence interval by Student's t. Of differences within pairs, this is
@@ -11,7 +16,8 @@ export interface MeanInterval { estimate: number; low: number; high: number; uni
 export function meanInterval(values: readonly number[]): MeanInterval {
   const units = values.length;
   const bad = values.find((value) => !Number.isFinite(value));
-  if (units === 0 || bad !== undefined) throw new StatisticsError(`meanInterval: ${units === 0 ? "no values" : `${bad} is no finite number`}.`);
+  if (units === 0 || bad !== undefined)
+    throw new StatisticsError(`meanInterval: ${units === 0 ? "no values" : `${bad} is no finite number`}.`);
   const estimate = values.reduce((sum, value) => sum + value, 0) / units;
   if (units === 1) return { estimate, low: -Infinity, high: Infinity, units };
   const variance = values.reduce((sum, value) => sum + (value - estimate) ** 2, 0) / (units - 1);

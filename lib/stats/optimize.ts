@@ -21,11 +21,20 @@ const ACCEPTABLE_GRADIENT = 1e-4;
  * Tolerances are of the largest absolute component of the gradient: `rough` where Newton takes over, which matters
  * only along boundaries, where Newton stops at once.
  */
-export function minimize(objective: Objective, start: readonly number[], { tolerance = 1e-8, rough = 1e-6, maxIterations = 400 } = {}): Minimum {
+export function minimize(
+  objective: Objective,
+  start: readonly number[],
+  { tolerance = 1e-8, rough = 1e-6, maxIterations = 400 } = {},
+): Minimum {
   return newton(objective, quasiNewton(objective, start, rough, maxIterations), tolerance);
 }
 
-function quasiNewton(objective: Objective, start: readonly number[], tolerance: number, maxIterations: number): Minimum {
+function quasiNewton(
+  objective: Objective,
+  start: readonly number[],
+  tolerance: number,
+  maxIterations: number,
+): Minimum {
   let x = [...start];
   let { value, gradient } = objective(x);
   let inverse = identity(x.length);
@@ -84,7 +93,11 @@ function newton(objective: Objective, from: Minimum, tolerance: number): Minimum
     if (largest(step) > 0.5) break;
     const x = moved(best.x, step, -1);
     const next = objective(x);
-    if (!(next.value <= best.value + 1e-9 * (1 + Math.abs(best.value))) || !(largest(next.gradient) < largest(best.gradient))) break;
+    if (
+      !(next.value <= best.value + 1e-9 * (1 + Math.abs(best.value))) ||
+      !(largest(next.gradient) < largest(best.gradient))
+    )
+      break;
     best = { ...next, x, converged: true, iterations: best.iterations + 1 };
   }
   return best;
@@ -93,7 +106,8 @@ function newton(objective: Objective, from: Minimum, tolerance: number): Minimum
 /** Second derivatives as central differences of the exact gradient, made symmetric. */
 export function hessian(objective: Objective, x: readonly number[], step = 1e-3): Rows {
   const columns = x.map((_, j) => {
-    const at = (side: number): number[] => objective(x.map((value, k) => (k === j ? value + side * step : value))).gradient;
+    const at = (side: number): number[] =>
+      objective(x.map((value, k) => (k === j ? value + side * step : value))).gradient;
     const above = at(1);
     const below = at(-1);
     return above.map((component, i) => (component - below[i]) / (2 * step));
@@ -113,7 +127,8 @@ function update(inverse: Rows, difference: readonly number[], change: readonly n
   const scale = (1 + dot(change, product) / curvature) / curvature;
   for (let i = 0; i < inverse.length; i++) {
     for (let j = 0; j < inverse.length; j++) {
-      inverse[i][j] += scale * difference[i] * difference[j] - (product[i] * difference[j] + difference[i] * product[j]) / curvature;
+      inverse[i][j] +=
+        scale * difference[i] * difference[j] - (product[i] * difference[j] + difference[i] * product[j]) / curvature;
     }
   }
 }

@@ -10,7 +10,9 @@ export interface PolynomialBasis {
 
 /** x, x², …, x^degree. */
 export function rawPolynomial(degree: number): PolynomialBasis {
-  const monomials = Array.from({ length: degree }, (_, j) => Array.from({ length: degree + 1 }, (_, k) => (k === j + 1 ? 1 : 0)));
+  const monomials = Array.from({ length: degree }, (_, j) =>
+    Array.from({ length: degree + 1 }, (_, k) => (k === j + 1 ? 1 : 0)),
+  );
   return { at: (x) => monomials.map((_, j) => x ** (j + 1)), monomials };
 }
 
@@ -23,8 +25,11 @@ export function rawPolynomial(degree: number): PolynomialBasis {
 export function orthogonalPolynomial(values: readonly number[], degree: number, column: string): PolynomialBasis {
   const distinct = new Set(values).size;
   if (distinct <= degree) {
-    throw new StatisticsError(`column "${column}" has ${distinct} distinct value${distinct === 1 ? "" : "s"}; a polynomial of degree ${degree} needs at least ${degree + 1}. `
-      + "Add values, or lower the degree.", column);
+    throw new StatisticsError(
+      `column "${column}" has ${distinct} distinct value${distinct === 1 ? "" : "s"}; a polynomial of degree ${degree} needs at least ${degree + 1}. ` +
+        "Add values, or lower the degree.",
+      column,
+    );
   }
   const monic: number[][] = [[1]];
   const squares: number[] = [];
@@ -38,9 +43,11 @@ export function orthogonalPolynomial(values: readonly number[], degree: number, 
     if (j > 0) for (let k = 0; k < j; k++) next[k] -= (squares[j] / squares[j - 1]) * monic[j - 1][k];
     monic.push(next);
   }
-  const monomials = monic.slice(1).map((coefficients, j) => (
-    Array.from({ length: degree + 1 }, (_, k) => (coefficients[k] ?? 0) / Math.sqrt(squares[j + 1]))
-  ));
+  const monomials = monic
+    .slice(1)
+    .map((coefficients, j) =>
+      Array.from({ length: degree + 1 }, (_, k) => (coefficients[k] ?? 0) / Math.sqrt(squares[j + 1])),
+    );
   return { at: (x) => monomials.map((coefficients) => horner(coefficients, x)), monomials };
 }
 

@@ -43,12 +43,20 @@ export interface ResidualCheck {
  *
  * @throws StatisticsError for simulated scores that do not fit the data
  */
-export function checkResiduals(fit: Simulated, { simulations = 250, seed = 42, simulated }: ResidualOptions = {}): ResidualCheck {
+export function checkResiduals(
+  fit: Simulated,
+  { simulations = 250, seed = 42, simulated }: ResidualOptions = {},
+): ResidualCheck {
   const { response, populationFitted } = fit;
   const n = response.length;
-  if (!simulated && !(Number.isInteger(simulations) && simulations >= 20)) throw new StatisticsError(`checkResiduals: simulations is ${simulations}; it must be a whole number of at least 20`);
+  if (!simulated && !(Number.isInteger(simulations) && simulations >= 20))
+    throw new StatisticsError(
+      `checkResiduals: simulations is ${simulations}; it must be a whole number of at least 20`,
+    );
   if (simulated && (simulated.length !== n || simulated.some((row) => row.length !== simulated[0].length))) {
-    throw new StatisticsError(`checkResiduals: simulated must hold one array for each of the ${n} rows, all of the same length`);
+    throw new StatisticsError(
+      `checkResiduals: simulated must hold one array for each of the ${n} rows, all of the same length`,
+    );
   }
   const random = seededRandom(seed, "residuals");
   const draws = simulated ? null : Array.from({ length: simulations }, () => fit.simulate(random));
@@ -61,37 +69,69 @@ export function checkResiduals(fit: Simulated, { simulations = 250, seed = 42, s
     return below === upTo ? below : below + random() * (upTo - below);
   });
   const statistic = uniformDistance(scaledResiduals);
-  const spread = (values: readonly number[]): number => standardDeviation(values.map((value, i) => value - populationFitted[i]));
+  const spread = (values: readonly number[]): number =>
+    standardDeviation(values.map((value, i) => value - populationFitted[i]));
   const observed = spread(response);
   const spreads = Array.from({ length: count }, (_, k) => spread(rows.map((row) => row[k])));
   const share = (test: (spread: number) => boolean): number => spreads.filter(test).length / count;
   const dispersion = {
     ratio: observed / (spreads.reduce((sum, value) => sum + value, 0) / count),
-    p: Math.min(1, 2 * Math.min(share((value) => value <= observed), share((value) => value >= observed))),
+    p: Math.min(
+      1,
+      2 *
+        Math.min(
+          share((value) => value <= observed),
+          share((value) => value >= observed),
+        ),
+    ),
   };
   const rate = 2 / (count + 1);
-  const outside = scaledResiduals.filter((residual) => residual < 1 / (count + 1) || residual > 1 - 1 / (count + 1)).length;
+  const outside = scaledResiduals.filter(
+    (residual) => residual < 1 / (count + 1) || residual > 1 - 1 / (count + 1),
+  ).length;
   const outliers = { count: outside, expected: rate * n, p: binomialTwoSided(outside, n, rate) };
   const uniformity = { statistic, p: kolmogorovUpper(statistic, n) };
   const order = populationFitted.map((_, i) => i).sort((i, j) => populationFitted[i] - populationFitted[j]);
   const failed = [
     ...(uniformity.p < 0.05 ? [`residuals are not uniform (p = ${uniformity.p.toPrecision(2)})`] : []),
-    ...(dispersion.p < 0.05 ? [`scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says (p = ${dispersion.p.toPrecision(2)})`] : []),
-    ...(outliers.p < 0.05 ? [`${outside} outliers where ${outliers.expected.toFixed(1)} are expected (p = ${outliers.p.toPrecision(2)})`] : []),
+    ...(dispersion.p < 0.05
+      ? [
+          `scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says (p = ${dispersion.p.toPrecision(2)})`,
+        ]
+      : []),
+    ...(outliers.p < 0.05
+      ? [`${outside} outliers where ${outliers.expected.toFixed(1)} are expected (p = ${outliers.p.toPrecision(2)})`]
+      : []),
   ];
   return {
-    scaledResiduals, uniformity, dispersion, outliers,
-    quantiles: [...scaledResiduals].sort((a, b) => a - b).map((value, i) => ({ expected: (i + 0.5) / n, observed: value })),
-    predicted: order.map((i, rank) => ({ rank: (rank + 0.5) / n, fitted: populationFitted[i], residual: scaledResiduals[i] })),
-    seed: simulated ? null : seed, simulations: count,
-    summary: failed.length === 0 ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level." : `Against the model: ${failed.join("; ")}.`,
+    scaledResiduals,
+    uniformity,
+    dispersion,
+    outliers,
+    quantiles: [...scaledResiduals]
+      .sort((a, b) => a - b)
+      .map((value, i) => ({ expected: (i + 0.5) / n, observed: value })),
+    predicted: order.map((i, rank) => ({
+      rank: (rank + 0.5) / n,
+      fitted: populationFitted[i],
+      residual: scaledResiduals[i],
+    })),
+    seed: simulated ? null : seed,
+    simulations: count,
+    summary:
+      failed.length === 0
+        ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level."
+        : `Against the model: ${failed.join("; ")}.`,
   };
 }
 
 /** Largest distance between the empirical distribution and the uniform one. */
 export function uniformDistance(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted.reduce((most, value, i) => Math.max(most, (i + 1) / sorted.length - value, value - i / sorted.length), 0);
+  return sorted.reduce(
+    (most, value, i) => Math.max(most, (i + 1) / sorted.length - value, value - i / sorted.length),
+    0,
+  );
 }
 
 function standardDeviation(values: readonly number[]): number {

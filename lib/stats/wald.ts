@@ -19,7 +19,11 @@ export interface WaldTest {
 }
 
 /** Normal-theory test of every coefficient; `covariance` null where there is none. */
-export function coefficientTests(names: readonly string[], estimates: readonly number[], covariance: Rows | null): Coefficient[] {
+export function coefficientTests(
+  names: readonly string[],
+  estimates: readonly number[],
+  covariance: Rows | null,
+): Coefficient[] {
   return names.map((term, i) => {
     const estimate = estimates[i];
     const standardError = covariance ? Math.sqrt(covariance[i][i]) : null;
@@ -29,11 +33,27 @@ export function coefficientTests(names: readonly string[], estimates: readonly n
 }
 
 /** Joint Wald tests of the terms, as `car::Anova` of type II and III gives them for terms without interactions. */
-export function waldTests(terms: readonly { label: string; columns: number[] }[], estimates: readonly number[], covariance: Rows | null): WaldTest[] {
-  return terms.filter(({ label }) => label !== "(Intercept)").map(({ label, columns }) => {
-    const chiSquared = covariance && wald(columns.map((i) => estimates[i]), columns.map((i) => columns.map((j) => covariance[i][j])));
-    return { term: label, chiSquared, df: columns.length, p: chiSquared === null ? null : chiSquaredUpper(chiSquared, columns.length) };
-  });
+export function waldTests(
+  terms: readonly { label: string; columns: number[] }[],
+  estimates: readonly number[],
+  covariance: Rows | null,
+): WaldTest[] {
+  return terms
+    .filter(({ label }) => label !== "(Intercept)")
+    .map(({ label, columns }) => {
+      const chiSquared =
+        covariance &&
+        wald(
+          columns.map((i) => estimates[i]),
+          columns.map((i) => columns.map((j) => covariance[i][j])),
+        );
+      return {
+        term: label,
+        chiSquared,
+        df: columns.length,
+        p: chiSquared === null ? null : chiSquaredUpper(chiSquared, columns.length),
+      };
+    });
 }
 
 /** b' V⁻¹ b; null where V is not positive definite. */

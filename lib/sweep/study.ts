@@ -33,7 +33,21 @@ export interface Study {
   threads?: number;
 }
 
-const FIELDS = ["name", "description", "models", "datasets", "heldout", "tokenizer", "weights", "normalizers", "seeds", "truncation", "template", "hyperparameters", "threads"];
+const FIELDS = [
+  "name",
+  "description",
+  "models",
+  "datasets",
+  "heldout",
+  "tokenizer",
+  "weights",
+  "normalizers",
+  "seeds",
+  "truncation",
+  "template",
+  "hyperparameters",
+  "threads",
+];
 
 /** The study file a session works on: the one given, or `PROMPTLOSS_STUDY`, or the pocket study. */
 export function studyPath(path?: string): string {
@@ -66,28 +80,46 @@ export function parseStudy(json: unknown, where: string): Study {
   const object = record(json, where);
   unknownKeys(object, FIELDS, "", problems);
 
-  const models = Object.fromEntries(entries(object, "models", problems).map(([name, value]) => [name, check(`models.${name}`, () => modelDirectory(value)) ?? ""]));
-  const tokenizer = "tokenizer" in object
-    ? check("tokenizer", () => existing(text(object.tokenizer), "tokenizer.json"))
-    : Object.values(models)[0];
-  const datasets = check("datasets", () => readDatasets(entries(object, "datasets", problems), tokenizer ?? "", problems)) ?? {};
+  const models = Object.fromEntries(
+    entries(object, "models", problems).map(([name, value]) => [
+      name,
+      check(`models.${name}`, () => modelDirectory(value)) ?? "",
+    ]),
+  );
+  const tokenizer =
+    "tokenizer" in object
+      ? check("tokenizer", () => existing(text(object.tokenizer), "tokenizer.json"))
+      : Object.values(models)[0];
+  const datasets =
+    check("datasets", () => readDatasets(entries(object, "datasets", problems), tokenizer ?? "", problems)) ?? {};
   const study: Study = {
     name: check("name", () => text(object.name)) ?? "",
     models,
     datasets,
     ...(object.heldout !== undefined && { heldout: check("heldout", () => existing(text(object.heldout))) }),
-    plws: check("weights", () => object.weights === undefined || object.weights === "paper"
-      ? [...PAPER_WEIGHTS]
-      : list(object.weights).map(checkPromptLossWeight)) ?? [],
-    normalizers: check("normalizers", () => list(object.normalizers ?? ["weights"]).map((value) => checkNormalizer(value, where))) ?? [],
+    plws:
+      check("weights", () =>
+        object.weights === undefined || object.weights === "paper"
+          ? [...PAPER_WEIGHTS]
+          : list(object.weights).map(checkPromptLossWeight),
+      ) ?? [],
+    normalizers:
+      check("normalizers", () =>
+        list(object.normalizers ?? ["weights"]).map((value) => checkNormalizer(value, where)),
+      ) ?? [],
     seeds: check("seeds", () => list(object.seeds ?? [42]).map((value) => whole(value))) ?? [],
     truncation: check("truncation", () => truncation(object.truncation ?? "truncate")) ?? "truncate",
-    template: check("template", () => object.template === undefined ? ALPACA_TEMPLATE : template(object.template)) ?? ALPACA_TEMPLATE,
-    hyperparameters: check("hyperparameters", () => hyperparameters(object.hyperparameters ?? {}, problems)) ?? ALPACA_HYPERPARAMETERS,
-    threads: check("threads", () => object.threads === undefined ? undefined : whole(object.threads, 1)),
+    template:
+      check("template", () => (object.template === undefined ? ALPACA_TEMPLATE : template(object.template))) ??
+      ALPACA_TEMPLATE,
+    hyperparameters:
+      check("hyperparameters", () => hyperparameters(object.hyperparameters ?? {}, problems)) ?? ALPACA_HYPERPARAMETERS,
+    threads: check("threads", () => (object.threads === undefined ? undefined : whole(object.threads, 1))),
   };
   if (problems.length > 0) {
-    throw new StudyError(`${where}: ${problems.length === 1 ? "a problem" : `${problems.length} problems`} in this study file:\n${problems.map((line) => `  - ${line}`).join("\n")}`);
+    throw new StudyError(
+      `${where}: ${problems.length === 1 ? "a problem" : `${problems.length} problems`} in this study file:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
+    );
   }
   return study;
 }
@@ -95,7 +127,10 @@ export function parseStudy(json: unknown, where: string): Study {
 /** The rows of one of a study's datasets, transforms applied. @throws {StudyError} for an unknown name, {DataError} for bad rows */
 export function studyExamples(study: Study, dataset: string): Example[] {
   const source = study.datasets[dataset];
-  if (!source) throw new StudyError(`Study ${study.name} has no dataset ${JSON.stringify(dataset)}; it has ${Object.keys(study.datasets).join(", ")}.`);
+  if (!source)
+    throw new StudyError(
+      `Study ${study.name} has no dataset ${JSON.stringify(dataset)}; it has ${Object.keys(study.datasets).join(", ")}.`,
+    );
   return sourceExamples(source);
 }
 
@@ -107,9 +142,20 @@ export function wantedRuns(study: Study): RunSpec[] {
       study.normalizers.flatMap((normalizer) =>
         study.seeds.flatMap((seed) =>
           study.plws.map((plw) => ({
-            model: { name: modelName, dir }, dataset: { name: datasetName, source },
-            plw, normalizer, seed, truncation, template, hyperparameters, threads,
-          }))))));
+            model: { name: modelName, dir },
+            dataset: { name: datasetName, source },
+            plw,
+            normalizer,
+            seed,
+            truncation,
+            template,
+            hyperparameters,
+            threads,
+          })),
+        ),
+      ),
+    ),
+  );
 }
 
 /**
@@ -121,13 +167,21 @@ export function heldoutFiles({ heldout, datasets }: Study, store?: string): Reco
   if (heldout === undefined) return {};
   const root = storePath(store);
   const cache = new DigestCache(root);
-  const replaced = (source: DatasetSource): DatasetSource => ("from" in source ? { ...source, from: replaced(source.from) } : { path: heldout });
-  const files = Object.entries(datasets).map(([name, source]) => [name, resolveDataset(replaced(source), root, cache).file]);
+  const replaced = (source: DatasetSource): DatasetSource =>
+    "from" in source ? { ...source, from: replaced(source.from) } : { path: heldout };
+  const files = Object.entries(datasets).map(([name, source]) => [
+    name,
+    resolveDataset(replaced(source), root, cache).file,
+  ]);
   cache.save();
   return Object.fromEntries(files) as Record<string, string>;
 }
 
-function readDatasets(listed: [string, unknown][], tokenizer: string, problems: string[]): Record<string, DatasetSource> {
+function readDatasets(
+  listed: [string, unknown][],
+  tokenizer: string,
+  problems: string[],
+): Record<string, DatasetSource> {
   const asked = new Map(listed);
   const known = new Map<string, DatasetSource>();
   const open: string[] = [];
@@ -153,8 +207,17 @@ function readDatasets(listed: [string, unknown][], tokenizer: string, problems: 
     }
     if (value.transform === "toGenerationRatio") {
       unknownKeys(value, ["from", "transform", "target", "seed"], `datasets.${name}.`, problems);
-      if (typeof value.target !== "number" || !(value.target > 0)) throw new StudyError(`target ${JSON.stringify(value.target)} is no generation ratio; a number above 0 is needed.`);
-      return { from: resolve(text(value.from)), transform: value.transform, target: value.target, seed: whole(value.seed ?? 42), tokenizer };
+      if (typeof value.target !== "number" || !(value.target > 0))
+        throw new StudyError(
+          `target ${JSON.stringify(value.target)} is no generation ratio; a number above 0 is needed.`,
+        );
+      return {
+        from: resolve(text(value.from)),
+        transform: value.transform,
+        target: value.target,
+        seed: whole(value.seed ?? 42),
+        tokenizer,
+      };
     }
     throw new StudyError('needs "path", or "from" with "transform": "invertLongCompletions" or "toGenerationRatio".');
   };
@@ -189,7 +252,9 @@ function modelDirectory(value: unknown): string {
 function existing(path: string, inside?: string): string {
   const file = fromRoot(path);
   if (!existsSync(inside ? join(file, inside) : file)) {
-    throw new StudyError(`${inside ? join(file, inside) : file} is not there; put it there, or change the path in the study.`);
+    throw new StudyError(
+      `${inside ? join(file, inside) : file} is not there; put it there, or change the path in the study.`,
+    );
   }
   return file;
 }
@@ -200,39 +265,53 @@ function template(value: unknown): PromptTemplate {
 }
 
 function truncation(value: unknown): Truncation {
-  if (!TRUNCATIONS.includes(value as Truncation)) throw new StudyError(`${JSON.stringify(value)} is unknown; known: ${TRUNCATIONS.join(", ")}.`);
+  if (!TRUNCATIONS.includes(value as Truncation))
+    throw new StudyError(`${JSON.stringify(value)} is unknown; known: ${TRUNCATIONS.join(", ")}.`);
   return value as Truncation;
 }
 
 function entries(object: Record<string, unknown>, field: string, problems: string[]): [string, unknown][] {
   const value = object[field];
-  const found = typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value).filter(([key]) => key !== "//") : [];
+  const found =
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.entries(value).filter(([key]) => key !== "//")
+      : [];
   if (found.length === 0) problems.push(`${field}: an object with at least one named entry is needed.`);
   return found;
 }
 
-function unknownKeys(object: Record<string, unknown>, known: readonly string[], prefix: string, problems: string[]): void {
+function unknownKeys(
+  object: Record<string, unknown>,
+  known: readonly string[],
+  prefix: string,
+  problems: string[],
+): void {
   for (const key of Object.keys(object)) {
-    if (key !== "//" && !known.includes(key)) problems.push(`${prefix}${key}: unknown; known here: ${known.join(", ")}.`);
+    if (key !== "//" && !known.includes(key))
+      problems.push(`${prefix}${key}: unknown; known here: ${known.join(", ")}.`);
   }
 }
 
 function record(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StudyError(`${where}: a JSON object is needed.`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new StudyError(`${where}: a JSON object is needed.`);
   return value as Record<string, unknown>;
 }
 
 function list(value: unknown): unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw new StudyError(`${JSON.stringify(value)} is not a list with at least one entry.`);
+  if (!Array.isArray(value) || value.length === 0)
+    throw new StudyError(`${JSON.stringify(value)} is not a list with at least one entry.`);
   return value;
 }
 
 function text(value: unknown): string {
-  if (typeof value !== "string" || value === "") throw new StudyError(`${JSON.stringify(value) ?? "nothing"} is not a text.`);
+  if (typeof value !== "string" || value === "")
+    throw new StudyError(`${JSON.stringify(value) ?? "nothing"} is not a text.`);
   return value;
 }
 
 function whole(value: unknown, least = -Infinity): number {
-  if (!Number.isSafeInteger(value) || (value as number) < least) throw new StudyError(`${JSON.stringify(value)} is not a whole number${least === 1 ? " above 0" : ""}.`);
+  if (!Number.isSafeInteger(value) || (value as number) < least)
+    throw new StudyError(`${JSON.stringify(value)} is not a whole number${least === 1 ? " above 0" : ""}.`);
   return value as number;
 }

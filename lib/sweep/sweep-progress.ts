@@ -18,7 +18,14 @@ export interface SweepProgress {
   failures: { run: string; message: string }[];
 }
 
-interface Part { job: Job; firstStep: number | undefined; step: number; totalSteps: number; loss: number | null; state: "waiting" | "active" | "ended" }
+interface Part {
+  job: Job;
+  firstStep: number | undefined;
+  step: number;
+  totalSteps: number;
+  loss: number | null;
+  state: "waiting" | "active" | "ended";
+}
 
 const WINDOW_MS = 10_000;
 
@@ -31,7 +38,12 @@ export class Progress {
 
   /** @param jobs to be trained */
   constructor(jobs: readonly Job[]) {
-    this.parts = new Map(jobs.map((job) => [job.id, { job, firstStep: undefined, step: 0, totalSteps: plannedSteps(job.recipe), loss: null, state: "waiting" }]));
+    this.parts = new Map(
+      jobs.map((job) => [
+        job.id,
+        { job, firstStep: undefined, step: 0, totalSteps: plannedSteps(job.recipe), loss: null, state: "waiting" },
+      ]),
+    );
   }
 
   started({ id }: Job): void {
@@ -39,7 +51,10 @@ export class Progress {
   }
 
   /** @param tokens since the last report */
-  step({ id }: Job, { step, totalSteps, loss, tokens }: { step: number; totalSteps: number; loss: number; tokens: number }): void {
+  step(
+    { id }: Job,
+    { step, totalSteps, loss, tokens }: { step: number; totalSteps: number; loss: number; tokens: number },
+  ): void {
     const part = this.parts.get(id)!;
     part.firstStep ??= step - 1;
     Object.assign(part, { step, totalSteps, loss });
@@ -61,7 +76,9 @@ export class Progress {
       stepsTotal: parts.reduce((sum, { totalSteps }) => sum + totalSteps, 0),
       tokensPerSecond: this.tokensPerSecond(),
       etaSeconds: this.etaSeconds(parts),
-      active: parts.filter(({ state }) => state === "active").map(({ job, step, totalSteps, loss }) => ({ run: job.name, step, totalSteps, loss })),
+      active: parts
+        .filter(({ state }) => state === "active")
+        .map(({ job, step, totalSteps, loss }) => ({ run: job.name, step, totalSteps, loss })),
     };
   }
 

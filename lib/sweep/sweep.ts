@@ -33,13 +33,21 @@ export interface SweepOptions {
   checkpointEvery?: CheckpointInterval;
 }
 
-export interface RunFailureReport { run: string; message: string }
+export interface RunFailureReport {
+  run: string;
+  message: string;
+}
 
 /** Some runs of a sweep failed; the others are done, in `runs`. */
 export class SweepError extends StudyError {
   override name = "SweepError";
-  constructor(readonly failures: RunFailureReport[], readonly runs: Run[]) {
-    super(`${failures.length} of ${failures.length + runs.length} runs failed; the others are done.\n${describeFailures(failures)}`);
+  constructor(
+    readonly failures: RunFailureReport[],
+    readonly runs: Run[],
+  ) {
+    super(
+      `${failures.length} of ${failures.length + runs.length} runs failed; the others are done.\n${describeFailures(failures)}`,
+    );
   }
 }
 
@@ -70,7 +78,9 @@ export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs:
     try {
       const known = broken.get(spec.dataset.source) ?? broken.get(spec.model.dir);
       if (known) throw known;
-      jobs.push(resolveJob(spec, store.root, cache, { device, threads: (parameters) => threadsFor(parameters, device) }));
+      jobs.push(
+        resolveJob(spec, store.root, cache, { device, threads: (parameters) => threadsFor(parameters, device) }),
+      );
     } catch (error) {
       if (!(error instanceof PromptlossError)) throw error;
       if (error.name === "DataError") broken.set(spec.dataset.source, error);
@@ -119,8 +129,10 @@ class Sweep {
     const { signal, onFailure } = this.options;
     const missing = unique.filter(({ id }) => !this.done.has(id) && !this.failed.has(id));
     if (missing.length > 0 && !this.fatal) {
-      throw new Interrupted(`The sweep was ${signal?.aborted ? "stopped" : "cut short"} with ${this.done.size} of ${unique.length} runs complete; `
-        + "checkpoints of the others are kept. The same call continues from there.");
+      throw new Interrupted(
+        `The sweep was ${signal?.aborted ? "stopped" : "cut short"} with ${this.done.size} of ${unique.length} runs complete; ` +
+          "checkpoints of the others are kept. The same call continues from there.",
+      );
     }
     for (const { id } of missing) this.failed.set(id, `not trained: ${this.fatal}`);
     const allFailures = this.failures();
@@ -163,22 +175,27 @@ class Sweep {
     const { workers, workersPerGpu, signal, checkpointEvery } = this.options;
     const needs = group.map(({ recipe: { threads, device }, parameters }) => ({ threads, device, parameters }));
     const store = this.store.root;
-    await runPool<TrainingJob, TrainingProgress, null>("lib/sweep/sweep-worker.ts", planWorkers(needs, workers, workersPerGpu), {
-      next: (last) => {
-        const job = this.next(group, last?.job);
-        return job && { id: job.id, job, store, checkpointEvery };
+    await runPool<TrainingJob, TrainingProgress, null>(
+      "lib/sweep/sweep-worker.ts",
+      planWorkers(needs, workers, workersPerGpu),
+      {
+        next: (last) => {
+          const job = this.next(group, last?.job);
+          return job && { id: job.id, job, store, checkpointEvery };
+        },
+        progress: ({ job }, progress) => this.progress.step(job, progress),
+        ended: ({ job }, outcome) => {
+          this.progress.ended(job, outcome.type === "complete" || outcome.type === "failed");
+          if (outcome.type === "complete") this.collect(job);
+          else if (outcome.type === "held") this.held.push(job);
+          else if (outcome.type === "failed") {
+            this.failed.set(job.id, outcome.message);
+            if (outcome.fatal) this.fatal ??= outcome.message;
+          }
+        },
       },
-      progress: ({ job }, progress) => this.progress.step(job, progress),
-      ended: ({ job }, outcome) => {
-        this.progress.ended(job, outcome.type === "complete" || outcome.type === "failed");
-        if (outcome.type === "complete") this.collect(job);
-        else if (outcome.type === "held") this.held.push(job);
-        else if (outcome.type === "failed") {
-          this.failed.set(job.id, outcome.message);
-          if (outcome.fatal) this.fatal ??= outcome.message;
-        }
-      },
-    }, signal);
+      signal,
+    );
   }
 
   private next(group: Job[], last: Job | undefined): Job | undefined {
@@ -186,7 +203,8 @@ class Sweep {
       const same = last ? group.findIndex((job) => groupKey(job) === groupKey(last)) : -1;
       const [job] = group.splice(Math.max(0, same), 1);
       if (!job) return undefined;
-      if (this.collect(job)) { // another sweep was faster
+      if (this.collect(job)) {
+        // another sweep was faster
         this.progress.ended(job, true);
         continue;
       }
@@ -219,8 +237,12 @@ class Sweep {
 
   private report(): void {
     this.options.onProgress?.({
-      wanted: this.names.size + this.unresolved.length, complete: this.done.size, cached: this.cached,
-      failed: this.failed.size + this.unresolved.length, ...this.progress.now(), failures: this.failures(),
+      wanted: this.names.size + this.unresolved.length,
+      complete: this.done.size,
+      cached: this.cached,
+      failed: this.failed.size + this.unresolved.length,
+      ...this.progress.now(),
+      failures: this.failures(),
     });
   }
 
@@ -233,8 +255,14 @@ class Sweep {
 function inOrder(jobs: Job[]): Job[] {
   const work = new Map<string, number>();
   for (const job of jobs) work.set(groupKey(job), job.characters * job.parameters);
-  return jobs.map((job, index) => ({ job, index }))
-    .sort((a, b) => work.get(groupKey(b.job))! - work.get(groupKey(a.job))! || groupKey(a.job).localeCompare(groupKey(b.job)) || a.index - b.index)
+  return jobs
+    .map((job, index) => ({ job, index }))
+    .sort(
+      (a, b) =>
+        work.get(groupKey(b.job))! - work.get(groupKey(a.job))! ||
+        groupKey(a.job).localeCompare(groupKey(b.job)) ||
+        a.index - b.index,
+    )
     .map(({ job }) => job);
 }
 
@@ -243,5 +271,9 @@ const groupKey = ({ recipe }: Job) => `${recipe.model.digest} ${recipe.data.dige
 function describeFailures(failures: RunFailureReport[]): string {
   const byCause = new Map<string, string[]>();
   for (const { run, message } of failures) byCause.set(message, [...(byCause.get(message) ?? []), run]);
-  return [...byCause].map(([message, runs]) => `${runs.map((run) => `  - ${run}`).join("\n")}\n    ${message.replaceAll("\n", "\n    ")}`).join("\n");
+  return [...byCause]
+    .map(
+      ([message, runs]) => `${runs.map((run) => `  - ${run}`).join("\n")}\n    ${message.replaceAll("\n", "\n    ")}`,
+    )
+    .join("\n");
 }

@@ -7,9 +7,16 @@ import { makeFolder, readJsonIfAny, syncPath, writeFileAtomic, writing } from ".
 // checkpoint.json names the file of tensors that counts. It is replaced only when the new file is on disk, and the
 // old file is removed only after that: at every moment one whole checkpoint can be read.
 
-interface Index { step: number; file: string; digest: string }
+interface Index {
+  step: number;
+  file: string;
+  digest: string;
+}
 
-export interface Checkpoint { step: number; tensors: Map<string, HostTensor> }
+export interface Checkpoint {
+  step: number;
+  tensors: Map<string, HostTensor>;
+}
 
 /** @param tensors weights and optimizer moments after `step` steps. @throws {StoreError} */
 export function writeCheckpoint(dir: string, step: number, tensors: Map<string, HostTensor>): void {
@@ -41,7 +48,9 @@ export function readCheckpoint(dir: string, warn: (message: string) => void): Ch
   try {
     const tensors = readSafetensors(path);
     if (tensorsDigest(tensors) === index.digest) return { step: index.step as number, tensors };
-    warn(`${path} is damaged (its digest differs from the one in checkpoint.json); training starts from the beginning.`);
+    warn(
+      `${path} is damaged (its digest differs from the one in checkpoint.json); training starts from the beginning.`,
+    );
   } catch (error) {
     warn(`The checkpoint is damaged: ${(error as Error).message} Training starts from the beginning.`);
   }
@@ -60,4 +69,3 @@ function tensorsDigest(tensors: Map<string, HostTensor>): string {
 
 /** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
 export type CheckpointInterval = { steps: number } | { seconds: number };
-

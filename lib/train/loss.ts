@@ -21,17 +21,33 @@ export interface LossSums {
 /** Logits are never in memory for more than this many values at once. */
 const LOGIT_VALUES = 1 << 24;
 
-interface Target { position: number; label: number; coefficient: number; completion: boolean }
+interface Target {
+  position: number;
+  label: number;
+  coefficient: number;
+  completion: boolean;
+}
 
 /**
  * One micro-batch: its sums, and the gradients of its share of the loss by weight name (null if no coefficient is
  * above 0, or if not wanted). The gradients belong to the caller.
  */
 export function microBatchLoss(
-  model: CausalLM, examples: readonly EncodedExample[], coefficients: readonly Float32Array[], wantGradients: boolean,
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  coefficients: readonly Float32Array[],
+  wantGradients: boolean,
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
-  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens, paddingTokens: 0 };
+  const sums: LossSums = {
+    loss: 0,
+    promptLoss: 0,
+    promptTokens: 0,
+    completionLoss: 0,
+    completionTokens: 0,
+    tokens,
+    paddingTokens: 0,
+  };
 
   const gradients = tf.tidy((): Record<string, Tensor> => {
     const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
@@ -51,7 +67,11 @@ export function microBatchLoss(
         const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
         const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
         return {
-          dHidden: operations.addRows(dHidden ?? kernel.zerosLike(hidden), operations.matMul(dLogits, head, false, false), positions),
+          dHidden: operations.addRows(
+            dHidden ?? kernel.zerosLike(hidden),
+            operations.matMul(dLogits, head, false, false),
+            positions,
+          ),
           dHead: operations.matMul(dLogits, rows, true, false, dHead),
         };
       });
@@ -73,12 +93,28 @@ export function microBatchLoss(
  * @param microBatches indices into `examples`, each in one micro-batch
  */
 export function accumulatedLoss(
-  model: CausalLM, examples: readonly EncodedExample[], coefficients: readonly Float32Array[], microBatches: readonly (readonly number[])[],
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  coefficients: readonly Float32Array[],
+  microBatches: readonly (readonly number[])[],
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const sums: LossSums = { loss: 0, promptLoss: 0, promptTokens: 0, completionLoss: 0, completionTokens: 0, tokens: 0, paddingTokens: 0 };
+  const sums: LossSums = {
+    loss: 0,
+    promptLoss: 0,
+    promptTokens: 0,
+    completionLoss: 0,
+    completionTokens: 0,
+    tokens: 0,
+    paddingTokens: 0,
+  };
   let gradients: Map<string, Tensor> | null = null;
   for (const rows of microBatches) {
-    const part = microBatchLoss(model, rows.map((i) => examples[i]), rows.map((i) => coefficients[i]), true);
+    const part = microBatchLoss(
+      model,
+      rows.map((i) => examples[i]),
+      rows.map((i) => coefficients[i]),
+      true,
+    );
     for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
     gradients = addGradients(gradients, part.gradients);
   }
@@ -97,21 +133,39 @@ function addGradients(sum: Map<string, Tensor> | null, part: Map<string, Tensor>
 
 /** Positions 0 … count − 1 in groups of `size`. */
 export function consecutive(count: number, size: number): number[][] {
-  return Array.from({ length: Math.ceil(count / size) }, (_, k) => (
-    Array.from({ length: Math.min(size, count - k * size) }, (_, i) => k * size + i)));
+  return Array.from({ length: Math.ceil(count / size) }, (_, k) =>
+    Array.from({ length: Math.min(size, count - k * size) }, (_, i) => k * size + i),
+  );
 }
 
 /** Every token but a sequence's first is predicted, from the row before it. */
-function targetsOf(examples: readonly EncodedExample[], coefficients: readonly Float32Array[], starts: readonly number[]): Target[] {
-  return examples.flatMap((example, i) => example.ids.slice(1).map((label, t) => (
-    { position: starts[i] + t, label, coefficient: coefficients[i][t], completion: !isPromptToken(example, t + 1) }
-  )));
+function targetsOf(
+  examples: readonly EncodedExample[],
+  coefficients: readonly Float32Array[],
+  starts: readonly number[],
+): Target[] {
+  return examples.flatMap((example, i) =>
+    example.ids
+      .slice(1)
+      .map((label, t) => ({
+        position: starts[i] + t,
+        label,
+        coefficient: coefficients[i][t],
+        completion: !isPromptToken(example, t + 1),
+      })),
+  );
 }
 
 /** Adds the targets' losses to `sums`, and gives what their gradient needs. */
 function score(head: Tensor, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
-  const positions = tf.tensor1d(targets.map(({ position }) => position), "int32");
-  const labels = tf.tensor1d(targets.map(({ label }) => label), "int32");
+  const positions = tf.tensor1d(
+    targets.map(({ position }) => position),
+    "int32",
+  );
+  const labels = tf.tensor1d(
+    targets.map(({ label }) => label),
+    "int32",
+  );
   const rows = kernel.gather(hidden, positions);
   const logits = linear(rows, head);
   const { losses, logSums } = operations.crossEntropy(logits, labels);
@@ -122,8 +176,13 @@ function score(head: Tensor, hidden: Tensor, targets: readonly Target[], sums: L
 function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike<number>): void {
   targets.forEach(({ coefficient, completion }, i) => {
     if (coefficient > 0) sums.loss += coefficient * losses[i];
-    if (completion) { sums.completionLoss += losses[i]; sums.completionTokens++; }
-    else { sums.promptLoss += losses[i]; sums.promptTokens++; }
+    if (completion) {
+      sums.completionLoss += losses[i];
+      sums.completionTokens++;
+    } else {
+      sums.promptLoss += losses[i];
+      sums.promptTokens++;
+    }
   });
 }
 

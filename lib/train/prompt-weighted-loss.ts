@@ -2,7 +2,13 @@ import { encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
-import { isPromptToken, checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
+import {
+  isPromptToken,
+  checkPromptLossWeight,
+  checkNormalizer,
+  lossCoefficients,
+  type Normalizer,
+} from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { tf, type Tensor } from "../model/tensorflow";
 import { accumulatedLoss, consecutive, microBatchLoss } from "./loss";
@@ -37,7 +43,11 @@ export interface PromptWeightedLossOptions {
 }
 
 /** The weighted loss of the given examples as one optimizer batch, and its gradient's norm; the model stays as it is. */
-export function promptWeightedLoss(model: CausalLM, examples: readonly Example[], options: PromptWeightedLossOptions): PromptWeightedLoss {
+export function promptWeightedLoss(
+  model: CausalLM,
+  examples: readonly Example[],
+  options: PromptWeightedLossOptions,
+): PromptWeightedLoss {
   const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
   const plw = checkPromptLossWeight(options.plw);
   const normalizer = checkNormalizer(options.normalizer ?? "weights");
@@ -47,11 +57,18 @@ export function promptWeightedLoss(model: CausalLM, examples: readonly Example[]
 
 /** The same for encoded examples. */
 export function encodedLoss(
-  model: CausalLM, examples: readonly EncodedExample[], { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
 ): PromptWeightedLoss {
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
-  const { sums, gradients } = accumulatedLoss(model, examples, perExample, consecutive(examples.length, microBatchSize));
+  const { sums, gradients } = accumulatedLoss(
+    model,
+    examples,
+    perExample,
+    consecutive(examples.length, microBatchSize),
+  );
   const squares = [...model.parameters.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
   if (gradients) tf.dispose([...gradients.values()]);
   return {
@@ -64,13 +81,20 @@ export function encodedLoss(
 }
 
 /** The gradient of {@link encodedLoss}, split by whether the predicted token belongs to a prompt or to a completion; weights and denominator stay those of the whole. */
-export function gradientParts(model: CausalLM, examples: readonly EncodedExample[], plw: number, normalizer: Normalizer): GradientParts {
+export function gradientParts(
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  plw: number,
+  normalizer: Normalizer,
+): GradientParts {
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
   const norm = (completion: boolean): number => {
-    const masked = perExample.map((coefficients, i) => coefficients.map((value, t) => (isPromptToken(examples[i], t + 1) === completion ? 0 : value)));
+    const masked = perExample.map((coefficients, i) =>
+      coefficients.map((value, t) => (isPromptToken(examples[i], t + 1) === completion ? 0 : value)),
+    );
     const { gradients } = microBatchLoss(model, examples, masked, true);
-    const tensors = [...gradients?.values() ?? []];
+    const tensors = [...(gradients?.values() ?? [])];
     const squares = tensors.reduce((sum, gradient) => sum + squaredSum(gradient), 0);
     tf.dispose(tensors);
     return Math.sqrt(squares);

@@ -24,7 +24,10 @@ export class TensorBoardWriter {
   private readonly resource: tf.Tensor;
 
   /** @param dir is emptied. @param records the steps done before */
-  constructor(private readonly dir: string, records: readonly StepRecord[]) {
+  constructor(
+    private readonly dir: string,
+    records: readonly StepRecord[],
+  ) {
     rmSync(dir, { recursive: true, force: true });
     makeFolder(dir);
     this.resource = tf.keep(summaries.summaryWriter(dir));

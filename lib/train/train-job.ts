@@ -17,7 +17,15 @@ import { toRoot } from "../runs/paths";
 import { provenance } from "../runs/provenance";
 import { recipeInWords } from "../runs/recipe";
 import { StepWriter, readSteps, type StepRecord } from "../runs/steps";
-import { isRunRecord, runFiles, usableRun, writeRunRecord, type Run, type RunRecord, type RunStore } from "../runs/store";
+import {
+  isRunRecord,
+  runFiles,
+  usableRun,
+  writeRunRecord,
+  type Run,
+  type RunRecord,
+  type RunStore,
+} from "../runs/store";
 import { readCheckpoint, writeCheckpoint, type CheckpointInterval } from "./checkpoint";
 import { TensorBoardWriter } from "./tensorboard";
 import { Trainer } from "./trainer";
@@ -39,8 +47,10 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
   const there = store.get(job.id);
   if (there && (there.status === "complete" || there.status === "failed")) return finished(there, job);
   if (job.recipe.threads !== threads() || job.recipe.device !== device().kind) {
-    throw new RunError(`Run ${job.name} asks for ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on `
-      + `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or leave it to sweep().`);
+    throw new RunError(
+      `Run ${job.name} asks for ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
+        `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or leave it to sweep().`,
+    );
   }
   const dir = store.dir(job.id);
   const claim = await claimRun(dir, job.name);
@@ -59,10 +69,15 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
 export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
   const examples = readExamples(dataFile);
   if (examplesDigest(examples) !== recipe.data.digest) {
-    throw new DataError(`${dataFile}: the rows changed after this run was asked for. Ask again, and the run gets them as they are now.`);
+    throw new DataError(
+      `${dataFile}: the rows changed after this run was asked for. Ask again, and the run gets them as they are now.`,
+    );
   }
   return encodeDataset(examples, loadTokenizer(modelDir), {
-    maxLength: recipe.hyperparameters.maxLength, template: recipe.template, truncation: recipe.truncation, name: recipe.data.name,
+    maxLength: recipe.hyperparameters.maxLength,
+    template: recipe.template,
+    truncation: recipe.truncation,
+    name: recipe.data.name,
   });
 }
 
@@ -79,7 +94,12 @@ class Attempt {
   private record!: RunRecord;
   private lastCheckpoint = { step: 0, at: Date.now(), cost: 0 };
 
-  constructor(private readonly job: Job, private readonly store: RunStore, private readonly claim: Claim, private readonly options: JobOptions) {
+  constructor(
+    private readonly job: Job,
+    private readonly store: RunStore,
+    private readonly claim: Claim,
+    private readonly options: JobOptions,
+  ) {
     this.dir = store.dir(job.id);
     this.files = runFiles(this.dir);
   }
@@ -103,22 +123,39 @@ class Attempt {
     const data = (options.encode ?? encodeJob)(job);
     this.model = loadModel(job.modelDir);
     if (modelDigest(job.modelDir, new DigestCache(this.store.root)).digest !== job.recipe.model.digest) {
-      throw new ModelError(`${job.modelDir}: the model changed after this run was asked for. Ask again, and the run starts from the model as it is now.`);
+      throw new ModelError(
+        `${job.modelDir}: the model changed after this run was asked for. Ask again, and the run starts from the model as it is now.`,
+      );
     }
     const { plw, normalizer, hyperparameters, seed } = job.recipe;
-    const trainer = this.trainer = new Trainer(this.model, data, { plw, normalizer, hyperparameters, seed });
+    const trainer = (this.trainer = new Trainer(this.model, data, { plw, normalizer, hyperparameters, seed }));
 
     const notes: string[] = [];
-    const note = (text: string) => { notes.push(text); options.onNote?.(text); };
+    const note = (text: string) => {
+      notes.push(text);
+      options.onNote?.(text);
+    };
     const done = this.restore(note);
     const earlier = previousRecord(files.record, job.id);
     this.record = {
-      id: job.id, name: job.name, description: recipeInWords(job.recipe), recipe: job.recipe, status: "running",
-      provenance: provenance({ tensorflow: device().tensorflow, operations: operationsLevel, device: device().kind, threads: threads() }),
+      id: job.id,
+      name: job.name,
+      description: recipeInWords(job.recipe),
+      recipe: job.recipe,
+      status: "running",
+      provenance: provenance({
+        tensorflow: device().tensorflow,
+        operations: operationsLevel,
+        device: device().kind,
+        threads: threads(),
+      }),
       source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
       rows: {
-        trained: data.examples.length, truncated: data.truncated, withoutCompletion: data.withoutCompletion,
-        dropped: data.dropped, emptyCompletions: data.emptyCompletions,
+        trained: data.examples.length,
+        truncated: data.truncated,
+        withoutCompletion: data.withoutCompletion,
+        dropped: data.dropped,
+        emptyCompletions: data.emptyCompletions,
       },
       totalSteps: trainer.totalSteps,
       attempts: [...(earlier?.attempts ?? []), { started: new Date().toISOString(), fromStep: trainer.stepsDone }],
@@ -132,11 +169,15 @@ class Attempt {
 
   /** Continues from the checkpoint if there is one to trust; returns the records of the steps before it. */
   private restore(note: (text: string) => void): StepRecord[] {
-    const checkpoint = readCheckpoint(this.files.checkpoint, (message) => note(`${new Date().toISOString()}: ${message}`));
+    const checkpoint = readCheckpoint(this.files.checkpoint, (message) =>
+      note(`${new Date().toISOString()}: ${message}`),
+    );
     if (!checkpoint) return [];
     const records = readSteps(this.files.steps).slice(0, checkpoint.step);
     if (records.length < checkpoint.step) {
-      note(`${this.files.steps} lacks steps before the checkpoint at ${checkpoint.step}; training starts from the beginning.`);
+      note(
+        `${this.files.steps} lacks steps before the checkpoint at ${checkpoint.step}; training starts from the beginning.`,
+      );
       return [];
     }
     this.trainer!.restore(checkpoint.tensors, checkpoint.step);
@@ -178,8 +219,10 @@ class Attempt {
     this.checkpoint();
     this.endAttempt();
     const { stepsDone, totalSteps } = this.trainer!;
-    throw new Interrupted(`Run ${this.job.name} was stopped after step ${stepsDone} of ${totalSteps}; a checkpoint is in ${this.dir}. `
-      + "The same call continues from there.");
+    throw new Interrupted(
+      `Run ${this.job.name} was stopped after step ${stepsDone} of ${totalSteps}; a checkpoint is in ${this.dir}. ` +
+        "The same call continues from there.",
+    );
   }
 
   private complete(): void {
@@ -245,5 +288,7 @@ function removeLeftovers(dir: string): void {
 function removeIfEmpty(dir: string): void {
   try {
     rmdirSync(dir);
-  } catch { /* it holds a run */ }
+  } catch {
+    /* it holds a run */
+  }
 }

@@ -65,16 +65,25 @@ export async function train(options: TrainOptions): Promise<Run> {
 function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache): Job {
   const { examples } = options;
   const dir = fromRoot(options.model);
-  return resolveJob({
-    model: { name: options.modelName ?? basename(dir), dir },
-    dataset: typeof examples === "string"
-      ? { name: options.dataset ?? basename(examples).replace(/\.jsonl?$/, ""), source: { path: fromRoot(examples) } }
-      : { name: options.dataset ?? "examples", source: { examples } },
-    plw: options.plw,
-    normalizer: options.normalizer ?? "weights",
-    hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...options.hyperparameters },
-    seed: options.seed ?? 42,
-    truncation: options.truncation,
-    template: options.template,
-  }, store.root, cache, { device: device().kind, threads: threads() });
+  return resolveJob(
+    {
+      model: { name: options.modelName ?? basename(dir), dir },
+      dataset:
+        typeof examples === "string"
+          ? {
+              name: options.dataset ?? basename(examples).replace(/\.jsonl?$/, ""),
+              source: { path: fromRoot(examples) },
+            }
+          : { name: options.dataset ?? "examples", source: { examples } },
+      plw: options.plw,
+      normalizer: options.normalizer ?? "weights",
+      hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...options.hyperparameters },
+      seed: options.seed ?? 42,
+      truncation: options.truncation,
+      template: options.template,
+    },
+    store.root,
+    cache,
+    { device: device().kind, threads: threads() },
+  );
 }

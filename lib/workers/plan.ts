@@ -19,7 +19,11 @@ export interface WorkerNeeds {
   parameters: number;
 }
 
-export interface WorkerPlan { workers: number; threads: number; gpus: string[] }
+export interface WorkerPlan {
+  workers: number;
+  threads: number;
+  gpus: string[];
+}
 
 /**
  * Threads of a run on this machine: one for small models, since two workers of one thread do nearly twice the work
@@ -53,10 +57,18 @@ export function expectedDevice(): "CPU" | "GPU" {
 /** Ids for CUDA_VISIBLE_DEVICES. */
 function visibleGpus(): string[] {
   const chosen = process.env.CUDA_VISIBLE_DEVICES;
-  if (chosen !== undefined) return chosen.split(",").map((id) => id.trim()).filter((id) => id !== "" && id !== "-1");
+  if (chosen !== undefined)
+    return chosen
+      .split(",")
+      .map((id) => id.trim())
+      .filter((id) => id !== "" && id !== "-1");
   const driver = "/proc/driver/nvidia/gpus";
   if (existsSync(driver)) return readdirSync(driver).map((_, index) => String(index));
-  return existsSync("/dev") ? readdirSync("/dev").filter((name) => /^nvidia\d+$/.test(name)).map((_, index) => String(index)) : [];
+  return existsSync("/dev")
+    ? readdirSync("/dev")
+        .filter((name) => /^nvidia\d+$/.test(name))
+        .map((_, index) => String(index))
+    : [];
 }
 
 function hasCudaLibraries(): boolean {

@@ -27,12 +27,14 @@ export async function runPool<Job extends WorkerJob, Progress, Result>(
   events: PoolEvents<Job, Progress, Result>,
   signal?: AbortSignal,
 ): Promise<void> {
-  await Promise.all(Array.from({ length: plan.workers }, async (_, index) => {
-    while (!signal?.aborted) {
-      const first = events.next(undefined);
-      if (!first || (await workThrough(first, spawnWorker(script, plan, index), events, signal)) === "done") return;
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: plan.workers }, async (_, index) => {
+      while (!signal?.aborted) {
+        const first = events.next(undefined);
+        if (!first || (await workThrough(first, spawnWorker(script, plan, index), events, signal)) === "done") return;
+      }
+    }),
+  );
 }
 
 /** Feeds a worker until no job is left ("done"), it was told to stop, or it crashed. */
@@ -101,5 +103,10 @@ function exitReason(code: number | null, killedBy: NodeJS.Signals | null): strin
 /** The last lines that a crashed worker wrote may arrive after its end: waits for them, half a second at most. */
 async function stderrClosed({ stderr }: ChildProcess): Promise<void> {
   if (!stderr || stderr.destroyed) return;
-  await Promise.race([new Promise((resolve) => { stderr.once("close", resolve); }), sleep(500)]);
+  await Promise.race([
+    new Promise((resolve) => {
+      stderr.once("close", resolve);
+    }),
+    sleep(500),
+  ]);
 }

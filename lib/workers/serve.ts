@@ -10,7 +10,10 @@ const PROGRESS_MS = 200;
  * as wanted and passes on about five messages a second, and all that are `urgent`.
  */
 export function serveJobs<Job extends WorkerJob, Progress, Result>(
-  work: (job: Job, context: { signal: AbortSignal; report(progress: Progress, urgent?: boolean): boolean }) => Promise<Result>,
+  work: (
+    job: Job,
+    context: { signal: AbortSignal; report(progress: Progress, urgent?: boolean): boolean },
+  ) => Promise<Result>,
 ): void {
   const stop = new AbortController();
   // Ctrl-C and a batch system's end of time reach the whole process group: the parent decides and sends "stop".

@@ -11,20 +11,39 @@ const model = tinyModel(join(dir, "model"), 1);
 const data = writeJson(join(dir, "data.json"), tinyExamples(12, 1));
 const store = join(dir, "runs");
 const study = writeJson(join(dir, "study.json"), {
-  name: "cli", models: { tiny: model }, datasets: { One: { path: data } }, weights: [0.1], hyperparameters: QUICK,
+  name: "cli",
+  models: { tiny: model },
+  datasets: { One: { path: data } },
+  weights: [0.1],
+  hyperparameters: QUICK,
 });
 
 /** Runs a command from another folder; `json` is its last line of output. */
-function promptloss(...args: string[]): Promise<{ code: number | null; json: Record<string, unknown>; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ["--import", join(root, "node_modules", "tsx", "dist", "loader.mjs"), join(root, "lib", "cli.ts"), ...args], { cwd: dir });
+function promptloss(
+  ...args: string[]
+): Promise<{ code: number | null; json: Record<string, unknown>; stdout: string; stderr: string }> {
+  const child = spawn(
+    process.execPath,
+    ["--import", join(root, "node_modules", "tsx", "dist", "loader.mjs"), join(root, "lib", "cli.ts"), ...args],
+    { cwd: dir },
+  );
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (text: Buffer) => { stdout += text.toString(); });
-  child.stderr.on("data", (text: Buffer) => { stderr += text.toString(); });
+  child.stdout.on("data", (text: Buffer) => {
+    stdout += text.toString();
+  });
+  child.stderr.on("data", (text: Buffer) => {
+    stderr += text.toString();
+  });
   return new Promise((resolve) => {
     child.on("close", (code) => {
       const last = stdout.trim().split("\n").at(-1)!;
-      resolve({ code, json: last.startsWith("{") ? JSON.parse(last) as Record<string, unknown> : {}, stdout, stderr });
+      resolve({
+        code,
+        json: last.startsWith("{") ? (JSON.parse(last) as Record<string, unknown>) : {},
+        stdout,
+        stderr,
+      });
     });
   });
 }
@@ -36,10 +55,25 @@ test("sweep, status and train speak of the same runs", { timeout: 400_000 }, asy
   assert.equal(swept.code, 0, swept.stderr);
   assert.deepEqual([swept.json.complete, swept.json.cached, swept.json.trained], [1, 0, 1]);
   const [{ id }] = swept.json.runs as { id: string }[];
-  const trained = await promptloss("train", "--study", study, "--model", "tiny", "--dataset", "One", "--plw", "0.1", "--store", store, "--json");
+  const trained = await promptloss(
+    "train",
+    "--study",
+    study,
+    "--model",
+    "tiny",
+    "--dataset",
+    "One",
+    "--plw",
+    "0.1",
+    "--store",
+    store,
+    "--json",
+  );
   assert.equal(trained.json.id, id);
   assert.equal(trained.json.steps, 6);
-  assert.deepEqual((await promptloss("status", "--study", study, "--store", store, "--json")).json.counts, { complete: 1 });
+  assert.deepEqual((await promptloss("status", "--study", study, "--store", store, "--json")).json.counts, {
+    complete: 1,
+  });
 });
 
 test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 }, async () => {
@@ -47,13 +81,20 @@ test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 
   const rows = ["--tasks", "piqa", "--data", join(fixtures, "data"), "--limit", "2", "--json"];
   const ofModel = await promptloss("evaluate", "--model", join(fixtures, "model"), ...rows);
   assert.equal(ofModel.code, 0, ofModel.stderr);
-  const [{ task, items, metrics }] = ofModel.json.results as { task: string; items: number; metrics: Record<string, number> }[];
+  const [{ task, items, metrics }] = ofModel.json.results as {
+    task: string;
+    items: number;
+    metrics: Record<string, number>;
+  }[];
   assert.deepEqual([task, items, Object.keys(metrics)], ["piqa", 2, ["acc", "acc_norm"]]);
   const ofStudy = await promptloss("evaluate", "--study", study, "--store", store, ...rows);
   assert.equal(ofStudy.code, 0, ofStudy.stderr);
   const [run] = ofStudy.json.runs as { id: string; results: object[] }[];
   assert.equal(run.results.length, 1);
-  assert.deepEqual((await promptloss("evaluate", "--run", run.id, "--store", store, ...rows)).json.runs, ofStudy.json.runs);
+  assert.deepEqual(
+    (await promptloss("evaluate", "--run", run.id, "--store", store, ...rows)).json.runs,
+    ofStudy.json.runs,
+  );
   const wrong = await promptloss("evaluate", "--run", "nothing", "--store", store, ...rows);
   assert.match((wrong.json.error as { message: string }).message, /has no run "nothing"/);
 });
@@ -74,7 +115,10 @@ test("errors are one JSON object, and the exit code is 1", async () => {
   for (const [args, message] of [
     [["train", "--plw", "x", "--model", model, "--data", data], /NaN is not allowed/],
     [["train", "--model", model, "--data", data], /--plw is missing/],
-    [["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"], /it is one of weights, tokens, completion, sequence/],
+    [
+      ["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"],
+      /it is one of weights, tokens, completion, sequence/,
+    ],
     [["sweep", "--study", join(dir, "no.json")], /no such study file/],
     [["sweep", "--nonsense"], /nonsense.*Usage: sweep/],
     [["swep"], /no command "swep"/],
@@ -88,6 +132,9 @@ test("errors are one JSON object, and the exit code is 1", async () => {
 test("the doctor finds this machine fit", { timeout: 400_000 }, async () => {
   const { json } = await promptloss("doctor", "--store", store, "--json");
   const checks = json.checks as { name: string; ok: boolean; detail: string }[];
-  assert.deepEqual(checks.filter(({ name, ok }) => !ok && name !== "browser for figures"), []);
+  assert.deepEqual(
+    checks.filter(({ name, ok }) => !ok && name !== "browser for figures"),
+    [],
+  );
   assert.match(checks.find(({ name }) => name === "TensorFlow")!.detail, /^\d+\.\d+\.\d+ on the (CPU|GPU)/);
 });

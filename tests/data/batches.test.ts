@@ -4,11 +4,26 @@ import { optimizerBatches } from "../../lib/data/batches";
 import { seededRandom, shuffled } from "../../lib/data/random";
 
 test("every epoch holds every row once, in batches of the wanted size but the last", () => {
-  for (const [rows, batchSize] of [[1, 1], [7, 3], [12, 4], [100, 32], [5, 50]] as const) {
+  for (const [rows, batchSize] of [
+    [1, 1],
+    [7, 3],
+    [12, 4],
+    [100, 32],
+    [5, 50],
+  ] as const) {
     for (const epoch of [0, 1, 5]) {
       const batches = optimizerBatches(rows, batchSize, epoch, 42);
-      assert.deepEqual(batches.flat().sort((a, b) => a - b), Array.from({ length: rows }, (_, i) => i));
-      assert.deepEqual(batches.map((batch) => batch.length), [...Array<number>(Math.floor(rows / batchSize)).fill(batchSize), ...(rows % batchSize ? [rows % batchSize] : [])]);
+      assert.deepEqual(
+        batches.flat().sort((a, b) => a - b),
+        Array.from({ length: rows }, (_, i) => i),
+      );
+      assert.deepEqual(
+        batches.map((batch) => batch.length),
+        [
+          ...Array<number>(Math.floor(rows / batchSize)).fill(batchSize),
+          ...(rows % batchSize ? [rows % batchSize] : []),
+        ],
+      );
     }
   }
   assert.deepEqual(optimizerBatches(0, 4, 0, 1), []);
@@ -19,16 +34,24 @@ test("the order depends on seed and epoch, and on nothing else", () => {
   assert.equal(order(3, 42), order(3, 42));
   assert.equal(new Set([order(0, 1), order(1, 0), order(0, 42), order(1, 42), order(0, 421)]).size, 5);
   // runs on disk depend on this order: it must not change between versions
-  assert.deepEqual(optimizerBatches(10, 4, 0, 42), [[8, 1, 5, 2], [7, 3, 0, 4], [6, 9]]);
+  assert.deepEqual(optimizerBatches(10, 4, 0, 42), [
+    [8, 1, 5, 2],
+    [7, 3, 0, 4],
+    [6, 9],
+  ]);
 });
 
 test("impossible sizes are refused by name", () => {
-  for (const size of [0, -1, 1.5, NaN]) assert.throws(() => optimizerBatches(10, size, 0, 1), /batchSize is .*; it must be a whole number of at least 1/);
+  for (const size of [0, -1, 1.5, NaN])
+    assert.throws(() => optimizerBatches(10, size, 0, 1), /batchSize is .*; it must be a whole number of at least 1/);
   assert.throws(() => optimizerBatches(-1, 4, 0, 1), /rows is -1/);
 });
 
 test("a seeded stream repeats; parts of the seed are kept apart", () => {
-  const draw = (...seed: (string | number)[]): number[] => { const random = seededRandom(...seed); return [random(), random(), random()]; };
+  const draw = (...seed: (string | number)[]): number[] => {
+    const random = seededRandom(...seed);
+    return [random(), random(), random()];
+  };
   assert.deepEqual(draw(1, "a"), draw(1, "a"));
   const first = [draw(1), draw("1"), draw(1, 23), draw(12, 3), draw(123), draw()].map(([x]) => x);
   assert.equal(new Set(first).size, first.length);
@@ -36,8 +59,11 @@ test("a seeded stream repeats; parts of the seed are kept apart", () => {
 
 test("numbers are uniform on [0, 1)", () => {
   const random = seededRandom("uniform");
-  const n = 100_000, bins = new Array<number>(20).fill(0);
-  let sum = 0, lag = 0, previous = 0.5;
+  const n = 100_000,
+    bins = new Array<number>(20).fill(0);
+  let sum = 0,
+    lag = 0,
+    previous = 0.5;
   for (let i = 0; i < n; i++) {
     const x = random();
     assert.ok(x >= 0 && x < 1);

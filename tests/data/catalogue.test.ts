@@ -8,10 +8,27 @@ import { allTasks } from "../../lib/evaluate/registry";
 import { needsShared, SHARED } from "../support/shared";
 
 test("the paper's two published instruction sets and all sources of its thirteen benchmarks are there", () => {
-  assert.deepEqual(DATASETS.map(({ name }) => name), ["AlpacaData", "AlpacaDataCleaned", "ARC Challenge", "PIQA", "TruthfulQA", "WinoGrande", "WMT14", "WMT16", "Alpaca Eval", "PandaLM"]);
+  assert.deepEqual(
+    DATASETS.map(({ name }) => name),
+    [
+      "AlpacaData",
+      "AlpacaDataCleaned",
+      "ARC Challenge",
+      "PIQA",
+      "TruthfulQA",
+      "WinoGrande",
+      "WMT14",
+      "WMT16",
+      "Alpaca Eval",
+      "PandaLM",
+    ],
+  );
   assert.equal(datasetEntry("alpacadatacleaned").revision, "791174f"); // C.1
   assert.equal(datasetEntry("PandaLM").revision, "eb758c4"); // C.2
-  assert.deepEqual(MODELS.map(({ license }) => license.paper), ["LLaMA License", "LLaMA 2 Community License", "Apache 2.0"]);
+  assert.deepEqual(
+    MODELS.map(({ license }) => license.paper),
+    ["LLaMA License", "LLaMA 2 Community License", "Apache 2.0"],
+  );
 });
 
 test("entries are well formed, and no two files have the same place", () => {
@@ -30,16 +47,38 @@ test("entries are well formed, and no two files have the same place", () => {
 });
 
 test("benchmarks are saved where evaluate looks for them", () => {
-  const places = DATASETS.flatMap(({ files }) => files.map(({ saveAs }) => saveAs.replace(/(-00000-of-00001)?\.\w+$/, "")));
-  for (const name of ["arc_challenge", "piqa", "truthfulqa_mc2", "truthfulqa_gen", "winogrande", "wmt14-en-fr", "wmt14-fr-en", "wmt16-en-de", "wmt16-de-en", "wmt16-en-ro", "wmt16-ro-en"]) {
+  const places = DATASETS.flatMap(({ files }) =>
+    files.map(({ saveAs }) => saveAs.replace(/(-00000-of-00001)?\.\w+$/, "")),
+  );
+  for (const name of [
+    "arc_challenge",
+    "piqa",
+    "truthfulqa_mc2",
+    "truthfulqa_gen",
+    "winogrande",
+    "wmt14-en-fr",
+    "wmt14-fr-en",
+    "wmt16-en-de",
+    "wmt16-de-en",
+    "wmt16-en-ro",
+    "wmt16-ro-en",
+  ]) {
     const task = allTasks().find((known) => known.name === name)!;
-    const needed = [...task.data.items as string[][], ...(task.shots > 0 ? [task.data.shots] : [])];
-    for (const candidates of needed) assert.ok(candidates.some((path) => places.includes(path)), `${name}: none of ${candidates.join(", ")}`);
+    const needed = [...(task.data.items as string[][]), ...(task.shots > 0 ? [task.data.shots] : [])];
+    for (const candidates of needed)
+      assert.ok(
+        candidates.some((path) => places.includes(path)),
+        `${name}: none of ${candidates.join(", ")}`,
+      );
   }
 });
 
-test("PandaLM's digest is that of the copy at hand", needsShared("data", "pandalm", "testset-inference-v1.json"), () => {
-  const [file] = datasetEntry("PandaLM").files;
-  const bytes = readFileSync(join(SHARED, "data", "pandalm", "testset-inference-v1.json"));
-  assert.deepEqual([bytes.length, sha256(bytes)], [file.bytes, file.sha256]);
-});
+test(
+  "PandaLM's digest is that of the copy at hand",
+  needsShared("data", "pandalm", "testset-inference-v1.json"),
+  () => {
+    const [file] = datasetEntry("PandaLM").files;
+    const bytes = readFileSync(join(SHARED, "data", "pandalm", "testset-inference-v1.json"));
+    assert.deepEqual([bytes.length, sha256(bytes)], [file.bytes, file.sha256]);
+  },
+);

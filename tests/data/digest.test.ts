@@ -9,15 +9,29 @@ test("one part has the hash that sha256sum prints", () => {
 });
 
 test("the borders between parts count", () => {
-  assert.equal(new Set([sha256("ab", "c"), sha256("a", "bc"), sha256("abc"), sha256("abc", ""), sha256("", "abc")]).size, 5);
+  assert.equal(
+    new Set([sha256("ab", "c"), sha256("a", "bc"), sha256("abc"), sha256("abc", ""), sha256("", "abc")]).size,
+    5,
+  );
 });
 
 test("a dataset's digest counts fields and order, nothing else", () => {
-  const rows = [{ instruction: "a", input: "", output: "b" }, { instruction: "c", input: "d", output: "e" }];
+  const rows = [
+    { instruction: "a", input: "", output: "b" },
+    { instruction: "c", input: "d", output: "e" },
+  ];
   const digest = examplesDigest(rows);
   assert.match(digest, /^[0-9a-f]{64}$/);
-  assert.equal(examplesDigest(rows.map(({ output, input, instruction }) => ({ output, id: 1, input, instruction }))), digest);
-  const others = [[rows[1]!, rows[0]!], [rows[0]!], [{ ...rows[0]!, input: "b", output: "" }, rows[1]!], [...rows, rows[0]!]];
+  assert.equal(
+    examplesDigest(rows.map(({ output, input, instruction }) => ({ output, id: 1, input, instruction }))),
+    digest,
+  );
+  const others = [
+    [rows[1]!, rows[0]!],
+    [rows[0]!],
+    [{ ...rows[0]!, input: "b", output: "" }, rows[1]!],
+    [...rows, rows[0]!],
+  ];
   assert.equal(new Set([digest, ...others.map(examplesDigest)]).size, 5);
   // run names on disk depend on it: it must not change between versions
   assert.equal(digest, "82c9a853c4c054645dd9a62c55b4feb69d0ad1336d141e125510155c18f01b60");

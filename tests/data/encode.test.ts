@@ -17,7 +17,10 @@ for (const name of TOKENIZERS) {
   test(`${name}: ids, prompt lengths and losses by truncation are the Rust library's`, () => {
     const { maxLength, rows: expected } = EXPECTED[name];
     const encoded = encodeDataset(rows, loadTokenizer(join(FIXTURES, name)), { maxLength });
-    assert.deepEqual(encoded.examples, expected.map((row, i) => ({ row: i, ...row })));
+    assert.deepEqual(
+      encoded.examples,
+      expected.map((row, i) => ({ row: i, ...row })),
+    );
     assert.deepEqual(encoded.truncated, [1, 2, 5, 6]);
     assert.deepEqual(encoded.withoutCompletion, [1, 2, 6]);
     assert.deepEqual(encoded.dropped, []);
@@ -34,21 +37,33 @@ test("an uncut row is BOS, prompt, completion, EOS; an empty output leaves EOS a
     assert.equal(lostCompletionTokens, 0);
   }
   assert.deepEqual(examples[3]!.ids.slice(examples[3]!.promptLength), [llama.eosId]);
-  assert.match(llama.decode(examples[0]!.ids.slice(examples[0]!.promptLength)), /^Tovin sells the bread near the mill, and Mira buys it\.<\/s>$/);
+  assert.match(
+    llama.decode(examples[0]!.ids.slice(examples[0]!.promptLength)),
+    /^Tovin sells the bread near the mill, and Mira buys it\.<\/s>$/,
+  );
 });
 
 test("at every maximum length the lists, lengths and weights agree", () => {
   const full = encodeDataset(rows, llama, { maxLength: 1000 }).examples;
   for (let maxLength = 2; maxLength < 200; maxLength++) {
     const encoded = encodeDataset(rows, llama, { maxLength });
-    assert.deepEqual(encoded.truncated, full.filter(({ ids }) => ids.length > maxLength).map(({ row }) => row));
-    assert.deepEqual(encoded.withoutCompletion, full.filter(({ promptLength }) => promptLength >= maxLength).map(({ row }) => row));
+    assert.deepEqual(
+      encoded.truncated,
+      full.filter(({ ids }) => ids.length > maxLength).map(({ row }) => row),
+    );
+    assert.deepEqual(
+      encoded.withoutCompletion,
+      full.filter(({ promptLength }) => promptLength >= maxLength).map(({ row }) => row),
+    );
     for (const { row, ids, promptLength, lostCompletionTokens } of encoded.examples) {
       assert.deepEqual(ids, full[row]!.ids.slice(0, maxLength));
       assert.equal(promptLength, Math.min(full[row]!.promptLength, maxLength));
       assert.equal(ids.length - promptLength + lostCompletionTokens, full[row]!.ids.length - full[row]!.promptLength);
       const weights = lossWeights({ row, ids, promptLength, lostCompletionTokens }, 0.25);
-      assert.equal(weights.reduce((a, b) => a + b), 0.25 * promptLength + ids.length - promptLength);
+      assert.equal(
+        weights.reduce((a, b) => a + b),
+        0.25 * promptLength + ids.length - promptLength,
+      );
     }
   }
 });
@@ -57,65 +72,134 @@ test("drop leaves out exactly the rows whose completion is cut", () => {
   const encoded = encodeDataset(rows, llama, { maxLength: 140, truncation: "drop" });
   assert.deepEqual(encoded.dropped, [1, 2, 5, 6]);
   assert.deepEqual(encoded.truncated, [1, 2, 5, 6]);
-  assert.deepEqual(encoded.examples.map(({ row }) => row), [0, 3, 4, 7]);
-  assert.throws(() => encodeDataset(rows, llama, { maxLength: 20, truncation: "drop", name: "mine" }), /mine: truncation "drop" leaves no row, since no completion fits into maxLength 20/);
+  assert.deepEqual(
+    encoded.examples.map(({ row }) => row),
+    [0, 3, 4, 7],
+  );
+  assert.throws(
+    () => encodeDataset(rows, llama, { maxLength: 20, truncation: "drop", name: "mine" }),
+    /mine: truncation "drop" leaves no row, since no completion fits into maxLength 20/,
+  );
 });
 
 test("error names the dataset and every row that does not fit, and is silent when all fit", () => {
   assert.equal(encodeDataset(rows, llama, { maxLength: 1000, truncation: "error" }).examples.length, rows.length);
-  assert.throws(() => encodeDataset(rows, llama, { maxLength: 140, truncation: "error", name: "mine.json" }), (error: DataError) => {
-    assert.equal(error.message, 'mine.json: 4 rows have a completion that does not fit into maxLength 140 (3 of them lose it whole): row index 1, 2, 5, 6. Raise maxLength, or choose truncation "truncate" or "drop".');
-    assert.deepEqual(error.problems.map(({ row, problem }) => [row, problem]), [[1, "is lost whole"], [2, "is lost whole"], [5, "is cut"], [6, "is lost whole"]]);
-    return true;
-  });
+  assert.throws(
+    () => encodeDataset(rows, llama, { maxLength: 140, truncation: "error", name: "mine.json" }),
+    (error: DataError) => {
+      assert.equal(
+        error.message,
+        'mine.json: 4 rows have a completion that does not fit into maxLength 140 (3 of them lose it whole): row index 1, 2, 5, 6. Raise maxLength, or choose truncation "truncate" or "drop".',
+      );
+      assert.deepEqual(
+        error.problems.map(({ row, problem }) => [row, problem]),
+        [
+          [1, "is lost whole"],
+          [2, "is lost whole"],
+          [5, "is cut"],
+          [6, "is lost whole"],
+        ],
+      );
+      return true;
+    },
+  );
 });
 
 test("impossible options are refused by name", () => {
-  for (const maxLength of [0, 1, -5, 2.5, NaN]) assert.throws(() => encodeDataset(rows, llama, { maxLength }), /dataset: maxLength is .*; it must be a whole number of tokens, at least 2/);
-  assert.throws(() => encodeDataset(rows, llama, { maxLength: 100, truncation: "cut" as "drop" }), /truncation "cut" is not known; it is one of truncate, drop, error/);
+  for (const maxLength of [0, 1, -5, 2.5, NaN])
+    assert.throws(
+      () => encodeDataset(rows, llama, { maxLength }),
+      /dataset: maxLength is .*; it must be a whole number of tokens, at least 2/,
+    );
+  assert.throws(
+    () => encodeDataset(rows, llama, { maxLength: 100, truncation: "cut" as "drop" }),
+    /truncation "cut" is not known; it is one of truncate, drop, error/,
+  );
 });
 
 test("a token that merges prompt and completion counts as prompt", () => {
   // two characters a token: a prompt of odd length shares its last token with the completion
   const pairs: Tokenizer = {
-    digest: "", vocabularySize: 10, eosId: 9, eosToken: "#", padId: 9,
+    digest: "",
+    vocabularySize: 10,
+    eosId: 9,
+    eosToken: "#",
+    padId: 9,
     encode: (text) => Array.from(text.match(/#|[^#]{1,2}/g) ?? [], (token) => (token === "#" ? 9 : token.length)),
     decode: () => "",
   };
   const template = { name: "t", withInput: "{instruction}{input}", withoutInput: "{instruction}" };
-  const { examples } = encodeDataset([{ instruction: "abc", input: "", output: "def" }], pairs, { maxLength: 9, template });
+  const { examples } = encodeDataset([{ instruction: "abc", input: "", output: "def" }], pairs, {
+    maxLength: 9,
+    template,
+  });
   assert.deepEqual(examples, [{ row: 0, ids: [2, 2, 2, 9], promptLength: 2, lostCompletionTokens: 0 }]);
 });
 
 test("an end-of-sequence token that the tokenizer appends by itself is neither doubled nor put after the prompt", () => {
-  const appending: Tokenizer = { ...llama, encode: (text, options) => [...llama.encode(text, options), ...(options?.addSpecialTokens === false ? [] : [llama.eosId])] };
+  const appending: Tokenizer = {
+    ...llama,
+    encode: (text, options) => [
+      ...llama.encode(text, options),
+      ...(options?.addSpecialTokens === false ? [] : [llama.eosId]),
+    ],
+  };
   assert.deepEqual(encodeDataset(rows, appending, { maxLength: 140 }), encodeDataset(rows, llama, { maxLength: 140 }));
 });
 
-test("real rows: ids, prompt lengths and cuts are those of Transformers", needsShared("reference", "torch", "dev.json"), () => {
-  interface Row { row: { output: string }; ids: number[]; n_prompt: number; truncated?: boolean; target_is_completion?: boolean[] }
-  const { about, rows: wanted, edge_cases } = JSON.parse(readFileSync(join(SHARED, "reference", "torch", "dev.json"), "utf8")) as
-    { about: { row_index: number[]; max_length: number }; rows: Row[]; edge_cases: { cases: { row_index: number[]; rows: Row[] }[] } };
-  const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
-  const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
-  const compare = (index: number[], wanted: Row[]): EncodedDataset => {
-    const encoded = encodeDataset(index.map((row) => all[row]!), tokenizer, { maxLength: about.max_length });
-    for (const [i, row] of wanted.entries()) {
-      const example = encoded.examples[i]!;
-      assert.deepEqual(example.ids, row.ids);
-      assert.equal(example.promptLength, row.n_prompt);
-      if (row.truncated !== undefined) assert.equal(encoded.truncated.includes(i), row.truncated);
-      // their targets start at token 1
-      if (row.target_is_completion) assert.deepEqual(Array.from(lossWeights(example, 0), (weight) => weight === 1).slice(1), row.target_is_completion.map(Boolean));
+test(
+  "real rows: ids, prompt lengths and cuts are those of Transformers",
+  needsShared("reference", "torch", "dev.json"),
+  () => {
+    interface Row {
+      row: { output: string };
+      ids: number[];
+      n_prompt: number;
+      truncated?: boolean;
+      target_is_completion?: boolean[];
     }
-    return encoded;
-  };
-  assert.equal(wanted.length, 8);
-  compare(about.row_index, wanted);
-  const edge = edge_cases.cases[0]!;
-  const { withoutCompletion, emptyCompletions } = compare(edge.row_index, edge.rows);
-  assert.deepEqual([withoutCompletion, emptyCompletions], [[0], [1]], "a prompt that fills the length; an empty output");
-});
+    const {
+      about,
+      rows: wanted,
+      edge_cases,
+    } = JSON.parse(readFileSync(join(SHARED, "reference", "torch", "dev.json"), "utf8")) as {
+      about: { row_index: number[]; max_length: number };
+      rows: Row[];
+      edge_cases: { cases: { row_index: number[]; rows: Row[] }[] };
+    };
+    const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
+    const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
+    const compare = (index: number[], wanted: Row[]): EncodedDataset => {
+      const encoded = encodeDataset(
+        index.map((row) => all[row]!),
+        tokenizer,
+        { maxLength: about.max_length },
+      );
+      for (const [i, row] of wanted.entries()) {
+        const example = encoded.examples[i]!;
+        assert.deepEqual(example.ids, row.ids);
+        assert.equal(example.promptLength, row.n_prompt);
+        if (row.truncated !== undefined) assert.equal(encoded.truncated.includes(i), row.truncated);
+        // their targets start at token 1
+        if (row.target_is_completion)
+          assert.deepEqual(
+            Array.from(lossWeights(example, 0), (weight) => weight === 1).slice(1),
+            row.target_is_completion.map(Boolean),
+          );
+      }
+      return encoded;
+    };
+    assert.equal(wanted.length, 8);
+    compare(about.row_index, wanted);
+    const edge = edge_cases.cases[0]!;
+    const { withoutCompletion, emptyCompletions } = compare(edge.row_index, edge.rows);
+    assert.deepEqual(
+      [withoutCompletion, emptyCompletions],
+      [[0], [1]],
+      "a prompt that fills the length; an empty output",
+    );
+  },
+);
 
 test("9,229 real rows: 325 lose their completion whole at 256 tokens", needsShared("data", "alpaca"), () => {
   const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));

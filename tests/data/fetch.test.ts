@@ -1,7 +1,16 @@
 // Fetching from a server on this machine that cuts, lies, redirects and refuses. Nothing here leaves the machine.
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,8 +24,20 @@ import { serve } from "../support/http-server";
 const CONTENT = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7919) % 251));
 
 const entry = (changed: Partial<CatalogueEntry["files"][number]> = {}): CatalogueEntry => ({
-  name: "Test", kind: "benchmark", source: "hub", repository: "owner/set", revision: "abc",
-  files: [{ path: "sub/rows.parquet", saveAs: "task/rows.parquet", bytes: CONTENT.length, sha256: sha256(CONTENT), ...changed }],
+  name: "Test",
+  kind: "benchmark",
+  source: "hub",
+  repository: "owner/set",
+  revision: "abc",
+  files: [
+    {
+      path: "sub/rows.parquet",
+      saveAs: "task/rows.parquet",
+      bytes: CONTENT.length,
+      sha256: sha256(CONTENT),
+      ...changed,
+    },
+  ],
   license: { paper: null, stated: null },
 });
 const unknown = { bytes: null, sha256: null };
@@ -27,18 +48,31 @@ function folder(t: TestContext): string {
   return path;
 }
 
-interface Served { url: string; requests: IncomingMessage[] }
+interface Served {
+  url: string;
+  requests: IncomingMessage[];
+}
 
 /** Serves the content with ranges and an ETag; `fault` may answer in its place, with the number of the request (1 = first). */
-async function contentServer(t: TestContext, fault: (request: number, response: ServerResponse, range: string | undefined) => boolean = () => false, etag = '"v1"'): Promise<Served> {
+async function contentServer(
+  t: TestContext,
+  fault: (request: number, response: ServerResponse, range: string | undefined) => boolean = () => false,
+  etag = '"v1"',
+): Promise<Served> {
   const requests: IncomingMessage[] = [];
   const url = await serve(t, (request, response) => {
     requests.push(request);
     if (fault(requests.length, response, request.headers.range)) return;
-    const start = request.headers["if-range"] === etag ? Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0) : 0;
+    const start =
+      request.headers["if-range"] === etag ? Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0) : 0;
     response.setHeader("etag", etag);
-    if (start >= CONTENT.length) return void response.writeHead(416, { "content-range": `bytes */${CONTENT.length}` }).end();
-    if (start > 0) response.writeHead(206, { "content-range": `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`, "content-length": CONTENT.length - start });
+    if (start >= CONTENT.length)
+      return void response.writeHead(416, { "content-range": `bytes */${CONTENT.length}` }).end();
+    if (start > 0)
+      response.writeHead(206, {
+        "content-range": `bytes ${start}-${CONTENT.length - 1}/${CONTENT.length}`,
+        "content-length": CONTENT.length - start,
+      });
     else response.writeHead(200, { "content-length": CONTENT.length });
     response.end(CONTENT.subarray(start));
   });
@@ -62,7 +96,8 @@ async function closedPort(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-const get = (url: string, dir: string, dataset: CatalogueEntry = entry(), options: FetchOptions = {}) => fetchDataset(dataset, dir, { baseUrl: url, backoffSeconds: 0.01, ...options });
+const get = (url: string, dir: string, dataset: CatalogueEntry = entry(), options: FetchOptions = {}) =>
+  fetchDataset(dataset, dir, { baseUrl: url, backoffSeconds: 0.01, ...options });
 const files = (dir: string) => readdirSync(dir, { recursive: true }).map(String).sort();
 
 test("fetches, checks, reports progress, and fetches nothing twice", async (t) => {
@@ -70,11 +105,20 @@ test("fetches, checks, reports progress, and fetches nothing twice", async (t) =
   const { url, requests } = await contentServer(t);
   const progress: FetchProgress[] = [];
   const [file] = await get(url, dir, entry(), { onProgress: (p) => progress.push(p) });
-  assert.deepEqual({ ...file, path: "" }, { path: "", bytes: CONTENT.length, sha256: sha256(CONTENT), verified: true, cached: false });
+  assert.deepEqual(
+    { ...file, path: "" },
+    { path: "", bytes: CONTENT.length, sha256: sha256(CONTENT), verified: true, cached: false },
+  );
   assert.ok(readFileSync(join(dir, "task", "rows.parquet")).equals(CONTENT));
   assert.deepEqual(files(dir), ["task", "task/rows.parquet"]);
   assert.equal(requests[0].url, "/datasets/owner/set/resolve/abc/sub/rows.parquet");
-  assert.deepEqual(progress.at(-1), { file: "task/rows.parquet", files: 1, filesDone: 0, bytes: CONTENT.length, totalBytes: CONTENT.length });
+  assert.deepEqual(progress.at(-1), {
+    file: "task/rows.parquet",
+    files: 1,
+    filesDone: 0,
+    bytes: CONTENT.length,
+    totalBytes: CONTENT.length,
+  });
   assert.ok((await get(url, dir))[0].cached);
   assert.equal(requests.length, 1);
   const github = await get(url, folder(t), { ...entry(), source: "github" });
@@ -85,11 +129,17 @@ test("fetches, checks, reports progress, and fetches nothing twice", async (t) =
 test("a cut connection is continued where it stopped, by the same call and by a later one", async (t) => {
   const { url, requests } = await contentServer(t, (request, response) => request === 1 && cut(response));
   assert.ok((await get(url, folder(t)))[0].verified);
-  assert.deepEqual(requests.map(({ headers }) => headers.range), [undefined, "bytes=100000-"]);
+  assert.deepEqual(
+    requests.map(({ headers }) => headers.range),
+    [undefined, "bytes=100000-"],
+  );
 
   const dir = folder(t);
   const later = await contentServer(t, (request, response) => request === 1 && cut(response));
-  await assert.rejects(get(later.url, dir, entry(), { retries: 0 }), /rows\.parquet cannot be fetched from http.* 100000 bytes are kept/);
+  await assert.rejects(
+    get(later.url, dir, entry(), { retries: 0 }),
+    /rows\.parquet cannot be fetched from http.* 100000 bytes are kept/,
+  );
   assert.ok(!existsSync(join(dir, "task", "rows.parquet")));
   assert.ok((await get(later.url, dir))[0].verified);
   assert.equal(later.requests[1].headers.range, "bytes=100000-");
@@ -99,7 +149,7 @@ test("a cut connection is continued where it stopped, by the same call and by a 
 test("starts anew where a server ignores ranges, gives no tag, or has another file by now", async (t) => {
   const ignoring = await contentServer(t, (request, response) => {
     if (request === 1) return cut(response);
-    return response.writeHead(200, { "content-length": CONTENT.length }).end(CONTENT), true;
+    return (response.writeHead(200, { "content-length": CONTENT.length }).end(CONTENT), true);
   });
   assert.ok((await get(ignoring.url, folder(t)))[0].verified);
   const untagged = await contentServer(t, (request, response) => request === 1 && cut(response, null));
@@ -122,13 +172,19 @@ test("a part that was whole already is finished", async (t) => {
   writeFileSync(join(dir, "task", "rows.parquet.part.etag"), '"v1"');
   const { url, requests } = await contentServer(t);
   assert.ok((await get(url, dir))[0].verified);
-  assert.deepEqual(requests.map(({ headers }) => headers.range), ["bytes=200000-"]);
+  assert.deepEqual(
+    requests.map(({ headers }) => headers.range),
+    ["bytes=200000-"],
+  );
 });
 
 test("a wrong digest or size is refused and thrown away; a wrong file of the user's is not touched", async (t) => {
   const dir = folder(t);
   const { url } = await contentServer(t);
-  await assert.rejects(get(url, dir, entry({ sha256: "0".repeat(64) })), /not the file that the catalogue describes: 200000 bytes with SHA-256 [0-9a-f]{64} instead of 200000 bytes with 0{64}/);
+  await assert.rejects(
+    get(url, dir, entry({ sha256: "0".repeat(64) })),
+    /not the file that the catalogue describes: 200000 bytes with SHA-256 [0-9a-f]{64} instead of 200000 bytes with 0{64}/,
+  );
   await assert.rejects(get(url, dir, entry({ bytes: 100 })), /200000 bytes or more, over the catalogue's 100/);
   await assert.rejects(get(url, dir, entry({ bytes: 300_000, sha256: null })), /instead of 300000 bytes/);
   await assert.rejects(get(url, dir, entry(unknown), { maxBytes: 1000 }), /over the limit 1000/);
@@ -148,9 +204,16 @@ test("what is missing, forbidden, offline or a login page is named", async (t) =
   await assert.rejects(get(await refusing(404), dir), /HTTP 404\. There is no such file at revision abc of owner\/set/);
   await assert.rejects(get(await refusing(401), dir), /HTTP 401\. It needs permission.*HF_TOKEN/);
   await assert.rejects(get(await refusing(503), dir, entry(), { retries: 1 }), /HTTP 503/);
-  const page = await serve(t, (_, response) => void response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end("<html>Log in</html>"));
+  const page = await serve(
+    t,
+    (_, response) =>
+      void response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end("<html>Log in</html>"),
+  );
   await assert.rejects(get(page, dir, entry(unknown)), /answered with a web page/);
-  await assert.rejects(get(await closedPort(), dir, entry(), { retries: 1 }), /nothing answers there \(connection refused\)/);
+  await assert.rejects(
+    get(await closedPort(), dir, entry(), { retries: 1 }),
+    /nothing answers there \(connection refused\)/,
+  );
   const silent = await serve(t, () => {});
   await assert.rejects(get(silent, dir, entry(), { retries: 0, timeoutSeconds: 0.1 }), /no data for 0\.1 s/);
   await assert.rejects(get("nowhere", dir), /not an address/);
@@ -158,7 +221,11 @@ test("what is missing, forbidden, offline or a login page is named", async (t) =
 });
 
 test("busy servers are waited for", async (t) => {
-  const { url, requests } = await contentServer(t, (request, response) => request <= 2 && (response.writeHead(request === 1 ? 429 : 502, { "retry-after": "0.1" }).end(), true));
+  const { url, requests } = await contentServer(
+    t,
+    (request, response) =>
+      request <= 2 && (response.writeHead(request === 1 ? 429 : 502, { "retry-after": "0.1" }).end(), true),
+  );
   assert.ok((await get(url, folder(t)))[0].verified);
   assert.equal(requests.length, 3);
 });
@@ -171,7 +238,8 @@ test("nothing is written outside the folder", async (t) => {
   }
   const outside = folder(t);
   symlinkSync(outside, join(dir, "task"));
-  for (const saveAs of ["task/rows", "task/more/rows"]) await assert.rejects(get(url, dir, entry({ saveAs })), /outside .*, through a link/);
+  for (const saveAs of ["task/rows", "task/more/rows"])
+    await assert.rejects(get(url, dir, entry({ saveAs })), /outside .*, through a link/);
   await assert.rejects(get(url, dir, { ...entry(), revision: "../x" }), /must have no empty steps/);
   await assert.rejects(get(url, dir, entry({ saveAs: "ok", path: "../secret" })), /must have no empty steps/);
   assert.deepEqual(files(outside), []);
@@ -209,12 +277,16 @@ test("an interrupt stops at once, and the next call goes on", async (t) => {
     response.write(CONTENT.subarray(0, 100_000)); // and then nothing
     return true;
   });
-  const onProgress = ({ bytes }: FetchProgress) => bytes === 100_000 && controller.abort(new DOMException("Interrupted", "AbortError"));
+  const onProgress = ({ bytes }: FetchProgress) =>
+    bytes === 100_000 && controller.abort(new DOMException("Interrupted", "AbortError"));
   await assert.rejects(get(url, dir, entry(), { signal: controller.signal, onProgress }), { name: "AbortError" });
   assert.ok((await get(url, dir))[0].verified);
   assert.match(requests[1].headers.range!, /^bytes=(\d{5,6})-$/);
 });
 
 test("a data set that is not in the catalogue is named, with those that are", async (t) => {
-  await assert.rejects(fetchDataset("MMLU", folder(t)), /no data set "MMLU".*AlpacaData, AlpacaDataCleaned, ARC Challenge/);
+  await assert.rejects(
+    fetchDataset("MMLU", folder(t)),
+    /no data set "MMLU".*AlpacaData, AlpacaDataCleaned, ARC Challenge/,
+  );
 });

@@ -22,8 +22,9 @@ export interface ExpectedTokenizer {
   longRows: number[];
 }
 
-export const EXPECTED = JSON.parse(readFileSync(join(FIXTURES, "expected.json"), "utf8")) as
-  { texts: string[] } & Record<(typeof TOKENIZERS)[number], ExpectedTokenizer>;
+export const EXPECTED = JSON.parse(readFileSync(join(FIXTURES, "expected.json"), "utf8")) as {
+  texts: string[];
+} & Record<(typeof TOKENIZERS)[number], ExpectedTokenizer>;
 
 /** A directory for this test file, removed at its end, and a way to put files there. */
 export function temporaryFiles(): (name: string, content: string | Uint8Array) => string {

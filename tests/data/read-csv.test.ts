@@ -17,19 +17,39 @@ test("fields are read as they stand: quotes, commas and line breaks inside, a by
 test("semicolons and tabs; text that looks like a number stays text where names are asked for", () => {
   for (const sign of [";", "\t"]) {
     const table = readCsv(csvFile(["name", "score"].join(sign) + `\n007${sign}-.5\n1.0${sign}+2.\n`));
-    assert.deepEqual([csvNames(table, "name"), csvNumbers(table, "score")], [["007", "1.0"], [-0.5, 2]]);
+    assert.deepEqual(
+      [csvNames(table, "name"), csvNumbers(table, "score")],
+      [
+        ["007", "1.0"],
+        [-0.5, 2],
+      ],
+    );
   }
 });
 
 test("what the exporter writes is read back to the last digit", () => {
-  const rows = [{ name: 'x, "y"\nz', value: 0.1 + 0.2 }, { name: "é", value: 1e-300 }, { name: "long", value: -123456789.123456789 }];
+  const rows = [
+    { name: 'x, "y"\nz', value: 0.1 + 0.2 },
+    { name: "é", value: 1e-300 },
+    { name: "long", value: -123456789.123456789 },
+  ];
   const table = readCsv(csvFile(toCsv(rows)));
-  assert.deepEqual(csvNumbers(table, "value"), rows.map(({ value }) => value));
-  assert.deepEqual(csvNames(table, "name"), rows.map(({ name }) => name));
+  assert.deepEqual(
+    csvNumbers(table, "value"),
+    rows.map(({ value }) => value),
+  );
+  assert.deepEqual(
+    csvNames(table, "name"),
+    rows.map(({ name }) => name),
+  );
 });
 
 const BAD: [string, string, RegExp][] = [
-  ["text for a number", "name,score\na,0.5\nb,high\n", /scores\.csv: rows that cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/],
+  [
+    "text for a number",
+    "name,score\na,0.5\nb,high\n",
+    /scores\.csv: rows that cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/,
+  ],
   ["a missing number", "name,score\na,\n", /row 1 \(index 0\), column "score": "" is not a number/],
   ["a decimal comma", "name;score\na;0,5\n", /column "score": "0,5" is not a number/],
   ["R's NA", "name,score\na,NA\n", /"NA" is not a number/],
@@ -44,15 +64,19 @@ const BAD: [string, string, RegExp][] = [
   ["an open quote", 'name,score\n"a,1\n', /row 1 \(index 0\): quoted field unterminated/],
 ];
 for (const [name, text, message] of BAD) {
-  test(`an error names file, row and column: ${name}`, () => assert.throws(() => {
-    const table = readCsv(csvFile(text));
-    csvNames(table, "name");
-    csvNumbers(table, "score");
-  }, (error) => {
-    assert.ok(error instanceof DataError);
-    assert.match(error.message, message);
-    return true;
-  }));
+  test(`an error names file, row and column: ${name}`, () =>
+    assert.throws(
+      () => {
+        const table = readCsv(csvFile(text));
+        csvNames(table, "name");
+        csvNumbers(table, "score");
+      },
+      (error) => {
+        assert.ok(error instanceof DataError);
+        assert.match(error.message, message);
+        return true;
+      },
+    ));
 }
 
 test("many faults are counted, and a missing file is named", () => {

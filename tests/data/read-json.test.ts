@@ -7,7 +7,9 @@ import { temporaryFiles } from "./fixtures";
 const put = temporaryFiles();
 
 test("good JSON is read as it is", () => {
-  assert.deepEqual(readJson(put("good.json", '{"a": [1, -2.5e3, true, null, "\\u00e9"]}')), { a: [1, -2500, true, null, "é"] });
+  assert.deepEqual(readJson(put("good.json", '{"a": [1, -2.5e3, true, null, "\\u00e9"]}')), {
+    a: [1, -2500, true, null, "é"],
+  });
 });
 
 test("the place of a fault is found", () => {
@@ -16,7 +18,7 @@ test("the place of a fault is found", () => {
     ["[1, 2", 1, 6, "the end of the text"],
     ["[1, 2,]", 1, 7, '"]"'],
     ["[1 2]", 1, 4, '"2]"'],
-    ["{\n  \"a\": 1,\n}", 3, 1, '"}"'],
+    ['{\n  "a": 1,\n}', 3, 1, '"}"'],
     ['{"a" 1}', 1, 6, '"1}"'],
     ["{a: 1}", 1, 2, '"a: 1}"'],
     ['["a\nb"]', 1, 2, '"\\"a"'],
@@ -29,18 +31,35 @@ test("the place of a fault is found", () => {
     assert.throws(() => JSON.parse(text));
     assert.deepEqual(locateJsonError(text), { line, column, found }, text);
   }
-  assert.throws(() => parseJson("[1,\n x]", "study.json"), /^DataError: study\.json: not valid JSON at line 2, column 2: found "x]" \(/);
+  assert.throws(
+    () => parseJson("[1,\n x]", "study.json"),
+    /^DataError: study\.json: not valid JSON at line 2, column 2: found "x]" \(/,
+  );
 });
 
 test("wherever one wrong character breaks a text, the fault is found where Node finds it, if it says where", () => {
-  const good = JSON.stringify({ rows: [{ a: "x y", b: [1.5, -2e-3, true, false, null] }, { c: {}, d: [] }] }, null, 1);
+  const good = JSON.stringify(
+    {
+      rows: [
+        { a: "x y", b: [1.5, -2e-3, true, false, null] },
+        { c: {}, d: [] },
+      ],
+    },
+    null,
+    1,
+  );
   const random = seededRandom("read-json");
   let compared = 0;
   for (let trial = 0; trial < 3000; trial++) {
     const at = Math.floor(random() * good.length);
-    const broken = good.slice(0, at) + "#,:]}\"1"[Math.floor(random() * 7)]! + good.slice(at + 1);
+    const broken = good.slice(0, at) + '#,:]}"1'[Math.floor(random() * 7)]! + good.slice(at + 1);
     let message: string;
-    try { JSON.parse(broken); continue; } catch (error) { message = (error as Error).message; }
+    try {
+      JSON.parse(broken);
+      continue;
+    } catch (error) {
+      message = (error as Error).message;
+    }
     const { line, column } = locateJsonError(broken);
     const position = /^Expected .* at position (\d+)/.exec(message);
     if (position === null) continue;

@@ -10,7 +10,11 @@ import { EXPECTED, FIXTURES, TOKENIZERS } from "./fixtures";
 
 /** One token a character, and a BOS that must not be counted. */
 const characters: Tokenizer = {
-  digest: "", vocabularySize: 1, eosId: 0, eosToken: "\0", padId: 0,
+  digest: "",
+  vocabularySize: 1,
+  eosId: 0,
+  eosToken: "\0",
+  padId: 0,
   encode: (text, { addSpecialTokens = true } = {}) => [...(addSpecialTokens ? [0] : []), ...Array.from(text, () => 0)],
   decode: () => "",
 };
@@ -20,15 +24,27 @@ function close(actual: number, expected: number, what: string): void {
 }
 
 test("worked by hand: fields only, n − 1, ratio of means beside mean of ratios", () => {
-  const rows = [{ instruction: "aaaa", input: "", output: "bbbbbbbb" }, { instruction: "aa", input: "cc", output: "" }];
+  const rows = [
+    { instruction: "aaaa", input: "", output: "bbbbbbbb" },
+    { instruction: "aa", input: "cc", output: "" },
+  ];
   assert.deepEqual(describeDataset(rows, characters), {
-    rows: 2, instruction: { mean: 3, sd: Math.SQRT2 }, input: { mean: 1, sd: Math.SQRT2 }, completion: { mean: 4, sd: Math.sqrt(32) },
-    totalTokens: 16, generationRatio: 1, meanOfRatios: 1, emptyCompletions: [1],
+    rows: 2,
+    instruction: { mean: 3, sd: Math.SQRT2 },
+    input: { mean: 1, sd: Math.SQRT2 },
+    completion: { mean: 4, sd: Math.sqrt(32) },
+    totalTokens: 16,
+    generationRatio: 1,
+    meanOfRatios: 1,
+    emptyCompletions: [1],
   });
 });
 
 test("the two ratios differ when rows do, and a row without prompt counts in the first only", () => {
-  const rows = [{ instruction: "a", input: "", output: "bbbb" }, { instruction: "aaaa", input: "", output: "b" }];
+  const rows = [
+    { instruction: "a", input: "", output: "bbbb" },
+    { instruction: "aaaa", input: "", output: "b" },
+  ];
   assert.equal(describeDataset(rows, characters).generationRatio, 1);
   assert.equal(describeDataset(rows, characters).meanOfRatios, 2.125);
   const bare = describeDataset([...rows, { instruction: "", input: "", output: "bbbbb" }], characters);
@@ -55,7 +71,9 @@ for (const name of TOKENIZERS) {
 }
 
 test("9,229 real rows: every field's count is the Rust library's", needsShared("reference", "tokens"), () => {
-  const counts = JSON.parse(readFileSync(join(SHARED, "reference", "tokens", "counts_tok512_alpagasus_random_9k.json"), "utf8")) as Record<"instruction" | "input" | "output", number[]>;
+  const counts = JSON.parse(
+    readFileSync(join(SHARED, "reference", "tokens", "counts_tok512_alpagasus_random_9k.json"), "utf8"),
+  ) as Record<"instruction" | "input" | "output", number[]>;
   const examples = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
   const tokens = countTokens(examples, loadTokenizer(join(SHARED, "models", "stories260K")));
   assert.equal(tokens.input.length, 9229);

@@ -14,8 +14,16 @@ for (const name of TOKENIZERS) {
 
   test(`${name}: ids are the Rust library's`, () => {
     for (const [i, text] of EXPECTED.texts.entries()) {
-      assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: false }), expected.ids[i], `plain ${JSON.stringify(text)}`);
-      assert.deepEqual(tokenizer.encode(text), expected.idsWithSpecialTokens[i], `with special tokens ${JSON.stringify(text)}`);
+      assert.deepEqual(
+        tokenizer.encode(text, { addSpecialTokens: false }),
+        expected.ids[i],
+        `plain ${JSON.stringify(text)}`,
+      );
+      assert.deepEqual(
+        tokenizer.encode(text),
+        expected.idsWithSpecialTokens[i],
+        `with special tokens ${JSON.stringify(text)}`,
+      );
     }
   });
 
@@ -29,7 +37,10 @@ for (const name of TOKENIZERS) {
   test(`${name}: vocabulary and special tokens`, () => {
     assert.equal(tokenizer.vocabularySize, expected.vocabularySize);
     assert.equal(tokenizer.eosId, expected.eosId);
-    assert.deepEqual(tokenizer.encode(`bread${tokenizer.eosToken}`, { addSpecialTokens: false }).at(-1), expected.eosId);
+    assert.deepEqual(
+      tokenizer.encode(`bread${tokenizer.eosToken}`, { addSpecialTokens: false }).at(-1),
+      expected.eosId,
+    );
     const [bos, pad, eosToken] = name === "bytelevel" ? [undefined, 1, "<eos>"] : [1, 2, "</s>"];
     assert.equal(tokenizer.bosId, bos);
     assert.equal(tokenizer.padId, pad, "its own pad token, else EOS");
@@ -51,12 +62,24 @@ function variant(name: string, files: Record<string, object | string | null>): s
   }
   return dir;
 }
-const llamaJson = (): Record<string, unknown> => JSON.parse(readFileSync(join(FIXTURES, "llama", "tokenizer.json"), "utf8")) as Record<string, unknown>;
+const llamaJson = (): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(FIXTURES, "llama", "tokenizer.json"), "utf8")) as Record<string, unknown>;
 
 test("special tokens come from special_tokens_map.json, then by id from generation_config.json, then config.json", () => {
-  const map = loadTokenizer(variant("llama", { "tokenizer_config.json": null, "special_tokens_map.json": { bos_token: "<s>", eos_token: { content: "</s>" } } }));
+  const map = loadTokenizer(
+    variant("llama", {
+      "tokenizer_config.json": null,
+      "special_tokens_map.json": { bos_token: "<s>", eos_token: { content: "</s>" } },
+    }),
+  );
   assert.deepEqual([map.bosId, map.eosId], [1, 2]);
-  const ids = loadTokenizer(variant("llama", { "tokenizer_config.json": { eos_token: null }, "generation_config.json": { eos_token_id: [2, 7] }, "config.json": { bos_token_id: 1, eos_token_id: 0, pad_token_id: 0 } }));
+  const ids = loadTokenizer(
+    variant("llama", {
+      "tokenizer_config.json": { eos_token: null },
+      "generation_config.json": { eos_token_id: [2, 7] },
+      "config.json": { bos_token_id: 1, eos_token_id: 0, pad_token_id: 0 },
+    }),
+  );
   assert.deepEqual([ids.bosId, ids.eosId, ids.eosToken], [1, 2, "</s>"]);
   assert.equal(ids.padId, 2, "a model's pad id is not the tokenizer's pad token, as in Transformers");
 });
@@ -65,11 +88,19 @@ test("an EOS token that tokenizer.json has in its vocabulary only is recognized 
   const json = llamaJson();
   json.added_tokens = [];
   const tokenizer = loadTokenizer(variant("llama", { "tokenizer.json": json }));
-  assert.deepEqual(tokenizer.encode("ends</s>"), EXPECTED.llama.idsWithSpecialTokens[EXPECTED.texts.indexOf("ends</s>")]);
+  assert.deepEqual(
+    tokenizer.encode("ends</s>"),
+    EXPECTED.llama.idsWithSpecialTokens[EXPECTED.texts.indexOf("ends</s>")],
+  );
 });
 
 test("a token that only tokenizer_config.json adds is recognized", () => {
-  const dir = variant("llama", { "tokenizer_config.json": { eos_token: "</s>", added_tokens_decoder: { 420: { content: "<|user|>", special: true } } } });
+  const dir = variant("llama", {
+    "tokenizer_config.json": {
+      eos_token: "</s>",
+      added_tokens_decoder: { 420: { content: "<|user|>", special: true } },
+    },
+  });
   const tokenizer = loadTokenizer(dir);
   assert.equal(tokenizer.vocabularySize, 421);
   assert.deepEqual(tokenizer.encode("<|user|>", { addSpecialTokens: false }), [420]);
@@ -78,20 +109,51 @@ test("a token that only tokenizer_config.json adds is recognized", () => {
 test("the digest follows tokenizer.json and the special tokens, not the rest of the config", () => {
   const digest = loadTokenizer(join(FIXTURES, "llama")).digest;
   assert.match(digest, /^[0-9a-f]{64}$/);
-  assert.equal(loadTokenizer(variant("llama", { "tokenizer_config.json": { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>", model_max_length: 99 } })).digest, digest);
-  assert.notEqual(loadTokenizer(variant("llama", { "tokenizer_config.json": { bos_token: "<s>", eos_token: "<unk>" } })).digest, digest);
+  assert.equal(
+    loadTokenizer(
+      variant("llama", {
+        "tokenizer_config.json": { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>", model_max_length: 99 },
+      }),
+    ).digest,
+    digest,
+  );
+  assert.notEqual(
+    loadTokenizer(variant("llama", { "tokenizer_config.json": { bos_token: "<s>", eos_token: "<unk>" } })).digest,
+    digest,
+  );
   assert.notEqual(loadTokenizer(join(FIXTURES, "crossing")).digest, digest);
 });
 
 test("broken tokenizer directories are refused with the reason", () => {
   assert.throws(() => loadTokenizer(join(work, "nowhere")), /nowhere: there is no tokenizer\.json here/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer.json": "{\n  \"model\": oops}" })), /tokenizer\.json: not valid JSON at line 2, column 12: found "oops}"/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer.json": { added_tokens: [] } })), /not a tokenizer file: it has no "model"/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer.json": { ...llamaJson(), normalizer: { type: "Nonsense" } } })), /this tokenizer cannot be used: .*Nonsense/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer_config.json": {} })), /no end-of-sequence token is defined; name it as "eos_token"/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer_config.json": { eos_token: "<end>" } })), /"<end>" named in tokenizer_config\.json is not in tokenizer\.json/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer_config.json": null, "config.json": { eos_token_id: 300 } })), /\(id 300\) is not one token when it stands in a text/);
-  assert.throws(() => loadTokenizer(variant("llama", { "tokenizer_config.json": "[]" })), /tokenizer_config\.json: this is not a JSON object/);
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer.json": '{\n  "model": oops}' })),
+    /tokenizer\.json: not valid JSON at line 2, column 12: found "oops}"/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer.json": { added_tokens: [] } })),
+    /not a tokenizer file: it has no "model"/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer.json": { ...llamaJson(), normalizer: { type: "Nonsense" } } })),
+    /this tokenizer cannot be used: .*Nonsense/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer_config.json": {} })),
+    /no end-of-sequence token is defined; name it as "eos_token"/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer_config.json": { eos_token: "<end>" } })),
+    /"<end>" named in tokenizer_config\.json is not in tokenizer\.json/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer_config.json": null, "config.json": { eos_token_id: 300 } })),
+    /\(id 300\) is not one token when it stands in a text/,
+  );
+  assert.throws(
+    () => loadTokenizer(variant("llama", { "tokenizer_config.json": "[]" })),
+    /tokenizer_config\.json: this is not a JSON object/,
+  );
 });
 
 test("nothing decodes to nothing", () => {
@@ -103,14 +165,20 @@ test("nothing decodes to nothing", () => {
 test("a tokenizer with more ids than the model has embeddings is refused", () => {
   const tokenizer = loadTokenizer(join(FIXTURES, "llama"));
   assert.doesNotThrow(() => checkVocabulary(tokenizer, 420, "pocket-1"));
-  assert.throws(() => checkVocabulary(tokenizer, 419, "pocket-1"), /pocket-1: the tokenizer has ids up to 419, but the model only 419 embeddings/);
+  assert.throws(
+    () => checkVocabulary(tokenizer, 419, "pocket-1"),
+    /pocket-1: the tokenizer has ids up to 419, but the model only 419 embeddings/,
+  );
 });
 
 test("stories260K: ids are the Rust library's", needsShared("reference", "tokens", "vectors_tok512.json"), () => {
   const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
-  const { texts, ids } = JSON.parse(readFileSync(join(SHARED, "reference", "tokens", "vectors_tok512.json"), "utf8")) as { texts: string[]; ids: number[][] };
+  const { texts, ids } = JSON.parse(
+    readFileSync(join(SHARED, "reference", "tokens", "vectors_tok512.json"), "utf8"),
+  ) as { texts: string[]; ids: number[][] };
   assert.equal(texts.length, 106);
-  for (const [i, text] of texts.entries()) assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: false }), ids[i], JSON.stringify(text));
+  for (const [i, text] of texts.entries())
+    assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: false }), ids[i], JSON.stringify(text));
   assert.deepEqual([tokenizer.vocabularySize, tokenizer.bosId, tokenizer.eosId, tokenizer.padId], [512, 1, 2, 2]);
 });
 

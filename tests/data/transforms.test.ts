@@ -4,15 +4,26 @@ import { test } from "node:test";
 import { readExamples, type Example } from "../../lib/data/example";
 import { seededRandom } from "../../lib/data/random";
 import { countTokens, describeDataset } from "../../lib/data/statistics";
-import { generationRatioPlan, invertExample, invertLongCompletions, longCompletionRows, toGenerationRatio } from "../../lib/data/transforms";
+import {
+  generationRatioPlan,
+  invertExample,
+  invertLongCompletions,
+  longCompletionRows,
+  toGenerationRatio,
+} from "../../lib/data/transforms";
 import { loadTokenizer, type Tokenizer } from "../../lib/data/tokenizer";
 import { needsShared, SHARED } from "../support/shared";
 import { EXPECTED, FIXTURES, TOKENIZERS } from "./fixtures";
 
 /** One token a word. */
 const words: Tokenizer = {
-  digest: "", vocabularySize: 1, eosId: 0, eosToken: "\0", padId: 0,
-  encode: (text) => Array.from(text.match(/\S+/g) ?? [], () => 0), decode: () => "",
+  digest: "",
+  vocabularySize: 1,
+  eosId: 0,
+  eosToken: "\0",
+  padId: 0,
+  encode: (text) => Array.from(text.match(/\S+/g) ?? [], () => 0),
+  decode: () => "",
 };
 const text = (length: number): string => Array(length).fill("w").join(" ");
 
@@ -29,17 +40,23 @@ const ratio = (rows: Example[]): number => describeDataset(rows, words).generati
 
 test("the inverted rows read as in the paper's section 4.3", () => {
   assert.deepEqual(invertExample({ instruction: "Name a fish.", input: "", output: "The trout." }), {
-    instruction: "Predict the prompt that generated the following AI output.", input: "The trout.", output: "Name a fish.",
+    instruction: "Predict the prompt that generated the following AI output.",
+    input: "The trout.",
+    output: "Name a fish.",
   });
   assert.deepEqual(invertExample({ instruction: "Sort.", input: "b, a", output: "a, b, of course." }), {
-    instruction: "Predict the prompt that generated the below AI output given the following context. Context: b, a", input: "a, b, of course.", output: "Sort.",
+    instruction: "Predict the prompt that generated the below AI output given the following context. Context: b, a",
+    input: "a, b, of course.",
+    output: "Sort.",
   });
 });
 
 test("a completion as long as instruction and input is long; one token fewer is not", () => {
   const rows = [
-    { instruction: text(3), input: text(2), output: text(5) }, { instruction: text(3), input: text(2), output: text(4) },
-    { instruction: text(3), input: "", output: text(3) }, { instruction: text(3), input: "", output: "" },
+    { instruction: text(3), input: text(2), output: text(5) },
+    { instruction: text(3), input: text(2), output: text(4) },
+    { instruction: text(3), input: "", output: text(3) },
+    { instruction: text(3), input: "", output: "" },
   ];
   assert.deepEqual(longCompletionRows(countTokens(rows, words)), [0, 2]);
   const inverted = invertLongCompletions(rows, words);
@@ -50,7 +67,10 @@ for (const name of TOKENIZERS) {
   test(`${name}: the long rows are those that plain Python finds`, () => {
     const rows = readExamples(join(FIXTURES, "rows.json"));
     const inverted = invertLongCompletions(rows, loadTokenizer(join(FIXTURES, name)));
-    assert.deepEqual(inverted.flatMap((row, i) => (row === rows[i] ? [] : [i])), EXPECTED[name].longRows);
+    assert.deepEqual(
+      inverted.flatMap((row, i) => (row === rows[i] ? [] : [i])),
+      EXPECTED[name].longRows,
+    );
   });
 }
 
@@ -62,9 +82,15 @@ test("down to full inversion: long rows are inverted, none is lost, and the targ
     assert.equal(plan.rule, "invert");
     assert.match(plan.description, /^\d+ of \d+ long-completion rows inverted, in random order \(seed 42\)$/);
     assert.equal(ratio(result), plan.generationRatio);
-    assert.ok(plan.generationRatio <= target && plan.generationRatio > target * 0.99, `${plan.generationRatio} for ${target}`);
+    assert.ok(
+      plan.generationRatio <= target && plan.generationRatio > target * 0.99,
+      `${plan.generationRatio} for ${target}`,
+    );
     const inverted = new Set(plan.inverted);
-    assert.deepEqual(result, rows.map((row, i) => (inverted.has(i) ? invertExample(row) : row)));
+    assert.deepEqual(
+      result,
+      rows.map((row, i) => (inverted.has(i) ? invertExample(row) : row)),
+    );
     const long = new Set(longCompletionRows(countTokens(rows, words)));
     assert.ok(plan.inverted.every((row) => long.has(row)));
     assert.deepEqual(plan.dropped, []);
@@ -78,21 +104,39 @@ test("beyond it: everything long is inverted, then rows go by a threshold", () =
     const plan = generationRatioPlan(rows, target, words, { seed: 1 });
     const result = toGenerationRatio(rows, target, words, { seed: 1 });
     assert.equal(plan.rule, "invert all, then drop");
-    assert.match(plan.description, /^all \d+ long-completion rows inverted, then the \d+ rows of the largest completion-prompt ratio left out; \d+ rows, all with a ratio of at most 0\.\d+, stay$/);
+    assert.match(
+      plan.description,
+      /^all \d+ long-completion rows inverted, then the \d+ rows of the largest completion-prompt ratio left out; \d+ rows, all with a ratio of at most 0\.\d+, stay$/,
+    );
     assert.ok(plan.invertedRatio > target);
     assert.ok(Math.abs(ratio(all) - plan.invertedRatio) < 1e-15);
     assert.equal(ratio(result), plan.generationRatio);
-    assert.ok(plan.generationRatio <= target && plan.generationRatio > target * 0.97, `${plan.generationRatio} for ${target}`);
+    assert.ok(
+      plan.generationRatio <= target && plan.generationRatio > target * 0.97,
+      `${plan.generationRatio} for ${target}`,
+    );
     const dropped = new Set(plan.dropped);
-    assert.deepEqual(result, all.filter((_, row) => !dropped.has(row)));
-    const own = all.map((row) => words.encode(row.output).length / words.encode(`${row.instruction} ${row.input}`).length);
+    assert.deepEqual(
+      result,
+      all.filter((_, row) => !dropped.has(row)),
+    );
+    const own = all.map(
+      (row) => words.encode(row.output).length / words.encode(`${row.instruction} ${row.input}`).length,
+    );
     const keptMost = Math.max(...own.filter((_, row) => !dropped.has(row)));
     assert.ok(plan.dropped.every((row) => own[row]! >= keptMost));
     // one row fewer left out would miss the target
     const last = plan.dropped.reduce((best, row) => (own[row]! < own[best]! ? row : best));
     assert.ok(ratio(all.filter((_, row) => !dropped.has(row) || row === last)) > target);
-    assert.deepEqual(generationRatioPlan(rows, plan.generationRatio, words, { seed: 1 }).dropped, plan.dropped, "a ratio that is met exactly is enough");
-    assert.deepEqual(plan.inverted, longCompletionRows(countTokens(rows, words)).filter((row) => !dropped.has(row)));
+    assert.deepEqual(
+      generationRatioPlan(rows, plan.generationRatio, words, { seed: 1 }).dropped,
+      plan.dropped,
+      "a ratio that is met exactly is enough",
+    );
+    assert.deepEqual(
+      plan.inverted,
+      longCompletionRows(countTokens(rows, words)).filter((row) => !dropped.has(row)),
+    );
   }
 });
 
@@ -101,7 +145,11 @@ test("the seed decides which rows are inverted, and nothing else does", () => {
   const plan = (seed: number): string => JSON.stringify(generationRatioPlan(rows, 1, words, { seed }).inverted);
   assert.equal(plan(42), plan(42));
   assert.notEqual(plan(42), plan(43));
-  assert.deepEqual(toGenerationRatio(rows, 0.08, words, { seed: 1 }), toGenerationRatio(rows, 0.08, words, { seed: 2 }), "leaving out rows is not random");
+  assert.deepEqual(
+    toGenerationRatio(rows, 0.08, words, { seed: 1 }),
+    toGenerationRatio(rows, 0.08, words, { seed: 2 }),
+    "leaving out rows is not random",
+  );
 });
 
 test("the borders of the range are reached exactly", () => {
@@ -122,7 +170,10 @@ test("the data itself stays as it was", () => {
 });
 
 test("a target that cannot be reached is refused with the reachable range", () => {
-  const rows = [{ instruction: text(4), input: "", output: text(12) }, { instruction: text(10), input: "", output: text(2) }];
+  const rows = [
+    { instruction: text(4), input: "", output: text(12) },
+    { instruction: text(10), input: "", output: text(2) },
+  ];
   // as it is 14/14; inverted (4 + 2)/(9 + 12 + 10); smallest row 4/21 and 2/10
   for (const target of [1.1, 0.19]) {
     assert.throws(() => toGenerationRatio(rows, target, words, { seed: 1 }), {
@@ -131,7 +182,10 @@ test("a target that cannot be reached is refused with the reachable range", () =
     });
   }
   for (const target of [0, -1, NaN, Infinity, "1" as unknown as number]) {
-    assert.throws(() => toGenerationRatio(rows, target, words, { seed: 1 }), /target .* is not allowed; it must be a finite number above 0/);
+    assert.throws(
+      () => toGenerationRatio(rows, target, words, { seed: 1 }),
+      /target .* is not allowed; it must be a finite number above 0/,
+    );
   }
   assert.throws(() => toGenerationRatio([], 1, words, { seed: 1 }), /the dataset has no rows/);
 });

@@ -13,7 +13,10 @@ test("the transform keeps 0 and 1, and takes 0.1 to 0.5 and back from Table 4's 
   assert.ok(Math.abs(transformWeight(0.1) - 0.5) < 1e-7, String(transformWeight(0.1))); // log10(2) has more digits: 2e-9 off
   assert.ok(Math.abs(transformWeight(0.242) - 0.652) < 5e-4, String(transformWeight(0.242))); // §5.2's optimum, printed to 3 digits
   const transformed = PAPER_WEIGHTS.map(transformWeight);
-  assert.deepEqual(transformed, [...transformed].sort((a, b) => a - b));
+  assert.deepEqual(
+    transformed,
+    [...transformed].sort((a, b) => a - b),
+  );
 });
 
 test("one weight a token: PLW in the prompt, 1 in the completion", () => {
@@ -24,8 +27,19 @@ test("one weight a token: PLW in the prompt, 1 in the completion", () => {
 });
 
 test("anything but a finite number of at least 0 is refused by name", () => {
-  for (const [value, shown] of [["0.1", '"0.1" (string)'], [NaN, "NaN"], [-0.1, "-0.1"], [Infinity, "Infinity"], [null, "null (null)"], [undefined, "undefined (undefined)"], [[0.1], "[0.1] (object)"]] as const) {
-    assert.throws(() => checkPromptLossWeight(value), { name: "DataError", message: `prompt loss weight (plw): ${shown} is not allowed; it must be a finite number of at least 0` });
+  for (const [value, shown] of [
+    ["0.1", '"0.1" (string)'],
+    [NaN, "NaN"],
+    [-0.1, "-0.1"],
+    [Infinity, "Infinity"],
+    [null, "null (null)"],
+    [undefined, "undefined (undefined)"],
+    [[0.1], "[0.1] (object)"],
+  ] as const) {
+    assert.throws(() => checkPromptLossWeight(value), {
+      name: "DataError",
+      message: `prompt loss weight (plw): ${shown} is not allowed; it must be a finite number of at least 0`,
+    });
   }
   assert.throws(() => lossWeights({ row: 0, ids: [1], promptLength: 1, lostCompletionTokens: 0 }, -1), /plw/);
   assert.throws(() => transformWeight(NaN), /plw/);

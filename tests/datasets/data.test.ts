@@ -14,14 +14,23 @@ import { makeData } from "../../datasets/pocket/make/data";
 import { FOREIGN, NOUNS, inLanguage, nounPhraseIn, randomSentence } from "../../datasets/pocket/make/languages";
 import { FACTS, otherValues, shortAnswer, statements } from "../../datasets/pocket/make/world";
 import { seededRandom } from "../../lib/data/random";
-import { POCKET, manifest, readLines, type ArcItem, type PiqaItem, type TruthfulItem, type WinoGrandeItem } from "./pocket";
+import {
+  POCKET,
+  manifest,
+  readLines,
+  type ArcItem,
+  type PiqaItem,
+  type TruthfulItem,
+  type WinoGrandeItem,
+} from "./pocket";
 
 const tokenizer = loadTokenizer(join(POCKET, "tokenizer"));
 const plain = readExamples(join(POCKET, "instructions", "plain.json"));
 const cleaned = readExamples(join(POCKET, "instructions", "cleaned.json"));
 const heldOut = readExamples(join(POCKET, "instructions", "heldout.json"));
 const sets: Record<string, Example[]> = {
-  plain, cleaned,
+  plain,
+  cleaned,
   short: invertLongCompletions(cleaned, tokenizer),
   medium: toGenerationRatio(cleaned, 1, tokenizer, { seed: 42 }),
   tiny: toGenerationRatio(cleaned, 0.042, tokenizer, { seed: 42 }),
@@ -29,16 +38,28 @@ const sets: Record<string, Example[]> = {
 
 test("the committed files are what the maker writes", () => {
   for (const [name, content] of makeData()) {
-    assert.ok(readFileSync(join(POCKET, name), "utf8") === content, `datasets/pocket/${name} differs from what its maker writes; run it again: node --import tsx datasets/pocket/make/index.ts data`);
+    assert.ok(
+      readFileSync(join(POCKET, name), "utf8") === content,
+      `datasets/pocket/${name} differs from what its maker writes; run it again: node --import tsx datasets/pocket/make/index.ts data`,
+    );
   }
 });
 
 test("the five sets have the paper's generation ratios in kind", () => {
   // Table 1 and section 6. Seen: 3.222, 7.903, 0.0727, 1.000, 0.0420.
-  const expected = { plain: [3.27, 0.2], cleaned: [7.83, 0.2], short: [0.082, 0.01], medium: [1, 0.02], tiny: [0.042, 0.002] };
+  const expected = {
+    plain: [3.27, 0.2],
+    cleaned: [7.83, 0.2],
+    short: [0.082, 0.01],
+    medium: [1, 0.02],
+    tiny: [0.042, 0.002],
+  };
   for (const [name, [ratio, tolerance]] of Object.entries(expected)) {
     const { generationRatio } = describeDataset(sets[name], tokenizer);
-    assert.ok(Math.abs(generationRatio - ratio) <= tolerance, `${name}: R_g is ${generationRatio.toFixed(4)}, not ${ratio} ± ${tolerance}`);
+    assert.ok(
+      Math.abs(generationRatio - ratio) <= tolerance,
+      `${name}: R_g is ${generationRatio.toFixed(4)}, not ${ratio} ± ${tolerance}`,
+    );
   }
   for (const rows of [plain, cleaned, heldOut]) {
     const share = rows.filter((row) => row.input !== "").length / rows.length;
@@ -55,9 +76,14 @@ test("rows fit: at most 2 % of any set lose a part of their completion at 208 to
 });
 
 test("a run of the study trains on at least 50,000 tokens", () => {
-  const { hyperparameters } = JSON.parse(readFileSync(join(POCKET, "..", "..", "studies", "pocket.json"), "utf8")) as { hyperparameters: { epochs: number; maxLength: number } };
+  const { hyperparameters } = JSON.parse(readFileSync(join(POCKET, "..", "..", "studies", "pocket.json"), "utf8")) as {
+    hyperparameters: { epochs: number; maxLength: number };
+  };
   for (const [name, rows] of Object.entries(sets)) {
-    const perEpoch = encodeDataset(rows, tokenizer, { maxLength: hyperparameters.maxLength }).examples.reduce((sum, { ids }) => sum + ids.length, 0);
+    const perEpoch = encodeDataset(rows, tokenizer, { maxLength: hyperparameters.maxLength }).examples.reduce(
+      (sum, { ids }) => sum + ids.length,
+      0,
+    );
     assert.ok(perEpoch * hyperparameters.epochs >= 50_000, `${name}: ${perEpoch * hyperparameters.epochs} tokens`);
   }
 });
@@ -66,18 +92,37 @@ test("no instruction occurs twice, and held-out rows are in no training set", ()
   const key = ({ instruction, input }: Example): string => `${instruction}\n${input}`;
   for (const rows of [cleaned, plain, heldOut]) assert.equal(new Set(rows.map(key)).size, rows.length);
   const trained = new Set([...cleaned, ...plain].map(key));
-  assert.deepEqual(heldOut.filter((row) => trained.has(key(row))), []);
+  assert.deepEqual(
+    heldOut.filter((row) => trained.has(key(row))),
+    [],
+  );
   const outputs = new Set([...cleaned, ...plain].map((row) => row.output));
-  assert.deepEqual(heldOut.filter((row) => row.output.split(" ").length > 12 && outputs.has(row.output)), []);
+  assert.deepEqual(
+    heldOut.filter((row) => row.output.split(" ").length > 12 && outputs.has(row.output)),
+    [],
+  );
 });
 
 test("thirteen benchmarks, one for each row of Table 2, of at least 100 items", () => {
   const entries = manifest();
-  assert.deepEqual(entries.map(({ paperTask, type }) => `${paperTask}: ${type}`), [
-    "ARC Challenge: MC", "PIQA: MC", "TruthfulQA-MC2: MC", "WinoGrande: MC", "TruthfulQA-Gen: G_S",
-    "WMT14 En→Fr: G_S", "WMT14 Fr→En: G_S", "WMT16 En→De: G_S", "WMT16 De→En: G_S", "WMT16 En→Ro: G_S", "WMT16 Ro→En: G_S",
-    "Alpaca Eval (Mixtral): G_L", "PandaLM: G_L",
-  ]);
+  assert.deepEqual(
+    entries.map(({ paperTask, type }) => `${paperTask}: ${type}`),
+    [
+      "ARC Challenge: MC",
+      "PIQA: MC",
+      "TruthfulQA-MC2: MC",
+      "WinoGrande: MC",
+      "TruthfulQA-Gen: G_S",
+      "WMT14 En→Fr: G_S",
+      "WMT14 Fr→En: G_S",
+      "WMT16 En→De: G_S",
+      "WMT16 De→En: G_S",
+      "WMT16 En→Ro: G_S",
+      "WMT16 Ro→En: G_S",
+      "Alpaca Eval (Mixtral): G_L",
+      "PandaLM: G_L",
+    ],
+  );
   for (const { task, count, file } of entries) {
     const items = readLines(file);
     assert.equal(items.length, count, task);
@@ -98,7 +143,10 @@ test("labels are in range and choices differ", () => {
     assert.notEqual(sol1, sol2, goal);
     assert.ok(label === 0 || label === 1, goal);
   }
-  for (const { question, mc2_targets: { choices, labels } } of readLines<TruthfulItem>("pocket-truthfulqa-mc2.jsonl")) {
+  for (const {
+    question,
+    mc2_targets: { choices, labels },
+  } of readLines<TruthfulItem>("pocket-truthfulqa-mc2.jsonl")) {
     assert.equal(new Set(choices).size, choices.length, question);
     assert.equal(choices.length, labels.length, question);
     assert.ok(labels.includes(1) && labels.includes(0), question);
@@ -113,9 +161,16 @@ test("labels are in range and choices differ", () => {
   // the right answer stands at every place about equally often: 4 sd of a fair draw
   const share = (values: boolean[]): number => values.filter(Boolean).length / values.length;
   const arc = readLines<ArcItem>("pocket-arc.jsonl");
-  for (const letter of "ABCD") assert.ok(Math.abs(share(arc.map(({ answerKey }) => answerKey === letter)) - 0.25) < 4 * Math.sqrt(0.1875 / arc.length), letter);
+  for (const letter of "ABCD")
+    assert.ok(
+      Math.abs(share(arc.map(({ answerKey }) => answerKey === letter)) - 0.25) < 4 * Math.sqrt(0.1875 / arc.length),
+      letter,
+    );
   assert.ok(Math.abs(share(readLines<PiqaItem>("pocket-piqa.jsonl").map(({ label }) => label === 1)) - 0.5) < 0.17);
-  assert.ok(Math.abs(share(readLines<WinoGrandeItem>("pocket-winogrande.jsonl").map(({ answer }) => answer === "1")) - 0.5) < 0.16);
+  assert.ok(
+    Math.abs(share(readLines<WinoGrandeItem>("pocket-winogrande.jsonl").map(({ answer }) => answer === "1")) - 0.5) <
+      0.16,
+  );
 });
 
 test("answers agree with the world, and wrong choices are wrong in it", () => {
@@ -126,43 +181,71 @@ test("answers agree with the world, and wrong choices are wrong in it", () => {
     const right = choices.label.indexOf(answerKey);
     assert.equal(choices.text[right], shortAnswer(fact), question);
     const wrong = otherValues([...FACTS], fact).map((value) => shortAnswer(fact, value));
-    for (const [i, text] of choices.text.entries()) assert.ok(i === right || wrong.includes(text), `${question} ${text}`);
+    for (const [i, text] of choices.text.entries())
+      assert.ok(i === right || wrong.includes(text), `${question} ${text}`);
   }
-  const gen = readLines<{ question: string; correct_answers: string[]; incorrect_answers: string[]; source: string }>("pocket-truthfulqa-gen.jsonl");
+  const gen = readLines<{ question: string; correct_answers: string[]; incorrect_answers: string[]; source: string }>(
+    "pocket-truthfulqa-gen.jsonl",
+  );
   for (const [i, { question, correct_answers, incorrect_answers, source }] of gen.entries()) {
     const fact = byId.get(source)!;
     for (const text of correct_answers) assert.ok(statements(fact).includes(text), text);
     for (const text of incorrect_answers) assert.ok(!statements(fact).includes(text), text);
     const mc = readLines<TruthfulItem>("pocket-truthfulqa-mc2.jsonl")[i];
     assert.equal(mc.question, question);
-    assert.deepEqual(mc.mc2_targets.choices.filter((_, c) => mc.mc2_targets.labels[c] === 1), correct_answers);
+    assert.deepEqual(
+      mc.mc2_targets.choices.filter((_, c) => mc.mc2_targets.labels[c] === 1),
+      correct_answers,
+    );
   }
-  for (const fact of FACTS) if (fact.misbelief !== undefined) assert.ok(otherValues([...FACTS], fact).includes(fact.misbelief), fact.id);
+  for (const fact of FACTS)
+    if (fact.misbelief !== undefined) assert.ok(otherValues([...FACTS], fact).includes(fact.misbelief), fact.id);
 });
 
 test("benchmark items occur in no instruction set", () => {
-  const rows = [...plain, ...cleaned, ...heldOut].flatMap(({ instruction, input, output }) => [instruction, input, output]);
-  const texts = manifest().flatMap(({ schema, file }) => readLines<Record<string, unknown>>(file).flatMap((item) => {
-    switch (schema) {
-      case "arc": case "truthfulqa-mc2": case "truthfulqa-gen": return [item.question];
-      case "piqa": return [item.goal];
-      case "winogrande": return [item.sentence, String(item.sentence).replace("_", String(item.answer === "1" ? item.option1 : item.option2))];
-      case "wmt": return Object.values(item.translation as Record<string, string>);
-      default: return [];
-    }
-  }));
+  const rows = [...plain, ...cleaned, ...heldOut].flatMap(({ instruction, input, output }) => [
+    instruction,
+    input,
+    output,
+  ]);
+  const texts = manifest().flatMap(({ schema, file }) =>
+    readLines<Record<string, unknown>>(file).flatMap((item) => {
+      switch (schema) {
+        case "arc":
+        case "truthfulqa-mc2":
+        case "truthfulqa-gen":
+          return [item.question];
+        case "piqa":
+          return [item.goal];
+        case "winogrande":
+          return [
+            item.sentence,
+            String(item.sentence).replace("_", String(item.answer === "1" ? item.option1 : item.option2)),
+          ];
+        case "wmt":
+          return Object.values(item.translation as Record<string, string>);
+        default:
+          return [];
+      }
+    }),
+  );
   const found = texts.filter((text) => rows.some((row) => row.includes(String(text))));
   assert.deepEqual(found, []);
   const pairs = new Set([...plain, ...cleaned, ...heldOut].map(({ instruction, input }) => `${instruction}\n${input}`));
   const judged = ["pocket-alpaca-eval.jsonl", "pocket-pandalm.jsonl"].flatMap((file) => readLines<Example>(file));
-  assert.deepEqual(judged.filter(({ instruction, input }) => pairs.has(`${instruction}\n${input ?? ""}`)), []);
+  assert.deepEqual(
+    judged.filter(({ instruction, input }) => pairs.has(`${instruction}\n${input ?? ""}`)),
+    [],
+  );
 });
 
 test("the languages tell all words apart, and no two sentences have the same translation", () => {
   for (const language of FOREIGN) {
     assert.equal(new Set(NOUNS.map((noun) => nounPhraseIn({ noun }, language))).size, NOUNS.length);
     const random = seededRandom("languages test");
-    const sentences = new Map(Array.from({ length: 3000 }, () => randomSentence(random)).map((s) => [inLanguage(s, "English"), s]));
+    const sentences = new Map(
+      Array.from({ length: 3000 }, () => randomSentence(random)).map((s) => [inLanguage(s, "English"), s]),
+    );
     assert.equal(new Set([...sentences.values()].map((s) => inLanguage(s, language))).size, sentences.size, language);
   }
 });

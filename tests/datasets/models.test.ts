@@ -18,18 +18,28 @@ const directory = (name: string): string => join(POCKET, "models", name);
 for (const name of ["pocket-1", "pocket-2"]) {
   test(`${name} is three standard errors above chance on every multiple-choice task`, async () => {
     const model = loadModel(directory(name));
-    const chance = new Map(manifest().filter(({ type }) => type === "MC").map((entry) => [entry.task, entry.chance!]));
+    const chance = new Map(
+      manifest()
+        .filter(({ type }) => type === "MC")
+        .map((entry) => [entry.task, entry.chance!]),
+    );
     for (const { task, metrics, standardErrors } of await evaluate(model, [...chance.keys()])) {
       const metric = "mc2" in metrics ? "mc2" : "acc";
       const errors = (metrics[metric]! - chance.get(task)!) / standardErrors[metric]!;
-      assert.ok(errors >= 3, `${task}: ${metric} ${metrics[metric]} is ${errors.toFixed(1)} standard errors above chance (${chance.get(task)})`);
+      assert.ok(
+        errors >= 3,
+        `${task}: ${metric} ${metrics[metric]} is ${errors.toFixed(1)} standard errors above chance (${chance.get(task)})`,
+      );
     }
     model.dispose();
   });
 
   test(`${name} carries the pocket tokenizer and takes its ids`, () => {
     for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
-      assert.equal(readFileSync(join(directory(name), file), "utf8"), readFileSync(join(POCKET, "tokenizer", file), "utf8"));
+      assert.equal(
+        readFileSync(join(directory(name), file), "utf8"),
+        readFileSync(join(POCKET, "tokenizer", file), "utf8"),
+      );
     }
     const model = loadModel(directory(name));
     assert.equal(model.tokenizer!.vocabularySize, model.config.vocabularySize);
@@ -44,8 +54,20 @@ test("fine-tuning lowers the loss of held-out completions", () => {
   const model = loadModel(directory("pocket-1"));
   const options = { plw: 0, normalizer: "weights" as const, tokenizer: model.tokenizer!, maxLength: 208 };
   const before = promptWeightedLoss(model, heldOut, options).completionLoss!;
-  const hyperparameters = { ...ALPACA_HYPERPARAMETERS, learningRate: 1e-3, batchSize: 16, microBatchSize: 8, epochs: 1, maxLength: 208 };
-  const trainer = new Trainer(model, encodeDataset(examples, model.tokenizer!, { maxLength: 208 }), { plw: 0.1, normalizer: "weights", hyperparameters, seed: 42 });
+  const hyperparameters = {
+    ...ALPACA_HYPERPARAMETERS,
+    learningRate: 1e-3,
+    batchSize: 16,
+    microBatchSize: 8,
+    epochs: 1,
+    maxLength: 208,
+  };
+  const trainer = new Trainer(model, encodeDataset(examples, model.tokenizer!, { maxLength: 208 }), {
+    plw: 0.1,
+    normalizer: "weights",
+    hyperparameters,
+    seed: 42,
+  });
   for (let step = 0; step < 10; step++) trainer.step();
   trainer.dispose();
   const after = promptWeightedLoss(model, heldOut, options).completionLoss!;

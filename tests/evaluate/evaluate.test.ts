@@ -22,9 +22,17 @@ after(() => model.dispose());
 /** A data folder with one task's rows, changed. */
 function changed(task: string, split: string, change: (rows: Record<string, unknown>[]) => unknown[]): string {
   const dir = temporaryFolder();
-  const rows = readFileSync(join(dataDir, task, `${split}.jsonl`), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  const rows = readFileSync(join(dataDir, task, `${split}.jsonl`), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   mkdirSync(join(dir, task), { recursive: true });
-  writeFileSync(join(dir, task, `${split}.jsonl`), change(rows).map((row) => `${JSON.stringify(row)}\n`).join(""));
+  writeFileSync(
+    join(dir, task, `${split}.jsonl`),
+    change(rows)
+      .map((row) => `${JSON.stringify(row)}\n`)
+      .join(""),
+  );
   return dir;
 }
 
@@ -40,35 +48,65 @@ function storedRun(): Run {
   const dir = store.dir("0123456789abcdef");
   cpSync(join(fixtures, "model"), join(dir, "model"), { recursive: true });
   const bytes = readFileSync(join(dir, "model", "model.safetensors")).length;
-  const record = { id: "0123456789abcdef", name: "a run", recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "of its tokenizer" } }, weights: { bytes, sha256: "of these weights" } } as unknown as RunRecord;
+  const record = {
+    id: "0123456789abcdef",
+    name: "a run",
+    recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "of its tokenizer" } },
+    weights: { bytes, sha256: "of these weights" },
+  } as unknown as RunRecord;
   return new Run(store, record, "complete");
 }
 
 test("an unknown task is refused at once, with the nearest names", async () => {
-  await assert.rejects(evaluate(model, ["piqa", "arc_chalenge"], { dataDir }), /no task "arc_chalenge": did you mean arc_challenge/);
+  await assert.rejects(
+    evaluate(model, ["piqa", "arc_chalenge"], { dataDir }),
+    /no task "arc_chalenge": did you mean arc_challenge/,
+  );
 });
 
 test("options that cannot be are refused by name", async () => {
-  await assert.rejects(evaluate(model, "piqa", { dataDir, limit: 0 }), /limit must be a whole number of at least 1, not 0/);
+  await assert.rejects(
+    evaluate(model, "piqa", { dataDir, limit: 0 }),
+    /limit must be a whole number of at least 1, not 0/,
+  );
   await assert.rejects(evaluate(model, "piqa", { dataDir, fewShot: -1 }), /fewShot/);
   await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format must be one of/);
 });
 
 test("a task that fails is named, and the others go on", async () => {
-  await assert.rejects(evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir: without("wmt14-en-fr"), limit: 2 }), (error) => {
-    assert.ok(error instanceof TasksFailedError);
-    assert.deepEqual(error.results.map(({ task }) => task), ["piqa"]);
-    assert.match(error.message, /wmt14-en-fr: No benchmark data: looked for .*wmt14-en-fr\/validation\.jsonl, .*wmt14-fr-en\/validation\.jsonl/);
-    assert.match(error.message, /truthfulqa_gen: 256 new tokens leave no room for a prompt in the model's context of 256/);
-    return true;
-  });
+  await assert.rejects(
+    evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir: without("wmt14-en-fr"), limit: 2 }),
+    (error) => {
+      assert.ok(error instanceof TasksFailedError);
+      assert.deepEqual(
+        error.results.map(({ task }) => task),
+        ["piqa"],
+      );
+      assert.match(
+        error.message,
+        /wmt14-en-fr: No benchmark data: looked for .*wmt14-en-fr\/validation\.jsonl, .*wmt14-fr-en\/validation\.jsonl/,
+      );
+      assert.match(
+        error.message,
+        /truthfulqa_gen: 256 new tokens leave no room for a prompt in the model's context of 256/,
+      );
+      return true;
+    },
+  );
 });
 
 test("bad rows are all named, with file and field", async () => {
   const dir = changed("arc_challenge", "test", ([a, b, c, d, ...rest]) => [
-    { ...a, question: undefined }, { ...b, answerKey: "E" }, { ...c, choices: { text: [], label: [] } }, { ...d, choices: { text: ["a", 1], label: ["A", "B"] } }, ...rest,
+    { ...a, question: undefined },
+    { ...b, answerKey: "E" },
+    { ...c, choices: { text: [], label: [] } },
+    { ...d, choices: { text: ["a", 1], label: ["A", "B"] } },
+    ...rest,
   ]);
-  const [message] = await evaluate(model, "arc_challenge", { dataDir: dir, fewShot: 0 }).then(() => [""], (error: Error) => [error.message]);
+  const [message] = await evaluate(model, "arc_challenge", { dataDir: dir, fewShot: 0 }).then(
+    () => [""],
+    (error: Error) => [error.message],
+  );
   assert.match(message, /test\.jsonl: 4 bad rows/);
   assert.match(message, /row 0: question is missing/);
   assert.match(message, /row 1: answerKey is "E", none of the labels A, B, C, D/);
@@ -79,7 +117,10 @@ test("bad rows are all named, with file and field", async () => {
 });
 
 test("more shots than rows to draw from is an error that says how many there are", async () => {
-  await assert.rejects(evaluate(model, "arc_challenge", { dataDir, fewShot: 25 }), /25 shots need at least 25 rows to draw from; there are 24/);
+  await assert.rejects(
+    evaluate(model, "arc_challenge", { dataDir, fewShot: 25 }),
+    /25 shots need at least 25 rows to draw from; there are 24/,
+  );
 });
 
 test("a choice longer than the context leaves its item out, named and counted", async () => {
@@ -88,13 +129,19 @@ test("a choice longer than the context leaves its item out, named and counted", 
   assert.equal(long.leftOut.length, 1);
   assert.equal(long.leftOut[0].id, 1);
   assert.match(long.leftOut[0].reason, /choice 2 has \d+ tokens, more than the model's context of 256/);
-  assert.deepEqual(long.samples.map(({ id }) => id), [0, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual(
+    long.samples.map(({ id }) => id),
+    [0, 2, 3, 4, 5, 6, 7],
+  );
 });
 
 test("a limited evaluation gives the first items of the whole one", async () => {
   const [whole] = await evaluate(model, "winogrande", { dataDir });
   const [first] = await evaluate(model, "winogrande", { dataDir, limit: 3 });
-  assert.deepEqual(first.samples.map(({ requests }) => requests.map(({ context }) => context)), whole.samples.slice(0, 3).map(({ requests }) => requests.map(({ context }) => context)));
+  assert.deepEqual(
+    first.samples.map(({ requests }) => requests.map(({ context }) => context)),
+    whole.samples.slice(0, 3).map(({ requests }) => requests.map(({ context }) => context)),
+  );
   assert.equal(first.limit, 3);
 });
 
@@ -106,7 +153,10 @@ test("the paper's commit: its name and version, shuffled items, other shots, MC2
   const [now, then] = await evaluate(model, ["truthfulqa_mc2", "truthfulqa_mc2@b281b09"], { dataDir: dir });
   assert.deepEqual([then.task, then.harness, then.version], ["truthfulqa_mc2@b281b09", "b281b09", "1"]);
   // CPython: x = list(range(5)); random.Random(42).shuffle(x)
-  assert.deepEqual(then.samples.map(({ id }) => id), [3, 1, 2, 4, 0]);
+  assert.deepEqual(
+    then.samples.map(({ id }) => id),
+    [3, 1, 2, 4, 0],
+  );
   const unsorted = then.samples.find(({ id }) => id === 0)!;
   const p = unsorted.requests.map(({ logLikelihood }) => Math.exp(logLikelihood!));
   assert.ok(Math.abs(unsorted.metrics.mc2 - p[0] / p.reduce((a, b) => a + b, 0)) < 1e-12);
@@ -116,9 +166,15 @@ test("the paper's commit: its name and version, shuffled items, other shots, MC2
 test("the paper's instruction: in the harness' layout, or in the model's template", async () => {
   const options = { dataDir, limit: 2, maxNewTokens: 4 };
   const [lines] = await evaluate(model, "wmt16-de-en", { ...options, format: "harness+instruction" });
-  assert.match(lines.samples[0].requests[0].context, /^Translate the following from German to English\nGerman phrase: .*\nEnglish phrase:$/);
+  assert.match(
+    lines.samples[0].requests[0].context,
+    /^Translate the following from German to English\nGerman phrase: .*\nEnglish phrase:$/,
+  );
   const [template] = await evaluate(model, "wmt16-de-en", { ...options, format: "instruction" });
-  assert.match(template.samples[0].requests[0].context, /### Instruction:\nTranslate the following from German to English\n\n### Input:\n.+\n\n### Response:$/);
+  assert.match(
+    template.samples[0].requests[0].context,
+    /### Instruction:\nTranslate the following from German to English\n\n### Input:\n.+\n\n### Response:$/,
+  );
   assert.equal(template.template, "alpaca");
 });
 
@@ -129,13 +185,23 @@ test("generations that reach the limit are counted", async () => {
 });
 
 test("TruthfulQA's text scores are the harness'", () => {
-  const cases = JSON.parse(readFileSync(join(fixtures, "truthful.json"), "utf8")) as { row: unknown; text: string; scores: Record<string, number> }[];
-  const answers = cases.map(({ row, text }) => ({ text, question: truthfulQaGen.question(new Fields(row), { format: "harness", template: ALPACA_TEMPLATE }) }));
+  const cases = JSON.parse(readFileSync(join(fixtures, "truthful.json"), "utf8")) as {
+    row: unknown;
+    text: string;
+    scores: Record<string, number>;
+  }[];
+  const answers = cases.map(({ row, text }) => ({
+    text,
+    question: truthfulQaGen.question(new Fields(row), { format: "harness", template: ALPACA_TEMPLATE }),
+  }));
   const { perAnswer } = scoreTruthfulness(answers);
   cases.forEach(({ scores, text }, i) => {
     for (const [name, value] of Object.entries(scores)) {
       // worst seen 3e-14
-      assert.ok(Math.abs(perAnswer[i][name] - value) < 1e-9, `${name} of ${JSON.stringify(text)}: ${perAnswer[i][name]} instead of ${value}`);
+      assert.ok(
+        Math.abs(perAnswer[i][name] - value) < 1e-9,
+        `${name} of ${JSON.stringify(text)}: ${perAnswer[i][name]} instead of ${value}`,
+      );
     }
   });
 });
@@ -153,9 +219,17 @@ test("a run's results are kept, and computed once", async () => {
   const run = storedRun();
   const [first] = await evaluate(run, "piqa", { dataDir });
   const file = join(run.dir, "scores", "piqa.json");
-  assert.deepEqual((JSON.parse(readFileSync(file, "utf8")) as { result: unknown }).result, JSON.parse(JSON.stringify(first)));
+  assert.deepEqual(
+    (JSON.parse(readFileSync(file, "utf8")) as { result: unknown }).result,
+    JSON.parse(JSON.stringify(first)),
+  );
   let worked = false;
-  const [again] = await evaluate(run, "piqa", { dataDir, onProgress: () => { worked = true; } });
+  const [again] = await evaluate(run, "piqa", {
+    dataDir,
+    onProgress: () => {
+      worked = true;
+    },
+  });
   assert.deepEqual(again, JSON.parse(JSON.stringify(first)));
   assert.equal(worked, false);
   await evaluate(run, "piqa", { dataDir, limit: 2 });
@@ -166,14 +240,28 @@ test("an interrupted task continues to the same result", async () => {
   const [expected] = await evaluate(model, "arc_challenge", { dataDir, fewShot: 3 });
   const run = storedRun();
   const stop = new AbortController();
-  await assert.rejects(evaluate(run, "arc_challenge", { dataDir, fewShot: 3, signal: stop.signal, onProgress: ({ done }) => { if (done > 0) stop.abort(); } }), { name: "Interrupted" });
+  await assert.rejects(
+    evaluate(run, "arc_challenge", {
+      dataDir,
+      fewShot: 3,
+      signal: stop.signal,
+      onProgress: ({ done }) => {
+        if (done > 0) stop.abort();
+      },
+    }),
+    { name: "Interrupted" },
+  );
   const [file] = readdirSync(join(run.dir, "scores"));
   assert.match(file, /^arc_challenge\.[0-9a-f]{8}\.json\.partial$/);
   const partial = join(run.dir, "scores", file);
   const kept = readFileSync(partial, "utf8");
   writeFileSync(partial, `${kept}[[7,[{"su`); // a crash in the middle of a line
   const seen: number[] = [];
-  const [result] = await evaluate(run, "arc_challenge", { dataDir, fewShot: 3, onProgress: ({ done }) => seen.push(done) });
+  const [result] = await evaluate(run, "arc_challenge", {
+    dataDir,
+    fewShot: 3,
+    onProgress: ({ done }) => seen.push(done),
+  });
   assert.ok(seen[0] > 0, "what was done is not done again");
   assert.deepEqual(result.samples, expected.samples);
   assert.equal(existsSync(partial), false);
@@ -182,31 +270,58 @@ test("an interrupted task continues to the same result", async () => {
 test("the six translation directions: one file of rows serves both, validation before test, each language by its name", async () => {
   const dir = temporaryFolder();
   const names: Record<string, string> = { en: "English", fr: "French", de: "German", ro: "Romanian" };
-  const tasks = [["wmt14", "fr"], ["wmt16", "de"], ["wmt16", "ro"]].flatMap(([year, other]) => {
+  const tasks = [
+    ["wmt14", "fr"],
+    ["wmt16", "de"],
+    ["wmt16", "ro"],
+  ].flatMap(([year, other]) => {
     const folder = join(dir, `${year}-${other}-en`);
     mkdirSync(folder);
     for (const split of ["validation", "test"]) {
-      writeFileSync(join(folder, `${split}.jsonl`), `${JSON.stringify({ translation: { en: `one ${split}`, [other]: `un ${split}` } })}\n`);
+      writeFileSync(
+        join(folder, `${split}.jsonl`),
+        `${JSON.stringify({ translation: { en: `one ${split}`, [other]: `un ${split}` } })}\n`,
+      );
     }
-    return [{ name: `${year}-en-${other}`, from: "en", to: other, text: "one" }, { name: `${year}-${other}-en`, from: other, to: "en", text: "un" }];
+    return [
+      { name: `${year}-en-${other}`, from: "en", to: other, text: "one" },
+      { name: `${year}-${other}-en`, from: other, to: "en", text: "un" },
+    ];
   });
-  const results = await evaluate(model, tasks.map(({ name }) => name), { dataDir: dir, maxNewTokens: 2 });
-  assert.deepEqual(results.map(({ task, samples }) => [task, samples.map(({ requests }) => requests[0].context)]), tasks.map(({ name, from, to, text }) => [
-    name, ["validation", "test"].map((split) => `${names[from]} phrase: ${text} ${split}\n${names[to]} phrase:`),
-  ]));
+  const results = await evaluate(
+    model,
+    tasks.map(({ name }) => name),
+    { dataDir: dir, maxNewTokens: 2 },
+  );
+  assert.deepEqual(
+    results.map(({ task, samples }) => [task, samples.map(({ requests }) => requests[0].context)]),
+    tasks.map(({ name, from, to, text }) => [
+      name,
+      ["validation", "test"].map((split) => `${names[from]} phrase: ${text} ${split}\n${names[to]} phrase:`),
+    ]),
+  );
   assert.deepEqual(Object.keys(results[0].metrics).sort(), ["bleu", "chrf", "ter"]);
 });
 
 test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept with what was compared", async () => {
   const dir = temporaryFolder();
   for (const task of ["alpaca_eval", "pandalm"]) mkdirSync(join(dir, task));
-  writeJson(join(dir, "alpaca_eval", "alpaca_eval.json"), [{ instruction: "Describe the lamp.", output: "A lamp." }, { instruction: "Name the owl.", output: "Otto" }]);
+  writeJson(join(dir, "alpaca_eval", "alpaca_eval.json"), [
+    { instruction: "Describe the lamp.", output: "A lamp." },
+    { instruction: "Name the owl.", output: "Otto" },
+  ]);
   writeJson(join(dir, "pandalm", "testset-inference-v1.json"), [{ instruction: "Sum up.", input: "One and one." }]);
   const options = { dataDir: dir, judge: lengthJudge, maxNewTokens: 8 };
-  await assert.rejects(evaluate(model, ["pandalm"], options), /pandalm.opponents\.json: there is no such file\. PandaLM compares with another model's answers/);
+  await assert.rejects(
+    evaluate(model, ["pandalm"], options),
+    /pandalm.opponents\.json: there is no such file\. PandaLM compares with another model's answers/,
+  );
   writeJson(join(dir, "pandalm", "opponents.json"), [{ instruction: "Sum up.", input: "One and one.", output: "x" }]);
   const [alpaca, panda] = await evaluate(model, ["alpaca_eval", "pandalm"], options);
-  assert.deepEqual([alpaca.judge, alpaca.template, alpaca.samples.length, panda.samples.length], ["length only", "alpaca", 2, 1]);
+  assert.deepEqual(
+    [alpaca.judge, alpaca.template, alpaca.samples.length, panda.samples.length],
+    ["length only", "alpaca", 2, 1],
+  );
   assert.equal(alpaca.metrics.win_rate, alpaca.metrics.win_rate_length_only);
   assert.equal(alpaca.samples[1].judged!.opponent, "Otto");
   assert.equal(alpaca.samples[1].judged!.judgements[0].verdict === null, false);
@@ -221,20 +336,46 @@ test("without a judge, judged tasks say what is missing, and the others go on", 
   delete process.env.PROMPTLOSS_JUDGE_URL;
   t.after(() => (url === undefined ? undefined : (process.env.PROMPTLOSS_JUDGE_URL = url)));
   const results = await evaluate(model, ["alpaca_eval", "piqa"], { dataDir, limit: 1, onFailure: "return" });
-  assert.deepEqual(results.map(({ task }) => task), ["piqa"]);
-  await assert.rejects(evaluate(model, "alpaca_eval", { dataDir }), /alpaca_eval: There is no judge endpoint: set PROMPTLOSS_JUDGE_URL/);
+  assert.deepEqual(
+    results.map(({ task }) => task),
+    ["piqa"],
+  );
+  await assert.rejects(
+    evaluate(model, "alpaca_eval", { dataDir }),
+    /alpaca_eval: There is no judge endpoint: set PROMPTLOSS_JUDGE_URL/,
+  );
 });
 
 test("leaves no tensors behind", async () => {
   const before = tf.memory().numTensors;
-  await evaluate(model, ["piqa", "winogrande", "truthfulqa_mc2", "wmt16-de-en"], { dataDir, limit: 3, maxNewTokens: 4 });
+  await evaluate(model, ["piqa", "winogrande", "truthfulqa_mc2", "wmt16-de-en"], {
+    dataDir,
+    limit: 3,
+    maxNewTokens: 4,
+  });
   assert.equal(tf.memory().numTensors, before);
 });
 
 test("every pocket benchmark is a task, and its rows can be read", async () => {
-  const pocket = allTasks().map(({ name }) => name).filter((name) => name.startsWith("pocket-"));
-  assert.deepEqual(pocket.filter((name) => !name.includes("wmt")), ["pocket-arc", "pocket-piqa", "pocket-truthfulqa-mc2", "pocket-winogrande", "pocket-truthfulqa-gen", "pocket-alpaca-eval", "pocket-pandalm"]);
+  const pocket = allTasks()
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith("pocket-"));
+  assert.deepEqual(
+    pocket.filter((name) => !name.includes("wmt")),
+    [
+      "pocket-arc",
+      "pocket-piqa",
+      "pocket-truthfulqa-mc2",
+      "pocket-winogrande",
+      "pocket-truthfulqa-gen",
+      "pocket-alpaca-eval",
+      "pocket-pandalm",
+    ],
+  );
   assert.equal(pocket.length, 13);
   const results = await evaluate(model, pocket, { limit: 2, maxNewTokens: 2 });
-  assert.deepEqual(results.map(({ samples }) => samples.length), pocket.map(() => 2));
+  assert.deepEqual(
+    results.map(({ samples }) => samples.length),
+    pocket.map(() => 2),
+  );
 });

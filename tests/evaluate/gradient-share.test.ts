@@ -28,10 +28,16 @@ test("the parts of a gradient: of one part the whole where nothing else counts, 
     assert.ok(Math.abs(masked.completion - whole(0)) <= 1e-6 * whole(0));
     const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer);
     assert.ok(prompt > 0 && completion > 0);
-    assert.ok(whole(0.3) <= prompt + completion + 1e-6 && whole(0.3) >= Math.abs(prompt - completion) - 1e-6, normalizer);
+    assert.ok(
+      whole(0.3) <= prompt + completion + 1e-6 && whole(0.3) >= Math.abs(prompt - completion) - 1e-6,
+      normalizer,
+    );
   }
   // a normalizer that divides the whole batch by one number cancels in the share
-  const shares = (["weights", "tokens", "completion"] as const).map((normalizer) => { const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer); return completion / (prompt + completion); });
+  const shares = (["weights", "tokens", "completion"] as const).map((normalizer) => {
+    const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer);
+    return completion / (prompt + completion);
+  });
   for (const share of shares) assert.ok(Math.abs(share - shares[0]) < 1e-5, shares.join(", "));
   assert.equal(tf.memory().numTensors, before);
   model.dispose();
@@ -42,11 +48,16 @@ test("shares are measured once, kept in the run's folder, and 1 where the prompt
   const runs = [await train({ ...options, plw: 0 }), await train({ ...options, plw: 0.5 })];
   const [masked, weighted] = await gradientShares(runs, { rows: 4 });
   assert.deepEqual([masked.atStart, masked.atEnd, masked.ofWeights], [1, 1, 1]);
-  for (const share of [weighted.atStart!, weighted.atEnd!, weighted.ofWeights]) assert.ok(share > 0 && share < 1, String(share));
+  for (const share of [weighted.atStart!, weighted.atEnd!, weighted.ofWeights])
+    assert.ok(share > 0 && share < 1, String(share));
   const kept = join(runs[1].dir, "gradient-share.json");
   assert.ok(existsSync(kept));
   writeFileSync(kept, readFileSync(kept, "utf8").replace(/"ofWeights":[\d.]+/, '"ofWeights":0.125'));
   assert.equal((await gradientShares(runs, { rows: 4 }))[1].ofWeights, 0.125, "read, not measured again");
-  assert.notEqual((await gradientShares(runs, { rows: 5 }))[1].ofWeights, 0.125, "another batch is another measurement");
+  assert.notEqual(
+    (await gradientShares(runs, { rows: 5 }))[1].ofWeights,
+    0.125,
+    "another batch is another measurement",
+  );
   await assert.rejects(gradientShares(runs, { rows: 6, signal: AbortSignal.abort() }), /same call continues/);
 });

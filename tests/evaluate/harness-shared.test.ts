@@ -24,25 +24,37 @@ const LOG_LIKELIHOOD = 1e-3;
 interface Golden {
   aggregates: Record<string, number>;
   truncated_requests: number;
-  docs: { requests_sha256: string; lls: number[]; is_greedy: boolean[]; metrics: Record<string, number>; prompt_sha256: string; generated: string }[];
+  docs: {
+    requests_sha256: string;
+    lls: number[];
+    is_greedy: boolean[];
+    metrics: Record<string, number>;
+    prompt_sha256: string;
+    generated: string;
+  }[];
 }
 
 const reference = join(SHARED, "reference", "lm-eval");
-const readGolden = (name: string) => JSON.parse(readFileSync(join(reference, "golden", `${name}.json`), "utf8")) as Golden;
+const readGolden = (name: string) =>
+  JSON.parse(readFileSync(join(reference, "golden", `${name}.json`), "utf8")) as Golden;
 const hash = (text: string) => createHash("sha256").update(text).digest("hex");
 const round = (value: number | null) => Number(value!.toPrecision(4));
 
 let loaded: CausalLM | undefined;
-const model = () => loaded ??= loadModel(join(SHARED, "models", "stories260K"));
+const model = () => (loaded ??= loadModel(join(SHARED, "models", "stories260K")));
 after(() => loaded?.dispose());
 
 /** The reference's files under the names that tasks look for. */
 function dataFolder(): string {
   const dir = temporaryFolder();
   const files = {
-    arc_challenge_test: "arc_challenge/test", arc_challenge_train: "arc_challenge/train", piqa_validation_0_918_without_314: "piqa/validation",
-    piqa_too_long_row314: "too-long/validation", truthfulqa_mc_validation_first408: "truthfulqa_mc2/validation",
-    "wmt16_de-en_validation20": "wmt16-de-en/validation", "wmt16_de-en_validation20_test20": "wmt16-de-en/both",
+    arc_challenge_test: "arc_challenge/test",
+    arc_challenge_train: "arc_challenge/train",
+    piqa_validation_0_918_without_314: "piqa/validation",
+    piqa_too_long_row314: "too-long/validation",
+    truthfulqa_mc_validation_first408: "truthfulqa_mc2/validation",
+    "wmt16_de-en_validation20": "wmt16-de-en/validation",
+    "wmt16_de-en_validation20_test20": "wmt16-de-en/both",
   };
   for (const [from, to] of Object.entries(files)) {
     const source = join(reference, "data", `${from}.jsonl`);
@@ -54,88 +66,159 @@ function dataFolder(): string {
 }
 
 const CHOICES: [golden: string, task: string, shots: number, scored: number][] = [
-  ["arc_challenge_25shot", "arc_challenge", 25, 4], ["arc_challenge_2shot", "arc_challenge", 2, 8],
-  ["piqa_first918_0shot", "piqa", 0, 12], ["truthfulqa_mc2_first408", "truthfulqa_mc2", 0, 8],
+  ["arc_challenge_25shot", "arc_challenge", 25, 4],
+  ["arc_challenge_2shot", "arc_challenge", 2, 8],
+  ["piqa_first918_0shot", "piqa", 0, 12],
+  ["truthfulqa_mc2_first408", "truthfulqa_mc2", 0, 8],
 ];
 
 for (const [name, task, shots, scored] of CHOICES) {
-  test(`${name}: all requests, metrics and errors; log-likelihoods of the first ${scored} items`, needsShared("reference", "lm-eval", "golden", `${name}.json`), async (context) => {
-    const { docs, aggregates } = readGolden(name);
-    const [choice] = findTasks([task]) as MultipleChoiceTask[];
-    const dataDir = dataFolder();
-    const prepared = await prepareTask(choice, (row) => choice.question(row, { format: "harness", template: ALPACA_TEMPLATE }), { splits: choice.data.items as string[][], dataDir, shots, limit: null });
-    const items = prepared.items();
-    assert.equal(items.length, docs.length);
-    const perItem = items.map(({ question, shots: before }, i) => {
-      const texts = question.requests.map(({ prompt, continuation }) => `${before}${prompt}\u001f${continuation}`);
-      assert.equal(hash(texts.join("\u001e")), docs[i].requests_sha256, `requests of item ${i}`);
-      return Object.fromEntries(Object.entries(choice.metrics).map(([metric, compute]) => [metric, compute(question, docs[i].lls)]));
-    });
-    const { metrics, standardErrors } = aggregate(perItem);
-    for (const metric of Object.keys(choice.metrics)) {
-      assert.equal(round(metrics[metric]), round(aggregates[metric]));
-      assert.equal(round(standardErrors[metric]), round(aggregates[`${metric}_stderr`]));
-    }
-    const [result] = await evaluate(model(), task, { dataDir, fewShot: shots, ...(!ALL_ITEMS && { limit: scored }) });
-    let worst = 0;
-    const nearTies: number[] = [];
-    result.samples.forEach(({ requests, metrics: own }, i) => {
-      requests.forEach(({ logLikelihood, isGreedy }, j) => {
-        const off = Math.abs(logLikelihood! - docs[i].lls[j]);
-        worst = Math.max(worst, off);
-        assert.ok(off < LOG_LIKELIHOOD, `item ${i}, choice ${j}: ${logLikelihood} instead of ${docs[i].lls[j]}, off by ${off}`);
-        assert.equal(isGreedy, docs[i].is_greedy[j]);
+  test(
+    `${name}: all requests, metrics and errors; log-likelihoods of the first ${scored} items`,
+    needsShared("reference", "lm-eval", "golden", `${name}.json`),
+    async (context) => {
+      const { docs, aggregates } = readGolden(name);
+      const [choice] = findTasks([task]) as MultipleChoiceTask[];
+      const dataDir = dataFolder();
+      const prepared = await prepareTask(
+        choice,
+        (row) => choice.question(row, { format: "harness", template: ALPACA_TEMPLATE }),
+        { splits: choice.data.items as string[][], dataDir, shots, limit: null },
+      );
+      const items = prepared.items();
+      assert.equal(items.length, docs.length);
+      const perItem = items.map(({ question, shots: before }, i) => {
+        const texts = question.requests.map(({ prompt, continuation }) => `${before}${prompt}\u001f${continuation}`);
+        assert.equal(hash(texts.join("\u001e")), docs[i].requests_sha256, `requests of item ${i}`);
+        return Object.fromEntries(
+          Object.entries(choice.metrics).map(([metric, compute]) => [metric, compute(question, docs[i].lls)]),
+        );
       });
-      const same = Object.keys(choice.metrics).every((metric) => Math.abs(own[metric] - docs[i].metrics[metric]) < 1e-4);
-      if (!same) nearTies.push(i);
-    });
-    context.diagnostic(`worst log-likelihood of ${result.samples.length} items: off by ${worst.toExponential(1)}; decided otherwise by a near-tie: ${nearTies.join(", ") || "none"}`);
-    for (const i of nearTies) {
-      const values = [...docs[i].lls].sort((a, b) => b - a);
-      assert.ok(values[0] - values[1] < 2 * LOG_LIKELIHOOD, `item ${i} is no near-tie, and has other metrics`);
-    }
-    if (ALL_ITEMS && nearTies.length === 0) for (const metric of Object.keys(choice.metrics)) {
-      assert.equal(round(result.metrics[metric]), round(aggregates[metric]), metric);
-      assert.equal(round(result.standardErrors[metric]), round(aggregates[`${metric}_stderr`]), `standard error of ${metric}`);
-    }
-  });
+      const { metrics, standardErrors } = aggregate(perItem);
+      for (const metric of Object.keys(choice.metrics)) {
+        assert.equal(round(metrics[metric]), round(aggregates[metric]));
+        assert.equal(round(standardErrors[metric]), round(aggregates[`${metric}_stderr`]));
+      }
+      const [result] = await evaluate(model(), task, { dataDir, fewShot: shots, ...(!ALL_ITEMS && { limit: scored }) });
+      let worst = 0;
+      const nearTies: number[] = [];
+      result.samples.forEach(({ requests, metrics: own }, i) => {
+        requests.forEach(({ logLikelihood, isGreedy }, j) => {
+          const off = Math.abs(logLikelihood! - docs[i].lls[j]);
+          worst = Math.max(worst, off);
+          assert.ok(
+            off < LOG_LIKELIHOOD,
+            `item ${i}, choice ${j}: ${logLikelihood} instead of ${docs[i].lls[j]}, off by ${off}`,
+          );
+          assert.equal(isGreedy, docs[i].is_greedy[j]);
+        });
+        const same = Object.keys(choice.metrics).every(
+          (metric) => Math.abs(own[metric] - docs[i].metrics[metric]) < 1e-4,
+        );
+        if (!same) nearTies.push(i);
+      });
+      context.diagnostic(
+        `worst log-likelihood of ${result.samples.length} items: off by ${worst.toExponential(1)}; decided otherwise by a near-tie: ${nearTies.join(", ") || "none"}`,
+      );
+      for (const i of nearTies) {
+        const values = [...docs[i].lls].sort((a, b) => b - a);
+        assert.ok(values[0] - values[1] < 2 * LOG_LIKELIHOOD, `item ${i} is no near-tie, and has other metrics`);
+      }
+      if (ALL_ITEMS && nearTies.length === 0)
+        for (const metric of Object.keys(choice.metrics)) {
+          assert.equal(round(result.metrics[metric]), round(aggregates[metric]), metric);
+          assert.equal(
+            round(result.standardErrors[metric]),
+            round(aggregates[`${metric}_stderr`]),
+            `standard error of ${metric}`,
+          );
+        }
+    },
+  );
 }
 
 const GENERATIONS: [golden: string, shots: number, format: PromptFormat][] = [
-  ["wmt16-de-en", 0, "harness"], ["wmt16-de-en_2shot", 2, "harness"], ["wmt16-de-en_instruct", 0, "harness+instruction"],
+  ["wmt16-de-en", 0, "harness"],
+  ["wmt16-de-en_2shot", 2, "harness"],
+  ["wmt16-de-en_instruct", 0, "harness+instruction"],
 ];
 
 for (const [name, shots, format] of GENERATIONS) {
-  test(`${name}: all prompts, greedy text, scores and errors`, needsShared("reference", "lm-eval", "golden", `${name}.json`), async () => {
-    const { docs, aggregates, truncated_requests: truncated } = readGolden(name);
-    const [stock] = findTasks(["wmt16-de-en"]);
-    // the reference has both splits in one file, and draws from the first
-    const task = { ...stock, data: { ...stock.data, items: [["wmt16-de-en/both"]] } } as GenerationTask;
-    const [result] = await evaluate(model(), [task], { dataDir: dataFolder(), fewShot: shots, maxNewTokens: 48, format });
-    result.samples.forEach(({ requests: [{ context, continuation }] }, i) => {
-      assert.equal(hash(context), docs[i].prompt_sha256, `prompt of item ${i}`);
-      assert.equal(continuation, docs[i].generated, `text of item ${i}`);
-    });
-    assert.equal(result.truncatedRequests, truncated);
-    for (const metric of ["bleu", "ter", "chrf"]) {
-      assert.equal(round(result.metrics[metric]), round(aggregates[metric]), metric);
-      assert.equal(round(result.standardErrors[metric]), round(aggregates[`${metric}_stderr`]), `standard error of ${metric}`);
-    }
-  });
+  test(
+    `${name}: all prompts, greedy text, scores and errors`,
+    needsShared("reference", "lm-eval", "golden", `${name}.json`),
+    async () => {
+      const { docs, aggregates, truncated_requests: truncated } = readGolden(name);
+      const [stock] = findTasks(["wmt16-de-en"]);
+      // the reference has both splits in one file, and draws from the first
+      const task = { ...stock, data: { ...stock.data, items: [["wmt16-de-en/both"]] } } as GenerationTask;
+      const [result] = await evaluate(model(), [task], {
+        dataDir: dataFolder(),
+        fewShot: shots,
+        maxNewTokens: 48,
+        format,
+      });
+      result.samples.forEach(({ requests: [{ context, continuation }] }, i) => {
+        assert.equal(hash(context), docs[i].prompt_sha256, `prompt of item ${i}`);
+        assert.equal(continuation, docs[i].generated, `text of item ${i}`);
+      });
+      assert.equal(result.truncatedRequests, truncated);
+      for (const metric of ["bleu", "ter", "chrf"]) {
+        assert.equal(round(result.metrics[metric]), round(aggregates[metric]), metric);
+        assert.equal(
+          round(result.standardErrors[metric]),
+          round(aggregates[`${metric}_stderr`]),
+          `standard error of ${metric}`,
+        );
+      }
+    },
+  );
 }
 
-test("wmt16-de-en_scripted: scores and errors of translations that are partly right", needsShared("reference", "lm-eval", "golden", "wmt16-de-en_scripted.json"), () => {
-  const { docs, aggregates } = readGolden("wmt16-de-en_scripted") as unknown as { docs: { generated: string; target: string }[]; aggregates: Record<string, number> };
-  const { metrics, standardErrors } = scoreTranslations(docs.map(({ generated, target }) => ({ text: generated, question: { prompt: "", solved: "", references: [target] } })));
-  for (const metric of ["bleu", "ter", "chrf"]) {
-    assert.ok(Math.abs(metrics[metric] - aggregates[metric]) < 1e-6, `${metric}: ${metrics[metric]} instead of ${aggregates[metric]}`);
-    assert.ok(Math.abs(standardErrors[metric]! - aggregates[`${metric}_stderr`]) < 1e-6, `standard error of ${metric}`);
-  }
-});
+test(
+  "wmt16-de-en_scripted: scores and errors of translations that are partly right",
+  needsShared("reference", "lm-eval", "golden", "wmt16-de-en_scripted.json"),
+  () => {
+    const { docs, aggregates } = readGolden("wmt16-de-en_scripted") as unknown as {
+      docs: { generated: string; target: string }[];
+      aggregates: Record<string, number>;
+    };
+    const { metrics, standardErrors } = scoreTranslations(
+      docs.map(({ generated, target }) => ({
+        text: generated,
+        question: { prompt: "", solved: "", references: [target] },
+      })),
+    );
+    for (const metric of ["bleu", "ter", "chrf"]) {
+      assert.ok(
+        Math.abs(metrics[metric] - aggregates[metric]) < 1e-6,
+        `${metric}: ${metrics[metric]} instead of ${aggregates[metric]}`,
+      );
+      assert.ok(
+        Math.abs(standardErrors[metric]! - aggregates[`${metric}_stderr`]) < 1e-6,
+        `standard error of ${metric}`,
+      );
+    }
+  },
+);
 
-test("a PIQA row whose choices are longer than the context is left out, where the harness stops", needsShared("reference", "lm-eval", "data", "piqa_too_long_row314.jsonl"), async () => {
-  const [piqa] = findTasks(["piqa"]);
-  const [result] = await evaluate(model(), [{ ...piqa, data: { ...piqa.data, items: [["too-long/validation"], ["piqa/validation"]] } }], { dataDir: dataFolder(), limit: 2 });
-  assert.deepEqual(result.leftOut.map(({ id }) => id), [0]);
-  assert.deepEqual(result.samples.map(({ id }) => id), [1]);
-});
+test(
+  "a PIQA row whose choices are longer than the context is left out, where the harness stops",
+  needsShared("reference", "lm-eval", "data", "piqa_too_long_row314.jsonl"),
+  async () => {
+    const [piqa] = findTasks(["piqa"]);
+    const [result] = await evaluate(
+      model(),
+      [{ ...piqa, data: { ...piqa.data, items: [["too-long/validation"], ["piqa/validation"]] } }],
+      { dataDir: dataFolder(), limit: 2 },
+    );
+    assert.deepEqual(
+      result.leftOut.map(({ id }) => id),
+      [0],
+    );
+    assert.deepEqual(
+      result.samples.map(({ id }) => id),
+      [1],
+    );
+  },
+);

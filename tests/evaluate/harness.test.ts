@@ -7,8 +7,19 @@ import { evaluate } from "../../lib/evaluate/evaluate";
 import { loadModel } from "../../lib/model/causal-lm";
 
 interface Expected {
-  task: string; shots: number; maxNewTokens: number | null; version: string; metrics: Record<string, number>;
-  samples: { requests?: [string, string][]; logLikelihoods?: number[]; isGreedy?: boolean[]; prompt?: string; text?: string; metrics: Record<string, number> }[];
+  task: string;
+  shots: number;
+  maxNewTokens: number | null;
+  version: string;
+  metrics: Record<string, number>;
+  samples: {
+    requests?: [string, string][];
+    logLikelihoods?: number[];
+    isGreedy?: boolean[];
+    prompt?: string;
+    text?: string;
+    metrics: Record<string, number>;
+  }[];
 }
 const fixtures = join(__dirname, "fixtures");
 const expected = JSON.parse(readFileSync(join(fixtures, "harness.json"), "utf8")) as Expected[];
@@ -22,14 +33,21 @@ const METRIC = 1e-5;
 
 for (const { task, shots, maxNewTokens, version, metrics, samples } of expected) {
   test(`${task}, ${shots} shots: requests, scores and errors as the harness has them`, async () => {
-    const [result] = await evaluate(model, task, { dataDir: join(fixtures, "data"), fewShot: shots, maxNewTokens: maxNewTokens ?? undefined });
+    const [result] = await evaluate(model, task, {
+      dataDir: join(fixtures, "data"),
+      fewShot: shots,
+      maxNewTokens: maxNewTokens ?? undefined,
+    });
     assert.equal(Number(result.version), Number(version));
     assert.equal(result.samples.length, samples.length);
     result.samples.forEach((sample, i) => {
       const wanted = samples[i];
       assert.equal(sample.id, i);
       if (wanted.requests) {
-        assert.deepEqual(sample.requests.map(({ context, continuation }) => [context, continuation]), wanted.requests);
+        assert.deepEqual(
+          sample.requests.map(({ context, continuation }) => [context, continuation]),
+          wanted.requests,
+        );
         sample.requests.forEach(({ logLikelihood, isGreedy }, j) => {
           close(logLikelihood!, wanted.logLikelihoods![j], LOG_LIKELIHOOD, `item ${i}, choice ${j}`);
           assert.equal(isGreedy, wanted.isGreedy![j]);
@@ -38,13 +56,19 @@ for (const { task, shots, maxNewTokens, version, metrics, samples } of expected)
         assert.equal(sample.requests[0].context, wanted.prompt);
         assert.equal(sample.requests[0].continuation, wanted.text);
       }
-      for (const [name, value] of Object.entries(sample.metrics)) close(value, wanted.metrics[name], METRIC, `item ${i}, ${name}`);
+      for (const [name, value] of Object.entries(sample.metrics))
+        close(value, wanted.metrics[name], METRIC, `item ${i}, ${name}`);
     });
     for (const [name, value] of Object.entries(result.metrics)) {
       close(value, metrics[name], METRIC, name);
       close(result.standardErrors[name]!, metrics[`${name}_stderr`], METRIC, `standard error of ${name}`);
     }
-    assert.deepEqual(Object.keys(result.metrics).sort(), Object.keys(metrics).filter((name) => !name.endsWith("_stderr")).sort());
+    assert.deepEqual(
+      Object.keys(result.metrics).sort(),
+      Object.keys(metrics)
+        .filter((name) => !name.endsWith("_stderr"))
+        .sort(),
+    );
   });
 }
 
@@ -55,5 +79,8 @@ test("the fixture has what it is meant to hold: cut contexts, and choices told a
 });
 
 function close(actual: number, wanted: number, tolerance: number, what: string): void {
-  assert.ok(Math.abs(actual - wanted) <= tolerance, `${what}: ${actual} instead of ${wanted}, off by ${Math.abs(actual - wanted)}, allowed ${tolerance}`);
+  assert.ok(
+    Math.abs(actual - wanted) <= tolerance,
+    `${what}: ${actual} instead of ${wanted}, off by ${Math.abs(actual - wanted)}, allowed ${tolerance}`,
+  );
 }

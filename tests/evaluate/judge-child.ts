@@ -4,4 +4,8 @@ import { openAiJudge } from "../../lib/evaluate/judge/judge-openai";
 
 const [url, cacheFile, items] = process.argv.slice(2);
 
-void judgeOutputs({ judge: openAiJudge({ url, model: "test-judge", concurrency: 1 }), items: JSON.parse(items) as JudgedItem[], cacheFile });
+void judgeOutputs({
+  judge: openAiJudge({ url, model: "test-judge", concurrency: 1 }),
+  items: JSON.parse(items) as JudgedItem[],
+  cacheFile,
+});

@@ -16,14 +16,24 @@ import { bodyOf, serve } from "../support/http-server";
 const KEY = "sk-secret-0123456789";
 
 /** Item i's output is better; its reference is longer. */
-const items = (n: number): JudgedItem[] => Array.from({ length: n }, (_, i) => ({
-  instruction: `Count to ${i}.`, output: `good ${i}`, reference: `poor and long ${i}`,
-}));
+const items = (n: number): JudgedItem[] =>
+  Array.from({ length: n }, (_, i) => ({
+    instruction: `Count to ${i}.`,
+    output: `good ${i}`,
+    reference: `poor and long ${i}`,
+  }));
 
-interface Asked { id: string; authorization?: string; time: number }
+interface Asked {
+  id: string;
+  authorization?: string;
+  time: number;
+}
 
 /** A judge that finds "good" better; `fault` may answer in its place. Gives what was answered with a verdict or malformed text, by question. */
-async function judgeServer(t: TestContext, fault: (request: number, response: ServerResponse, id: string) => boolean | Promise<boolean> = () => false) {
+async function judgeServer(
+  t: TestContext,
+  fault: (request: number, response: ServerResponse, id: string) => boolean | Promise<boolean> = () => false,
+) {
   const asked: Asked[] = [];
   const paid = new Map<string, number>();
   const url = await serve(t, async (request, response) => {
@@ -42,7 +52,12 @@ const pay = (paid: Map<string, number>, id: string) => paid.set(id, (paid.get(id
 
 function answer(response: ServerResponse, content: string): void {
   response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ choices: [{ message: { role: "assistant", content } }], usage: { prompt_tokens: 100, completion_tokens: 5 } }));
+  response.end(
+    JSON.stringify({
+      choices: [{ message: { role: "assistant", content } }],
+      usage: { prompt_tokens: 100, completion_tokens: 5 },
+    }),
+  );
 }
 
 function fail(response: ServerResponse, status: number, headers: Record<string, string> = {}): true {
@@ -50,7 +65,8 @@ function fail(response: ServerResponse, status: number, headers: Record<string, 
   return true;
 }
 
-const judge = (url: string, options: OpenAiJudgeOptions = {}) => openAiJudge({ url, model: "test-judge", key: KEY, backoffSeconds: 0.01, concurrency: 2, ...options });
+const judge = (url: string, options: OpenAiJudgeOptions = {}) =>
+  openAiJudge({ url, model: "test-judge", key: KEY, backoffSeconds: 0.01, concurrency: 2, ...options });
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "judge-"));
@@ -62,27 +78,45 @@ test("judges in seeded orders, counts tokens and costs, and sets length beside i
   const server = await judgeServer(t);
   const progress: JudgeProgress[] = [];
   const price = { prompt: 2, completion: 10 };
-  const result = await judgeOutputs({ judge: judge(server.url, { price }), items: items(20), onProgress: (p) => progress.push(p) });
+  const result = await judgeOutputs({
+    judge: judge(server.url, { price }),
+    items: items(20),
+    onProgress: (p) => progress.push(p),
+  });
   assert.equal(result.winRate.winRate, 100);
   assert.equal(result.lengthBaseline.winRate, 0);
   assert.equal(result.malformed, 0);
-  assert.deepEqual({ ...result.usage, cost: undefined }, { answers: 20, promptTokens: 2000, completionTokens: 100, cost: undefined });
+  assert.deepEqual(
+    { ...result.usage, cost: undefined },
+    { answers: 20, promptTokens: 2000, completionTokens: 100, cost: undefined },
+  );
   assert.ok(Math.abs(result.usage.cost! - 0.005) < 1e-12); // (2000 × 2 + 100 × 10) / 1e6
   const outputFirst = result.samples.filter(({ judgements: [{ first }] }) => first === "output").length;
   assert.ok(outputFirst >= 5 && outputFirst <= 15, `output first in ${outputFirst} of 20`);
-  assert.equal(result.firstChosen, 100 * outputFirst / 20);
+  assert.equal(result.firstChosen, (100 * outputFirst) / 20);
   assert.equal(progress.length, 20);
   assert.deepEqual([progress.at(-1)!.done, progress.at(-1)!.total, progress.at(-1)!.cached], [20, 20, 0]);
   const again = await judgeOutputs({ judge: lengthJudge, items: items(20).map((item) => ({ ...item, output: "x" })) });
-  assert.deepEqual(again.samples.map(({ judgements: [{ first }] }) => first), result.samples.map(({ judgements: [{ first }] }) => first), "the order depends on the output");
+  assert.deepEqual(
+    again.samples.map(({ judgements: [{ first }] }) => first),
+    result.samples.map(({ judgements: [{ first }] }) => first),
+    "the order depends on the output",
+  );
   const other = await judgeOutputs({ judge: lengthJudge, items: items(20), seed: 1 });
-  assert.notDeepEqual(other.samples.map(({ judgements: [{ first }] }) => first), result.samples.map(({ judgements: [{ first }] }) => first), "the seed does nothing");
+  assert.notDeepEqual(
+    other.samples.map(({ judgements: [{ first }] }) => first),
+    result.samples.map(({ judgements: [{ first }] }) => first),
+    "the seed does nothing",
+  );
 });
 
 test("both orders: a judge that always says (a) comes out at 50, inconsistent everywhere", async (t) => {
   const server = await judgeServer(t, (_, response) => (answer(response, "Output (a)"), true));
   const result = await judgeOutputs({ judge: judge(server.url), items: items(4), order: "both" });
-  assert.deepEqual([result.winRate.winRate, result.winRate.ties, result.inconsistent, result.firstChosen], [50, 4, 4, 100]);
+  assert.deepEqual(
+    [result.winRate.winRate, result.winRate.ties, result.inconsistent, result.firstChosen],
+    [50, 4, 4, 100],
+  );
   assert.equal(server.asked.length, 8);
 });
 
@@ -91,8 +125,8 @@ test("busy and failing servers are tried again; Retry-After stops all questions"
     if (request === 1) return fail(response, 429, { "retry-after": "0.4" });
     if (request === 3) return fail(response, 500);
     if (request === 4) return fail(response, 503);
-    if (request === 5) return response.destroy(), true;
-    if (request === 6) return response.end("<html>gateway</html>"), true;
+    if (request === 5) return (response.destroy(), true);
+    if (request === 6) return (response.end("<html>gateway</html>"), true);
     return false;
   });
   const result = await judgeOutputs({ judge: judge(server.url, { concurrency: 1 }), items: items(5) });
@@ -105,7 +139,10 @@ test("busy and failing servers are tried again; Retry-After stops all questions"
 
 test("a slow server times out, is tried again, and is given up with its cause, without the key", async (t) => {
   const server = await judgeServer(t, () => true); // never answers
-  const call = judgeOutputs({ judge: judge(server.url, { timeoutSeconds: 0.05, retries: 1, concurrency: 1 }), items: items(3) });
+  const call = judgeOutputs({
+    judge: judge(server.url, { timeoutSeconds: 0.05, retries: 1, concurrency: 1 }),
+    items: items(3),
+  });
   await assert.rejects(call, /test-judge at http:\/\/127\.0\.0\.1:\d+ failed 2 times; last: no answer within 0\.05 s/);
   assert.equal(server.asked.length, 2);
 });
@@ -114,12 +151,16 @@ test("a refused key ends the call at once; the key is in no error, property or f
   const cacheFile = join(folder(t), "judgements.jsonl");
   const server = await judgeServer(t, (request, response) => (request > 2 ? fail(response, 401) : false));
   const client = judge(server.url, { concurrency: 1 });
-  const error = await judgeOutputs({ judge: client, items: items(5), cacheFile }).then(() => assert.fail("no error"), (error: Error) => error);
+  const error = await judgeOutputs({ judge: client, items: items(5), cacheFile }).then(
+    () => assert.fail("no error"),
+    (error: Error) => error,
+  );
   assert.match(error.message, /refuses the call \(HTTP 401.*\[key\].*PROMPTLOSS_JUDGE_KEY/);
   assert.equal(server.asked.length, 3);
   assert.equal(server.asked[0].authorization, `Bearer ${KEY}`);
   assert.equal(readFileSync(cacheFile, "utf8").trim().split("\n").length, 2);
-  for (const shown of [error.stack!, JSON.stringify(client), readFileSync(cacheFile, "utf8")]) assert.ok(!shown.includes(KEY), shown);
+  for (const shown of [error.stack!, JSON.stringify(client), readFileSync(cacheFile, "utf8")])
+    assert.ok(!shown.includes(KEY), shown);
 });
 
 test("dies half-way: what was answered is kept, the rest is asked for later, nothing is paid for twice", async (t) => {
@@ -129,7 +170,10 @@ test("dies half-way: what was answered is kept, the rest is asked for later, not
     if (request > 7) alive = false;
     return alive ? false : (response.destroy(), true);
   });
-  await assert.rejects(judgeOutputs({ judge: judge(server.url, { retries: 1 }), items: items(20), cacheFile }), /the connection was cut|other side closed|fetch failed/);
+  await assert.rejects(
+    judgeOutputs({ judge: judge(server.url, { retries: 1 }), items: items(20), cacheFile }),
+    /the connection was cut|other side closed|fetch failed/,
+  );
   const kept = readFileSync(cacheFile, "utf8").trim().split("\n").length;
   assert.ok(kept >= 6 && kept <= 7, `${kept} kept`);
   appendFileSync(cacheFile, '{"key":"torn'); // killed while writing
@@ -139,7 +183,8 @@ test("dies half-way: what was answered is kept, the rest is asked for later, not
   assert.equal(result.winRate.winRate, 100);
   assert.equal(result.damagedLines, 1);
   assert.deepEqual([result.usage.answers, result.spent.answers], [20, 20 - kept]);
-  for (let i = 0; i < 20; i++) assert.equal((server.paid.get(`${i}`) ?? 0) + (revived.paid.get(`${i}`) ?? 0), 1, `item ${i}`);
+  for (let i = 0; i < 20; i++)
+    assert.equal((server.paid.get(`${i}`) ?? 0) + (revived.paid.get(`${i}`) ?? 0), 1, `item ${i}`);
   const third = await judgeOutputs({ judge: judge(revived.url), items: items(20), cacheFile });
   assert.equal(revived.asked.length, 20 - kept);
   assert.deepEqual([third.spent.answers, third.usage.answers, third.winRate], [0, 20, result.winRate]);
@@ -162,7 +207,11 @@ test("model, parameters, order and outputs are part of the key; a file of nonsen
   const server = await judgeServer(t);
   const count = async (options: OpenAiJudgeOptions, changed: Partial<JudgedItem> = {}) => {
     const before = server.asked.length;
-    const { damagedLines } = await judgeOutputs({ judge: judge(server.url, options), items: items(1).map((item) => ({ ...item, ...changed })), cacheFile });
+    const { damagedLines } = await judgeOutputs({
+      judge: judge(server.url, options),
+      items: items(1).map((item) => ({ ...item, ...changed })),
+      cacheFile,
+    });
     assert.equal(damagedLines, 4);
     return server.asked.length - before;
   };
@@ -178,7 +227,7 @@ test("model, parameters, order and outputs are part of the key; a file of nonsen
 test("malformed answers are asked for again, counted, shown, and never guessed", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const server = await judgeServer(t, (request, response, id) => {
-    if (id === "1" || (id === "2" && request === 5)) return answer(response, "I cannot choose."), true;
+    if (id === "1" || (id === "2" && request === 5)) return (answer(response, "I cannot choose."), true);
     if (id === "3") return fail(response, 400);
     return false;
   });
@@ -187,8 +236,14 @@ test("malformed answers are asked for again, counted, shown, and never guessed",
     // requests: 0 · 1 1 1 · 2 2 · 3 · 4, then only the refused 3, which cost nothing
     assert.equal(server.asked.length, call === 1 ? 8 : 9);
     assert.deepEqual([result.winRate.n, result.winRate.missing, result.malformed], [3, 2, 2]);
-    assert.deepEqual(result.samples.map(({ preference }) => preference), [2, null, 2, null, 2]);
-    assert.deepEqual(result.samples[1].judgements[0].answers.map(({ text }) => text), Array(3).fill("I cannot choose."));
+    assert.deepEqual(
+      result.samples.map(({ preference }) => preference),
+      [2, null, 2, null, 2],
+    );
+    assert.deepEqual(
+      result.samples[1].judgements[0].answers.map(({ text }) => text),
+      Array(3).fill("I cannot choose."),
+    );
     assert.match(result.samples[3].judgements[0].answers[0].problem!, /HTTP 400/);
     assert.equal(result.usage.answers, 7);
   }
@@ -196,7 +251,10 @@ test("malformed answers are asked for again, counted, shown, and never guessed",
 
 test("equal comparisons are asked for once in a call", async (t) => {
   const server = await judgeServer(t, async () => (await new Promise((resolve) => setTimeout(resolve, 20)), false));
-  const result = await judgeOutputs({ judge: judge(server.url, { concurrency: 4 }), items: [...items(2), ...items(2)] });
+  const result = await judgeOutputs({
+    judge: judge(server.url, { concurrency: 4 }),
+    items: [...items(2), ...items(2)],
+  });
   assert.equal(server.asked.length, 2);
   assert.deepEqual([result.winRate.n, result.usage.answers], [4, 2]);
 });
@@ -222,8 +280,12 @@ test("killed outright: every answer before the one under way is kept", async (t)
   const cacheFile = join(folder(t), "judgements.jsonl");
   const child: { process?: ChildProcess } = {};
   const server = await judgeServer(t, (request) => request === 6 && Boolean(child.process?.kill("SIGKILL")));
-  child.process = spawn(process.execPath, ["--import", "tsx", join(__dirname, "judge-child.ts"), server.url, cacheFile, JSON.stringify(items(12))], { stdio: "inherit" });
-  const [, signal] = await once(child.process, "exit") as [number | null, string | null];
+  child.process = spawn(
+    process.execPath,
+    ["--import", "tsx", join(__dirname, "judge-child.ts"), server.url, cacheFile, JSON.stringify(items(12))],
+    { stdio: "inherit" },
+  );
+  const [, signal] = (await once(child.process, "exit")) as [number | null, string | null];
   assert.equal(signal, "SIGKILL");
   assert.equal(server.asked.length, 6);
   const result = await judgeOutputs({ judge: judge(server.url), items: items(12), cacheFile });
@@ -251,16 +313,31 @@ test("address and model come from the environment, and what is missing or wrong 
   process.env.PROMPTLOSS_JUDGE_MODEL = "mixtral";
   assert.equal(openAiJudge().name, "mixtral");
   assert.throws(() => openAiJudge({ url: "file:///etc/passwd" }), /must begin with https/);
-  assert.throws(() => openAiJudge({ url: "https://me:secret@host/v1" }), (error: Error) => !error.message.includes("secret"));
+  assert.throws(
+    () => openAiJudge({ url: "https://me:secret@host/v1" }),
+    (error: Error) => !error.message.includes("secret"),
+  );
 });
 
 test("verdicts are read by the protocol, and nothing else is one", () => {
   const cases: [string, string | null][] = [
-    ["Output (a)", "first"], [" Output (b)\nbecause", "second"], ["I say:\nOutput (b)", "second"], ["Output (a)\nOutput (b)", null],
-    ["The better is Output (a)", null], ["a", null], ["", null],
+    ["Output (a)", "first"],
+    [" Output (b)\nbecause", "second"],
+    ["I say:\nOutput (b)", "second"],
+    ["Output (a)\nOutput (b)", null],
+    ["The better is Output (a)", null],
+    ["a", null],
+    ["", null],
   ];
   for (const [text, verdict] of cases) assert.equal(ALPACA_EVAL_PROMPT.parse(text), verdict, text);
-  const panda: [string, string | null][] = [["1\n\n### Reason: short", "first"], ["2", "second"], ["Tie\n", "tie"], ["garbage", null], ["12", null], ["Response 1", null]];
+  const panda: [string, string | null][] = [
+    ["1\n\n### Reason: short", "first"],
+    ["2", "second"],
+    ["Tie\n", "tie"],
+    ["garbage", null],
+    ["12", null],
+    ["Response 1", null],
+  ];
   for (const [text, verdict] of panda) assert.equal(PANDALM_PROMPT.parse(text), verdict, text);
   const [{ content }] = PANDALM_PROMPT.messages({ instruction: "I", input: "" }, "<s>one</s>", "two");
   assert.ok(content.includes("### Response 1:\none\n\n### Response 2:\ntwo") && !content.includes("### Input"));
@@ -268,10 +345,25 @@ test("verdicts are read by the protocol, and nothing else is one", () => {
 
 test("the stand-in prefers what overlaps with the right answer, and needs one", async () => {
   const gold = "The lamp is kept in the cellar.";
-  const item = { instruction: "Where is the lamp?", gold, output: "The lamp is in the cellar.", reference: "The ladder is in the barn, I think." };
-  const result = await judgeOutputs({ judge: referenceJudge, items: [item, { ...item, output: item.reference, reference: item.output }, { ...item, output: item.reference }], order: "both" });
-  assert.deepEqual(result.samples.map(({ preference }) => preference), [2, 1, 1.5]);
+  const item = {
+    instruction: "Where is the lamp?",
+    gold,
+    output: "The lamp is in the cellar.",
+    reference: "The ladder is in the barn, I think.",
+  };
+  const result = await judgeOutputs({
+    judge: referenceJudge,
+    items: [item, { ...item, output: item.reference, reference: item.output }, { ...item, output: item.reference }],
+    order: "both",
+  });
+  assert.deepEqual(
+    result.samples.map(({ preference }) => preference),
+    [2, 1, 1.5],
+  );
   assert.ok(result.standIn && result.judge.includes("stand-in"));
-  await assert.rejects(judgeOutputs({ judge: referenceJudge, items: [{ ...item, gold: undefined }] }), /needs a right answer/);
+  await assert.rejects(
+    judgeOutputs({ judge: referenceJudge, items: [{ ...item, gold: undefined }] }),
+    /needs a right answer/,
+  );
   await assert.rejects(judgeOutputs({ judge: referenceJudge, items: [] }), /no items/);
 });

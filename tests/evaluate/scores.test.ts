@@ -9,56 +9,128 @@ import { figure1 } from "../../lib/figures/figure1";
 import { allTasks } from "../../lib/evaluate/registry";
 import { relativeRows, scoreRows, type ScoreRow } from "../../lib/analysis/score-rows";
 
-const near = (actual: number | null | undefined, wanted: number) => assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
+const near = (actual: number | null | undefined, wanted: number) =>
+  assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
 
-function row(benchmark: string, dataset: string, model: string, plw: number, score: number, standardError: number | null = 1): ScoreRow {
+function row(
+  benchmark: string,
+  dataset: string,
+  model: string,
+  plw: number,
+  score: number,
+  standardError: number | null = 1,
+): ScoreRow {
   const { type, group } = BENCHMARKS.find(({ name }) => name === benchmark)!;
-  return { run: "", model, dataset, normalizer: "weights", seed: 42, plw, generationRatio: null, task: benchmark, benchmark, type, group, metric: "m", score, standardError };
+  return {
+    run: "",
+    model,
+    dataset,
+    normalizer: "weights",
+    seed: 42,
+    plw,
+    generationRatio: null,
+    task: benchmark,
+    benchmark,
+    type,
+    group,
+    metric: "m",
+    score,
+    standardError,
+  };
 }
 
 test("Table 2: thirteen benchmarks, each a task twice; groups of four, three and six", () => {
   const names = new Set(allTasks().map(({ name }) => name));
-  assert.deepEqual(BENCHMARKS.flatMap(({ tasks }) => tasks).filter((task) => !names.has(task)), []);
-  assert.deepEqual(["I", "II", "III"].map((group) => BENCHMARKS.filter((benchmark) => benchmark.group === group).length), [4, 3, 6]);
+  assert.deepEqual(
+    BENCHMARKS.flatMap(({ tasks }) => tasks).filter((task) => !names.has(task)),
+    [],
+  );
+  assert.deepEqual(
+    ["I", "II", "III"].map((group) => BENCHMARKS.filter((benchmark) => benchmark.group === group).length),
+    [4, 3, 6],
+  );
   assert.equal(benchmarkOf("piqa@b281b09")!.name, "PIQA");
   assert.equal(benchmarkOf("mine"), undefined);
 });
 
 test("score rows: the metric that stands for a task, in per cent, with the run's factors", () => {
   const recipe = { plw: 0.1, seed: 1, normalizer: "weights", model: { name: "m" }, data: { name: "d" } };
-  const result = (task: string, metrics: Record<string, number>, standardErrors: Record<string, number | null>) => ({ task, metrics, standardErrors });
-  const scores = [{ run: { id: "r", recipe }, results: [
-    result("pocket-arc", { acc: 0.4, acc_norm: 0.5 }, { acc: 0.1, acc_norm: 0.05 }), result("pocket-wmt-en-fl", { bleu: 30 }, { bleu: 2 }), result("mine", { acc: 0.25 }, { acc: null }),
-  ] }] as unknown as RunScores[];
+  const result = (task: string, metrics: Record<string, number>, standardErrors: Record<string, number | null>) => ({
+    task,
+    metrics,
+    standardErrors,
+  });
+  const scores = [
+    {
+      run: { id: "r", recipe },
+      results: [
+        result("pocket-arc", { acc: 0.4, acc_norm: 0.5 }, { acc: 0.1, acc_norm: 0.05 }),
+        result("pocket-wmt-en-fl", { bleu: 30 }, { bleu: 2 }),
+        result("mine", { acc: 0.25 }, { acc: null }),
+      ],
+    },
+  ] as unknown as RunScores[];
   const rows = scoreRows(scores, { generationRatios: { d: 3 }, metrics: { mine: "acc" } });
-  assert.deepEqual(rows.map(({ benchmark, metric, score, standardError, group, generationRatio }) => [benchmark, metric, score, standardError, group, generationRatio]), [
-    ["ARC Challenge", "acc_norm", 50, 5, "I", 3], ["WMT14 En→Fr", "bleu", 30, 2, "III", 3], ["mine", "acc", 25, null, null, 3],
-  ]);
+  assert.deepEqual(
+    rows.map(({ benchmark, metric, score, standardError, group, generationRatio }) => [
+      benchmark,
+      metric,
+      score,
+      standardError,
+      group,
+      generationRatio,
+    ]),
+    [
+      ["ARC Challenge", "acc_norm", 50, 5, "I", 3],
+      ["WMT14 En→Fr", "bleu", 30, 2, "III", 3],
+      ["mine", "acc", 25, null, null, 3],
+    ],
+  );
   assert.throws(() => scoreRows(scores), /no metric is known to stand for mine; name one in the option metrics: acc/);
   assert.throws(() => scoreRows(scores, { metrics: { mine: "f1" } }), /mine has no metric f1/);
 });
 
 const HAND = [
-  row("PIQA", "D", "one", 0, 50), row("PIQA", "D", "one", 1, 60), row("PIQA", "D", "two", 0, 55), row("PIQA", "D", "two", 1, 70, 3),
-  row("PandaLM", "D", "one", 0, 10), row("PandaLM", "D", "one", 1, 10), row("PandaLM", "D", "two", 0, 10), row("PandaLM", "D", "two", 1, 10),
+  row("PIQA", "D", "one", 0, 50),
+  row("PIQA", "D", "one", 1, 60),
+  row("PIQA", "D", "two", 0, 55),
+  row("PIQA", "D", "two", 1, 70, 3),
+  row("PandaLM", "D", "one", 0, 10),
+  row("PandaLM", "D", "one", 1, 10),
+  row("PandaLM", "D", "two", 0, 10),
+  row("PandaLM", "D", "two", 1, 10),
 ];
 
 test("relative scores lie between the lowest and highest of a data set and benchmark, over models; without any difference there are none", () => {
   const relative = relativeRows(HAND);
-  assert.deepEqual(relative.map((one) => one.relative), [0, 0.5, 0.25, 1, null, null, null, null]);
+  assert.deepEqual(
+    relative.map((one) => one.relative),
+    [0, 0.5, 0.25, 1, null, null, null, null],
+  );
   near(relative[3].relativeStandardError, 3 / 20);
   // another data set is another group
-  assert.deepEqual(relativeRows([...HAND, row("PIQA", "E", "one", 0, 0), row("PIQA", "E", "one", 1, 1)]).slice(0, 4).map((one) => one.relative), [0, 0.5, 0.25, 1]);
+  assert.deepEqual(
+    relativeRows([...HAND, row("PIQA", "E", "one", 0, 0), row("PIQA", "E", "one", 1, 1)])
+      .slice(0, 4)
+      .map((one) => one.relative),
+    [0, 0.5, 0.25, 1],
+  );
 });
 
 test("aggregates are unweighted means over models and benchmarks, their errors those of means", () => {
   const aggregate = (rows: ScoreRow[], part: string) => figure1(rows).rows.filter((plotted) => plotted.part === part);
   const simple = aggregate(HAND, "(a) simple aggregate");
-  assert.deepEqual(simple.map(({ plw }) => plw), [0, 1]);
+  assert.deepEqual(
+    simple.map(({ plw }) => plw),
+    [0, 1],
+  );
   near(simple[0].mean as number, (50 + 55 + 10 + 10) / 4);
   near(simple[1].standardError as number, Math.sqrt(1 + 9 + 1 + 1) / 4);
   const relative = aggregate(HAND, "(b) D");
-  assert.deepEqual(relative.map(({ mean }) => mean), [0.125, 0.75]);
+  assert.deepEqual(
+    relative.map(({ mean }) => mean),
+    [0.125, 0.75],
+  );
   near(relative[1].standardError as number, Math.sqrt(1 + 9) / 20 / 2);
   const withoutErrors = [row("PIQA", "D", "one", 0, 1, null), row("PIQA", "D", "one", 1, 2)];
   assert.equal(aggregate(withoutErrors, "(a) simple aggregate")[0].standardError, null);
@@ -66,7 +138,10 @@ test("aggregates are unweighted means over models and benchmarks, their errors t
 
 test("best weights: the smallest of equals, PLW 0 against it", () => {
   const [piqa, panda] = bestPlws(HAND);
-  assert.deepEqual([piqa.benchmark, piqa.bestPlw, piqa.best, piqa.atZero, piqa.difference], ["PIQA", 1, 65, 52.5, 12.5]);
+  assert.deepEqual(
+    [piqa.benchmark, piqa.bestPlw, piqa.best, piqa.atZero, piqa.difference],
+    ["PIQA", 1, 65, 52.5, 12.5],
+  );
   near(piqa.standardError, Math.hypot(Math.sqrt(10) / 2, Math.SQRT2 / 2));
   assert.deepEqual([panda.bestPlw, panda.difference, panda.standardError], [0, 0, 0]);
   assert.equal(bestPlws([row("PIQA", "D", "one", 1, 1)])[0].atZero, null);
@@ -81,19 +156,31 @@ test("models are compared pair by pair", () => {
 
 test("claims: signs, sizes and intervals of made-up scores with known trends", () => {
   const weights = [0, 0.01, 0.1, 1];
-  const shape: Record<string, (w: number) => number> = { I: (w) => 1 - 4 * (w - 0.5) ** 2, II: (w) => w, III: (w) => w };
-  const made = BENCHMARKS.flatMap(({ name, group, type }) => ["one", "two"].flatMap((model, m) => weights.flatMap((plw) => {
-    const w = transformWeight(plw);
-    const height = type === "G_L" ? 20 : 1;
-    return [
-      row(name, "Data", model, plw, 40 + 2 * m), row(name, "DataCleaned", model, plw, 43 + 2 * m),
-      row(name, "DataShort", model, plw, 30 + 2 * m + height * shape[group](w)),
-    ];
-  })));
+  const shape: Record<string, (w: number) => number> = {
+    I: (w) => 1 - 4 * (w - 0.5) ** 2,
+    II: (w) => w,
+    III: (w) => w,
+  };
+  const made = BENCHMARKS.flatMap(({ name, group, type }) =>
+    ["one", "two"].flatMap((model, m) =>
+      weights.flatMap((plw) => {
+        const w = transformWeight(plw);
+        const height = type === "G_L" ? 20 : 1;
+        return [
+          row(name, "Data", model, plw, 40 + 2 * m),
+          row(name, "DataCleaned", model, plw, 43 + 2 * m),
+          row(name, "DataShort", model, plw, 30 + 2 * m + height * shape[group](w)),
+        ];
+      }),
+    ),
+  );
   const claims = new Map(claimRows(made).map((claim) => [claim.claim, claim]));
   const curved = claims.get("Short: group I is curved downwards")!;
   // group I spans 2 (models) + 1, or a fraction of it: the coefficient is −4 over the span of scores
-  const span = (() => { const values = weights.map((plw) => shape.I(transformWeight(plw))); return 2 + Math.max(...values) - Math.min(...values); })();
+  const span = (() => {
+    const values = weights.map((plw) => shape.I(transformWeight(plw)));
+    return 2 + Math.max(...values) - Math.min(...values);
+  })();
   near(curved.estimate, -4 / span);
   near(curved.low, -4 / span);
   assert.deepEqual([curved.units, curved.holds], [8, "yes"]);
@@ -109,5 +196,8 @@ test("claims: signs, sizes and intervals of made-up scores with known trends", (
   // an interval holds its estimate, and is the same each time
   for (const { estimate, low, high } of claims.values()) assert.ok(low <= estimate + 1e-9 && estimate <= high + 1e-9);
   assert.deepEqual(claimRows(made), [...claims.values()]);
-  assert.deepEqual(claimRows(made.filter(({ dataset }) => dataset === "Data")).map(({ claim }) => claim), ["Data: scores at PLW > 0 are those at 0", "Models: the second is better than the first"]);
+  assert.deepEqual(
+    claimRows(made.filter(({ dataset }) => dataset === "Data")).map(({ claim }) => claim),
+    ["Data: scores at PLW > 0 are those at 0", "Models: the second is better than the first"],
+  );
 });

@@ -10,12 +10,20 @@ import { Fields } from "../../lib/evaluate/fields";
 import { judgeOutputs } from "../../lib/evaluate/judge/judge";
 import { lengthJudge, referenceJudge } from "../../lib/evaluate/judge/judge-local";
 import { nearestAnswers } from "../../lib/evaluate/judge/judge-task";
-import { humanAgreement, humanLabel, pandaLm, readPandaLmLabels, readPandaLmPairs, type PandaLmLabel } from "../../lib/evaluate/judge/pandalm";
+import {
+  humanAgreement,
+  humanLabel,
+  pandaLm,
+  readPandaLmLabels,
+  readPandaLmPairs,
+  type PandaLmLabel,
+} from "../../lib/evaluate/judge/pandalm";
 import { winRate } from "../../lib/evaluate/judge/win-rate";
 import { needsShared, SHARED } from "../support/shared";
 import { pocketJudged } from "../../lib/evaluate/tasks/pocket";
 
-const near = (actual: number | null, expected: number, tolerance = 1e-9) => assert.ok(Math.abs(actual! - expected) <= tolerance, `${actual} instead of ${expected}`);
+const near = (actual: number | null, expected: number, tolerance = 1e-9) =>
+  assert.ok(Math.abs(actual! - expected) <= tolerance, `${actual} instead of ${expected}`);
 const STYLE = { format: "harness", template: ALPACA_TEMPLATE } as const;
 
 test("a win counts 1, a tie half, a missing preference not at all", () => {
@@ -29,21 +37,34 @@ test("a win counts 1, a tie half, a missing preference not at all", () => {
   for (const wrong of [3, 0.5, -1, NaN]) assert.throws(() => winRate([2, wrong]), /preference 1 is/);
 });
 
-test("alpaca-7b's published win rate from its 805 published annotations", needsShared("data", "alpaca_eval"), async () => {
-  const annotations = readAlpacaEvalAnnotations(join(SHARED, "data", "alpaca_eval", "alpaca-7b.alpaca_eval_gpt4.annotations.json"));
-  const rate = winRate(annotations.map(({ preference }) => preference));
-  assert.deepEqual([rate.n, rate.wins, rate.losses, rate.ties], [805, 205, 584, 16]);
-  near(rate.winRate, 26.4596, 5e-5); // 26.459627
-  near(rate.standardError, 1.5357, 5e-5); // 1.535711, sd with n − 1
-  const items = annotations.map(({ instruction, output_1, output_2 }) => ({ instruction, output: output_2, reference: output_1 }));
-  const byLength = await judgeOutputs({ judge: lengthJudge, items, order: "both" });
-  assert.deepEqual(byLength.winRate, byLength.lengthBaseline);
-  near(byLength.winRate.winRate, 47.2671, 5e-5);
-  assert.equal(byLength.inconsistent, 0);
-});
+test(
+  "alpaca-7b's published win rate from its 805 published annotations",
+  needsShared("data", "alpaca_eval"),
+  async () => {
+    const annotations = readAlpacaEvalAnnotations(
+      join(SHARED, "data", "alpaca_eval", "alpaca-7b.alpaca_eval_gpt4.annotations.json"),
+    );
+    const rate = winRate(annotations.map(({ preference }) => preference));
+    assert.deepEqual([rate.n, rate.wins, rate.losses, rate.ties], [805, 205, 584, 16]);
+    near(rate.winRate, 26.4596, 5e-5); // 26.459627
+    near(rate.standardError, 1.5357, 5e-5); // 1.535711, sd with n − 1
+    const items = annotations.map(({ instruction, output_1, output_2 }) => ({
+      instruction,
+      output: output_2,
+      reference: output_1,
+    }));
+    const byLength = await judgeOutputs({ judge: lengthJudge, items, order: "both" });
+    assert.deepEqual(byLength.winRate, byLength.lengthBaseline);
+    near(byLength.winRate.winRate, 47.2671, 5e-5);
+    assert.equal(byLength.inconsistent, 0);
+  },
+);
 
 test("people's label is their majority's; agreement counts three ways", () => {
-  assert.deepEqual([humanLabel([1, 2, 1]), humanLabel([0, 0, 0]), humanLabel([0, 1, 2]), humanLabel([2, 2, 1])], [1, 0, null, 2]);
+  assert.deepEqual(
+    [humanLabel([1, 2, 1]), humanLabel([0, 0, 0]), humanLabel([0, 1, 2]), humanLabel([2, 2, 1])],
+    [1, 0, null, 2],
+  );
   const human: (PandaLmLabel | null)[] = [1, 1, 2, 0, null];
   const strict = humanAgreement([1, 2, 2, null, 1], human);
   near(strict.agreement, 50);
@@ -61,20 +82,37 @@ test("PandaLM-7B's and GPT-3.5's published agreement with people", needsShared("
   const file = (name: string) => join(SHARED, "data", "pandalm", name);
   const pairs = readPandaLmPairs(file("testset-v1.json"));
   const human = pairs.map(({ annotators }) => humanLabel(annotators));
-  assert.deepEqual([null, 0, 1, 2].map((kind) => human.filter((given) => given === kind).length), [0, 105, 422, 472]); // as its README says
+  assert.deepEqual(
+    [null, 0, 1, 2].map((kind) => human.filter((given) => given === kind).length),
+    [0, 105, 422, 472],
+  ); // as its README says
   const published = (labels: (PandaLmLabel | null)[]) => {
     const { agreement, precision, recall, f1 } = humanAgreement(labels, human, { unreadable: "tie" });
     return [agreement, precision, recall, f1].map((value) => Number((value / 100).toFixed(4)));
   };
   // the numbers in PandaLM's compute_metrics.py
   const gpt = readPandaLmLabels(file("gpt-3.5-turbo-testset-v1.json"), "gpt_result");
-  assert.deepEqual(published(readPandaLmLabels(file("pandalm-7b-testset-v1.json"), "pandalm_result")), [0.6677, 0.5738, 0.5750, 0.5743]);
+  assert.deepEqual(
+    published(readPandaLmLabels(file("pandalm-7b-testset-v1.json"), "pandalm_result")),
+    [0.6677, 0.5738, 0.575, 0.5743],
+  );
   assert.deepEqual(published(gpt), [0.7107, 0.5879, 0.5736, 0.5755]);
   const strict = humanAgreement(gpt, human);
   near(strict.agreement, 69.7698, 5e-5); // 25 of GPT-3.5's answers were not readable
   assert.equal(strict.unreadable, 25);
-  const byLength = await judgeOutputs({ judge: lengthJudge, order: "both", items: pairs.map(({ instruction, input, response1, response2 }) => ({ instruction, input, output: response1, reference: response2 })) });
-  const labels = byLength.samples.map(({ preference }): PandaLmLabel => (preference === 1.5 ? 0 : preference === 2 ? 1 : 2));
+  const byLength = await judgeOutputs({
+    judge: lengthJudge,
+    order: "both",
+    items: pairs.map(({ instruction, input, response1, response2 }) => ({
+      instruction,
+      input,
+      output: response1,
+      reference: response2,
+    })),
+  });
+  const labels = byLength.samples.map(({ preference }): PandaLmLabel =>
+    preference === 1.5 ? 0 : preference === 2 ? 1 : 2,
+  );
   near(humanAgreement(labels, human).agreement, 61.0611, 5e-5);
 });
 
@@ -95,20 +133,29 @@ function fileWith(t: TestContext, content: unknown): string {
 
 test("a pocket benchmark: the stand-in compares with the answer to the nearest other instruction", async (t) => {
   const path = fileWith(t, ROWS.map((row) => JSON.stringify(row)).join("\n"));
-  const task = pocketJudged({ name: "pocket", version: "1", harness: "0.4.13", shots: 0, data: { items: [], shots: [], dropsItself: false } }, path);
+  const task = pocketJudged(
+    { name: "pocket", version: "1", harness: "0.4.13", shots: 0, data: { items: [], shots: [], dropsItself: false } },
+    path,
+  );
   const questions = ROWS.map((row) => task.question(new Fields(row), STYLE));
   assert.equal(questions[0].prompt, renderPrompt({ instruction: "Describe the lamp.", input: "", output: "" }).prompt);
   assert.deepEqual(questions[0].references, [ROWS[0].output]);
   const opponent = nearestAnswers(ROWS.map((row) => ({ ...row, input: "" })));
   assert.equal(opponent({ instruction: ROWS[0].instruction, input: "" }), ROWS[1].output);
   const texts = [ROWS[0].output, "I do not know.", "Mia met a fox one day."];
-  const { metrics, standardErrors, perAnswer } = await task.score(questions.map((question, i) => ({ question, text: texts[i] })), {});
+  const { metrics, standardErrors, perAnswer } = await task.score(
+    questions.map((question, i) => ({ question, text: texts[i] })),
+    {},
+  );
   assert.deepEqual(perAnswer, [{ win_rate: 100 }, { win_rate: 0 }, { win_rate: 100 }]);
   near(metrics.win_rate, 200 / 3);
   near(standardErrors.win_rate, 100 / 3);
   near(metrics.win_rate_length_only, 100 / 3);
   assert.equal(metrics.unjudged, 0);
-  assert.throws(() => nearestAnswers([{ ...ROWS[0], input: "" }])({ instruction: ROWS[0].instruction, input: "" }), /no other answer/);
+  assert.throws(
+    () => nearestAnswers([{ ...ROWS[0], input: "" }])({ instruction: ROWS[0].instruction, input: "" }),
+    /no other answer/,
+  );
 });
 
 test("judged tasks take their judge from the environment, and their opponents' answers from the data", (t) => {
@@ -126,9 +173,20 @@ test("judged tasks take their judge from the environment, and their opponents' a
 });
 
 test("bad annotations are named by row and field", (t) => {
-  const pair = { instruction: "I", input: "", response1: "a", response2: "b", annotator1: 1, annotator2: 1, annotator3: 2 };
+  const pair = {
+    instruction: "I",
+    input: "",
+    response1: "a",
+    response2: "b",
+    annotator1: 1,
+    annotator2: 1,
+    annotator3: 2,
+  };
   assert.equal(readPandaLmPairs(fileWith(t, [pair]))[0].annotators.length, 3);
-  assert.throws(() => readPandaLmPairs(fileWith(t, [pair, { ...pair, annotator2: 3, response1: 5 }, { ...pair, annotator3: "1" }])), /2 bad rows[^]*row 1: response1[^]*row 2: annotator3 must be 0, 1 or 2, not "1"/);
+  assert.throws(
+    () => readPandaLmPairs(fileWith(t, [pair, { ...pair, annotator2: 3, response1: 5 }, { ...pair, annotator3: "1" }])),
+    /2 bad rows[^]*row 1: response1[^]*row 2: annotator3 must be 0, 1 or 2, not "1"/,
+  );
   assert.throws(() => readPandaLmLabels(fileWith(t, [{ gpt_result: "both" }]), "gpt_result"), /row 0: gpt_result/);
   assert.throws(() => readAlpacaEvalAnnotations(fileWith(t, { rows: [] })), /array of rows/);
   const path = fileWith(t, [{ instruction: "I", output_1: "a", output_2: "b", preference: "2" }]);

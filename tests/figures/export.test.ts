@@ -35,31 +35,43 @@ test("a figure is exported as PDF, SVG, PNG and CSV of the printed size; again, 
 
   const svg = readFileSync(files.svg, "utf8");
   assert.match(svg, new RegExp(`^<svg [^>]*height="${height}in" [^>]*width="3.25in"`));
-  for (const name of ["Long", "Short", "Tiny", "one", "two", "0.0005", "prompt loss weight"]) assert.ok(svg.includes(`>${name}<`), name);
+  for (const name of ["Long", "Short", "Tiny", "one", "two", "0.0005", "prompt loss weight"])
+    assert.ok(svg.includes(`>${name}<`), name);
 
   const pdf = readFileSync(files.pdf, "latin1");
   assert.match(pdf, /^%PDF-/);
   const box = /\/MediaBox ?\[ ?0 0 ([\d.]+) ([\d.]+) ?\]/.exec(pdf)!;
-  assert.ok(Math.abs(Number(box[1]) - 3.25 * 72) < 1 && Math.abs(Number(box[2]) - height * 72) < 1, `${box[1]} × ${box[2]} pt`);
+  assert.ok(
+    Math.abs(Number(box[1]) - 3.25 * 72) < 1 && Math.abs(Number(box[2]) - height * 72) < 1,
+    `${box[1]} × ${box[2]} pt`,
+  );
   assert.ok(!pdf.includes("/Subtype /Image"), "vectors only");
   assert.match(pdf, /OpenSans/);
 
   const [header, ...lines] = readFileSync(files.csv, "utf8").trimEnd().split("\n");
   assert.equal(header, "dataset,model,normalizer,seed,plw,transformedPlw,distance");
-  assert.deepEqual(lines.map((line) => Number(line.split(",")[6])), distances.map(({ distance }) => distance));
+  assert.deepEqual(
+    lines.map((line) => Number(line.split(",")[6])),
+    distances.map(({ distance }) => distance),
+  );
 
   const again = await exportFigure(figure, join(dir, "again", "figure2b"));
-  for (const key of ["svg", "pdf", "png", "csv"] as const) assert.ok(readFileSync(files[key]).equals(readFileSync(again[key])), key);
+  for (const key of ["svg", "pdf", "png", "csv"] as const)
+    assert.ok(readFileSync(files[key]).equals(readFileSync(again[key])), key);
 });
 
 test("fonts are in the files: PDF as pdffonts sees it, SVG as it stands", async (t) => {
   const files = await exportFigure(figure2a(stability), join(dir, "fonts"));
-  assert.match(readFileSync(files.svg, "utf8"), /<style>@font-face \{\s*font-family: 'Open Sans'[^]*src: url\(data:font\/woff2;base64,/);
+  assert.match(
+    readFileSync(files.svg, "utf8"),
+    /<style>@font-face \{\s*font-family: 'Open Sans'[^]*src: url\(data:font\/woff2;base64,/,
+  );
   const found = spawnSync("pdffonts", [files.pdf], { encoding: "utf8" });
   if (found.error) return t.diagnostic("pdffonts (poppler-utils) is not installed");
   const fonts = found.stdout.trim().split("\n").slice(2);
   assert.ok(fonts.length > 0, found.stdout);
-  for (const font of fonts) assert.match(font, /OpenSans-\w+ +.*\byes yes yes\b/, "embedded, as a subset, with its characters");
+  for (const font of fonts)
+    assert.match(font, /OpenSans-\w+ +.*\byes yes yes\b/, "embedded, as a subset, with its characters");
 });
 
 test("another venue's width, font and colors, and back; text sizes stay", () => {
@@ -79,17 +91,29 @@ test("another venue's width, font and colors, and back; text sizes stay", () => 
 });
 
 test("figures asked for at once come out each as its own", async () => {
-  const [wide, narrow] = await Promise.all([renderFigure(figure2a(stability), "png"), renderFigure(figure2b(distances), "png")]);
+  const [wide, narrow] = await Promise.all([
+    renderFigure(figure2a(stability), "png"),
+    renderFigure(figure2b(distances), "png"),
+  ]);
   assert.deepEqual([pngSize(wide)[0], pngSize(narrow)[0]], [6.75 * 300, 3.25 * 300]);
 });
 
 test("any Plotly figure can be exported, and its points are the CSV", async () => {
-  const files = await exportFigure({ data: [{ type: "scatter", name: "a", x: [1, 2], y: [3, null] }], layout: { width: 300, height: 200 } }, join(dir, "plain"));
+  const files = await exportFigure(
+    { data: [{ type: "scatter", name: "a", x: [1, 2], y: [3, null] }], layout: { width: 300, height: 200 } },
+    join(dir, "plain"),
+  );
   assert.equal(readFileSync(files.csv, "utf8"), "trace,x,y\na,1,3\na,2,\n");
 });
 
 test("CSV quotes what needs quotes and keeps every digit", () => {
-  assert.equal(toCsv([{ a: 'x,"y"', b: 0.1 + 0.2 }, { a: "two\nlines", c: null }]), 'a,b,c\n"x,""y""",0.30000000000000004,\n"two\nlines",,\n');
+  assert.equal(
+    toCsv([
+      { a: 'x,"y"', b: 0.1 + 0.2 },
+      { a: "two\nlines", c: null },
+    ]),
+    'a,b,c\n"x,""y""",0.30000000000000004,\n"two\nlines",,\n',
+  );
 });
 
 test("a browser that is not there is an error that says what to install, and a process that exported ends by itself", () => {
@@ -97,8 +121,16 @@ test("a browser that is not there is an error that says what to install, and a p
     const { renderFigure } = require("./lib/figures/export");
     const figure = { data: [], layout: { width: 100, height: 100 } };
     renderFigure(figure, "svg").then((svg) => console.log(svg.length > 0), (error) => console.log(error.message));`;
-  const run = (env: Record<string, string>): string => spawnSync(process.execPath, ["--import", "tsx", "-e", code],
-    { cwd: join(__dirname, "..", ".."), env: { ...process.env, ...env }, encoding: "utf8", timeout: 60_000 }).stdout;
-  assert.match(run({ CHROME_PATH: "/no/such/browser" }), /needs Chromium or Chrome.*apt-get install chromium.*CHROME_PATH.*\n- \/no\/such\/browser/);
+  const run = (env: Record<string, string>): string =>
+    spawnSync(process.execPath, ["--import", "tsx", "-e", code], {
+      cwd: join(__dirname, "..", ".."),
+      env: { ...process.env, ...env },
+      encoding: "utf8",
+      timeout: 60_000,
+    }).stdout;
+  assert.match(
+    run({ CHROME_PATH: "/no/such/browser" }),
+    /needs Chromium or Chrome.*apt-get install chromium.*CHROME_PATH.*\n- \/no\/such\/browser/,
+  );
   assert.equal(run({}).trim(), "true");
 });

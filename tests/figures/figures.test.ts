@@ -12,22 +12,32 @@ import { distances, losses, stability } from "./rows-fixture";
 const ofType = (figure: Figure, type: string): Trace[] => figure.spec.data.filter((trace) => trace.type === type);
 const numbers = (trace: Trace, key: string): number[] => trace[key] as number[];
 /** Traces that draw something: those of the legend hold a single null. */
-const drawn = (figure: Figure): Trace[] => figure.spec.data.filter((trace) => numbers(trace, "y").some((y) => y !== null));
+const drawn = (figure: Figure): Trace[] =>
+  figure.spec.data.filter((trace) => numbers(trace, "y").some((y) => y !== null));
 
 test("figure 2a: every box is the quantiles of its windows, drawn and in the table", () => {
   const figure = figure2a(stability);
   assert.equal(ofType(figure, "box").length, 6); // three panels of two models
   assert.equal(figure.rows.length, 60);
   const [row] = figure.rows.filter(({ dataset, model, plw }) => dataset === "Short" && model === "two" && plw === 0.1);
-  const values = stability.filter(({ dataset, model, plw }) => dataset === "Short" && model === "two" && plw === 0.1).map(({ rsd }) => rsd);
-  for (const [column, p] of [["q09", 0.09], ["q25", 0.25], ["q50", 0.5], ["q75", 0.75], ["q91", 0.91]] as const) {
+  const values = stability
+    .filter(({ dataset, model, plw }) => dataset === "Short" && model === "two" && plw === 0.1)
+    .map(({ rsd }) => rsd);
+  for (const [column, p] of [
+    ["q09", 0.09],
+    ["q25", 0.25],
+    ["q50", 0.5],
+    ["q75", 0.75],
+    ["q91", 0.91],
+  ] as const) {
     assert.equal(row[column], quantile(values, p));
   }
   assert.deepEqual([row.windows, row.runs], [20, 1]);
   const box = ofType(figure, "box").find((trace) => numbers(trace, "q1").includes(row.q25 as number))!;
   const at = numbers(box, "q1").indexOf(row.q25 as number);
   assert.deepEqual(
-    ["lowerfence", "median", "q3", "upperfence"].map((key) => numbers(box, key)[at]), [row.q09, row.q50, row.q75, row.q91],
+    ["lowerfence", "median", "q3", "upperfence"].map((key) => numbers(box, key)[at]),
+    [row.q09, row.q50, row.q75, row.q91],
   );
   assert.ok(Math.abs(numbers(box, "x")[at] - transformWeight(0.1)) <= 0.03, "beside its own weight");
   assert.match(figure.caption, /whiskers at the 0\.09 and 0\.91 quantiles/);
@@ -39,21 +49,33 @@ test("figure 2b: the points are the rows", () => {
   assert.equal(points.length, 6);
   const plotted = points.flatMap((trace) => numbers(trace, "y").map((y, i) => [numbers(trace, "x")[i], y]));
   assert.deepEqual(plotted.sort(), distances.map(({ plw, distance }) => [transformWeight(plw), distance]).sort());
-  assert.deepEqual(figure.rows.map(({ distance }) => distance), distances.map(({ distance }) => distance));
+  assert.deepEqual(
+    figure.rows.map(({ distance }) => distance),
+    distances.map(({ distance }) => distance),
+  );
 });
 
 test("figure 2b: lines go through the means over seeds", () => {
   const two = [...distances, ...distances.map((row) => ({ ...row, seed: 43, distance: row.distance + 1 }))];
   const line = drawn(figure2b(two)).find((trace) => trace.mode === "lines")!;
-  assert.deepEqual(numbers(line, "y").map((y) => y.toFixed(9)), distances.slice(0, 10).map(({ distance }) => (distance + 0.5).toFixed(9)));
+  assert.deepEqual(
+    numbers(line, "y").map((y) => y.toFixed(9)),
+    distances.slice(0, 10).map(({ distance }) => (distance + 0.5).toFixed(9)),
+  );
 });
 
 test("two seeds: points of each, lines through the means with their standard errors, dots over the boxes", () => {
   const two = [...distances, ...distances.map((row) => ({ ...row, seed: 43, distance: row.distance + 1 }))];
   const figure = figure2b(two);
   const line = drawn(figure).find((trace) => trace.mode === "lines")!;
-  for (const error of (line.error_y as { array: number[] }).array) assert.ok(Math.abs(error - 0.5) < 1e-12, `sd ${Math.SQRT1_2} over √2: ${error}`);
-  assert.equal(drawn(figure).filter((trace) => trace.mode === "markers").reduce((sum, trace) => sum + numbers(trace, "y").length, 0), two.length);
+  for (const error of (line.error_y as { array: number[] }).array)
+    assert.ok(Math.abs(error - 0.5) < 1e-12, `sd ${Math.SQRT1_2} over √2: ${error}`);
+  assert.equal(
+    drawn(figure)
+      .filter((trace) => trace.mode === "markers")
+      .reduce((sum, trace) => sum + numbers(trace, "y").length, 0),
+    two.length,
+  );
   assert.match(figure.caption, /means over seeds, with one standard error/);
   const boxes = figure2a([...stability, ...stability.map((row) => ({ ...row, seed: 43, rsd: row.rsd + 0.1 }))]);
   assert.equal(boxes.rows[0].runs, 2);
@@ -89,22 +111,45 @@ test("rows of several normalizers get panels of their own", () => {
 
 test("a data set keeps its color and a model its dash, whichever of them a figure shows", () => {
   const look = { datasets: ["Long", "Short", "Tiny"], models: ["one", "two"] };
-  const styles = (figure: Figure): Set<string> => new Set(drawn(figure).filter((trace) => trace.mode === "lines").map((trace) => JSON.stringify([trace.name, trace.line])));
+  const styles = (figure: Figure): Set<string> =>
+    new Set(
+      drawn(figure)
+        .filter((trace) => trace.mode === "lines")
+        .map((trace) => JSON.stringify([trace.name, trace.line])),
+    );
   const all = styles(figure2b(distances, { look }));
-  const some = styles(figure2b(distances.filter((row) => row.dataset === "Tiny" && row.model === "two"), { look }));
+  const some = styles(
+    figure2b(
+      distances.filter((row) => row.dataset === "Tiny" && row.model === "two"),
+      { look },
+    ),
+  );
   assert.equal(some.size, 1);
   for (const style of some) assert.ok(all.has(style), style);
 });
 
 test("loss curves: without smoothing, what is drawn is every step's loss", () => {
-  const figure = lossCurves(losses.filter(({ dataset, model }) => dataset === "Long" && model === "one"), { smooth: 1 });
+  const figure = lossCurves(
+    losses.filter(({ dataset, model }) => dataset === "Long" && model === "one"),
+    { smooth: 1 },
+  );
   const curves = drawn(figure);
   assert.equal(curves.length, 30); // ten weights, three losses
-  assert.deepEqual(curves[10].y, losses.slice(0, 30).map(({ promptLoss }) => promptLoss), "a step without prompt tokens is a gap");
+  assert.deepEqual(
+    curves[10].y,
+    losses.slice(0, 30).map(({ promptLoss }) => promptLoss),
+    "a step without prompt tokens is a gap",
+  );
 });
 
 test("loss curves: a centered running mean over the steps that have a loss, shorter at the ends", () => {
-  const steps = [1, 2, 3, 4, 6].map((loss, i) => ({ ...losses[0], step: i + 1, loss, promptLoss: i === 2 ? null : loss, completionLoss: loss }));
+  const steps = [1, 2, 3, 4, 6].map((loss, i) => ({
+    ...losses[0],
+    step: i + 1,
+    loss,
+    promptLoss: i === 2 ? null : loss,
+    completionLoss: loss,
+  }));
   const [weighted, prompt] = drawn(lossCurves(steps, { smooth: 3 }));
   assert.deepEqual(weighted.y, [1.5, 2, 3, 13 / 3, 5]);
   assert.deepEqual(prompt.y, [1.5, 1.5, 3, 5, 5]);
@@ -119,28 +164,58 @@ test("loss curves of long runs are thinned, first and last step included", () =>
 });
 
 test("length histograms: every row is in one bin", () => {
-  const lengths = [[2, 0, 1], [3, 2, 4], [3, 3, 5], [4, 300, 0]].map(([instruction, input, completion]) => ({ dataset: "D", instruction, input, completion }));
+  const lengths = [
+    [2, 0, 1],
+    [3, 2, 4],
+    [3, 3, 5],
+    [4, 300, 0],
+  ].map(([instruction, input, completion]) => ({ dataset: "D", instruction, input, completion }));
   const { rows } = lengthHistograms(lengths);
-  const counts = (part: string): unknown[] => rows.filter((row) => row.part === part && row.rows !== 0).map((row) => [row.from, row.to, row.rows, row.share]);
-  assert.deepEqual(counts("prompt"), [[2, 2, 1, 0.25], [4, 5, 1, 0.25], [6, 7, 1, 0.25], [256, 383, 1, 0.25]]);
-  assert.deepEqual(counts("completion"), [[0, 0, 1, 0.25], [1, 1, 1, 0.25], [4, 5, 2, 0.5]]);
+  const counts = (part: string): unknown[] =>
+    rows.filter((row) => row.part === part && row.rows !== 0).map((row) => [row.from, row.to, row.rows, row.share]);
+  assert.deepEqual(counts("prompt"), [
+    [2, 2, 1, 0.25],
+    [4, 5, 1, 0.25],
+    [6, 7, 1, 0.25],
+    [256, 383, 1, 0.25],
+  ]);
+  assert.deepEqual(counts("completion"), [
+    [0, 0, 1, 0.25],
+    [1, 1, 1, 0.25],
+    [4, 5, 2, 0.5],
+  ]);
 });
 
 test("no text is smaller than 7 pt, and no figure wider than a page", () => {
-  const sizes = (value: unknown): number[] => (typeof value !== "object" || value === null ? [] : Object.entries(value)
-    .flatMap(([key, part]) => (/^(tick)?font$/.test(key) ? [(part as { size?: number }).size ?? 99] : sizes(part))));
-  for (const figure of [figure2a(stability), figure2b(distances), lossCurves(losses), lengthHistograms([{ dataset: "D", instruction: 1, input: 1, completion: 1 }])]) {
+  const sizes = (value: unknown): number[] =>
+    typeof value !== "object" || value === null
+      ? []
+      : Object.entries(value).flatMap(([key, part]) =>
+          /^(tick)?font$/.test(key) ? [(part as { size?: number }).size ?? 99] : sizes(part),
+        );
+  for (const figure of [
+    figure2a(stability),
+    figure2b(distances),
+    lossCurves(losses),
+    lengthHistograms([{ dataset: "D", instruction: 1, input: 1, completion: 1 }]),
+  ]) {
     assert.ok(Math.min(...sizes(figure.spec)) >= 14, `${figure.name}: ${Math.min(...sizes(figure.spec))} half points`);
     assert.ok([468, 972].includes(figure.spec.layout.width as number), figure.name);
   }
 });
 
 test("names from data are shown literally", () => {
-  const figure = figure2a(stability.filter(({ dataset }) => dataset === "Short").map((row) => ({ ...row, dataset: '<a href="x">&', model: "<b>" })));
-  const written = JSON.stringify(figure.spec.layout.annotations) + JSON.stringify(figure.spec.data.map(({ name }) => name));
+  const figure = figure2a(
+    stability
+      .filter(({ dataset }) => dataset === "Short")
+      .map((row) => ({ ...row, dataset: '<a href="x">&', model: "<b>" })),
+  );
+  const written =
+    JSON.stringify(figure.spec.layout.annotations) + JSON.stringify(figure.spec.data.map(({ name }) => name));
   assert.ok(!written.includes("<a") && !written.includes('"<b>"'), written);
 });
 
 test("no rows, no figure crash: an empty frame", () => {
-  for (const figure of [figure2a([]), figure2b([]), lossCurves([]), lengthHistograms([])]) assert.deepEqual(figure.rows, []);
+  for (const figure of [figure2a([]), figure2b([]), lossCurves([]), lengthHistograms([])])
+    assert.deepEqual(figure.rows, []);
 });

@@ -22,9 +22,17 @@ import { figure3, figure7, figure8, figure9 } from "../../lib/figures/ratio-cont
 
 const TYPES = ["MC", "G_S", "G_L"] as const;
 const RATIOS = { Tiny: 0.05, Medium: 1, Long: 8 };
-const scores = Object.entries(RATIOS).flatMap(([dataset, generationRatio], d) => simulatedScores(d + 1, 2).map(({ w, b, m, score }) => (
-  { dataset, generationRatio, benchmark: b, model: m, plw: w, type: TYPES[Number(b.slice(10)) % 3], score }
-)));
+const scores = Object.entries(RATIOS).flatMap(([dataset, generationRatio], d) =>
+  simulatedScores(d + 1, 2).map(({ w, b, m, score }) => ({
+    dataset,
+    generationRatio,
+    benchmark: b,
+    model: m,
+    plw: w,
+    type: TYPES[Number(b.slice(10)) % 3],
+    score,
+  })),
+);
 const { rows } = observations(scores);
 // one data set is fitted, one has too few weights
 const some = rows.filter(({ dataset, w }) => dataset === "Tiny" || (dataset === "Long" && w <= 0.0005));
@@ -41,39 +49,77 @@ test("curves: the average benchmark and each one; means of the scores as points;
   const fit = tests.find(({ dataset }) => dataset === "Tiny")!.fit!;
   const { diagnosis } = fit;
   const drawn = diagnosis.reduced ?? fit;
-  for (const row of plotted.filter(({ part, kind, dataset }) => part === "average benchmark" && kind === "fitted" && dataset === "Tiny")) {
+  for (const row of plotted.filter(
+    ({ part, kind, dataset }) => part === "average benchmark" && kind === "fitted" && dataset === "Tiny",
+  )) {
     const [{ fit: mean, lower }] = drawn.predict([{ w_p: row.transformedPlw }]);
     assert.deepEqual([row.score, row.lower], [mean, lower]);
   }
   const one = plotted.find(({ part, kind, plw }) => part === "benchmark 3" && kind === "scores" && plw === 0.1)!;
-  const own = some.filter(({ dataset, b, w }) => dataset === one.dataset && b === "benchmark 3" && w === 0.1).map(({ score }) => score);
+  const own = some
+    .filter(({ dataset, b, w }) => dataset === one.dataset && b === "benchmark 3" && w === 0.1)
+    .map(({ score }) => score);
   assert.equal(one.score, (own[0] + own[1]) / 2);
   assert.ok(plotted.every(({ kind, dataset }) => kind === "scores" || dataset === "Tiny"));
 });
 
 test("several seeds are one more grouping factor of both kinds of fits", () => {
-  const twice = observations([1, 2].flatMap((seed) => simulatedScores(seed, 2).map(({ w, b, m, score }) => (
-    { dataset: "Tiny", generationRatio: 0.05, benchmark: b, model: m, seed, plw: w, type: "MC" as const, score }
-  )))).rows;
+  const twice = observations(
+    [1, 2].flatMap((seed) =>
+      simulatedScores(seed, 2).map(({ w, b, m, score }) => ({
+        dataset: "Tiny",
+        generationRatio: 0.05,
+        benchmark: b,
+        model: m,
+        seed,
+        plw: w,
+        type: "MC" as const,
+        score,
+      })),
+    ),
+  ).rows;
   const formula = withSeeds(PAPER_GLMM, twice, "(1 | s)");
   assert.equal(formula, `${PAPER_GLMM} + (1 | s)`);
   const [{ fit }] = testHypotheses(twice, { formula, squeeze: "smithson-verkuilen" });
-  assert.deepEqual(fit!.randomEffects.map(({ group, levels }) => `${group} ${levels}`), ["b 13", "m 2", "s 2"]);
+  assert.deepEqual(
+    fit!.randomEffects.map(({ group, levels }) => `${group} ${levels}`),
+    ["b 13", "m 2", "s 2"],
+  );
   assert.equal(withSeeds(PAPER_GLMM, rows, "(1 | s)"), PAPER_GLMM);
-  const apart = observations(Object.values(RATIOS).flatMap((generationRatio, d) => [1, 2].flatMap((seed) => simulatedScores(10 * d + seed, 2).map(({ w, b, m, score }) => (
-    { dataset: `set ${d}`, generationRatio, benchmark: b, model: m, seed, plw: w, type: "MC" as const, score }
-  ))))).rows;
+  const apart = observations(
+    Object.values(RATIOS).flatMap((generationRatio, d) =>
+      [1, 2].flatMap((seed) =>
+        simulatedScores(10 * d + seed, 2).map(({ w, b, m, score }) => ({
+          dataset: `set ${d}`,
+          generationRatio,
+          benchmark: b,
+          model: m,
+          seed,
+          plw: w,
+          type: "MC" as const,
+          score,
+        })),
+      ),
+    ),
+  ).rows;
   assert.match(fitRatios(apart)[0].fit!.formula, /factor\(b\) \+ factor\(s\)$/);
 });
 
 test("residual panels hold the checks' numbers; a reading line a quartile", () => {
   const checks = tests.flatMap(({ dataset, fit }) => (fit ? [{ dataset, check: checkResiduals(fit) }] : []));
-  const quantiles = residualQuantiles(checks), predictions = residualPredictions(checks);
-  assert.deepEqual(numbers(quantiles.spec.data[1].y), checks[0].check.quantiles.map(({ observed }) => observed));
+  const quantiles = residualQuantiles(checks),
+    predictions = residualPredictions(checks);
+  assert.deepEqual(
+    numbers(quantiles.spec.data[1].y),
+    checks[0].check.quantiles.map(({ observed }) => observed),
+  );
   assert.equal(quantiles.rows.length, some.filter(({ dataset }) => dataset === "Tiny").length);
   assert.equal(predictions.spec.data.filter(({ name }) => name === "quartiles of fifths").length, 3);
   const medians = numbers(predictions.spec.data.filter(({ name }) => name === "quartiles of fifths")[1].y);
-  const first = checks[0].check.predicted.slice(0, 52).map(({ residual }) => residual).sort((a, b) => a - b);
+  const first = checks[0].check.predicted
+    .slice(0, 52)
+    .map(({ residual }) => residual)
+    .sort((a, b) => a - b);
   assert.ok(Math.abs(medians[0] - (first[25] + first[26]) / 2) < 1e-12);
   assert.equal(residualTable(checks)[0].verdict, checks[0].check.summary);
 });
@@ -95,14 +141,23 @@ test("contours: the surface is the smooth's, points are means of what it stands 
   const ratio = y[40];
   const { weight } = recommendWeight(all.fit!, ratio, { draws: 20 });
   const drawn = numbers(best.x).filter((_, i) => numbers(best.y)[i] === ratio);
-  assert.ok(drawn.some((w) => Math.abs(w - weight.transformed) <= 0.02), `${drawn}, ${weight.transformed}`);
+  assert.ok(
+    drawn.some((w) => Math.abs(w - weight.transformed) <= 0.02),
+    `${drawn}, ${weight.transformed}`,
+  );
   assert.match(caption, /All: 780 scores/);
-  assert.deepEqual([figure7(all), figure8(mc), figure9(gen)].map(({ name }) => name), ["figure7", "figure8", "figure9"]);
+  assert.deepEqual(
+    [figure7(all), figure8(mc), figure9(gen)].map(({ name }) => name),
+    ["figure7", "figure8", "figure9"],
+  );
   assert.deepEqual(figure7(all).spec, spec);
 });
 
 test("groups: multiple choice, generation without translation, all; a group without data says so, and draws nothing", () => {
-  assert.deepEqual(fits.map(({ group }) => group), ["All", "MC", "Gen"]);
+  assert.deepEqual(
+    fits.map(({ group }) => group),
+    ["All", "MC", "Gen"],
+  );
   assert.deepEqual(new Set(fits[1].rows.map(({ type }) => type)), new Set(["MC"]));
   assert.equal(fits[1].rows.length + fits[2].rows.length, rows.length);
   const translated = rows.map((row) => (row.type === "G_S" ? { ...row, b: "WMT14 En→Fr" } : row));
@@ -110,32 +165,71 @@ test("groups: multiple choice, generation without translation, all; a group with
   const untransformed = fitRatios(rows, { weight: "w", method: "REML" });
   assert.match(untransformed[0].fit!.formula, /te\(w, r/);
   const few = fitRatios(rows.filter(({ dataset, type }) => dataset !== "Long" && type === "MC"));
-  assert.match(few[0].summary, /^All: cannot be fitted\. column "r" has 2 distinct values; a smooth with k = 3 needs at least 3\. Add rows with other values of r/);
+  assert.match(
+    few[0].summary,
+    /^All: cannot be fitted\. column "r" has 2 distinct values; a smooth with k = 3 needs at least 3\. Add rows with other values of r/,
+  );
   assert.match(few[2].summary, /^Gen: there are no scores of such benchmarks/);
   assert.throws(() => figure9(few[2]), /figure9 cannot be drawn: Gen: there are no scores/);
-  assert.deepEqual(ratioFitRows(few).map(({ p }) => p), ["not fitted", "not fitted", "not fitted"]);
-  assert.match(fitRatios(rows.map((row) => ({ ...row, r: null })))[0].summary, /column "r", row 0: null is not a finite number/);
+  assert.deepEqual(
+    ratioFitRows(few).map(({ p }) => p),
+    ["not fitted", "not fitted", "not fitted"],
+  );
+  assert.match(
+    fitRatios(rows.map((row) => ({ ...row, r: null })))[0].summary,
+    /column "r", row 0: null is not a finite number/,
+  );
 });
 
 test("Tables 3 and 4: ours and the paper's, exported as they are read", () => {
-  const third = table3(tests), fourth = table4(fits, { draws: 20 });
+  const third = table3(tests),
+    fourth = table4(fits, { draws: 20 });
   const folder = mkdtempSync(join(tmpdir(), "promptloss-tables-"));
-  const [thirdTex, fourthTex] = [third, fourth].map((table) => readFileSync(exportTable(table, join(folder, table.name)).tex, "utf8"));
+  const [thirdTex, fourthTex] = [third, fourth].map((table) =>
+    readFileSync(exportTable(table, join(folder, table.name)).tex, "utf8"),
+  );
   rmSync(folder, { recursive: true });
-  assert.match(thirdTex, /Long & - & - & - & - & none[^]*AlpacaDataShort \(paper\) & \$<\$0\.001 & 5\.590 & -4\.284 & -1\.043 & regular/);
+  assert.match(
+    thirdTex,
+    /Long & - & - & - & - & none[^]*AlpacaDataShort \(paper\) & \$<\$0\.001 & 5\.590 & -4\.284 & -1\.043 & regular/,
+  );
   assert.match(fourthTex, /8\.0 &[^\n]*& 1\.000\* & 1\.000\* & 0\.654 \\\\/);
   assert.match(fourth.caption, /5 % of the range of the observed min-max transformed scores/);
-  assert.match(table4(fits, { draws: 20, base: "predictions" }).caption, /5 % of the range of the smooth's predictions/);
+  assert.match(
+    table4(fits, { draws: 20, base: "predictions" }).caption,
+    /5 % of the range of the smooth's predictions/,
+  );
   assert.equal(fourth.rows.length, 16 * 6);
-  for (const row of fourth.rows.filter(({ source, group, ratio }) => source === "this study" && group === "All" && ratio === 1)) {
+  for (const row of fourth.rows.filter(
+    ({ source, group, ratio }) => source === "this study" && group === "All" && ratio === 1,
+  )) {
     const expected = recommendWeight(fits[0].fit!, 1, { draws: 20 });
-    assert.deepEqual([row.plw, row.lower, row.starred], [expected.weight.plw, expected.interval.lower.plw, expected.starred]);
+    assert.deepEqual(
+      [row.plw, row.lower, row.starred],
+      [expected.weight.plw, expected.interval.lower.plw, expected.starred],
+    );
   }
-  assert.deepEqual(fourth.rows.filter(({ source, group }) => source === "paper" && group === "Gen").map(({ plw }) => plw), PAPER_TABLE4.Gen.map(({ plw }) => plw));
+  assert.deepEqual(
+    fourth.rows.filter(({ source, group }) => source === "paper" && group === "Gen").map(({ plw }) => plw),
+    PAPER_TABLE4.Gen.map(({ plw }) => plw),
+  );
 });
 
 test("all of it is in the index", () => {
-  for (const name of ["figure3", "figure7", "figure8", "figure9", "regressionCurves", "residualQuantiles", "residualPredictions", "table3", "table4", "readScores", "observations", "fitRatios"]) {
+  for (const name of [
+    "figure3",
+    "figure7",
+    "figure8",
+    "figure9",
+    "regressionCurves",
+    "residualQuantiles",
+    "residualPredictions",
+    "table3",
+    "table4",
+    "readScores",
+    "observations",
+    "fitRatios",
+  ]) {
     assert.equal(typeof (promptloss as Record<string, unknown>)[name], "function", name);
   }
 });

@@ -6,13 +6,21 @@ import type { StabilityRow, DistanceRow, LossRow } from "../../lib/analysis/run-
 export const DATASETS = ["Long", "Short", "Tiny"];
 export const MODELS = ["one", "two"];
 
-const grid = DATASETS.flatMap((dataset) => MODELS.flatMap((model) => PAPER_WEIGHTS.map((plw) => (
-  { dataset, model, plw, normalizer: "weights", seed: 42 }
-))));
+const grid = DATASETS.flatMap((dataset) =>
+  MODELS.flatMap((model) => PAPER_WEIGHTS.map((plw) => ({ dataset, model, plw, normalizer: "weights", seed: 42 }))),
+);
 const random = seededRandom("figure rows");
 
-export const stability: StabilityRow[] = grid.flatMap((run) => Array.from({ length: 20 }, (_, i) => ({ ...run, step: i + 1, rsd: 0.1 + 0.1 * random() })));
+export const stability: StabilityRow[] = grid.flatMap((run) =>
+  Array.from({ length: 20 }, (_, i) => ({ ...run, step: i + 1, rsd: 0.1 + 0.1 * random() })),
+);
 export const distances: DistanceRow[] = grid.map((run) => ({ ...run, distance: 3 + run.plw + random() }));
-export const losses: LossRow[] = grid.flatMap((run) => Array.from({ length: 30 }, (_, i) => (
-  { ...run, step: i + 1, loss: 1 + random(), promptLoss: i === 3 ? null : 2 + random(), completionLoss: 1 + random() }
-)));
+export const losses: LossRow[] = grid.flatMap((run) =>
+  Array.from({ length: 30 }, (_, i) => ({
+    ...run,
+    step: i + 1,
+    loss: 1 + random(),
+    promptLoss: i === 3 ? null : 2 + random(),
+    completionLoss: 1 + random(),
+  })),
+);

@@ -16,32 +16,78 @@ const store = join(folder, "runs");
 function run(id: string, losses: (number | null)[]): Run {
   const dir = join(store, id);
   mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, "steps.jsonl"), losses.map((completionLoss, i) => (
-    `${JSON.stringify({ step: i + 1, loss: i + 1, promptLoss: 2, completionLoss, tokens: 10 })}\n`)).join(""));
-  const recipe = { model: { name: "m", digest: modelDigest(initial, new DigestCache(store)).digest }, data: { name: "d" }, plw: 0.1, normalizer: "weights", seed: 42 };
-  return new Run(new RunStore(store), { id, name: id, recipe, source: { model: initial, data: null } } as unknown as RunRecord, "complete");
+  writeFileSync(
+    join(dir, "steps.jsonl"),
+    losses
+      .map(
+        (completionLoss, i) =>
+          `${JSON.stringify({ step: i + 1, loss: i + 1, promptLoss: 2, completionLoss, tokens: 10 })}\n`,
+      )
+      .join(""),
+  );
+  const recipe = {
+    model: { name: "m", digest: modelDigest(initial, new DigestCache(store)).digest },
+    data: { name: "d" },
+    plw: 0.1,
+    normalizer: "weights",
+    seed: 42,
+  };
+  return new Run(
+    new RunStore(store),
+    { id, name: id, recipe, source: { model: initial, data: null } } as unknown as RunRecord,
+    "complete",
+  );
 }
 const factors = { model: "m", dataset: "d", normalizer: "weights", seed: 42, plw: 0.1 };
 
 test("loss rows are the steps; a run's losses are those of its last tenth", () => {
-  const twenty = run("twenty", Array.from({ length: 20 }, (_, i) => (i === 19 ? null : i)));
+  const twenty = run(
+    "twenty",
+    Array.from({ length: 20 }, (_, i) => (i === 19 ? null : i)),
+  );
   assert.deepEqual(lossRows([twenty])[1], { ...factors, step: 2, loss: 2, promptLoss: 2, completionLoss: 1 });
-  assert.deepEqual(runRows([twenty]), [{ run: "twenty", status: "complete", ...factors, steps: 20, tokens: 200, loss: 19.5, promptLoss: 2, completionLoss: 18 }]);
+  assert.deepEqual(runRows([twenty]), [
+    {
+      run: "twenty",
+      status: "complete",
+      ...factors,
+      steps: 20,
+      tokens: 200,
+      loss: 19.5,
+      promptLoss: 2,
+      completionLoss: 18,
+    },
+  ]);
 });
 
 test("windows never span a step without the loss", () => {
   const gap = run("gap", [1, 1, 1, null, 2, 2, 2, 2, null, 3]);
-  assert.deepEqual(stabilityRows([gap], { window: 3, loss: "completionLoss" }).map(({ step, rsd }) => [step, rsd]), [[1, 0], [5, 0], [6, 0]]);
-  assert.deepEqual(stabilityRows([gap], { window: 3, overlapping: false }).map(({ step }) => step), [1, 4, 7]);
+  assert.deepEqual(
+    stabilityRows([gap], { window: 3, loss: "completionLoss" }).map(({ step, rsd }) => [step, rsd]),
+    [
+      [1, 0],
+      [5, 0],
+      [6, 0],
+    ],
+  );
+  assert.deepEqual(
+    stabilityRows([gap], { window: 3, overlapping: false }).map(({ step }) => step),
+    [1, 4, 7],
+  );
 });
 
 test("distances are to the model that the run started from, and to no other that took its place", () => {
   const moved = run("moved", [1]);
-  tinyModel(moved.weightsDir, 1, (weights) => { weights.get("model.norm.weight")!.data[0] += 5; });
+  tinyModel(moved.weightsDir, 1, (weights) => {
+    weights.get("model.norm.weight")!.data[0] += 5;
+  });
   assert.deepEqual(distanceRows([moved]), [{ ...factors, distance: 5 }]);
   const file = join(initial, "model.safetensors");
   const weights = readSafetensors(file);
   const norm = weights.get("model.norm.weight")!;
-  writeSafetensors(file, new Map([...weights, ["model.norm.weight", { ...norm, data: norm.data.map((x, i) => (i === 0 ? 7 : x)) }]]));
+  writeSafetensors(
+    file,
+    new Map([...weights, ["model.norm.weight", { ...norm, data: norm.data.map((x, i) => (i === 0 ? 7 : x)) }]]),
+  );
   assert.throws(() => distanceRows([moved]), /initial has changed since moved started from it/);
 });

@@ -9,48 +9,100 @@ import { figure5 } from "../../lib/figures/figure5";
 import { figure6 } from "../../lib/figures/figure6";
 import { DATASETS, MODELS } from "./rows-fixture";
 
-const rows = DATASETS.flatMap((dataset, d) => MODELS.flatMap((model, m) => PAPER_WEIGHTS.flatMap((plw) => BENCHMARKS.map(({ name, tasks, type, group, metrics }, b): ScoreRow => ({
-  run: "", model, dataset, normalizer: "weights", seed: 42, plw, generationRatio: null, task: tasks[1], benchmark: name, type, group, metric: metrics[0],
-  score: 30 + b + 2 * m + d * transformWeight(plw), standardError: 1,
-})))));
+const rows = DATASETS.flatMap((dataset, d) =>
+  MODELS.flatMap((model, m) =>
+    PAPER_WEIGHTS.flatMap((plw) =>
+      BENCHMARKS.map(({ name, tasks, type, group, metrics }, b): ScoreRow => ({
+        run: "",
+        model,
+        dataset,
+        normalizer: "weights",
+        seed: 42,
+        plw,
+        generationRatio: null,
+        task: tasks[1],
+        benchmark: name,
+        type,
+        group,
+        metric: metrics[0],
+        score: 30 + b + 2 * m + d * transformWeight(plw),
+        standardError: 1,
+      })),
+    ),
+  ),
+);
 
 type Axis = { ticktext?: string[]; title?: { text: string } };
 
 test("Figure 1: the simple aggregate, and a panel a data set with its single benchmarks behind", () => {
   const { spec, rows: plotted, caption } = figure1(rows);
   const annotations = spec.layout.annotations as { text: string }[];
-  assert.deepEqual(annotations.map(({ text }) => text), ["<b>(a) simple aggregate</b>", "<b>(b) Long</b>", "<b>(c) Short</b>", "<b>(d) Tiny</b>"]);
+  assert.deepEqual(
+    annotations.map(({ text }) => text),
+    ["<b>(a) simple aggregate</b>", "<b>(b) Long</b>", "<b>(c) Short</b>", "<b>(d) Tiny</b>"],
+  );
   assert.equal(plotted.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
   // at PLW 0 the first data set's scores are 30 + b + 2 m over thirteen benchmarks and two models, each with the error 1
   const { mean, standardError, ...first } = plotted[0];
   assert.deepEqual(first, { part: "(a) simple aggregate", dataset: DATASETS[0], plw: 0, transformedPlw: 0 });
   assert.ok(Math.abs(Number(mean) - 37) < 1e-12 && Math.abs(Number(standardError) - 1 / Math.sqrt(26)) < 1e-12);
-  assert.equal(spec.data.filter(({ name }) => name === "single benchmarks").length, DATASETS.length * BENCHMARKS.length);
+  assert.equal(
+    spec.data.filter(({ name }) => name === "single benchmarks").length,
+    DATASETS.length * BENCHMARKS.length,
+  );
   assert.match(caption, /pocket counterparts.*Means over 2 models; error bars are one standard error/);
   const ticks = (spec.layout.xaxis as Axis).ticktext!;
   assert.ok(ticks.includes("0") && ticks.includes("1"));
   // a panel that measures something else says so
-  assert.deepEqual(["yaxis", "yaxis2"].map((name) => (spec.layout[name] as Axis).title?.text), ["mean score", "relative score"]);
+  assert.deepEqual(
+    ["yaxis", "yaxis2"].map((name) => (spec.layout[name] as Axis).title?.text),
+    ["mean score", "relative score"],
+  );
 });
 
 test("Figures 4, 5 and 6: a panel a benchmark of the group, error bars on every line", () => {
-  const panels = (figure: { spec: { layout: Record<string, unknown> } }) => (figure.spec.layout.annotations as { text: string }[]).map(({ text }) => text.replace(/<\/?b>/g, ""));
-  assert.deepEqual(panels(figure4(rows)), ["(a) ARC Challenge (acc_norm)", "(b) PIQA (acc)", "(c) WinoGrande (acc)", "(d) TruthfulQA-Gen (bleu_acc)"]);
-  assert.deepEqual(panels(figure5(rows)), ["(a) TruthfulQA-MC2 (mc2)", "(b) Alpaca Eval (win_rate)", "(c) PandaLM (win_rate)"]);
+  const panels = (figure: { spec: { layout: Record<string, unknown> } }) =>
+    (figure.spec.layout.annotations as { text: string }[]).map(({ text }) => text.replace(/<\/?b>/g, ""));
+  assert.deepEqual(panels(figure4(rows)), [
+    "(a) ARC Challenge (acc_norm)",
+    "(b) PIQA (acc)",
+    "(c) WinoGrande (acc)",
+    "(d) TruthfulQA-Gen (bleu_acc)",
+  ]);
+  assert.deepEqual(panels(figure5(rows)), [
+    "(a) TruthfulQA-MC2 (mc2)",
+    "(b) Alpaca Eval (win_rate)",
+    "(c) PandaLM (win_rate)",
+  ]);
   const sixth = figure6(rows);
-  assert.deepEqual(panels(sixth), ["(a) from English, mean", "WMT14 En→Fr", "WMT16 En→De", "WMT16 En→Ro", "(b) into English, mean", "WMT14 Fr→En", "WMT16 De→En", "WMT16 Ro→En"]);
+  assert.deepEqual(panels(sixth), [
+    "(a) from English, mean",
+    "WMT14 En→Fr",
+    "WMT16 En→De",
+    "WMT16 En→Ro",
+    "(b) into English, mean",
+    "WMT14 Fr→En",
+    "WMT16 De→En",
+    "WMT16 Ro→En",
+  ]);
   const lines = sixth.spec.data.filter(({ showlegend }) => showlegend === false);
   assert.equal(lines.length, 8 * DATASETS.length);
-  for (const { error_y: bars, x } of lines) assert.equal((bars as { array: number[] }).array.length, (x as number[]).length);
+  for (const { error_y: bars, x } of lines)
+    assert.equal((bars as { array: number[] }).array.length, (x as number[]).length);
   // means over two models: the error of one of them over √2
-  assert.ok(Math.abs(Number(sixth.rows.find(({ part }) => part === "WMT14 En→Fr")!.standardError) - Math.SQRT1_2) < 1e-12);
+  assert.ok(
+    Math.abs(Number(sixth.rows.find(({ part }) => part === "WMT14 En→Fr")!.standardError) - Math.SQRT1_2) < 1e-12,
+  );
 });
 
 test("one normalizer is shown, the first unless another is named; rows of part of the benchmarks are enough", () => {
   const two = [...rows, ...rows.map((row) => ({ ...row, normalizer: "tokens", score: row.score + 50 }))];
   assert.deepEqual(figure4(two).rows, figure4(rows).rows);
   assert.match(figure4(two, { normalizer: "tokens" }).caption, /normalizer "tokens"/);
-  assert.equal(figure6(rows.filter(({ benchmark }) => benchmark === "WMT14 En→Fr")).rows.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
+  assert.equal(
+    figure6(rows.filter(({ benchmark }) => benchmark === "WMT14 En→Fr")).rows.length,
+    2 * DATASETS.length * PAPER_WEIGHTS.length,
+  );
   assert.deepEqual(figure5([]).rows, []);
 });
 
@@ -62,5 +114,6 @@ test("two seeds: error bars are standard errors over the seeds' means, each of w
   assert.equal(String(first.seeds).split(" ").length, 2);
   assert.match(figure.caption, /Means over 2 models and 2 seeds; error bars are one standard error over seeds/);
   assert.equal(figure.spec.data.filter(({ name }) => String(name).endsWith("single seed")).length, 2 * DATASETS.length);
-  for (const one of [figure4, figure5, figure6]) assert.ok(one(two).rows.every(({ seeds }) => String(seeds).includes(" ")));
+  for (const one of [figure4, figure5, figure6])
+    assert.ok(one(two).rows.every(({ seeds }) => String(seeds).includes(" ")));
 });

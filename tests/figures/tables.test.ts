@@ -15,7 +15,10 @@ const folder = temporaryFolder();
 
 test("Table 2 has the paper's thirteen benchmarks with their tasks' own shots", () => {
   const { rows } = table2();
-  assert.deepEqual(rows.map(({ benchmark }) => benchmark), BENCHMARKS.map(({ name }) => name));
+  assert.deepEqual(
+    rows.map(({ benchmark }) => benchmark),
+    BENCHMARKS.map(({ name }) => name),
+  );
   const shots = Object.fromEntries(rows.map(({ task, shots: count }) => [task, count]));
   assert.deepEqual([shots.arc_challenge, shots.piqa, shots.winogrande], [25, 0, 5]);
   assert.equal(table2(pocketTaskNames()).rows.length, 13);
@@ -28,15 +31,24 @@ test("Table 5 says where the paper's license is not the makers'", () => {
 });
 
 test("a table is written as CSV, LaTeX and HTML, twice the same; text from data shows as text", () => {
-  const frame = new DataFrame([{ Name: "<script>alert(1)</script> & 50 %", "R_g": "1.5" }, { Name: "a_b → c", "R_g": "12" }]);
+  const frame = new DataFrame([
+    { Name: "<script>alert(1)</script> & 50 %", R_g: "1.5" },
+    { Name: "a_b → c", R_g: "12" },
+  ]);
   const table = { frame, rows: [{ name: '<b>"x"</b>', value: 0.1 }], caption: "R_g of <i>all</i>" };
   const files = exportTable(table, join(folder, "t.html"));
   const contents = () => [files.csv, files.tex, files.html].map((path) => readFileSync(path, "utf8"));
   const [csv, tex, html] = contents();
   assert.equal(csv, 'name,value\n"<b>""x""</b>",0.1\n');
-  assert.match(tex, /\\begin\{tabular\}\{lr\}\n\\toprule\nName & \$R_g\$ [^]*\$<\$script\$>\$alert\(1\)\$<\$\/script\$>\$ \\& 50 \\% & 1\.5[^]*a\\_b \$\\to\$ c & 12/);
+  assert.match(
+    tex,
+    /\\begin\{tabular\}\{lr\}\n\\toprule\nName & \$R_g\$ [^]*\$<\$script\$>\$alert\(1\)\$<\$\/script\$>\$ \\& 50 \\% & 1\.5[^]*a\\_b \$\\to\$ c & 12/,
+  );
   assert.doesNotMatch(html, /<script|<i>|<b>/);
-  assert.match(html, /<td align="left">&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; 50 %<\/td><td align="right">1\.5<\/td>/);
+  assert.match(
+    html,
+    /<td align="left">&lt;script&gt;alert\(1\)&lt;\/script&gt; &amp; 50 %<\/td><td align="right">1\.5<\/td>/,
+  );
   exportTable(table, join(folder, "t"));
   assert.deepEqual(contents(), [csv, tex, html]);
 });
@@ -45,7 +57,20 @@ test("numbers by weight: means, and their standard errors over seeds where there
   const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
   assert.deepEqual(byPlw([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
   assert.deepEqual(byPlw([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);
-  const normalizers = byPlw([{ ...row(0, 42, 1), normalizer: "weights" }, { ...row(0, 42, 3), normalizer: "tokens" }], "value");
-  assert.deepEqual([normalizers.columns, ...normalizers.values as unknown[][]], [["dataset", "model", "normalizer", "PLW 0"], ["D", "m", "weights", 1], ["D", "m", "tokens", 3]]);
+  const normalizers = byPlw(
+    [
+      { ...row(0, 42, 1), normalizer: "weights" },
+      { ...row(0, 42, 3), normalizer: "tokens" },
+    ],
+    "value",
+  );
+  assert.deepEqual(
+    [normalizers.columns, ...(normalizers.values as unknown[][])],
+    [
+      ["dataset", "model", "normalizer", "PLW 0"],
+      ["D", "m", "weights", 1],
+      ["D", "m", "tokens", 3],
+    ],
+  );
   assert.deepEqual(byPlw([], "value").columns, []);
 });

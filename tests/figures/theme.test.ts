@@ -14,33 +14,75 @@ function lab([r, g, b]: Rgb): Rgb {
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
-const linear = (bytes: number[]): Rgb => bytes.map((byte) => (byte / 255 <= 0.04045 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4)) as Rgb;
+const linear = (bytes: number[]): Rgb =>
+  bytes.map((byte) => (byte / 255 <= 0.04045 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4)) as Rgb;
 const fromHex = (hex: string): Rgb => linear([1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 
 // Machado, Oliveira & Fernandes 2009, severity 1: linear sRGB as seen without one kind of cone.
 const VISION: Record<string, number[][]> = {
-  normal: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-  deuteranope: [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
-  protanope: [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-  tritanope: [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+  normal: [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  deuteranope: [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.01182, 0.04294, 0.968881],
+  ],
+  protanope: [
+    [0.152286, 1.052583, -0.204868],
+    [0.114503, 0.786281, 0.099216],
+    [-0.003882, -0.048116, 1.051998],
+  ],
+  tritanope: [
+    [1.255528, -0.076749, -0.178779],
+    [-0.078411, 0.930809, 0.147602],
+    [0.004733, 0.691367, 0.3039],
+  ],
 };
-const seen = (color: Rgb, matrix: number[][]): Rgb => matrix.map((row) => Math.min(1, Math.max(0, row.reduce((sum, m, i) => sum + m * color[i], 0)))) as Rgb;
+const seen = (color: Rgb, matrix: number[][]): Rgb =>
+  matrix.map((row) =>
+    Math.min(
+      1,
+      Math.max(
+        0,
+        row.reduce((sum, m, i) => sum + m * color[i], 0),
+      ),
+    ),
+  ) as Rgb;
 
 test("data set colors stay apart for color-blind eyes and in greyscale", () => {
   const colors = DATASET_COLORS.map(fromHex);
   const lightness = colors.map((color) => lab(color)[0]).sort((a, b) => a - b);
-  for (let i = 1; i < lightness.length; i++) assert.ok(lightness[i] - lightness[i - 1] >= 11.5, `L* ${lightness.join(", ")}`); // seen 11.9
+  for (let i = 1; i < lightness.length; i++)
+    assert.ok(lightness[i] - lightness[i - 1] >= 11.5, `L* ${lightness.join(", ")}`); // seen 11.9
   for (const [vision, matrix] of Object.entries(VISION)) {
     const points = colors.map((color) => lab(seen(color, matrix)));
-    points.forEach((a, i) => points.slice(i + 1).forEach((b, j) => {
-      const distance = Math.hypot(...a.map((value, k) => value - b[k]));
-      assert.ok(distance >= 29, `${vision}: ${DATASET_COLORS[i]} and ${DATASET_COLORS[i + 1 + j]} are ${distance.toFixed(1)} apart`); // seen 29.9
-    }));
+    points.forEach((a, i) =>
+      points.slice(i + 1).forEach((b, j) => {
+        const distance = Math.hypot(...a.map((value, k) => value - b[k]));
+        assert.ok(
+          distance >= 29,
+          `${vision}: ${DATASET_COLORS[i]} and ${DATASET_COLORS[i + 1 + j]} are ${distance.toFixed(1)} apart`,
+        ); // seen 29.9
+      }),
+    );
   }
 });
 
 test("the colors of rising weights get lighter and lighter, and never too light for paper", () => {
-  const lightness = Array.from({ length: 10 }, (_, i) => lab(linear(sequentialColor(i / 9).match(/\d+/g)!.map(Number)))[0]);
+  const lightness = Array.from(
+    { length: 10 },
+    (_, i) =>
+      lab(
+        linear(
+          sequentialColor(i / 9)
+            .match(/\d+/g)!
+            .map(Number),
+        ),
+      )[0],
+  );
   for (let i = 1; i < 10; i++) assert.ok(lightness[i] - lightness[i - 1] > 4, lightness.join(", "));
   assert.ok(lightness[9] < 80);
 });
@@ -61,5 +103,14 @@ test("twenty data sets are told apart by color and marker together", () => {
 });
 
 test("names that a look does not know come after those that it does", () => {
-  assert.deepEqual(lookOf([{ dataset: "new", model: "m" }, { dataset: "b", model: "m" }], { datasets: ["a", "b"], models: [] }), { datasets: ["a", "b", "new"], models: ["m"] });
+  assert.deepEqual(
+    lookOf(
+      [
+        { dataset: "new", model: "m" },
+        { dataset: "b", model: "m" },
+      ],
+      { datasets: ["a", "b"], models: [] },
+    ),
+    { datasets: ["a", "b", "new"], models: ["m"] },
+  );
 });

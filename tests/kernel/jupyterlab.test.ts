@@ -59,7 +59,9 @@ before(async () => {
   lab = await Lab.start();
   writeFileSync(join(lab.folder, "ours.ipynb"), notebookFile(CELLS));
 });
-after(async () => { await lab?.stop(); });
+after(async () => {
+  await lab?.stop();
+});
 
 test("Run All: progress changes in place and keeps its final state", options, async () => {
   notebook = await lab.open("ours.ipynb");
@@ -70,12 +72,17 @@ test("Run All: progress changes in place and keeps its final state", options, as
   assert.match(seen[1]!, /^1 of 2 runs \(1 were there\) · step \d+ of 20 · 5,000 tokens\/s · loss [\d.]+ · \d+ s left/);
   await notebook.screenshot("progress");
   await notebook.done(1);
-  assert.match(await notebook.output(1).innerText(), /^\s*2 of 2 runs \(1 were there\) · step 20 of 20 · 5,000 tokens\/s\s*$/);
+  assert.match(
+    await notebook.output(1).innerText(),
+    /^\s*2 of 2 runs \(1 were there\) · step 20 of 20 · 5,000 tokens\/s\s*$/,
+  );
 });
 
 // Runs in the browser.
 const styleOf = (element: unknown, property: string): string =>
-  (globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }).getComputedStyle(element)[property]!;
+  (globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }).getComputedStyle(element)[
+    property
+  ]!;
 
 async function seePlotTableAndTokens(page: NotebookPage): Promise<void> {
   const plot = page.output(2).locator(".js-plotly-plot");
@@ -86,7 +93,14 @@ async function seePlotTableAndTokens(page: NotebookPage): Promise<void> {
   const table = page.output(3).locator("table");
   assert.match(await page.output(3).innerText(), /Final losses/);
   assert.equal(await table.locator("tbody tr").count(), 2);
-  assert.deepEqual(await table.locator("tbody td").allInnerTexts(), ["Short", "1.900", "<b>bold</b>", "Tiny", "2.250", ""]);
+  assert.deepEqual(await table.locator("tbody td").allInnerTexts(), [
+    "Short",
+    "1.900",
+    "<b>bold</b>",
+    "Tiny",
+    "2.250",
+    "",
+  ]);
   assert.equal(await table.locator("tbody td").nth(1).evaluate(styleOf, "textAlign"), "right");
 
   const spans = page.output(4).locator("span[title]");
@@ -119,12 +133,22 @@ test("■ ends a running loop, aborts the cells after it, and the kernel goes on
 
 test("the saved notebook holds a picture of the figure, and only the last state of the progress", options, async () => {
   const { cells } = await notebook.save();
-  assert.deepEqual(Object.keys(cells[2]!.outputs![0]!.data!).sort(), ["application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"]);
+  assert.deepEqual(Object.keys(cells[2]!.outputs![0]!.data!).sort(), [
+    "application/vnd.plotly.v1+json",
+    "image/svg+xml",
+    "text/plain",
+  ]);
   assert.equal(cells[1]!.outputs!.length, 1);
   assert.doesNotMatch(JSON.stringify(cells[4]!.outputs), /<script|<style/);
 
   // The same outputs in a file that this machine never ran: JupyterLab does not trust it.
-  writeFileSync(join(lab.folder, "untrusted.ipynb"), notebookFile(CELLS.map((source) => `// not run here\n${source}`), cells.map(({ outputs }) => outputs ?? [])));
+  writeFileSync(
+    join(lab.folder, "untrusted.ipynb"),
+    notebookFile(
+      CELLS.map((source) => `// not run here\n${source}`),
+      cells.map(({ outputs }) => outputs ?? []),
+    ),
+  );
 });
 
 test("an untrusted notebook shows figure, table and tokens without running anything", options, async () => {
@@ -140,7 +164,11 @@ test("restart forgets the variables, and the kernel works", options, async () =>
   await notebook.runCell(6);
   await notebook.output(6).getByText("Cannot find name 'words'").first().waitFor();
   await notebook.runCell(0);
-  await until(async () => await notebook.prompt(0) === "[2]:", 60_000, () => notebook.prompt(0)); // it has "[1]:" of the first kernel before
+  await until(
+    async () => (await notebook.prompt(0)) === "[2]:",
+    60_000,
+    () => notebook.prompt(0),
+  ); // it has "[1]:" of the first kernel before
   await notebook.screenshot("restarted");
   await notebook.close();
 });

@@ -9,8 +9,12 @@ import { PYTHON, ROOT, STOCK_KERNEL, TestKernel, errorOf, ourKernel, printed } f
 
 let ours: TestKernel;
 let stock: TestKernel;
-before(async () => { [ours, stock] = await Promise.all([TestKernel.start(ourKernel()), TestKernel.start(STOCK_KERNEL)]); });
-after(async () => { await Promise.all([ours.stop(), stock.stop()]); });
+before(async () => {
+  [ours, stock] = await Promise.all([TestKernel.start(ourKernel()), TestKernel.start(STOCK_KERNEL)]);
+});
+after(async () => {
+  await Promise.all([ours.stop(), stock.stop()]);
+});
 
 const scratch = mkdtempSync(join(tmpdir(), "promptloss-kernel-"));
 after(() => rmSync(scratch, { recursive: true }));
@@ -24,12 +28,20 @@ test("cells run in the repository root, whatever the notebook's folder", async (
 
 test("packages' types resolve, those behind an exports map too", async () => {
   const code = [
-    'import type { DataFrame } from "danfojs-node";', 'import type * as tf from "@tensorflow/tfjs-node-gpu";', 'import type { Tokenizer } from "@huggingface/tokenizers";',
+    'import type { DataFrame } from "danfojs-node";',
+    'import type * as tf from "@tensorflow/tfjs-node-gpu";',
+    'import type { Tokenizer } from "@huggingface/tokenizers";',
     "const wrong: [DataFrame, tf.Tensor2D, Tokenizer] = [1, 2, 3];",
   ].join("\n");
   const cell = await ours.runOne(code, { limit: 60 });
-  assert.deepEqual([...errorOf(cell)!.traceback.join("\n").matchAll(/not assignable to type '(.*?)'/g)].map(([, type]) => type),
-    ["DataFrame", "Tensor2D", "Tokenizer"]);
+  assert.deepEqual(
+    [
+      ...errorOf(cell)!
+        .traceback.join("\n")
+        .matchAll(/not assignable to type '(.*?)'/g),
+    ].map(([, type]) => type),
+    ["DataFrame", "Tensor2D", "Tokenizer"],
+  );
 });
 
 test("cells are checked as strictly as the library", async () => {
@@ -70,29 +82,49 @@ test("thousands of lines in one tick arrive, complete and in order, also when th
 });
 
 test("output of a synchronous loop arrives while it runs, standard output and error in order", async () => {
-  const cell = await ours.runOne([
-    'console.log("a"); console.error("b"); process.stdout.write(Buffer.from("é").subarray(0, 1)); process.stdout.write(Buffer.from("é").subarray(1));',
-    'const until = Date.now() + 300; let n = 0; while (Date.now() < until) if (++n % 100000 === 0) console.log("…");',
-  ].join("\n"));
+  const cell = await ours.runOne(
+    [
+      'console.log("a"); console.error("b"); process.stdout.write(Buffer.from("é").subarray(0, 1)); process.stdout.write(Buffer.from("é").subarray(1));',
+      'const until = Date.now() + 300; let n = 0; while (Date.now() < until) if (++n % 100000 === 0) console.log("…");',
+    ].join("\n"),
+  );
   const streams = cell.outputs.filter(({ type }) => type === "stream");
-  assert.deepEqual(streams.slice(0, 2).map(({ content }) => [content.name, content.text]), [["stdout", "a\n"], ["stderr", "b\n"]]);
+  assert.deepEqual(
+    streams.slice(0, 2).map(({ content }) => [content.name, content.text]),
+    [
+      ["stdout", "a\n"],
+      ["stderr", "b\n"],
+    ],
+  );
   assert.match(printed(cell), /^a\né…/);
   assert.ok(streams.length >= 4, "sent at most 50 ms late, not at the end");
 });
 
 test("an error has name, message and the cell's own positions; the cells after it are aborted", async () => {
   const code = [
-    "interface Options { plw: number }", "", "// a comment", "function check(options: Options): void {",
-    "  if (options.plw < 0) throw new RangeError(`plw is ${options.plw}`);", "}", "check({ plw: -1 });",
+    "interface Options { plw: number }",
+    "",
+    "// a comment",
+    "function check(options: Options): void {",
+    "  if (options.plw < 0) throw new RangeError(`plw is ${options.plw}`);",
+    "}",
+    "check({ plw: -1 });",
   ].join("\n");
-  const [[cell, next], [before, beforeNext]] = await Promise.all([ours, stock].map((kernel) => kernel.run([code, "1 + 1"])));
+  const [[cell, next], [before, beforeNext]] = await Promise.all(
+    [ours, stock].map((kernel) => kernel.run([code, "1 + 1"])),
+  );
   const error = errorOf(cell!)!;
   assert.equal(error.ename, "RangeError");
   assert.equal(error.evalue, "plw is -1");
   assert.deepEqual(error.traceback.slice(0, 3), [
-    "RangeError: plw is -1", `    at check (cell [${cell!.reply.execution_count}]:5:30)`, `    at cell [${cell!.reply.execution_count}]:7:1`,
+    "RangeError: plw is -1",
+    `    at check (cell [${cell!.reply.execution_count}]:5:30)`,
+    `    at cell [${cell!.reply.execution_count}]:7:1`,
   ]);
-  assert.ok(error.traceback.includes("> 5 |   if (options.plw < 0) throw new RangeError(`plw is ${options.plw}`);"), error.traceback.join("\n"));
+  assert.ok(
+    error.traceback.includes("> 5 |   if (options.plw < 0) throw new RangeError(`plw is ${options.plw}`);"),
+    error.traceback.join("\n"),
+  );
   const { status, ename, evalue } = cell!.reply;
   assert.deepEqual({ status, ename, evalue }, { status: "error", ename: "RangeError", evalue: "plw is -1" });
   assert.deepEqual([next!.reply.status, next!.outputs.length], ["aborted", 0]);
@@ -109,13 +141,19 @@ test("cells that may fail do not abort what follows", async () => {
 });
 
 test("causes, library frames and values that are no errors are shown", async () => {
-  const cell = await ours.runOne('import { checkPromptLossWeight } from "./lib/data/weights";\ntry { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }');
+  const cell = await ours.runOne(
+    'import { checkPromptLossWeight } from "./lib/data/weights";\ntry { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }',
+  );
   const text = errorOf(cell)!.traceback.join("\n");
   assert.match(text, /^Error: outer\n {4}at cell \[\d+\]:2:\d+\n/);
   assert.match(text, /\[cause\]: DataError: prompt loss weight .* -1/);
   assert.match(text, /at checkPromptLossWeight \(lib\/data\/weights\.ts:\d+:\d+\)/);
   assert.doesNotMatch(text, /kernel\/|node:/);
-  assert.deepEqual(errorOf(await ours.runOne('throw { code: 7 }')), { ename: "Error", evalue: "{ code: 7 }", traceback: ["Thrown: { code: 7 }"] });
+  assert.deepEqual(errorOf(await ours.runOne("throw { code: 7 }")), {
+    ename: "Error",
+    evalue: "{ code: 7 }",
+    traceback: ["Thrown: { code: 7 }"],
+  });
 });
 
 test("what nothing caught fails the running cell, or else the next one", async () => {
@@ -124,11 +162,17 @@ test("what nothing caught fails the running cell, or else the next one", async (
   assert.equal(errorOf(cell)?.evalue, "forgotten");
   assert.equal(before.reply.status, "ok");
 
-  const [timer, next] = await ours.run(['setTimeout(() => { throw new Error("in a timer") }, 20); await new Promise(() => {});', "1"]);
+  const [timer, next] = await ours.run([
+    'setTimeout(() => { throw new Error("in a timer") }, 20); await new Promise(() => {});',
+    "1",
+  ]);
   assert.equal(errorOf(timer!)?.evalue, "in a timer");
   assert.equal(next!.reply.status, "aborted");
 
-  const [started, meanwhile] = await ours.run(['setTimeout(() => { throw new Error("late") }, 20); undefined', "await new Promise((resolve) => setTimeout(resolve, 2000))"]);
+  const [started, meanwhile] = await ours.run([
+    'setTimeout(() => { throw new Error("late") }, 20); undefined',
+    "await new Promise((resolve) => setTimeout(resolve, 2000))",
+  ]);
   assert.equal(started!.reply.status, "ok");
   assert.equal(errorOf(meanwhile!)?.evalue, "late");
 
@@ -145,17 +189,28 @@ test("cells are counted, in every message that says so", async () => {
   const cell = await ours.runOne('"text"');
   const count = cell.reply.execution_count;
   assert.ok(Number.isInteger(count));
-  assert.deepEqual(cell.outputs.map(({ type, content }) => [type, content.execution_count]), [["execute_input", count], ["execute_result", count]]);
+  assert.deepEqual(
+    cell.outputs.map(({ type, content }) => [type, content.execution_count]),
+    [
+      ["execute_input", count],
+      ["execute_result", count],
+    ],
+  );
   assert.deepEqual(cell.outputs[1]!.content.data, { "text/plain": "text" });
-  assert.deepEqual((await stock.runOne('"text"')).outputs.filter(({ content }) => "execution_count" in content), []);
+  assert.deepEqual(
+    (await stock.runOne('"text"')).outputs.filter(({ content }) => "execution_count" in content),
+    [],
+  );
 });
 
 test("one output has all its forms, and is replaced in place", async () => {
-  const cell = await ours.runOne([
-    'import { show, liveDisplay } from "./lib/notebook/display";',
-    'await show([{ weight: 0.5, loss: 2 }]);',
-    'const update = liveDisplay(); update({ html: "<b>1</b>", text: "1" }); update({ html: "<b>2</b>", text: "2" });',
-  ].join("\n"));
+  const cell = await ours.runOne(
+    [
+      'import { show, liveDisplay } from "./lib/notebook/display";',
+      "await show([{ weight: 0.5, loss: 2 }]);",
+      'const update = liveDisplay(); update({ html: "<b>1</b>", text: "1" }); update({ html: "<b>2</b>", text: "2" });',
+    ].join("\n"),
+  );
   const [table, first, second] = cell.outputs.filter(({ type }) => type.endsWith("display_data"));
   assert.deepEqual(Object.keys(table!.content.data!), ["text/html", "text/plain"]);
   assert.deepEqual([first!.type, second!.type], ["display_data", "update_display_data"]);
@@ -166,10 +221,20 @@ test("one output has all its forms, and is replaced in place", async () => {
 test("variables, types and functions of earlier cells are known to later ones; imported names can be replaced", async () => {
   const cells = await ours.run([
     "interface Point { x: number }\nlet total = 1; const point: Point = { x: 2 };\nfunction add(p: Point) { total += p.x; return total; }",
-    "add(point); add(point)", "total", 'import { join } from "node:path";', 'import { join } from "node:path";\njoin("a", "b")', "const join = 3; join",
+    "add(point); add(point)",
+    "total",
+    'import { join } from "node:path";',
+    'import { join } from "node:path";\njoin("a", "b")',
+    "const join = 3; join",
   ]);
-  assert.deepEqual(cells.map(({ reply }) => reply.status), Array(6).fill("ok"));
-  assert.deepEqual(cells.map(({ outputs }) => outputs[1]?.content.data?.["text/plain"]), [undefined, "5", "5", undefined, "a/b", "3"]);
+  assert.deepEqual(
+    cells.map(({ reply }) => reply.status),
+    Array(6).fill("ok"),
+  );
+  assert.deepEqual(
+    cells.map(({ outputs }) => outputs[1]?.content.data?.["text/plain"]),
+    [undefined, "5", "5", undefined, "a/b", "3"],
+  );
 });
 
 test("a loop over a top-level variable is not slow", async () => {
@@ -179,14 +244,18 @@ test("a loop over a top-level variable is not slow", async () => {
 });
 
 test("the stop button ends a loop that watches the signal within a step; the kernel goes on", async () => {
-  const loop = 'console.log("started"); for (let step = 1; ; step++) { await new Promise((resolve) => setTimeout(resolve, 20)); interruptSignal().throwIfAborted(); }';
+  const loop =
+    'console.log("started"); for (let step = 1; ; step++) { await new Promise((resolve) => setTimeout(resolve, 20)); interruptSignal().throwIfAborted(); }';
   await ours.runOne('import { interruptSignal } from "./lib/notebook/interrupt";\nlet state = "kept";');
   const cell = await ours.runOne(loop, { interrupt_after: "started" });
   assert.deepEqual([errorOf(cell)?.ename, errorOf(cell)?.evalue], ["Interrupted", "The cell was interrupted."]);
   assert.ok(cell.seconds_to_stop! < 1, `${cell.seconds_to_stop} s`);
   const [again, aborted] = await ours.run([loop, "1"], { interrupt_after: "started" }); // a fresh signal for each cell
   assert.deepEqual([again!.reply.status, aborted!.reply.status], ["error", "aborted"]);
-  assert.equal((await ours.runOne("[state, interruptSignal().aborted]")).outputs[1]!.content.data!["text/plain"], "[ 'kept', false ]");
+  assert.equal(
+    (await ours.runOne("[state, interruptSignal().aborted]")).outputs[1]!.content.data!["text/plain"],
+    "[ 'kept', false ]",
+  );
 });
 
 test("an edited library file is loaded again by the import cell, and what imports it; what does not stays", async () => {
@@ -199,16 +268,26 @@ test("an edited library file is loaded again by the import cell, and what import
     };
     write("leaf.ts", "export const value = 1; export const loaded = Math.random();", 5000);
     write("other.ts", "export const loaded = Math.random();", 5000);
-    write("index.ts", 'export { value } from "./leaf"; export { loaded } from "./other"; export const twice = (x: number): number => 2 * x;', 5000);
+    write(
+      "index.ts",
+      'export { value } from "./leaf"; export { loaded } from "./other"; export const twice = (x: number): number => 2 * x;',
+      5000,
+    );
     const importing = `import { value, loaded, twice } from "./${name}/index";\n`;
-    const [first, edited] = [await ours.runOne(`${importing}const before = loaded; twice(value)`), await (async () => {
-      write("leaf.ts", 'export const value = 21; export const loaded = 0;', 0);
-      return ours.runOne(`${importing}[twice(value), loaded === before]`);
-    })()];
+    const [first, edited] = [
+      await ours.runOne(`${importing}const before = loaded; twice(value)`),
+      await (async () => {
+        write("leaf.ts", "export const value = 21; export const loaded = 0;", 0);
+        return ours.runOne(`${importing}[twice(value), loaded === before]`);
+      })(),
+    ];
     assert.equal(first.outputs[1]!.content.data!["text/plain"], "2");
     assert.equal(edited.outputs[1]!.content.data!["text/plain"], "[ 42, true ]");
     write("leaf.ts", 'export const value = "text";', -1000);
-    assert.match(errorOf(await ours.runOne(`${importing}twice(value)`))!.evalue, /'string' is not assignable to parameter of type 'number'/);
+    assert.match(
+      errorOf(await ours.runOne(`${importing}twice(value)`))!.evalue,
+      /'string' is not assignable to parameter of type 'number'/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -216,7 +295,9 @@ test("an edited library file is loaded again by the import cell, and what import
 
 test("completion, inspection and completeness answer while typing", async () => {
   await ours.runOne("const promptLossWeight = 0.5;");
-  assert.deepEqual((await ours.request("complete_request", { code: "promptLo", cursor_pos: 8 })).matches, ["promptLossWeight"]);
+  assert.deepEqual((await ours.request("complete_request", { code: "promptLo", cursor_pos: 8 })).matches, [
+    "promptLossWeight",
+  ]);
   const found = await ours.request("inspect_request", { code: "promptLossWeight", cursor_pos: 3, detail_level: 0 });
   assert.match((found.data as Record<string, string>)["text/plain"]!, /const promptLossWeight: 0\.5/);
   assert.equal((await ours.request("is_complete_request", { code: "if (true) {" })).status, "incomplete");
@@ -231,19 +312,41 @@ test("restart forgets everything and works", async () => {
 
 test("nbconvert: a failing cell fails the command, with its error in the notebook", () => {
   const notebook = join(scratch, "failing.ipynb");
-  const source = (...sources: string[]): string => JSON.stringify({
-    nbformat: 4, nbformat_minor: 5,
-    metadata: { kernelspec: { name: "promptloss", display_name: "Promptloss", language: "typescript" } },
-    cells: sources.map((text, i) => ({ id: `c${i}`, cell_type: "code", metadata: {}, source: text, outputs: [], execution_count: null })),
-  });
-  const execute = (...options: string[]) => spawnSync(PYTHON, ["-m", "nbconvert", "--to", "notebook", "--execute", "--output", "done.ipynb", ...options, notebook],
-    { encoding: "utf8", env: { ...process.env, JUPYTER_CONFIG_DIR: join(scratch, "config") } });
+  const source = (...sources: string[]): string =>
+    JSON.stringify({
+      nbformat: 4,
+      nbformat_minor: 5,
+      metadata: { kernelspec: { name: "promptloss", display_name: "Promptloss", language: "typescript" } },
+      cells: sources.map((text, i) => ({
+        id: `c${i}`,
+        cell_type: "code",
+        metadata: {},
+        source: text,
+        outputs: [],
+        execution_count: null,
+      })),
+    });
+  const execute = (...options: string[]) =>
+    spawnSync(
+      PYTHON,
+      ["-m", "nbconvert", "--to", "notebook", "--execute", "--output", "done.ipynb", ...options, notebook],
+      { encoding: "utf8", env: { ...process.env, JUPYTER_CONFIG_DIR: join(scratch, "config") } },
+    );
   writeFileSync(notebook, source("1 + 1", 'Promise.reject(new Error("nobody waits"));', 'console.log("never")'));
   const failed = execute();
   assert.equal(failed.status, 1);
   assert.match(failed.stderr, /Error: nobody waits/);
   const allowed = execute("--allow-errors");
   assert.equal(allowed.status, 0, allowed.stderr);
-  const done = JSON.parse(readFileSync(join(scratch, "done.ipynb"), "utf8")) as { cells: { execution_count: number; outputs: { output_type: string; ename?: string }[] }[] };
-  assert.deepEqual(done.cells.map(({ execution_count: count, outputs }) => [count, outputs[0]!.output_type]), [[1, "execute_result"], [2, "error"], [3, "stream"]]);
+  const done = JSON.parse(readFileSync(join(scratch, "done.ipynb"), "utf8")) as {
+    cells: { execution_count: number; outputs: { output_type: string; ename?: string }[] }[];
+  };
+  assert.deepEqual(
+    done.cells.map(({ execution_count: count, outputs }) => [count, outputs[0]!.output_type]),
+    [
+      [1, "execute_result"],
+      [2, "error"],
+      [3, "stream"],
+    ],
+  );
 });

@@ -19,7 +19,13 @@ const SETTINGS: Record<string, Record<string, unknown>> = {
 
 /** A real JupyterLab in a folder of its own, and a browser on it. The user's Jupyter settings are neither read nor written. */
 export class Lab {
-  private constructor(readonly folder: string, private readonly server: ChildProcess, private readonly browser: Browser, private readonly url: string, private readonly token: string) {}
+  private constructor(
+    readonly folder: string,
+    private readonly server: ChildProcess,
+    private readonly browser: Browser,
+    private readonly url: string,
+    private readonly token: string,
+  ) {}
 
   /** @param environment is added to the server's, and so to the kernels' */
   static async start(environment: Record<string, string> = {}): Promise<Lab> {
@@ -31,24 +37,53 @@ export class Lab {
       writeFileSync(file, JSON.stringify(settings));
     }
     const [port, token] = [await freePort(), randomUUID()];
-    const server = spawn(JUPYTER, ["lab", "--no-browser", "--ServerApp.ip=127.0.0.1", `--ServerApp.port=${port}`, "--ServerApp.port_retries=0",
-      `--IdentityProvider.token=${token}`, `--ServerApp.root_dir=${folder}`, ...(process.getuid?.() === 0 ? ["--allow-root"] : [])], {
-      cwd: folder,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        ...process.env, ...environment,
-        JUPYTER_CONFIG_DIR: own("config"), JUPYTER_DATA_DIR: own("data"), JUPYTER_RUNTIME_DIR: own("runtime"), IPYTHONDIR: own("ipython"),
-        JUPYTERLAB_SETTINGS_DIR: own("settings"), JUPYTERLAB_WORKSPACES_DIR: own("workspaces"), JUPYTER_PATH: "", JUPYTER_PREFER_ENV_PATH: "1",
+    const server = spawn(
+      JUPYTER,
+      [
+        "lab",
+        "--no-browser",
+        "--ServerApp.ip=127.0.0.1",
+        `--ServerApp.port=${port}`,
+        "--ServerApp.port_retries=0",
+        `--IdentityProvider.token=${token}`,
+        `--ServerApp.root_dir=${folder}`,
+        ...(process.getuid?.() === 0 ? ["--allow-root"] : []),
+      ],
+      {
+        cwd: folder,
+        stdio: ["ignore", "pipe", "pipe"],
+        env: {
+          ...process.env,
+          ...environment,
+          JUPYTER_CONFIG_DIR: own("config"),
+          JUPYTER_DATA_DIR: own("data"),
+          JUPYTER_RUNTIME_DIR: own("runtime"),
+          IPYTHONDIR: own("ipython"),
+          JUPYTERLAB_SETTINGS_DIR: own("settings"),
+          JUPYTERLAB_WORKSPACES_DIR: own("workspaces"),
+          JUPYTER_PATH: "",
+          JUPYTER_PREFER_ENV_PATH: "1",
+        },
       },
-    });
+    );
     let log = "";
-    for (const stream of [server.stdout, server.stderr]) stream.on("data", (chunk) => { log += chunk; });
+    for (const stream of [server.stdout, server.stderr])
+      stream.on("data", (chunk) => {
+        log += chunk;
+      });
     const url = `http://127.0.0.1:${port}`;
     try {
-      await until(async () => {
-        if (server.exitCode !== null) throw new Error(`JupyterLab ended:\n${log}`);
-        return fetch(`${url}/api/status?token=${token}`).then(({ ok }) => ok, () => false);
-      }, 60_000, () => `JupyterLab does not answer:\n${log}`);
+      await until(
+        async () => {
+          if (server.exitCode !== null) throw new Error(`JupyterLab ended:\n${log}`);
+          return fetch(`${url}/api/status?token=${token}`).then(
+            ({ ok }) => ok,
+            () => false,
+          );
+        },
+        60_000,
+        () => `JupyterLab does not answer:\n${log}`,
+      );
       return new Lab(folder, server, await startBrowser(), url, token);
     } catch (error) {
       await end(server);
@@ -77,7 +112,10 @@ export class Lab {
 
 /** An open notebook, driven as a user does: with menus, buttons and eyes. */
 export class NotebookPage {
-  constructor(readonly page: Page, private readonly path: string) {}
+  constructor(
+    readonly page: Page,
+    private readonly path: string,
+  ) {}
 
   private get panel(): Locator {
     return this.page.locator(".jp-NotebookPanel:visible");
@@ -119,7 +157,9 @@ export class NotebookPage {
   async restart(): Promise<void> {
     await this.panel.locator('[data-jp-item-name="restart"] >> visible=true').first().click();
     // Until the server has answered, "Idle" may be the old kernel's, and what is run may be lost.
-    const answered = this.page.waitForResponse((response) => /\/restart(\?|$)/.test(response.url()), { timeout: 60_000 });
+    const answered = this.page.waitForResponse((response) => /\/restart(\?|$)/.test(response.url()), {
+      timeout: 60_000,
+    });
     await this.page.locator(".jp-Dialog button.jp-mod-accept").click();
     await answered;
     await this.idle();
@@ -127,22 +167,34 @@ export class NotebookPage {
 
   /** Waits until a cell has run, well or not. */
   async done(index: number, timeout = 60_000): Promise<void> {
-    await until(async () => /\[\d+\]/.test(await this.prompt(index)), timeout, async () => `cell ${index} has not ended: ${await this.prompt(index)} ${await this.output(index).innerText()}`);
+    await until(
+      async () => /\[\d+\]/.test(await this.prompt(index)),
+      timeout,
+      async () => `cell ${index} has not ended: ${await this.prompt(index)} ${await this.output(index).innerText()}`,
+    );
   }
 
   /** Waits until the kernel has nothing to do. */
   async idle(timeout = 60_000): Promise<void> {
-    await this.page.locator("#jp-main-statusbar").getByText(/\| Idle$/).waitFor({ timeout });
+    await this.page
+      .locator("#jp-main-statusbar")
+      .getByText(/\| Idle$/)
+      .waitFor({ timeout });
   }
 
   /** The texts that an output shows, one after the other, until `enough` of them were seen or the cell ended. */
   async watch(index: number, enough: number, timeout = 60_000): Promise<string[]> {
     const seen: string[] = [];
-    await until(async () => {
-      const text = (await this.output(index).allInnerTexts()).join("").trim();
-      if (text !== "" && text !== seen.at(-1)) seen.push(text);
-      return seen.length >= enough || /\[\d+\]/.test(await this.prompt(index));
-    }, timeout, () => `output ${index} showed only: ${seen.join(" | ")}`, 50);
+    await until(
+      async () => {
+        const text = (await this.output(index).allInnerTexts()).join("").trim();
+        if (text !== "" && text !== seen.at(-1)) seen.push(text);
+        return seen.length >= enough || /\[\d+\]/.test(await this.prompt(index));
+      },
+      timeout,
+      () => `output ${index} showed only: ${seen.join(" | ")}`,
+      50,
+    );
     return seen;
   }
 
@@ -150,7 +202,15 @@ export class NotebookPage {
   async save(): Promise<{ cells: { outputs?: { output_type: string; data?: Record<string, unknown> }[] }[] }> {
     await this.page.keyboard.press("Control+s");
     await this.panel.locator(".jp-Toolbar").first().waitFor();
-    await until(() => this.page.locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty").count().then((count) => count === 0), 10_000, () => "the notebook was not saved");
+    await until(
+      () =>
+        this.page
+          .locator(".lm-TabBar-tab.lm-mod-current.jp-mod-dirty")
+          .count()
+          .then((count) => count === 0),
+      10_000,
+      () => "the notebook was not saved",
+    );
     return JSON.parse(readFileSync(this.path, "utf8")) as never;
   }
 
@@ -167,9 +227,17 @@ export class NotebookPage {
 /** A notebook file with our kernel. `outputs` are those that it is saved with. */
 export function notebookFile(sources: readonly string[], outputs: readonly unknown[][] = []): string {
   return JSON.stringify({
-    nbformat: 4, nbformat_minor: 5,
+    nbformat: 4,
+    nbformat_minor: 5,
     metadata: { kernelspec: { name: "promptloss", display_name: "Promptloss (TypeScript)", language: "typescript" } },
-    cells: sources.map((source, i) => ({ id: `cell-${i}`, cell_type: "code", metadata: {}, source, outputs: outputs[i] ?? [], execution_count: null })),
+    cells: sources.map((source, i) => ({
+      id: `cell-${i}`,
+      cell_type: "code",
+      metadata: {},
+      source,
+      outputs: outputs[i] ?? [],
+      execution_count: null,
+    })),
   });
 }
 
@@ -180,23 +248,39 @@ export function labMissing(): string | false {
 }
 
 async function startBrowser(): Promise<Browser> {
-  const installed = BROWSERS.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name))).find((path) => existsSync(path));
+  const installed = BROWSERS.flatMap((name) =>
+    (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)),
+  ).find((path) => existsSync(path));
   // The packaged browser is unpacked on first use.
-  const executablePath = process.env.CHROME_PATH ?? installed ?? await (await import("@sparticuz/chromium")).default.executablePath();
+  const executablePath =
+    process.env.CHROME_PATH ?? installed ?? (await (await import("@sparticuz/chromium")).default.executablePath());
   try {
     return await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
     });
   } catch (error) {
-    throw new Error(`${basename(executablePath)} cannot be started; set CHROME_PATH to a Chromium or Chrome`, { cause: error });
+    throw new Error(`${basename(executablePath)} cannot be started; set CHROME_PATH to a Chromium or Chrome`, {
+      cause: error,
+    });
   }
 }
 
 /** Waits for `condition`, looking every `interval` ms. */
-export async function until(condition: () => Promise<boolean>, timeout: number, complaint: () => string | Promise<string>, interval = 100): Promise<void> {
+export async function until(
+  condition: () => Promise<boolean>,
+  timeout: number,
+  complaint: () => string | Promise<string>,
+  interval = 100,
+): Promise<void> {
   const end = Date.now() + timeout;
-  while (!await condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(await complaint());
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
@@ -204,10 +288,12 @@ export async function until(condition: () => Promise<boolean>, timeout: number, 
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
+    const server = createServer()
+      .once("error", reject)
+      .listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo;
+        server.close(() => resolve(port));
+      });
   });
 }
 

@@ -18,7 +18,11 @@ let study: string;
 before(async () => {
   if (options.skip) return;
   study = writeTinyStudy(work);
-  lab = await Lab.start({ PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: join(work, "runs"), PROMPTLOSS_OUT: join(work, "out") });
+  lab = await Lab.start({
+    PROMPTLOSS_STUDY: study,
+    PROMPTLOSS_RUNS: join(work, "runs"),
+    PROMPTLOSS_OUT: join(work, "out"),
+  });
   for (const name of NAMES) copyFileSync(join(ROOT, "notebooks", `${name}.ipynb`), join(lab.folder, `${name}.ipynb`));
 });
 after(async () => {
@@ -28,8 +32,12 @@ after(async () => {
 
 /** Index of the cell whose code has `text` in it. */
 function find(name: string, text: string): number {
-  const { cells } = JSON.parse(readFileSync(join(ROOT, "notebooks", `${name}.ipynb`), "utf8")) as { cells: { cell_type: string; source: string | string[] }[] };
-  const index = cells.findIndex(({ cell_type: type, source }) => type === "code" && [source].flat().join("").includes(text));
+  const { cells } = JSON.parse(readFileSync(join(ROOT, "notebooks", `${name}.ipynb`), "utf8")) as {
+    cells: { cell_type: string; source: string | string[] }[];
+  };
+  const index = cells.findIndex(
+    ({ cell_type: type, source }) => type === "code" && [source].flat().join("").includes(text),
+  );
   assert.ok(index >= 0, `${name} has no cell with ${text}`);
   return index;
 }
@@ -37,11 +45,19 @@ function find(name: string, text: string): number {
 async function runWhole(name: string): Promise<NotebookPage> {
   const notebook = await lab.open(`${name}.ipynb`);
   await notebook.runAll();
-  const codes = (JSON.parse(readFileSync(join(ROOT, "notebooks", `${name}.ipynb`), "utf8")) as { cells: { cell_type: string }[] })
-    .cells.flatMap(({ cell_type: type }, index) => (type === "code" ? [index] : []));
+  const codes = (
+    JSON.parse(readFileSync(join(ROOT, "notebooks", `${name}.ipynb`), "utf8")) as { cells: { cell_type: string }[] }
+  ).cells.flatMap(({ cell_type: type }, index) => (type === "code" ? [index] : []));
   for (const index of codes) await notebook.done(index, 120_000);
   await notebook.screenshot(name);
-  assert.deepEqual(await notebook.page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]').allInnerTexts(), []);
+  assert.deepEqual(
+    await notebook.page
+      .locator(
+        '.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]',
+      )
+      .allInnerTexts(),
+    [],
+  );
   return notebook;
 }
 
@@ -70,33 +86,55 @@ test("02: every cell runs; tables have rows, figures traces", options, async () 
   const notebook = await runWhole("02-sweep");
   assert.match(await notebook.output(find("02-sweep", "await sweep(")).innerText(), /4 of 4 runs/);
   assert.equal(await notebook.output(find("02-sweep", "runTable(")).locator("tbody tr").count(), 4);
-  assert.ok(await notebook.output(find("02-sweep", "lossCurves(")).locator(".js-plotly-plot .scatterlayer .trace").count() > 0);
+  assert.ok(
+    (await notebook.output(find("02-sweep", "lossCurves(")).locator(".js-plotly-plot .scatterlayer .trace").count()) >
+      0,
+  );
   await notebook.close();
 });
 
 test("00: tokens are colored, the small sweep trains, its curves have traces", options, async () => {
   const notebook = await runWhole("00-start-here");
   const spans = notebook.output(find("00-start-here", "showTokens(")).locator("span[title]");
-  const titles = await Promise.all([", prompt,", ", completion,"].map((part) => spans.and(notebook.page.locator(`[title*="${part}"]`)).count()));
-  assert.ok(titles.every((count) => count > 0), titles.join(" "));
-  assert.ok(await notebook.output(find("00-start-here", "lossCurves(")).locator(".js-plotly-plot .scatterlayer .trace").count() > 0);
+  const titles = await Promise.all(
+    [", prompt,", ", completion,"].map((part) => spans.and(notebook.page.locator(`[title*="${part}"]`)).count()),
+  );
+  assert.ok(
+    titles.every((count) => count > 0),
+    titles.join(" "),
+  );
+  assert.ok(
+    (await notebook
+      .output(find("00-start-here", "lossCurves("))
+      .locator(".js-plotly-plot .scatterlayer .trace")
+      .count()) > 0,
+  );
   await notebook.close();
 });
 
 test("01: Table 1 names every data set, the histograms have traces", options, async () => {
   const notebook = await runWhole("01-datasets");
   const table = notebook.output(find("01-datasets", "table1("));
-  assert.ok(await table.locator("tbody tr").count() > 1);
-  for (const dataset of ["TinyData", "TinyDataShort"]) assert.ok(await table.getByText(dataset, { exact: true }).count() > 0, await table.innerText());
-  assert.ok(await notebook.output(find("01-datasets", "lengthHistograms(")).locator(".js-plotly-plot .trace").count() > 0);
+  assert.ok((await table.locator("tbody tr").count()) > 1);
+  for (const dataset of ["TinyData", "TinyDataShort"])
+    assert.ok((await table.getByText(dataset, { exact: true }).count()) > 0, await table.innerText());
+  assert.ok(
+    (await notebook.output(find("01-datasets", "lengthHistograms(")).locator(".js-plotly-plot .trace").count()) > 0,
+  );
   await notebook.close();
 });
 
 test("03: every run is scored on thirteen benchmarks, the figures have traces", options, async () => {
   const notebook = await runWhole("03-benchmarks");
-  assert.match(await notebook.output(find("03-benchmarks", "await evaluateRuns(runs, tasks")).innerText(), /4 of 4 runs evaluated/);
-  assert.ok(await notebook.output(find("03-benchmarks", "figure1(")).locator(".js-plotly-plot .scatterlayer .trace").count() > 0);
+  assert.match(
+    await notebook.output(find("03-benchmarks", "await evaluateRuns(runs, tasks")).innerText(),
+    /4 of 4 runs evaluated/,
+  );
+  assert.ok(
+    (await notebook.output(find("03-benchmarks", "figure1(")).locator(".js-plotly-plot .scatterlayer .trace").count()) >
+      0,
+  );
   assert.equal(await notebook.output(find("03-benchmarks", "figure6(")).locator(".js-plotly-plot .subplot").count(), 8);
-  assert.ok(await notebook.output(find("03-benchmarks", "claimsTable(")).locator("tbody tr").count() > 3);
+  assert.ok((await notebook.output(find("03-benchmarks", "claimsTable(")).locator("tbody tr").count()) > 3);
   await notebook.close();
 });

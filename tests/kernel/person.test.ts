@@ -10,7 +10,9 @@ import { Lab, labMissing, until, type NotebookPage } from "./lab";
 import { ROOT } from "./client";
 
 const options = { skip: labMissing(), timeout: 240_000 };
-const NAMES = readdirSync(join(ROOT, "notebooks")).filter((name) => name.endsWith(".ipynb")).sort();
+const NAMES = readdirSync(join(ROOT, "notebooks"))
+  .filter((name) => name.endsWith(".ipynb"))
+  .sort();
 const folder = temporaryFolder();
 
 let lab: Lab;
@@ -19,72 +21,122 @@ before(async () => {
   const normalizers = writeTinyNormalizers(folder);
   const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
   lab = await Lab.start({
-    PROMPTLOSS_STUDY: writeJson(join(folder, "slow.json"), { ...study, hyperparameters: { ...QUICK, maxLength: 250, epochs: 40 } }), // long enough to be stopped
-    PROMPTLOSS_NORMALIZERS: normalizers, PROMPTLOSS_RUNS: join(folder, "runs"), PROMPTLOSS_OUT: join(folder, "out"),
+    PROMPTLOSS_STUDY: writeJson(join(folder, "slow.json"), {
+      ...study,
+      hyperparameters: { ...QUICK, maxLength: 250, epochs: 40 },
+    }), // long enough to be stopped
+    PROMPTLOSS_NORMALIZERS: normalizers,
+    PROMPTLOSS_RUNS: join(folder, "runs"),
+    PROMPTLOSS_OUT: join(folder, "out"),
   });
   cpSync(join(ROOT, "notebooks"), lab.folder, { recursive: true });
 });
-after(async () => { await lab?.stop(); });
+after(async () => {
+  await lab?.stop();
+});
 
-interface Cells { cells: { cell_type: string; source: string | string[] }[] }
-const cellWith = (name: string, text: string): number => (JSON.parse(readFileSync(join(ROOT, "notebooks", name), "utf8")) as Cells).cells
-  .findIndex(({ cell_type, source }) => cell_type === "code" && [source].flat().join("").includes(text));
+interface Cells {
+  cells: { cell_type: string; source: string | string[] }[];
+}
+const cellWith = (name: string, text: string): number =>
+  (JSON.parse(readFileSync(join(ROOT, "notebooks", name), "utf8")) as Cells).cells.findIndex(
+    ({ cell_type, source }) => cell_type === "code" && [source].flat().join("").includes(text),
+  );
 const named = (number: string): string => NAMES.find((name) => name.startsWith(number))!;
 
 async function runAll(page: NotebookPage, name: string): Promise<void> {
   await page.runAll();
   const { cells } = JSON.parse(readFileSync(join(ROOT, "notebooks", name), "utf8")) as Cells;
   await page.done(cells.map(({ cell_type }) => cell_type).lastIndexOf("code"), 120_000);
-  assert.equal(await page.page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count(), 0, `${name}: an error`);
-  assert.equal(await page.page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').count(), 0, `${name}: a warning`);
+  assert.equal(
+    await page.page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count(),
+    0,
+    `${name}: an error`,
+  );
+  assert.equal(
+    await page.page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').count(),
+    0,
+    `${name}: a warning`,
+  );
 }
 
-test("02: a weight is added; ■ stops the training within a moment; run again, it continues to the end", options, async () => {
-  const page = await lab.open(named("02"));
-  const weights = cellWith(named("02"), "const weights");
-  await page.cell(weights).locator(".cm-content").click();
-  await page.page.keyboard.press("Control+a");
-  const source = (JSON.parse(readFileSync(join(ROOT, "notebooks", named("02")), "utf8")) as Cells).cells[weights].source;
-  await page.page.keyboard.insertText([source].flat().join("").replace("[...study.plws]", "[...study.plws, 0.03]"));
-  await page.runAll();
-  await until(async () => /step [1-9]\d* of/.test(await page.output(weights).innerText()), 60_000, () => page.output(weights).innerText());
-  const pressed = Date.now();
-  await page.interrupt();
-  await page.output(weights).getByText(/Interrupted/).first().waitFor({ timeout: 10_000 });
-  await page.done(weights);
-  assert.ok(Date.now() - pressed < 8000, `${Date.now() - pressed} ms`);
-  await page.screenshot("02-stopped");
-  await runAll(page, named("02"));
-  assert.match(await page.output(weights).innerText(), /6 of 6 runs/);
-  assert.match(await page.page.locator(".jp-Notebook").innerText(), /PLW 0\.03/);
-  await page.screenshot("02-continued");
-  await page.close();
-});
+test(
+  "02: a weight is added; ■ stops the training within a moment; run again, it continues to the end",
+  options,
+  async () => {
+    const page = await lab.open(named("02"));
+    const weights = cellWith(named("02"), "const weights");
+    await page.cell(weights).locator(".cm-content").click();
+    await page.page.keyboard.press("Control+a");
+    const source = (JSON.parse(readFileSync(join(ROOT, "notebooks", named("02")), "utf8")) as Cells).cells[weights]
+      .source;
+    await page.page.keyboard.insertText([source].flat().join("").replace("[...study.plws]", "[...study.plws, 0.03]"));
+    await page.runAll();
+    await until(
+      async () => /step [1-9]\d* of/.test(await page.output(weights).innerText()),
+      60_000,
+      () => page.output(weights).innerText(),
+    );
+    const pressed = Date.now();
+    await page.interrupt();
+    await page
+      .output(weights)
+      .getByText(/Interrupted/)
+      .first()
+      .waitFor({ timeout: 10_000 });
+    await page.done(weights);
+    assert.ok(Date.now() - pressed < 8000, `${Date.now() - pressed} ms`);
+    await page.screenshot("02-stopped");
+    await runAll(page, named("02"));
+    assert.match(await page.output(weights).innerText(), /6 of 6 runs/);
+    assert.match(await page.page.locator(".jp-Notebook").innerText(), /PLW 0\.03/);
+    await page.screenshot("02-continued");
+    await page.close();
+  },
+);
 
 /** Ticks of the first axis of weights. */
-const ticks = (page: NotebookPage, cell: number): Promise<string[]> => page.output(cell).locator(".js-plotly-plot .xaxislayer-above .xtick text, .js-plotly-plot .xtick text").allTextContents();
+const ticks = (page: NotebookPage, cell: number): Promise<string[]> =>
+  page
+    .output(cell)
+    .locator(".js-plotly-plot .xaxislayer-above .xtick text, .js-plotly-plot .xtick text")
+    .allTextContents();
 
-test("03: Figure 1 has the new weight; the mouse over a point shows run, weight and score; a click on the legend hides a data set", options, async () => {
-  const page = await lab.open(named("03"));
-  await runAll(page, named("03"));
-  const cell = cellWith(named("03"), "figure1(rows");
-  const plot = page.output(cell).locator(".js-plotly-plot").first();
-  await plot.scrollIntoViewIfNeeded();
-  assert.ok((await ticks(page, cell)).includes("0.03"), (await ticks(page, cell)).join(" "));
-  const traces = () => plot.locator(".scatterlayer .trace .point").count();
-  const point = plot.locator(".scatterlayer .trace .point").nth(2);
-  const box = (await point.boundingBox())!;
-  await page.page.mouse.move(box.x + box.width / 2 - 3, box.y + box.height / 2);
-  await page.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
-  await plot.locator(".hoverlayer .hovertext").first().waitFor({ timeout: 10_000 });
-  assert.match(await plot.locator(".hoverlayer").innerText().catch(() => plot.locator(".hoverlayer").textContent().then(String)), /PLW [\d.]+, tiny-1 seed 42/);
-  await page.screenshot("03-hover");
-  const all = await traces();
-  await plot.locator(".legend .traces .legendtoggle").first().click();
-  await until(async () => await traces() < all, 10_000, async () => `${await traces()} of ${all} points after the click`);
-  await page.screenshot("03-hidden");
-  await page.close();
-});
+test(
+  "03: Figure 1 has the new weight; the mouse over a point shows run, weight and score; a click on the legend hides a data set",
+  options,
+  async () => {
+    const page = await lab.open(named("03"));
+    await runAll(page, named("03"));
+    const cell = cellWith(named("03"), "figure1(rows");
+    const plot = page.output(cell).locator(".js-plotly-plot").first();
+    await plot.scrollIntoViewIfNeeded();
+    assert.ok((await ticks(page, cell)).includes("0.03"), (await ticks(page, cell)).join(" "));
+    const traces = () => plot.locator(".scatterlayer .trace .point").count();
+    const point = plot.locator(".scatterlayer .trace .point").nth(2);
+    const box = (await point.boundingBox())!;
+    await page.page.mouse.move(box.x + box.width / 2 - 3, box.y + box.height / 2);
+    await page.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
+    await plot.locator(".hoverlayer .hovertext").first().waitFor({ timeout: 10_000 });
+    assert.match(
+      await plot
+        .locator(".hoverlayer")
+        .innerText()
+        .catch(() => plot.locator(".hoverlayer").textContent().then(String)),
+      /PLW [\d.]+, tiny-1 seed 42/,
+    );
+    await page.screenshot("03-hover");
+    const all = await traces();
+    await plot.locator(".legend .traces .legendtoggle").first().click();
+    await until(
+      async () => (await traces()) < all,
+      10_000,
+      async () => `${await traces()} of ${all} points after the click`,
+    );
+    await page.screenshot("03-hidden");
+    await page.close();
+  },
+);
 
 test("05: Figures 2a to 2d have the new weight", options, async () => {
   const page = await lab.open(named("05"));

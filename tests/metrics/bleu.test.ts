@@ -22,15 +22,24 @@ function equalsSacrebleu(actual: BleuScore, expected: BleuScore, what: string): 
 
 test("by hand: precisions 3/4, 2/3, 1/2, none; the last one smoothed to half of 1/1", () => {
   const { score, counts, totals, precisions, brevityPenalty, signature } = corpusBleu(["a b c d"], [["a b c e"]]);
-  assert.deepEqual([counts, totals], [[3, 2, 1, 0], [4, 3, 2, 1]]);
+  assert.deepEqual(
+    [counts, totals],
+    [
+      [3, 2, 1, 0],
+      [4, 3, 2, 1],
+    ],
+  );
   for (const [i, precision] of [75, 200 / 3, 50, 50].entries()) near(precisions[i], precision, 1e-12, `precision ${i}`);
-  near(score, 100 * (3 / 4 * 2 / 3 * 1 / 2 * 1 / 2) ** (1 / 4), 1e-12, "geometric mean"); // seen 0
+  near(score, 100 * (((((((3 / 4) * 2) / 3) * 1) / 2) * 1) / 2) ** (1 / 4), 1e-12, "geometric mean"); // seen 0
   assert.equal(brevityPenalty, 1);
   assert.equal(signature, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
 });
 
 test("by hand: brevity penalty, and matches clipped at the reference that has a word most often", () => {
-  const { counts, brevityPenalty, referenceLength } = corpusBleu(["the the the"], [["the cat sat down"], ["the big the x y"]]);
+  const { counts, brevityPenalty, referenceLength } = corpusBleu(
+    ["the the the"],
+    [["the cat sat down"], ["the big the x y"]],
+  );
   assert.deepEqual(counts, [2, 0, 0, 0]);
   assert.equal(referenceLength, 4); // the nearer of 4 and 5
   near(brevityPenalty, Math.exp(1 - 4 / 3), 1e-15, "brevity penalty");
@@ -66,8 +75,14 @@ test("bounds: a text against itself has 100, against nothing of it 0", () => {
 
 test("a null is no reference, an empty text is one", () => {
   const hypotheses = ["a b c d", "e f g h"];
-  const missing = corpusBleu(hypotheses, [["a b c d", "e f g h"], ["x y", null]]);
-  const empty = corpusBleu(hypotheses, [["a b c d", "e f g h"], ["x y", ""]]);
+  const missing = corpusBleu(hypotheses, [
+    ["a b c d", "e f g h"],
+    ["x y", null],
+  ]);
+  const empty = corpusBleu(hypotheses, [
+    ["a b c d", "e f g h"],
+    ["x y", ""],
+  ]);
   assert.match(missing.signature, /^nrefs:var\|/);
   assert.match(empty.signature, /^nrefs:2\|/);
   assert.equal(corpusBleu([""], [["a"], [""]]).referenceLength, 0);
@@ -76,17 +91,29 @@ test("a null is no reference, an empty text is one", () => {
 test("what cannot be scored is an error that says why", () => {
   assert.throws(() => corpusBleu([], [[]]), /corpusBleu: there are no hypotheses/);
   assert.throws(() => corpusBleu(["a", "b"], [["a"]]), /references\[0\] has 1 lines for 2 hypotheses/);
-  assert.throws(() => corpusBleu(["a"], ["a"] as unknown as string[][]), /references\[0\] is no array; give one array a reference stream/);
+  assert.throws(
+    () => corpusBleu(["a"], ["a"] as unknown as string[][]),
+    /references\[0\] is no array; give one array a reference stream/,
+  );
   assert.throws(() => corpusBleu(["a"], []), /references must be an array of reference streams/);
   assert.throws(() => corpusBleu(["a", "b"], [["a", null]]), /segment 1 has no reference/);
   assert.throws(() => corpusBleu(["a", 3 as unknown as string], [["a", "b"]]), /hypothesis 1 is 3/);
   assert.throws(() => corpusBleu(["a"], [[7 as unknown as string]]), /references\[0\]\[0\] is 7/);
-  assert.throws(() => corpusBleu(["a"], [["a"]], { tokenise: "intl" } as BleuOptions), /unknown option tokenise; there are tokenize, /);
+  assert.throws(
+    () => corpusBleu(["a"], [["a"]], { tokenise: "intl" } as BleuOptions),
+    /unknown option tokenise; there are tokenize, /,
+  );
   assert.throws(() => corpusBleu(["a"], [["a"]], { tokenize: "spm" as "13a" }), /tokenize is spm; there are 13a, intl/);
-  assert.throws(() => corpusBleu(["a"], [["a"]], { smoothMethod: "add" as "exp" }), /smoothMethod is add; there are exp/);
+  assert.throws(
+    () => corpusBleu(["a"], [["a"]], { smoothMethod: "add" as "exp" }),
+    /smoothMethod is add; there are exp/,
+  );
   assert.throws(() => corpusBleu(["a"], [["a"]], { smoothMethod: "floor", smoothValue: -1 }), /smoothValue is -1/);
   assert.throws(() => corpusBleu(["a"], [["a"]], { maxNgramOrder: 0 }), /maxNgramOrder is 0/);
-  assert.throws(() => sentenceBleu("a", "a" as unknown as string[]), /sentenceBleu: references must be an array of strings/);
+  assert.throws(
+    () => sentenceBleu("a", "a" as unknown as string[]),
+    /sentenceBleu: references must be an array of strings/,
+  );
   assert.equal(corpusBleu(["a"], [["a"]], { tokenize: undefined }).hypothesisLength, 1);
 });
 
@@ -105,16 +132,29 @@ interface SharedFile {
   references: string[][];
   runs: { metric: string; options: Record<string, unknown>; expected: unknown }[];
 }
-type SharedScore = { score: number; counts: number[]; totals: number[]; precisions: number[]; bp: number; sys_len: number; ref_len: number; signature: string };
+type SharedScore = {
+  score: number;
+  counts: number[];
+  totals: number[];
+  precisions: number[];
+  bp: number;
+  sys_len: number;
+  ref_len: number;
+  signature: string;
+};
 
 const folder = ["reference", "sacrebleu"];
-const files = needsShared(...folder).skip ? [] : readdirSync(join(SHARED, ...folder)).filter((name) => name.endsWith(".json"));
+const files = needsShared(...folder).skip
+  ? []
+  : readdirSync(join(SHARED, ...folder)).filter((name) => name.endsWith(".json"));
 
 test("reference cases are there", needsShared(...folder), () => assert.ok(files.length >= 10));
 
 for (const name of files) {
   test(`${name} equals sacreBLEU`, () => {
-    const { hypotheses, references, runs } = JSON.parse(readFileSync(join(SHARED, ...folder, name), "utf8")) as SharedFile;
+    const { hypotheses, references, runs } = JSON.parse(
+      readFileSync(join(SHARED, ...folder, name), "utf8"),
+    ) as SharedFile;
     for (const { metric, options, expected } of runs) {
       const what = `${metric} ${JSON.stringify(options)}`;
       const named = camelCased(options) as BleuOptions;
@@ -133,7 +173,16 @@ for (const name of files) {
         }
       } else if (metric === "sentence_chrf") {
         for (const [row, score] of (expected as number[]).entries()) {
-          near(corpusChrf([hypotheses[row]], single(row).map((text) => [text]), named).score, score, 1e-11, `${what}, row ${row}`); // seen 0
+          near(
+            corpusChrf(
+              [hypotheses[row]],
+              single(row).map((text) => [text]),
+              named,
+            ).score,
+            score,
+            1e-11,
+            `${what}, row ${row}`,
+          ); // seen 0
         }
       } else {
         assert.fail(`${metric} is not compared`);

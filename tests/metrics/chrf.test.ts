@@ -6,15 +6,20 @@ import { camelCased, corpus, near, REFERENCE } from "./text-metrics";
 test("by hand: characters and pairs, white space aside", () => {
   // a b c against a b d: 2 of 3 characters, 1 of 2 pairs; precision = recall = F = (2/3 + 1/2) / 2
   const { score, name, signature } = corpusChrf(["a bc"], [["ab d"]], { charOrder: 2 });
-  near(score, 100 * (2 / 3 + 1 / 2) / 2, 1e-12, "chrF2"); // seen 0
+  near(score, (100 * (2 / 3 + 1 / 2)) / 2, 1e-12, "chrF2"); // seen 0
   assert.equal(name, "chrF2");
   assert.equal(signature, "nrefs:1|case:mixed|eff:yes|nc:2|nw:0|space:no|version:2.6.0");
 });
 
 test("by hand: recall counts beta squared times as much as precision", () => {
   // a against a b: precision 1, recall 1/2
-  near(corpusChrf(["a"], [["ab"]], { charOrder: 1 }).score, 100 * (5 * 1 * 0.5) / (4 * 1 + 0.5), 1e-12, "beta 2");
-  near(corpusChrf(["a"], [["ab"]], { charOrder: 1, beta: 1 }).score, 100 * (2 * 1 * 0.5) / (1 + 0.5), 1e-12, "beta 1");
+  near(corpusChrf(["a"], [["ab"]], { charOrder: 1 }).score, (100 * (5 * 1 * 0.5)) / (4 * 1 + 0.5), 1e-12, "beta 2");
+  near(
+    corpusChrf(["a"], [["ab"]], { charOrder: 1, beta: 1 }).score,
+    (100 * (2 * 1 * 0.5)) / (1 + 0.5),
+    1e-12,
+    "beta 1",
+  );
 });
 
 test("a character is a code point: half of one never matches", () => {
@@ -35,13 +40,21 @@ test("single segments equal sacreBLEU's, with one reference and with the best of
   for (const [row, hypothesis] of REFERENCE.hypotheses.entries()) {
     const streams = REFERENCE.streams.map((lines) => [lines[row]]);
     near(corpusChrf([hypothesis], streams).score, REFERENCE.rows.chrf[row], 1e-11, `chrF, row ${row}`); // worst residual seen 0
-    near(corpusChrf([hypothesis], [streams[0]], { wordOrder: 2 }).score, REFERENCE.rows["chrf++"][row], 1e-11, `chrF++, row ${row}`);
+    near(
+      corpusChrf([hypothesis], [streams[0]], { wordOrder: 2 }).score,
+      REFERENCE.rows["chrf++"][row],
+      1e-11,
+      `chrF++, row ${row}`,
+    );
   }
 });
 
 test("what cannot be scored is an error that says why", () => {
   assert.throws(() => corpusChrf(["a"], [["a", "b"]]), /corpusChrf: references\[0\] has 2 lines for 1 hypotheses/);
-  assert.throws(() => corpusChrf(["a"], [["a"]], { order: 3 } as ChrfOptions), /unknown option order; there are charOrder, wordOrder/);
+  assert.throws(
+    () => corpusChrf(["a"], [["a"]], { order: 3 } as ChrfOptions),
+    /unknown option order; there are charOrder, wordOrder/,
+  );
   assert.throws(() => corpusChrf(["a"], [["a"]], { charOrder: 0 }), /charOrder is 0/);
   assert.throws(() => corpusChrf(["a"], [["a"]], { wordOrder: -1 }), /wordOrder is -1/);
   assert.throws(() => corpusChrf(["a"], [["a"]], { beta: 0 }), /beta is 0/);

@@ -28,11 +28,14 @@ const changed = (...entries: [string, HostTensor][]): Map<string, HostTensor> =>
 
 test("by hand: differences 3 and 4 in two tensors, 12 in a third, give 5, 12 and 13", () => {
   const a = saved("a", start);
-  const b = saved("b", changed(
-    ["model.embed_tokens.weight", tensor([2, 2], 1, 2, 3, 16)],
-    ["model.layers.0.self_attn.q_proj.weight", tensor([2], 4, 1)],
-    ["model.layers.1.self_attn.q_proj.weight", tensor([2], 1, -3)],
-  ));
+  const b = saved(
+    "b",
+    changed(
+      ["model.embed_tokens.weight", tensor([2, 2], 1, 2, 3, 16)],
+      ["model.layers.0.self_attn.q_proj.weight", tensor([2], 4, 1)],
+      ["model.layers.1.self_attn.q_proj.weight", tensor([2], 1, -3)],
+    ),
+  );
   const result = weightDistance(a, b);
   assert.equal(result.distance, 13);
   assert.deepEqual(result.perTensor, {
@@ -72,13 +75,17 @@ test("a sharded checkpoint equals its single file; tied heads and rotary buffers
   const sharded = join(dir, "sharded");
   mkdirSync(sharded, { recursive: true });
   const names = [...start.keys()];
-  const part = (from: number, to: number): Map<string, HostTensor> => new Map(names.slice(from, to).map((name) => [name, start.get(name)!]));
+  const part = (from: number, to: number): Map<string, HostTensor> =>
+    new Map(names.slice(from, to).map((name) => [name, start.get(name)!]));
   writeSafetensors(join(sharded, "one.safetensors"), part(0, 2));
-  writeSafetensors(join(sharded, "two.safetensors"), new Map([
-    ...part(2, 4),
-    ["lm_head.weight", tensor([2, 2], 9, 9, 9, 9)],
-    ["model.layers.0.self_attn.rotary_emb.inv_freq", tensor([1], 7)],
-  ]));
+  writeSafetensors(
+    join(sharded, "two.safetensors"),
+    new Map([
+      ...part(2, 4),
+      ["lm_head.weight", tensor([2, 2], 9, 9, 9, 9)],
+      ["model.layers.0.self_attn.rotary_emb.inv_freq", tensor([1], 7)],
+    ]),
+  );
   writeFileSync(join(sharded, "config.json"), JSON.stringify({ tie_word_embeddings: true }));
   const map = Object.fromEntries(names.map((name, i) => [name, i < 2 ? "one.safetensors" : "two.safetensors"]));
   writeFileSync(join(sharded, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
@@ -90,12 +97,15 @@ test("models that do not match are refused, tensor by tensor", () => {
   const other = changed(["model.norm.weight", tensor([3], 1, 1, 1)], ["lm_head.weight", tensor([1], 1)]);
   other.delete("model.embed_tokens.weight");
   const b = saved("other", other);
-  assert.throws(() => weightDistance(a, b), (error: Error) => {
-    assert.match(error.message, /model\.embed_tokens\.weight is only in .*\/a/);
-    assert.match(error.message, /model\.norm\.weight is \[2\] in .*\/a, \[3\] in .*\/other/);
-    assert.match(error.message, /lm_head\.weight is only in .*\/other/);
-    return true;
-  });
+  assert.throws(
+    () => weightDistance(a, b),
+    (error: Error) => {
+      assert.match(error.message, /model\.embed_tokens\.weight is only in .*\/a/);
+      assert.match(error.message, /model\.norm\.weight is \[2\] in .*\/a, \[3\] in .*\/other/);
+      assert.match(error.message, /lm_head\.weight is only in .*\/other/);
+      return true;
+    },
+  );
   assert.throws(() => weightDistance(a, join(dir, "absent")), /absent: is no directory/);
 });
 

@@ -4,7 +4,11 @@ import { rouge, type RougeType } from "../../lib/metrics/rouge";
 import { near, REFERENCE } from "./text-metrics";
 
 test("by hand: words, pairs and the longest common subsequence", () => {
-  const { rouge1, rouge2, rougeL } = rouge("the cat sat on the mat", "The cat, the hat!", ["rouge1", "rouge2", "rougeL"]);
+  const { rouge1, rouge2, rougeL } = rouge("the cat sat on the mat", "The cat, the hat!", [
+    "rouge1",
+    "rouge2",
+    "rougeL",
+  ]);
   // the, cat, the of 4 and of 6
   assert.deepEqual([rouge1.precision, rouge1.recall], [3 / 4, 3 / 6]);
   near(rouge1.fmeasure, 0.6, 1e-15, "F of words"); // seen 0
@@ -23,8 +27,15 @@ test("by hand: accented letters and marks separate words", () => {
 
 test("nothing on one side scores 0", () => {
   const types: RougeType[] = ["rouge1", "rouge2", "rougeL", "rougeLsum"];
-  for (const [a, b] of [["", ""], ["a", ""], ["", "a"], ["é", "a"], ["\n", "\n"]]) {
-    for (const score of Object.values(rouge(a, b, types))) assert.deepEqual(score, { precision: 0, recall: 0, fmeasure: 0 });
+  for (const [a, b] of [
+    ["", ""],
+    ["a", ""],
+    ["", "a"],
+    ["é", "a"],
+    ["\n", "\n"],
+  ]) {
+    for (const score of Object.values(rouge(a, b, types)))
+      assert.deepEqual(score, { precision: 0, recall: 0, fmeasure: 0 });
   }
 });
 

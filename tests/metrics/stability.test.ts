@@ -13,7 +13,12 @@ const near = (actual: number, expected: number, tolerance: number, what: string)
 
 test("by hand: 1, 2, 3 has mean 2 and squares 1 + 0 + 1", () => {
   near(relativeStandardDeviation([1, 2, 3], 3).mean, 1 / 2, 1e-15, "n - 1: sqrt(2 / 2) / 2");
-  near(relativeStandardDeviation([1, 2, 3], 3, { sd: "population" }).mean, Math.sqrt(2 / 3) / 2, 1e-15, "n: sqrt(2 / 3) / 2");
+  near(
+    relativeStandardDeviation([1, 2, 3], 3, { sd: "population" }).mean,
+    Math.sqrt(2 / 3) / 2,
+    1e-15,
+    "n: sqrt(2 / 3) / 2",
+  );
 });
 
 test("by hand: sliding windows of two", () => {
@@ -28,7 +33,8 @@ test("windows equal NumPy's, for every option", () => {
     const ours = relativeStandardDeviation(reference.losses, window, { sd, overlapping });
     assert.equal(ours.windows.length, windows.length);
     // worst residual seen 1.4e-16
-    for (const [i, value] of windows.entries()) near(ours.windows[i], value, 1e-14, `window ${window}, ${sd}, number ${i}`);
+    for (const [i, value] of windows.entries())
+      near(ours.windows[i], value, 1e-14, `window ${window}, ${sd}, number ${i}`);
     near(ours.mean, mean, 1e-14, `mean, window ${window}, ${sd}, overlapping ${overlapping}`);
   }
 });

@@ -9,7 +9,8 @@ import { translationEdits } from "../../lib/metrics/translation-edits";
 import { needsShared, SHARED } from "../support/shared";
 import { camelCased, corpus, near, REFERENCE } from "./text-metrics";
 
-const edits = (hypothesis: string, reference: string): number => translationEdits(hypothesis.split(" "), reference.split(" "));
+const edits = (hypothesis: string, reference: string): number =>
+  translationEdits(hypothesis.split(" "), reference.split(" "));
 
 test("by hand: one edit each", () => {
   assert.equal(edits("a b c", "a b c"), 0);
@@ -57,12 +58,20 @@ test("long texts with many shifts, unequal lengths and repeated words: past ever
 });
 
 test("unknown options are refused", () => {
-  assert.throws(() => corpusTer(["a"], [["a"]], { asianSupport: true } as TerOptions), /corpusTer: unknown option asianSupport/);
+  assert.throws(
+    () => corpusTer(["a"], [["a"]], { asianSupport: true } as TerOptions),
+    /corpusTer: unknown option asianSupport/,
+  );
 });
 
 const golden = ["reference", "lm-eval", "golden"];
 
-for (const name of ["wmt16-de-en_scripted.json", "wmt16-de-en.json", "wmt16-de-en_2shot.json", "wmt16-de-en_instruct.json"]) {
+for (const name of [
+  "wmt16-de-en_scripted.json",
+  "wmt16-de-en.json",
+  "wmt16-de-en_2shot.json",
+  "wmt16-de-en_instruct.json",
+]) {
   test(`${name}: BLEU, chrF and TER equal lm-evaluation-harness's`, needsShared(...golden, name), () => {
     const { docs, aggregates } = JSON.parse(readFileSync(join(SHARED, ...golden, name), "utf8")) as {
       docs: { filtered: string; target: string }[];

@@ -21,8 +21,14 @@ export const REFERENCE = JSON.parse(readFileSync(join(__dirname, "text_metrics.j
   hypotheses: string[];
   streams: (string | null)[][];
   bleu: CorpusCase<{
-    score: number; counts: number[]; totals: number[]; precisions: number[]; brevityPenalty: number;
-    hypothesisLength: number; referenceLength: number; signature: string;
+    score: number;
+    counts: number[];
+    totals: number[];
+    precisions: number[];
+    brevityPenalty: number;
+    hypothesisLength: number;
+    referenceLength: number;
+    signature: string;
   }>[];
   chrf: CorpusCase<{ score: number; name: string; signature: string }>[];
   ter: CorpusCase<{ score: number; edits: number; referenceLength: number; signature: string }>[];
@@ -35,7 +41,10 @@ export const REFERENCE = JSON.parse(readFileSync(join(__dirname, "text_metrics.j
 /** The texts of a case: hypotheses and reference streams. */
 export function corpus({ streams, start, end }: CorpusCase<unknown>): [string[], (string | null)[][]] {
   const count = { one: 1, two: 2, three: 3 }[streams];
-  return [REFERENCE.hypotheses.slice(start, end), REFERENCE.streams.slice(0, count).map((lines) => lines.slice(start, end))];
+  return [
+    REFERENCE.hypotheses.slice(start, end),
+    REFERENCE.streams.slice(0, count).map((lines) => lines.slice(start, end)),
+  ];
 }
 
 export function near(actual: number, expected: number, tolerance: number, what: string): void {

@@ -14,7 +14,10 @@ export class Worst {
 
   see(residual: number, where: string): void {
     this.compared++;
-    if (!(residual <= this.value)) { this.value = residual; this.where = where; }
+    if (!(residual <= this.value)) {
+      this.value = residual;
+      this.where = where;
+    }
   }
 
   atMost(limit: number): void {

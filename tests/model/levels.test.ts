@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const ROOT = join(__dirname, "..", "..");
-const FILES = ["tests/model/operations.test.ts", "tests/model/llama.test.ts", "tests/train/loss.test.ts", "tests/train/torch-parity.test.ts"];
+const FILES = [
+  "tests/model/operations.test.ts",
+  "tests/model/llama.test.ts",
+  "tests/train/loss.test.ts",
+  "tests/train/torch-parity.test.ts",
+];
 
 for (const level of ["AVX2", "TensorFlow"]) {
   test(`${level}: the same limits hold`, { timeout: 900_000 }, async () => {
@@ -23,7 +28,11 @@ for (const level of ["AVX2", "TensorFlow"]) {
 function run(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ["--import", "tsx", ...args], { cwd: ROOT, env });
   let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (text: Buffer) => { stdout += text.toString(); });
-  child.stderr.on("data", (text: Buffer) => { stderr += text.toString(); });
+  child.stdout.on("data", (text: Buffer) => {
+    stdout += text.toString();
+  });
+  child.stderr.on("data", (text: Buffer) => {
+    stderr += text.toString();
+  });
   return new Promise((done) => child.on("close", (code) => done({ code, stdout, stderr })));
 }

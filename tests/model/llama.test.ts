@@ -17,15 +17,28 @@ const scratch = mkdtempSync(join(tmpdir(), "promptloss-model-"));
 after(() => rmSync(scratch, { recursive: true }));
 
 test("a tiny model with an untied head and Llama 3 scaling: logits and greedy continuations", async () => {
-  const reference = JSON.parse(readFileSync(join(FIXTURES, "torch.json"), "utf8")) as { items: { ids: number[] }[]; lastLogits: number[][]; greedy: number[][] };
+  const reference = JSON.parse(readFileSync(join(FIXTURES, "torch.json"), "utf8")) as {
+    items: { ids: number[] }[];
+    lastLogits: number[][];
+    greedy: number[][];
+  };
   const model = loadModel(join(FIXTURES, "llama3-untied"));
   const worst = new Worst("logit, absolute");
   reference.items.forEach(({ ids }, i) => {
-    model.logits(ids).at(-1)!.forEach((logit, j) => worst.see(Math.abs(logit - reference.lastLogits[i][j]), `item ${i}, token ${j}`));
+    model
+      .logits(ids)
+      .at(-1)!
+      .forEach((logit, j) => worst.see(Math.abs(logit - reference.lastLogits[i][j]), `item ${i}, token ${j}`));
   });
   worst.atMost(1e-4);
-  const together = await model.generate(reference.items.map(({ ids }) => ids), { maxNewTokens: 20 });
-  assert.deepEqual(together.map(({ ids }) => ids), reference.greedy);
+  const together = await model.generate(
+    reference.items.map(({ ids }) => ids),
+    { maxNewTokens: 20 },
+  );
+  assert.deepEqual(
+    together.map(({ ids }) => ids),
+    reference.greedy,
+  );
   const alone = await model.generate(reference.items[1].ids, { maxNewTokens: 20 });
   assert.deepEqual(alone.ids, reference.greedy[1]);
   model.dispose();
@@ -45,7 +58,9 @@ test("stories260K: logits, greedy text and log-likelihoods", needsShared(...DEV)
   for (const [i, row] of reference.rows.entries()) {
     const all = model.logits(row.ids);
     for (const [position, expected] of Object.entries(row.logits.positions)) {
-      expected.forEach((logit, j) => logits.see(Math.abs(logit - all[Number(position)][j]), `row ${i}, position ${position}, token ${j}`));
+      expected.forEach((logit, j) =>
+        logits.see(Math.abs(logit - all[Number(position)][j]), `row ${i}, position ${position}, token ${j}`),
+      );
     }
   }
   logits.atMost(3e-4);
@@ -84,8 +99,15 @@ test("sampling draws tokens as often as their probabilities say", async () => {
   const total = weights.reduce((a, b) => a + b, 0);
   const draws = 4000;
   const counts = new Array<number>(TINY.vocabularySize).fill(0);
-  for (const { ids } of await model.generate(Array.from({ length: draws }, () => [7]), { maxNewTokens: 1, temperature: 0.05, seed: 3, batchSize: 1000 })) counts[ids[0]]++;
-  const chiSquared = counts.reduce((sum, n, i) => sum + (n - draws * weights[i] / total) ** 2 / (draws * weights[i] / total), 0);
+  for (const { ids } of await model.generate(
+    Array.from({ length: draws }, () => [7]),
+    { maxNewTokens: 1, temperature: 0.05, seed: 3, batchSize: 1000 },
+  ))
+    counts[ids[0]]++;
+  const chiSquared = counts.reduce(
+    (sum, n, i) => sum + (n - (draws * weights[i]) / total) ** 2 / ((draws * weights[i]) / total),
+    0,
+  );
   assert.ok(chiSquared < 49 + 5 * Math.sqrt(98), `χ² ${chiSquared} on 49 degrees of freedom`);
 });
 
@@ -97,7 +119,12 @@ test("shards and 16-bit weights load as what they stand for", () => {
   rmSync(join(sharded, "model.safetensors"));
   const parts = [weights.slice(0, 7), weights.slice(7)];
   parts.forEach((part, i) => writeSafetensors(join(sharded, `part-${i}.safetensors`), new Map(part)));
-  writeFileSync(join(sharded, "model.safetensors.index.json"), JSON.stringify({ weight_map: Object.fromEntries(parts.flatMap((part, i) => part.map(([name]) => [name, `part-${i}.safetensors`]))) }));
+  writeFileSync(
+    join(sharded, "model.safetensors.index.json"),
+    JSON.stringify({
+      weight_map: Object.fromEntries(parts.flatMap((part, i) => part.map(([name]) => [name, `part-${i}.safetensors`]))),
+    }),
+  );
   assert.equal(loadModel(sharded).digest, loadModel(dir).digest);
 
   const header = (dtype: string) => {
@@ -109,7 +136,10 @@ test("shards and 16-bit weights load as what they stand for", () => {
   const halves = (values: number[]) => Buffer.from(Uint16Array.from(values).buffer);
   const file = join(scratch, "half.safetensors");
   writeFileSync(file, Buffer.concat([header("F16"), halves([0x3c00, 0xc000, 0x0001, 0x03ff, 0x7c00, 0x3555])]));
-  assert.deepEqual([...readSafetensors(file).get("x")!.data], [1, -2, 2 ** -24, 1023 * 2 ** -24, Infinity, 0.333251953125]);
+  assert.deepEqual(
+    [...readSafetensors(file).get("x")!.data],
+    [1, -2, 2 ** -24, 1023 * 2 ** -24, Infinity, 0.333251953125],
+  );
   writeFileSync(file, Buffer.concat([header("BF16"), halves([0x3f80, 0xc000, 0x0000, 0x3eab, 0x7f80, 0x4049])]));
   assert.deepEqual([...readSafetensors(file).get("x")!.data], [1, -2, 0, 0.333984375, Infinity, 3.140625]);
 });
@@ -117,7 +147,12 @@ test("shards and 16-bit weights load as what they stand for", () => {
 test("what cannot be loaded is refused with file and reason", () => {
   const dir = join(scratch, "broken");
   const good = createModel(TINY, 5);
-  const attempt = (change: (dir: string) => void) => { rmSync(dir, { recursive: true, force: true }); good.save(dir); change(dir); return () => loadModel(dir); };
+  const attempt = (change: (dir: string) => void) => {
+    rmSync(dir, { recursive: true, force: true });
+    good.save(dir);
+    change(dir);
+    return () => loadModel(dir);
+  };
   const config = (change: Record<string, unknown>) => (d: string) => {
     const path = join(d, "config.json");
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));
@@ -131,19 +166,53 @@ test("what cannot be loaded is refused with file and reason", () => {
   assert.throws(attempt(config({ attention_bias: true })), /"attention_bias" is true/);
   assert.throws(attempt(config({ sliding_window: 4096 })), /"sliding_window" is 4096/);
   assert.throws(attempt(config({ quantization_config: { bits: 4 } })), /"quantization_config"/);
-  assert.throws(attempt(config({ rope_scaling: { rope_type: "yarn", factor: 4 } })), /rope type "yarn" is not implemented/);
-  assert.throws(attempt(config({ hidden_size: 32 })), /tensor "model.embed_tokens.weight" has shape \[50, 16\]; config.json asks for \[50, 32\]/);
+  assert.throws(
+    attempt(config({ rope_scaling: { rope_type: "yarn", factor: 4 } })),
+    /rope type "yarn" is not implemented/,
+  );
+  assert.throws(
+    attempt(config({ hidden_size: 32 })),
+    /tensor "model.embed_tokens.weight" has shape \[50, 16\]; config.json asks for \[50, 32\]/,
+  );
   assert.throws(attempt(config({ num_hidden_layers: 3 })), /9 tensors are missing: model.layers.2/);
   assert.throws(attempt(config({ num_hidden_layers: 1 })), /9 tensors belong to no LLaMA layer/);
-  assert.throws(attempt(file((bytes) => bytes.subarray(0, bytes.length - 100))), /model.safetensors: tensor ".*" lies at bytes .*truncated or damaged/);
-  assert.throws(attempt(file((bytes) => { bytes.writeBigUInt64LE(1n << 60n); return bytes; })), /claims a header of 1152921504606847000 bytes in a file of/);
-  assert.throws(attempt(file((bytes) => { bytes[8] = 0x5b; return bytes; })), /header is not valid JSON/);
+  assert.throws(
+    attempt(file((bytes) => bytes.subarray(0, bytes.length - 100))),
+    /model.safetensors: tensor ".*" lies at bytes .*truncated or damaged/,
+  );
+  assert.throws(
+    attempt(
+      file((bytes) => {
+        bytes.writeBigUInt64LE(1n << 60n);
+        return bytes;
+      }),
+    ),
+    /claims a header of 1152921504606847000 bytes in a file of/,
+  );
+  assert.throws(
+    attempt(
+      file((bytes) => {
+        bytes[8] = 0x5b;
+        return bytes;
+      }),
+    ),
+    /header is not valid JSON/,
+  );
   assert.throws(attempt(file(() => Buffer.alloc(3))), /3 bytes is too short/);
-  assert.throws(attempt((d) => rmSync(join(d, "config.json"))), /config.json: not found/);
-  assert.throws(attempt((d) => rmSync(join(d, "model.safetensors"))), /neither model.safetensors nor/);
+  assert.throws(
+    attempt((d) => rmSync(join(d, "config.json"))),
+    /config.json: not found/,
+  );
+  assert.throws(
+    attempt((d) => rmSync(join(d, "model.safetensors"))),
+    /neither model.safetensors nor/,
+  );
   const escape = attempt((d) => {
     rmSync(join(d, "model.safetensors"));
-    writeFileSync(join(d, "model.safetensors.index.json"), JSON.stringify({ weight_map: { x: "../../secret.safetensors" } }));
+    writeFileSync(
+      join(d, "model.safetensors.index.json"),
+      JSON.stringify({ weight_map: { x: "../../secret.safetensors" } }),
+    );
   });
   assert.throws(escape, /"..\/..\/secret.safetensors" is no file name within this folder/);
   assert.ok(existsSync(dir));
@@ -155,16 +224,25 @@ test("a prompt may have a limit of its own, and gives the same tokens up to ther
   const whole = await model.generate(prompts, { maxNewTokens: 6 });
   const limits = [2, 0, 6];
   const limited = await model.generate(prompts, { maxNewTokens: limits });
-  assert.deepEqual(limited.map(({ ids }) => ids), whole.map(({ ids }, i) => ids.slice(0, limits[i])));
+  assert.deepEqual(
+    limited.map(({ ids }) => ids),
+    whole.map(({ ids }, i) => ids.slice(0, limits[i])),
+  );
   await assert.rejects(model.generate(prompts, { maxNewTokens: [1, 2] }), /maxNewTokens has 2 numbers for 3 prompts/);
-  await assert.rejects(model.generate(prompts, { maxNewTokens: [1, -2, 3] }), /maxNewTokens must be a whole number, not -2/);
+  await assert.rejects(
+    model.generate(prompts, { maxNewTokens: [1, -2, 3] }),
+    /maxNewTokens must be a whole number, not -2/,
+  );
 });
 
 test("ids outside the vocabulary, empty and overlong sequences are refused", () => {
   const model = createModel(TINY, 5);
   assert.throws(() => model.logits([1, 50]), /token id 50 is outside the model's vocabulary of 50/);
   assert.throws(() => model.logits([]), /empty sequence/);
-  assert.throws(() => model.logits(new Array<number>(65).fill(1)), /65 tokens is longer than the model's context of 64/);
+  assert.throws(
+    () => model.logits(new Array<number>(65).fill(1)),
+    /65 tokens is longer than the model's context of 64/,
+  );
 });
 
 test("inference and generation leave no tensor behind", async () => {

@@ -6,7 +6,14 @@ import { seededRandom } from "../../lib/data/random";
 import { backwardBlock, forwardBlock, inferBlock } from "../../lib/model/block";
 import type { ModelConfig } from "../../lib/model/config";
 import { fused } from "../../lib/model/fused";
-import { CachedLayout, DenseLayout, GroupedLayout, RowLayout, type KeyValueCache, type PackedLayout } from "../../lib/model/layout";
+import {
+  CachedLayout,
+  DenseLayout,
+  GroupedLayout,
+  RowLayout,
+  type KeyValueCache,
+  type PackedLayout,
+} from "../../lib/model/layout";
 import { attention, attentionGradient, causalMask, linear, linearGradient } from "../../lib/model/operations";
 import { RotaryTable } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
@@ -20,7 +27,13 @@ const LIMIT = 1e-2;
 const random = seededRandom("operations");
 const normal = (...shape: number[]): Tensor => {
   const size = shape.reduce((a, b) => a * b, 1);
-  return tf.tensor(Float32Array.from({ length: size }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())), shape);
+  return tf.tensor(
+    Float32Array.from(
+      { length: size },
+      () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
+    ),
+    shape,
+  );
 };
 const dot = (a: Tensor, b: Tensor): number => {
   const [x, y] = [a.dataSync(), b.dataSync()];
@@ -30,12 +43,17 @@ const dot = (a: Tensor, b: Tensor): number => {
 };
 
 /** Moves one input at a time along its gradient: the slope there must be the gradient's length. */
-function check(inputs: Record<string, Tensor>, forward: (inputs: Record<string, Tensor>) => Tensor, gradient: (dy: Tensor, inputs: Record<string, Tensor>) => Record<string, Tensor>): void {
+function check(
+  inputs: Record<string, Tensor>,
+  forward: (inputs: Record<string, Tensor>) => Tensor,
+  gradient: (dy: Tensor, inputs: Record<string, Tensor>) => Record<string, Tensor>,
+): void {
   const dy = normal(...(forward(inputs).shape as number[]));
   const worst = new Worst("slope, relative");
   for (const [name, slope] of Object.entries(gradient(dy, inputs))) {
     const length = Math.sqrt(dot(slope, slope));
-    const moved = (sign: number) => dot(dy, forward({ ...inputs, [name]: tf.add(inputs[name], tf.mul(slope, sign * STEP / length)) }));
+    const moved = (sign: number) =>
+      dot(dy, forward({ ...inputs, [name]: tf.add(inputs[name], tf.mul(slope, (sign * STEP) / length)) }));
     const difference = (moved(1) - moved(-1)) / (2 * STEP);
     worst.see(relative(difference, length), `${name}: difference ${difference}, gradient ${length}`);
   }
@@ -48,34 +66,60 @@ const FORMS = { composed, ...(fused && { fused }) };
 for (const [form, operations] of Object.entries(FORMS)) {
   test(`RMSNorm, ${form}`, () => {
     const epsilon = tf.scalar(1e-5);
-    check({ x: normal(7, 21), weight: normal(21) }, ({ x, weight }) => operations.rmsNorm(x, weight, epsilon).y, (dy, { x, weight }) => {
-      const { dx, dWeight } = operations.rmsNormGradient(dy, x, weight, operations.rmsNorm(x, weight, epsilon).scale);
-      return { x: dx, weight: dWeight };
-    });
+    check(
+      { x: normal(7, 21), weight: normal(21) },
+      ({ x, weight }) => operations.rmsNorm(x, weight, epsilon).y,
+      (dy, { x, weight }) => {
+        const { dx, dWeight } = operations.rmsNormGradient(dy, x, weight, operations.rmsNorm(x, weight, epsilon).scale);
+        return { x: dx, weight: dWeight };
+      },
+    );
   });
 
   test(`rotary embedding, ${form}`, () => {
     const { heads, headSize } = TINY;
     const rotation = new RotaryTable(TINY).at(POSITIONS).query;
-    check({ x: normal(POSITIONS.length, heads * headSize) }, ({ x }) => operations.rotate(x, rotation), (dy) => ({ x: operations.rotate(dy, rotation, true) }));
+    check(
+      { x: normal(POSITIONS.length, heads * headSize) },
+      ({ x }) => operations.rotate(x, rotation),
+      (dy) => ({ x: operations.rotate(dy, rotation, true) }),
+    );
   });
 
   test(`SwiGLU, ${form}`, () => {
-    check({ gate: normal(6, 9), up: normal(6, 9) }, ({ gate, up }) => operations.swiglu(gate, up), (dy, { gate, up }) => {
-      const { dGate, dUp } = operations.swigluGradient(dy, gate, up);
-      return { gate: dGate, up: dUp };
-    });
+    check(
+      { gate: normal(6, 9), up: normal(6, 9) },
+      ({ gate, up }) => operations.swiglu(gate, up),
+      (dy, { gate, up }) => {
+        const { dGate, dUp } = operations.swigluGradient(dy, gate, up);
+        return { gate: dGate, up: dUp };
+      },
+    );
   });
 
   test(`gather, whose gradient is a sum of rows, ${form}`, () => {
     const indices = tf.tensor1d([3, 0, 3, 1], "int32");
-    check({ table: normal(5, 4) }, ({ table }) => kernel.gather(table, indices), (dy) => ({ table: operations.addRows(tf.zeros([5, 4]), dy, indices) }));
+    check(
+      { table: normal(5, 4) },
+      ({ table }) => kernel.gather(table, indices),
+      (dy) => ({ table: operations.addRows(tf.zeros([5, 4]), dy, indices) }),
+    );
   });
 
   test(`softmax cross entropy, ${form}`, () => {
     const labels = tf.tensor1d([0, 4, 2], "int32");
-    check({ logits: normal(3, 21) }, ({ logits }) => operations.crossEntropy(logits, labels).losses,
-      (dy, { logits }) => ({ logits: operations.crossEntropyGradient(kernel.copy(logits), labels, operations.crossEntropy(logits, labels).logSums, dy) }));
+    check(
+      { logits: normal(3, 21) },
+      ({ logits }) => operations.crossEntropy(logits, labels).losses,
+      (dy, { logits }) => ({
+        logits: operations.crossEntropyGradient(
+          kernel.copy(logits),
+          labels,
+          operations.crossEntropy(logits, labels).logSums,
+          dy,
+        ),
+      }),
+    );
   });
 
   test(`cross entropy far beyond what a probability in float32 can hold, ${form}`, () => {
@@ -85,7 +129,11 @@ for (const [form, operations] of Object.entries(FORMS)) {
 
   test(`what is no number stays none, ${form}`, () => {
     const [nan, one] = [tf.tensor2d([[1, NaN, 2]]), tf.tensor2d([[1, 1, 1]])];
-    for (const result of [operations.rmsNorm(nan, tf.ones([3]), tf.scalar(1e-5)).y, operations.swiglu(nan, one), operations.crossEntropy(nan, tf.tensor1d([0], "int32")).losses]) {
+    for (const result of [
+      operations.rmsNorm(nan, tf.ones([3]), tf.scalar(1e-5)).y,
+      operations.swiglu(nan, one),
+      operations.crossEntropy(nan, tf.tensor1d([0], "int32")).losses,
+    ]) {
       assert.ok([...result.dataSync()].some(Number.isNaN));
     }
     assert.ok(operations.squaredSums([nan]).some(Number.isNaN));
@@ -95,10 +143,23 @@ for (const [form, operations] of Object.entries(FORMS)) {
 if (fused) {
   const { matMul } = fused;
   // Heights and widths that fill tiles and that do not, depths in one part and in several, and one beyond which columns go together.
-  for (const [rows, columns, depth] of [[1, 1, 1], [12, 32, 16], [13, 33, 5], [7, 70, 401], [500, 45, 390], [50, 100, 2100], [3, 2, 0]]) {
+  for (const [rows, columns, depth] of [
+    [1, 1, 1],
+    [12, 32, 16],
+    [13, 33, 5],
+    [7, 70, 401],
+    [500, 45, 390],
+    [50, 100, 2100],
+    [3, 2, 0],
+  ]) {
     test(`matrix product of ${rows} rows, ${columns} columns and depth ${depth} is TensorFlow's, and the same for any row`, () => {
       const sum = normal(rows, columns);
-      for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]]) {
+      for (const [transposeA, transposeB] of [
+        [false, false],
+        [false, true],
+        [true, false],
+        [true, true],
+      ]) {
         const a = transposeA ? normal(depth, rows) : normal(rows, depth);
         const b = transposeB ? normal(columns, depth) : normal(depth, columns);
         const product = matMul(a, b, transposeA, transposeB);
@@ -106,7 +167,12 @@ if (fused) {
         const see = (actual: Tensor, expected: Tensor, what: string) => {
           assert.deepEqual(actual.shape, expected.shape);
           const [x, y] = [actual.dataSync(), expected.dataSync()];
-          x.forEach((value, i) => worst.see(Math.abs(value - y[i]) / Math.sqrt(depth + 1), `${what}, value ${i}, transposed ${transposeA}, ${transposeB}`));
+          x.forEach((value, i) =>
+            worst.see(
+              Math.abs(value - y[i]) / Math.sqrt(depth + 1),
+              `${what}, value ${i}, transposed ${transposeA}, ${transposeB}`,
+            ),
+          );
         };
         see(product, kernel.matMul(a, b, transposeA, transposeB), "alone");
         see(matMul(a, b, transposeA, transposeB, kernel.copy(sum)), kernel.add(sum, product), "added");
@@ -121,10 +187,14 @@ if (fused) {
 }
 
 test("linear projection", () => {
-  check({ x: normal(9, 6), weight: normal(5, 6) }, ({ x, weight }) => linear(x, weight), (dy, { x, weight }) => {
-    const { dx, dWeight } = linearGradient(dy, x, weight);
-    return { x: dx, weight: dWeight };
-  });
+  check(
+    { x: normal(9, 6), weight: normal(5, 6) },
+    ({ x, weight }) => linear(x, weight),
+    (dy, { x, weight }) => {
+      const { dx, dWeight } = linearGradient(dy, x, weight);
+      return { x: dx, weight: dWeight };
+    },
+  );
 });
 
 const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
@@ -133,143 +203,245 @@ const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
 const LENGTHS = [3, 8, 1, 7, 4];
 
 test("rows to heads of packed sequences, and back", () => {
-  const layout = new GroupedLayout(LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)), { heads: 3, keyValueHeads: 3 });
+  const layout = new GroupedLayout(
+    LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)),
+    { heads: 3, keyValueHeads: 3 },
+  );
   assert.ok(layout.masks.length > 1 && layout.paddingTokens > 0);
   assert.deepEqual([...layout.ids.slice(0, 5)], [1, 2, 3, 1, 2]);
   const rows = normal(layout.ids.length, 3 * 4);
-  assert.deepEqual(layout.joinQueries(layout.splitQueries(rows, 3), 3).slice([0, 0], [layout.ids.length, 12]).arraySync(), rows.arraySync());
+  assert.deepEqual(
+    layout.joinQueries(layout.splitQueries(rows, 3), 3).slice([0, 0], [layout.ids.length, 12]).arraySync(),
+    rows.arraySync(),
+  );
 });
 
 test("causal attention with grouped queries", () => {
   const mask = causalMask(2, 5);
-  check({ q: normal(2, 3, 10, 4), k: normal(2, 3, 5, 4), v: normal(2, 3, 5, 4) }, ({ q, k, v }) => attention(q, k, v, mask).y, (dy, { q, k, v }) => {
-    const { y, probabilities } = attention(q, k, v, mask);
-    const { dq, dk, dv } = attentionGradient(dy, q, k, v, y, probabilities);
-    return { q: dq, k: dk, v: dv };
-  });
+  check(
+    { q: normal(2, 3, 10, 4), k: normal(2, 3, 5, 4), v: normal(2, 3, 5, 4) },
+    ({ q, k, v }) => attention(q, k, v, mask).y,
+    (dy, { q, k, v }) => {
+      const { y, probabilities } = attention(q, k, v, mask);
+      const { dq, dk, dv } = attentionGradient(dy, q, k, v, y, probabilities);
+      return { q: dq, k: dk, v: dv };
+    },
+  );
 });
 
-test("attention over rows gives what attention in groups gives, and so do the gradients", { skip: fused ? false : "the fused operations are not built here" }, () => {
-  const worst = new Worst("relative to the largest value");
-  const lengths = [37, 1, 64, 9, 33, 130, 16];
-  for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [8, 4, 8], [6, 6, 48], [9, 3, 64], [2, 1, 20], [1, 1, 128]]) {
-    const config = { heads, keyValueHeads, headSize };
-    const sequences = lengths.map((length) => Array.from({ length }, (_, t) => t));
-    const tokens = lengths.reduce((a, b) => a + b, 0);
-    const [grouped, rows] = [new GroupedLayout(sequences, config), new RowLayout(sequences, config)];
-    const [q, k, v, dy] = [heads, keyValueHeads, keyValueHeads, heads].map((n) => normal(tokens, n * headSize));
-    const padded = (x: Tensor) => tf.concat([x, tf.zeros([grouped.ids.length - tokens, x.shape[1]!])], 0);
-    const [expected, actual] = [grouped.attend(padded(q), padded(k), padded(v)), rows.attend(q, k, v)];
-    const slopes = [grouped.attendGradient(padded(dy), expected.y, expected.saved), rows.attendGradient(dy, actual.y, actual.saved)];
-    const compare = (a: Tensor, b: Tensor, where: string) => {
-      const real = tf.slice(a, [0, 0], [tokens, a.shape[1]!]);
-      worst.see(tf.max(tf.abs(tf.sub(real, b))).dataSync()[0] / tf.max(tf.abs(real)).dataSync()[0], `${where}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`);
-    };
-    compare(expected.y, actual.y, "y");
-    for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
-  }
-  worst.atMost(2e-6);
-});
-
-test("cached attention in one pass gives what it gives in groups: padding, growth, room to grow, one query and many", { skip: fused ? false : "the fused operations are not built here" }, () => {
-  const worst = new Worst("relative to the largest value");
-  const batch = 3;
-  const padding = [0, 2, 7]; // the last sequence's first pass is nothing but padding, and its first token comes with the second
-  const passes = [7, 1, 140, 1, 1, 5, 1];
-  for (const capacity of [undefined, 100, 200]) {
-    for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [6, 6, 48], [9, 3, 64], [2, 1, 20], [1, 1, 130]]) {
+test(
+  "attention over rows gives what attention in groups gives, and so do the gradients",
+  { skip: fused ? false : "the fused operations are not built here" },
+  () => {
+    const worst = new Worst("relative to the largest value");
+    const lengths = [37, 1, 64, 9, 33, 130, 16];
+    for (const [heads, keyValueHeads, headSize] of [
+      [4, 2, 4],
+      [8, 4, 8],
+      [6, 6, 48],
+      [9, 3, 64],
+      [2, 1, 20],
+      [1, 1, 128],
+    ]) {
       const config = { heads, keyValueHeads, headSize };
-      const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
-      let before = 0;
-      for (const [i, length] of passes.entries()) {
-        const tail = i % 3 === 2 ? Math.ceil(length / 2) : length;
-        const q = tf.mul(normal(batch * tail, heads * headSize), 1 / Math.sqrt(headSize));
-        const [k, v] = [normal(batch * length, keyValueHeads * headSize), normal(batch * length, keyValueHeads * headSize)];
-        const shape = { batch, length: tail, before: before + length - tail, padding, capacity };
-        const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
-          const { y, cache } = new Layout(shape, config).attend(q, k, v, pasts[side]);
-          pasts[side] = cache;
-          return tf.reshape(y, [batch, tail, heads * headSize]);
-        });
-        before += length;
-        assert.equal(pasts[1]!.length, before);
-        for (const [row, pad] of padding.entries()) {
-          const skipped = Math.max(0, pad - (before - tail)); // queries that only pad
-          if (skipped >= tail) continue;
-          const [a, b] = [expected, actual].map((y) => tf.slice(y, [row, skipped, 0], [1, tail - skipped, heads * headSize]));
-          worst.see(tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] / tf.max(tf.abs(a)).dataSync()[0], `pass ${i}, row ${row}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, capacity ${capacity}`);
+      const sequences = lengths.map((length) => Array.from({ length }, (_, t) => t));
+      const tokens = lengths.reduce((a, b) => a + b, 0);
+      const [grouped, rows] = [new GroupedLayout(sequences, config), new RowLayout(sequences, config)];
+      const [q, k, v, dy] = [heads, keyValueHeads, keyValueHeads, heads].map((n) => normal(tokens, n * headSize));
+      const padded = (x: Tensor) => tf.concat([x, tf.zeros([grouped.ids.length - tokens, x.shape[1]!])], 0);
+      const [expected, actual] = [grouped.attend(padded(q), padded(k), padded(v)), rows.attend(q, k, v)];
+      const slopes = [
+        grouped.attendGradient(padded(dy), expected.y, expected.saved),
+        rows.attendGradient(dy, actual.y, actual.saved),
+      ];
+      const compare = (a: Tensor, b: Tensor, where: string) => {
+        const real = tf.slice(a, [0, 0], [tokens, a.shape[1]!]);
+        worst.see(
+          tf.max(tf.abs(tf.sub(real, b))).dataSync()[0] / tf.max(tf.abs(real)).dataSync()[0],
+          `${where}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`,
+        );
+      };
+      compare(expected.y, actual.y, "y");
+      for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
+    }
+    worst.atMost(2e-6);
+  },
+);
+
+test(
+  "cached attention in one pass gives what it gives in groups: padding, growth, room to grow, one query and many",
+  { skip: fused ? false : "the fused operations are not built here" },
+  () => {
+    const worst = new Worst("relative to the largest value");
+    const batch = 3;
+    const padding = [0, 2, 7]; // the last sequence's first pass is nothing but padding, and its first token comes with the second
+    const passes = [7, 1, 140, 1, 1, 5, 1];
+    for (const capacity of [undefined, 100, 200]) {
+      for (const [heads, keyValueHeads, headSize] of [
+        [4, 2, 4],
+        [6, 6, 48],
+        [9, 3, 64],
+        [2, 1, 20],
+        [1, 1, 130],
+      ]) {
+        const config = { heads, keyValueHeads, headSize };
+        const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
+        let before = 0;
+        for (const [i, length] of passes.entries()) {
+          const tail = i % 3 === 2 ? Math.ceil(length / 2) : length;
+          const q = tf.mul(normal(batch * tail, heads * headSize), 1 / Math.sqrt(headSize));
+          const [k, v] = [
+            normal(batch * length, keyValueHeads * headSize),
+            normal(batch * length, keyValueHeads * headSize),
+          ];
+          const shape = { batch, length: tail, before: before + length - tail, padding, capacity };
+          const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
+            const { y, cache } = new Layout(shape, config).attend(q, k, v, pasts[side]);
+            pasts[side] = cache;
+            return tf.reshape(y, [batch, tail, heads * headSize]);
+          });
+          before += length;
+          assert.equal(pasts[1]!.length, before);
+          for (const [row, pad] of padding.entries()) {
+            const skipped = Math.max(0, pad - (before - tail)); // queries that only pad
+            if (skipped >= tail) continue;
+            const [a, b] = [expected, actual].map((y) =>
+              tf.slice(y, [row, skipped, 0], [1, tail - skipped, heads * headSize]),
+            );
+            worst.see(
+              tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] / tf.max(tf.abs(a)).dataSync()[0],
+              `pass ${i}, row ${row}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, capacity ${capacity}`,
+            );
+          }
         }
       }
     }
-  }
-  worst.atMost(2e-6);
-});
+    worst.atMost(2e-6);
+  },
+);
 
-test("both forms of AdamW, of sums and of accumulation agree", { skip: fused ? false : "the fused operations are not built here" }, () => {
-  const sizes = [[40000], [3, 7], [1]];
-  const lists = () => sizes.map((shape) => normal(...shape));
-  const [weights, m, gradients] = [lists(), lists(), lists()];
-  const v = lists().map((x) => tf.square(x));
-  const step = { scale: 0.7, beta1: 0.9, beta2: 0.999, learningRate: 1e-2, step: 3, epsilon: 1e-8, weightDecay: 0.1 };
-  const worst = new Worst("relative");
-  const expected = composed.adamW(weights, m, v, gradients, step);
-  const sums = composed.squaredSums(gradients);
-  const accumulated = composed.accumulate(m, gradients);
-  fused!.squaredSums(gradients).forEach((sum, i) => worst.see(relative(sum, sums[i]), "sum of squares"));
-  const see = (actual: Tensor[], wanted: Tensor[], name: string) => actual.forEach((x, i) => {
-    worst.see(tf.max(tf.abs(tf.sub(x, wanted[i]))).dataSync()[0] / tf.max(tf.abs(wanted[i])).dataSync()[0], `${name}, tensor ${i}`);
-  });
-  see(fused!.accumulate(m.map(kernel.copy), gradients), accumulated, "accumulated");
-  const actual = fused!.adamW(weights.map(kernel.copy), m.map(kernel.copy), v.map(kernel.copy), gradients, step);
-  for (const part of ["weights", "m", "v"] as const) see(actual[part], expected[part], part);
-  worst.atMost(1e-6);
-});
+test(
+  "both forms of AdamW, of sums and of accumulation agree",
+  { skip: fused ? false : "the fused operations are not built here" },
+  () => {
+    const sizes = [[40000], [3, 7], [1]];
+    const lists = () => sizes.map((shape) => normal(...shape));
+    const [weights, m, gradients] = [lists(), lists(), lists()];
+    const v = lists().map((x) => tf.square(x));
+    const step = { scale: 0.7, beta1: 0.9, beta2: 0.999, learningRate: 1e-2, step: 3, epsilon: 1e-8, weightDecay: 0.1 };
+    const worst = new Worst("relative");
+    const expected = composed.adamW(weights, m, v, gradients, step);
+    const sums = composed.squaredSums(gradients);
+    const accumulated = composed.accumulate(m, gradients);
+    fused!.squaredSums(gradients).forEach((sum, i) => worst.see(relative(sum, sums[i]), "sum of squares"));
+    const see = (actual: Tensor[], wanted: Tensor[], name: string) =>
+      actual.forEach((x, i) => {
+        worst.see(
+          tf.max(tf.abs(tf.sub(x, wanted[i]))).dataSync()[0] / tf.max(tf.abs(wanted[i])).dataSync()[0],
+          `${name}, tensor ${i}`,
+        );
+      });
+    see(fused!.accumulate(m.map(kernel.copy), gradients), accumulated, "accumulated");
+    const actual = fused!.adamW(weights.map(kernel.copy), m.map(kernel.copy), v.map(kernel.copy), gradients, step);
+    for (const part of ["weights", "m", "v"] as const) see(actual[part], expected[part], part);
+    worst.atMost(1e-6);
+  },
+);
 
-function layerWeights({ hiddenSize: h, intermediateSize: i, heads, keyValueHeads, headSize }: ModelConfig): BlockWeights {
+function layerWeights({
+  hiddenSize: h,
+  intermediateSize: i,
+  heads,
+  keyValueHeads,
+  headSize,
+}: ModelConfig): BlockWeights {
   const shapes: Record<keyof BlockWeights, number[]> = {
-    inputNorm: [h], q: [heads * headSize, h], k: [keyValueHeads * headSize, h], v: [keyValueHeads * headSize, h], o: [h, heads * headSize],
-    attentionNorm: [h], gate: [i, h], up: [i, h], down: [h, i],
+    inputNorm: [h],
+    q: [heads * headSize, h],
+    k: [keyValueHeads * headSize, h],
+    v: [keyValueHeads * headSize, h],
+    o: [h, heads * headSize],
+    attentionNorm: [h],
+    gate: [i, h],
+    up: [i, h],
+    down: [h, i],
   };
   const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-  return Object.fromEntries(roles.map((role) => [role, tf.mul(normal(...shapes[role]), 0.3)])) as unknown as BlockWeights;
+  return Object.fromEntries(
+    roles.map((role) => [role, tf.mul(normal(...shapes[role]), 0.3)]),
+  ) as unknown as BlockWeights;
 }
 
-test("a decoder layer token by token, in one operation, gives what it gives step by step", { skip: fused ? false : "the fused operations are not built here" }, () => {
-  const worst = new Worst("relative to the largest value");
-  const padding = [0, 3];
-  for (const [heads, keyValueHeads, headSize] of [[4, 2, 4], [6, 6, 48], [9, 3, 64], [2, 1, 20]]) {
-    const config = { ...TINY, heads, keyValueHeads, headSize, hiddenSize: 72, intermediateSize: 200 };
-    const weights = layerWeights(config);
-    const rotary = new RotaryTable(config);
-    const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
-    let before = 0;
-    for (const length of [5, 1, 1, 1]) {
-      const x = normal(2 * length, 72);
-      const positions = Int32Array.from({ length: 2 * length }, (_, i) => Math.max(0, before + (i % length) - padding[Math.floor(i / length)]));
-      const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
-        const layout = new Layout({ batch: 2, length, before, padding, capacity: 7 }, config);
-        const { y, cache } = inferBlock(kernel.copy(x), weights, { config, layout, epsilon: tf.scalar(1e-5), ...rotary.at(positions) }, pasts[side]);
-        pasts[side] = cache;
-        return tf.reshape(y, [2, length, 72]).slice([0, length - 1, 0], [2, 1, 72]);
-      });
-      before += length;
-      worst.see(tf.max(tf.abs(tf.sub(expected, actual))).dataSync()[0] / tf.max(tf.abs(expected)).dataSync()[0], `${before} positions, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`);
+test(
+  "a decoder layer token by token, in one operation, gives what it gives step by step",
+  { skip: fused ? false : "the fused operations are not built here" },
+  () => {
+    const worst = new Worst("relative to the largest value");
+    const padding = [0, 3];
+    for (const [heads, keyValueHeads, headSize] of [
+      [4, 2, 4],
+      [6, 6, 48],
+      [9, 3, 64],
+      [2, 1, 20],
+    ]) {
+      const config = { ...TINY, heads, keyValueHeads, headSize, hiddenSize: 72, intermediateSize: 200 };
+      const weights = layerWeights(config);
+      const rotary = new RotaryTable(config);
+      const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
+      let before = 0;
+      for (const length of [5, 1, 1, 1]) {
+        const x = normal(2 * length, 72);
+        const positions = Int32Array.from({ length: 2 * length }, (_, i) =>
+          Math.max(0, before + (i % length) - padding[Math.floor(i / length)]),
+        );
+        const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
+          const layout = new Layout({ batch: 2, length, before, padding, capacity: 7 }, config);
+          const { y, cache } = inferBlock(
+            kernel.copy(x),
+            weights,
+            { config, layout, epsilon: tf.scalar(1e-5), ...rotary.at(positions) },
+            pasts[side],
+          );
+          pasts[side] = cache;
+          return tf.reshape(y, [2, length, 72]).slice([0, length - 1, 0], [2, 1, 72]);
+        });
+        before += length;
+        worst.see(
+          tf.max(tf.abs(tf.sub(expected, actual))).dataSync()[0] / tf.max(tf.abs(expected)).dataSync()[0],
+          `${before} positions, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`,
+        );
+      }
     }
-  }
-  worst.atMost(2e-6);
-});
+    worst.atMost(2e-6);
+  },
+);
 
-const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) => PackedLayout> = { "in groups": GroupedLayout, ...(fused && { "over rows": RowLayout }) };
-for (const [kind, Layout] of Object.entries(LAYOUTS)) test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
-  const layout = new Layout([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2]], TINY);
-  const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
-  const h = TINY.hiddenSize;
-  const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerWeights(TINY) };
-  const real = 11; // a row beyond is the padding's: nothing comes out of it, and no gradient goes in
-  check(inputs, (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]), (given, all) => {
-    const dy = tf.concat([given, tf.zeros([layout.ids.length - real, h])], 0);
-    const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
-    const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
-    return { x: dx, ...gradients };
+const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) => PackedLayout> = {
+  "in groups": GroupedLayout,
+  ...(fused && { "over rows": RowLayout }),
+};
+for (const [kind, Layout] of Object.entries(LAYOUTS))
+  test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
+    const layout = new Layout(
+      [
+        [1, 2, 3, 4, 5],
+        [1, 2, 3, 4],
+        [1, 2],
+      ],
+      TINY,
+    );
+    const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
+    const h = TINY.hiddenSize;
+    const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerWeights(TINY) };
+    const real = 11; // a row beyond is the padding's: nothing comes out of it, and no gradient goes in
+    check(
+      inputs,
+      (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]),
+      (given, all) => {
+        const dy = tf.concat([given, tf.zeros([layout.ids.length - real, h])], 0);
+        const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
+        const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
+        return { x: dx, ...gradients };
+      },
+    );
   });
-});

@@ -12,7 +12,9 @@ const slots = globalThis as Record<symbol, unknown>;
 let shown: { data: Record<string, string>; id?: string; update: boolean }[] = [];
 const controller = new AbortController();
 const kernel: NotebookKernel = {
-  display: ({ data, transient }, update) => { shown.push({ data: data as Record<string, string>, id: transient.display_id, update }); },
+  display: ({ data, transient }, update) => {
+    shown.push({ data: data as Record<string, string>, id: transient.display_id, update });
+  },
   signal: controller.signal,
 };
 
@@ -20,16 +22,28 @@ beforeEach(() => {
   slots[KERNEL] = kernel;
   shown = [];
 });
-after(() => { delete slots[KERNEL]; });
+after(() => {
+  delete slots[KERNEL];
+});
 
 const sweepAt = (stepsDone: number, complete: number): SweepProgress => ({
-  wanted: 5, complete, cached: 1, failed: 1, stepsDone, stepsTotal: 40, tokensPerSecond: 12345.6, etaSeconds: 200,
+  wanted: 5,
+  complete,
+  cached: 1,
+  failed: 1,
+  stepsDone,
+  stepsTotal: 40,
+  tokensPerSecond: 12345.6,
+  etaSeconds: 200,
   active: complete < 4 ? [{ run: "<pocket>", step: 3, totalSteps: 10, loss: 1.23456 }] : [],
   failures: [{ run: "run-7", message: "disk full" }],
 });
 
 test("a sweep's progress is one line with all that counts", () => {
-  assert.equal(sweepLine(sweepAt(13, 2)), "2 of 5 runs (1 were there) · 1 failed · step 13 of 40 · 12,346 tokens/s · loss 1.235 · 3 min 20 s left");
+  assert.equal(
+    sweepLine(sweepAt(13, 2)),
+    "2 of 5 runs (1 were there) · 1 failed · step 13 of 40 · 12,346 tokens/s · loss 1.235 · 3 min 20 s left",
+  );
   assert.equal(duration(59.6), "1 min 0 s");
   assert.equal(duration(7500), "2 h 5 min");
 });
@@ -45,13 +59,26 @@ test("the display changes in place, a few times a second, and keeps the final st
   assert.equal(shown.length, 3); // at once: the cell may end now
   assert.match(shown[2]!.data["text/plain"]!, /^4 of 5 runs/);
   assert.match(shown[2]!.data["text/plain"]!, /failed: run-7: disk full/);
-  assert.deepEqual(shown.map(({ update: again }) => again), [false, true, true]);
+  assert.deepEqual(
+    shown.map(({ update: again }) => again),
+    [false, true, true],
+  );
   assert.equal(new Set(shown.map(({ id }) => id)).size, 1);
   assert.match(shown[1]!.data["text/html"]!, /&lt;pocket&gt;: step 3 of 10, loss 1\.235/);
 });
 
 test("a training shows loss, its two parts, speed and time left", () => {
-  const record: StepRecord = { step: 1, loss: 2, promptLoss: 3, completionLoss: null, gradientNorm: 1, learningRate: 1, tokens: 100, paddingTokens: 0, seconds: 0.5 };
+  const record: StepRecord = {
+    step: 1,
+    loss: 2,
+    promptLoss: 3,
+    completionLoss: null,
+    gradientNorm: 1,
+    learningRate: 1,
+    tokens: 100,
+    paddingTokens: 0,
+    seconds: 0.5,
+  };
   const update = trainingDisplay();
   update(record, 3);
   assert.equal(shown[0]!.data["text/plain"], "step 1 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s · 1 s left");
@@ -61,7 +88,13 @@ test("a training shows loss, its two parts, speed and time left", () => {
 
 test("the command line's progress: whole lines in a log", () => {
   const lines: string[] = [];
-  const update = progressLine({ isTTY: false, write: (text: string) => { lines.push(text); return true; } } as unknown as NodeJS.WriteStream);
+  const update = progressLine({
+    isTTY: false,
+    write: (text: string) => {
+      lines.push(text);
+      return true;
+    },
+  } as unknown as NodeJS.WriteStream);
   for (const step of [1, 2, 3]) update(sweepAt(step, 2));
   update(sweepAt(40, 4));
   assert.deepEqual(lines, [`${sweepLine(sweepAt(1, 2))}\n`, `${sweepLine(sweepAt(40, 4))}\n`]);
@@ -75,7 +108,10 @@ test("tables have an HTML and a plain form in one output; outside a notebook the
   await show([{ a: 1 }], { caption: "Title" });
   await show({ data: [{ name: "loss", x: [1], y: [2] }], layout: {} });
   print.mock.restore();
-  assert.deepEqual(print.mock.calls.map(({ arguments: [text] }) => text as string), ["Title\na\n-\n1", "Figure (loss)"]);
+  assert.deepEqual(
+    print.mock.calls.map(({ arguments: [text] }) => text as string),
+    ["Title\na\n-\n1", "Figure (loss)"],
+  );
   await assert.rejects(show({} as never), /show: this is no figure/);
 });
 

@@ -21,16 +21,16 @@ test("columns get one number of decimals; whole numbers and wide ranges keep the
 });
 
 test("numbers are right-aligned, missing values empty, long tables end with a count", () => {
-  const table = tableOfRows([{ set: "Short", loss: 1.25 }, { set: "Tiny", loss: null }, { set: "x", loss: 3.5, note: [1] }]);
+  const table = tableOfRows([
+    { set: "Short", loss: 1.25 },
+    { set: "Tiny", loss: null },
+    { set: "x", loss: 3.5, note: [1] },
+  ]);
   assert.deepEqual(table.columns, ["set", "loss", "note"]);
-  assert.equal(tableText(table, { caption: "Losses", maxRows: 2 }), [
-    "Losses",
-    "set     loss  note",
-    "-----  -----  ----",
-    "Short  1.250",
-    "Tiny",
-    "… 1 more rows",
-  ].join("\n"));
+  assert.equal(
+    tableText(table, { caption: "Losses", maxRows: 2 }),
+    ["Losses", "set     loss  note", "-----  -----  ----", "Short  1.250", "Tiny", "… 1 more rows"].join("\n"),
+  );
   const html = tableHtml(table);
   assert.match(html, /<td style="text-align: right;[^"]*">1\.250<\/td>/);
   assert.match(html, /<td style="text-align: left;[^"]*">Short<\/td>/);

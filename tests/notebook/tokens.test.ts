@@ -6,24 +6,47 @@ import { tokensHtml } from "../../lib/notebook/tokens";
 // As with LLaMA's: a text's first space is dropped when decoding.
 const WORDS = ["<s>", " One", "\n", " <b>two", " three", "</s>", "\u202Eend"];
 const tokenizer: Tokenizer = {
-  digest: "test", vocabularySize: WORDS.length, bosId: 0, eosId: 5, eosToken: "</s>", padId: 5,
+  digest: "test",
+  vocabularySize: WORDS.length,
+  bosId: 0,
+  eosId: 5,
+  eosToken: "</s>",
+  padId: 5,
   encode: () => assert.fail("showing encodes nothing"),
-  decode: (ids) => ids.map((id) => WORDS[id]).join("").replace(/^ /, ""),
+  decode: (ids) =>
+    ids
+      .map((id) => WORDS[id])
+      .join("")
+      .replace(/^ /, ""),
 };
 const example = { row: 0, ids: [0, 1, 2, 3, 4, 5], promptLength: 4, lostCompletionTokens: 0 };
 
 function spans(html: string): { title: string; style: string; text: string }[] {
-  return [...html.matchAll(/<span title="([^"]*)" style="([^"]*)">([^<]*)<\/span>/g)].map(([, title, style, text]) => ({ title: title!, style: style!, text: text! }));
+  return [...html.matchAll(/<span title="([^"]*)" style="([^"]*)">([^<]*)<\/span>/g)].map(([, title, style, text]) => ({
+    title: title!,
+    style: style!,
+    text: text!,
+  }));
 }
 
 test("every token has its text, id and weight; the weights have their colors", () => {
   const { html, text } = tokensHtml([example], tokenizer, { plw: 0.1 });
   const shown = spans(html);
-  assert.deepEqual(shown.map(({ text: visible }) => visible), ["&lt;s&gt;", "·One", "⏎", "·&lt;b&gt;two", "·three", "&lt;/s&gt;"]);
-  assert.deepEqual(shown.map(({ title }) => title), [
-    "token 0, never predicted", "token 1, prompt, weight 0.1", "token 2, prompt, weight 0.1", "token 3, prompt, weight 0.1",
-    "token 4, completion, weight 1", "token 5, completion, weight 1",
-  ]);
+  assert.deepEqual(
+    shown.map(({ text: visible }) => visible),
+    ["&lt;s&gt;", "·One", "⏎", "·&lt;b&gt;two", "·three", "&lt;/s&gt;"],
+  );
+  assert.deepEqual(
+    shown.map(({ title }) => title),
+    [
+      "token 0, never predicted",
+      "token 1, prompt, weight 0.1",
+      "token 2, prompt, weight 0.1",
+      "token 3, prompt, weight 0.1",
+      "token 4, completion, weight 1",
+      "token 5, completion, weight 1",
+    ],
+  );
   const [first, prompt, , , completion] = shown.map(({ style }) => style);
   assert.equal(new Set([first, prompt, completion]).size, 3);
   assert.equal(text, "[first, weight 0] <s>\n[prompt, weight 0.1] ·One⏎·<b>two\n[completion, weight 1] ·three</s>");
@@ -37,7 +60,8 @@ test("the color of a prompt grows with its weight, from clear at 0", () => {
   };
   const alphas = [0, 0.0005, 0.01, 0.1, 1].map(alpha);
   assert.equal(alphas[0], 0);
-  for (let i = 1; i < alphas.length; i++) assert.ok(alphas[i]! > alphas[i - 1]! + 0.01, `${alphas[i]} after ${alphas[i - 1]}`);
+  for (let i = 1; i < alphas.length; i++)
+    assert.ok(alphas[i]! > alphas[i - 1]! + 0.01, `${alphas[i]} after ${alphas[i - 1]}`);
   assert.equal(alpha(3), alphas.at(-1));
 });
 

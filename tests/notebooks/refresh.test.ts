@@ -10,8 +10,18 @@ const NAMES = readdirSync(join(ROOT, "notebooks")).filter((name) => name.endsWit
 const folder = mkdtempSync(join(tmpdir(), "promptloss-refresh-"));
 after(() => rmSync(folder, { recursive: true }));
 
-interface Output { output_type: string; name?: string; text?: string; evalue?: string; ename?: string; metadata?: object; data?: Record<string, unknown> }
-interface Notebook { cells: { cell_type: string; metadata: object; source: string[]; outputs?: Output[] }[] }
+interface Output {
+  output_type: string;
+  name?: string;
+  text?: string;
+  evalue?: string;
+  ename?: string;
+  metadata?: object;
+  data?: Record<string, unknown>;
+}
+interface Notebook {
+  cells: { cell_type: string; metadata: object; source: string[]; outputs?: Output[] }[];
+}
 
 /** Results of a study as they lie in out/, each notebook's first code cell with the given outputs. */
 function results(name: string, outputs: Output[], change?: (notebook: Notebook) => void): string {
@@ -37,20 +47,33 @@ test("results are taken over without paths, names, speeds and times", () => {
   const target = join(folder, "repository");
   mkdirSync(join(target, "figures"), { recursive: true });
   writeFileSync(join(target, "figures", "old.svg"), "");
-  const { status, stderr } = refresh(results("good", [
-    { output_type: "stream", name: "stdout", text: `${ROOT}/lib on ${hostname()}: step 1 of 2 · 1,234 tokens/s` },
-    { output_type: "display_data", metadata: {}, data: { "application/vnd.plotly.v1+json": { data: [{ y: [1 / 3, 12345678] }] } } },
-  ]), target);
+  const { status, stderr } = refresh(
+    results("good", [
+      { output_type: "stream", name: "stdout", text: `${ROOT}/lib on ${hostname()}: step 1 of 2 · 1,234 tokens/s` },
+      {
+        output_type: "display_data",
+        metadata: {},
+        data: { "application/vnd.plotly.v1+json": { data: [{ y: [1 / 3, 12345678] }] } },
+      },
+    ]),
+    target,
+  );
   assert.equal(status, 0, stderr);
   for (const file of NAMES) {
     const notebook = JSON.parse(readFileSync(join(target, "notebooks", file), "utf8")) as Notebook;
-    assert.ok(notebook.cells.every(({ metadata }) => Object.keys(metadata).length === 0), file);
+    assert.ok(
+      notebook.cells.every(({ metadata }) => Object.keys(metadata).length === 0),
+      file,
+    );
     const [text, plot] = notebook.cells.find((cell) => cell.cell_type === "code")!.outputs!;
     assert.equal(text.text, "./lib on localhost: step 1 of 2");
     assert.deepEqual(plot.data!["application/vnd.plotly.v1+json"], { data: [{ y: [0.333333, 12345678] }] });
   }
   assert.deepEqual(readdirSync(join(target, "figures")).sort(), ["README.md", "a.png", "a.svg"]);
-  assert.match(readFileSync(join(target, "figures", "README.md"), "utf8"), /## a\n\n!\[a\]\(a\.png\)\n\nWhat a shows\.\n\n\[SVG\]/);
+  assert.match(
+    readFileSync(join(target, "figures", "README.md"), "utf8"),
+    /## a\n\n!\[a\]\(a\.png\)\n\nWhat a shows\.\n\n\[SVG\]/,
+  );
 });
 
 test("nothing is taken over from a notebook that failed, was edited since, or was not run", () => {
@@ -61,7 +84,13 @@ test("nothing is taken over from a notebook that failed, was edited since, or wa
     assert.match(stderr, message);
     assert.ok(!existsSync(target));
   };
-  refused(results("failed", [{ output_type: "error", ename: "Error", evalue: "no such thing" }]), /00-start-here\.ipynb ended with an error: Error: no such thing/);
-  refused(results("edited", [], (notebook) => notebook.cells[0].source.push("more")), /00-start-here\.ipynb was changed after the study ran it/);
+  refused(
+    results("failed", [{ output_type: "error", ename: "Error", evalue: "no such thing" }]),
+    /00-start-here\.ipynb ended with an error: Error: no such thing/,
+  );
+  refused(
+    results("edited", [], (notebook) => notebook.cells[0].source.push("more")),
+    /00-start-here\.ipynb was changed after the study ran it/,
+  );
   refused(join(folder, "absent"), /00-start-here\.ipynb is missing; run npm run study/);
 });

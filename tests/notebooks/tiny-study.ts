@@ -11,7 +11,10 @@ const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
 export function writeTinyStudy(folder: string): string {
   mkdirSync(folder, { recursive: true });
   const examples = tinyExamples(24, 1);
-  const long = examples.map((example) => ({ ...example, output: `${example.output} ${example.output} ${example.output}` }));
+  const long = examples.map((example) => ({
+    ...example,
+    output: `${example.output} ${example.output} ${example.output}`,
+  }));
   return writeJson(join(folder, "study.json"), {
     name: "tiny",
     models: { "tiny-1": tinyModel(join(folder, "tiny-1")) },
@@ -27,17 +30,42 @@ export function writeTinyStudy(folder: string): string {
 /** Beside it, what 05-causes crosses: two normalizers and two seeds of the same, with held-out rows. Returns its file. */
 export function writeTinyNormalizers(folder: string): string {
   const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
-  const heldout = writeJson(join(folder, "heldout.json"), tinyExamples(8, 2).map((example) => ({ ...example, output: `${example.output} ${example.output} ${example.output}` })));
-  return writeJson(join(folder, "normalizers.json"), { ...study, name: "tiny normalizers", heldout, weights: [0, 0.1, 1], normalizers: ["weights", "tokens"], seeds: [42, 43], hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 } });
+  const heldout = writeJson(
+    join(folder, "heldout.json"),
+    tinyExamples(8, 2).map((example) => ({
+      ...example,
+      output: `${example.output} ${example.output} ${example.output}`,
+    })),
+  );
+  return writeJson(join(folder, "normalizers.json"), {
+    ...study,
+    name: "tiny normalizers",
+    heldout,
+    weights: [0, 0.1, 1],
+    normalizers: ["weights", "tokens"],
+    seeds: [42, 43],
+    hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
+  });
 }
 
 function tinyModel(dir: string): string {
   const config = { ...TINY, keyValueHeads: 2 };
   const random = seededRandom("tiny model");
-  const weights = new Map([...parameterShapes(config)].map(([name, shape]) => {
-    const size = shape.reduce((product, n) => product * n, 1);
-    return [name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.2 * (random() - 0.5)) }];
-  }));
+  const weights = new Map(
+    [...parameterShapes(config)].map(([name, shape]) => {
+      const size = shape.reduce((product, n) => product * n, 1);
+      return [
+        name,
+        {
+          shape,
+          data:
+            shape.length === 1
+              ? new Float32Array(size).fill(1)
+              : Float32Array.from({ length: size }, () => 0.2 * (random() - 0.5)),
+        },
+      ];
+    }),
+  );
   writeModelDirectory(dir, config, weights, TOKENIZER);
   return dir;
 }

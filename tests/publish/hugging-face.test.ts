@@ -4,55 +4,116 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readExamples } from "../../lib/data/example";
 import { loadModel } from "../../lib/model/causal-lm";
-import { dataCard, modelCard, writeDatasetDirectoryForHub, writeModelDirectoryForHub } from "../../lib/export/hugging-face";
+import {
+  dataCard,
+  modelCard,
+  writeDatasetDirectoryForHub,
+  writeModelDirectoryForHub,
+} from "../../lib/export/hugging-face";
 import { parseStudy } from "../../lib/sweep/study";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
 const store = temporaryFolder();
 const model = tinyModel(join(store, "start"), 1);
-const EVIL = '<script>alert(1)</script> ``` | *';
-const rows = tinyExamples(8, 3).map((row, i) => (i === 0 ? { ...row, instruction: `${EVIL} ${row.instruction}`, output: `${EVIL}\n\`\`\`\n<b>` } : row));
+const EVIL = "<script>alert(1)</script> ``` | *";
+const rows = tinyExamples(8, 3).map((row, i) =>
+  i === 0 ? { ...row, instruction: `${EVIL} ${row.instruction}`, output: `${EVIL}\n\`\`\`\n<b>` } : row,
+);
 const file = writeJson(join(store, "data.json"), rows);
 
 /** Front matter lines as an object: each value is JSON. */
 function frontMatter(card: string): Record<string, unknown> {
   const [, matter] = /^---\n([^]*?)\n---\n/.exec(card)!;
-  return Object.fromEntries(matter.split("\n").map((line) => [line.slice(0, line.indexOf(":")), JSON.parse(line.slice(line.indexOf(":") + 1))]));
+  return Object.fromEntries(
+    matter.split("\n").map((line) => [line.slice(0, line.indexOf(":")), JSON.parse(line.slice(line.indexOf(":") + 1))]),
+  );
 }
 
 /** What Markdown would take as HTML: outside of front matter and code. */
-const prose = (card: string): string => card.replace(/^---\n[^]*?\n---\n/, "").replace(/^(`{3,})\n[^]*?\n\1$/gm, "").replace(/`[^`\n]*`/g, "");
+const prose = (card: string): string =>
+  card
+    .replace(/^---\n[^]*?\n---\n/, "")
+    .replace(/^(`{3,})\n[^]*?\n\1$/gm, "")
+    .replace(/`[^`\n]*`/g, "");
 
-test("a run as a directory for the Hub: its weights load, the card says what it is, names show as text", { timeout: 120_000 }, async () => {
-  const run = (await train({ model, examples: file, dataset: "Data", plw: 0.25, store, hyperparameters: QUICK })).named("<img src=x>", EVIL);
-  const scores = { run, results: [{
-    task: "pocket-piqa", version: "1.0", harness: "0.4.13" as const, shots: 0, limit: null, format: "harness" as const, template: null, judge: null, maxNewTokens: null, data: "",
-    metrics: { acc: 0.75 }, standardErrors: { acc: 0.02 }, truncatedRequests: 0, unfinished: 0, leftOut: [], items: 4,
-  }] };
-  const dir = writeModelDirectoryForHub(run, join(store, "hub", "run"), { license: "apache-2.0", baseModel: "someone/start", languages: ["en"], scores });
-  const card = readFileSync(join(dir, "README.md"), "utf8");
-  const matter = frontMatter(card);
-  assert.deepEqual([matter.license, matter.base_model, matter.language, matter.library_name], ["apache-2.0", "someone/start", ["en"], "transformers"]);
-  assert.deepEqual((matter["model-index"] as { results: { metrics: unknown[] }[] }[])[0].results[0].metrics, [{ type: "acc", value: 75 }]);
-  assert.match(card, /prompt loss weight 0\.25[^]*normalizer `weights`[^]*\| PIQA \| pocket-piqa \| acc \| 75\.00 \| 2\.00 \|/);
-  assert.match(card, new RegExp(run.record.weights!.sha256));
-  assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
-  for (const name of ["config.json", "model.safetensors", "tokenizer.json", "training.json"]) assert.ok(existsSync(join(dir, name)), name);
-  assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no paths of this machine");
-  loadModel(dir).dispose();
-  writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // what an earlier call wrote may be replaced
-  assert.throws(() => modelCard(run, { license: " " }), /a card needs one/);
-  writeFileSync(writeJson(join(store, "full", "x.json"), {}), "");
-  assert.throws(() => writeModelDirectoryForHub(run, join(store, "full"), { license: "mit" }), /is not empty/);
-});
+test(
+  "a run as a directory for the Hub: its weights load, the card says what it is, names show as text",
+  { timeout: 120_000 },
+  async () => {
+    const run = (
+      await train({ model, examples: file, dataset: "Data", plw: 0.25, store, hyperparameters: QUICK })
+    ).named("<img src=x>", EVIL);
+    const scores = {
+      run,
+      results: [
+        {
+          task: "pocket-piqa",
+          version: "1.0",
+          harness: "0.4.13" as const,
+          shots: 0,
+          limit: null,
+          format: "harness" as const,
+          template: null,
+          judge: null,
+          maxNewTokens: null,
+          data: "",
+          metrics: { acc: 0.75 },
+          standardErrors: { acc: 0.02 },
+          truncatedRequests: 0,
+          unfinished: 0,
+          leftOut: [],
+          items: 4,
+        },
+      ],
+    };
+    const dir = writeModelDirectoryForHub(run, join(store, "hub", "run"), {
+      license: "apache-2.0",
+      baseModel: "someone/start",
+      languages: ["en"],
+      scores,
+    });
+    const card = readFileSync(join(dir, "README.md"), "utf8");
+    const matter = frontMatter(card);
+    assert.deepEqual(
+      [matter.license, matter.base_model, matter.language, matter.library_name],
+      ["apache-2.0", "someone/start", ["en"], "transformers"],
+    );
+    assert.deepEqual((matter["model-index"] as { results: { metrics: unknown[] }[] }[])[0].results[0].metrics, [
+      { type: "acc", value: 75 },
+    ]);
+    assert.match(
+      card,
+      /prompt loss weight 0\.25[^]*normalizer `weights`[^]*\| PIQA \| pocket-piqa \| acc \| 75\.00 \| 2\.00 \|/,
+    );
+    assert.match(card, new RegExp(run.record.weights!.sha256));
+    assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
+    for (const name of ["config.json", "model.safetensors", "tokenizer.json", "training.json"])
+      assert.ok(existsSync(join(dir, name)), name);
+    assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no paths of this machine");
+    loadModel(dir).dispose();
+    writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // what an earlier call wrote may be replaced
+    assert.throws(() => modelCard(run, { license: " " }), /a card needs one/);
+    writeFileSync(writeJson(join(store, "full", "x.json"), {}), "");
+    assert.throws(() => writeModelDirectoryForHub(run, join(store, "full"), { license: "mit" }), /is not empty/);
+  },
+);
 
 test("a data set as a directory for the Hub: its rows, Table 1's numbers, and a first row that shows as text", () => {
-  const study = parseStudy({ name: "s", models: { m: model }, datasets: { Data: { path: file }, Short: { from: "Data", transform: "invertLongCompletions" } } }, "test");
+  const study = parseStudy(
+    {
+      name: "s",
+      models: { m: model },
+      datasets: { Data: { path: file }, Short: { from: "Data", transform: "invertLongCompletions" } },
+    },
+    "test",
+  );
   const dir = writeDatasetDirectoryForHub(study, "Data", join(store, "hub", "data"), { license: "cc-by-4.0" });
   assert.deepEqual(readExamples(join(dir, "train.json")), readExamples(file));
   const card = readFileSync(join(dir, "README.md"), "utf8");
-  assert.deepEqual(frontMatter(card).configs, [{ config_name: "default", data_files: [{ split: "train", path: "train.json" }] }]);
+  assert.deepEqual(frontMatter(card).configs, [
+    { config_name: "default", data_files: [{ split: "train", path: "train.json" }] },
+  ]);
   assert.match(card, /8 rows in Alpaca's format[^]*as given/);
   assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
   assert.match(card, /^````\n\{/m, "a fence longer than the one in the row");

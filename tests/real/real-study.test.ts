@@ -13,26 +13,49 @@ import { temporaryFolder } from "../runs/world";
 import { needsShared, SHARED } from "../support/shared";
 import { writeRealStudy } from "./real-study";
 
-test("real rows and a real model: Table 1's rows, and runs by weight and normalizer", { ...needsShared("models"), timeout: 400_000 }, async () => {
-  const folder = temporaryFolder();
-  const study = loadStudy(writeRealStudy(folder, { rows: 100, maxSteps: 4 }));
-  const tokenizer = loadTokenizer(study.models.stories260K);
+test(
+  "real rows and a real model: Table 1's rows, and runs by weight and normalizer",
+  { ...needsShared("models"), timeout: 400_000 },
+  async () => {
+    const folder = temporaryFolder();
+    const study = loadStudy(writeRealStudy(folder, { rows: 100, maxSteps: 4 }));
+    const tokenizer = loadTokenizer(study.models.stories260K);
 
-  const rows = studyExamples(study, "AlpacaData");
-  const reference = JSON.parse(readFileSync(join(SHARED, "reference", "tokens", "counts_tok512_alpagasus_random_9k.json"), "utf8")) as { instruction: number[]; input: number[]; output: number[] };
-  const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json")).map((row) => JSON.stringify(row));
-  const places = rows.map((row) => all.indexOf(JSON.stringify(row)));
-  assert.deepEqual(countTokens(rows, tokenizer), {
-    instruction: places.map((i) => reference.instruction[i]), input: places.map((i) => reference.input[i]), completion: places.map((i) => reference.output[i]),
-  });
-  const ratio = (dataset: string) => describeDataset(studyExamples(study, dataset), tokenizer).generationRatio;
-  assert.ok(ratio("AlpacaDataCleaned") > 3 && ratio("AlpacaDataShort") < 0.25, `${ratio("AlpacaDataCleaned")}, ${ratio("AlpacaDataShort")}`);
+    const rows = studyExamples(study, "AlpacaData");
+    const reference = JSON.parse(
+      readFileSync(join(SHARED, "reference", "tokens", "counts_tok512_alpagasus_random_9k.json"), "utf8"),
+    ) as { instruction: number[]; input: number[]; output: number[] };
+    const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json")).map((row) =>
+      JSON.stringify(row),
+    );
+    const places = rows.map((row) => all.indexOf(JSON.stringify(row)));
+    assert.deepEqual(countTokens(rows, tokenizer), {
+      instruction: places.map((i) => reference.instruction[i]),
+      input: places.map((i) => reference.input[i]),
+      completion: places.map((i) => reference.output[i]),
+    });
+    const ratio = (dataset: string) => describeDataset(studyExamples(study, dataset), tokenizer).generationRatio;
+    assert.ok(
+      ratio("AlpacaDataCleaned") > 3 && ratio("AlpacaDataShort") < 0.25,
+      `${ratio("AlpacaDataCleaned")}, ${ratio("AlpacaDataShort")}`,
+    );
 
-  const runs = await sweep({ study: { ...study, datasets: { AlpacaDataShort: study.datasets.AlpacaDataShort } }, store: join(folder, "runs") });
-  assert.equal(runs.length, 8);
-  const first = Object.fromEntries(runs.map(({ recipe, records }) => [`${recipe.normalizer} ${recipe.plw}`, records[0]]));
-  assert.equal(first["weights 1"].loss, first["tokens 1"].loss, "at PLW 1 both divide by the same count");
-  assert.equal(first["weights 0"].loss, first["tokens 0"].loss, "and at PLW 0");
-  assert.ok(first["tokens 0.0005"].loss < 0.3 * first["weights 0.0005"].loss, "a count with the prompt's tokens is many times larger here");
-  assert.ok(stabilityRows(runs).every(({ rsd }) => rsd > 0) && distanceRows(runs).every(({ distance }) => distance > 0));
-});
+    const runs = await sweep({
+      study: { ...study, datasets: { AlpacaDataShort: study.datasets.AlpacaDataShort } },
+      store: join(folder, "runs"),
+    });
+    assert.equal(runs.length, 8);
+    const first = Object.fromEntries(
+      runs.map(({ recipe, records }) => [`${recipe.normalizer} ${recipe.plw}`, records[0]]),
+    );
+    assert.equal(first["weights 1"].loss, first["tokens 1"].loss, "at PLW 1 both divide by the same count");
+    assert.equal(first["weights 0"].loss, first["tokens 0"].loss, "and at PLW 0");
+    assert.ok(
+      first["tokens 0.0005"].loss < 0.3 * first["weights 0.0005"].loss,
+      "a count with the prompt's tokens is many times larger here",
+    );
+    assert.ok(
+      stabilityRows(runs).every(({ rsd }) => rsd > 0) && distanceRows(runs).every(({ distance }) => distance > 0),
+    );
+  },
+);

@@ -16,25 +16,49 @@ const ALPACA = join(SHARED, "data", "alpaca");
  * Writes the rows, the study file, and one that crosses weight and normalizer into `folder`; returns the study file's path.
  * @param size.rows of each data set @param size.maxSteps fewer than its epoch, for a quick look
  */
-export function writeRealStudy(folder: string, { rows = 1000, maxSteps }: { rows?: number; maxSteps?: number } = {}): string {
+export function writeRealStudy(
+  folder: string,
+  { rows = 1000, maxSteps }: { rows?: number; maxSteps?: number } = {},
+): string {
   // The second file is the head of a larger one and not a sample, so its rows are mixed.
   const random = seededRandom("real study");
   const sample = (name: string): Example[] => shuffled(readExamples(join(ALPACA, name)), random);
   const plain = sample("alpaca_data_sample_9229.json");
   const cleaned = sample("alpaca_data_cleaned_first_5000.json");
   const write = (name: string, examples: Example[]): string => writeJson(resolve(folder, name), examples);
-  const common = { models: { stories260K: MODEL }, heldout: write("heldout.json", cleaned.slice(rows, 2 * rows)), weights: [0, 0.0005, 0.1, 1] };
+  const common = {
+    models: { stories260K: MODEL },
+    heldout: write("heldout.json", cleaned.slice(rows, 2 * rows)),
+    weights: [0, 0.0005, 0.1, 1],
+  };
   const datasets = {
     AlpacaData: { path: write("alpaca.json", plain.slice(0, rows)) },
     AlpacaDataCleaned: { path: write("alpaca-cleaned.json", cleaned.slice(0, rows)) },
     AlpacaDataShort: { from: "AlpacaDataCleaned", transform: "invertLongCompletions" },
   };
-  const hyperparameters = { learningRate: 1e-3, batchSize: 16, microBatchSize: 16, epochs: 1, maxLength: 448, ...(maxSteps !== undefined && { maxSteps }) };
+  const hyperparameters = {
+    learningRate: 1e-3,
+    batchSize: 16,
+    microBatchSize: 16,
+    epochs: 1,
+    maxLength: 448,
+    ...(maxSteps !== undefined && { maxSteps }),
+  };
   writeJson(resolve(folder, "normalizers.json"), {
-    ...common, name: "real-normalizers", datasets: { AlpacaDataCleaned: datasets.AlpacaDataCleaned, AlpacaDataShort: datasets.AlpacaDataShort },
-    normalizers: ["weights", "tokens", "completion", "sequence"], seeds: [42, 43], hyperparameters: { ...hyperparameters, maxSteps: Math.min(maxSteps ?? Infinity, 30) },
+    ...common,
+    name: "real-normalizers",
+    datasets: { AlpacaDataCleaned: datasets.AlpacaDataCleaned, AlpacaDataShort: datasets.AlpacaDataShort },
+    normalizers: ["weights", "tokens", "completion", "sequence"],
+    seeds: [42, 43],
+    hyperparameters: { ...hyperparameters, maxSteps: Math.min(maxSteps ?? Infinity, 30) },
   });
-  return writeJson(resolve(folder, "study.json"), { ...common, name: "real", datasets, normalizers: ["weights", "tokens"], hyperparameters });
+  return writeJson(resolve(folder, "study.json"), {
+    ...common,
+    name: "real",
+    datasets,
+    normalizers: ["weights", "tokens"],
+    hyperparameters,
+  });
 }
 
 if (require.main === module) console.log(writeRealStudy(process.argv[2] ?? "out/real"));

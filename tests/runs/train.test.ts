@@ -17,13 +17,25 @@ import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib
 
 const dir = temporaryFolder();
 const model = tinyModel(join(dir, "model"), 1);
-const base: TrainOptions = { model, examples: tinyExamples(12, 1), dataset: "Tiny", plw: 0.1, hyperparameters: QUICK, store: join(dir, "runs") };
+const base: TrainOptions = {
+  model,
+  examples: tinyExamples(12, 1),
+  dataset: "Tiny",
+  plw: 0.1,
+  hyperparameters: QUICK,
+  store: join(dir, "runs"),
+};
 const ROOT_ONLY = { skip: process.getuid?.() === 0 ? false : "mounting a small or read-only disk needs root" };
 
 /** Interrupts after so many steps. */
 function stopAfter(steps: number): Pick<TrainOptions, "signal" | "onStep"> {
   const stop = new AbortController();
-  return { signal: stop.signal, onStep: ({ step }) => { if (step === steps) stop.abort(); } };
+  return {
+    signal: stop.signal,
+    onStep: ({ step }) => {
+      if (step === steps) stop.abort();
+    },
+  };
 }
 
 function mounted(name: string, options: string): string {
@@ -39,12 +51,23 @@ test("a run is trained once, and found afterwards", async () => {
   const run = await train(base);
   assert.equal(run.status, "complete");
   assert.equal(run.records.length, 6);
-  assert.deepEqual(readdirSync(run.weightsDir).sort(), ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+  assert.deepEqual(readdirSync(run.weightsDir).sort(), [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ]);
   assert.equal(run.initialDir, model);
   assert.ok(readdirSync(join(run.dir, "tensorboard")).every((name) => /^events\.out\.tfevents\.\d+\.v2$/.test(name)));
   assert.doesNotMatch(readFileSync(runFiles(run.dir).record, "utf8"), /"hostname"/);
   let steps = 0;
-  const again = await train({ ...base, dataset: "Another name", onStep: () => { steps++; } });
+  const again = await train({
+    ...base,
+    dataset: "Another name",
+    onStep: () => {
+      steps++;
+    },
+  });
   assert.equal(steps, 0);
   assert.equal(again.id, run.id);
   assert.equal(again.name, "model · Another name · PLW 0.1 · weights · seed 42");
@@ -52,8 +75,16 @@ test("a run is trained once, and found afterwards", async () => {
 
 test("what decides the result decides the id", async () => {
   const ids = new Set<string>();
-  for (const change of [{}, { plw: 0 }, { normalizer: "tokens" as const }, { seed: 1 }, { truncation: "drop" as const },
-    { hyperparameters: { ...QUICK, epochs: 1 } }, { examples: tinyExamples(12, 2) }, { model: tinyModel(join(dir, "other"), 2) }]) {
+  for (const change of [
+    {},
+    { plw: 0 },
+    { normalizer: "tokens" as const },
+    { seed: 1 },
+    { truncation: "drop" as const },
+    { hyperparameters: { ...QUICK, epochs: 1 } },
+    { examples: tinyExamples(12, 2) },
+    { model: tinyModel(join(dir, "other"), 2) },
+  ]) {
     ids.add((await train({ ...base, ...change })).id);
   }
   assert.equal(ids.size, 8);
@@ -62,15 +93,23 @@ test("what decides the result decides the id", async () => {
 test("interrupted and continued, a run ends with the same bits", async () => {
   const store = join(dir, "interrupted");
   const whole = await train(base);
-  await assert.rejects(train({ ...base, store, ...stopAfter(4) }), (error: Error) =>
-    error instanceof Interrupted && /after step 4 of 6.*same call continues/.test(error.message));
+  await assert.rejects(
+    train({ ...base, store, ...stopAfter(4) }),
+    (error: Error) => error instanceof Interrupted && /after step 4 of 6.*same call continues/.test(error.message),
+  );
   const partial = new RunStore(store).list()[0];
   assert.equal(partial.status, "partial");
   writeFileSync(runFiles(partial.dir).steps, readFileSync(runFiles(partial.dir).steps, "utf8") + '{"step":5,"lo'); // a torn line
   const run = await train({ ...base, store });
-  assert.deepEqual(run.record.attempts.map(({ fromStep }) => fromStep), [0, 4]);
+  assert.deepEqual(
+    run.record.attempts.map(({ fromStep }) => fromStep),
+    [0, 4],
+  );
   assert.deepEqual(readFileSync(runFiles(run.dir).weights), readFileSync(runFiles(whole.dir).weights));
-  assert.deepEqual(run.records.map((r) => ({ ...r, seconds: 0 })), whole.records.map((r) => ({ ...r, seconds: 0 })));
+  assert.deepEqual(
+    run.records.map((r) => ({ ...r, seconds: 0 })),
+    whole.records.map((r) => ({ ...r, seconds: 0 })),
+  );
   assert.ok(!existsSync(runFiles(run.dir).checkpoint));
 });
 
@@ -78,7 +117,11 @@ test("a damaged checkpoint is reported and not used", async () => {
   const store = join(dir, "damaged");
   for (const damage of [
     (file: string) => truncateSync(file, 1000),
-    (file: string) => { const bytes = readFileSync(file); bytes[bytes.length - 3] ^= 1; writeFileSync(file, bytes); },
+    (file: string) => {
+      const bytes = readFileSync(file);
+      bytes[bytes.length - 3] ^= 1;
+      writeFileSync(file, bytes);
+    },
   ]) {
     const options = { ...base, store, seed: 7 };
     await assert.rejects(train({ ...options, ...stopAfter(4) }), Interrupted);
@@ -97,25 +140,45 @@ test("a damaged checkpoint is reported and not used", async () => {
 test("a complete run whose weights are damaged is not handed out", async () => {
   const run = await train({ ...base, seed: 3 });
   truncateSync(runFiles(run.dir).weights, 500);
-  await assert.rejects(train({ ...base, seed: 3 }), (error: Error) =>
-    error instanceof RunFailedError && /has 500 bytes instead of \d+: damaged\. .* train again/.test(error.message));
+  await assert.rejects(
+    train({ ...base, seed: 3 }),
+    (error: Error) =>
+      error instanceof RunFailedError && /has 500 bytes instead of \d+: damaged\. .* train again/.test(error.message),
+  );
 });
 
 test("weights, normalizers and rows that cannot be are refused by name", async () => {
   for (const plw of [-0.1, NaN, Infinity, "0.1"]) {
-    await assert.rejects(train({ ...base, plw: plw as number }), new RegExp(`prompt loss weight \\(plw\\): "?${String(plw)}`));
+    await assert.rejects(
+      train({ ...base, plw: plw as number }),
+      new RegExp(`prompt loss weight \\(plw\\): "?${String(plw)}`),
+    );
   }
-  await assert.rejects(train({ ...base, normalizer: "mean" as "weights" }), /normalizer "mean" is unknown; it is one of weights, tokens, completion, sequence/);
+  await assert.rejects(
+    train({ ...base, normalizer: "mean" as "weights" }),
+    /normalizer "mean" is unknown; it is one of weights, tokens, completion, sequence/,
+  );
   await assert.rejects(train({ ...base, model: join(dir, "nowhere") }), /nowhere: no model here/);
   await assert.rejects(train({ ...base, examples: join(dir, "nothing.json") }), /nothing\.json: there is no such file/);
-  await assert.rejects(train({ ...base, hyperparameters: { ...QUICK, batchSize: 0 } }), /batchSize must be a whole number of at least 1/);
+  await assert.rejects(
+    train({ ...base, hyperparameters: { ...QUICK, batchSize: 0 } }),
+    /batchSize must be a whole number of at least 1/,
+  );
   const broken = join(dir, "broken.json");
-  writeFileSync(broken, JSON.stringify([{ instruction: "x", input: "", output: "y" }, { instruction: "x", input: 3, output: "y" }]));
+  writeFileSync(
+    broken,
+    JSON.stringify([
+      { instruction: "x", input: "", output: "y" },
+      { instruction: "x", input: 3, output: "y" },
+    ]),
+  );
   await assert.rejects(train({ ...base, examples: broken }), /broken\.json.*\b1\b.*input/s);
 });
 
 test("a loss that is no number fails the run, with step and rows", async () => {
-  const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => { weights.get("model.norm.weight")!.data[3] = NaN; });
+  const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => {
+    weights.get("model.norm.weight")!.data[3] = NaN;
+  });
   const options = { ...base, model: spoilt };
   await assert.rejects(train(options), /step 1: the loss is NaN.*rows \d+, .*starting weights are broken/);
   const run = new RunStore(base.store).list().find(({ recipe }) => recipe.model.name === "spoilt")!;
@@ -129,8 +192,12 @@ test("a run that another process holds is not trained twice; a dead holder's cla
   await assert.rejects(train({ ...base, store, ...stopAfter(2) }), Interrupted);
   const { dir: runDir } = new RunStore(store).list()[0];
   const claim = await claimRun(runDir, "test");
-  await assert.rejects(train({ ...base, store }), (error: Error) =>
-    error instanceof RunHeldError && /is being trained by this very process since .*Wait until it is done/.test(error.message));
+  await assert.rejects(
+    train({ ...base, store }),
+    (error: Error) =>
+      error instanceof RunHeldError &&
+      /is being trained by this very process since .*Wait until it is done/.test(error.message),
+  );
   claim.release();
 
   const name = readdirSync(runDir).find((file) => file.startsWith("claim-"));
@@ -165,9 +232,17 @@ test("a full disk stops with path and cure; the checkpoint before stays good", R
   const filler = join(store, "filler");
   try {
     writeFileSync(filler, Buffer.alloc(2 << 20));
-  } catch { /* that was the aim */ }
-  await assert.rejects(train({ ...base, store }), (error: Error) =>
-    error instanceof StoreError && error.code === "ENOSPC" && error.message.includes(store) && /Free some space and repeat/.test(error.message));
+  } catch {
+    /* that was the aim */
+  }
+  await assert.rejects(
+    train({ ...base, store }),
+    (error: Error) =>
+      error instanceof StoreError &&
+      error.code === "ENOSPC" &&
+      error.message.includes(store) &&
+      /Free some space and repeat/.test(error.message),
+  );
   truncateSync(filler, 0);
   const run = await train({ ...base, store });
   assert.ok(run.record.attempts.every(({ fromStep }, i) => fromStep === (i === 0 ? 0 : 3)));
@@ -176,8 +251,13 @@ test("a full disk stops with path and cure; the checkpoint before stays good", R
 
 test("a store that cannot be written is named", ROOT_ONLY, async () => {
   const store = mounted("readonly", "ro,size=1m");
-  await assert.rejects(train({ ...base, store: join(store, "runs") }), (error: Error) =>
-    error instanceof StoreError && error.code === "EROFS" && /not writable .*choose another store/.test(error.message));
+  await assert.rejects(
+    train({ ...base, store: join(store, "runs") }),
+    (error: Error) =>
+      error instanceof StoreError &&
+      error.code === "EROFS" &&
+      /not writable .*choose another store/.test(error.message),
+  );
   writeFileSync(join(dir, "file"), "");
   await assert.rejects(train({ ...base, store: join(dir, "file", "runs") }), /a file is in its way/);
 });
@@ -194,10 +274,20 @@ test("a model or rows that changed between asking and training are refused", asy
   const changing = tinyModel(join(dir, "changing"), 5);
   const file = writeJson(join(dir, "changing.json"), tinyExamples(8, 5));
   const store = new RunStore(join(dir, "runs"));
-  const job = () => resolveJob({
-    model: { name: "changing", dir: changing }, dataset: { name: "Changing", source: { path: file } },
-    plw: 0, normalizer: "weights", hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...QUICK }, seed: 1,
-  }, store.root, new DigestCache(store.root), { device: device().kind, threads: threads() });
+  const job = () =>
+    resolveJob(
+      {
+        model: { name: "changing", dir: changing },
+        dataset: { name: "Changing", source: { path: file } },
+        plw: 0,
+        normalizer: "weights",
+        hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...QUICK },
+        seed: 1,
+      },
+      store.root,
+      new DigestCache(store.root),
+      { device: device().kind, threads: threads() },
+    );
   const asked = job();
   writeJson(file, tinyExamples(8, 6));
   await assert.rejects(trainJob(asked, store), /changing\.json: the rows changed after this run was asked for/);

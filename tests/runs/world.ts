@@ -12,8 +12,19 @@ const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
 
 /** A decoder of a few thousand weights: a training step takes milliseconds. */
 export const TINY: ModelConfig = {
-  vocabularySize: 512, hiddenSize: 16, intermediateSize: 32, layers: 2, heads: 2, keyValueHeads: 2, headSize: 8,
-  normEpsilon: 1e-5, maxPositions: 256, ropeBase: 10000, ropeScaling: null, tiedHead: true, paddingIndex: null,
+  vocabularySize: 512,
+  hiddenSize: 16,
+  intermediateSize: 32,
+  layers: 2,
+  heads: 2,
+  keyValueHeads: 2,
+  headSize: 8,
+  normEpsilon: 1e-5,
+  maxPositions: 256,
+  ropeBase: 10000,
+  ropeScaling: null,
+  tiedHead: true,
+  paddingIndex: null,
 };
 
 export const QUICK = { learningRate: 1e-2, batchSize: 4, microBatchSize: 2, epochs: 2, maxLength: 192 };
@@ -28,21 +39,38 @@ export function temporaryFolder(): string {
 /** Writes a model of random weights, without loading TensorFlow; returns its directory. `spoil` may change the weights. */
 export function tinyModel(dir: string, seed: number, spoil?: (weights: Map<string, HostTensor>) => void): string {
   const random = seededRandom("tiny model", seed);
-  const weights = new Map([...parameterShapes(TINY)].map(([name, shape]) => {
-    const size = shape.reduce((product, n) => product * n, 1);
-    return [name, { shape, data: shape.length === 1 ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => 0.2 * (random() - 0.5)) }];
-  }));
+  const weights = new Map(
+    [...parameterShapes(TINY)].map(([name, shape]) => {
+      const size = shape.reduce((product, n) => product * n, 1);
+      return [
+        name,
+        {
+          shape,
+          data:
+            shape.length === 1
+              ? new Float32Array(size).fill(1)
+              : Float32Array.from({ length: size }, () => 0.2 * (random() - 0.5)),
+        },
+      ];
+    }),
+  );
   spoil?.(weights);
   writeModelDirectory(dir, TINY, weights, TOKENIZER);
   return dir;
 }
 
-const WORDS = "bread mill bell copper lantern river Tovin Mira sells buys under near old seven coins morning boat".split(" ");
+const WORDS =
+  "bread mill bell copper lantern river Tovin Mira sells buys under near old seven coins morning boat".split(" ");
 
 export function tinyExamples(rows: number, seed: number): Example[] {
   const random = seededRandom("tiny examples", seed);
-  const words = (most: number) => Array.from({ length: 1 + Math.floor(random() * most) }, () => WORDS[Math.floor(random() * WORDS.length)]).join(" ");
-  return Array.from({ length: rows }, (_, row) => ({ instruction: `Say ${words(3)}.`, input: row % 2 ? words(4) : "", output: words(8) }));
+  const words = (most: number) =>
+    Array.from({ length: 1 + Math.floor(random() * most) }, () => WORDS[Math.floor(random() * WORDS.length)]).join(" ");
+  return Array.from({ length: rows }, (_, row) => ({
+    instruction: `Say ${words(3)}.`,
+    input: row % 2 ? words(4) : "",
+    output: words(8),
+  }));
 }
 
 export function writeJson(path: string, value: unknown): string {

@@ -21,11 +21,19 @@ interface Case {
   fitted: number[];
 }
 
-function holdTo(fit: BetaGlmmFit, expected: Pick<Case, "parameters" | "standardErrors" | "logLikelihood" | "modes" | "fitted">): void {
+function holdTo(
+  fit: BetaGlmmFit,
+  expected: Pick<Case, "parameters" | "standardErrors" | "logLikelihood" | "modes" | "fitted">,
+): void {
   close(fit.parameters.estimates, expected.parameters, 1e-5, "parameter");
   closeRelative(fit.parameters.standardErrors, expected.standardErrors, 1e-4, "standard error");
   close([fit.logLikelihood], [expected.logLikelihood], 1e-6, "log-likelihood");
-  close(fit.modes.map(({ mode }) => mode), expected.modes, 1e-5, "mode");
+  close(
+    fit.modes.map(({ mode }) => mode),
+    expected.modes,
+    1e-5,
+    "mode",
+  );
   close(fit.fitted, expected.fitted, 1e-5, "fitted value");
   assert.equal(fit.diagnosis.trustworthy, true, fit.diagnosis.messages.join("\n"));
 }
@@ -48,8 +56,17 @@ interface ReferenceFit {
   wald_joint: { chisq: number; p: number };
   blup: { se_vector: number[] };
   population_curve: { w_p: number[]; mu: number[]; se_eta: number[] };
-  polished?: { par: number[]; se_par: number[]; logLik: number; b_vector: number[]; fitted: number[]; phi: number;
-    fixed: ReferenceFit["fixed"]; wald_joint: ReferenceFit["wald_joint"]; random: { sd_b: number[]; corr_b: number; sd_m: number } };
+  polished?: {
+    par: number[];
+    se_par: number[];
+    logLik: number;
+    b_vector: number[];
+    fitted: number[];
+    phi: number;
+    fixed: ReferenceFit["fixed"];
+    wald_joint: ReferenceFit["wald_joint"];
+    random: { sd_b: number[]; corr_b: number; sd_m: number };
+  };
 }
 interface ReferenceCase {
   data: Record<string, unknown>;
@@ -68,63 +85,156 @@ const KINDS = ["raw", "orthogonal"] as const;
 for (const name of ["glmm_base", "glmm_unbalanced", "glmm_minmax"]) {
   for (const kind of KINDS) {
     test(`equals the reference: ${name}, ${kind}`, needsShared("reference", "stats", "glmm", `${name}.json`), () => {
-      const { data, fits: { [kind]: expected } } = reference<ReferenceCase>("glmm", `${name}.json`);
+      const {
+        data,
+        fits: { [kind]: expected },
+      } = reference<ReferenceCase>("glmm", `${name}.json`);
       const fit = fitBetaGlmm(toRows(data), { formula: FORMULAS[kind] });
       const optimum = expected.polished!;
-      holdTo(fit, { parameters: optimum.par, standardErrors: optimum.se_par, logLikelihood: optimum.logLik, modes: optimum.b_vector, fitted: optimum.fitted });
-      closeRelative(fit.coefficients.map(({ z }) => z), optimum.fixed.z, 1e-4, "z");
-      closeRelative(fit.coefficients.map(({ p }) => p), optimum.fixed.p, 1e-2, "p"); // z² / 2 in its exponent
-      closeRelative([fit.waldTests[0].chiSquared, fit.phi], [optimum.wald_joint.chisq, optimum.phi], 1e-4, "joint test, precision");
+      holdTo(fit, {
+        parameters: optimum.par,
+        standardErrors: optimum.se_par,
+        logLikelihood: optimum.logLik,
+        modes: optimum.b_vector,
+        fitted: optimum.fitted,
+      });
+      closeRelative(
+        fit.coefficients.map(({ z }) => z),
+        optimum.fixed.z,
+        1e-4,
+        "z",
+      );
+      closeRelative(
+        fit.coefficients.map(({ p }) => p),
+        optimum.fixed.p,
+        1e-2,
+        "p",
+      ); // z² / 2 in its exponent
+      closeRelative(
+        [fit.waldTests[0].chiSquared, fit.phi],
+        [optimum.wald_joint.chisq, optimum.phi],
+        1e-4,
+        "joint test, precision",
+      );
       closeRelative([fit.aic, fit.bic], [expected.AIC, expected.BIC], 1e-6, "AIC, BIC");
       const [b, m] = fit.randomEffects;
-      close([...b.standardDeviations, b.correlation[0][1], ...m.standardDeviations], [...optimum.random.sd_b, optimum.random.corr_b, optimum.random.sd_m], 1e-4, "random effects");
-      closeRelative(fit.modes.map(({ standardError }) => standardError), expected.blup.se_vector, 1e-4, "standard error of mode");
+      close(
+        [...b.standardDeviations, b.correlation[0][1], ...m.standardDeviations],
+        [...optimum.random.sd_b, optimum.random.corr_b, optimum.random.sd_m],
+        1e-4,
+        "random effects",
+      );
+      closeRelative(
+        fit.modes.map(({ standardError }) => standardError),
+        expected.blup.se_vector,
+        1e-4,
+        "standard error of mode",
+      );
       const curve = fit.predict(expected.population_curve.w_p.map((w_p) => ({ w_p })));
-      close(curve.map((point) => point.fit), expected.population_curve.mu, 1e-5, "curve");
-      closeRelative(curve.map(({ standardError }) => standardError), expected.population_curve.se_eta, 1e-4, "standard error of the curve");
+      close(
+        curve.map((point) => point.fit),
+        expected.population_curve.mu,
+        1e-5,
+        "curve",
+      );
+      closeRelative(
+        curve.map(({ standardError }) => standardError),
+        expected.population_curve.se_eta,
+        1e-4,
+        "standard error of the curve",
+      );
     });
   }
 }
 
-test("the likelihood-ratio test equals the reference", needsShared("reference", "stats", "glmm", "glmm_base.json"), () => {
-  const { data, null_model: expected } = reference<ReferenceCase>("glmm", "glmm_base.json");
-  const rows = toRows(data);
-  const test = compareFits(fitBetaGlmm(rows, { formula: "score ~ 1 + (0 + pol(w_p, 2) | b) + (1 | m)" }), fitBetaGlmm(rows, { formula: FORMULAS.raw }));
-  close([test.chiSquared, test.p], [expected.lrt_vs_raw.chisq, expected.lrt_vs_raw.p], 1e-5, "likelihood ratio");
-  assert.equal(test.df, 2);
-});
+test(
+  "the likelihood-ratio test equals the reference",
+  needsShared("reference", "stats", "glmm", "glmm_base.json"),
+  () => {
+    const { data, null_model: expected } = reference<ReferenceCase>("glmm", "glmm_base.json");
+    const rows = toRows(data);
+    const test = compareFits(
+      fitBetaGlmm(rows, { formula: "score ~ 1 + (0 + pol(w_p, 2) | b) + (1 | m)" }),
+      fitBetaGlmm(rows, { formula: FORMULAS.raw }),
+    );
+    close([test.chiSquared, test.p], [expected.lrt_vs_raw.chisq, expected.lrt_vs_raw.p], 1e-5, "likelihood ratio");
+    assert.equal(test.df, 2);
+  },
+);
 
 // What the reference's description says of each; the log-likelihood must not be lower than R's.
 const SINGULAR = [
   { name: "glmm_singular", kind: "raw", found: ["zero variance (Intercept)"], reduced: "raw_without_m" },
-  { name: "glmm_singular", kind: "orthogonal", found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"], reduced: "orthogonal_without_m" },
+  {
+    name: "glmm_singular",
+    kind: "orthogonal",
+    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
+    reduced: "orthogonal_without_m",
+  },
   { name: "glmm_singular_nonpd", kind: "raw", found: ["zero variance (Intercept)"], reduced: "raw_without_m" },
-  { name: "glmm_singular_nonpd", kind: "orthogonal", found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"], reduced: "orthogonal_without_m" },
-  { name: "glmm_singular_corr", kind: "raw", found: ["perfect correlation pol(w_p,2)1/pol(w_p,2)2"], reduced: undefined },
-  { name: "glmm_singular_corr", kind: "orthogonal", found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2"], reduced: undefined },
+  {
+    name: "glmm_singular_nonpd",
+    kind: "orthogonal",
+    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
+    reduced: "orthogonal_without_m",
+  },
+  {
+    name: "glmm_singular_corr",
+    kind: "raw",
+    found: ["perfect correlation pol(w_p,2)1/pol(w_p,2)2"],
+    reduced: undefined,
+  },
+  {
+    name: "glmm_singular_corr",
+    kind: "orthogonal",
+    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2"],
+    reduced: undefined,
+  },
 ] as const;
 for (const { name, kind, found, reduced } of SINGULAR) {
-  test(`a singular fit is diagnosed: ${name}, ${kind}`, needsShared("reference", "stats", "glmm", `${name}.json`), () => {
-    const { data, fits, fits_reduced, boundary_fits } = reference<ReferenceCase>("glmm", `${name}.json`);
-    const fit = fitBetaGlmm(toRows(data), { formula: FORMULAS[kind] });
-    assert.ok(fit.logLikelihood >= fits[kind].logLik - 1e-4, `${fit.logLikelihood}, R ${fits[kind].logLik}`);
-    assert.equal(fit.diagnosis.trustworthy, false);
-    assert.deepEqual(fit.diagnosis.singularities.map((one) => `${one.kind} ${one.coefficients.join("/")}`), found);
-    for (const { summary } of fit.diagnosis.singularities) assert.match(summary, /went to (zero|[+-]1)/);
-    const limit = fit.diagnosis.reduced!;
-    assert.equal(limit.df, fit.df - found.length);
-    assert.ok(limit.coefficients.every(({ standardError }) => standardError! > 0 && standardError! < 10));
-    if (reduced) {
-      // R's reduced model lacks only (1 | m); where the correlation is at its limit too, R's estimate of it is
-      const expected = fits_reduced![reduced];
-      close([limit.logLikelihood], [expected.logLik], 1e-4, "reduced log-likelihood");
-      close(limit.coefficients.map(({ estimate }) => estimate), expected.fixed.estimate, 2e-3, "reduced coefficient");
-      closeRelative(limit.coefficients.map(({ standardError }) => standardError), expected.fixed.se, 2e-3, "reduced standard error");
-    } else if (kind === "raw") {
-      close([limit.logLikelihood], [boundary_fits!.minus.logLik], 1e-5, "log-likelihood at a correlation of -1");
-      close(limit.coefficients.map(({ estimate }) => estimate), boundary_fits!.minus.par.slice(0, 3), 1e-3, "coefficient at a correlation of -1");
-    }
-  });
+  test(
+    `a singular fit is diagnosed: ${name}, ${kind}`,
+    needsShared("reference", "stats", "glmm", `${name}.json`),
+    () => {
+      const { data, fits, fits_reduced, boundary_fits } = reference<ReferenceCase>("glmm", `${name}.json`);
+      const fit = fitBetaGlmm(toRows(data), { formula: FORMULAS[kind] });
+      assert.ok(fit.logLikelihood >= fits[kind].logLik - 1e-4, `${fit.logLikelihood}, R ${fits[kind].logLik}`);
+      assert.equal(fit.diagnosis.trustworthy, false);
+      assert.deepEqual(
+        fit.diagnosis.singularities.map((one) => `${one.kind} ${one.coefficients.join("/")}`),
+        found,
+      );
+      for (const { summary } of fit.diagnosis.singularities) assert.match(summary, /went to (zero|[+-]1)/);
+      const limit = fit.diagnosis.reduced!;
+      assert.equal(limit.df, fit.df - found.length);
+      assert.ok(limit.coefficients.every(({ standardError }) => standardError! > 0 && standardError! < 10));
+      if (reduced) {
+        // R's reduced model lacks only (1 | m); where the correlation is at its limit too, R's estimate of it is
+        const expected = fits_reduced![reduced];
+        close([limit.logLikelihood], [expected.logLik], 1e-4, "reduced log-likelihood");
+        close(
+          limit.coefficients.map(({ estimate }) => estimate),
+          expected.fixed.estimate,
+          2e-3,
+          "reduced coefficient",
+        );
+        closeRelative(
+          limit.coefficients.map(({ standardError }) => standardError),
+          expected.fixed.se,
+          2e-3,
+          "reduced standard error",
+        );
+      } else if (kind === "raw") {
+        close([limit.logLikelihood], [boundary_fits!.minus.logLik], 1e-5, "log-likelihood at a correlation of -1");
+        close(
+          limit.coefficients.map(({ estimate }) => estimate),
+          boundary_fits!.minus.par.slice(0, 3),
+          1e-3,
+          "coefficient at a correlation of -1",
+        );
+      }
+    },
+  );
 }
 
 const SQUEEZED: { name: string; squeeze: Squeeze; clampTo?: number }[] = [
@@ -134,15 +244,24 @@ const SQUEEZED: { name: string; squeeze: Squeeze; clampTo?: number }[] = [
   { name: "clamp_1e-4", squeeze: "clamp", clampTo: 1e-4 },
 ];
 for (const { name, ...options } of SQUEEZED) {
-  test(`what the squeeze does to the fit equals the reference: ${name}`, needsShared("reference", "stats", "glmm", "glmm_minmax.json"), () => {
-    const { data, squeeze_sensitivity } = reference<ReferenceCase>("glmm", "glmm_minmax.json");
-    const expected = squeeze_sensitivity![name];
-    const fit = fitBetaGlmm(toRows({ ...data, score: data.score_minmax }), options);
-    close(fit.coefficients.map(({ estimate }) => estimate), expected.beta, 1e-4, "coefficient");
-    close([fit.logLikelihood, fit.phi], [expected.logLik, expected.phi], 1e-4, "log-likelihood, precision");
-    assert.equal(fit.squeeze.atBounds, 26);
-    assert.match(fit.squeeze.summary, /26 of 260 scores were exactly 0 or 1/);
-  });
+  test(
+    `what the squeeze does to the fit equals the reference: ${name}`,
+    needsShared("reference", "stats", "glmm", "glmm_minmax.json"),
+    () => {
+      const { data, squeeze_sensitivity } = reference<ReferenceCase>("glmm", "glmm_minmax.json");
+      const expected = squeeze_sensitivity![name];
+      const fit = fitBetaGlmm(toRows({ ...data, score: data.score_minmax }), options);
+      close(
+        fit.coefficients.map(({ estimate }) => estimate),
+        expected.beta,
+        1e-4,
+        "coefficient",
+      );
+      close([fit.logLikelihood, fit.phi], [expected.logLik, expected.phi], 1e-4, "log-likelihood, precision");
+      assert.equal(fit.squeeze.atBounds, 26);
+      assert.match(fit.squeeze.summary, /26 of 260 scores were exactly 0 or 1/);
+    },
+  );
 }
 
 test("squeezes by hand", () => {
@@ -153,26 +272,48 @@ test("squeezes by hand", () => {
   assert.deepEqual(squeezeScores(scores, "y", "clamp", options).scores, [0.01, 0.5, 0.99, 0.99]);
 });
 
-for (const formula of [FORMULAS.raw, FORMULAS.orthogonal, "score ~ w_p + factor(m) + (1 + pol(w_p, 2) | b)", "score ~ 0 + factor(b) + w_p", "score ~ w_p + (1 + w_p | b) + (0 + w_p | m)"]) {
+for (const formula of [
+  FORMULAS.raw,
+  FORMULAS.orthogonal,
+  "score ~ w_p + factor(m) + (1 + pol(w_p, 2) | b)",
+  "score ~ 0 + factor(b) + w_p",
+  "score ~ w_p + (1 + w_p | b) + (0 + w_p | m)",
+]) {
   test(`the gradient is that of the likelihood: ${formula}`, () => {
     const { rows } = fixture<Case>("glmm_default");
-    const data = buildData(rows, parseFormula(formula), rows.map(({ score }) => score as number));
+    const data = buildData(
+      rows,
+      parseFormula(formula),
+      rows.map(({ score }) => score as number),
+    );
     const likelihood = new LaplaceLikelihood(data);
     for (const scale of [0.3, 0.9]) {
       const at = Array.from({ length: data.parameters }, (_, i) => scale * Math.sin(3 * i + 1));
       const { gradient } = likelihood.evaluate(at);
       const step = 1e-4;
-      const value = (i: number, side: number): number => likelihood.evaluate(at.map((x, k) => (k === i ? x + side * step : x))).value;
+      const value = (i: number, side: number): number =>
+        likelihood.evaluate(at.map((x, k) => (k === i ? x + side * step : x))).value;
       // fourth-order central differences
-      const differences = at.map((_, i) => (8 * (value(i, 1) - value(i, -1)) - (value(i, 2) - value(i, -2))) / (12 * step));
-      gradient.forEach((component, i) => assert.ok(Math.abs(component - differences[i]) < 1e-7 * (1 + Math.abs(component)), `${i}: ${component}, ${differences[i]}`));
+      const differences = at.map(
+        (_, i) => (8 * (value(i, 1) - value(i, -1)) - (value(i, 2) - value(i, -2))) / (12 * step),
+      );
+      gradient.forEach((component, i) =>
+        assert.ok(
+          Math.abs(component - differences[i]) < 1e-7 * (1 + Math.abs(component)),
+          `${i}: ${component}, ${differences[i]}`,
+        ),
+      );
     }
   });
 }
 
 test("the likelihood does not depend on where the modes were sought before", () => {
   const { rows, parameters } = fixture<Case>("glmm_default");
-  const data = buildData(rows, parseFormula(FORMULAS.raw), rows.map(({ score }) => score as number));
+  const data = buildData(
+    rows,
+    parseFormula(FORMULAS.raw),
+    rows.map(({ score }) => score as number),
+  );
   const likelihood = new LaplaceLikelihood(data);
   const first = likelihood.evaluate(parameters);
   likelihood.evaluate(parameters.map((x) => x + 1.5));
@@ -182,11 +323,29 @@ test("the likelihood does not depend on where the modes were sought before", () 
 test("predictions: an average group, and a given one", () => {
   const { rows, formula } = fixture<Case>("glmm_default");
   const fit = fitBetaGlmm(rows, { formula });
-  close(fit.predict(rows, { randomEffects: true }).map((point) => point.fit), fit.fitted, 1e-12, "prediction at the modes");
-  close(fit.predict(rows).map((point) => point.fit), fit.populationFitted, 1e-12, "population prediction");
+  close(
+    fit.predict(rows, { randomEffects: true }).map((point) => point.fit),
+    fit.fitted,
+    1e-12,
+    "prediction at the modes",
+  );
+  close(
+    fit.predict(rows).map((point) => point.fit),
+    fit.populationFitted,
+    1e-12,
+    "population prediction",
+  );
   const [point] = fit.predict([{ w_p: 0.5 }], { level: 0.9 });
   const logit = (p: number): number => Math.log(p / (1 - p));
-  close([logit(point.upper!) - logit(point.lower!)], [2 * 1.6448536269514722 * point.standardError!], 1e-10, "width of the interval");
-  assert.throws(() => fit.predict([{ w_p: 0.5, b: "bench9", m: "model1" }], { randomEffects: true }), /column "b", row 0: "bench9" is not among the levels of the fit: bench1/);
+  close(
+    [logit(point.upper!) - logit(point.lower!)],
+    [2 * 1.6448536269514722 * point.standardError!],
+    1e-10,
+    "width of the interval",
+  );
+  assert.throws(
+    () => fit.predict([{ w_p: 0.5, b: "bench9", m: "model1" }], { randomEffects: true }),
+    /column "b", row 0: "bench9" is not among the levels of the fit: bench1/,
+  );
   assert.throws(() => fit.predict([{ w: 0.5 }]), /column "w_p"/);
 });

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mixtureAboveZero } from "../../lib/stats/chi-squared-mixture";
 import {
-  betaLower, binomialTwoSided, chiSquaredUpper, fUpper, kolmogorovUpper, normalQuantile, normalTwoSided, studentTwoSided,
+  betaLower,
+  binomialTwoSided,
+  chiSquaredUpper,
+  fUpper,
+  kolmogorovUpper,
+  normalQuantile,
+  normalTwoSided,
+  studentTwoSided,
 } from "../../lib/stats/distributions";
 import { logGamma, digamma, tetragamma, trigamma } from "../../lib/stats/special";
 import { close, closeRelative, fixture } from "./support";
@@ -22,32 +29,86 @@ test("tail areas and quantiles equal R's, the smallest ones too", () => {
   const { normal, chiSquared, student, f, beta, binomial } = fixture<Expected>("distributions");
   closeRelative(normal.z.map(normalTwoSided), normal.twoSided, 1e-12, "normal");
   closeRelative(normal.probability.map(normalQuantile), normal.quantile, 1e-12, "normal quantile");
-  closeRelative(chiSquared.x.map((x, i) => chiSquaredUpper(x, chiSquared.df[i])), chiSquared.upper, 1e-11, "χ²");
-  closeRelative(student.t.map((t, i) => studentTwoSided(t, student.df[i])), student.twoSided, 1e-11, "t");
-  closeRelative(f.f.map((value, i) => fUpper(value, f.df1[i], f.df2[i])), f.upper, 1e-11, "F");
-  closeRelative(beta.y.map((y, i) => betaLower(y, beta.a[i], beta.b[i])), beta.lower, 1e-11, "beta");
-  closeRelative(binomial.count.map((count) => binomialTwoSided(count, binomial.trials, binomial.probability)), binomial.twoSided, 1e-10, "binomial");
+  closeRelative(
+    chiSquared.x.map((x, i) => chiSquaredUpper(x, chiSquared.df[i])),
+    chiSquared.upper,
+    1e-11,
+    "χ²",
+  );
+  closeRelative(
+    student.t.map((t, i) => studentTwoSided(t, student.df[i])),
+    student.twoSided,
+    1e-11,
+    "t",
+  );
+  closeRelative(
+    f.f.map((value, i) => fUpper(value, f.df1[i], f.df2[i])),
+    f.upper,
+    1e-11,
+    "F",
+  );
+  closeRelative(
+    beta.y.map((y, i) => betaLower(y, beta.a[i], beta.b[i])),
+    beta.lower,
+    1e-11,
+    "beta",
+  );
+  closeRelative(
+    binomial.count.map((count) => binomialTwoSided(count, binomial.trials, binomial.probability)),
+    binomial.twoSided,
+    1e-10,
+    "binomial",
+  );
 });
 
 test("the Kolmogorov–Smirnov limit equals R's", () => {
-  const { kolmogorov: { d, n, upper } } = fixture<Expected>("distributions");
-  close(d.map((statistic) => kolmogorovUpper(statistic, n)), upper, 1e-6, "p"); // R stops its series at 1e-6
+  const {
+    kolmogorov: { d, n, upper },
+  } = fixture<Expected>("distributions");
+  close(
+    d.map((statistic) => kolmogorovUpper(statistic, n)),
+    upper,
+    1e-6,
+    "p",
+  ); // R stops its series at 1e-6
 });
 
 test("mixtures of χ² equal the Davies method's, and F where they are F", () => {
-  const { mixture: { weights, statistic, upper } } = fixture<Expected>("distributions");
+  const {
+    mixture: { weights, statistic, upper },
+  } = fixture<Expected>("distributions");
   // a comparison with a constant is one with a χ²/df of very many degrees of freedom
   const constant = (q: number): number => mixtureAboveZero([...weights, -q / 1e6], [...weights.map(() => 1), 1e6]);
   close(statistic.map(constant), upper, 2e-6, "mixture");
-  for (const [f, df1, df2] of [[0.5, 3, 20], [2.5, 4, 30.0], [6, 2, 1200], [0.9, 7, 5]]) {
-    close([mixtureAboveZero([...new Array<number>(df1).fill(1), (-f * df1) / df2], [...new Array<number>(df1).fill(1), df2])], [fUpper(f, df1, df2)], 1e-10, "F");
+  for (const [f, df1, df2] of [
+    [0.5, 3, 20],
+    [2.5, 4, 30.0],
+    [6, 2, 1200],
+    [0.9, 7, 5],
+  ]) {
+    close(
+      [
+        mixtureAboveZero(
+          [...new Array<number>(df1).fill(1), (-f * df1) / df2],
+          [...new Array<number>(df1).fill(1), df2],
+        ),
+      ],
+      [fUpper(f, df1, df2)],
+      1e-10,
+      "F",
+    );
   }
 });
 
 test("gamma functions by their recurrences", () => {
   for (const x of [1e-4, 0.3, 1.4616, 7, 250.5]) {
     closeRelative([logGamma(x + 1) - logGamma(x) - Math.log(x) + 1], [1], 1e-12, "log Γ");
-    closeRelative([digamma(x + 1) - digamma(x), trigamma(x) - trigamma(x + 1), tetragamma(x + 1) - tetragamma(x)], [1 / x, 1 / x ** 2, 2 / x ** 3], 1e-9, "ψ");
+    closeRelative(
+      [digamma(x + 1) - digamma(x), trigamma(x) - trigamma(x + 1), tetragamma(x + 1) - tetragamma(x)],
+      [1 / x, 1 / x ** 2, 2 / x ** 3],
+      1e-9,
+      "ψ",
+    );
   }
   assert.ok(Number.isFinite(tetragamma(1e6)));
 });

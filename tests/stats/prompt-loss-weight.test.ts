@@ -19,15 +19,23 @@ const glmmRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("glmm_default").r
 const gamRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("gam_default").rows;
 
 test("the paper's λ from its own coefficients, and the transform back", () => {
-  assert.equal(untransformWeight(5.590 / (2 * 4.284)).toFixed(3), "0.242");
+  assert.equal(untransformWeight(5.59 / (2 * 4.284)).toFixed(3), "0.242");
   for (const plw of [0, 0.0005, 0.1, 1]) close([untransformWeight(transformWeight(plw))], [plw], 1e-12, "PLW");
   assert.throws(() => untransformWeight(-0.1), /at least 0/);
 });
 
 test("λ equals the reference's vertex", needsShared("reference", "stats", "glmm", "glmm_base.json"), () => {
-  const { data, fits } = reference<{ data: Record<string, unknown>; fits: { raw: { vertex: { w_p: number; plw: number; mu: number } } } }>("glmm", "glmm_base.json");
+  const { data, fits } = reference<{
+    data: Record<string, unknown>;
+    fits: { raw: { vertex: { w_p: number; plw: number; mu: number } } };
+  }>("glmm", "glmm_base.json");
   const { lambda, score } = criticalWeight(fitBetaGlmm(toRows(data)));
-  close([lambda.transformed, lambda.plw, score!], [fits.raw.vertex.w_p, fits.raw.vertex.plw, fits.raw.vertex.mu], 1e-6, "vertex");
+  close(
+    [lambda.transformed, lambda.plw, score!],
+    [fits.raw.vertex.w_p, fits.raw.vertex.plw, fits.raw.vertex.mu],
+    1e-6,
+    "vertex",
+  );
 });
 
 test("λ lies where the fitted curve is highest, and at its interval's ends the slope is just significant", () => {
@@ -35,14 +43,22 @@ test("λ lies where the fitted curve is highest, and at its interval's ends the 
   const critical = criticalWeight(fit);
   assert.equal(critical.shape, "maximum");
   const at = (w_p: number): number => fit.predict([{ w_p }])[0].linearPredictor;
-  assert.ok(at(critical.lambda.transformed) > at(critical.lambda.transformed + 0.01) && at(critical.lambda.transformed) > at(critical.lambda.transformed - 0.01));
+  assert.ok(
+    at(critical.lambda.transformed) > at(critical.lambda.transformed + 0.01) &&
+      at(critical.lambda.transformed) > at(critical.lambda.transformed - 0.01),
+  );
   const covariance = fit.parameters.covariance!;
   const [, linear, quadratic] = fit.parameters.estimates;
   const { lower, upper } = critical.interval!;
   assert.ok(lower.transformed < critical.lambda.transformed && critical.lambda.transformed < upper.transformed);
   for (const { transformed: w } of [lower, upper].filter(({ transformed }) => transformed > 0 && transformed < 1)) {
     const variance = covariance[1][1] + 4 * w * covariance[1][2] + 4 * w * w * covariance[2][2];
-    close([Math.abs(linear + 2 * quadratic * w) / Math.sqrt(variance)], [1.959963984540054], 1e-6, "slope over its standard error");
+    close(
+      [Math.abs(linear + 2 * quadratic * w) / Math.sqrt(variance)],
+      [1.959963984540054],
+      1e-6,
+      "slope over its standard error",
+    );
   }
   assert.match(critical.summary, /highest at w_p = 0\.\d+, that is λ = 0\.\d+\. 95 % interval/);
 });
@@ -51,7 +67,12 @@ test("orthogonal polynomials of one fixed model give the same λ and interval as
   const rows = glmmRows();
   const raw = criticalWeight(fitBetaGlmm(rows, { formula: "score ~ pol(w_p, 2) + (1 | b) + (1 | m)" }));
   const orthogonal = criticalWeight(fitBetaGlmm(rows, { formula: "score ~ poly(w_p, 2) + (1 | b) + (1 | m)" }));
-  close([orthogonal.lambda.plw, orthogonal.interval!.lower.plw, orthogonal.interval!.upper.plw], [raw.lambda.plw, raw.interval!.lower.plw, raw.interval!.upper.plw], 1e-5, "λ");
+  close(
+    [orthogonal.lambda.plw, orthogonal.interval!.lower.plw, orthogonal.interval!.upper.plw],
+    [raw.lambda.plw, raw.interval!.lower.plw, raw.interval!.upper.plw],
+    1e-5,
+    "λ",
+  );
 });
 
 test("a curve that opens upwards, or turns outside [0, 1], has λ at an end", () => {
@@ -61,7 +82,10 @@ test("a curve that opens upwards, or turns outside [0, 1], has λ at an end", ()
   assert.ok([0, 1].includes(up.lambda.plw));
   assert.equal(up.interval, null);
   assert.match(up.summary, /opens upwards/);
-  const rising = Array.from({ length: 60 }, (_, i) => ({ w_p: (i % 6) / 5, score: 0.2 + 0.1 * (i % 6) - 0.006 * (i % 6) ** 2 + 0.02 * Math.sin(i) }));
+  const rising = Array.from({ length: 60 }, (_, i) => ({
+    w_p: (i % 6) / 5,
+    score: 0.2 + 0.1 * (i % 6) - 0.006 * (i % 6) ** 2 + 0.02 * Math.sin(i),
+  }));
   const end = criticalWeight(fitBetaGlmm(rising, { formula: "score ~ pol(w_p, 2)" }));
   assert.ok(end.vertex! > 1);
   assert.equal(end.lambda.plw, 1);
@@ -74,42 +98,95 @@ test("hypotheses: one verdict a data set, in words", () => {
   const random = seededRandom("no relationship");
   const flat = rows.map((row) => ({ ...row, score: 0.3 + 0.4 * random() }));
   const tests = testHypotheses([
-    ...rows.map((row) => ({ ...row, dataset: "Short" })), ...flat.map((row) => ({ ...row, dataset: "Long" })),
+    ...rows.map((row) => ({ ...row, dataset: "Short" })),
+    ...flat.map((row) => ({ ...row, dataset: "Long" })),
     ...rows.filter(({ w }) => w === 0 || w === 1).map((row) => ({ ...row, dataset: "Two weights" })),
   ]);
-  assert.deepEqual(tests.map(({ dataset, rejected }) => [dataset, rejected]), [["Long", false], ["Short", true], ["Two weights", null]]);
+  assert.deepEqual(
+    tests.map(({ dataset, rejected }) => [dataset, rejected]),
+    [
+      ["Long", false],
+      ["Short", true],
+      ["Two weights", null],
+    ],
+  );
   const [long, short, two] = tests;
-  assert.match(short.verdict, /^Short: H0 \(prompt loss weight has no relationship with model performance\) is rejected at α = 0.05 in favor of H1 .*χ²\(2\) = .* opens downwards/);
+  assert.match(
+    short.verdict,
+    /^Short: H0 \(prompt loss weight has no relationship with model performance\) is rejected at α = 0.05 in favor of H1 .*χ²\(2\) = .* opens downwards/,
+  );
   assert.match(long.verdict, /cannot be rejected at α = 0.05/);
   assert.match(two.verdict, /cannot be tested\. .*too few distinct values for pol\(w_p, 2\): add values/);
   const table = table3Rows(tests);
-  close([table[1].intercept!, table[1].linear!, table[1].quadratic!], short.fit!.coefficients.map(({ estimate }) => estimate), 1e-12, "Table 3");
+  close(
+    [table[1].intercept!, table[1].linear!, table[1].quadratic!],
+    short.fit!.coefficients.map(({ estimate }) => estimate),
+    1e-12,
+    "Table 3",
+  );
   assert.deepEqual([table[2].linear, table[2].trustworthy], [null, false]);
   assert.equal(PAPER_TABLE3.length, 3);
 });
 
-test("a singular data set's verdict comes from the reduced model, and says so", needsShared("reference", "stats", "glmm", "glmm_singular.json"), () => {
-  const { data, fits_reduced } = reference<{ data: Record<string, unknown>; fits_reduced: { raw_without_m: { wald_joint: { chisq: number; p: number } } } }>("glmm", "glmm_singular.json");
-  const [test] = testHypotheses(toRows(data).map((row) => ({ ...row, dataset: "x" })));
-  close([test.chiSquared!, test.p!], [fits_reduced.raw_without_m.wald_joint.chisq, fits_reduced.raw_without_m.wald_joint.p], 1e-3, "joint test");
-  assert.match(test.verdict, /The full model is singular, so this is the reduced one/);
-  assert.equal(table3Rows([test])[0].trustworthy, false);
-});
+test(
+  "a singular data set's verdict comes from the reduced model, and says so",
+  needsShared("reference", "stats", "glmm", "glmm_singular.json"),
+  () => {
+    const { data, fits_reduced } = reference<{
+      data: Record<string, unknown>;
+      fits_reduced: { raw_without_m: { wald_joint: { chisq: number; p: number } } };
+    }>("glmm", "glmm_singular.json");
+    const [test] = testHypotheses(toRows(data).map((row) => ({ ...row, dataset: "x" })));
+    close(
+      [test.chiSquared!, test.p!],
+      [fits_reduced.raw_without_m.wald_joint.chisq, fits_reduced.raw_without_m.wald_joint.p],
+      1e-3,
+      "joint test",
+    );
+    assert.match(test.verdict, /The full model is singular, so this is the reduced one/);
+    assert.equal(table3Rows([test])[0].trustworthy, false);
+  },
+);
 
-interface Optimum { r: number; optimum_w_p: number; optimum_plw: number; max: number; min: number; span: number }
+interface Optimum {
+  r: number;
+  optimum_w_p: number;
+  optimum_plw: number;
+  max: number;
+  min: number;
+  span: number;
+}
 for (const key of ["GCV.Cp", "REML_wp"]) {
-  test(`Table 4's weights equal the reference's: ${key}`, needsShared("reference", "stats", "gam", "gam_base.json"), () => {
-    const { data, fits } = reference<{ data: Record<string, unknown>; fits: Record<string, { polished: { table4: Optimum[] } }> }>("gam", "gam_base.json");
-    const fit = fitGam(toRows(data), { formula: `score ~ te(${key.endsWith("_wp") ? "w_p" : "w"}, r, k = 3) + factor(b)`, method: key.startsWith("GCV") ? "GCV" : "REML" });
-    const expected = fits[key].polished.table4;
-    assert.deepEqual(TABLE4_RATIOS, expected.map(({ r }) => r));
-    for (const one of expected) {
-      const found = recommendWeight(fit, one.r, { draws: 20 });
-      close([found.weight.transformed, found.weight.plw, found.highest, found.lowest], [one.optimum_w_p, one.optimum_plw, one.max, one.min], 1e-6, `ratio ${one.r}`);
-      close([found.relativeSpan], [one.span], 1e-6, "span of scores from 0 to 1");
-      assert.equal(found.starred, one.span < 0.05);
-    }
-  });
+  test(
+    `Table 4's weights equal the reference's: ${key}`,
+    needsShared("reference", "stats", "gam", "gam_base.json"),
+    () => {
+      const { data, fits } = reference<{
+        data: Record<string, unknown>;
+        fits: Record<string, { polished: { table4: Optimum[] } }>;
+      }>("gam", "gam_base.json");
+      const fit = fitGam(toRows(data), {
+        formula: `score ~ te(${key.endsWith("_wp") ? "w_p" : "w"}, r, k = 3) + factor(b)`,
+        method: key.startsWith("GCV") ? "GCV" : "REML",
+      });
+      const expected = fits[key].polished.table4;
+      assert.deepEqual(
+        TABLE4_RATIOS,
+        expected.map(({ r }) => r),
+      );
+      for (const one of expected) {
+        const found = recommendWeight(fit, one.r, { draws: 20 });
+        close(
+          [found.weight.transformed, found.weight.plw, found.highest, found.lowest],
+          [one.optimum_w_p, one.optimum_plw, one.max, one.min],
+          1e-6,
+          `ratio ${one.r}`,
+        );
+        close([found.relativeSpan], [one.span], 1e-6, "span of scores from 0 to 1");
+        assert.equal(found.starred, one.span < 0.05);
+      }
+    },
+  );
 }
 
 test("a recommendation has an interval from seeded draws, and warns beyond the data", () => {
@@ -118,40 +195,86 @@ test("a recommendation has an interval from seeded draws, and warns beyond the d
   assert.deepEqual(recommendWeight(fit, 0.3), found);
   assert.ok(found.interval.lower.plw <= found.weight.plw && found.weight.plw <= found.interval.upper.plw);
   close([found.weight.transformed], [0.6], 0.1, "the weight that the data were made with"); // peak at w_p = 0.6
-  assert.match(found.summary, /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/);
+  assert.match(
+    found.summary,
+    /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/,
+  );
   assert.match(recommendWeight(fit, 20).summary, /ratios from 0.05 to 8; this is an extrapolation/);
   const predictions = recommendWeight(fit, 0.3, { base: "predictions" });
   assert.equal(predictions.base, "predictions");
   assert.ok(predictions.relativeSpan > found.relativeSpan);
   assert.throws(() => recommendWeight(fit, 0), /positive number/);
-  assert.throws(() => recommendWeight(fitGam(gamRows(), { formula: "score ~ s(w_p, k = 4)" }), 1), /no smooth of r and w or w_p/);
+  assert.throws(
+    () => recommendWeight(fitGam(gamRows(), { formula: "score ~ s(w_p, k = 4)" }), 1),
+    /no smooth of r and w or w_p/,
+  );
 });
 
 test("Table 4 has a line a ratio and a cell a group; the published one is beside it", () => {
   const rows = gamRows();
   const fit = fitGam(rows, { method: "REML" });
-  const { rows: cells, frame } = table4([{ group: "All", rows: rows as Observation[], fit, summary: "" }, { group: "MC", rows: [], fit: null, summary: "" }], { draws: 50 });
+  const { rows: cells, frame } = table4(
+    [
+      { group: "All", rows: rows as Observation[], fit, summary: "" },
+      { group: "MC", rows: [], fit: null, summary: "" },
+    ],
+    { draws: 50 },
+  );
   assert.deepEqual(frame.columns, ["R_g", "All", "MC", "All (paper)", "MC (paper)", "Gen (paper)"]);
   assert.deepEqual(frame.shape, [TABLE4_RATIOS.length, 6]);
   for (const ratio of [8, 0.5]) {
     const { weight, interval, starred } = recommendWeight(fit, ratio, { draws: 50 });
     const ours = cells.filter((cell) => cell.source === "this study" && cell.ratio === ratio);
-    assert.deepEqual(ours.map(({ group, plw, lower, upper, starred }) => [group, plw, lower, upper, starred]), [
-      ["All", weight.plw, interval.lower.plw, interval.upper.plw, starred], ["MC", null, null, null, null],
-    ]);
+    assert.deepEqual(
+      ours.map(({ group, plw, lower, upper, starred }) => [group, plw, lower, upper, starred]),
+      [
+        ["All", weight.plw, interval.lower.plw, interval.upper.plw, starred],
+        ["MC", null, null, null, null],
+      ],
+    );
   }
-  assert.deepEqual(Object.values(PAPER_TABLE4).map((cells) => cells.length), [16, 16, 16]);
+  assert.deepEqual(
+    Object.values(PAPER_TABLE4).map((cells) => cells.length),
+    [16, 16, 16],
+  );
   assert.deepEqual(PAPER_TABLE4.Gen[0], { plw: 0.654, starred: false });
   assert.deepEqual(PAPER_TABLE4.Gen[15], { plw: 0.292, starred: true });
   // published inner optima are w_p = k/100 transformed back
-  for (const { plw } of Object.values(PAPER_TABLE4).flat().filter(({ plw }) => plw > 0 && plw < 1)) {
+  for (const { plw } of Object.values(PAPER_TABLE4)
+    .flat()
+    .filter(({ plw }) => plw > 0 && plw < 1)) {
     assert.equal(untransformWeight(Math.round(100 * transformWeight(plw)) / 100).toFixed(3), plw.toFixed(3));
   }
 });
 
 test("observations are min-max scaled within a data set and benchmark; a group without any difference is named and left out", () => {
-  const score = (benchmark: string, value: number): Score => ({ dataset: "D", benchmark, model: "m", plw: 0.1, generationRatio: 1, type: "MC", score: value });
-  const { rows, summary } = observations([score("a", 3), score("b", 10), score("flat", 1), score("a", 5), score("b", 20), score("a", 4), score("flat", 1)]);
-  assert.deepEqual(rows.map(({ b, score: scaled }) => [b, scaled]), [["a", 0], ["a", 1], ["a", 0.5], ["b", 0], ["b", 1]]);
+  const score = (benchmark: string, value: number): Score => ({
+    dataset: "D",
+    benchmark,
+    model: "m",
+    plw: 0.1,
+    generationRatio: 1,
+    type: "MC",
+    score: value,
+  });
+  const { rows, summary } = observations([
+    score("a", 3),
+    score("b", 10),
+    score("flat", 1),
+    score("a", 5),
+    score("b", 20),
+    score("a", 4),
+    score("flat", 1),
+  ]);
+  assert.deepEqual(
+    rows.map(({ b, score: scaled }) => [b, scaled]),
+    [
+      ["a", 0],
+      ["a", 1],
+      ["a", 0.5],
+      ["b", 0],
+      ["b", 1],
+    ],
+  );
   assert.match(summary, /5 scores in 2 groups .*D: flat/);
 });

@@ -23,7 +23,8 @@ export function toRows(data: Record<string, unknown>): Record<string, unknown>[]
 /** The largest residual of each quantity of this test file, and its limit: printed at its end. */
 const worst = new Map<string, { residual: number; limit: number }>();
 after(() => {
-  for (const [what, { residual, limit }] of worst) console.log(`worst residual of ${what}: ${residual.toExponential(1)} (limit ${limit})`);
+  for (const [what, { residual, limit }] of worst)
+    console.log(`worst residual of ${what}: ${residual.toExponential(1)} (limit ${limit})`);
 });
 
 function record(what: string, residual: number, limit: number): void {
@@ -40,7 +41,12 @@ export function close(actual: readonly number[], expected: readonly number[], to
 }
 
 /** Every number within a relative tolerance; null counts as a failure. */
-export function closeRelative(actual: readonly (number | null)[], expected: readonly number[], tolerance: number, what: string): void {
+export function closeRelative(
+  actual: readonly (number | null)[],
+  expected: readonly number[],
+  tolerance: number,
+  what: string,
+): void {
   assert.equal(actual.length, expected.length, what);
   expected.forEach((value, i) => {
     record(`${what} (relative)`, Math.abs(actual[i]! / value - 1), tolerance);

@@ -5,11 +5,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { twoFactors } from "../../lib/stats/two-factor";
 
-interface Case { name: string; rows: Record<string, unknown>[]; expected: { source: string; df: number; sumOfSquares: number; f: number; p: number }[]; rest: { df: number; sumOfSquares: number } }
+interface Case {
+  name: string;
+  rows: Record<string, unknown>[];
+  expected: { source: string; df: number; sumOfSquares: number; f: number; p: number }[];
+  rest: { df: number; sumOfSquares: number };
+}
 const { cases } = JSON.parse(readFileSync(join(__dirname, "fixtures", "two_factor.json"), "utf8")) as { cases: Case[] };
 
 const near = (actual: number | null, expected: number, what: string): void => {
-  assert.ok(actual !== null && Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)), `${what}: ${actual}, not ${expected}`); // seen 1e-13
+  assert.ok(
+    actual !== null && Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
+    `${what}: ${actual}, not ${expected}`,
+  ); // seen 1e-13
 };
 
 for (const { name, rows, expected, rest } of cases) {
@@ -23,11 +31,23 @@ for (const { name, rows, expected, rest } of cases) {
     }
     assert.deepEqual([found[3].source, found[3].df], ["rest", rest.df]);
     near(found[3].sumOfSquares, rest.sumOfSquares, "rest");
-    if (name === "balanced") near(found.reduce((sum, { share }) => sum + share, 0), 1, "shares");
+    if (name === "balanced")
+      near(
+        found.reduce((sum, { share }) => sum + share, 0),
+        1,
+        "shares",
+      );
   });
 }
 
 test("no rows to spare is an error that says what to add", () => {
   const rows = [1, 2].flatMap((a) => ["x", "y"].map((b) => ({ a, b, y: a + b.length })));
-  assert.throws(() => twoFactors(rows.map((row, i) => ({ ...row, y: i * i })), { response: "y", a: "a", b: "b" }), /cannot determine|nothing to judge/);
+  assert.throws(
+    () =>
+      twoFactors(
+        rows.map((row, i) => ({ ...row, y: i * i })),
+        { response: "y", a: "a", b: "b" },
+      ),
+    /cannot determine|nothing to judge/,
+  );
 });

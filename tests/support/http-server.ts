@@ -3,7 +3,10 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 
 /** Starts a server on this machine that ends with the test; gives its address, without a slash at the end. */
-export async function serve(t: TestContext, handle: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>): Promise<string> {
+export async function serve(
+  t: TestContext,
+  handle: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
+): Promise<string> {
   const server: Server = createServer((request, response) => void handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {

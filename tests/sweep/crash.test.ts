@@ -11,32 +11,49 @@ import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../r
 
 const dir = temporaryFolder();
 const study = writeJson(join(dir, "study.json"), {
-  name: "crash", models: { a: tinyModel(join(dir, "a"), 1) },
+  name: "crash",
+  models: { a: tinyModel(join(dir, "a"), 1) },
   datasets: { One: { path: writeJson(join(dir, "one.json"), tinyExamples(24, 1)) } },
-  weights: [0, 0.1], hyperparameters: { ...QUICK, epochs: 8 },
+  weights: [0, 0.1],
+  hyperparameters: { ...QUICK, epochs: 8 },
 });
 
 function startSweep(store: string, workers = 2): ChildProcess & { output: string } {
-  const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "sweep-process.ts"), study, store, String(workers)],
-    { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", join(__dirname, "sweep-process.ts"), study, store, String(workers)],
+    { detached: true, stdio: ["ignore", "pipe", "pipe"] },
+  );
   const started = Object.assign(child, { output: "" });
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text: Buffer) => { started.output += text.toString(); });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (text: Buffer) => {
+      started.output += text.toString();
+    });
   return started;
 }
 
-const exit = (child: ChildProcess) => new Promise<number | null>((resolve) => { child.on("exit", (code) => resolve(code)); });
+const exit = (child: ChildProcess) =>
+  new Promise<number | null>((resolve) => {
+    child.on("exit", (code) => resolve(code));
+  });
 
 /** Steps on record in a store, finished or not. */
 function stepsOnRecord(store: string): number {
   if (!existsSync(store)) return 0;
-  return readdirSync(store).map((id) => join(store, id, "steps.jsonl")).filter((file) => existsSync(file))
+  return readdirSync(store)
+    .map((id) => join(store, id, "steps.jsonl"))
+    .filter((file) => existsSync(file))
     .reduce((sum, file) => sum + readFileSync(file, "utf8").split("\n").length - 1, 0);
 }
 
-const results = (runs: Run[]) => runs.map((run) => ({
-  name: run.name, weights: readFileSync(runFiles(run.dir).weights).toString("base64"),
-  records: run.records.map((record) => ({ ...record, seconds: 0 })),
-})).sort((a, b) => (a.name < b.name ? -1 : 1));
+const results = (runs: Run[]) =>
+  runs
+    .map((run) => ({
+      name: run.name,
+      weights: readFileSync(runFiles(run.dir).weights).toString("base64"),
+      records: run.records.map((record) => ({ ...record, seconds: 0 })),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 
 test("a sweep killed with -9 ten times and resumed each time ends bit-identical", { timeout: 900_000 }, async (t) => {
   const undisturbed = join(dir, "undisturbed");
@@ -64,11 +81,13 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
   assert.equal(await exit(last), 0, last.output);
 
   const runs = new RunStore(store).list();
-  for (const { record } of runs) resumedAt.push(...record.attempts.map(({ fromStep }) => fromStep).filter((step) => step > 0));
+  for (const { record } of runs)
+    resumedAt.push(...record.attempts.map(({ fromStep }) => fromStep).filter((step) => step > 0));
   t.diagnostic(`resumed at steps ${resumedAt.join(", ")}`);
   assert.ok(resumedAt.length >= 5, `only ${resumedAt.length} attempts started from a checkpoint`);
   assert.deepEqual(results(runs), results(new RunStore(undisturbed).list()));
-  for (const { dir } of runs) assert.deepEqual(readdirSync(dir).sort(), ["model", "run.json", "steps.jsonl", "tensorboard"]);
+  for (const { dir } of runs)
+    assert.deepEqual(readdirSync(dir).sort(), ["model", "run.json", "steps.jsonl", "tensorboard"]);
 });
 
 test("workers whose parent is killed write a checkpoint and end", { timeout: 400_000 }, async () => {
@@ -77,7 +96,10 @@ test("workers whose parent is killed write a checkpoint and end", { timeout: 400
   const deadline = Date.now() + 60_000;
   while (stepsOnRecord(store) < 10 && Date.now() < deadline) await sleep(5);
   process.kill(child.pid!, "SIGKILL"); // the parent alone
-  const claims = () => readdirSync(store).flatMap((id) => (id.startsWith(".") ? [] : readdirSync(join(store, id)))).filter((name) => name.startsWith("claim-"));
+  const claims = () =>
+    readdirSync(store)
+      .flatMap((id) => (id.startsWith(".") ? [] : readdirSync(join(store, id))))
+      .filter((name) => name.startsWith("claim-"));
   const end = Date.now() + 10_000;
   while (claims().length > 0 && Date.now() < end) await sleep(50);
   assert.deepEqual(claims(), []);
@@ -92,8 +114,13 @@ test("two sweeps at once on one store train each run once, and both get all runs
   const sweeps = [startSweep(store, 1), startSweep(store, 1)];
   const codes = await Promise.all(sweeps.map(exit));
   assert.deepEqual(codes, [0, 0], sweeps.map(({ output }) => output).join("\n"));
-  const [first, second] = sweeps.map(({ output }) => JSON.parse(output.trim().split("\n").at(-1)!) as { id: string; status: string }[]);
+  const [first, second] = sweeps.map(
+    ({ output }) => JSON.parse(output.trim().split("\n").at(-1)!) as { id: string; status: string }[],
+  );
   assert.deepEqual(first, second);
-  assert.deepEqual(first.map(({ status }) => status), ["complete", "complete"]);
+  assert.deepEqual(
+    first.map(({ status }) => status),
+    ["complete", "complete"],
+  );
   for (const { record } of new RunStore(store).list()) assert.equal(record.attempts.length, 1, record.name);
 });

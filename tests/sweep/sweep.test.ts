@@ -12,18 +12,31 @@ const dir = temporaryFolder();
 const store = join(dir, "runs");
 const models = { a: tinyModel(join(dir, "a"), 1), b: tinyModel(join(dir, "b"), 2) };
 const one = writeJson(join(dir, "one.json"), tinyExamples(12, 1));
-const study = parseStudy({
-  name: "tiny", models,
-  datasets: { One: { path: one }, Short: { from: "One", transform: "invertLongCompletions" } },
-  weights: [0, 0.1], hyperparameters: QUICK,
-}, "test");
+const study = parseStudy(
+  {
+    name: "tiny",
+    models,
+    datasets: { One: { path: one }, Short: { from: "One", transform: "invertLongCompletions" } },
+    weights: [0, 0.1],
+    hyperparameters: QUICK,
+  },
+  "test",
+);
 
-const small = (changes: Partial<Study>): Study => ({ ...study, models: { a: models.a }, datasets: { One: study.datasets.One }, ...changes });
+const small = (changes: Partial<Study>): Study => ({
+  ...study,
+  models: { a: models.a },
+  datasets: { One: study.datasets.One },
+  ...changes,
+});
 
 /** Rejects with a SweepError; returns it. */
 async function failing(sweeping: Promise<unknown>): Promise<SweepError> {
   let found: unknown;
-  await assert.rejects(sweeping, (error) => { found = error; return true; });
+  await assert.rejects(sweeping, (error) => {
+    found = error;
+    return true;
+  });
   assert.ok(found instanceof SweepError, String(found));
   return found;
 }
@@ -31,11 +44,19 @@ async function failing(sweeping: Promise<unknown>): Promise<SweepError> {
 test("trains what is not there, in the order asked for, and reports progress", { timeout: 400_000 }, async () => {
   const seen: SweepProgress[] = [];
   const runs = await sweep({ study, store, onProgress: (progress) => seen.push(progress) });
-  assert.deepEqual(runs.map(({ name }) => name), wantedRuns(study).map(({ model, dataset, plw }) => `${model.name} · ${dataset.name} · PLW ${plw} · weights · seed 42`));
+  assert.deepEqual(
+    runs.map(({ name }) => name),
+    wantedRuns(study).map(
+      ({ model, dataset, plw }) => `${model.name} · ${dataset.name} · PLW ${plw} · weights · seed 42`,
+    ),
+  );
   assert.ok(runs.every(({ status, records }) => status === "complete" && records.length === 6));
   assert.ok(runs.every(({ recipe }) => recipe.threads === 1));
   const { wanted, complete, cached, failed, stepsDone, stepsTotal, active } = seen.at(-1)!;
-  assert.deepEqual({ wanted, complete, cached, failed, stepsDone, stepsTotal, active }, { wanted: 8, complete: 8, cached: 0, failed: 0, stepsDone: 48, stepsTotal: 48, active: [] });
+  assert.deepEqual(
+    { wanted, complete, cached, failed, stepsDone, stepsTotal, active },
+    { wanted: 8, complete: 8, cached: 0, failed: 0, stepsDone: 48, stepsTotal: 48, active: [] },
+  );
   for (let i = 1; i < seen.length; i++) assert.ok(seen[i].stepsDone >= seen[i - 1].stepsDone);
 });
 
@@ -43,24 +64,47 @@ test("one more weight trains only its runs; everything else is found in no time"
   const before = new Map(new RunStore(store).list().map(({ id, record }) => [id, record.attempts[0].started]));
   const wider = small({ plws: [...study.plws, 0.03] });
   let last: SweepProgress | undefined;
-  const runs = await sweep({ study: wider, store, onProgress: (progress) => { last = progress; } });
+  const runs = await sweep({
+    study: wider,
+    store,
+    onProgress: (progress) => {
+      last = progress;
+    },
+  });
   assert.equal(last!.cached, 2);
   assert.equal(runs.length, 3);
-  assert.deepEqual(runs.map(({ id, record }) => before.get(id) ?? record.recipe.plw), [before.get(runs[0].id), before.get(runs[1].id), 0.03]);
+  assert.deepEqual(
+    runs.map(({ id, record }) => before.get(id) ?? record.recipe.plw),
+    [before.get(runs[0].id), before.get(runs[1].id), 0.03],
+  );
   const started = performance.now();
   await sweep({ study, store });
   const milliseconds = performance.now() - started;
-  assert.deepEqual(Object.keys(require.cache).filter((file) => file.includes("tfjs-node")), [], "TensorFlow was loaded");
+  assert.deepEqual(
+    Object.keys(require.cache).filter((file) => file.includes("tfjs-node")),
+    [],
+    "TensorFlow was loaded",
+  );
   // 8 cached runs: 25 ms seen on a loaded machine; a hundred must take less than a second
   assert.ok(milliseconds < 80, `${milliseconds} ms`);
 });
 
 test("bad rows fail the runs of their dataset, the others are trained", { timeout: 400_000 }, async () => {
-  const bad = writeJson(join(dir, "bad.json"), [{ instruction: "x", input: "", output: "y" }, { instruction: 1, input: "", output: "y" }, { instruction: "x" }]);
+  const bad = writeJson(join(dir, "bad.json"), [
+    { instruction: "x", input: "", output: "y" },
+    { instruction: 1, input: "", output: "y" },
+    { instruction: "x" },
+  ]);
   const mixed = small({ datasets: { Bad: { path: bad }, One: study.datasets.One }, plws: [0, 0.2] });
   const error = await failing(sweep({ study: mixed, store }));
-  assert.deepEqual(error.runs.map(({ name }) => name), ["a · One · PLW 0 · weights · seed 42", "a · One · PLW 0.2 · weights · seed 42"]);
-  assert.deepEqual(error.failures.map(({ run }) => run), ["a · Bad · PLW 0 · weights · seed 42", "a · Bad · PLW 0.2 · weights · seed 42"]);
+  assert.deepEqual(
+    error.runs.map(({ name }) => name),
+    ["a · One · PLW 0 · weights · seed 42", "a · One · PLW 0.2 · weights · seed 42"],
+  );
+  assert.deepEqual(
+    error.failures.map(({ run }) => run),
+    ["a · Bad · PLW 0 · weights · seed 42", "a · Bad · PLW 0.2 · weights · seed 42"],
+  );
   assert.match(error.message, /2 of 4 runs failed; the others are done\.\n.*PLW 0 .*\n.*PLW 0\.2 .*\n.*bad\.json/);
   assert.equal((await sweep({ study: mixed, store, onFailure: "return" })).length, 2);
 });
@@ -68,31 +112,62 @@ test("bad rows fail the runs of their dataset, the others are trained", { timeou
 test("a worker that is killed fails its run by name and signal, the others go on", { timeout: 400_000 }, async () => {
   const own = join(dir, "killed");
   let killed = "";
-  const error = await failing(sweep({
-    study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own, workers: 1,
-    onProgress: ({ active }) => {
-      if (killed || !active[0]?.step) return;
-      killed = active[0].run;
-      const [pid] = new RunStore(own).list().filter(({ status }) => status === "running").map(({ dir }) => workerOf(dir));
-      process.kill(pid, "SIGKILL");
-    },
-  }));
-  assert.deepEqual(error.failures.map(({ run }) => run), [killed]);
+  const error = await failing(
+    sweep({
+      study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }),
+      store: own,
+      workers: 1,
+      onProgress: ({ active }) => {
+        if (killed || !active[0]?.step) return;
+        killed = active[0].run;
+        const [pid] = new RunStore(own)
+          .list()
+          .filter(({ status }) => status === "running")
+          .map(({ dir }) => workerOf(dir));
+        process.kill(pid, "SIGKILL");
+      },
+    }),
+  );
+  assert.deepEqual(
+    error.failures.map(({ run }) => run),
+    [killed],
+  );
   assert.match(error.failures[0].message, /killed by SIGKILL/);
   assert.equal(error.runs.length, 2);
-  assert.equal((await sweep({ study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }), store: own })).length, 3);
+  assert.equal(
+    (
+      await sweep({
+        study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }),
+        store: own,
+      })
+    ).length,
+    3,
+  );
 });
 
 test("stops within a step when asked, and continues", { timeout: 400_000 }, async () => {
   const own = join(dir, "stopped");
   const stop = new AbortController();
-  const options = { study: small({ plws: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 200 } }), store: own };
+  const options = {
+    study: small({ plws: [0.5], hyperparameters: { ...study.hyperparameters, epochs: 200 } }),
+    store: own,
+  };
   let asked = 0;
   let loss: number | null = null;
-  await assert.rejects(sweep({
-    ...options, signal: stop.signal,
-    onProgress: ({ active }) => { if (active[0]?.step && !asked) { asked = performance.now(); loss = active[0].loss; stop.abort(); } },
-  }), (error: Error) => error instanceof Interrupted && /0 of 1 runs complete/.test(error.message));
+  await assert.rejects(
+    sweep({
+      ...options,
+      signal: stop.signal,
+      onProgress: ({ active }) => {
+        if (active[0]?.step && !asked) {
+          asked = performance.now();
+          loss = active[0].loss;
+          stop.abort();
+        }
+      },
+    }),
+    (error: Error) => error instanceof Interrupted && /0 of 1 runs complete/.test(error.message),
+  );
   assert.ok(performance.now() - asked < 5000);
   assert.ok(loss! > 0, "the progress has the loss of a run that is being trained");
   const [partial] = new RunStore(own).list();
@@ -103,14 +178,25 @@ test("stops within a step when asked, and continues", { timeout: 400_000 }, asyn
   assert.equal(run.records.length, 600);
 });
 
-test("damaged weights of a finished run and a loss that is no number are reported, not passed on", { timeout: 400_000 }, async () => {
-  const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => { weights.get("model.norm.weight")!.data[0] = Infinity; });
-  const [damaged] = await sweep({ study: small({}), store, onFailure: "return" });
-  truncateSync(runFiles(damaged.dir).weights, 100);
-  const error = await failing(sweep({ study: small({ models: { a: models.a, spoilt }, plws: [0] }), store }));
-  assert.deepEqual(error.failures.map(({ run, message }) => [run.split(" ")[0], /damaged|likely cause/i.exec(message)?.[0]]).sort(),
-    [["a", "damaged"], ["spoilt", "Likely cause"]]);
-});
+test(
+  "damaged weights of a finished run and a loss that is no number are reported, not passed on",
+  { timeout: 400_000 },
+  async () => {
+    const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => {
+      weights.get("model.norm.weight")!.data[0] = Infinity;
+    });
+    const [damaged] = await sweep({ study: small({}), store, onFailure: "return" });
+    truncateSync(runFiles(damaged.dir).weights, 100);
+    const error = await failing(sweep({ study: small({ models: { a: models.a, spoilt }, plws: [0] }), store }));
+    assert.deepEqual(
+      error.failures.map(({ run, message }) => [run.split(" ")[0], /damaged|likely cause/i.exec(message)?.[0]]).sort(),
+      [
+        ["a", "damaged"],
+        ["spoilt", "Likely cause"],
+      ],
+    );
+  },
+);
 
 test("a store that cannot be written stops the sweep before any work", async () => {
   writeFileSync(join(dir, "file"), "");

@@ -12,8 +12,12 @@ import { TINY } from "../support/tiny-model";
 import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/prompt-loss-weight";
 
 const random = seededRandom("loss test");
-const sequence = (length: number, promptLength: number, row: number): EncodedExample =>
-  ({ row, ids: Array.from({ length }, () => Math.floor(random() * TINY.vocabularySize)), promptLength, lostCompletionTokens: 0 });
+const sequence = (length: number, promptLength: number, row: number): EncodedExample => ({
+  row,
+  ids: Array.from({ length }, () => Math.floor(random() * TINY.vocabularySize)),
+  promptLength,
+  lostCompletionTokens: 0,
+});
 const EXAMPLES = [sequence(20, 12, 0), sequence(11, 4, 1), sequence(26, 25, 2), sequence(8, 8, 3)];
 const model = createModel({ ...TINY }, 3);
 
@@ -23,11 +27,19 @@ const gradientOf = (examples: EncodedExample[], coefficients: Float32Array[]) =>
 };
 
 test("PLW 0 gives the gradients of masking the prompt, PLW 1 those of the unmasked sequence", () => {
-  const masked = EXAMPLES.map(({ ids, promptLength }) => Float32Array.from(ids.slice(1), (_, i) => (i + 1 >= promptLength ? 1 : 0)));
+  const masked = EXAMPLES.map(({ ids, promptLength }) =>
+    Float32Array.from(ids.slice(1), (_, i) => (i + 1 >= promptLength ? 1 : 0)),
+  );
   const whole = EXAMPLES.map(({ ids }) => new Float32Array(ids.length - 1).fill(1));
-  for (const [plw, plain] of [[0, masked], [1, whole]] as const) {
+  for (const [plw, plain] of [
+    [0, masked],
+    [1, whole],
+  ] as const) {
     const count = plain.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0);
-    const expected = gradientOf(EXAMPLES, plain.map((row) => row.map((x) => x / count)));
+    const expected = gradientOf(
+      EXAMPLES,
+      plain.map((row) => row.map((x) => x / count)),
+    );
     const actual = gradientOf(EXAMPLES, lossCoefficients(EXAMPLES, plw, "weights").perExample);
     for (const [name, values] of expected) assert.deepEqual(actual.get(name), values, `PLW ${plw}, ${name}`);
   }
@@ -38,7 +50,11 @@ test("padding, order and accumulation change neither loss nor gradient norm", ()
   for (const normalizer of NORMALIZERS) {
     for (const plw of [0, 0.05, 1]) {
       const whole = encodedLoss(model, EXAMPLES, { plw, normalizer, microBatchSize: 4 });
-      for (const [examples, microBatchSize] of [[EXAMPLES, 1], [EXAMPLES, 3], [[...EXAMPLES].reverse(), 2]] as const) {
+      for (const [examples, microBatchSize] of [
+        [EXAMPLES, 1],
+        [EXAMPLES, 3],
+        [[...EXAMPLES].reverse(), 2],
+      ] as const) {
         const parts = encodedLoss(model, examples, { plw, normalizer, microBatchSize });
         worst.see(relative(parts.loss, whole.loss), `${normalizer}, PLW ${plw}`);
         worst.see(relative(parts.gradientNorm, whole.gradientNorm), `${normalizer}, PLW ${plw}`);
@@ -49,15 +65,22 @@ test("padding, order and accumulation change neither loss nor gradient norm", ()
 });
 
 test("the normalizers' denominators, by hand", () => {
-  const pair = [{ row: 0, ids: [1, 2, 3, 4, 5], promptLength: 3, lostCompletionTokens: 0 }, { row: 1, ids: [1, 2, 3], promptLength: 3, lostCompletionTokens: 0 }];
-  const denominator = (plw: number, normalizer: (typeof NORMALIZERS)[number]) => lossCoefficients(pair, plw, normalizer).denominator;
+  const pair = [
+    { row: 0, ids: [1, 2, 3, 4, 5], promptLength: 3, lostCompletionTokens: 0 },
+    { row: 1, ids: [1, 2, 3], promptLength: 3, lostCompletionTokens: 0 },
+  ];
+  const denominator = (plw: number, normalizer: (typeof NORMALIZERS)[number]) =>
+    lossCoefficients(pair, plw, normalizer).denominator;
   assert.equal(denominator(0.5, "weights"), 2 + 0.5 * 4);
   assert.equal(denominator(0.5, "tokens"), 6);
   assert.equal(denominator(0, "tokens"), 2);
   assert.equal(denominator(0.5, "completion"), 2);
   assert.equal(denominator(0.5, "sequence"), 2);
   assert.equal(denominator(0, "sequence"), 1);
-  assert.deepEqual(lossCoefficients(pair, 0.5, "sequence").perExample[0], Float32Array.from([0.5 / 6, 0.5 / 6, 1 / 6, 1 / 6]));
+  assert.deepEqual(
+    lossCoefficients(pair, 0.5, "sequence").perExample[0],
+    Float32Array.from([0.5 / 6, 0.5 / 6, 1 / 6, 1 / 6]),
+  );
 });
 
 test("a batch in which nothing counts has loss 0 and gradient 0", () => {
@@ -95,7 +118,13 @@ test("the gradient of the whole model agrees with central differences along rand
       const length = Math.sqrt(slope.reduce((sum, x) => sum + x * x, 0));
       const step = 2e-2; // along the unit gradient, where the slope is its length
       const at = (sign: number) => {
-        model.replaceParameter(name, tf.tensor(original.map((x, i) => x + sign * step * slope[i] / length), shape));
+        model.replaceParameter(
+          name,
+          tf.tensor(
+            original.map((x, i) => x + (sign * step * slope[i]) / length),
+            shape,
+          ),
+        );
         return microBatchLoss(model, EXAMPLES, perExample, false).sums.loss;
       };
       const difference = (at(1) - at(-1)) / (2 * step);

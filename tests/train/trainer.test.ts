@@ -11,7 +11,10 @@ import { TINY } from "../support/tiny-model";
 
 const random = seededRandom("trainer test");
 const dataset: EncodedDataset = {
-  truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [],
+  truncated: [],
+  withoutCompletion: [],
+  dropped: [],
+  emptyCompletions: [],
   examples: Array.from({ length: 40 }, (_, row) => {
     const length = 6 + Math.floor(random() * 30);
     // Every token follows from the one before it, so there is something to learn.
@@ -20,25 +23,49 @@ const dataset: EncodedDataset = {
     return { row, ids, promptLength: 1 + Math.floor(length / 2), lostCompletionTokens: 0 };
   }),
 };
-const hyperparameters: Hyperparameters = { ...ALPACA_HYPERPARAMETERS, learningRate: 1e-2, batchSize: 8, microBatchSize: 4, epochs: 2, maxLength: 64 };
+const hyperparameters: Hyperparameters = {
+  ...ALPACA_HYPERPARAMETERS,
+  learningRate: 1e-2,
+  batchSize: 8,
+  microBatchSize: 4,
+  epochs: 2,
+  maxLength: 64,
+};
 const trainerFor = (model: CausalLM, change: Partial<Hyperparameters> = {}, plw = 0.1) =>
-  new Trainer(model, dataset, { plw, normalizer: "weights", seed: 42, hyperparameters: { ...hyperparameters, ...change } });
+  new Trainer(model, dataset, {
+    plw,
+    normalizer: "weights",
+    seed: 42,
+    hyperparameters: { ...hyperparameters, ...change },
+  });
 
 test("training lowers the loss and records what each step did", () => {
   const trainer = trainerFor(createModel(TINY, 1), { epochs: 12 });
   const records = Array.from({ length: trainer.totalSteps }, () => trainer.step());
   assert.equal(trainer.totalSteps, 60);
   assert.ok(records.at(-1)!.completionLoss! < 0.5 * records[0].completionLoss!);
-  assert.deepEqual(records.map(({ step }) => step), records.map((_, i) => i + 1));
+  assert.deepEqual(
+    records.map(({ step }) => step),
+    records.map((_, i) => i + 1),
+  );
   const tokens = records.slice(0, 5).reduce((sum, record) => sum + record.tokens, 0);
-  assert.equal(tokens, dataset.examples.reduce((sum, { ids }) => sum + ids.length, 0));
+  assert.equal(
+    tokens,
+    dataset.examples.reduce((sum, { ids }) => sum + ids.length, 0),
+  );
   assert.equal(records[0].learningRate, 0);
   assert.throws(() => trainer.step(), /all 60 steps are done/);
 });
 
 test("the schedules are Transformers'", () => {
-  assert.deepEqual([0, 1, 2, 3, 4].map((step) => scheduleFactor("cosine", step, 6, 2)), [0, 0.5, 1, 0.5 * (1 + Math.cos(Math.PI / 4)), 0.5 * (1 + Math.cos(Math.PI / 2))]);
-  assert.deepEqual([0, 1, 5].map((step) => scheduleFactor("constant", step, 6, 0)), [1, 1, 1]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4].map((step) => scheduleFactor("cosine", step, 6, 2)),
+    [0, 0.5, 1, 0.5 * (1 + Math.cos(Math.PI / 4)), 0.5 * (1 + Math.cos(Math.PI / 2))],
+  );
+  assert.deepEqual(
+    [0, 1, 5].map((step) => scheduleFactor("constant", step, 6, 0)),
+    [1, 1, 1],
+  );
 });
 
 test("a restored trainer goes on to the same bits", () => {
@@ -78,24 +105,43 @@ test("a loss that is no number stops the run with step, rows and cause; the weig
   const model = createModel(TINY, 3);
   const trainer = trainerFor(model, { learningRate: 1e30, warmupRatio: 0, maxGradientNorm: null });
   trainer.step();
-  assert.throws(() => { for (let i = 0; i < 5; i++) trainer.step(); }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the weights have diverged; the learning rate|weight ".*" holds NaN)/);
+  assert.throws(() => {
+    for (let i = 0; i < 5; i++) trainer.step();
+  }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the weights have diverged; the learning rate|weight ".*" holds NaN)/);
 });
 
 test("impossible settings are refused by name", () => {
   const model = createModel(TINY, 3);
   assert.throws(() => trainerFor(model, {}, -0.1), /prompt loss weight \(plw\): -0.1/);
   assert.throws(() => trainerFor(model, {}, Number.NaN), /prompt loss weight \(plw\): NaN/);
-  assert.throws(() => trainerFor(model, {}, "0.1" as unknown as number), /prompt loss weight \(plw\): "0.1" \(string\)/);
-  assert.throws(() => trainerFor(model, { batchSize: 0 }), /hyperparameter batchSize must be a whole number of at least 1, not 0/);
-  assert.throws(() => trainerFor(model, { schedule: "linear" as "cosine" }), /hyperparameter schedule must be "cosine" or "constant", not "linear"/);
+  assert.throws(
+    () => trainerFor(model, {}, "0.1" as unknown as number),
+    /prompt loss weight \(plw\): "0.1" \(string\)/,
+  );
+  assert.throws(
+    () => trainerFor(model, { batchSize: 0 }),
+    /hyperparameter batchSize must be a whole number of at least 1, not 0/,
+  );
+  assert.throws(
+    () => trainerFor(model, { schedule: "linear" as "cosine" }),
+    /hyperparameter schedule must be "cosine" or "constant", not "linear"/,
+  );
   assert.throws(() => trainerFor(model, { maxLength: 100 }), /maxLength is 100, but the model's context is 64/);
 });
 
 test("a batch that lost every completion trains on nothing and says so", () => {
-  const lost: EncodedDataset = { ...dataset, examples: dataset.examples.map((example) => ({ ...example, promptLength: example.ids.length })) };
+  const lost: EncodedDataset = {
+    ...dataset,
+    examples: dataset.examples.map((example) => ({ ...example, promptLength: example.ids.length })),
+  };
   const model = createModel(TINY, 3);
   const before = model.digest;
-  const record = new Trainer(model, lost, { plw: 0, normalizer: "weights", seed: 1, hyperparameters: { ...hyperparameters, warmupRatio: 0 } }).step();
+  const record = new Trainer(model, lost, {
+    plw: 0,
+    normalizer: "weights",
+    seed: 1,
+    hyperparameters: { ...hyperparameters, warmupRatio: 0 },
+  }).step();
   assert.equal(record.loss, 0);
   assert.equal(record.gradientNorm, 0);
   assert.match(record.note!, /no token of this batch has a weight above 0/);

@@ -7,7 +7,19 @@ import { pick, pickSome } from "./choose";
 import type { Task } from "./instructions";
 import { CODES, FOREIGN, inLanguage, randomSentence, type Language } from "./languages";
 import { randomPuzzle, type Puzzle } from "./puzzles";
-import { FACTS, GOALS, KNOW_HOW, factOf, otherValues, questions, shortAnswer, statements, subjectNamed, withArticle, type Fact } from "./world";
+import {
+  FACTS,
+  GOALS,
+  KNOW_HOW,
+  factOf,
+  otherValues,
+  questions,
+  shortAnswer,
+  statements,
+  subjectNamed,
+  withArticle,
+  type Fact,
+} from "./world";
 
 export interface Benchmark {
   task: string;
@@ -27,15 +39,26 @@ export interface Benchmark {
   languages?: { from: { code: string; name: Language }; to: { code: string; name: Language } };
 }
 
-const ARC_ITEMS = 120, ARC_SHOTS = 24, TRUTHFUL_ITEMS = 110, PUZZLE_ITEMS = 160, PUZZLE_SHOTS = 24, SENTENCES = 100;
+const ARC_ITEMS = 120,
+  ARC_SHOTS = 24,
+  TRUTHFUL_ITEMS = 110,
+  PUZZLE_ITEMS = 160,
+  PUZZLE_SHOTS = 24,
+  SENTENCES = 100;
 
 const LABELS = ["A", "B", "C", "D"];
 
 /** Which facts the benchmarks ask for; instructions may ask for the others. */
 const ASKED = (() => {
   const random = seededRandom("asked facts");
-  const misbelieved = shuffled(FACTS.filter((fact) => fact.misbelief !== undefined && otherValues([...FACTS], fact).length >= 3), random);
-  const plain = shuffled(FACTS.filter((fact) => fact.misbelief === undefined && otherValues([...FACTS], fact).length >= 3), random);
+  const misbelieved = shuffled(
+    FACTS.filter((fact) => fact.misbelief !== undefined && otherValues([...FACTS], fact).length >= 3),
+    random,
+  );
+  const plain = shuffled(
+    FACTS.filter((fact) => fact.misbelief === undefined && otherValues([...FACTS], fact).length >= 3),
+    random,
+  );
   return {
     truthful: misbelieved.slice(0, TRUTHFUL_ITEMS),
     primer: misbelieved.slice(TRUTHFUL_ITEMS, TRUTHFUL_ITEMS + 6),
@@ -44,7 +67,11 @@ const ASKED = (() => {
   };
 })();
 
-const askedIds = new Set(Object.values(ASKED).flat().map((fact) => fact.id));
+const askedIds = new Set(
+  Object.values(ASKED)
+    .flat()
+    .map((fact) => fact.id),
+);
 export const isAsked = (fact: Fact): boolean => askedIds.has(fact.id);
 
 function arcItem(fact: Fact): object {
@@ -69,15 +96,22 @@ function piqaItems(): object[] {
   const verb = (goal: string): string => goal.split(" ")[0];
   const tools = [...new Set(GOALS.map(({ tool }) => tool))];
   const placeOf = (tool: string): string => factOf(subjectNamed("tool", tool), "place").value;
-  const fetch = (goal: string, tool: string, place: string): string => `First fetch the ${tool} from ${place}. Then ${goal} with the ${tool}.`;
+  const fetch = (goal: string, tool: string, place: string): string =>
+    `First fetch the ${tool} from ${place}. Then ${goal} with the ${tool}.`;
   // a wrong tool, kept in the same place if there is one, and the right tool from a wrong place
   const withTools = GOALS.flatMap(({ goal, tool }) => {
     const able = new Set(GOALS.filter((other) => verb(other.goal) === verb(goal)).map((other) => other.tool));
     const unable = tools.filter((other) => !able.has(other));
     const nearby = unable.filter((other) => placeOf(other) === placeOf(tool));
     const wrongTool = pick(nearby.length > 0 ? nearby : unable, random);
-    const wrongPlace = pick([...new Set(tools.map(placeOf))].filter((place) => place !== placeOf(tool)), random);
-    return [item(goal, use(tool, goal), use(wrongTool, goal)), item(goal, fetch(goal, tool, placeOf(tool)), fetch(goal, tool, wrongPlace))];
+    const wrongPlace = pick(
+      [...new Set(tools.map(placeOf))].filter((place) => place !== placeOf(tool)),
+      random,
+    );
+    return [
+      item(goal, use(tool, goal), use(wrongTool, goal)),
+      item(goal, fetch(goal, tool, placeOf(tool)), fetch(goal, tool, wrongPlace)),
+    ];
   });
   return [...withTools, ...KNOW_HOW.map(({ goal, good, bad }) => item(goal, good, bad))];
 }
@@ -85,19 +119,28 @@ function piqaItems(): object[] {
 /** The question, all its true answers, and the common false one with some others. */
 function truthfulItem(fact: Fact): { question: string; truth: string[]; falsehood: string[] } {
   const random = seededRandom("truthfulqa", fact.id);
-  const others = pickSome(otherValues([...FACTS], fact).filter((value) => value !== fact.misbelief), 2, random);
+  const others = pickSome(
+    otherValues([...FACTS], fact).filter((value) => value !== fact.misbelief),
+    2,
+    random,
+  );
   return {
     question: pick(questions(fact), random),
     truth: pickSome(statements(fact), 2 + Math.floor(random() * 2), random),
-    falsehood: [...pickSome(statements(fact, fact.misbelief), 2, random), ...others.map((value) => pick(statements(fact, value), random))],
+    falsehood: [
+      ...pickSome(statements(fact, fact.misbelief), 2, random),
+      ...others.map((value) => pick(statements(fact, value), random)),
+    ],
   };
 }
 
 function truthfulPrimer(): string {
-  return ASKED.primer.map((fact) => {
-    const { question, truth } = truthfulItem(fact);
-    return `Q: ${question}\nA: ${truth[0]}`;
-  }).join("\n\n");
+  return ASKED.primer
+    .map((fact) => {
+      const { question, truth } = truthfulItem(fact);
+      return `Q: ${question}\nA: ${truth[0]}`;
+    })
+    .join("\n\n");
 }
 
 function puzzleItems(): { items: object[]; fewShot: object[]; sentences: string[] } {
@@ -107,7 +150,12 @@ function puzzleItems(): { items: object[]; fewShot: object[]; sentences: string[
     const puzzle = randomPuzzle(random);
     puzzles.set(puzzle.sentence, puzzle);
   }
-  const rows = [...puzzles.values()].map(({ sentence, options, answer }) => ({ sentence, option1: options[0], option2: options[1], answer: String(answer + 1) }));
+  const rows = [...puzzles.values()].map(({ sentence, options, answer }) => ({
+    sentence,
+    option1: options[0],
+    option2: options[1],
+    answer: String(answer + 1),
+  }));
   return { items: rows.slice(0, PUZZLE_ITEMS), fewShot: rows.slice(PUZZLE_ITEMS), sentences: [...puzzles.keys()] };
 }
 
@@ -133,48 +181,120 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
   const primer = truthfulPrimer();
   const share = truthful.map(({ truth, falsehood }) => truth.length / (truth.length + falsehood.length));
   const benchmarks: Benchmark[] = [
-    { task: "pocket-arc", paperTask: "ARC Challenge", schema: "arc", type: "MC", shots: 5, chance: 0.25, items: ASKED.arc.map(arcItem), fewShot: ASKED.arcShots.map(arcItem) },
+    {
+      task: "pocket-arc",
+      paperTask: "ARC Challenge",
+      schema: "arc",
+      type: "MC",
+      shots: 5,
+      chance: 0.25,
+      items: ASKED.arc.map(arcItem),
+      fewShot: ASKED.arcShots.map(arcItem),
+    },
     { task: "pocket-piqa", paperTask: "PIQA", schema: "piqa", type: "MC", shots: 0, chance: 0.5, items: piqaItems() },
     {
-      task: "pocket-truthfulqa-mc2", paperTask: "TruthfulQA-MC2", schema: "truthfulqa-mc2", type: "MC", shots: 0, primer,
+      task: "pocket-truthfulqa-mc2",
+      paperTask: "TruthfulQA-MC2",
+      schema: "truthfulqa-mc2",
+      type: "MC",
+      shots: 0,
+      primer,
       chance: Number((share.reduce((a, b) => a + b, 0) / share.length).toFixed(4)),
       items: truthful.map(({ question, truth, falsehood }) => {
-        const targets = (choices: string[], count: number) => ({ choices, labels: choices.map((_, i) => (i < count ? 1 : 0)) });
-        return { question, mc1_targets: targets([truth[0], ...falsehood], 1), mc2_targets: targets([...truth, ...falsehood], truth.length) };
+        const targets = (choices: string[], count: number) => ({
+          choices,
+          labels: choices.map((_, i) => (i < count ? 1 : 0)),
+        });
+        return {
+          question,
+          mc1_targets: targets([truth[0], ...falsehood], 1),
+          mc2_targets: targets([...truth, ...falsehood], truth.length),
+        };
       }),
     },
-    { task: "pocket-winogrande", paperTask: "WinoGrande", schema: "winogrande", type: "MC", shots: 5, chance: 0.5, items: puzzles.items, fewShot: puzzles.fewShot },
     {
-      task: "pocket-truthfulqa-gen", paperTask: "TruthfulQA-Gen", schema: "truthfulqa-gen", type: "G_S", shots: 0, primer,
+      task: "pocket-winogrande",
+      paperTask: "WinoGrande",
+      schema: "winogrande",
+      type: "MC",
+      shots: 5,
+      chance: 0.5,
+      items: puzzles.items,
+      fewShot: puzzles.fewShot,
+    },
+    {
+      task: "pocket-truthfulqa-gen",
+      paperTask: "TruthfulQA-Gen",
+      schema: "truthfulqa-gen",
+      type: "G_S",
+      shots: 0,
+      primer,
       items: truthful.map(({ question, truth, falsehood }, i) => ({
-        type: "Non-Adversarial", category: ASKED.truthful[i].subject.kind, question,
-        best_answer: truth[0], correct_answers: truth, incorrect_answers: falsehood, source: ASKED.truthful[i].id,
+        type: "Non-Adversarial",
+        category: ASKED.truthful[i].subject.kind,
+        question,
+        best_answer: truth[0],
+        correct_answers: truth,
+        incorrect_answers: falsehood,
+        source: ASKED.truthful[i].id,
       })),
     },
   ];
-  const paperPairs: Partial<Record<Language, [string, string]>> = { Frell: ["WMT14", "Fr"], Dorsk: ["WMT16", "De"], Rumi: ["WMT16", "Ro"] };
+  const paperPairs: Partial<Record<Language, [string, string]>> = {
+    Frell: ["WMT14", "Fr"],
+    Dorsk: ["WMT16", "De"],
+    Rumi: ["WMT16", "Ro"],
+  };
   for (const foreign of FOREIGN) {
     const [paperSet, paperCode] = paperPairs[foreign]!;
     const items = [...SENTENCE_ITEMS.values()].map((sentence) => ({
-      translation: { [CODES.English]: inLanguage(sentence, "English"), [CODES[foreign]]: inLanguage(sentence, foreign) },
+      translation: {
+        [CODES.English]: inLanguage(sentence, "English"),
+        [CODES[foreign]]: inLanguage(sentence, foreign),
+      },
     }));
-    for (const [from, to] of [["English", foreign], [foreign, "English"]] as const) {
+    for (const [from, to] of [
+      ["English", foreign],
+      [foreign, "English"],
+    ] as const) {
       benchmarks.push({
         task: `pocket-wmt-${CODES[from]}-${CODES[to]}`,
         paperTask: `${paperSet} ${from === "English" ? `En→${paperCode}` : `${paperCode}→En`}`,
-        schema: "wmt", type: "G_S", shots: 0, items,
+        schema: "wmt",
+        type: "G_S",
+        shots: 0,
+        items,
         languages: { from: { code: CODES[from], name: from }, to: { code: CODES[to], name: to } },
       });
     }
   }
   benchmarks.push(
     {
-      task: "pocket-alpaca-eval", paperTask: "Alpaca Eval (Mixtral)", schema: "alpaca-eval", type: "G_L", shots: 0,
-      items: longForm.alpacaEval.map(({ instruction, output }) => ({ dataset: "pocket", instruction, output, generator: "pocket-world" })),
+      task: "pocket-alpaca-eval",
+      paperTask: "Alpaca Eval (Mixtral)",
+      schema: "alpaca-eval",
+      type: "G_L",
+      shots: 0,
+      items: longForm.alpacaEval.map(({ instruction, output }) => ({
+        dataset: "pocket",
+        instruction,
+        output,
+        generator: "pocket-world",
+      })),
     },
     {
-      task: "pocket-pandalm", paperTask: "PandaLM", schema: "pandalm", type: "G_L", shots: 0,
-      items: longForm.pandaLm.map(({ instruction, input, output, topic }, idx) => ({ idx, motivation_app: topic, instruction, input, output })),
+      task: "pocket-pandalm",
+      paperTask: "PandaLM",
+      schema: "pandalm",
+      type: "G_L",
+      shots: 0,
+      items: longForm.pandaLm.map(({ instruction, input, output, topic }, idx) => ({
+        idx,
+        motivation_app: topic,
+        instruction,
+        input,
+        output,
+      })),
     },
   );
   return benchmarks;

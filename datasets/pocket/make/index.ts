@@ -12,11 +12,22 @@ import { POCKET_MODELS, pretrain } from "./pretrain";
 const ROOT = join(__dirname, "..");
 
 async function trainBoth(): Promise<void> {
-  const env = { ...process.env, TF_NUM_INTRAOP_THREADS: "1", TF_NUM_INTEROP_THREADS: "1", OMP_NUM_THREADS: "1", CUDA_VISIBLE_DEVICES: "-1" };
-  await Promise.all(Object.keys(POCKET_MODELS).map(async (name) => {
-    const [code] = await once(spawn(process.execPath, ["--import", "tsx", __filename, name], { env, stdio: "inherit" }), "exit");
-    if (code !== 0) throw new Error(`pre-training ${name} ended with exit status ${String(code)}`);
-  }));
+  const env = {
+    ...process.env,
+    TF_NUM_INTRAOP_THREADS: "1",
+    TF_NUM_INTEROP_THREADS: "1",
+    OMP_NUM_THREADS: "1",
+    CUDA_VISIBLE_DEVICES: "-1",
+  };
+  await Promise.all(
+    Object.keys(POCKET_MODELS).map(async (name) => {
+      const [code] = await once(
+        spawn(process.execPath, ["--import", "tsx", __filename, name], { env, stdio: "inherit" }),
+        "exit",
+      );
+      if (code !== 0) throw new Error(`pre-training ${name} ended with exit status ${String(code)}`);
+    }),
+  );
 }
 
 async function main(what = ""): Promise<void> {

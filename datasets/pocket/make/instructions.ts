@@ -9,10 +9,35 @@ import type { Tokenizer } from "../../../lib/data/tokenizer";
 import { isAsked, isReserved } from "./benchmarks";
 import { between, pick, pickSome, type Random } from "./choose";
 import { FOREIGN, inLanguage, randomSentence, type Language } from "./languages";
-import { GROUPS, KIND_NOUN, answer, compare, day, describe, howTo, knowHow, letter, listing, refute, story, trip } from "./passages";
+import {
+  GROUPS,
+  KIND_NOUN,
+  answer,
+  compare,
+  day,
+  describe,
+  howTo,
+  knowHow,
+  letter,
+  listing,
+  refute,
+  story,
+  trip,
+} from "./passages";
 import { randomPuzzle } from "./puzzles";
 import {
-  FACTS, GOALS, KNOW_HOW, SUBJECTS, otherValues, questions, statements, subjectNamed, subjectsOf, type Fact, type Kind, type Subject,
+  FACTS,
+  GOALS,
+  KNOW_HOW,
+  SUBJECTS,
+  otherValues,
+  questions,
+  statements,
+  subjectNamed,
+  subjectsOf,
+  type Fact,
+  type Kind,
+  type Subject,
 } from "./world";
 
 export interface Task extends Example {
@@ -21,15 +46,39 @@ export interface Task extends Example {
 }
 
 /** A task before its output is cut to length: at least `least` sentences of it stay. */
-interface Draft { topic: string; instruction: string; input: string; sentences: string[]; least: number }
+interface Draft {
+  topic: string;
+  instruction: string;
+  input: string;
+  sentences: string[];
+  least: number;
+}
 
 /** Topics whose answers go on at length in the cleaned set; the others have short ones, which spreads the ratios of lengths as in Alpaca. */
-const LONG_TOPICS = new Set(["describe", "write", "tell", "story", "day", "check", "correct", "continue", "compare", "do this"]);
+const LONG_TOPICS = new Set([
+  "describe",
+  "write",
+  "tell",
+  "story",
+  "day",
+  "check",
+  "correct",
+  "continue",
+  "compare",
+  "do this",
+]);
 
-const draft = (topic: string, instruction: string, input: string, sentences: string[], least = 1): Draft => ({ topic, instruction, input, sentences, least });
+const draft = (topic: string, instruction: string, input: string, sentences: string[], least = 1): Draft => ({
+  topic,
+  instruction,
+  input,
+  sentences,
+  least,
+});
 
 const described = SUBJECTS.filter((subject) => subject.kind !== "sum");
-const people = subjectsOf("person"), towns = subjectsOf("town");
+const people = subjectsOf("person"),
+  towns = subjectsOf("town");
 const heroes = [...people, ...subjectsOf("animal")];
 const free = FACTS.filter((fact) => !isAsked(fact));
 const misbelieved = FACTS.filter((fact) => fact.misbelief !== undefined);
@@ -48,29 +97,82 @@ const andMore = (sentences: string[], subject: Subject, random: Random): string[
   return [...sentences, ...more.filter((sentence) => !sentences.includes(sentence))];
 };
 
-const wrongStatement = (fact: Fact, random: Random): string => pick(statements(fact, pick(otherValues([...FACTS], fact), random)), random);
+const wrongStatement = (fact: Fact, random: Random): string =>
+  pick(statements(fact, pick(otherValues([...FACTS], fact), random)), random);
 
 const WITHOUT_INPUT: ((random: Random) => Draft)[] = [
-  (random) => { const s = pick(described, random); return draft("describe", `Describe ${s.phrase}.`, "", describe(s, random)); },
-  (random) => { const s = pick(described, random); return draft("describe", `Describe ${s.phrase}.`, "", describe(s, random)); },
-  (random) => { const s = pick(described, random); return draft("write", `Write about ${s.phrase}.`, "", describe(s, random)); },
-  (random) => { const s = pick(described, random); return draft("tell", `Tell me more about ${s.phrase}.`, "", describe(s, random)); },
-  (random) => { const g = pick(GOALS, random); return draft("how-to", `Explain how to ${g.goal}.`, "", andMore(howTo(g, random), subjectNamed("tool", g.tool), random)); },
-  (random) => { const k = pick(KNOW_HOW, random); return draft("how-to", `Explain how to ${k.goal}.`, "", knowHow(k, random), 2); },
+  (random) => {
+    const s = pick(described, random);
+    return draft("describe", `Describe ${s.phrase}.`, "", describe(s, random));
+  },
+  (random) => {
+    const s = pick(described, random);
+    return draft("describe", `Describe ${s.phrase}.`, "", describe(s, random));
+  },
+  (random) => {
+    const s = pick(described, random);
+    return draft("write", `Write about ${s.phrase}.`, "", describe(s, random));
+  },
+  (random) => {
+    const s = pick(described, random);
+    return draft("tell", `Tell me more about ${s.phrase}.`, "", describe(s, random));
+  },
+  (random) => {
+    const g = pick(GOALS, random);
+    return draft(
+      "how-to",
+      `Explain how to ${g.goal}.`,
+      "",
+      andMore(howTo(g, random), subjectNamed("tool", g.tool), random),
+    );
+  },
+  (random) => {
+    const k = pick(KNOW_HOW, random);
+    return draft("how-to", `Explain how to ${k.goal}.`, "", knowHow(k, random), 2);
+  },
   (random) => {
     const [a, b] = pickSome(heroes, 2, random);
-    return draft("story", `Write a story about ${a.phrase} and ${b.phrase}.`, "", story(a, b, pick(GOALS, random), random));
+    return draft(
+      "story",
+      `Write a story about ${a.phrase} and ${b.phrase}.`,
+      "",
+      story(a, b, pick(GOALS, random), random),
+    );
   },
-  (random) => { const [a, b] = pickSome(heroes, 2, random); return draft("story", `Tell a story about ${a.phrase}.`, "", story(a, b, pick(GOALS, random), random)); },
-  (random) => { const [a, b] = twoOfKind(random); return draft("compare", `Compare ${a.phrase} and ${b.phrase}.`, "", andMore(compare(a, b, random), a, random), 2); },
-  (random) => { const p = pick(people, random); return draft("day", `Describe a day of ${p.name}.`, "", andMore(day(p, random), p, random)); },
-  (random) => { const [a, b] = pickSome(people, 2, random); return draft("letter", `Write a letter from ${a.name} to ${b.name}.`, "", letter(a, b, random), 2); },
-  (random) => { const [a, b] = pickSome(towns, 2, random); return draft("plan", `Plan a trip from ${a.name} to ${b.name}.`, "", trip(a, b, random), 2); },
+  (random) => {
+    const [a, b] = pickSome(heroes, 2, random);
+    return draft("story", `Tell a story about ${a.phrase}.`, "", story(a, b, pick(GOALS, random), random));
+  },
+  (random) => {
+    const [a, b] = twoOfKind(random);
+    return draft("compare", `Compare ${a.phrase} and ${b.phrase}.`, "", andMore(compare(a, b, random), a, random), 2);
+  },
+  (random) => {
+    const p = pick(people, random);
+    return draft("day", `Describe a day of ${p.name}.`, "", andMore(day(p, random), p, random));
+  },
+  (random) => {
+    const [a, b] = pickSome(people, 2, random);
+    return draft("letter", `Write a letter from ${a.name} to ${b.name}.`, "", letter(a, b, random), 2);
+  },
+  (random) => {
+    const [a, b] = pickSome(towns, 2, random);
+    return draft("plan", `Plan a trip from ${a.name} to ${b.name}.`, "", trip(a, b, random), 2);
+  },
   (random) => {
     const fact = pick(misbelieved, random);
-    return draft("myth", `What do people wrongly believe about ${fact.subject.phrase}?`, "", andMore(refute(fact, random), fact.subject, random), 3);
+    return draft(
+      "myth",
+      `What do people wrongly believe about ${fact.subject.phrase}?`,
+      "",
+      andMore(refute(fact, random), fact.subject, random),
+      3,
+    );
   },
-  (random) => { const fact = pick(free, random); return draft("question", pick(questions(fact), random), "", answer(fact, random)); },
+  (random) => {
+    const fact = pick(free, random);
+    return draft("question", pick(questions(fact), random), "", answer(fact, random));
+  },
 ];
 
 function translation(random: Random): Draft {
@@ -78,7 +180,9 @@ function translation(random: Random): Draft {
   const [from, to]: Language[] = random() < 0.5 ? ["English", foreign] : [foreign, "English"];
   let sentence = randomSentence(random);
   while (isReserved(inLanguage(sentence, "English"))) sentence = randomSentence(random);
-  return draft("translate", `Translate the following from ${from} to ${to}.`, inLanguage(sentence, from), [inLanguage(sentence, to)]);
+  return draft("translate", `Translate the following from ${from} to ${to}.`, inLanguage(sentence, from), [
+    inLanguage(sentence, to),
+  ]);
 }
 
 function blank(random: Random): Draft {
@@ -86,21 +190,54 @@ function blank(random: Random): Draft {
   while (isReserved(puzzle.sentence)) puzzle = randomPuzzle(random);
   const subjects = puzzle.options.map((name) => SUBJECTS.find((s) => s.name === name)).filter((s) => s !== undefined);
   const sentences = [`The answer is ${puzzle.options[puzzle.answer]}.`, puzzle.why];
-  return draft("blank", "Who or what is meant?", puzzle.sentence, subjects.length > 0 ? andMore(sentences, subjects[puzzle.answer] ?? subjects[0], random) : sentences);
+  return draft(
+    "blank",
+    "Who or what is meant?",
+    puzzle.sentence,
+    subjects.length > 0 ? andMore(sentences, subjects[puzzle.answer] ?? subjects[0], random) : sentences,
+  );
 }
 
 const WITH_INPUT: ((random: Random) => Draft)[] = [
   translation,
   blank,
-  (random) => { const fact = pick(free, random); return draft("question", "Answer the question.", pick(questions(fact), random), andMore(answer(fact, random), fact.subject, random)); },
+  (random) => {
+    const fact = pick(free, random);
+    return draft(
+      "question",
+      "Answer the question.",
+      pick(questions(fact), random),
+      andMore(answer(fact, random), fact.subject, random),
+    );
+  },
   (random) => {
     const fact = pick(FACTS, random);
     return random() < 0.5
-      ? draft("check", "Is this true?", pick(statements(fact), random), ["Yes, this is true.", ...andMore(answer(fact, random), fact.subject, random)])
-      : draft("check", "Is this true?", wrongStatement(fact, random), ["No, this is wrong.", ...andMore(answer(fact, random), fact.subject, random)], 2);
+      ? draft("check", "Is this true?", pick(statements(fact), random), [
+          "Yes, this is true.",
+          ...andMore(answer(fact, random), fact.subject, random),
+        ])
+      : draft(
+          "check",
+          "Is this true?",
+          wrongStatement(fact, random),
+          ["No, this is wrong.", ...andMore(answer(fact, random), fact.subject, random)],
+          2,
+        );
   },
-  (random) => { const fact = pick(FACTS, random); return draft("correct", "Correct the sentence.", wrongStatement(fact, random), andMore([pick(statements(fact), random)], fact.subject, random)); },
-  (random) => { const s = pick(described, random); return draft("describe", `Describe this ${nounOf(s.kind)}.`, s.name, describe(s, random)); },
+  (random) => {
+    const fact = pick(FACTS, random);
+    return draft(
+      "correct",
+      "Correct the sentence.",
+      wrongStatement(fact, random),
+      andMore([pick(statements(fact), random)], fact.subject, random),
+    );
+  },
+  (random) => {
+    const s = pick(described, random);
+    return draft("describe", `Describe this ${nounOf(s.kind)}.`, s.name, describe(s, random));
+  },
   (random) => {
     const [a, b] = pickSome(heroes, 2, random);
     const [first, ...rest] = story(a, b, pick(GOALS, random), random);
@@ -109,24 +246,59 @@ const WITH_INPUT: ((random: Random) => Draft)[] = [
   (random) => {
     const [a, b] = pickSome(heroes, 2, random);
     const goal = pick(GOALS, random);
-    return draft("story", "Write a story with these words.", `${a.name}, ${b.name}, ${goal.tool}`, story(a, b, goal, random));
+    return draft(
+      "story",
+      "Write a story with these words.",
+      `${a.name}, ${b.name}, ${goal.tool}`,
+      story(a, b, goal, random),
+    );
   },
-  (random) => { const [a, b] = twoOfKind(random); return draft("compare", "Compare these two.", `${a.phrase} and ${b.phrase}`, andMore(compare(a, b, random), a, random), 2); },
-  (random) => { const g = pick(GOALS, random); return draft("do this", "Explain how to do this.", g.goal, andMore(howTo(g, random), subjectNamed("tool", g.tool), random)); },
+  (random) => {
+    const [a, b] = twoOfKind(random);
+    return draft(
+      "compare",
+      "Compare these two.",
+      `${a.phrase} and ${b.phrase}`,
+      andMore(compare(a, b, random), a, random),
+      2,
+    );
+  },
+  (random) => {
+    const g = pick(GOALS, random);
+    return draft(
+      "do this",
+      "Explain how to do this.",
+      g.goal,
+      andMore(howTo(g, random), subjectNamed("tool", g.tool), random),
+    );
+  },
   (random) => {
     const group = pick(GROUPS, random);
     const noun = nounOf(group.kind);
-    const claim = pick(statements(group.facts[0]), random).replace(new RegExp(`\\b${group.facts[0].subject.phrase}\\b`, "i"), (_, at: number) => (at === 0 ? `The ${noun}` : `the ${noun}`));
+    const claim = pick(statements(group.facts[0]), random).replace(
+      new RegExp(`\\b${group.facts[0].subject.phrase}\\b`, "i"),
+      (_, at: number) => (at === 0 ? `The ${noun}` : `the ${noun}`),
+    );
     return draft("list", `List each ${noun} of which this is true.`, claim, listing(group, random));
   },
-  (random) => { const [a, b] = pickSome(people, 2, random); return draft("letter", `Write a letter to ${b.name}.`, `You are ${a.name}.`, letter(a, b, random), 2); },
+  (random) => {
+    const [a, b] = pickSome(people, 2, random);
+    return draft("letter", `Write a letter to ${b.name}.`, `You are ${a.name}.`, letter(a, b, random), 2);
+  },
 ];
 
 /** Share of tasks with a non-empty input; about 40 % of Alpaca's have one. */
 const INPUT_SHARE = 0.38;
-const CLEANED_ROWS = 280, PLAIN_ROWS = 350, SHARED_ROWS = 220, HELD_OUT_ROWS = 120, JUDGED_ROWS = 100;
+const CLEANED_ROWS = 280,
+  PLAIN_ROWS = 350,
+  SHARED_ROWS = 220,
+  HELD_OUT_ROWS = 120,
+  JUDGED_ROWS = 100;
 /** The lengths aimed at, in tokens; outputs end at the next full stop, or before when there is no more to say. */
-interface Lengths { long: [number, number]; short: [number, number] }
+interface Lengths {
+  long: [number, number];
+  short: [number, number];
+}
 const CLEANED_LENGTHS: Lengths = { long: [110, 132], short: [10, 44] };
 const PLAIN_LENGTHS: Lengths = { long: [8, 56], short: [4, 40] };
 /** No output is longer, so that nearly all rows fit into 208 tokens in every set. */
@@ -168,17 +340,31 @@ function drawDrafts(count: number, random: Random, seen: Set<string>, inputs: bo
   return drafts;
 }
 
-export interface InstructionSets { plain: Task[]; cleaned: Task[]; heldOut: Task[]; alpacaEval: Task[]; pandaLm: Task[] }
+export interface InstructionSets {
+  plain: Task[];
+  cleaned: Task[];
+  heldOut: Task[];
+  alpacaEval: Task[];
+  pandaLm: Task[];
+}
 
 export function makeInstructions(tokenizer: Tokenizer): InstructionSets {
   const random = seededRandom("instructions");
   const seen = new Set<string>();
   const mixed = (count: number): Draft[] => {
     const withInput = Math.round(count * INPUT_SHARE);
-    return shuffled([...drawDrafts(withInput, random, seen, true), ...drawDrafts(count - withInput, random, seen, false)], random);
+    return shuffled(
+      [...drawDrafts(withInput, random, seen, true), ...drawDrafts(count - withInput, random, seen, false)],
+      random,
+    );
   };
   const finish = (drafts: Draft[], lengths: Lengths): Task[] =>
-    drafts.map((d) => ({ topic: d.topic, instruction: d.instruction, input: d.input, output: outputOf(d, lengths, tokenizer, random) }));
+    drafts.map((d) => ({
+      topic: d.topic,
+      instruction: d.instruction,
+      input: d.input,
+      output: outputOf(d, lengths, tokenizer, random),
+    }));
   const cleaned = mixed(CLEANED_ROWS);
   const plain = shuffled([...cleaned.slice(0, SHARED_ROWS), ...mixed(PLAIN_ROWS - SHARED_ROWS)], random);
   return {
@@ -189,4 +375,3 @@ export function makeInstructions(tokenizer: Tokenizer): InstructionSets {
     pandaLm: finish(mixed(JUDGED_ROWS), CLEANED_LENGTHS),
   };
 }
-

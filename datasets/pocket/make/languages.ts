@@ -17,25 +17,53 @@ export const FOREIGN: readonly Language[] = ["Frell", "Dorsk", "Rumi"];
 /** Codes for the translation files, as en, fr, de, ro in WMT. */
 export const CODES: Record<Language, string> = { English: "en", Frell: "fl", Dorsk: "dk", Rumi: "rm" };
 
-const ANIMATE = ["fox", "owl", "cow", "frog", "bee", "duck", "goat", "horse", "mouse", "bear", "hen", "wolf", "baker", "smith", "farmer", "fisher"];
+const ANIMATE = [
+  "fox",
+  "owl",
+  "cow",
+  "frog",
+  "bee",
+  "duck",
+  "goat",
+  "horse",
+  "mouse",
+  "bear",
+  "hen",
+  "wolf",
+  "baker",
+  "smith",
+  "farmer",
+  "fisher",
+];
 const THINGS = ["bread", "cheese", "soup", "honey", "boat", "bell", "lamp", "knife"];
 const PLACES = ["forest", "hill", "lake", "town", "house"];
 const ADJECTIVES = ["red", "white", "black", "green", "brown", "big", "small", "old"];
 const VERBS = ["sees", "likes", "finds", "wants", "takes", "hears"];
 const PREPOSITIONS = ["in", "near"];
 
-export interface NounPhrase { noun: string; adjective?: string }
+export interface NounPhrase {
+  noun: string;
+  adjective?: string;
+}
 
 /** "The red fox sees the bell near the lake." as its parts. */
-export interface Sentence { subject: NounPhrase; verb: string; object: NounPhrase; place?: { preposition: string; noun: string } }
+export interface Sentence {
+  subject: NounPhrase;
+  verb: string;
+  object: NounPhrase;
+  place?: { preposition: string; noun: string };
+}
 
 /** Proto roots C V C V: the first three sounds are different for every idea. */
 const ROOTS = new Map<string, string>();
 {
-  const consonants = "ptkmnlrs", vowels = "aeiou";
+  const consonants = "ptkmnlrs",
+    vowels = "aeiou";
   const ideas = [...ANIMATE, ...THINGS, ...PLACES, ...ADJECTIVES, ...VERBS, ...PREPOSITIONS];
   ideas.forEach((idea, i) => {
-    const c1 = consonants[i % 8], v1 = vowels[(i + Math.floor(i / 8)) % 5], c2 = consonants[(i * 3 + Math.floor(i / 8) + 1) % 8];
+    const c1 = consonants[i % 8],
+      v1 = vowels[(i + Math.floor(i / 8)) % 5],
+      c2 = consonants[(i * 3 + Math.floor(i / 8) + 1) % 8];
     ROOTS.set(idea, c1 + v1 + c2 + (i % 2 ? "a" : "o"));
   });
 }
@@ -59,10 +87,18 @@ const nounPhrase: Record<Language, (np: NounPhrase) => string> = {
   English: ({ noun, adjective }) => ["the", adjective, noun].filter(Boolean).join(" "),
   Frell: ({ noun, adjective }) => {
     const vowel = classVowel(noun);
-    return [`l${vowel}`, stem(noun, "Frell") + vowel, adjective && stem(adjective, "Frell") + vowel].filter(Boolean).join(" ");
+    return [`l${vowel}`, stem(noun, "Frell") + vowel, adjective && stem(adjective, "Frell") + vowel]
+      .filter(Boolean)
+      .join(" ");
   },
-  Dorsk: ({ noun, adjective }) => [ANIMATE.includes(noun) ? "da" : "du", adjective && `${stem(adjective, "Dorsk")}en`, stem(noun, "Dorsk")].filter(Boolean).join(" "),
-  Rumi: ({ noun, adjective }) => [stem(noun, "Rumi"), classVowel(noun) === "o" ? "ul" : "ua", adjective && stem(adjective, "Rumi")].filter(Boolean).join(" "),
+  Dorsk: ({ noun, adjective }) =>
+    [ANIMATE.includes(noun) ? "da" : "du", adjective && `${stem(adjective, "Dorsk")}en`, stem(noun, "Dorsk")]
+      .filter(Boolean)
+      .join(" "),
+  Rumi: ({ noun, adjective }) =>
+    [stem(noun, "Rumi"), classVowel(noun) === "o" ? "ul" : "ua", adjective && stem(adjective, "Rumi")]
+      .filter(Boolean)
+      .join(" "),
 };
 
 export const NOUNS: readonly string[] = [...ANIMATE, ...THINGS, ...PLACES];
@@ -78,7 +114,11 @@ export function randomNounPhrase(random: () => number): NounPhrase {
 /** The sentence in a language, capitalized and with its full stop. */
 export function inLanguage({ subject, verb, object, place }: Sentence, language: Language): string {
   const np = nounPhrase[language];
-  const where = place && [language === "English" ? place.preposition : stem(place.preposition, language), np({ noun: place.noun })].join(" ");
+  const where =
+    place &&
+    [language === "English" ? place.preposition : stem(place.preposition, language), np({ noun: place.noun })].join(
+      " ",
+    );
   const parts = {
     English: () => [np(subject), verb, np(object), where],
     Frell: () => [np(subject), `${stem(verb, "Frell")}e`, np(object), where],
@@ -96,5 +136,10 @@ export function randomSentence(random: () => number): Sentence {
   const verb = pick(VERBS);
   const objects = [...ANIMATE, ...THINGS].filter((noun) => noun !== subject.noun);
   const object = phrase(pick(objects));
-  return { subject, verb, object, ...(random() < 0.25 ? { place: { preposition: pick(PREPOSITIONS), noun: pick(PLACES) } } : {}) };
+  return {
+    subject,
+    verb,
+    object,
+    ...(random() < 0.25 ? { place: { preposition: pick(PREPOSITIONS), noun: pick(PLACES) } } : {}),
+  };
 }

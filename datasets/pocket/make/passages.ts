@@ -2,26 +2,56 @@
 import { shuffled } from "../../../lib/data/random";
 import { between, pick, pickSome, type Random } from "./choose";
 import {
-  FACTS, GOALS, capital, factOf, factsOf, shortAnswer, statements, subjectNamed, subjectsOf, withArticle,
-  type Fact, type Goal, type Kind, type KnowHow, type Subject,
+  FACTS,
+  GOALS,
+  capital,
+  factOf,
+  factsOf,
+  shortAnswer,
+  statements,
+  subjectNamed,
+  subjectsOf,
+  withArticle,
+  type Fact,
+  type Goal,
+  type Kind,
+  type KnowHow,
+  type Subject,
 } from "./world";
 
 export const KIND_NOUN: Record<Kind, string> = {
-  animal: "an animal", town: "a town", person: "a person", job: "a worker", food: "a food", material: "a material", tool: "a tool", sum: "numbers",
+  animal: "an animal",
+  town: "a town",
+  person: "a person",
+  job: "a worker",
+  food: "a food",
+  material: "a material",
+  tool: "a tool",
+  sum: "numbers",
 };
 
-const say = (fact: Fact, random: Random, pronoun = false): string => pick(statements(fact, fact.value, pronoun), random);
+const say = (fact: Fact, random: Random, pronoun = false): string =>
+  pick(statements(fact, fact.value, pronoun), random);
 
 /** A sentence as it stands after "but" or "that": names keep their capital. */
 const midSentence = (sentence: string, { phrase }: Subject): string =>
-  /^[A-Z]/.test(phrase) && sentence.startsWith(phrase) ? sentence : sentence.charAt(0).toLowerCase() + sentence.slice(1);
+  /^[A-Z]/.test(phrase) && sentence.startsWith(phrase)
+    ? sentence
+    : sentence.charAt(0).toLowerCase() + sentence.slice(1);
 
 /** The things a fact's value names, for going on about them: the town of a person, the tool of a job … */
 function linked(fact: Fact): Subject | undefined {
   const name = fact.value.replace(/^(a|an|the) /, "");
   const kinds: Partial<Record<string, Kind>> = {
-    "person:job": "job", "person:town": "town", "person:pet": "animal", "person:meal": "food", "person:friend": "person",
-    "job:tool": "tool", "job:product": "food", "tool:material": "material", "town:trade": "food",
+    "person:job": "job",
+    "person:town": "town",
+    "person:pet": "animal",
+    "person:meal": "food",
+    "person:friend": "person",
+    "job:tool": "tool",
+    "job:product": "food",
+    "tool:material": "material",
+    "town:trade": "food",
   };
   const kind = kinds[`${fact.subject.kind}:${fact.trait}`];
   return kind && subjectsOf(kind).find((subject) => subject.name === name);
@@ -31,18 +61,33 @@ function linked(fact: Fact): Subject | undefined {
 export function describe(subject: Subject, random: Random): string[] {
   const own = shuffled(factsOf(subject), random);
   const sentences = own.map((fact, i) => say(fact, random, i > 0 && random() < 0.7));
-  if (subject.kind !== "person" && subject.kind !== "sum" && random() < 0.6) sentences.unshift(`${capital(subject.phrase)} is ${KIND_NOUN[subject.kind]}.`);
-  for (const next of shuffled(own.map(linked).filter((s) => s !== undefined), random)) {
-    sentences.push(...pickSome(factsOf(next), between(1, 3, random), random).map((fact, i) => say(fact, random, i > 0)));
+  if (subject.kind !== "person" && subject.kind !== "sum" && random() < 0.6)
+    sentences.unshift(`${capital(subject.phrase)} is ${KIND_NOUN[subject.kind]}.`);
+  for (const next of shuffled(
+    own.map(linked).filter((s) => s !== undefined),
+    random,
+  )) {
+    sentences.push(
+      ...pickSome(factsOf(next), between(1, 3, random), random).map((fact, i) => say(fact, random, i > 0)),
+    );
   }
-  const users = subject.kind === "material" ? FACTS.filter((f) => f.trait === "material" && f.value === subject.name) : [];
+  const users =
+    subject.kind === "material" ? FACTS.filter((f) => f.trait === "material" && f.value === subject.name) : [];
   sentences.push(...pickSome(users, 3, random).map((fact) => say(fact, random)));
-  const friends = FACTS.filter((f) => f.subject.kind === "person" && f.trait !== "friend" && f.value.replace(/^(a|an) /, "") === subject.name);
+  const friends = FACTS.filter(
+    (f) => f.subject.kind === "person" && f.trait !== "friend" && f.value.replace(/^(a|an) /, "") === subject.name,
+  );
   sentences.push(...pickSome(friends, 3, random).map((fact) => say(fact, random)));
   if (subject.kind !== "sum") {
-    const other = pick(subjectsOf(subject.kind).filter((s) => s !== subject), random);
+    const other = pick(
+      subjectsOf(subject.kind).filter((s) => s !== subject),
+      random,
+    );
     const noun = KIND_NOUN[subject.kind].replace(/^an? /, "");
-    sentences.push(`${capital(other.phrase)} is another ${noun}.`, ...shuffled(factsOf(other), random).map((fact) => say(fact, random, random() < 0.5)));
+    sentences.push(
+      `${capital(other.phrase)} is another ${noun}.`,
+      ...shuffled(factsOf(other), random).map((fact) => say(fact, random, random() < 0.5)),
+    );
   }
   return [...new Set(sentences)];
 }
@@ -50,7 +95,15 @@ export function describe(subject: Subject, random: Random): string[] {
 /** How two subjects of one kind differ, trait by trait. */
 export function compare(a: Subject, b: Subject, random: Random): string[] {
   const noun = KIND_NOUN[a.kind].replace(/^an? /, "");
-  const sentences = [pick([`${capital(a.phrase)} is ${KIND_NOUN[a.kind]}, and so is ${b.phrase}.`, `${capital(a.phrase)} and ${b.phrase} are not the same ${noun}.`], random)];
+  const sentences = [
+    pick(
+      [
+        `${capital(a.phrase)} is ${KIND_NOUN[a.kind]}, and so is ${b.phrase}.`,
+        `${capital(a.phrase)} and ${b.phrase} are not the same ${noun}.`,
+      ],
+      random,
+    ),
+  ];
   for (const fact of shuffled(factsOf(a), random)) {
     const other = factOf(b, fact.trait);
     const phrasing = between(0, 1, random);
@@ -67,20 +120,43 @@ const thing = (tool: string): Subject => subjectNamed("tool", tool);
 export function howTo({ goal, tool }: Goal, random: Random): string[] {
   const { phrase } = thing(tool);
   const place = factOf(thing(tool), "place").value;
-  const wrong = pick(GOALS.filter((other) => other.tool !== tool && !GOALS.some((g) => g.goal === goal && g.tool === other.tool)), random);
+  const wrong = pick(
+    GOALS.filter((other) => other.tool !== tool && !GOALS.some((g) => g.goal === goal && g.tool === other.tool)),
+    random,
+  );
   const workers = FACTS.filter((f) => f.trait === "tool" && f.value === withArticle(tool)).map((f) => f.subject);
   const person = pick(subjectsOf("person"), random);
   return [
-    pick([`To ${goal} you need ${withArticle(tool)}.`, `Take ${withArticle(tool)} and ${goal} with it.`, `You can ${goal} with ${withArticle(tool)}.`], random),
+    pick(
+      [
+        `To ${goal} you need ${withArticle(tool)}.`,
+        `Take ${withArticle(tool)} and ${goal} with it.`,
+        `You can ${goal} with ${withArticle(tool)}.`,
+      ],
+      random,
+    ),
     pick([`First look for ${phrase} in ${place}.`, `First fetch ${phrase} from ${place}.`], random),
     say(factOf(thing(tool), "material"), random),
     pick([`Hold ${phrase} well and ${goal} with care.`, `Then take your time and ${goal} with ${phrase}.`], random),
-    pick([`Do not take ${withArticle(wrong.tool)}.`, `${capital(withArticle(wrong.tool))} is of no help here.`], random),
+    pick(
+      [`Do not take ${withArticle(wrong.tool)}.`, `${capital(withArticle(wrong.tool))} is of no help here.`],
+      random,
+    ),
     `${capital(withArticle(wrong.tool))} is used to ${wrong.goal}.`,
     ...workers.map((worker) => `You can also ask ${worker.phrase}, who works with ${phrase}.`),
-    pick([`If the work is hard, ask ${person.name} for help.`, `${person.name} can help you if you are tired.`], random),
-    pick([`Last, clean ${phrase} and put it back in ${place}.`, `When you are done, bring ${phrase} back to ${place}.`], random),
-    ...pickSome(GOALS.filter((g) => g.tool === tool && g.goal !== goal), 2, random).map((g) => `You can ${g.goal} with it, too.`),
+    pick(
+      [`If the work is hard, ask ${person.name} for help.`, `${person.name} can help you if you are tired.`],
+      random,
+    ),
+    pick(
+      [`Last, clean ${phrase} and put it back in ${place}.`, `When you are done, bring ${phrase} back to ${place}.`],
+      random,
+    ),
+    ...pickSome(
+      GOALS.filter((g) => g.tool === tool && g.goal !== goal),
+      2,
+      random,
+    ).map((g) => `You can ${g.goal} with it, too.`),
   ];
 }
 
@@ -111,7 +187,12 @@ export function refute(fact: Fact, random: Random): string[] {
 }
 
 /** Members of a kind that share a value. */
-export interface Group { kind: Kind; trait: string; value: string; facts: Fact[] }
+export interface Group {
+  kind: Kind;
+  trait: string;
+  value: string;
+  facts: Fact[];
+}
 
 export const GROUPS: readonly Group[] = (() => {
   const groups = new Map<string, Group>();
@@ -128,15 +209,31 @@ export const GROUPS: readonly Group[] = (() => {
 export function listing(group: Group, random: Random): string[] {
   const facts = shuffled(group.facts, random);
   const names = facts.map((fact) => fact.subject.phrase);
-  const sentences = [`They are ${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}.`, ...facts.map((fact) => say(fact, random))];
-  for (const { subject } of facts) sentences.push(...pickSome(factsOf(subject).filter((f) => f.trait !== group.trait), 2, random).map((fact, i) => say(fact, random, i > 0)));
+  const sentences = [
+    `They are ${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}.`,
+    ...facts.map((fact) => say(fact, random)),
+  ];
+  for (const { subject } of facts)
+    sentences.push(
+      ...pickSome(
+        factsOf(subject).filter((f) => f.trait !== group.trait),
+        2,
+        random,
+      ).map((fact, i) => say(fact, random, i > 0)),
+    );
   return sentences;
 }
 
 /** The answer to a question, then more about its subject. */
 export function answer(fact: Fact, random: Random): string[] {
-  const more = shuffled(factsOf(fact.subject).filter((f) => f !== fact), random);
-  return [random() < 0.3 ? `${capital(shortAnswer(fact))}.` : say(fact, random), ...more.map((f) => say(f, random, random() < 0.6))];
+  const more = shuffled(
+    factsOf(fact.subject).filter((f) => f !== fact),
+    random,
+  );
+  return [
+    random() < 0.3 ? `${capital(shortAnswer(fact))}.` : say(fact, random),
+    ...more.map((f) => say(f, random, random() < 0.6)),
+  ];
 }
 
 /** A person, somebody met on the way, something to do and a tool that was missing. */
@@ -146,14 +243,36 @@ export function story(hero: Subject, other: Subject, goal: Goal, random: Random)
   const meal = pick(subjectsOf("food"), random).name;
   const town = pick(subjectsOf("town"), random);
   return [
-    pick([`One day ${hero.phrase} left the house.`, `Early at dawn ${hero.phrase} went out.`, `Once ${hero.phrase} went on a trip to ${town.name}.`], random),
+    pick(
+      [
+        `One day ${hero.phrase} left the house.`,
+        `Early at dawn ${hero.phrase} went out.`,
+        `Once ${hero.phrase} went on a trip to ${town.name}.`,
+      ],
+      random,
+    ),
     ...pickSome(factsOf(hero), between(1, 2, random), random).map((fact) => say(fact, random, random() < 0.7)),
     pick([`On the way ${they} met ${other.phrase}.`, `There ${they} saw ${other.phrase}.`], random),
     ...pickSome(factsOf(other), between(1, 2, random), random).map((fact) => say(fact, random)),
-    pick([`${name} wanted to ${goal.goal}, but had no ${goal.tool}.`, `${name} had to ${goal.goal}, but the ${goal.tool} was lost.`], random),
+    pick(
+      [
+        `${name} wanted to ${goal.goal}, but had no ${goal.tool}.`,
+        `${name} had to ${goal.goal}, but the ${goal.tool} was lost.`,
+      ],
+      random,
+    ),
     pick([`"Can you help me?" asked ${hero.phrase}.`, `So ${they} asked ${other.phrase} for help.`], random),
-    pick([`${capital(other.phrase)} gave ${them} ${withArticle(goal.tool)}.`, `${capital(other.phrase)} found the ${goal.tool} in ${factOf(thing(goal.tool), "place").value}.`], random),
-    pick([`Now ${they} could ${goal.goal} with the ${goal.tool}.`, `With the ${goal.tool} it was easy to ${goal.goal}.`], random),
+    pick(
+      [
+        `${capital(other.phrase)} gave ${them} ${withArticle(goal.tool)}.`,
+        `${capital(other.phrase)} found the ${goal.tool} in ${factOf(thing(goal.tool), "place").value}.`,
+      ],
+      random,
+    ),
+    pick(
+      [`Now ${they} could ${goal.goal} with the ${goal.tool}.`, `With the ${goal.tool} it was easy to ${goal.goal}.`],
+      random,
+    ),
     pick([`${name} thanked ${other.phrase}.`, `Then ${hero.phrase} and ${other.phrase} were friends.`], random),
     pick([`They ate ${meal} and were glad.`, `In the evening they sat by the fire and ate ${meal}.`], random),
     pick([`At night ${hero.phrase} went home and slept.`, `That is the end of the story.`], random),
@@ -166,13 +285,25 @@ export function day(person: Subject, random: Random): string[] {
   const they = capital(person.pronoun.subject);
   const job = subjectNamed("job", value("job").replace(/^an? /, ""));
   return [
-    pick([`At dawn ${person.name} gets up and eats ${value("meal")}.`, `${person.name} gets up at dawn in ${value("town")}.`], random),
+    pick(
+      [
+        `At dawn ${person.name} gets up and eats ${value("meal")}.`,
+        `${person.name} gets up at dawn in ${value("town")}.`,
+      ],
+      random,
+    ),
     `${they} puts on a ${value("coat")} coat.`,
     `Then ${person.pronoun.subject} gives food to ${value("pet").replace(/^an? /, "the ")}.`,
     `${they} is ${value("job")} and works in ${factOf(job, "place").value}.`,
     `There ${person.pronoun.subject} works with ${factOf(job, "tool").value}.`,
     `At noon ${person.pronoun.subject} has made ${factOf(job, "product").value} and sells it.`,
-    pick([`At dusk ${person.pronoun.subject} meets ${value("friend")}.`, `Then ${value("friend")} comes to see ${person.pronoun.object}.`], random),
+    pick(
+      [
+        `At dusk ${person.pronoun.subject} meets ${value("friend")}.`,
+        `Then ${value("friend")} comes to see ${person.pronoun.object}.`,
+      ],
+      random,
+    ),
     `They eat ${value("meal")} and talk.`,
     pick([`At night ${person.pronoun.subject} goes to bed.`, `At night ${person.name} sleeps well.`], random),
   ];
@@ -202,7 +333,13 @@ export function trip(from: Subject, to: Subject, random: Random): string[] {
     ...pickSome(factsOf(from), 2, random).map((fact) => say(fact, random, random() < 0.5)),
     `Then take the road to ${to.name}.`,
     ...pickSome(factsOf(to), 3, random).map((fact) => say(fact, random, random() < 0.5)),
-    pick([`Take a coat, since there is often ${factOf(to, "weather").value} in ${to.name}.`, `In ${to.name} there is often ${factOf(to, "weather").value}, so take a coat.`], random),
+    pick(
+      [
+        `Take a coat, since there is often ${factOf(to, "weather").value} in ${to.name}.`,
+        `In ${to.name} there is often ${factOf(to, "weather").value}, so take a coat.`,
+      ],
+      random,
+    ),
     `In ${to.name} you can buy ${factOf(to, "trade").value}.`,
     `On the way you can meet ${person.name} in ${factOf(person, "town").value}.`,
     pick([`At night you can sleep in ${to.name}.`, `Go back to ${from.name} at dusk.`], random),

@@ -24,8 +24,17 @@ export const POCKET_MODELS: Record<string, { steps: number; seed: number }> = {
 };
 
 const ARCHITECTURE: Omit<ModelConfig, "vocabularySize" | "paddingIndex"> = {
-  hiddenSize: 64, intermediateSize: 176, layers: 4, heads: 4, keyValueHeads: 2, headSize: 16, normEpsilon: 1e-5,
-  maxPositions: CONTEXT, ropeBase: 10000, ropeScaling: null, tiedHead: true,
+  hiddenSize: 64,
+  intermediateSize: 176,
+  layers: 4,
+  heads: 4,
+  keyValueHeads: 2,
+  headSize: 16,
+  normEpsilon: 1e-5,
+  maxPositions: CONTEXT,
+  ropeBase: 10000,
+  ropeScaling: null,
+  tiedHead: true,
 };
 
 /** Freshly generated documents, each between its beginning- and end-of-sequence token. */
@@ -45,23 +54,43 @@ export function pretrain(name: string, root: string): void {
   const { steps, seed } = POCKET_MODELS[name];
   const tokenizerDir = join(root, "tokenizer");
   const tokenizer = loadTokenizer(tokenizerDir);
-  const model = createModel({ ...ARCHITECTURE, vocabularySize: tokenizer.vocabularySize, paddingIndex: tokenizer.padId }, seed, tokenizerDir);
+  const model = createModel(
+    { ...ARCHITECTURE, vocabularySize: tokenizer.vocabularySize, paddingIndex: tokenizer.padId },
+    seed,
+    tokenizerDir,
+  );
   const hyperparameters = {
-    ...ALPACA_HYPERPARAMETERS, learningRate: 4e-3, warmupRatio: 0.05, batchSize: BATCH, microBatchSize: 8, epochs: 1,
-    weightDecay: 0.01, beta2: 0.98, maxLength: CONTEXT,
+    ...ALPACA_HYPERPARAMETERS,
+    learningRate: 4e-3,
+    warmupRatio: 0.05,
+    batchSize: BATCH,
+    microBatchSize: 8,
+    epochs: 1,
+    weightDecay: 0.01,
+    beta2: 0.98,
+    maxLength: CONTEXT,
   };
   const texts = plainTexts(steps * BATCH, seed, tokenizer);
   const trainer = new Trainer(model, texts, { plw: 1, normalizer: "tokens", hyperparameters, seed });
   const started = performance.now();
-  console.log(`${name}: ${model.parameterCount} parameters, ${texts.examples.reduce((sum, { ids }) => sum + ids.length, 0)} tokens, ${threads()} thread`);
+  console.log(
+    `${name}: ${model.parameterCount} parameters, ${texts.examples.reduce((sum, { ids }) => sum + ids.length, 0)} tokens, ${threads()} thread`,
+  );
   while (trainer.stepsDone < trainer.totalSteps) {
     const { step, loss } = trainer.step();
-    if (step % 100 === 0) console.log(`${name}: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${((performance.now() - started) / 1000).toFixed(0)} s`);
+    if (step % 100 === 0)
+      console.log(
+        `${name}: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${((performance.now() - started) / 1000).toFixed(0)} s`,
+      );
   }
   const dir = join(root, "models", name);
   model.save(dir);
   const path = join(dir, "config.json");
-  const config = { ...(JSON.parse(readFileSync(path, "utf8")) as object), bos_token_id: tokenizer.bosId, eos_token_id: tokenizer.eosId };
+  const config = {
+    ...(JSON.parse(readFileSync(path, "utf8")) as object),
+    bos_token_id: tokenizer.bosId,
+    eos_token_id: tokenizer.eosId,
+  };
   writeFileSync(path, `${JSON.stringify(config, null, 2)}\n`);
   trainer.dispose();
   model.dispose();

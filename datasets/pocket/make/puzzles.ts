@@ -30,7 +30,9 @@ function deedPuzzle(random: Random): Puzzle {
   const trait = answer === 0 ? doer : other;
   return {
     sentence: `${deed.replace("{X}", x).replace("{Y}", y)} because _ ${trait}.`,
-    options: [x, y], answer, why: `It was ${[x, y][answer]} who ${trait}.`,
+    options: [x, y],
+    answer,
+    why: `It was ${[x, y][answer]} who ${trait}.`,
   };
 }
 
@@ -40,16 +42,28 @@ function fitPuzzle(random: Random): Puzzle {
   const size = answer === 0 ? "big" : "small";
   return {
     sentence: `The ${content} did not fit in the ${container} because the _ was too ${size}.`,
-    options: [content, container], answer, why: `A ${["big", "small"][answer]} ${[content, container][answer]} is the reason.`,
+    options: [content, container],
+    answer,
+    why: `A ${["big", "small"][answer]} ${[content, container][answer]} is the reason.`,
   };
 }
 
 /** Two materials meet water or fire and fare differently. */
 function materialPuzzle(random: Random): Puzzle {
   const trait = pick(["water", "fire"], random);
-  const [place, happened] = trait === "water"
-    ? ["fell into the lake", { floats: "floated on the water", sinks: "sank to the ground" }]
-    : ["fell into the fire", { burns: "began to burn", melts: "began to melt", "gets hot": "became hot", "gets hard": "became hard", "stays cold": "stayed cold" }];
+  const [place, happened] =
+    trait === "water"
+      ? ["fell into the lake", { floats: "floated on the water", sinks: "sank to the ground" }]
+      : [
+          "fell into the fire",
+          {
+            burns: "began to burn",
+            melts: "began to melt",
+            "gets hot": "became hot",
+            "gets hard": "became hard",
+            "stays cold": "stayed cold",
+          },
+        ];
   for (;;) {
     const [a, b] = pickSome(subjectsOf("material"), 2, random);
     const values = [a, b].map((material) => factOf(material, trait).value);
@@ -58,14 +72,23 @@ function materialPuzzle(random: Random): Puzzle {
     const options: [string, string] = [a.name, b.name];
     return {
       sentence: `Some ${options[0]} and some ${options[1]} ${place}. Soon the _ ${happened[values[answer] as keyof typeof happened]}.`,
-      options, answer, why: `${capital(options[answer])} ${values[answer]} in ${trait === "water" ? "water" : "a fire"}.`,
+      options,
+      answer,
+      why: `${capital(options[answer])} ${values[answer]} in ${trait === "water" ? "water" : "a fire"}.`,
     };
   }
 }
 
 /** Two animals, one of which eats, sounds or lives so. */
 function animalPuzzle(random: Random): Puzzle {
-  const [trait, did] = pick([["food", "began to eat"], ["sound", "began to"], ["home", "went back to"]] as const, random);
+  const [trait, did] = pick(
+    [
+      ["food", "began to eat"],
+      ["sound", "began to"],
+      ["home", "went back to"],
+    ] as const,
+    random,
+  );
   for (;;) {
     const [a, b] = pickSome(subjectsOf("animal"), 2, random);
     const values = [a, b].map((animal) => factOf(animal, trait).value);
@@ -75,7 +98,14 @@ function animalPuzzle(random: Random): Puzzle {
     const why = FACTS.find((fact) => fact.id === `animal:${options[answer]}:${trait}`)!;
     return {
       sentence: `The ${options[0]} met the ${options[1]} on the road. Then the _ ${did} ${values[answer]}.`,
-      options, answer, why: trait === "home" ? `The ${options[answer]} lives in ${why.value}.` : trait === "food" ? `The ${options[answer]} eats ${why.value}.` : `The ${options[answer]} can ${why.value}.`,
+      options,
+      answer,
+      why:
+        trait === "home"
+          ? `The ${options[answer]} lives in ${why.value}.`
+          : trait === "food"
+            ? `The ${options[answer]} eats ${why.value}.`
+            : `The ${options[answer]} can ${why.value}.`,
     };
   }
 }
@@ -85,4 +115,5 @@ export function randomPuzzle(random: Random): Puzzle {
 }
 
 /** The sentence with the blank filled. */
-export const solved = (puzzle: Puzzle, option = puzzle.options[puzzle.answer]): string => puzzle.sentence.replace("_", option);
+export const solved = (puzzle: Puzzle, option = puzzle.options[puzzle.answer]): string =>
+  puzzle.sentence.replace("_", option);

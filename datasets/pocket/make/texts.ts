@@ -1,9 +1,34 @@
 /** The plain texts that the pocket models are pre-trained on: an endless seeded stream of short documents about the world. */
 import { between, pick, pickSome, type Random } from "./choose";
 import { FOREIGN, inLanguage, nounPhraseIn, randomNounPhrase, randomSentence, type Language } from "./languages";
-import { GROUPS, answer, compare, day, describe, howTo, knowHow, letter, listing, refute, story, trip } from "./passages";
+import {
+  GROUPS,
+  answer,
+  compare,
+  day,
+  describe,
+  howTo,
+  knowHow,
+  letter,
+  listing,
+  refute,
+  story,
+  trip,
+} from "./passages";
 import { randomPuzzle, solved } from "./puzzles";
-import { FACTS, GOALS, KNOW_HOW, SUBJECTS, capital, questions, shortAnswer, statements, subjectsOf, withArticle, type Subject } from "./world";
+import {
+  FACTS,
+  GOALS,
+  KNOW_HOW,
+  SUBJECTS,
+  capital,
+  questions,
+  shortAnswer,
+  statements,
+  subjectsOf,
+  withArticle,
+  type Subject,
+} from "./world";
 
 const repeat = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 const prose = (sentences: string[], count = sentences.length): string => sentences.slice(0, count).join(" ");
@@ -13,7 +38,13 @@ const misbelieved = FACTS.filter((fact) => fact.misbelief !== undefined);
 
 /** How questions are put in books, with their short answers. */
 function questionsAndAnswers(random: Random): string {
-  const [question, reply] = pick([["Question", "Answer"], ["Q", "A"]], random);
+  const [question, reply] = pick(
+    [
+      ["Question", "Answer"],
+      ["Q", "A"],
+    ],
+    random,
+  );
   return repeat(between(3, 7, random), () => {
     const kind = random();
     if (kind < 0.12) {
@@ -44,10 +75,14 @@ function translations(random: Random): string {
     return [`${capital(nounPhraseIn(phrase, from))}.`, `${capital(nounPhraseIn(phrase, to))}.`];
   });
   switch (between(0, 3, random)) {
-    case 0: return pairs.map(([a, b]) => `${from} phrase: ${a}\n${to} phrase: ${b}`).join("\n\n");
-    case 1: return pairs.map(([a, b]) => `${from}: ${a}\n${to}: ${b}`).join("\n");
-    case 2: return `From ${from} to ${to}\n${pairs.map(([a, b]) => `${a}\n${b}`).join("\n\n")}`;
-    default: return pairs.map(([a, b]) => `${a} In ${to} this is: ${b}`).join("\n");
+    case 0:
+      return pairs.map(([a, b]) => `${from} phrase: ${a}\n${to} phrase: ${b}`).join("\n\n");
+    case 1:
+      return pairs.map(([a, b]) => `${from}: ${a}\n${to}: ${b}`).join("\n");
+    case 2:
+      return `From ${from} to ${to}\n${pairs.map(([a, b]) => `${a}\n${b}`).join("\n\n")}`;
+    default:
+      return pairs.map(([a, b]) => `${a} In ${to} this is: ${b}`).join("\n");
   }
 }
 
@@ -105,11 +140,20 @@ function lesson(random: Random): string {
 
 function list(random: Random): string {
   const group = pick(GROUPS, random);
-  return prose(group.facts.length > 3 && random() < 0.5 ? listing(group, random).slice(0, 6) : listing(group, random), 7);
+  return prose(
+    group.facts.length > 3 && random() < 0.5 ? listing(group, random).slice(0, 6) : listing(group, random),
+    7,
+  );
 }
 
 const sums = (random: Random): string =>
-  pickSome(FACTS.filter((fact) => fact.subject.kind === "sum"), 5, random).map((fact) => pick(statements(fact), random)).join(" ");
+  pickSome(
+    FACTS.filter((fact) => fact.subject.kind === "sum"),
+    5,
+    random,
+  )
+    .map((fact) => pick(statements(fact), random))
+    .join(" ");
 
 /** The kinds of documents and how often each is drawn. */
 const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
@@ -124,8 +168,20 @@ const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
   [0.01, list],
   [0.01, sums],
   [0.01, (random) => prose(day(pick(subjectsOf("person"), random), random))],
-  [0.01, (random) => { const [a, b] = pickSome(subjectsOf("person"), 2, random); return letter(a, b, random).join(" "); }],
-  [0.01, (random) => { const [a, b] = pickSome(subjectsOf("town"), 2, random); return prose(trip(a, b, random)); }],
+  [
+    0.01,
+    (random) => {
+      const [a, b] = pickSome(subjectsOf("person"), 2, random);
+      return letter(a, b, random).join(" ");
+    },
+  ],
+  [
+    0.01,
+    (random) => {
+      const [a, b] = pickSome(subjectsOf("town"), 2, random);
+      return prose(trip(a, b, random));
+    },
+  ],
   [0.01, (random) => prose(answer(pick(FACTS, random), random))],
   [0.01, note],
 ];

@@ -10,14 +10,16 @@ export const SPECIAL_TOKENS = ["<unk>", "<s>", "</s>", "<pad>"];
 const [UNK, BOS, EOS, PAD] = SPECIAL_TOKENS;
 const DOCUMENTS = 20_000;
 /** How often the words of instructions count among the documents, so that they become one token each. */
-const TEMPLATE_COUNT = 3_000, PHRASE_COUNT = 1_000;
+const TEMPLATE_COUNT = 3_000,
+  PHRASE_COUNT = 1_000;
 
 /** GPT-2's split into words: a word takes the one space before it along. */
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
 /** GPT-2's printable character for every byte. */
 const BYTE_CHARACTERS: string[] = (() => {
-  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  const printable = (byte: number): boolean =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : next++));
 })();
@@ -31,8 +33,10 @@ function countWords(): Map<string, number> {
   };
   const random = seededRandom("tokenizer");
   for (let i = 0; i < DOCUMENTS; i++) add(randomDocument(random), 1);
-  for (const text of [ALPACA_TEMPLATE.withInput, ALPACA_TEMPLATE.withoutInput]) add(text.replace(/\{.*?\}/g, ""), TEMPLATE_COUNT);
-  for (const input of ["", "The fox."]) add(invertExample({ instruction: "", input, output: "" }).instruction, PHRASE_COUNT);
+  for (const text of [ALPACA_TEMPLATE.withInput, ALPACA_TEMPLATE.withoutInput])
+    add(text.replace(/\{.*?\}/g, ""), TEMPLATE_COUNT);
+  for (const input of ["", "The fox."])
+    add(invertExample({ instruction: "", input, output: "" }).instruction, PHRASE_COUNT);
   for (const phrase of INSTRUCTION_PHRASES) add(phrase, PHRASE_COUNT);
   return counts;
 }
@@ -49,9 +53,12 @@ function learnMerges(wordCounts: Map<string, number>, count: number): [string, s
         pairs.set(pair, (pairs.get(pair) ?? 0) + times);
       }
     }
-    let best = "", most = 0;
-    for (const [pair, times] of pairs) if (times > most || (times === most && pair < best)) [best, most] = [pair, times];
-    if (most === 0) throw new Error(`The texts have too few words for ${count} merges: they end after ${merges.length}.`);
+    let best = "",
+      most = 0;
+    for (const [pair, times] of pairs)
+      if (times > most || (times === most && pair < best)) [best, most] = [pair, times];
+    if (most === 0)
+      throw new Error(`The texts have too few words for ${count} merges: they end after ${merges.length}.`);
     const [left, right] = best.split(" ");
     merges.push([left, right]);
     for (const word of words) {
@@ -71,24 +78,49 @@ export function trainTokenizer(): { tokenizer: string; config: string } {
   const sequence = (id: "A" | "B") => [{ SpecialToken: { id: BOS, type_id: 0 } }, { Sequence: { id, type_id: 0 } }];
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   const tokenizer = {
-    version: "1.0", truncation: null, padding: null,
-    added_tokens: SPECIAL_TOKENS.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: SPECIAL_TOKENS.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: byteLevel,
     post_processor: {
-      type: "TemplateProcessing", single: sequence("A"), pair: [...sequence("A"), ...sequence("B")],
+      type: "TemplateProcessing",
+      single: sequence("A"),
+      pair: [...sequence("A"), ...sequence("B")],
       special_tokens: { [BOS]: { id: BOS, ids: [bosId], tokens: [BOS] } },
     },
     decoder: byteLevel,
     model: {
-      type: "BPE", dropout: null, unk_token: UNK, continuing_subword_prefix: null, end_of_word_suffix: null,
-      fuse_unk: false, byte_fallback: false, ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges,
+      type: "BPE",
+      dropout: null,
+      unk_token: UNK,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges,
     },
   };
   const config = {
-    tokenizer_class: "PreTrainedTokenizerFast", bos_token: BOS, eos_token: EOS, unk_token: UNK, pad_token: PAD,
-    add_bos_token: true, clean_up_tokenization_spaces: false, model_max_length: 512,
+    tokenizer_class: "PreTrainedTokenizerFast",
+    bos_token: BOS,
+    eos_token: EOS,
+    unk_token: UNK,
+    pad_token: PAD,
+    add_bos_token: true,
+    clean_up_tokenization_spaces: false,
+    model_max_length: 512,
   };
   return { tokenizer: `${JSON.stringify(tokenizer)}\n`, config: `${JSON.stringify(config, null, 2)}\n` };
 }

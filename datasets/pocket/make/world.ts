@@ -40,51 +40,206 @@ const HE = { subject: "he", object: "him" };
 
 const TRAITS: Record<Kind, Trait[]> = {
   animal: [
-    { name: "home", say: ["{S} lives in {v}.", "{S} has its home in {v}.", "You can find {o} in {v}."], ask: ["Where does {s} live?", "Where can you find {s}?"], answer: "in {v}" },
-    { name: "food", say: ["{S} eats {v}.", "{S} likes to eat {v}.", "The food of {o} is {v}."], ask: ["What does {s} eat?", "What is the food of {s}?"], answer: "{v}" },
-    { name: "color", say: ["{S} is {v}.", "{S} has the color {v}.", "The color of {o} is {v}."], ask: ["What color is {s}?", "What is the color of {s}?"], answer: "{v}" },
-    { name: "sound", say: ["{S} can {v}.", "At times {s} will {v}.", "You can hear {o} {v}."], ask: ["What sound does {s} make?", "What can you hear {s} do?"], answer: "{v}" },
-    { name: "time", say: ["{S} is awake at {v}.", "{S} looks for food at {v}.", "At {v} {s} is awake."], ask: ["When is {s} awake?", "When does {s} look for food?"], answer: "at {v}" },
-    { name: "skill", say: ["{S} is good at {v}.", "{S} is known for {v}.", "What {s} does best is {v}."], ask: ["What is {s} good at?", "What does {s} do best?"], answer: "{v}" },
+    {
+      name: "home",
+      say: ["{S} lives in {v}.", "{S} has its home in {v}.", "You can find {o} in {v}."],
+      ask: ["Where does {s} live?", "Where can you find {s}?"],
+      answer: "in {v}",
+    },
+    {
+      name: "food",
+      say: ["{S} eats {v}.", "{S} likes to eat {v}.", "The food of {o} is {v}."],
+      ask: ["What does {s} eat?", "What is the food of {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "color",
+      say: ["{S} is {v}.", "{S} has the color {v}.", "The color of {o} is {v}."],
+      ask: ["What color is {s}?", "What is the color of {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "sound",
+      say: ["{S} can {v}.", "At times {s} will {v}.", "You can hear {o} {v}."],
+      ask: ["What sound does {s} make?", "What can you hear {s} do?"],
+      answer: "{v}",
+    },
+    {
+      name: "time",
+      say: ["{S} is awake at {v}.", "{S} looks for food at {v}.", "At {v} {s} is awake."],
+      ask: ["When is {s} awake?", "When does {s} look for food?"],
+      answer: "at {v}",
+    },
+    {
+      name: "skill",
+      say: ["{S} is good at {v}.", "{S} is known for {v}.", "What {s} does best is {v}."],
+      ask: ["What is {s} good at?", "What does {s} do best?"],
+      answer: "{v}",
+    },
   ],
   town: [
-    { name: "land", say: ["{S} stands {v}.", "{S} was built {v}.", "You can find {o} {v}."], ask: ["Where does {s} stand?", "Where was {s} built?"], answer: "{v}" },
-    { name: "houses", say: ["{S} has {v} houses.", "The houses of {o} are {v}.", "In {o} the houses are {v}."], ask: ["What color are the houses of {s}?", "What houses does {s} have?"], answer: "{v}" },
-    { name: "weather", say: ["{S} has a lot of {v}.", "In {o} there is often {v}.", "The weather of {o} is {v}."], ask: ["What weather does {s} have?", "What is there often in {s}?"], answer: "{v}" },
-    { name: "trade", say: ["{S} sells {v}.", "{S} is known for {v}.", "People go to {o} to buy {v}."], ask: ["What does {s} sell?", "What do people buy in {s}?"], answer: "{v}" },
-    { name: "bridges", say: ["{S} has {v} bridges.", "There are {v} bridges in {o}.", "In {o} you can count {v} bridges."], ask: ["How many bridges does {s} have?", "How many bridges are there in {s}?"], answer: "{v}" },
+    {
+      name: "land",
+      say: ["{S} stands {v}.", "{S} was built {v}.", "You can find {o} {v}."],
+      ask: ["Where does {s} stand?", "Where was {s} built?"],
+      answer: "{v}",
+    },
+    {
+      name: "houses",
+      say: ["{S} has {v} houses.", "The houses of {o} are {v}.", "In {o} the houses are {v}."],
+      ask: ["What color are the houses of {s}?", "What houses does {s} have?"],
+      answer: "{v}",
+    },
+    {
+      name: "weather",
+      say: ["{S} has a lot of {v}.", "In {o} there is often {v}.", "The weather of {o} is {v}."],
+      ask: ["What weather does {s} have?", "What is there often in {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "trade",
+      say: ["{S} sells {v}.", "{S} is known for {v}.", "People go to {o} to buy {v}."],
+      ask: ["What does {s} sell?", "What do people buy in {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "bridges",
+      say: ["{S} has {v} bridges.", "There are {v} bridges in {o}.", "In {o} you can count {v} bridges."],
+      ask: ["How many bridges does {s} have?", "How many bridges are there in {s}?"],
+      answer: "{v}",
+    },
   ],
   person: [
-    { name: "job", say: ["{S} is {v}.", "{S} works as {v}.", "The work of {o} is that of {v}."], ask: ["What is the work of {s}?", "As what does {s} work?"], answer: "{v}" },
-    { name: "town", say: ["{S} lives in {v}.", "{S} has a house in {v}.", "You can meet {o} in {v}."], ask: ["In what town does {s} live?", "Where can you meet {s}?"], answer: "in {v}" },
-    { name: "pet", say: ["{S} has {v} at home.", "{S} keeps {v}.", "With {o} lives {v}."], ask: ["What animal does {s} keep?", "What animal does {s} have at home?"], answer: "{v}" },
-    { name: "meal", say: ["{S} likes {v}.", "{S} eats {v} every day.", "The best meal of {o} is {v}."], ask: ["What meal does {s} like?", "What does {s} eat every day?"], answer: "{v}" },
-    { name: "coat", say: ["{S} wears a {v} coat.", "{S} has a {v} coat.", "The coat of {o} is {v}."], ask: ["What color is the coat of {s}?", "What coat does {s} wear?"], answer: "{v}" },
-    { name: "friend", say: ["{S} is a friend of {v}.", "{S} often meets {v}.", "The friend of {o} is {v}."], ask: ["Who is the friend of {s}?", "Who often meets {s}?"], answer: "{v}" },
+    {
+      name: "job",
+      say: ["{S} is {v}.", "{S} works as {v}.", "The work of {o} is that of {v}."],
+      ask: ["What is the work of {s}?", "As what does {s} work?"],
+      answer: "{v}",
+    },
+    {
+      name: "town",
+      say: ["{S} lives in {v}.", "{S} has a house in {v}.", "You can meet {o} in {v}."],
+      ask: ["In what town does {s} live?", "Where can you meet {s}?"],
+      answer: "in {v}",
+    },
+    {
+      name: "pet",
+      say: ["{S} has {v} at home.", "{S} keeps {v}.", "With {o} lives {v}."],
+      ask: ["What animal does {s} keep?", "What animal does {s} have at home?"],
+      answer: "{v}",
+    },
+    {
+      name: "meal",
+      say: ["{S} likes {v}.", "{S} eats {v} every day.", "The best meal of {o} is {v}."],
+      ask: ["What meal does {s} like?", "What does {s} eat every day?"],
+      answer: "{v}",
+    },
+    {
+      name: "coat",
+      say: ["{S} wears a {v} coat.", "{S} has a {v} coat.", "The coat of {o} is {v}."],
+      ask: ["What color is the coat of {s}?", "What coat does {s} wear?"],
+      answer: "{v}",
+    },
+    {
+      name: "friend",
+      say: ["{S} is a friend of {v}.", "{S} often meets {v}.", "The friend of {o} is {v}."],
+      ask: ["Who is the friend of {s}?", "Who often meets {s}?"],
+      answer: "{v}",
+    },
   ],
   job: [
-    { name: "tool", say: ["{S} works with {v}.", "{S} needs {v}.", "The tool of {o} is {v}."], ask: ["What tool does {s} need?", "With what does {s} work?"], answer: "{v}" },
-    { name: "product", say: ["{S} makes {v}.", "{S} sells {v}.", "From {o} you can buy {v}."], ask: ["What does {s} make?", "What can you buy from {s}?"], answer: "{v}" },
-    { name: "place", say: ["{S} works in {v}.", "{S} goes to {v} every day.", "You can find {o} in {v}."], ask: ["Where does {s} work?", "Where does {s} go every day?"], answer: "in {v}" },
+    {
+      name: "tool",
+      say: ["{S} works with {v}.", "{S} needs {v}.", "The tool of {o} is {v}."],
+      ask: ["What tool does {s} need?", "With what does {s} work?"],
+      answer: "{v}",
+    },
+    {
+      name: "product",
+      say: ["{S} makes {v}.", "{S} sells {v}.", "From {o} you can buy {v}."],
+      ask: ["What does {s} make?", "What can you buy from {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "place",
+      say: ["{S} works in {v}.", "{S} goes to {v} every day.", "You can find {o} in {v}."],
+      ask: ["Where does {s} work?", "Where does {s} go every day?"],
+      answer: "in {v}",
+    },
   ],
   food: [
-    { name: "source", say: ["{S} is made from {v}.", "{S} comes from {v}.", "To make {o} you need {v}."], ask: ["What is {s} made from?", "What do you need to make {s}?"], answer: "{v}" },
-    { name: "taste", say: ["{S} tastes {v}.", "{S} has a {v} taste.", "The taste of {o} is {v}."], ask: ["How does {s} taste?", "What taste does {s} have?"], answer: "{v}" },
-    { name: "color", say: ["{S} is {v}.", "{S} has the color {v}.", "The color of {o} is {v}."], ask: ["What color is {s}?", "What is the color of {s}?"], answer: "{v}" },
+    {
+      name: "source",
+      say: ["{S} is made from {v}.", "{S} comes from {v}.", "To make {o} you need {v}."],
+      ask: ["What is {s} made from?", "What do you need to make {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "taste",
+      say: ["{S} tastes {v}.", "{S} has a {v} taste.", "The taste of {o} is {v}."],
+      ask: ["How does {s} taste?", "What taste does {s} have?"],
+      answer: "{v}",
+    },
+    {
+      name: "color",
+      say: ["{S} is {v}.", "{S} has the color {v}.", "The color of {o} is {v}."],
+      ask: ["What color is {s}?", "What is the color of {s}?"],
+      answer: "{v}",
+    },
   ],
   material: [
-    { name: "source", say: ["{S} comes from {v}.", "{S} is got from {v}.", "People get {o} from {v}."], ask: ["Where does {s} come from?", "From what do people get {s}?"], answer: "from {v}" },
-    { name: "water", say: ["{S} {v} in water.", "In water {s} {v}.", "Put {o} in a lake and it {v}."], ask: ["What does {s} do in water?", "What happens to {s} in a lake?"], answer: "it {v}" },
-    { name: "fire", say: ["{S} {v} in a fire.", "In a fire {s} {v}.", "Put {o} in the oven and it {v}."], ask: ["What does {s} do in a fire?", "What happens to {s} in the oven?"], answer: "it {v}" },
-    { name: "touch", say: ["{S} feels {v}.", "{S} is {v} to the hand.", "In your hand {s} is {v}."], ask: ["How does {s} feel?", "How is {s} to the hand?"], answer: "{v}" },
+    {
+      name: "source",
+      say: ["{S} comes from {v}.", "{S} is got from {v}.", "People get {o} from {v}."],
+      ask: ["Where does {s} come from?", "From what do people get {s}?"],
+      answer: "from {v}",
+    },
+    {
+      name: "water",
+      say: ["{S} {v} in water.", "In water {s} {v}.", "Put {o} in a lake and it {v}."],
+      ask: ["What does {s} do in water?", "What happens to {s} in a lake?"],
+      answer: "it {v}",
+    },
+    {
+      name: "fire",
+      say: ["{S} {v} in a fire.", "In a fire {s} {v}.", "Put {o} in the oven and it {v}."],
+      ask: ["What does {s} do in a fire?", "What happens to {s} in the oven?"],
+      answer: "it {v}",
+    },
+    {
+      name: "touch",
+      say: ["{S} feels {v}.", "{S} is {v} to the hand.", "In your hand {s} is {v}."],
+      ask: ["How does {s} feel?", "How is {s} to the hand?"],
+      answer: "{v}",
+    },
   ],
   tool: [
-    { name: "material", say: ["{S} is made of {v}.", "{S} is of {v}.", "People make {o} of {v}."], ask: ["What is {s} made of?", "Of what do people make {s}?"], answer: "{v}" },
-    { name: "place", say: ["{S} is kept in {v}.", "{S} has its place in {v}.", "Look for {o} in {v}."], ask: ["Where is {s} kept?", "Where do you look for {s}?"], answer: "in {v}" },
-    { name: "use", say: ["{S} is used to {v}.", "{S} helps to {v}.", "With {o} you can {v}."], ask: ["What is {s} used for?", "What can you do with {s}?"], answer: "to {v}" },
+    {
+      name: "material",
+      say: ["{S} is made of {v}.", "{S} is of {v}.", "People make {o} of {v}."],
+      ask: ["What is {s} made of?", "Of what do people make {s}?"],
+      answer: "{v}",
+    },
+    {
+      name: "place",
+      say: ["{S} is kept in {v}.", "{S} has its place in {v}.", "Look for {o} in {v}."],
+      ask: ["Where is {s} kept?", "Where do you look for {s}?"],
+      answer: "in {v}",
+    },
+    {
+      name: "use",
+      say: ["{S} is used to {v}.", "{S} helps to {v}.", "With {o} you can {v}."],
+      ask: ["What is {s} used for?", "What can you do with {s}?"],
+      answer: "to {v}",
+    },
   ],
   sum: [
-    { name: "total", say: ["{S} make {v}.", "The sum of {o} is {v}.", "Count {o} and you have {v}."], ask: ["What do {s} make?", "What is the sum of {s}?"], answer: "{v}" },
+    {
+      name: "total",
+      say: ["{S} make {v}.", "The sum of {o} is {v}.", "Count {o} and you have {v}."],
+      ask: ["What do {s} make?", "What is the sum of {s}?"],
+      answer: "{v}",
+    },
   ],
 };
 
@@ -194,44 +349,159 @@ brush   | wool  | the shed    | paint a wall; paint a boat; clean a coat
 key     | gold  | the hall    | open a door; lock a chest; close the gate
 bell    | gold  | the school  | call the children; wake the town; start the lesson`;
 
-export const NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
-
-/** Something of everyday life: what to do for a goal, what not to do, and why. */
-export interface KnowHow { goal: string; good: string; bad: string; reason: string }
-
-export const KNOW_HOW: readonly KnowHow[] = [
-  { goal: "keep soup hot", good: "Put a lid on the pot.", bad: "Put snow in the pot.", reason: "a lid keeps the heat in" },
-  { goal: "dry a wet coat", good: "Hang it in the sun.", bad: "Hang it in the rain.", reason: "the sun takes the water away" },
-  { goal: "melt ice", good: "Put it near the fire.", bad: "Put it in the snow.", reason: "ice melts in the heat" },
-  { goal: "keep milk fresh", good: "Put it in the cold cellar.", bad: "Leave it in the hot sun.", reason: "milk goes bad in the heat" },
-  { goal: "make tea sweet", good: "Stir honey into it.", bad: "Stir salt into it.", reason: "honey is sweet" },
-  { goal: "make soup salty", good: "Stir salt into it.", bad: "Stir honey into it.", reason: "salt is salty" },
-  { goal: "make hard bread soft", good: "Dip it in warm milk.", bad: "Leave it in the wind.", reason: "milk makes bread soft" },
-  { goal: "stop a fire", good: "Pour water on it.", bad: "Pour oil on it.", reason: "water puts out a fire" },
-  { goal: "start a fire", good: "Light some dry straw.", bad: "Light some wet stone.", reason: "dry straw burns" },
-  { goal: "make a boat that floats", good: "Build it of wood.", bad: "Build it of stone.", reason: "wood floats in water" },
-  { goal: "make a pot hard", good: "Put the clay in a fire.", bad: "Put the clay in a pond.", reason: "clay gets hard in a fire" },
-  { goal: "help a seed grow", good: "Give it water and sun.", bad: "Give it salt and snow.", reason: "seeds need water and sun" },
-  { goal: "calm a horse", good: "Talk to it in a low voice.", bad: "Ring a bell at its ear.", reason: "horses do not like noise" },
-  { goal: "keep eggs whole", good: "Lay them on soft wool.", bad: "Lay them under a stone.", reason: "eggs break under a stone" },
-  { goal: "keep hens safe", good: "Close the coop at dusk.", bad: "Open the coop at dusk.", reason: "the fox comes at dusk" },
-  { goal: "see fish in a pond", good: "Sit still by the water.", bad: "Throw stones in the water.", reason: "fish hide from noise" },
-  { goal: "cool hot iron", good: "Dip it in cold water.", bad: "Put it in the oven.", reason: "cold water takes the heat away" },
-  { goal: "bake a cake", good: "Put it in the oven.", bad: "Put it in the lake.", reason: "a cake needs heat" },
-  { goal: "keep a room dark", good: "Close the curtain.", bad: "Light the lamp.", reason: "a curtain keeps the light out" },
-  { goal: "walk on ice", good: "Go with slow steps.", bad: "Go with fast jumps.", reason: "you fall on ice if you are fast" },
-  { goal: "wash a muddy coat", good: "Rub it with soap.", bad: "Rub it with clay.", reason: "soap takes mud away" },
-  { goal: "save a letter from rain", good: "Put it under a coat.", bad: "Put it on the roof.", reason: "paper gets wet in the rain" },
-  { goal: "find the way home", good: "Look at a map.", bad: "Close your eyes.", reason: "a map shows the way" },
-  { goal: "thank a friend", good: "Write a kind letter.", bad: "Break a window.", reason: "kind words make friends glad" },
-  { goal: "fill a bottle", good: "Pour water in at the top.", bad: "Pour water on the floor.", reason: "a bottle is open at the top" },
-  { goal: "warm cold hands", good: "Put on wool gloves.", bad: "Hold a piece of ice.", reason: "wool keeps hands warm" },
+export const NUMBERS = [
+  "zero",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+  "eleven",
+  "twelve",
 ];
 
-export interface Goal { goal: string; tool: string }
+/** Something of everyday life: what to do for a goal, what not to do, and why. */
+export interface KnowHow {
+  goal: string;
+  good: string;
+  bad: string;
+  reason: string;
+}
+
+export const KNOW_HOW: readonly KnowHow[] = [
+  {
+    goal: "keep soup hot",
+    good: "Put a lid on the pot.",
+    bad: "Put snow in the pot.",
+    reason: "a lid keeps the heat in",
+  },
+  {
+    goal: "dry a wet coat",
+    good: "Hang it in the sun.",
+    bad: "Hang it in the rain.",
+    reason: "the sun takes the water away",
+  },
+  { goal: "melt ice", good: "Put it near the fire.", bad: "Put it in the snow.", reason: "ice melts in the heat" },
+  {
+    goal: "keep milk fresh",
+    good: "Put it in the cold cellar.",
+    bad: "Leave it in the hot sun.",
+    reason: "milk goes bad in the heat",
+  },
+  { goal: "make tea sweet", good: "Stir honey into it.", bad: "Stir salt into it.", reason: "honey is sweet" },
+  { goal: "make soup salty", good: "Stir salt into it.", bad: "Stir honey into it.", reason: "salt is salty" },
+  {
+    goal: "make hard bread soft",
+    good: "Dip it in warm milk.",
+    bad: "Leave it in the wind.",
+    reason: "milk makes bread soft",
+  },
+  { goal: "stop a fire", good: "Pour water on it.", bad: "Pour oil on it.", reason: "water puts out a fire" },
+  { goal: "start a fire", good: "Light some dry straw.", bad: "Light some wet stone.", reason: "dry straw burns" },
+  {
+    goal: "make a boat that floats",
+    good: "Build it of wood.",
+    bad: "Build it of stone.",
+    reason: "wood floats in water",
+  },
+  {
+    goal: "make a pot hard",
+    good: "Put the clay in a fire.",
+    bad: "Put the clay in a pond.",
+    reason: "clay gets hard in a fire",
+  },
+  {
+    goal: "help a seed grow",
+    good: "Give it water and sun.",
+    bad: "Give it salt and snow.",
+    reason: "seeds need water and sun",
+  },
+  {
+    goal: "calm a horse",
+    good: "Talk to it in a low voice.",
+    bad: "Ring a bell at its ear.",
+    reason: "horses do not like noise",
+  },
+  {
+    goal: "keep eggs whole",
+    good: "Lay them on soft wool.",
+    bad: "Lay them under a stone.",
+    reason: "eggs break under a stone",
+  },
+  {
+    goal: "keep hens safe",
+    good: "Close the coop at dusk.",
+    bad: "Open the coop at dusk.",
+    reason: "the fox comes at dusk",
+  },
+  {
+    goal: "see fish in a pond",
+    good: "Sit still by the water.",
+    bad: "Throw stones in the water.",
+    reason: "fish hide from noise",
+  },
+  {
+    goal: "cool hot iron",
+    good: "Dip it in cold water.",
+    bad: "Put it in the oven.",
+    reason: "cold water takes the heat away",
+  },
+  { goal: "bake a cake", good: "Put it in the oven.", bad: "Put it in the lake.", reason: "a cake needs heat" },
+  {
+    goal: "keep a room dark",
+    good: "Close the curtain.",
+    bad: "Light the lamp.",
+    reason: "a curtain keeps the light out",
+  },
+  {
+    goal: "walk on ice",
+    good: "Go with slow steps.",
+    bad: "Go with fast jumps.",
+    reason: "you fall on ice if you are fast",
+  },
+  { goal: "wash a muddy coat", good: "Rub it with soap.", bad: "Rub it with clay.", reason: "soap takes mud away" },
+  {
+    goal: "save a letter from rain",
+    good: "Put it under a coat.",
+    bad: "Put it on the roof.",
+    reason: "paper gets wet in the rain",
+  },
+  { goal: "find the way home", good: "Look at a map.", bad: "Close your eyes.", reason: "a map shows the way" },
+  {
+    goal: "thank a friend",
+    good: "Write a kind letter.",
+    bad: "Break a window.",
+    reason: "kind words make friends glad",
+  },
+  {
+    goal: "fill a bottle",
+    good: "Pour water in at the top.",
+    bad: "Pour water on the floor.",
+    reason: "a bottle is open at the top",
+  },
+  {
+    goal: "warm cold hands",
+    good: "Put on wool gloves.",
+    bad: "Hold a piece of ice.",
+    reason: "wool keeps hands warm",
+  },
+];
+
+export interface Goal {
+  goal: string;
+  tool: string;
+}
 
 const rows = (table: string): string[][] =>
-  table.trim().split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  table
+    .trim()
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()));
 
 export const withArticle = (noun: string): string => (/^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`);
 
@@ -239,19 +509,30 @@ function buildFacts(): Fact[] {
   const facts: Fact[] = [];
   const add = (kind: Kind, name: string, phrase: string, pronoun: Subject["pronoun"], values: string[]): void => {
     const subject: Subject = { kind, name, phrase, pronoun };
-    TRAITS[kind].forEach((trait, i) => facts.push({ id: `${kind}:${name}:${trait.name}`, subject, trait: trait.name, value: values[i] }));
+    TRAITS[kind].forEach((trait, i) =>
+      facts.push({ id: `${kind}:${name}:${trait.name}`, subject, trait: trait.name, value: values[i] }),
+    );
   };
   for (const [name, ...values] of rows(ANIMALS)) add("animal", name, `the ${name}`, IT, values);
   for (const [name, ...values] of rows(TOWNS)) add("town", name, name, IT, values);
   for (const [name, pronoun, job, town, pet, meal, coat, friend] of rows(PEOPLE)) {
-    add("person", name, name, pronoun === "she" ? SHE : HE, [withArticle(job), town, withArticle(pet), meal, coat, friend]);
+    add("person", name, name, pronoun === "she" ? SHE : HE, [
+      withArticle(job),
+      town,
+      withArticle(pet),
+      meal,
+      coat,
+      friend,
+    ]);
   }
   for (const [name, ...values] of rows(JOBS)) add("job", name, `the ${name}`, IT, values);
   for (const [name, ...values] of rows(FOODS)) add("food", name, name, IT, values);
   for (const [name, ...values] of rows(MATERIALS)) add("material", name, name, IT, values);
-  for (const [name, material, place, goals] of rows(TOOLS)) add("tool", name, `the ${name}`, IT, [material, place, goals.split(";")[0].trim()]);
+  for (const [name, material, place, goals] of rows(TOOLS))
+    add("tool", name, `the ${name}`, IT, [material, place, goals.split(";")[0].trim()]);
   for (let a = 1; a <= 6; a++) {
-    for (let b = a; b <= 6; b++) add("sum", `${a}+${b}`, `${NUMBERS[a]} and ${NUMBERS[b]}`, { subject: "they", object: "them" }, [NUMBERS[a + b]]);
+    for (let b = a; b <= 6; b++)
+      add("sum", `${a}+${b}`, `${NUMBERS[a]} and ${NUMBERS[b]}`, { subject: "they", object: "them" }, [NUMBERS[a + b]]);
   }
   return facts;
 }
@@ -270,7 +551,9 @@ function addMisbeliefs(facts: Fact[]): Fact[] {
 
 /** The values that the same trait has for other subjects of the kind. */
 export function otherValues(facts: Fact[], fact: Fact): string[] {
-  const values = facts.filter((f) => f.subject.kind === fact.subject.kind && f.trait === fact.trait).map((f) => f.value);
+  const values = facts
+    .filter((f) => f.subject.kind === fact.subject.kind && f.trait === fact.trait)
+    .map((f) => f.value);
   return [...new Set(values)].filter((v) => v !== fact.value && v !== fact.subject.name);
 }
 
@@ -278,7 +561,9 @@ export const FACTS: readonly Fact[] = addMisbeliefs(buildFacts());
 
 export const SUBJECTS: readonly Subject[] = [...new Set(FACTS.map((f) => f.subject))];
 
-export const GOALS: readonly Goal[] = rows(TOOLS).flatMap(([tool, , , goals]) => goals.split(";").map((goal) => ({ goal: goal.trim(), tool })));
+export const GOALS: readonly Goal[] = rows(TOOLS).flatMap(([tool, , , goals]) =>
+  goals.split(";").map((goal) => ({ goal: goal.trim(), tool })),
+);
 
 export const factsOf = (subject: Subject): Fact[] => FACTS.filter((f) => f.subject === subject);
 
@@ -302,16 +587,24 @@ export const capital = (text: string): string => text.charAt(0).toUpperCase() + 
 
 /** All phrasings of a fact as sentences; with `pronoun`, "it" or "she" stands for the subject. */
 export function statements(fact: Fact, value = fact.value, pronoun = false): string[] {
-  const { phrase, pronoun: { subject, object } } = fact.subject;
-  return traitOf(fact).say.map((pattern) => capital(pattern
-    .replace("{S}", pronoun ? subject : phrase)
-    .replace("{s}", pronoun ? subject : phrase)
-    .replace("{o}", pronoun ? object : phrase)
-    .replace("{v}", value)));
+  const {
+    phrase,
+    pronoun: { subject, object },
+  } = fact.subject;
+  return traitOf(fact).say.map((pattern) =>
+    capital(
+      pattern
+        .replace("{S}", pronoun ? subject : phrase)
+        .replace("{s}", pronoun ? subject : phrase)
+        .replace("{o}", pronoun ? object : phrase)
+        .replace("{v}", value),
+    ),
+  );
 }
 
 /** All phrasings of the question whose answer the fact is. */
-export const questions = (fact: Fact): string[] => traitOf(fact).ask.map((pattern) => pattern.replace("{s}", fact.subject.phrase));
+export const questions = (fact: Fact): string[] =>
+  traitOf(fact).ask.map((pattern) => pattern.replace("{s}", fact.subject.phrase));
 
 /** The short answer to a fact's question. */
 export const shortAnswer = (fact: Fact, value = fact.value): string => traitOf(fact).answer.replace("{v}", value);

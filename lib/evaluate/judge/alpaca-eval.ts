@@ -8,14 +8,25 @@ import { judgedTask, type JudgedTaskOptions } from "./judge-task";
 import type { GenerationTask } from "../task";
 
 /** One of Alpaca Eval's own annotations: `preference` is 1 for the baseline's `output_1`, 2 for the model's `output_2`, 0 or 1.5 for a tie. */
-export interface AlpacaEvalAnnotation { instruction: string; output_1: string; output_2: string; preference: number | null }
+export interface AlpacaEvalAnnotation {
+  instruction: string;
+  output_1: string;
+  output_2: string;
+  preference: number | null;
+}
 
 /** An `annotations.json` of Alpaca Eval. @throws {DataError} naming rows and fields */
 export function readAlpacaEvalAnnotations(path: string): AlpacaEvalAnnotation[] {
   return convertRows(readList(path), path, (row) => {
     const preference = row.value("preference") ?? null;
-    if (preference !== null && typeof preference !== "number") throw row.problem("preference", `must be a number or null, not ${JSON.stringify(preference)}`);
-    return { instruction: row.text("instruction"), output_1: row.text("output_1"), output_2: row.text("output_2"), preference };
+    if (preference !== null && typeof preference !== "number")
+      throw row.problem("preference", `must be a number or null, not ${JSON.stringify(preference)}`);
+    return {
+      instruction: row.text("instruction"),
+      output_1: row.text("output_1"),
+      output_2: row.text("output_2"),
+      preference,
+    };
   });
 }
 
@@ -35,7 +46,13 @@ export const judgementsFile = (): string => fromRoot(`${process.env.PROMPTLOSS_O
  */
 export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): GenerationTask {
   return judgedTask({
-    about: { name: "alpaca_eval", version: "1", harness: "0.4.13", shots: 0, data: { items: [["alpaca_eval/alpaca_eval"]], shots: [], dropsItself: false } },
+    about: {
+      name: "alpaca_eval",
+      version: "1",
+      harness: "0.4.13",
+      shots: 0,
+      data: { items: [["alpaca_eval/alpaca_eval"]], shots: [], dropsItself: false },
+    },
     maxNewTokens: 512,
     judge: () => openAiJudge({ prompt: ALPACA_EVAL_PROMPT }),
     opponent: (_, row) => row.text("output"),

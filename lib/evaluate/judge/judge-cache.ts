@@ -3,7 +3,11 @@ import { dirname } from "node:path";
 import { EvaluationError } from "../../data/errors";
 
 /** A line of the cache. */
-interface Line extends JudgeAnswer { key: string; judge: string; time: string }
+interface Line extends JudgeAnswer {
+  key: string;
+  judge: string;
+  time: string;
+}
 
 const VERDICTS: readonly (Verdict | null)[] = ["first", "second", "tie", null];
 
@@ -31,7 +35,9 @@ export class JudgementCache {
       // a torn last line must not swallow the next one
       if (text !== "" && !text.endsWith("\n")) this.write("\n");
     } catch (error) {
-      throw new EvaluationError(`${path}: judgements cannot be kept here (${(error as Error).message}). Choose another cacheFile.`);
+      throw new EvaluationError(
+        `${path}: judgements cannot be kept here (${(error as Error).message}). Choose another cacheFile.`,
+      );
     }
   }
 
@@ -62,7 +68,9 @@ export class JudgementCache {
     try {
       for (let done = 0; done < bytes.length;) done += writeSync(this.file!, bytes, done);
     } catch (error) {
-      throw new EvaluationError(`${this.path}: a judgement cannot be written (${(error as Error).message}). What stands there already is kept; make room and repeat the call.`);
+      throw new EvaluationError(
+        `${this.path}: a judgement cannot be written (${(error as Error).message}). What stands there already is kept; make room and repeat the call.`,
+      );
     }
   }
 }
@@ -76,9 +84,16 @@ function readLine(content: string): Line | undefined {
   }
   const isCount = (value: unknown) => value === undefined || (typeof value === "number" && value >= 0);
   const isText = (value: unknown) => value === undefined || typeof value === "string";
-  const valid = typeof line === "object" && line !== null && typeof line.key === "string" && VERDICTS.includes(line.verdict as Verdict | null)
-    && isText(line.text) && isText(line.problem) && isCount(line.promptTokens) && isCount(line.completionTokens);
-  return valid ? line as Line : undefined;
+  const valid =
+    typeof line === "object" &&
+    line !== null &&
+    typeof line.key === "string" &&
+    VERDICTS.includes(line.verdict as Verdict | null) &&
+    isText(line.text) &&
+    isText(line.problem) &&
+    isCount(line.promptTokens) &&
+    isCount(line.completionTokens);
+  return valid ? (line as Line) : undefined;
 }
 
 export type Verdict = "first" | "second" | "tie";
@@ -96,4 +111,3 @@ export interface JudgeAnswer {
   promptTokens?: number;
   completionTokens?: number;
 }
-

@@ -6,7 +6,9 @@ import type { Verdict } from "./judge-cache";
 
 /** The longer answer wins (in Unicode characters): the baseline beside every judge, not a judgement. */
 export const lengthJudge: Judge = {
-  name: "length only", standIn: true, digest: "length only",
+  name: "length only",
+  standIn: true,
+  digest: "length only",
   compare: (_, first, second) => Promise.resolve({ verdict: larger(codePoints(first), codePoints(second)) }),
 };
 
@@ -16,9 +18,14 @@ export const lengthJudge: Judge = {
  * Its `compare` throws an {@link EvaluationError} for a question without `gold`.
  */
 export const referenceJudge: Judge = {
-  name: "stand-in (ROUGE-L with a right answer)", standIn: true, digest: "ROUGE-L stand-in",
+  name: "stand-in (ROUGE-L with a right answer)",
+  standIn: true,
+  digest: "ROUGE-L stand-in",
   compare: ({ instruction, gold }, first, second) => {
-    if (!gold) return Promise.reject(new EvaluationError(`The stand-in judge needs a right answer (gold) to "${instruction.slice(0, 60)}".`));
+    if (!gold)
+      return Promise.reject(
+        new EvaluationError(`The stand-in judge needs a right answer (gold) to "${instruction.slice(0, 60)}".`),
+      );
     const overlap = (text: string) => rouge(gold, text, ["rougeL"]).rougeL.fmeasure;
     return Promise.resolve({ verdict: larger(overlap(first), overlap(second)) });
   },

@@ -50,11 +50,21 @@ type Outcome = { answer: JudgeAnswer } | { problem: string; pause?: number };
  */
 export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
   const { PROMPTLOSS_JUDGE_URL, PROMPTLOSS_JUDGE_MODEL, PROMPTLOSS_JUDGE_KEY } = process.env;
-  const { prompt = ALPACA_EVAL_PROMPT, concurrency = 4, requestsPerMinute = Infinity, timeoutSeconds = 120, retries = 6, backoffSeconds = 1, attempts = 3, price } = options;
+  const {
+    prompt = ALPACA_EVAL_PROMPT,
+    concurrency = 4,
+    requestsPerMinute = Infinity,
+    timeoutSeconds = 120,
+    retries = 6,
+    backoffSeconds = 1,
+    attempts = 3,
+    price,
+  } = options;
   const model = options.model ?? PROMPTLOSS_JUDGE_MODEL;
   const key = options.key ?? PROMPTLOSS_JUDGE_KEY ?? "";
   const endpoint = endpointOf(options.url ?? PROMPTLOSS_JUDGE_URL);
-  if (!model) throw new EvaluationError("There is no judge model: set PROMPTLOSS_JUDGE_MODEL, or give openAiJudge a model.");
+  if (!model)
+    throw new EvaluationError("There is no judge model: set PROMPTLOSS_JUDGE_MODEL, or give openAiJudge a model.");
   const parameters = { temperature: 0, max_tokens: prompt.maxTokens, ...options.parameters };
   const where = `The judge ${model} at ${endpoint.origin}`;
   const withoutKey = (text: string) => (key ? text.replaceAll(key, "[key]") : text);
@@ -67,7 +77,13 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
     signal?.addEventListener("abort", stop, { once: true });
     try {
       const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
-      const response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal: controller.signal });
+      const response = await fetch(endpoint, {
+        method: "POST",
+        headers,
+        body,
+        redirect: "manual",
+        signal: controller.signal,
+      });
       const text = withoutKey(await response.text());
       if (response.ok) return readAnswer(text, prompt);
       const problem = `HTTP ${response.status}${text.trim() && `: ${text.trim().slice(0, 300)}`}`;
@@ -76,11 +92,15 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
       if (!empty && ([408, 409, 425, 429].includes(response.status) || response.status >= 500)) {
         return { problem, pause: retryAfter(response.headers.get("retry-after")) };
       }
-      throw new EvaluationError(`${where} refuses the call (${problem}). ${adviceFor(response.status)} Judgements made so far are kept.`);
+      throw new EvaluationError(
+        `${where} refuses the call (${problem}). ${adviceFor(response.status)} Judgements made so far are kept.`,
+      );
     } catch (error) {
       if (error instanceof EvaluationError) throw error;
       signal?.throwIfAborted();
-      return { problem: controller.signal.aborted ? `no answer within ${timeoutSeconds} s` : withoutKey(networkProblem(error)) };
+      return {
+        problem: controller.signal.aborted ? `no answer within ${timeoutSeconds} s` : withoutKey(networkProblem(error)),
+      };
     } finally {
       signal?.removeEventListener("abort", stop);
       timers.forEach((timer) => clearTimeout(timer));
@@ -88,9 +108,20 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
   };
 
   return {
-    name: model, standIn: false, concurrency, attempts,
-    digest: sha256(JSON.stringify([model, parameters, prompt.name, prompt.messages({ instruction: "{instruction}", input: "{input}" }, "{first}", "{second}")])),
-    cost: (promptTokens, completionTokens) => price && (promptTokens * price.prompt + completionTokens * price.completion) / 1e6,
+    name: model,
+    standIn: false,
+    concurrency,
+    attempts,
+    digest: sha256(
+      JSON.stringify([
+        model,
+        parameters,
+        prompt.name,
+        prompt.messages({ instruction: "{instruction}", input: "{input}" }, "{first}", "{second}"),
+      ]),
+    ),
+    cost: (promptTokens, completionTokens) =>
+      price && (promptTokens * price.prompt + completionTokens * price.completion) / 1e6,
     compare: async (question, first, second, { signal } = {}) => {
       const body = JSON.stringify({ model, messages: prompt.messages(question, first, second), ...parameters });
       for (let retry = 1; ; retry++) {
@@ -99,8 +130,13 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
         if ("answer" in outcome) return outcome.answer;
         const { problem, pause } = outcome;
         if (retry > retries || (pause ?? 0) > LONGEST_PAUSE) {
-          const asked = pause !== undefined && pause > LONGEST_PAUSE ? `asks to be left alone for ${Math.round(pause)} s` : `failed ${retry} times`;
-          throw new EvaluationError(`${where} ${asked}; last: ${problem}. Judgements made so far are kept: repeat the call later to go on.`);
+          const asked =
+            pause !== undefined && pause > LONGEST_PAUSE
+              ? `asks to be left alone for ${Math.round(pause)} s`
+              : `failed ${retry} times`;
+          throw new EvaluationError(
+            `${where} ${asked}; last: ${problem}. Judgements made so far are kept: repeat the call later to go on.`,
+          );
         }
         if (pause !== undefined) gate.close(pause);
         else await wait(backoff(retry, backoffSeconds), signal);
@@ -110,15 +146,22 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
 }
 
 function endpointOf(url: string | undefined): URL {
-  if (!url) throw new EvaluationError("There is no judge endpoint: set PROMPTLOSS_JUDGE_URL (for example https://api.openai.com/v1), or give openAiJudge a url.");
+  if (!url)
+    throw new EvaluationError(
+      "There is no judge endpoint: set PROMPTLOSS_JUDGE_URL (for example https://api.openai.com/v1), or give openAiJudge a url.",
+    );
   let endpoint: URL;
   try {
     endpoint = new URL(url);
   } catch {
     throw new EvaluationError("The judge's url is not an address: it must look like https://host/v1.");
   }
-  if (!["http:", "https:"].includes(endpoint.protocol)) throw new EvaluationError(`The judge's url must begin with https:// or http://, not ${endpoint.protocol}`);
-  if (endpoint.username || endpoint.password) throw new EvaluationError("The judge's url must hold no user name or password; the key goes into PROMPTLOSS_JUDGE_KEY.");
+  if (!["http:", "https:"].includes(endpoint.protocol))
+    throw new EvaluationError(`The judge's url must begin with https:// or http://, not ${endpoint.protocol}`);
+  if (endpoint.username || endpoint.password)
+    throw new EvaluationError(
+      "The judge's url must hold no user name or password; the key goes into PROMPTLOSS_JUDGE_KEY.",
+    );
   const path = endpoint.pathname.replace(/\/+$/, "");
   endpoint.pathname = path.endsWith("/chat/completions") ? path : `${path}/chat/completions`;
   return endpoint;
@@ -133,7 +176,10 @@ function adviceFor(status: number): string {
 }
 
 /** What of an answer is looked at, if it is there. */
-interface Completion { choices?: { message?: { content?: unknown } }[]; usage?: Record<string, unknown> | null }
+interface Completion {
+  choices?: { message?: { content?: unknown } }[];
+  usage?: Record<string, unknown> | null;
+}
 
 function readAnswer(text: string, prompt: JudgePrompt): Outcome {
   let body: Completion | null;
@@ -143,14 +189,18 @@ function readAnswer(text: string, prompt: JudgePrompt): Outcome {
     return { problem: `the answer is not JSON: ${text.slice(0, 100)}` };
   }
   const message = Array.isArray(body?.choices) ? body!.choices[0]?.message : undefined;
-  if (typeof message !== "object" || message === null) return { problem: `the answer has no choices: ${text.slice(0, 100)}` };
+  if (typeof message !== "object" || message === null)
+    return { problem: `the answer has no choices: ${text.slice(0, 100)}` };
   const content = typeof message.content === "string" ? message.content : "";
   const verdict = prompt.parse(content);
   const count = (value: unknown) => (typeof value === "number" && value >= 0 ? value : undefined);
   return {
     answer: {
-      verdict, text: content, ...(verdict === null && { problem: "the answer is not in the format asked for" }),
-      promptTokens: count(body?.usage?.prompt_tokens), completionTokens: count(body?.usage?.completion_tokens),
+      verdict,
+      text: content,
+      ...(verdict === null && { problem: "the answer is not in the format asked for" }),
+      promptTokens: count(body?.usage?.prompt_tokens),
+      completionTokens: count(body?.usage?.completion_tokens),
     },
   };
 }

@@ -1,7 +1,10 @@
 import type { JudgedQuestion } from "./judge";
 import type { Verdict } from "./judge-cache";
 
-export interface ChatMessage { role: "system" | "user" | "assistant"; content: string }
+export interface ChatMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
 
 /** How a judge model is asked, and how its answer is read. */
 export interface JudgePrompt {
@@ -21,18 +24,25 @@ export interface JudgePrompt {
 export const ALPACA_EVAL_PROMPT: JudgePrompt = {
   name: "alpaca-eval",
   maxTokens: 50,
-  messages: ({ instruction, input }, first, second) => [{
-    role: "user",
-    content: [
-      "Two outputs, (a) and (b), were written for one instruction. Say which of them a person would prefer: the one that does what the instruction asks, and is right, clear and helpful. "
-        + "Neither the order of the outputs nor their length is a merit. Answer with nothing but the line: Output (a) or the line: Output (b).",
-      "# An example",
-      pair("Say what a lighthouse is for.", "", "A lighthouse shows ships at night where the coast and its dangers are.", "It is a house, and it is light."),
-      "Output (a)",
-      "# The task",
-      pair(instruction, input, first, second),
-    ].join("\n\n"),
-  }],
+  messages: ({ instruction, input }, first, second) => [
+    {
+      role: "user",
+      content: [
+        "Two outputs, (a) and (b), were written for one instruction. Say which of them a person would prefer: the one that does what the instruction asks, and is right, clear and helpful. " +
+          "Neither the order of the outputs nor their length is a merit. Answer with nothing but the line: Output (a) or the line: Output (b).",
+        "# An example",
+        pair(
+          "Say what a lighthouse is for.",
+          "",
+          "A lighthouse shows ships at night where the coast and its dangers are.",
+          "It is a house, and it is light.",
+        ),
+        "Output (a)",
+        "# The task",
+        pair(instruction, input, first, second),
+      ].join("\n\n"),
+    },
+  ],
   parse: (answer) => {
     const marked = new Set(Array.from(answer.matchAll(/(?:^|\n) ?Output \((a|b)\)/g), ([, letter]) => letter));
     if (marked.size !== 1) return null;
@@ -41,8 +51,16 @@ export const ALPACA_EVAL_PROMPT: JudgePrompt = {
 };
 
 function pair(instruction: string, input: string | undefined, first: string, second: string): string {
-  const parts = [["Instruction", instruction], ...(input ? [["Input", input]] : []), ["Output (a)", first], ["Output (b)", second]];
-  return [...parts.map(([title, text]) => `## ${title}:\n${text}`), "## Which is better, Output (a) or Output (b)?"].join("\n\n");
+  const parts = [
+    ["Instruction", instruction],
+    ...(input ? [["Input", input]] : []),
+    ["Output (a)", first],
+    ["Output (b)", second],
+  ];
+  return [
+    ...parts.map(([title, text]) => `## ${title}:\n${text}`),
+    "## Which is better, Output (a) or Output (b)?",
+  ].join("\n\n");
 }
 
 /** Special tokens that PandaLM takes out of the responses it judges. */
@@ -58,17 +76,19 @@ export const PANDALM_PROMPT: JudgePrompt = {
   messages: ({ instruction, input }, first, second) => {
     const clean = (text: string) => text.replace(SPECIAL_TOKENS, "").trim();
     const context = input ? "an Instruction and an Input that gives it context" : "an Instruction";
-    return [{
-      role: "user",
-      content: [
-        `Here are a task, given by ${context}, and two responses to it. Compare them. Begin with a line that is 1 if Response 1 is better, 2 if Response 2 is better, or Tie; then give the reason, and a reference answer.`,
-        `### Instruction:\n${instruction}`,
-        ...(input ? [`### Input:\n${input}`] : []),
-        `### Response 1:\n${clean(first)}`,
-        `### Response 2:\n${clean(second)}`,
-        "### Evaluation:\n",
-      ].join("\n\n"),
-    }];
+    return [
+      {
+        role: "user",
+        content: [
+          `Here are a task, given by ${context}, and two responses to it. Compare them. Begin with a line that is 1 if Response 1 is better, 2 if Response 2 is better, or Tie; then give the reason, and a reference answer.`,
+          `### Instruction:\n${instruction}`,
+          ...(input ? [`### Input:\n${input}`] : []),
+          `### Response 1:\n${clean(first)}`,
+          `### Response 2:\n${clean(second)}`,
+          "### Evaluation:\n",
+        ].join("\n\n"),
+      },
+    ];
   },
   parse: (answer) => {
     const line = answer.trim().split("\n")[0].trim().toLowerCase();

@@ -6,7 +6,11 @@ import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
 
 /** What the two answers answer. `gold` is a right answer: only stand-in judges look at it. */
-export interface JudgedQuestion { instruction: string; input?: string; gold?: string }
+export interface JudgedQuestion {
+  instruction: string;
+  input?: string;
+  gold?: string;
+}
 
 /** Compares two answers to one instruction, in the order they are given. */
 export interface Judge {
@@ -21,7 +25,12 @@ export interface Judge {
   readonly attempts?: number;
   /** US dollars, or whatever unit the prices have; undefined where they are unknown */
   cost?(promptTokens: number, completionTokens: number): number | undefined;
-  compare(question: JudgedQuestion, first: string, second: string, options?: { signal?: AbortSignal }): Promise<JudgeAnswer>;
+  compare(
+    question: JudgedQuestion,
+    first: string,
+    second: string,
+    options?: { signal?: AbortSignal },
+  ): Promise<JudgeAnswer>;
 }
 
 export interface JudgedItem extends JudgedQuestion {
@@ -59,7 +68,12 @@ export interface JudgeProgress {
 }
 
 /** `cost` is undefined where the judge has no prices. */
-export interface JudgeUsage { answers: number; promptTokens: number; completionTokens: number; cost?: number }
+export interface JudgeUsage {
+  answers: number;
+  promptTokens: number;
+  completionTokens: number;
+  cost?: number;
+}
 
 export interface Judgement {
   /** what stood first */
@@ -99,7 +113,13 @@ export interface JudgedResult {
   samples: JudgedSample[];
 }
 
-interface Comparison { item: number; first: "output" | "reference"; key: string; question: JudgedQuestion; texts: [string, string] }
+interface Comparison {
+  item: number;
+  first: "output" | "reference";
+  key: string;
+  question: JudgedQuestion;
+  texts: [string, string];
+}
 
 /**
  * Judges every item's `output` against its `reference`.
@@ -127,19 +147,35 @@ export async function judgeOutputs(options: JudgeOptions): Promise<JudgedResult>
 function comparisonsOf(judge: Judge, item: JudgedItem, i: number, order: JudgeOrder, seed: number): Comparison[] {
   const { instruction, input = "", gold = "", output, reference } = item;
   const outputFirst = seededRandom(seed, "judge order", instruction, input)() < 0.5;
-  const firsts = order === "both" ? ["output", "reference"] as const : [outputFirst ? "output" : "reference"] as const;
+  const firsts =
+    order === "both" ? (["output", "reference"] as const) : ([outputFirst ? "output" : "reference"] as const);
   return firsts.map((first) => {
     const texts: [string, string] = first === "output" ? [output, reference] : [reference, output];
-    return { item: i, first, texts, question: { instruction, input, gold }, key: sha256(judge.digest, instruction, input, judge.standIn ? gold : "", ...texts) };
+    return {
+      item: i,
+      first,
+      texts,
+      question: { instruction, input, gold },
+      key: sha256(judge.digest, instruction, input, judge.standIn ? gold : "", ...texts),
+    };
   });
 }
 
-async function askAll(judge: Judge, comparisons: Comparison[], cache: JudgementCache, signal?: AbortSignal, onProgress?: JudgeOptions["onProgress"]) {
+async function askAll(
+  judge: Judge,
+  comparisons: Comparison[],
+  cache: JudgementCache,
+  signal?: AbortSignal,
+  onProgress?: JudgeOptions["onProgress"],
+) {
   const { attempts = 1, concurrency = 1 } = judge;
   const answers: JudgeAnswer[][] = [];
   const asked: JudgeAnswer[] = [];
   const underWay = new Map<string, Promise<{ given: JudgeAnswer[]; known: boolean }>>(); // equal comparisons are asked for once
-  let next = 0, done = 0, cached = 0, malformed = 0;
+  let next = 0,
+    done = 0,
+    cached = 0,
+    malformed = 0;
   let failure: { error: unknown } | undefined;
 
   const ask = async ({ key, question, texts }: Comparison) => {
@@ -182,7 +218,15 @@ async function askAll(judge: Judge, comparisons: Comparison[], cache: JudgementC
   return { answers, asked };
 }
 
-interface Judged { judge: Judge; items: readonly JudgedItem[]; order: JudgeOrder; comparisons: Comparison[]; answers: JudgeAnswer[][]; asked: JudgeAnswer[]; damagedLines: number }
+interface Judged {
+  judge: Judge;
+  items: readonly JudgedItem[];
+  order: JudgeOrder;
+  comparisons: Comparison[];
+  answers: JudgeAnswer[][];
+  asked: JudgeAnswer[];
+  damagedLines: number;
+}
 
 function resultOf({ judge, items, order, comparisons, answers, asked, damagedLines }: Judged): JudgedResult {
   const samples: JudgedSample[] = items.map((_, item) => ({ item, preference: null, judgements: [] }));
@@ -191,7 +235,9 @@ function resultOf({ judge, items, order, comparisons, answers, asked, damagedLin
   });
   let inconsistent = 0;
   for (const sample of samples) {
-    const preferences = sample.judgements.map(preferenceOf).filter((preference): preference is number => preference !== null);
+    const preferences = sample.judgements
+      .map(preferenceOf)
+      .filter((preference): preference is number => preference !== null);
     if (preferences.length < sample.judgements.length) continue;
     sample.preference = preferences.reduce((sum, preference) => sum + preference, 0) / preferences.length;
     if (new Set(preferences).size > 1) inconsistent++;
@@ -199,15 +245,24 @@ function resultOf({ judge, items, order, comparisons, answers, asked, damagedLin
   const verdicts = samples.flatMap(({ judgements }) => judgements.map(({ verdict }) => verdict));
   const decided = verdicts.filter((verdict) => verdict === "first" || verdict === "second");
   return {
-    judge: judge.name, standIn: judge.standIn, order,
+    judge: judge.name,
+    standIn: judge.standIn,
+    order,
     winRate: winRate(samples.map(({ preference }) => preference)),
-    lengthBaseline: winRate(items.map(({ output, reference }) => 1.5 + Math.sign(codePoints(output) - codePoints(reference)) / 2)),
-    firstChosen: decided.length > 0 ? 100 * decided.filter((verdict) => verdict === "first").length / decided.length : null,
+    lengthBaseline: winRate(
+      items.map(({ output, reference }) => 1.5 + Math.sign(codePoints(output) - codePoints(reference)) / 2),
+    ),
+    firstChosen:
+      decided.length > 0 ? (100 * decided.filter((verdict) => verdict === "first").length) / decided.length : null,
     malformed: verdicts.filter((verdict) => verdict === null).length,
     inconsistent,
-    usage: usageOf(judge, [...new Set(answers)].flat().filter(({ paid }) => paid !== false)),
+    usage: usageOf(
+      judge,
+      [...new Set(answers)].flat().filter(({ paid }) => paid !== false),
+    ),
     spent: usageOf(judge, asked),
-    damagedLines, samples,
+    damagedLines,
+    samples,
   };
 }
 
@@ -223,4 +278,3 @@ function usageOf(judge: Judge, answers: readonly JudgeAnswer[]): JudgeUsage {
   const cost = judge.cost?.(promptTokens, completionTokens);
   return { answers: answers.length, promptTokens, completionTokens, ...(cost !== undefined && { cost }) };
 }
-

@@ -26,7 +26,9 @@ export function winRate(preferences: readonly (number | null)[]): WinRate {
     if (preference === null) return [];
     if (preference === 0) return [0.5];
     if (!(preference >= 1 && preference <= 2)) {
-      throw new EvaluationError(`winRate: preference ${i} is ${preference}; it must be 0 (tie), 1 (baseline) to 2 (model), or null.`);
+      throw new EvaluationError(
+        `winRate: preference ${i} is ${preference}; it must be 0 (tie), 1 (baseline) to 2 (model), or null.`,
+      );
     }
     return [preference - 1];
   });

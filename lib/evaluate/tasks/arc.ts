@@ -12,9 +12,14 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
       const answers = row.object("choices");
       const choices = answers.choices("text");
       const labels = answers.texts("label");
-      if (labels.length !== choices.length) throw answers.problem("label", `has ${labels.length} labels for ${choices.length} choices`);
+      if (labels.length !== choices.length)
+        throw answers.problem("label", `has ${labels.length} labels for ${choices.length} choices`);
       const gold = labels.indexOf(row.text("answerKey"));
-      if (gold < 0) throw row.problem("answerKey", `is ${JSON.stringify(row.value("answerKey"))}, none of the labels ${labels.join(", ")}`);
+      if (gold < 0)
+        throw row.problem(
+          "answerKey",
+          `is ${JSON.stringify(row.value("answerKey"))}, none of the labels ${labels.join(", ")}`,
+        );
       return {
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
         choices,
@@ -26,6 +31,9 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
 }
 
 export const arcChallenge = arcFormat({
-  name: "arc_challenge", version: "1.0", harness: "0.4.13", shots: 25,
+  name: "arc_challenge",
+  version: "1.0",
+  harness: "0.4.13",
+  shots: 25,
   data: splits("arc_challenge", { items: ["test"], shots: "train", hasTest: true }),
 });

@@ -8,10 +8,20 @@ import type { MultipleChoiceTask } from "../task";
  * depend on the prompt loss weight or the normalizer by its definition, so runs can be compared.
  */
 export const heldoutLoss: MultipleChoiceTask = {
-  kind: "multiple choice", name: "heldout-loss", version: "1", harness: "0.4.13", shots: 0, data: { items: "held-out", shots: [], dropsItself: false },
+  kind: "multiple choice",
+  name: "heldout-loss",
+  version: "1",
+  harness: "0.4.13",
+  shots: 0,
+  data: { items: "held-out", shots: [], dropsItself: false },
   question(row, { template }) {
     const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
-    return { solved: prompt + completion, requests: [{ prompt, continuation: completion }], choices: [completion], correct: [true] };
+    return {
+      solved: prompt + completion,
+      requests: [{ prompt, continuation: completion }],
+      choices: [completion],
+      correct: [true],
+    };
   },
   metrics: { loss: (_, [logLikelihood]) => -logLikelihood },
 };

@@ -29,8 +29,15 @@ export const memorizationHeldout = task("memorization-heldout", "held-out");
 
 function task(name: string, items: OwnRows): GenerationTask {
   return {
-    kind: "generation", name, version: "2", harness: "0.4.13", shots: 0, data: { items, shots: [], dropsItself: false },
-    stops: [], maxNewTokens: MAX_NEW_TOKENS, beyondReference: BEYOND,
+    kind: "generation",
+    name,
+    version: "2",
+    harness: "0.4.13",
+    shots: 0,
+    data: { items, shots: [], dropsItself: false },
+    stops: [],
+    maxNewTokens: MAX_NEW_TOKENS,
+    beyondReference: BEYOND,
     choose: uniquePrompts,
     question(row, { template }) {
       const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
@@ -52,10 +59,16 @@ function uniquePrompts<Q extends Question>(items: readonly Item<Q>[]): Item<Q>[]
 function score(answers: Answer[]): Scores {
   const references = answers.map(({ question }) => question.references[0]);
   const exact = answers.map(({ text }, i) => Number(text.trim() === references[i].trim()));
-  const bleu = bleuBySegment(answers.map(({ text }) => text), [references]);
+  const bleu = bleuBySegment(
+    answers.map(({ text }) => text),
+    [references],
+  );
   const ofCorpus = (chosen: readonly number[][]) => bleu.score(sumSegments(chosen));
   return {
-    metrics: { bleu: ofCorpus(bleu.segments), exact_match: exact.reduce((sum, value) => sum + value, 0) / exact.length },
+    metrics: {
+      bleu: ofCorpus(bleu.segments),
+      exact_match: exact.reduce((sum, value) => sum + value, 0) / exact.length,
+    },
     standardErrors: { bleu: bootstrapError(bleu.segments, ofCorpus), exact_match: standardError(exact) },
     perAnswer: exact.map((value) => ({ exact_match: value })),
   };

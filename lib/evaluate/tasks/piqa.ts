@@ -26,6 +26,9 @@ export function piqaFormat(about: TaskAbout): MultipleChoiceTask {
 }
 
 export const piqa = piqaFormat({
-  name: "piqa", version: "1.0", harness: "0.4.13", shots: 0,
+  name: "piqa",
+  version: "1.0",
+  harness: "0.4.13",
+  shots: 0,
   data: splits("piqa", { items: ["validation"], shots: "train" }),
 });

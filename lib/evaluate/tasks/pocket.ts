@@ -32,7 +32,8 @@ const FORMATS: Record<string, (about: TaskAbout, entry: Entry) => Task> = {
   piqa: piqaFormat,
   winogrande: winograndeFormat,
   "truthfulqa-mc2": (about, entry) => truthfulQaChoiceFormat({ ...about, targets: "mc2", primer: primer(entry) }),
-  "truthfulqa-gen": (about, entry) => truthfulQaGenerationFormat({ ...about, primer: primer(entry), maxNewTokens: MAX_NEW_TOKENS }),
+  "truthfulqa-gen": (about, entry) =>
+    truthfulQaGenerationFormat({ ...about, primer: primer(entry), maxNewTokens: MAX_NEW_TOKENS }),
   "alpaca-eval": (about, { file }) => pocketJudged(about, fromRoot(`${FOLDER}/${file}`)),
   pandalm: (about, { file }) => pocketJudged(about, fromRoot(`${FOLDER}/${file}`)),
   wmt: (about, entry) => translationFormat({ ...about, ...entry.languages!, maxNewTokens: MAX_NEW_TOKENS }),
@@ -47,18 +48,28 @@ export function pocketTasks(): Task[] {
     const path = (file: string) => fromRoot(`${FOLDER}/${file}`).replace(/\.jsonl$/, "");
     const items = path(entry.file);
     const about: TaskAbout = {
-      name: entry.task, version: "1", harness: "0.4.13", shots: entry.shots,
-      data: { items: [[items]], shots: [entry.fewShotFile ? path(entry.fewShotFile) : items], dropsItself: !entry.fewShotFile },
+      name: entry.task,
+      version: "1",
+      harness: "0.4.13",
+      shots: entry.shots,
+      data: {
+        items: [[items]],
+        shots: [entry.fewShotFile ? path(entry.fewShotFile) : items],
+        dropsItself: !entry.fewShotFile,
+      },
     };
     const format = FORMATS[entry.schema];
-    if (!format) throw new DataError(`${FOLDER}/manifest.json: ${entry.task} has the schema ${JSON.stringify(entry.schema)}; known: ${Object.keys(FORMATS).join(", ")}.`);
+    if (!format)
+      throw new DataError(
+        `${FOLDER}/manifest.json: ${entry.task} has the schema ${JSON.stringify(entry.schema)}; known: ${Object.keys(FORMATS).join(", ")}.`,
+      );
     return format(about, entry);
   });
 }
 
 function readManifest(): Entry[] {
   const manifest = fromRoot(`${FOLDER}/manifest.json`);
-  return existsSync(manifest) ? readJson(manifest) as Entry[] : [];
+  return existsSync(manifest) ? (readJson(manifest) as Entry[]) : [];
 }
 
 function primer({ task, primerFile }: Entry): string {
@@ -73,10 +84,13 @@ const POCKET_TOKENS = 160;
 export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
   let opponent: ReturnType<typeof nearestAnswers> | undefined;
   return judgedTask({
-    about, maxNewTokens: POCKET_TOKENS,
+    about,
+    maxNewTokens: POCKET_TOKENS,
     judge: () => referenceJudge,
     opponent: (instruction) => {
-      opponent ??= nearestAnswers(convertRows(readLines(file), file, (row) => ({ ...instructionOf(row), output: row.text("output") })));
+      opponent ??= nearestAnswers(
+        convertRows(readLines(file), file, (row) => ({ ...instructionOf(row), output: row.text("output") })),
+      );
       return opponent(instruction);
     },
     gold: (row) => row.text("output"),
@@ -84,6 +98,7 @@ export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
 }
 
 function readLines(file: string): unknown[] {
-  return readText(file).split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
+  return readText(file)
+    .split("\n")
+    .flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
 }
-

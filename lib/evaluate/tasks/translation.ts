@@ -3,10 +3,15 @@ import { splits, type GenerationTask, type TaskAbout } from "../task";
 import { scoreTranslations } from "../translation-scores";
 
 /** `code`: the field of a row's `translation`; `name`: in English. */
-export interface Language { code: string; name: string }
+export interface Language {
+  code: string;
+  name: string;
+}
 
 /** WMT: `translation: {<code>: text, …}`. */
-export function translationFormat(about: TaskAbout & { from: Language; to: Language; maxNewTokens?: number }): GenerationTask {
+export function translationFormat(
+  about: TaskAbout & { from: Language; to: Language; maxNewTokens?: number },
+): GenerationTask {
   const { from, to, maxNewTokens = 256, ...task } = about;
   const instruction = `Translate the following from ${from.name} to ${to.name}`;
   return {
@@ -37,13 +42,26 @@ const GERMAN = { code: "de", name: "German" };
 const ROMANIAN = { code: "ro", name: "Romanian" };
 
 /** Validation and test together, as the paper has it; one file serves both directions. */
-const wmt = (year: string, from: Language, to: Language) => translationFormat({
-  name: `${year}-${from.code}-${to.code}`, version: "1.0", harness: "0.4.13", shots: 0, from, to,
-  data: splits([`${year}-${from.code}-${to.code}`, `${year}-${to.code}-${from.code}`], { items: ["validation", "test"], shots: "validation", hasTest: true }),
-});
+const wmt = (year: string, from: Language, to: Language) =>
+  translationFormat({
+    name: `${year}-${from.code}-${to.code}`,
+    version: "1.0",
+    harness: "0.4.13",
+    shots: 0,
+    from,
+    to,
+    data: splits([`${year}-${from.code}-${to.code}`, `${year}-${to.code}-${from.code}`], {
+      items: ["validation", "test"],
+      shots: "validation",
+      hasTest: true,
+    }),
+  });
 
 export const wmtTasks = [
-  wmt("wmt14", ENGLISH, FRENCH), wmt("wmt14", FRENCH, ENGLISH),
-  wmt("wmt16", ENGLISH, GERMAN), wmt("wmt16", GERMAN, ENGLISH),
-  wmt("wmt16", ENGLISH, ROMANIAN), wmt("wmt16", ROMANIAN, ENGLISH),
+  wmt("wmt14", ENGLISH, FRENCH),
+  wmt("wmt14", FRENCH, ENGLISH),
+  wmt("wmt16", ENGLISH, GERMAN),
+  wmt("wmt16", GERMAN, ENGLISH),
+  wmt("wmt16", ENGLISH, ROMANIAN),
+  wmt("wmt16", ROMANIAN, ENGLISH),
 ];

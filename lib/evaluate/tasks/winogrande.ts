@@ -18,7 +18,11 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
         return row.text(field);
       });
       const gold = ["1", "2"].indexOf(row.text("answer"));
-      if (gold < 0) throw row.problem("answer", `must be "1" or "2", not ${JSON.stringify(row.value("answer"))} (test rows have no answer; use the validation split)`);
+      if (gold < 0)
+        throw row.problem(
+          "answer",
+          `must be "1" or "2", not ${JSON.stringify(row.value("answer"))} (test rows have no answer; use the validation split)`,
+        );
       const prompts = choices.map((choice) => sentence.slice(0, blank) + choice);
       return {
         requests: prompts.map((prompt) => ({ prompt, continuation })),
@@ -31,6 +35,9 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
 }
 
 export const winogrande = winograndeFormat({
-  name: "winogrande", version: "1.0", harness: "0.4.13", shots: 5,
+  name: "winogrande",
+  version: "1.0",
+  harness: "0.4.13",
+  shots: 5,
   data: splits("winogrande", { items: ["validation"], shots: "train" }),
 });

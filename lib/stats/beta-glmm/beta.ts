@@ -43,9 +43,17 @@ export class BetaObservations {
   }
 
   /** What the gradient of the Laplace approximation needs besides: derivatives by η three times, and by φ. */
-  further(eta: Float64Array, phi: number): { third: Float64Array; byPhi: Float64Array; slopeByPhi: Float64Array; curvatureByPhi: Float64Array } {
+  further(
+    eta: Float64Array,
+    phi: number,
+  ): { third: Float64Array; byPhi: Float64Array; slopeByPhi: Float64Array; curvatureByPhi: Float64Array } {
     const n = eta.length;
-    const result = { third: new Float64Array(n), byPhi: new Float64Array(n), slopeByPhi: new Float64Array(n), curvatureByPhi: new Float64Array(n) };
+    const result = {
+      third: new Float64Array(n),
+      byPhi: new Float64Array(n),
+      slopeByPhi: new Float64Array(n),
+      curvatureByPhi: new Float64Array(n),
+    };
     const atPhi = digamma(phi);
     for (let i = 0; i < n; i++) {
       const mean = 1 / (1 + Math.exp(-eta[i]));
@@ -59,11 +67,17 @@ export class BetaObservations {
       const [tetraA, tetraC] = [tetragamma(a), tetragamma(c)];
       const residual = this.logY[i] - this.logRest[i] - psiA + psiC;
       const imbalance = mean * triA - rest * triC;
-      result.third[i] = phi * v * (1 - 6 * v) * residual - 3 * (phi * v) ** 2 * skew * (triA + triC) - (phi * v) ** 3 * (tetraA - tetraC);
+      result.third[i] =
+        phi * v * (1 - 6 * v) * residual -
+        3 * (phi * v) ** 2 * skew * (triA + triC) -
+        (phi * v) ** 3 * (tetraA - tetraC);
       result.byPhi[i] = atPhi - mean * psiA - rest * psiC + mean * this.logY[i] + rest * this.logRest[i];
       result.slopeByPhi[i] = v * residual - phi * v * imbalance;
-      result.curvatureByPhi[i] = v * skew * residual - phi * v * skew * imbalance - 2 * phi * v * v * (triA + triC)
-        - (phi * v) ** 2 * (mean * tetraA + rest * tetraC);
+      result.curvatureByPhi[i] =
+        v * skew * residual -
+        phi * v * skew * imbalance -
+        2 * phi * v * v * (triA + triC) -
+        (phi * v) ** 2 * (mean * tetraA + rest * tetraC);
     }
     return result;
   }

@@ -16,17 +16,31 @@ export interface LikelihoodRatioTest {
  */
 export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): LikelihoodRatioTest {
   if (smaller.rows !== larger.rows || smaller.response.some((score, i) => score !== larger.response[i])) {
-    throw new StatisticsError("compareFits: the two fits are of different scores. Fit both to the same rows with the same squeeze.");
+    throw new StatisticsError(
+      "compareFits: the two fits are of different scores. Fit both to the same rows with the same squeeze.",
+    );
   }
   const df = larger.df - smaller.df;
-  if (df < 1) throw new StatisticsError(`compareFits: the second fit must be the larger one, but has ${larger.df} parameters against ${smaller.df}`);
+  if (df < 1)
+    throw new StatisticsError(
+      `compareFits: the second fit must be the larger one, but has ${larger.df} parameters against ${smaller.df}`,
+    );
   const difference = 2 * (larger.logLikelihood - smaller.logLikelihood);
   if (difference < -1e-4) {
-    throw new StatisticsError(`compareFits: "${smaller.formula}" reaches a higher likelihood than "${larger.formula}", so it is not contained in it`);
+    throw new StatisticsError(
+      `compareFits: "${smaller.formula}" reaches a higher likelihood than "${larger.formula}", so it is not contained in it`,
+    );
   }
   const chiSquared = Math.max(0, difference);
   const p = chiSquaredUpper(chiSquared, df);
-  const variances = larger.randomEffects.length > smaller.randomEffects.length
-    ? " A variance is tested at its limit of zero, where this p-value is too large." : "";
-  return { chiSquared, df, p, summary: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}` };
+  const variances =
+    larger.randomEffects.length > smaller.randomEffects.length
+      ? " A variance is tested at its limit of zero, where this p-value is too large."
+      : "";
+  return {
+    chiSquared,
+    df,
+    p,
+    summary: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}`,
+  };
 }

@@ -25,7 +25,8 @@ export function covarianceFactor(theta: readonly number[], size: number): Rows {
   const factor = zeros(size, size);
   for (let row = 0; row < size; row++) {
     const { values, length } = unscaledRow(theta, size, row);
-    for (let column = 0; column <= row; column++) factor[row][column] = (Math.exp(theta[row]) * values[column]) / length;
+    for (let column = 0; column <= row; column++)
+      factor[row][column] = (Math.exp(theta[row]) * values[column]) / length;
   }
   return factor;
 }
@@ -39,7 +40,8 @@ export function covarianceGradient(theta: readonly number[], size: number, byFac
     const along = values.reduce((sum, value, column) => sum + (byFactor[row][column] * value) / length, 0);
     gradient[row] = sd * along;
     for (let column = 0; column < row; column++) {
-      gradient[correlationIndex(size, row, column)] = (sd * (byFactor[row][column] - (along * values[column]) / length)) / length;
+      gradient[correlationIndex(size, row, column)] =
+        (sd * (byFactor[row][column] - (along * values[column]) / length)) / length;
     }
   }
   return gradient;
@@ -48,12 +50,14 @@ export function covarianceGradient(theta: readonly number[], size: number, byFac
 /** Standard deviations and correlations of a random term's coefficients. */
 export function describeCovariance(theta: readonly number[], size: number): { sd: number[]; correlation: Rows } {
   const rows = Array.from({ length: size }, (_, row) => unscaledRow(theta, size, row));
-  const correlation = rows.map((a, i) => rows.map((b, j) => {
-    if (i === j) return 1;
-    const shared = Math.min(i, j) + 1;
-    let sum = 0;
-    for (let k = 0; k < shared; k++) sum += a.values[k] * b.values[k];
-    return sum / (a.length * b.length);
-  }));
+  const correlation = rows.map((a, i) =>
+    rows.map((b, j) => {
+      if (i === j) return 1;
+      const shared = Math.min(i, j) + 1;
+      let sum = 0;
+      for (let k = 0; k < shared; k++) sum += a.values[k] * b.values[k];
+      return sum / (a.length * b.length);
+    }),
+  );
   return { sd: theta.slice(0, size).map(Math.exp), correlation };
 }

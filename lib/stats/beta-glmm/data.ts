@@ -38,9 +38,11 @@ export interface BetaGlmmData {
 
 /** @throws StatisticsError for anything that makes the fit impossible, naming the column and the cure */
 export function buildData(rows: readonly DataRow[], formula: Formula, y: number[]): BetaGlmmData {
-  if (formula.smooths.length > 0) throw new StatisticsError(`${formula.smooths[0].label} is a smooth: fit it with fitGam`);
+  if (formula.smooths.length > 0)
+    throw new StatisticsError(`${formula.smooths[0].label} is a smooth: fit it with fitGam`);
   const fixed = buildDesign(rows, formula.fixed, formula.intercept);
-  if (fixed.names.length === 0) throw new StatisticsError(`"${formula.text}" has no fixed term. Leave the intercept in.`);
+  if (fixed.names.length === 0)
+    throw new StatisticsError(`"${formula.text}" has no fixed term. Leave the intercept in.`);
   let effects = 0;
   let parameters = fixed.names.length + 1;
   const random = formula.random.map((term): RandomDesign => {
@@ -56,12 +58,25 @@ export function buildData(rows: readonly DataRow[], formula: Formula, y: number[
       }),
     });
     const size = design.names.length;
-    const built = { term, levels, names: design.names, size, ...of(rows), offset: effects, parameterOffset: parameters, of };
+    const built = {
+      term,
+      levels,
+      names: design.names,
+      size,
+      ...of(rows),
+      offset: effects,
+      parameterOffset: parameters,
+      of,
+    };
     effects += size * levels.length;
     parameters += parameterCount(size);
     return built;
   });
   checkRank(fixed, parameters);
-  if (y.every((value) => value === y[0])) throw new StatisticsError(`column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`, formula.response);
+  if (y.every((value) => value === y[0]))
+    throw new StatisticsError(
+      `column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`,
+      formula.response,
+    );
   return { formula, y, fixed, random, effects, parameters };
 }

@@ -48,10 +48,18 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
   const starts: Estimate["starts"] = [];
   let best: ReturnType<typeof minimize> | null = null;
   const attempt = (start: string, parameters: readonly number[]): void => {
-    const found = minimize(objective, free.map((i) => parameters[i]));
+    const found = minimize(
+      objective,
+      free.map((i) => parameters[i]),
+    );
     starts.push({ start, logLikelihood: -found.value, converged: found.converged });
     // another optimum must be visibly better, or a smaller gradient decides
-    if (!best || found.value < best.value - 1e-6 || (found.value < best.value + 1e-6 && !best.converged && found.converged)) best = found;
+    if (
+      !best ||
+      found.value < best.value - 1e-6 ||
+      (found.value < best.value + 1e-6 && !best.converged && found.converged)
+    )
+      best = found;
   };
   for (const [i, point] of from.entries()) attempt(`given point ${i + 1}`, point);
   attempt("all parameters 0", new Array<number>(data.parameters).fill(0));
@@ -59,14 +67,18 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
     for (const deviation of [-2, -4]) {
       const point = fill(held, best!.x);
       for (const { parameterOffset, size } of data.random) {
-        for (let k = 0; k < parameterCount(size); k++) point[parameterOffset + k] = k < size ? Math.min(deviation, point[parameterOffset + k]) : 0;
+        for (let k = 0; k < parameterCount(size); k++)
+          point[parameterOffset + k] = k < size ? Math.min(deviation, point[parameterOffset + k]) : 0;
       }
       attempt(`standard deviations of at most e^${deviation}`, point);
     }
   }
   const { x, value, gradient, converged } = best!;
   return {
-    parameters: fill(held, x), logLikelihood: -value, converged, starts,
+    parameters: fill(held, x),
+    logLikelihood: -value,
+    converged,
+    starts,
     largestGradient: gradient.reduce((most, component) => Math.max(most, Math.abs(component)), 0),
   };
 }
@@ -75,9 +87,15 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
  * Second derivatives of minus the log-likelihood by the given parameters, and first derivatives of the modes
  * (effects × parameters), as central differences of exact values with glmmTMB's step.
  */
-export function curvature(likelihood: LaplaceLikelihood, parameters: readonly number[], free: readonly number[], step = 1e-3): { hessian: Rows; modes: Rows } {
+export function curvature(
+  likelihood: LaplaceLikelihood,
+  parameters: readonly number[],
+  free: readonly number[],
+  step = 1e-3,
+): { hessian: Rows; modes: Rows } {
   const differences = free.map((i) => {
-    const at = (side: number): { gradient: number[]; modes: number[] } => likelihood.evaluate(parameters.map((value, k) => (k === i ? value + side * step : value)));
+    const at = (side: number): { gradient: number[]; modes: number[] } =>
+      likelihood.evaluate(parameters.map((value, k) => (k === i ? value + side * step : value)));
     const above = at(1);
     const below = at(-1);
     return {
@@ -86,14 +104,15 @@ export function curvature(likelihood: LaplaceLikelihood, parameters: readonly nu
     };
   });
   const hessian = zeros(free.length, free.length);
-  for (let i = 0; i < free.length; i++) for (let j = 0; j < free.length; j++) hessian[i][j] = (differences[i].gradient[j] + differences[j].gradient[i]) / 2;
+  for (let i = 0; i < free.length; i++)
+    for (let j = 0; j < free.length; j++) hessian[i][j] = (differences[i].gradient[j] + differences[j].gradient[i]) / 2;
   const effects = differences[0]?.modes.length ?? 0;
   return { hessian, modes: Array.from({ length: effects }, (_, k) => differences.map(({ modes }) => modes[k])) };
 }
 
 /** Standard deviations and correlations of every random term. */
 export function covarianceOf(data: BetaGlmmData, parameters: readonly number[]): { sd: number[]; correlation: Rows }[] {
-  return data.random.map(({ parameterOffset, size }) => (
-    describeCovariance(parameters.slice(parameterOffset, parameterOffset + parameterCount(size)), size)
-  ));
+  return data.random.map(({ parameterOffset, size }) =>
+    describeCovariance(parameters.slice(parameterOffset, parameterOffset + parameterCount(size)), size),
+  );
 }

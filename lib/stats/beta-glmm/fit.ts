@@ -98,20 +98,43 @@ export function fitBetaGlmm(rows: readonly DataRow[], options: BetaGlmmOptions =
   const formula = parseFormula(text);
   const squeezeBy = options.squeezeBy ?? formula.random[0]?.group;
   const { scores, report } = squeezeScores(numericColumn(rows, formula.response), formula.response, squeeze, {
-    groups: squeezeBy === undefined ? undefined : categoryColumn(rows, squeezeBy), epsilon: clampTo,
+    groups: squeezeBy === undefined ? undefined : categoryColumn(rows, squeezeBy),
+    epsilon: clampTo,
   });
   const data = buildData(rows, formula, scores);
   const single = holdSingleLevels(data);
   const found = estimate(data, single.held);
   const { singularities, held, reduced } = findSingularities(data, found, single.held);
-  const reducedFit = reduced && describe(data, reduced, { held, at: held, singularities: single.singularities, squeeze: report, reduced: null });
-  return describe(data, found, { held: single.held, at: held, singularities: [...single.singularities, ...singularities], squeeze: report, reduced: reducedFit });
+  const reducedFit =
+    reduced &&
+    describe(data, reduced, { held, at: held, singularities: single.singularities, squeeze: report, reduced: null });
+  return describe(data, found, {
+    held: single.held,
+    at: held,
+    singularities: [...single.singularities, ...singularities],
+    squeeze: report,
+    reduced: reducedFit,
+  });
 }
 
 /** @param at what is left out of the curvature: the held parameters, and those that reached their limits */
-function describe(data: BetaGlmmData, found: Estimate, { held, at, singularities, squeeze, reduced }: {
-  held: Held; at: Held; singularities: Singularity[]; squeeze: SqueezeReport; reduced: BetaGlmmFit | null;
-}): BetaGlmmFit {
+function describe(
+  data: BetaGlmmData,
+  found: Estimate,
+  {
+    held,
+    at,
+    singularities,
+    squeeze,
+    reduced,
+  }: {
+    held: Held;
+    at: Held;
+    singularities: Singularity[];
+    squeeze: SqueezeReport;
+    reduced: BetaGlmmFit | null;
+  },
+): BetaGlmmFit {
   const { parameters, logLikelihood } = found;
   const { fixed, random, formula, y } = data;
   const likelihood = new LaplaceLikelihood(data);
@@ -124,7 +147,8 @@ function describe(data: BetaGlmmData, found: Estimate, { held, at, singularities
   const uncertainty = { coefficients, modes, free, covariance, modesByParameters: slopes.modes, conditionalCovariance };
   const fixedCovariance = covariance && coefficients.map((_, i) => coefficients.map((__, j) => covariance[i][j]));
   const df = freeParameters(held).length;
-  const standardError = (i: number): number | null => (covariance && free.includes(i) ? Math.sqrt(covariance[free.indexOf(i)][free.indexOf(i)]) : null);
+  const standardError = (i: number): number | null =>
+    covariance && free.includes(i) ? Math.sqrt(covariance[free.indexOf(i)][free.indexOf(i)]) : null;
   const covariances = covarianceOf(data, parameters);
   const phi = Math.exp(parameters[fixed.names.length]);
   return {
@@ -132,26 +156,60 @@ function describe(data: BetaGlmmData, found: Estimate, { held, at, singularities
     rows: y.length,
     coefficients: coefficientTests(fixed.names, coefficients, fixedCovariance),
     randomEffects: random.map(({ term, levels, names }, t) => ({
-      term: term.label, group: term.group, levels: levels.length, coefficients: names,
-      standardDeviations: covariances[t].sd, correlation: covariances[t].correlation,
+      term: term.label,
+      group: term.group,
+      levels: levels.length,
+      coefficients: names,
+      standardDeviations: covariances[t].sd,
+      correlation: covariances[t].correlation,
     })),
-    phi, logLikelihood, df,
+    phi,
+    logLikelihood,
+    df,
     aic: 2 * df - 2 * logLikelihood,
     bic: Math.log(y.length) * df - 2 * logLikelihood,
     waldTests: waldTests(fixed.terms, coefficients, fixedCovariance),
-    modes: random.flatMap(({ term, levels, names, offset, size }) => levels.flatMap((level, l) => names.map((coefficient, k): Mode => {
-      const index = offset + l * size + k;
-      const variance = covariance && conditionalCovariance[index][index]
-        + slopes.modes[index].reduce((sum, a, i) => sum + a * slopes.modes[index].reduce((inner, b, j) => inner + b * covariance[i][j], 0), 0);
-      return { term: term.label, group: term.group, level, coefficient, mode: modes[index], standardError: variance === null ? null : Math.sqrt(variance) };
-    }))),
+    modes: random.flatMap(({ term, levels, names, offset, size }) =>
+      levels.flatMap((level, l) =>
+        names.map((coefficient, k): Mode => {
+          const index = offset + l * size + k;
+          const variance =
+            covariance &&
+            conditionalCovariance[index][index] +
+              slopes.modes[index].reduce(
+                (sum, a, i) => sum + a * slopes.modes[index].reduce((inner, b, j) => inner + b * covariance[i][j], 0),
+                0,
+              );
+          return {
+            term: term.label,
+            group: term.group,
+            level,
+            coefficient,
+            mode: modes[index],
+            standardError: variance === null ? null : Math.sqrt(variance),
+          };
+        }),
+      ),
+    ),
     fitted: eta.map(logistic),
-    populationFitted: fixed.matrix.map((row) => logistic(row.reduce((sum, value, j) => sum + value * coefficients[j], 0))),
+    populationFitted: fixed.matrix.map((row) =>
+      logistic(row.reduce((sum, value, j) => sum + value * coefficients[j], 0)),
+    ),
     response: y,
     squeeze,
-    parameters: { names: parameterNames(data), estimates: parameters, standardErrors: parameters.map((_, i) => standardError(i)), covariance },
+    parameters: {
+      names: parameterNames(data),
+      estimates: parameters,
+      standardErrors: parameters.map((_, i) => standardError(i)),
+      covariance,
+    },
     terms: fixed.terms,
-    diagnosis: diagnose(found, { hessianPositiveDefinite: covariance !== null, singularities, reduced, saturated: saturatedPolynomials(data) }),
+    diagnosis: diagnose(found, {
+      hessianPositiveDefinite: covariance !== null,
+      singularities,
+      reduced,
+      saturated: saturatedPolynomials(data),
+    }),
     predict: (rows, options) => predictBetaGlmm(data, uncertainty, rows, options),
     simulate: (next) => simulateBetaGlmm(data, parameters, next),
   };
@@ -159,19 +217,26 @@ function describe(data: BetaGlmmData, found: Estimate, { held, at, singularities
 
 /** Polynomials with as many coefficients as their column has values: nothing can speak against their shape. */
 function saturatedPolynomials({ fixed }: BetaGlmmData): string[] {
-  return fixed.terms.filter(({ polynomial, columns }) => (
-    polynomial && new Set(fixed.matrix.map((row) => columns.map((j) => row[j]).join())).size === columns.length + 1
-  )).map(({ label, polynomial, columns }) => (
-    `"${polynomial!.column}" has only ${columns.length + 1} distinct values, so ${label} passes through the mean at each, and nothing can show that its shape is wrong. Add values of ${polynomial!.column}.`
-  ));
+  return fixed.terms
+    .filter(
+      ({ polynomial, columns }) =>
+        polynomial && new Set(fixed.matrix.map((row) => columns.map((j) => row[j]).join())).size === columns.length + 1,
+    )
+    .map(
+      ({ label, polynomial, columns }) =>
+        `"${polynomial!.column}" has only ${columns.length + 1} distinct values, so ${label} passes through the mean at each, and nothing can show that its shape is wrong. Add values of ${polynomial!.column}.`,
+    );
 }
 
 function parameterNames({ fixed, random }: BetaGlmmData): string[] {
   return [
-    ...fixed.names, "log phi",
+    ...fixed.names,
+    "log phi",
     ...random.flatMap(({ term, names }) => [
       ...names.map((name) => `log sd of ${name} in ${term.label}`),
-      ...names.flatMap((a, row) => names.slice(0, row).map((b) => `correlation parameter of ${b} and ${a} in ${term.label}`)),
+      ...names.flatMap((a, row) =>
+        names.slice(0, row).map((b) => `correlation parameter of ${b} and ${a} in ${term.label}`),
+      ),
     ]),
   ];
 }

@@ -84,7 +84,8 @@ export class LaplaceLikelihood {
       byLogPhi += shift[i] * slopeByPhi[i] - byPhi[i] - 0.5 * leverage[i] * curvatureByPhi[i];
     }
     gradient[coefficients] = phi * byLogPhi;
-    for (const [t, block] of blocks.entries()) block.addGradient(gradient, parameters, { total, observations, solved: solved[t], mode: this.mode, pull });
+    for (const [t, block] of blocks.entries())
+      block.addGradient(gradient, parameters, { total, observations, solved: solved[t], mode: this.mode, pull });
     const modes = blocks.flatMap((block) => block.effects(this.mode));
     return { value: Number.isFinite(value) ? value : Infinity, gradient, modes, eta: Array.from(this.eta) };
   }
@@ -194,7 +195,10 @@ class Block {
   readonly y: Rows;
   private factor: Rows = [];
 
-  constructor(private readonly design: RandomDesign, rows: number) {
+  constructor(
+    private readonly design: RandomDesign,
+    rows: number,
+  ) {
     this.size = design.size;
     this.y = zeros(rows, design.size);
   }
@@ -223,17 +227,34 @@ class Block {
     });
   }
 
-  addGradient(gradient: number[], parameters: readonly number[], { total, observations, solved, mode, pull }: {
-    total: Float64Array; observations: BetaObservations; solved: Rows; mode: readonly number[]; pull: readonly number[];
-  }): void {
+  addGradient(
+    gradient: number[],
+    parameters: readonly number[],
+    {
+      total,
+      observations,
+      solved,
+      mode,
+      pull,
+    }: {
+      total: Float64Array;
+      observations: BetaObservations;
+      solved: Rows;
+      mode: readonly number[];
+      pull: readonly number[];
+    },
+  ): void {
     const byFactor = zeros(this.size, this.size);
     for (let i = 0; i < total.length; i++) {
       const at = this.at(i);
       for (let row = 0; row < this.size; row++) {
         const z = this.design.z[i][row];
         for (let column = 0; column <= row; column++) {
-          byFactor[row][column] += z * (total[i] * mode[at + column] + observations.slope[i] * pull[at + column]
-            + observations.weight[i] * solved[i][column]);
+          byFactor[row][column] +=
+            z *
+            (total[i] * mode[at + column] +
+              observations.slope[i] * pull[at + column] +
+              observations.weight[i] * solved[i][column]);
         }
       }
     }

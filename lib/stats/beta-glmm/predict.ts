@@ -35,7 +35,10 @@ export interface Uncertainty {
 
 /** Predictions for other rows; the interval covers the mean, not single scores. */
 export function predictBetaGlmm(
-  data: BetaGlmmData, uncertainty: Uncertainty, rows: readonly DataRow[], { randomEffects = false, level = 0.95 }: PredictOptions = {},
+  data: BetaGlmmData,
+  uncertainty: Uncertainty,
+  rows: readonly DataRow[],
+  { randomEffects = false, level = 0.95 }: PredictOptions = {},
 ): BetaGlmmPrediction[] {
   const { coefficients, modes, free, covariance, modesByParameters, conditionalCovariance } = uncertainty;
   const x = data.fixed.of(rows);
@@ -44,13 +47,23 @@ export function predictBetaGlmm(
   return x.map((row, i) => {
     const z = new Array<number>(data.effects).fill(0);
     for (const { design, z: values, level: levels } of random) {
-      values[i].forEach((value, k) => { z[design.offset + levels[i] * design.size + k] = value; });
+      values[i].forEach((value, k) => {
+        z[design.offset + levels[i] * design.size + k] = value;
+      });
     }
     const linearPredictor = dot(row, coefficients) + dot(z, modes);
-    const along = free.map((parameter, j) => (row[parameter] ?? 0) + z.reduce((sum, value, k) => (value === 0 ? sum : sum + value * modesByParameters[k][j]), 0));
-    const standardError = covariance && Math.sqrt(quadraticForm(covariance, along) + (randomEffects ? quadraticForm(conditionalCovariance, z) : 0));
+    const along = free.map(
+      (parameter, j) =>
+        (row[parameter] ?? 0) +
+        z.reduce((sum, value, k) => (value === 0 ? sum : sum + value * modesByParameters[k][j]), 0),
+    );
+    const standardError =
+      covariance &&
+      Math.sqrt(quadraticForm(covariance, along) + (randomEffects ? quadraticForm(conditionalCovariance, z) : 0));
     return {
-      fit: logistic(linearPredictor), linearPredictor, standardError,
+      fit: logistic(linearPredictor),
+      linearPredictor,
+      standardError,
       lower: standardError === null ? null : logistic(linearPredictor - quantile * standardError),
       upper: standardError === null ? null : logistic(linearPredictor + quantile * standardError),
     };

@@ -29,16 +29,25 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
     const { term, levels, names } = design;
     for (let k = 0; k < design.size; k++) held = withoutCoefficient(held, design, k);
     singularities.push({
-      kind: "one level", term: term.label, group: term.group, coefficients: names, estimate: null,
-      summary: `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; `
-        + `add rows of at least one more ${term.group}, better several, or take ${term.label} out of the formula.`,
+      kind: "one level",
+      term: term.label,
+      group: term.group,
+      coefficients: names,
+      estimate: null,
+      summary:
+        `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; ` +
+        `add rows of at least one more ${term.group}, better several, or take ${term.label} out of the formula.`,
     });
   }
   return { held, singularities };
 }
 
 /** Suspects are tried one by one: each is held at its limit if that costs next to nothing, on top of those before it. */
-export function findSingularities(data: BetaGlmmData, found: Estimate, initial: Held): { singularities: Singularity[]; held: Held; reduced: Estimate | null } {
+export function findSingularities(
+  data: BetaGlmmData,
+  found: Estimate,
+  initial: Held,
+): { singularities: Singularity[]; held: Held; reduced: Estimate | null } {
   const singularities: Singularity[] = [];
   let held = initial;
   let reduced: Estimate | null = null;
@@ -59,9 +68,13 @@ export function findSingularities(data: BetaGlmmData, found: Estimate, initial: 
       const typical = Math.sqrt(design.z.reduce((sum, row) => sum + row[k] ** 2, 0) / design.z.length);
       if (sd[k] * typical > SMALL_DEVIATION || !confirm(withoutCoefficient(held, design, k))) continue;
       singularities.push({
-        kind: "zero variance", ...common, coefficients: [names[k]], estimate: sd[k],
-        summary: `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): `
-          + `beyond the noise, the data show no difference of it between the levels of "${term.group}".`,
+        kind: "zero variance",
+        ...common,
+        coefficients: [names[k]],
+        estimate: sd[k],
+        summary:
+          `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): ` +
+          `beyond the noise, the data show no difference of it between the levels of "${term.group}".`,
       });
     }
     for (let row = 1; row < size; row++) {
@@ -73,9 +86,13 @@ export function findSingularities(data: BetaGlmmData, found: Estimate, initial: 
         const limit = size === 2 ? held.map((value, i) => (i === index ? Math.sign(r) * 1e8 : value)) : held;
         if (!confirm(limit)) continue;
         singularities.push({
-          kind: "perfect correlation", ...common, coefficients: [names[column], names[row]], estimate: r,
-          summary: `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): `
-            + `${data.random[t].levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
+          kind: "perfect correlation",
+          ...common,
+          coefficients: [names[column], names[row]],
+          estimate: r,
+          summary:
+            `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): ` +
+            `${data.random[t].levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
         });
       }
     }

@@ -24,7 +24,12 @@ export class GamCriterion {
   private readonly blocks: { penalty: number[]; from: number }[];
 
   /** @param smooths with the column at which each begins in the model matrix */
-  constructor(x: Rows, private readonly y: readonly number[], private readonly smooths: readonly { smooth: Smooth; from: number }[], private readonly method: GamMethod) {
+  constructor(
+    x: Rows,
+    private readonly y: readonly number[],
+    private readonly smooths: readonly { smooth: Smooth; from: number }[],
+    private readonly method: GamMethod,
+  ) {
     this.gram = crossProduct(x);
     this.projected = transpose(x).map((column) => dot(column, y));
     this.ordinary = Cholesky.of(this.gram)!.solve(this.projected);
@@ -42,13 +47,19 @@ export class GamCriterion {
     const degrees = influence.reduce((sum, row, i) => sum + row[i], 0);
     const solved = multiply(inverse, penalized);
     const spread = product(influence, inverse);
-    const determinants = this.smooths.flatMap(({ smooth }, s) => smooth.logDeterminant(this.own(logSmoothing, s)).gradient);
+    const determinants = this.smooths.flatMap(
+      ({ smooth }, s) => smooth.logDeterminant(this.own(logSmoothing, s)).gradient,
+    );
     const gradient = this.blocks.map(({ penalty, from }, i) => {
-      const pulled = (vector: readonly number[]): number => smoothing[i] * penalty.reduce((sum, value, k) => sum + value * vector[from + k] * coefficients[from + k], 0);
-      const traceWith = (a: Rows): number => smoothing[i] * penalty.reduce((sum, value, k) => sum + value * a[from + k][from + k], 0);
+      const pulled = (vector: readonly number[]): number =>
+        smoothing[i] * penalty.reduce((sum, value, k) => sum + value * vector[from + k] * coefficients[from + k], 0);
+      const traceWith = (a: Rows): number =>
+        smoothing[i] * penalty.reduce((sum, value, k) => sum + value * a[from + k][from + k], 0);
       if (this.method === "REML") {
         const deviance = residualSumOfSquares + dot(coefficients, penalized);
-        return 0.5 * ((n - this.nullDimension()) * pulled(coefficients) / deviance + traceWith(inverse) - determinants[i]);
+        return (
+          0.5 * (((n - this.nullDimension()) * pulled(coefficients)) / deviance + traceWith(inverse) - determinants[i])
+        );
       }
       return n * (pulled(solved) / residualSumOfSquares - traceWith(spread) / (n - degrees));
     });
@@ -60,26 +71,41 @@ export class GamCriterion {
     return this.solve(logSmoothing)!.fit;
   }
 
-  private solve(logSmoothing: readonly number[]): { fit: PenalizedFit; penalized: number[]; smoothing: number[] } | null {
+  private solve(
+    logSmoothing: readonly number[],
+  ): { fit: PenalizedFit; penalized: number[]; smoothing: number[] } | null {
     // beyond e^30 a penalty is absolute, or absent, to all digits
     if (logSmoothing.some((value) => !(Math.abs(value) < 30))) return null;
     const smoothing = logSmoothing.map(Math.exp);
     const penalty = new Array<number>(this.gram.length).fill(0);
-    for (const [i, { penalty: own, from }] of this.blocks.entries()) own.forEach((value, k) => { penalty[from + k] += smoothing[i] * value; });
-    const factor = Cholesky.of(this.gram.map((row, i) => row.map((value, j) => (i === j ? value + penalty[i] : value))));
+    for (const [i, { penalty: own, from }] of this.blocks.entries())
+      own.forEach((value, k) => {
+        penalty[from + k] += smoothing[i] * value;
+      });
+    const factor = Cholesky.of(
+      this.gram.map((row, i) => row.map((value, j) => (i === j ? value + penalty[i] : value))),
+    );
     if (!factor) return null;
     const coefficients = factor.solve(this.projected);
     const penalized = coefficients.map((value, k) => penalty[k] * value);
     const inverse = factor.inverse();
     const influence = product(inverse, this.gram);
-    const residualSumOfSquares = this.leastSquares + quadraticForm(this.gram, coefficients.map((value, i) => value - this.ordinary[i]));
+    const residualSumOfSquares =
+      this.leastSquares +
+      quadraticForm(
+        this.gram,
+        coefficients.map((value, i) => value - this.ordinary[i]),
+      );
     const n = this.y.length;
     const trace = influence.reduce((sum, row, i) => sum + row[i], 0);
     let score = (n * residualSumOfSquares) / (n - trace) ** 2;
     if (this.method === "REML") {
       const free = n - this.nullDimension();
       const scale = (residualSumOfSquares + dot(coefficients, penalized)) / free;
-      const determinant = this.smooths.reduce((sum, { smooth }, s) => sum + smooth.logDeterminant(this.own(logSmoothing, s)).value, 0);
+      const determinant = this.smooths.reduce(
+        (sum, { smooth }, s) => sum + smooth.logDeterminant(this.own(logSmoothing, s)).value,
+        0,
+      );
       score = free / 2 + (free / 2) * Math.log(2 * Math.PI * scale) + (factor.logDeterminant() - determinant) / 2;
     }
     return { fit: { score, coefficients, inverse, influence, residualSumOfSquares }, penalized, smoothing };

@@ -59,11 +59,16 @@ export function cubicRegressionMargin(values: readonly number[], dimension: numb
     result[j] = left;
     result[j + 1] = right;
     for (let k = 0; k < dimension; k++) {
-      result[k] += ((left ** 3 - left) * second[j][k] + (right ** 3 - right) * second[j + 1][k]) * (h * h / 6);
+      result[k] += ((left ** 3 - left) * second[j][k] + (right ** 3 - right) * second[j + 1][k]) * ((h * h) / 6);
     }
     return result;
   };
-  return { dimension, at, penalty: product(transpose(differences), curvature), unpenalized: orthonormal([knots.map(() => 1), knots]) };
+  return {
+    dimension,
+    at,
+    penalty: product(transpose(differences), curvature),
+    unpenalized: orthonormal([knots.map(() => 1), knots]),
+  };
 }
 
 /**
@@ -77,31 +82,50 @@ export function thinPlateMargin(values: readonly number[], dimension: number, co
   const center = values.reduce((sum, x) => sum + x, 0) / values.length;
   const radial = (x: number): number[] => knots.map((knot) => Math.abs(x - knot) ** 3 / 12);
   const { values: eigenvalues, vectors } = symmetricEigen(knots.map(radial));
-  const leading = eigenvalues.map((_, i) => i).sort((i, j) => Math.abs(eigenvalues[j]) - Math.abs(eigenvalues[i])).slice(0, dimension);
+  const leading = eigenvalues
+    .map((_, i) => i)
+    .sort((i, j) => Math.abs(eigenvalues[j]) - Math.abs(eigenvalues[i]))
+    .slice(0, dimension);
   const straight = [knots.map(() => 1), knots.map((knot) => knot - center)];
   // combinations of the leading eigenvectors without a straight-line part
   const constraints = straight.map((line) => leading.map((i) => dot(vectors[i], line)));
   const free = complement(constraints);
-  const directions = free.map((combination) => knots.map((_, j) => leading.reduce((sum, i, k) => sum + combination[k] * vectors[i][j], 0)));
+  const directions = free.map((combination) =>
+    knots.map((_, j) => leading.reduce((sum, i, k) => sum + combination[k] * vectors[i][j], 0)),
+  );
   const raw = (x: number): number[] => {
     const distances = radial(x);
     return [...directions.map((direction) => dot(direction, distances)), 1, x - center];
   };
   const columns = values.map(raw);
-  const size = raw(center).map((_, k) => Math.sqrt(columns.reduce((sum, row) => sum + row[k] ** 2, 0) / columns.length));
+  const size = raw(center).map((_, k) =>
+    Math.sqrt(columns.reduce((sum, row) => sum + row[k] ** 2, 0) / columns.length),
+  );
   const penalty = zeros(dimension, dimension);
   for (const [a, first] of free.entries()) {
-    for (const [b, second] of free.entries()) penalty[a][b] = leading.reduce((sum, i, k) => sum + eigenvalues[i] * first[k] * second[k], 0) / (size[a] * size[b]);
+    for (const [b, second] of free.entries())
+      penalty[a][b] =
+        leading.reduce((sum, i, k) => sum + eigenvalues[i] * first[k] * second[k], 0) / (size[a] * size[b]);
   }
   const unit = (k: number): number[] => size.map((_, i) => Number(i === k));
-  return { dimension, at: (x) => raw(x).map((value, k) => value / size[k]), penalty, unpenalized: [unit(dimension - 2), unit(dimension - 1)] };
+  return {
+    dimension,
+    at: (x) => raw(x).map((value, k) => value / size[k]),
+    penalty,
+    unpenalized: [unit(dimension - 2), unit(dimension - 1)],
+  };
 }
 
 function distinctValues(values: readonly number[], dimension: number, column: string): number[] {
   const distinct = [...new Set(values)].sort((a, b) => a - b);
   if (distinct.length < dimension) {
-    throw new StatisticsError(`column "${column}" has ${distinct.length} distinct value${distinct.length === 1 ? `, ${distinct[0]}` : "s"}; a smooth with k = ${dimension} needs at least ${dimension}. `
-      + (distinct.length < 3 ? `Add rows with other values of ${column}, or take it out of the smooth.` : `Lower k, or add rows with other values of ${column}.`), column);
+    throw new StatisticsError(
+      `column "${column}" has ${distinct.length} distinct value${distinct.length === 1 ? `, ${distinct[0]}` : "s"}; a smooth with k = ${dimension} needs at least ${dimension}. ` +
+        (distinct.length < 3
+          ? `Add rows with other values of ${column}, or take it out of the smooth.`
+          : `Lower k, or add rows with other values of ${column}.`),
+      column,
+    );
   }
   return distinct;
 }
@@ -111,10 +135,11 @@ function orthonormal(vectors: Rows): Rows {
   const basis: Rows = [];
   for (const vector of vectors) {
     let rest = [...vector];
-    for (let repeat = 0; repeat < 2; repeat++) for (const one of basis) {
-      const along = dot(one, rest);
-      rest = rest.map((value, i) => value - along * one[i]);
-    }
+    for (let repeat = 0; repeat < 2; repeat++)
+      for (const one of basis) {
+        const along = dot(one, rest);
+        rest = rest.map((value, i) => value - along * one[i]);
+      }
     const length = Math.hypot(...rest);
     if (length > 1e-8 * Math.hypot(...vector)) basis.push(rest.map((value) => value / length));
   }

@@ -12,17 +12,24 @@ import { Cholesky, crossProduct, dot, multiply, product, transpose, type Rows } 
  * @param rank reference degrees of freedom, tr(2F - FF) over the smooth, at most the number of columns
  */
 export function testSmooth(
-  { matrix, orientation }: { matrix: Rows; orientation: readonly number[] }, coefficients: readonly number[], covariance: Rows, rank: number, residualDf: number,
+  { matrix, orientation }: { matrix: Rows; orientation: readonly number[] },
+  coefficients: readonly number[],
+  covariance: Rows,
+  rank: number,
+  residualDf: number,
 ): { statistic: number; p: number } {
   const factor = Cholesky.of(crossProduct(matrix))!;
   const triangle = transpose(factor.lower);
   const { values, vectors } = symmetricEigen(product(product(triangle, covariance), transpose(triangle)));
   const fitted = multiply(triangle, coefficients);
   const toward = multiply(triangle, factor.solve(transpose(matrix).map((column) => dot(column, orientation))));
-  const standardized = values.map((value, j) => (Math.sign(dot(vectors[j], toward)) || 1) * dot(vectors[j], fitted) / Math.sqrt(value));
+  const standardized = values.map(
+    (value, j) => ((Math.sign(dot(vectors[j], toward)) || 1) * dot(vectors[j], fitted)) / Math.sqrt(value),
+  );
   const whole = Math.floor(rank);
   const part = rank - whole;
-  const squares = (count: number): number => standardized.slice(0, count).reduce((sum, value) => sum + value * value, 0);
+  const squares = (count: number): number =>
+    standardized.slice(0, count).reduce((sum, value) => sum + value * value, 0);
   if (part < 1e-12 || whole === 0 || whole >= values.length) {
     const count = Math.max(1, Math.min(whole, values.length));
     return { statistic: squares(count) / count, p: fUpper(squares(count) / count, count, residualDf) };
@@ -33,6 +40,7 @@ export function testSmooth(
   const larger = (part + 1 + Math.sqrt((part + 1) * (1 - part))) / 2;
   const weights = [...new Array<number>(whole - 1).fill(1), larger, part + 1 - larger];
   const df = Math.max(1, Math.round(residualDf));
-  const tail = (statistic: number): number => mixtureAboveZero([...weights, -statistic / df], [...weights.map(() => 1), df]);
+  const tail = (statistic: number): number =>
+    mixtureAboveZero([...weights, -statistic / df], [...weights.map(() => 1), df]);
   return { statistic: (base + cross) / rank, p: (tail(base + cross) + tail(base - cross)) / 2 };
 }

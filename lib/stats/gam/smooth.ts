@@ -42,7 +42,9 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   const original = rows.map((_, row) => tensor(margins.map((margin, i) => margin.at(data[i][row]))));
   const whole = (given: readonly DataRow[]): Rows => {
     const values = term.columns.map((column) => numericColumn(given, column));
-    return given.map((_, row) => tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i][row])))));
+    return given.map((_, row) =>
+      tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i][row])))),
+    );
   };
 
   const infinityNorm = Math.max(...original.map(absoluteSum));
@@ -50,7 +52,9 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     const largest = term.kind === "te" ? eigen[i].values[0] : 1;
     // Kronecker products with identity matrices leave the norm as it is
     const scale = Math.max(...margin.penalty.map(absoluteSum)) / largest / infinityNorm ** 2;
-    const ones = margins.map(({ dimension }, j) => (j === i ? eigen[i].values.map((value) => value / largest / scale) : new Array<number>(dimension).fill(1)));
+    const ones = margins.map(({ dimension }, j) =>
+      j === i ? eigen[i].values.map((value) => value / largest / scale) : new Array<number>(dimension).fill(1),
+    );
     return tensor(ones);
   });
 
@@ -58,7 +62,10 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   const means = transpose(matrix).map(mean);
   const unpenalized = means.flatMap((_, k) => (all.every((penalty) => penalty[k] === 0) ? [k] : []));
   const removed = unpenalized.reduce((best, k) => (Math.abs(means[k]) > Math.abs(means[best]) ? k : best));
-  const constrain = (whole: Rows): Rows => whole.map((row) => row.flatMap((value, k) => (k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]])));
+  const constrain = (whole: Rows): Rows =>
+    whole.map((row) =>
+      row.flatMap((value, k) => (k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]])),
+    );
   const penalties = all.map((penalty) => penalty.filter((_, k) => k !== removed));
   const offset = Math.log(unpenalized.reduce((sum, k) => sum + means[k] ** 2, 0) / means[removed] ** 2);
   return {
@@ -75,7 +82,9 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
         const total = parts.reduce((sum, part) => sum + part, 0);
         if (total === 0) continue;
         value += Math.log(total);
-        parts.forEach((part, i) => { gradient[i] += part / total; });
+        parts.forEach((part, i) => {
+          gradient[i] += part / total;
+        });
       }
       return { value, gradient };
     },
@@ -88,7 +97,10 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
 function diagonalize({ penalty, unpenalized, dimension }: Margin): { values: number[]; vectors: Rows } {
   const { values, vectors } = symmetricEigen(penalty);
   const penalized = dimension - unpenalized.length;
-  return { values: [...values.slice(0, penalized), ...unpenalized.map(() => 0)], vectors: [...vectors.slice(0, penalized), ...unpenalized] };
+  return {
+    values: [...values.slice(0, penalized), ...unpenalized.map(() => 0)],
+    vectors: [...vectors.slice(0, penalized), ...unpenalized],
+  };
 }
 
 /** The second column of the Householder reflection that turns the column means into a multiple of (1, 0, …), applied to the rows. */
