@@ -9,7 +9,7 @@ import { exportFigure, renderFigure, toCsv } from "../../lib/export/export";
 import { figure2a } from "../../lib/figures/figure2a";
 import { figure2b } from "../../lib/figures/figure2b";
 import { useTheme } from "../../lib/figures/theme";
-import { distances, stability } from "./rows-fixture";
+import { distances, stability } from "../figures/rows-fixture";
 
 const dir = mkdtempSync(join(tmpdir(), "promptloss-export-"));
 after(async () => {

@@ -10,7 +10,7 @@ import { recommendWeight } from "../../lib/analysis/recommendation";
 import type { DataRow } from "../../lib/stats/data-rows";
 import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
 import { needsShared } from "../support/shared";
-import { close, fixture, reference, toRows } from "./support";
+import { close, fixture, reference, toRows } from "../stats/support";
 import { observations, type Observation } from "../../lib/analysis/observations";
 import type { Score } from "../../lib/analysis/read-scores";
 import { table4 } from "../../lib/figures/table4";
