@@ -2,8 +2,18 @@ import { DataError } from "./errors";
 import { seededRandom, shuffled } from "./random";
 
 /**
- * The optimizer batches of one epoch: positions 0 … rows − 1, shuffled anew for each epoch and seed, in groups of
- * `batchSize`; the last one may be smaller. Every position occurs exactly once.
+ * Splits the rows of one epoch into optimizer batches. The order is shuffled anew for each (seed, epoch) pair; every
+ * row occurs in exactly one batch.
+ *
+ * Stored runs depend on this order, so it must not change between versions.
+ *
+ * @param rows number of rows in the training set, at least 0
+ * @param batchSize rows per batch, at least 1
+ * @param epoch epoch index, part of the shuffling seed
+ * @param seed training seed, part of the shuffling seed
+ * @returns row indices (0 … rows − 1) of each of the ⌈rows / batchSize⌉ batches; only the last batch may be smaller
+ *   than `batchSize`
+ * @throws {DataError} if `rows` or `batchSize` is not an integer or is too small
  */
 export function optimizerBatches(rows: number, batchSize: number, epoch: number, seed: number): number[][] {
   if (!Number.isInteger(rows) || rows < 0)

@@ -3,51 +3,66 @@ import type { Example } from "./example";
 import { ALPACA_TEMPLATE, renderPrompt, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
 
-/** What to do with rows whose completion does not fit: train on what is left (as Alpaca does), leave them out, or stop. */
+/**
+ * Policy for rows whose completion does not fit into the maximum length:
+ *
+ * - `truncate`: cut the row and train on the rest, as Stanford Alpaca does
+ * - `drop`: leave the row out
+ * - `error`: throw an error that lists all such rows
+ */
 export type Truncation = "truncate" | "drop" | "error";
 
+/** All {@link Truncation} policies. */
 export const TRUNCATIONS: readonly Truncation[] = ["truncate", "drop", "error"];
 
+/** One row as token ids. */
 export interface EncodedExample {
-  /** index in the dataset */
+  /** index of the row in the dataset, from 0 */
   row: number;
   /** prompt, completion and end-of-sequence token, at most `maxLength` ids */
   ids: number[];
-  /** how many of the ids count as prompt (BOS included); at most ids.length */
+  /** number of leading ids that belong to the prompt, BOS included; at most `ids.length` */
   promptLength: number;
-  /** completion tokens (end-of-sequence included) that `maxLength` cut off */
+  /** number of completion tokens (end-of-sequence token included) cut off at `maxLength` */
   lostCompletionTokens: number;
 }
 
+/** A dataset as token ids, with the indices of the rows that need attention (ascending). */
 export interface EncodedDataset {
+  /** encoded rows in dataset order, without dropped rows */
   examples: EncodedExample[];
-  /** rows whose completion was cut, wholly or in part */
+  /** indices of rows whose completion was cut, completely or in part */
   truncated: number[];
-  /** those of them that lost it whole: nothing of theirs but the prompt is trained on */
+  /** indices of truncated rows with no completion token left: only their prompt is trained on */
   withoutCompletion: number[];
-  /** rows left out, under "drop" only; the same rows as `truncated` then */
+  /** indices of rows left out; equals `truncated` under the policy "drop" and is empty otherwise */
   dropped: number[];
-  /** rows with an empty output: their completion is the end-of-sequence token alone */
+  /** indices of rows with an empty output, whose completion is the end-of-sequence token alone */
   emptyCompletions: number[];
 }
 
+/** Options of {@link encodeDataset}. */
 export interface EncodeOptions {
-  /** in tokens, BOS and end-of-sequence included; longer rows are cut from the right */
+  /** maximum length in tokens, BOS and end-of-sequence token included, at least 2; longer rows are cut on the right */
   maxLength: number;
+  /** prompt template; default {@link ALPACA_TEMPLATE} */
   template?: PromptTemplate;
   /** default "truncate" */
   truncation?: Truncation;
-  /** the dataset's name or file, for error messages */
+  /** name or file of the dataset, for error messages; default "dataset" */
   name?: string;
 }
 
-const LISTED = 30;
+/** Maximum number of row indices that an error message lists. */
+const MAX_LISTED_ROWS = 30;
 
 /**
- * Token ids of every row. As in Stanford Alpaca's train.py, prompt and completion are tokenized together, and the
- * prompt is as long as its own tokenization: a token that merges the two ends counts as prompt.
+ * Encodes every row as prompt + completion + end-of-sequence token. As in Stanford Alpaca's train.py, prompt and
+ * completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a token that
+ * merges the end of the prompt with the start of the completion counts as a prompt token.
  *
- * @throws DataError under "error" when completions do not fit (all such rows in `problems`), under "drop" when no row is left
+ * @throws {DataError} if `maxLength` or `truncation` is invalid or the template lacks a placeholder; under "error", if
+ *   completions do not fit (`problems` lists all such rows); under "drop", if no row remains
  */
 export function encodeDataset(
   examples: readonly Example[],
@@ -60,13 +75,13 @@ export function encodeDataset(
   }
   if (!TRUNCATIONS.includes(truncation)) {
     throw new DataError(
-      `${name}: truncation ${JSON.stringify(truncation)} is not known; it is one of ${TRUNCATIONS.join(", ")}`,
+      `${name}: truncation ${JSON.stringify(truncation)} is unknown; use one of ${TRUNCATIONS.join(", ")}`,
     );
   }
-  const appended = appendedTokens(tokenizer);
+  const appendedCount = countAppendedTokens(tokenizer);
   const encode = (text: string): number[] => {
     const ids = tokenizer.encode(text);
-    return appended === 0 ? ids : ids.slice(0, -appended);
+    return appendedCount === 0 ? ids : ids.slice(0, -appendedCount);
   };
   const result: EncodedDataset = {
     examples: [],
@@ -77,11 +92,11 @@ export function encodeDataset(
   };
   for (const [row, example] of examples.entries()) {
     const { prompt, completion } = renderPrompt(example, template);
-    const whole = encode(prompt + completion + tokenizer.eosToken);
-    const wholePrompt = Math.min(encode(prompt).length, whole.length);
-    const ids = whole.slice(0, maxLength);
-    const promptLength = Math.min(wholePrompt, ids.length);
-    const lostCompletionTokens = whole.length - wholePrompt - (ids.length - promptLength);
+    const fullIds = encode(prompt + completion + tokenizer.eosToken);
+    const fullPromptLength = Math.min(encode(prompt).length, fullIds.length);
+    const ids = fullIds.slice(0, maxLength);
+    const promptLength = Math.min(fullPromptLength, ids.length);
+    const lostCompletionTokens = fullIds.length - fullPromptLength - (ids.length - promptLength);
     if (completion === "") result.emptyCompletions.push(row);
     if (lostCompletionTokens > 0) {
       result.truncated.push(row);
@@ -93,33 +108,37 @@ export function encodeDataset(
     }
     result.examples.push({ row, ids, promptLength, lostCompletionTokens });
   }
-  if (truncation === "error" && result.truncated.length > 0) throw doNotFit(name, maxLength, result);
+  if (truncation === "error" && result.truncated.length > 0) throw truncationError(name, maxLength, result);
   if (examples.length > 0 && result.examples.length === 0) {
     throw new DataError(
-      `${name}: truncation "drop" leaves no row, since no completion fits into maxLength ${maxLength}; raise it`,
+      `${name}: truncation "drop" leaves no rows, because no completion fits into maxLength ${maxLength}; ` +
+        "raise maxLength",
     );
   }
   return result;
 }
 
-/** How many tokens the tokenizer adds after a text (an end-of-sequence token, with some). Ours is written out already. */
-function appendedTokens(tokenizer: Tokenizer): number {
+/**
+ * Counts the tokens that the tokenizer itself appends to a text; some tokenizers append an end-of-sequence token. They
+ * are removed after encoding, because {@link encodeDataset} writes the end-of-sequence token into the text.
+ */
+function countAppendedTokens(tokenizer: Tokenizer): number {
   const probe = `a${tokenizer.eosToken}`;
   const plain = tokenizer.encode(probe, { addSpecialTokens: false });
   const full = tokenizer.encode(probe);
-  const before = full.findIndex((_, start) => plain.every((id, i) => full[start + i] === id));
-  return full.length - plain.length - Math.max(before, 0);
+  const prependedCount = full.findIndex((_, start) => plain.every((id, i) => full[start + i] === id));
+  return full.length - plain.length - Math.max(prependedCount, 0);
 }
 
-function doNotFit(name: string, maxLength: number, { truncated, withoutCompletion }: EncodedDataset): DataError {
+function truncationError(name: string, maxLength: number, { truncated, withoutCompletion }: EncodedDataset): DataError {
   const listed =
-    truncated.slice(0, LISTED).join(", ") +
-    (truncated.length > LISTED ? `, … (${truncated.length - LISTED} more)` : "");
-  const lost = new Set(withoutCompletion);
+    truncated.slice(0, MAX_LISTED_ROWS).join(", ") +
+    (truncated.length > MAX_LISTED_ROWS ? `, … (${truncated.length - MAX_LISTED_ROWS} more)` : "");
+  const lostRows = new Set(withoutCompletion);
   return new DataError(
     `${name}: ${truncated.length} rows have a completion that does not fit into maxLength ${maxLength}` +
-      `${lost.size > 0 ? ` (${lost.size} of them lose it whole)` : ""}: row index ${listed}. ` +
+      `${lostRows.size > 0 ? ` (${lostRows.size} of them lose the whole completion)` : ""}: row index ${listed}. ` +
       `Raise maxLength, or choose truncation "truncate" or "drop".`,
-    truncated.map((row) => ({ row, field: "output", problem: lost.has(row) ? "is lost whole" : "is cut" })),
+    truncated.map((row) => ({ row, field: "output", problem: lostRows.has(row) ? "is cut off completely" : "is cut" })),
   );
 }

@@ -2,70 +2,84 @@ import { extname } from "node:path";
 import { DataError, type DataProblem } from "./errors";
 import { locateJsonError, parseJson, readText } from "./read-json";
 
-/** One row of instruction data in Stanford Alpaca's format. `input` may be empty; an empty `output` is legal too. */
+/** One row of instruction data in Stanford Alpaca's format. */
 export interface Example {
   instruction: string;
+  /** context for the instruction; may be empty */
   input: string;
+  /** completion; may be empty */
   output: string;
 }
 
 const FIELDS = ["instruction", "input", "output"] as const;
-const LISTED = 20;
+/** Maximum number of faults that an error message lists. */
+const MAX_LISTED_FAULTS = 20;
 
 /**
- * Reads Alpaca-format data: a `.json` file holding an array of rows, or a `.jsonl` file with one row a line
- * (blank lines are skipped). Other fields of a row are ignored.
+ * Reads Alpaca-format data: a `.json` file with an array of rows, or a `.jsonl` file with one row per line (blank lines
+ * are skipped). Other fields of a row are ignored.
  *
- * @throws DataError listing all bad rows with row, field and what was found; also in `problems`
+ * @returns the rows in file order, at least one
+ * @throws {DataError} if the file cannot be read, has another extension, is not valid JSON, has no rows, or has invalid
+ *   rows; `problems` lists every invalid field with its row
  */
 export function readExamples(path: string): Example[] {
   const extension = extname(path).toLowerCase();
   if (extension !== ".json" && extension !== ".jsonl") {
     throw new DataError(
-      `${path}: instruction data is read from .json (an array of rows) or .jsonl (one row a line), not ${extension || "a file without extension"}`,
+      `${path}: instruction data is read from .json (an array of rows) or .jsonl (one row per line), ` +
+        `not ${extension || "a file without extension"}`,
     );
   }
   const text = readText(path);
-  const problems: (DataProblem & { line?: number })[] = [];
-  const examples: Example[] = [];
-  const rows = extension === ".json" ? jsonRows(text, path) : jsonlRows(text);
-  for (const [row, { value, line, problem }] of rows.entries()) {
-    if (problem !== undefined) problems.push({ row, line, problem });
-    else if (value === null || typeof value !== "object" || Array.isArray(value)) {
-      problems.push({ row, line, problem: `is ${kind(value)}, not an object with instruction, input and output` });
-    } else {
-      const fields = value as Record<string, unknown>;
-      for (const field of FIELDS) {
-        if (typeof fields[field] === "string") continue;
-        const problem = Object.hasOwn(fields, field) ? `is ${kind(fields[field])}, not a string` : "is missing";
-        problems.push({ row, line, field, problem });
-      }
-      const { instruction, input, output } = fields as unknown as Example;
-      examples.push({ instruction, input, output });
-    }
-  }
-  if (problems.length > 0) throw badRows(path, rows.length, problems);
-  if (rows.length === 0) throw new DataError(`${path}: there are no rows in this file`);
-  return examples;
+  const rows = extension === ".json" ? parseJsonRows(text, path) : parseJsonlRows(text);
+  const problems = rows.flatMap(rowProblems);
+  if (problems.length > 0) throw invalidRowsError(path, rows.length, problems);
+  if (rows.length === 0) throw new DataError(`${path}: the file has no rows`);
+  return rows.map(({ value }) => {
+    const { instruction, input, output } = value as Example;
+    return { instruction, input, output };
+  });
 }
 
+/** A row of the file before its fields are checked. */
 interface RawRow {
   value?: unknown;
+  /** line in the file, from 1; .jsonl only */
   line?: number;
+  /** description of a JSON syntax error; `value` is then absent */
   problem?: string;
 }
 
-function jsonRows(text: string, path: string): RawRow[] {
+/** A fault with the line it is in, for .jsonl files. */
+type RowProblem = DataProblem & { line?: number };
+
+/** Checks that a row is an object with the three strings of an {@link Example}. */
+function rowProblems({ value, line, problem }: RawRow, row: number): RowProblem[] {
+  if (problem !== undefined) return [{ row, line, problem }];
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    return [{ row, line, problem: `is ${describeValue(value)}, not an object with instruction, input and output` }];
+  }
+  const fields = value as Record<string, unknown>;
+  return FIELDS.filter((field) => typeof fields[field] !== "string").map((field) => ({
+    row,
+    line,
+    field,
+    problem: Object.hasOwn(fields, field) ? `is ${describeValue(fields[field])}, not a string` : "is missing",
+  }));
+}
+
+function parseJsonRows(text: string, path: string): RawRow[] {
   const value = parseJson(text, path);
   if (!Array.isArray(value)) {
     throw new DataError(
-      `${path}: this is ${kind(value)}, not an array of rows; one row a line belongs into a .jsonl file`,
+      `${path}: the file holds ${describeValue(value)}, not an array of rows; data with one row per line needs the extension .jsonl`,
     );
   }
   return value.map((row: unknown) => ({ value: row }));
 }
 
-function jsonlRows(text: string): RawRow[] {
+function parseJsonlRows(text: string): RawRow[] {
   const rows: RawRow[] = [];
   for (const [index, content] of text.split(/\r?\n/).entries()) {
     if (content.trim() === "") continue;
@@ -79,20 +93,22 @@ function jsonlRows(text: string): RawRow[] {
   return rows;
 }
 
-function badRows(path: string, total: number, problems: (DataProblem & { line?: number })[]): DataError {
-  const bad = new Set(problems.map(({ row }) => row)).size;
-  const listed = problems.slice(0, LISTED).map(({ row, line, field, problem }) => {
-    const place = `row ${row! + 1} (index ${row}${line === undefined ? "" : `, line ${line}`})`;
-    return `  ${place}: ${field === undefined ? "" : `field "${field}" `}${problem}`;
+function invalidRowsError(path: string, rowCount: number, problems: RowProblem[]): DataError {
+  const invalidCount = new Set(problems.map(({ row }) => row)).size;
+  const listed = problems.slice(0, MAX_LISTED_FAULTS).map(({ row, line, field, problem }) => {
+    const location = `row ${row! + 1} (index ${row}${line === undefined ? "" : `, line ${line}`})`;
+    return `  ${location}: ${field === undefined ? "" : `field "${field}" `}${problem}`;
   });
-  if (problems.length > LISTED) listed.push(`  … and ${problems.length - LISTED} more faults`);
+  if (problems.length > MAX_LISTED_FAULTS) listed.push(`  … and ${problems.length - MAX_LISTED_FAULTS} more faults`);
   return new DataError(
-    `${path}: ${bad} of ${total} rows cannot be used; every row needs the strings instruction, input (may be "") and output:\n${listed.join("\n")}`,
+    `${path}: ${invalidCount} of ${rowCount} rows cannot be used; ` +
+      `every row needs the strings instruction, input (may be "") and output:\n${listed.join("\n")}`,
     problems.map(({ row, field, problem }) => ({ row, field, problem })),
   );
 }
 
-function kind(value: unknown): string {
+/** Describes a JSON value for an error message, such as `the number 5`; strings are cut after 40 characters. */
+function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";

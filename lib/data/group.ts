@@ -1,4 +1,8 @@
-/** Rows by key, keys in order of first appearance. */
+/**
+ * Groups rows by key.
+ *
+ * @returns the rows of each key, in their original order; keys in order of first appearance
+ */
 export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const row of rows) {
@@ -10,12 +14,12 @@ export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<str
   return groups;
 }
 
-/** Distinct values in order of first appearance. */
+/** Returns the distinct values in order of first appearance. */
 export function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
-/** Arithmetic mean of at least one value. */
+/** Returns the arithmetic mean; NaN for an empty list. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,18 +1,34 @@
-const LONGEST_WAIT = 30; // seconds
+/** Upper limit of {@link backoff}, in seconds. */
+const MAX_BACKOFF = 30;
 
-/** Seconds to wait before the given retry (1 = first): doubling from `base` up to 30, times a random factor from 0.5 to 1. */
+/**
+ * Exponential backoff with jitter: min(30, base · 2^(retry − 1)) times a random factor in [0.5, 1).
+ *
+ * @param retry number of the retry, 1 for the first
+ * @param base delay before the first retry, before jitter, in seconds
+ * @returns seconds to wait before the retry
+ */
 export function backoff(retry: number, base: number): number {
-  return Math.min(LONGEST_WAIT, base * 2 ** (retry - 1)) * (0.5 + Math.random() / 2);
+  return Math.min(MAX_BACKOFF, base * 2 ** (retry - 1)) * (0.5 + Math.random() / 2);
 }
 
-/** Seconds that a Retry-After header asks for (seconds or an HTTP date), or undefined. */
+/**
+ * Parses a Retry-After header (RFC 9110, section 10.2.3).
+ *
+ * @param header the header's value, a number of seconds or an HTTP date; null if the response has none
+ * @returns seconds to wait, at least 0; undefined if there is no header or it cannot be parsed
+ */
 export function retryAfter(header: string | null): number | undefined {
   if (header === null) return undefined;
   const seconds = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-/** Resolves after some seconds. @throws the signal's reason as soon as it is aborted */
+/**
+ * Waits for the given number of seconds.
+ *
+ * @throws the signal's reason, as soon as the signal is aborted
+ */
 export function wait(seconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);
@@ -28,22 +44,27 @@ export function wait(seconds: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** What went wrong below HTTP, in words: fetch says no more than "fetch failed" itself. */
+/**
+ * Describes a network error from its `cause`, since the message of the error itself is only "fetch failed".
+ *
+ * @param error an error thrown by `fetch`
+ * @returns a clause for an error message, without a final period
+ */
 export function networkProblem(error: unknown): string {
   const { cause } = error as { cause?: { code?: string; message?: string } };
   switch (cause?.code) {
     case "ECONNREFUSED":
-      return "nothing answers there (connection refused)";
+      return "connection refused; no server listens at this address";
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return "its name cannot be resolved; is this machine online?";
+      return "the host name cannot be resolved; is this machine online?";
     case "ECONNRESET":
     case "UND_ERR_SOCKET":
-      return "the connection was cut";
+      return "the connection was reset";
     case "UND_ERR_CONNECT_TIMEOUT":
     case "UND_ERR_HEADERS_TIMEOUT":
     case "UND_ERR_BODY_TIMEOUT":
-      return "no answer in time";
+      return "the request timed out";
     default:
       return cause?.message || (error as Error).message;
   }

@@ -1,5 +1,7 @@
 import type { EncodedExample } from "./encode";
+import type * as v from "valibot";
 import { DataError } from "./errors";
+import { oneOf, rule, validated } from "./validate";
 
 /**
  * The ten prompt loss weights of the paper's grid (§4.1), as published. The fifth and eighth look like slips of
@@ -35,16 +37,18 @@ export function plwLabel(plw: number): string {
   return String(Number(plw.toPrecision(2)));
 }
 
-/** The prompt loss weight itself, if it is a finite number >= 0. @throws DataError naming any other value */
+/** A prompt loss weight: a finite number of at least 0. */
+export const plwSchema: v.GenericSchema<number> = rule(
+  "a finite number of at least 0",
+  (value) => typeof value === "number" && Number.isFinite(value) && value >= 0,
+);
+
+/**
+ * The prompt loss weight itself, if it is one.
+ * @throws {DataError} naming the value, unless it is a finite number of at least 0
+ */
 export function checkPromptLossWeight(plw: unknown): number {
-  if (typeof plw !== "number" || !Number.isFinite(plw) || plw < 0) {
-    const shown =
-      typeof plw === "number"
-        ? String(plw)
-        : `${JSON.stringify(plw) ?? String(plw)} (${plw === null ? "null" : typeof plw})`;
-    throw new DataError(`prompt loss weight (plw): ${shown} is not allowed; it must be a finite number of at least 0`);
-  }
-  return plw;
+  return validated(plwSchema, plw, "prompt loss weight (plw)", DataError);
 }
 
 /** Whether token t of an example belongs to its prompt, and so has the PLW; the rest is completion and has weight 1. */
@@ -75,14 +79,16 @@ export type Normalizer = "weights" | "tokens" | "completion" | "sequence";
 
 export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "completion", "sequence"];
 
-/** @throws {DataError} naming the value, where it was given and the four that exist */
-export function checkNormalizer(value: unknown, where?: string): Normalizer {
-  if (!NORMALIZERS.includes(value as Normalizer)) {
-    throw new DataError(
-      `${where === undefined ? "" : `${where}: `}normalizer ${JSON.stringify(value)} is unknown; it is one of ${NORMALIZERS.join(", ")}`,
-    );
-  }
-  return value as Normalizer;
+/** The name of a normalizer. */
+export const normalizerSchema: v.GenericSchema<Normalizer> = oneOf(NORMALIZERS);
+
+/**
+ * The normalizer itself, if it is one of {@link NORMALIZERS}.
+ * @param where names it in an error; default "normalizer"
+ * @throws {DataError} naming the value and the normalizers that exist
+ */
+export function checkNormalizer(value: unknown, where = "normalizer"): Normalizer {
+  return validated(normalizerSchema, value, where, DataError);
 }
 
 /** The factor of each predicted token in the loss, so that loss = Σ coefficient · ℓ over the optimizer batch. */

@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 
 /**
- * A seeded generator of uniform numbers in [0, 1) with 53 random bits each.
+ * Creates a seeded generator of uniform random numbers.
  *
- * sfc32 ("small fast counting", Chris Doty-Humphrey's PractRand), its 128-bit state taken from the SHA-256
- * of the seed's parts, so that (1, 23), (12, 3) and ("1", 23) are unrelated streams. The same everywhere.
+ * The generator is sfc32 ("small fast counting", from Chris Doty-Humphrey's PractRand). Its 128-bit state is the start
+ * of the SHA-256 of the JSON list of the seed's parts, so (1, 23), (12, 3) and ("1", 23) give unrelated streams. The
+ * stream is the same on every platform.
+ *
+ * @param seed parts of the seed, for example a purpose, a seed number and an epoch
+ * @returns a function that draws the next number in [0, 1), with 53 random bits
  */
 export function seededRandom(...seed: (number | string)[]): () => number {
   const hash = createHash("sha256").update(JSON.stringify(seed)).digest();
@@ -23,7 +27,11 @@ export function seededRandom(...seed: (number | string)[]): () => number {
   return () => ((next32() >>> 5) * 2 ** 26 + (next32() >>> 6)) / 2 ** 53;
 }
 
-/** A shuffled copy (Fisher–Yates); `array` itself stays as it is. */
+/**
+ * Returns a shuffled copy of an array (Fisher–Yates).
+ *
+ * @param random source of uniform numbers in [0, 1), such as {@link seededRandom}
+ */
 export function shuffled<T>(array: readonly T[], random: () => number): T[] {
   const result = [...array];
   for (let i = result.length - 1; i > 0; i--) {

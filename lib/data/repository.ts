@@ -1,24 +1,31 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-let root: string | undefined;
+let cachedRoot: string | undefined;
 
 /**
- * The folder of this project, found by its package.json: a notebook kernel loads this file from elsewhere, so neither its own
- * place nor the working directory alone is enough. Undefined where neither lies inside it.
+ * Finds the root directory of the repository, which holds the package.json named "promptloss". It searches upwards from
+ * this file, then from the working directory: a notebook kernel may load this file from another place, so neither
+ * starting point is enough alone.
+ *
+ * @returns the absolute path, or undefined if neither starting point is inside the repository
  */
 export function findRepository(): string | undefined {
-  return (root ??= findUpwards(__dirname) ?? findUpwards(process.cwd()));
+  return (cachedRoot ??= findUpwards(__dirname) ?? findUpwards(process.cwd()));
 }
 
-/** The same, for what cannot do without. @throws {Error} outside the repository */
+/**
+ * Returns the root directory of the repository, as {@link findRepository} does.
+ *
+ * @throws {Error} outside the repository
+ */
 export function repositoryRoot(): string {
-  const found = findRepository();
-  if (!found)
+  const root = findRepository();
+  if (!root)
     throw new Error(
       `No package.json of promptloss above ${__dirname} or ${process.cwd()}: run this inside the repository.`,
     );
-  return found;
+  return root;
 }
 
 function findUpwards(from: string): string | undefined {

@@ -1,5 +1,7 @@
+import type * as v from "valibot";
 import { DataError } from "./errors";
 import type { Example } from "./example";
+import { objectOf, rule, shown, text, validated } from "./validate";
 
 /** Prompt texts with the placeholders {instruction} and {input}. Other braces stay as they are. */
 export interface PromptTemplate {
@@ -23,27 +25,46 @@ export const ALPACA_TEMPLATE: PromptTemplate = {
     "### Instruction:\n{instruction}\n\n### Response:",
 };
 
-/** @throws DataError when a placeholder is missing, since every prompt would then lose that field unnoticed */
+/** A text that contains each of the placeholders: without one, every prompt would lose that field unnoticed. */
+const textWith = (...placeholders: string[]): v.GenericSchema<string> =>
+  rule(
+    `a text that contains ${placeholders.join(" and ")}`,
+    (value) => typeof value === "string" && placeholders.every((placeholder) => value.includes(placeholder)),
+  );
+
+export const templateSchema: v.GenericSchema<unknown, PromptTemplate> = objectOf({
+  name: text,
+  withInput: textWith("{instruction}", "{input}"),
+  withoutInput: textWith("{instruction}"),
+});
+
+/**
+ * The template itself, if it is one.
+ * @throws {DataError} listing missing placeholders and unknown keys
+ */
 export function checkTemplate(template: PromptTemplate): PromptTemplate {
-  for (const [text, placeholder] of [
-    ["withInput", "{instruction}"],
-    ["withInput", "{input}"],
-    ["withoutInput", "{instruction}"],
-  ] as const) {
-    if (!template[text].includes(placeholder)) {
-      throw new DataError(`template "${template.name}": ${text} has no ${placeholder}`);
-    }
-  }
-  return template;
+  return validated(templateSchema, template, `template ${shown(template?.name)}`, DataError);
 }
 
-/** Prompt and completion of a row as texts; the end-of-sequence token is not yet appended to the completion. */
+/**
+ * Prompt and completion of a row as texts; the end-of-sequence token is not yet appended to the completion.
+ * @param template default: Stanford Alpaca's two prompts
+ * @throws {DataError} for a template without its placeholders
+ */
 export function renderPrompt(
   example: Example,
   template: PromptTemplate = ALPACA_TEMPLATE,
 ): { prompt: string; completion: string } {
-  const text = checkTemplate(template)[example.input === "" ? "withoutInput" : "withInput"];
-  // one pass with a function: placeholders and $& inside a field's text stay text
-  const prompt = text.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => example[field]);
+  const layout = checkedOnce(template)[example.input === "" ? "withoutInput" : "withInput"];
+  // One pass with a function, so that placeholders and "$&" inside a field's text stay text.
+  const prompt = layout.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => example[field]);
   return { prompt, completion: example.output };
+}
+
+/** Templates that were checked before: rendering a data set checks its template once. */
+const checked = new WeakSet<PromptTemplate>();
+
+function checkedOnce(template: PromptTemplate): PromptTemplate {
+  if (!checked.has(template)) checked.add(checkTemplate(template));
+  return template;
 }

@@ -1,4 +1,5 @@
-// The browser that draws figures for export: one a process, started when needed, closed a few seconds after.
+// Headless Chromium for figure export. Each process starts at most one browser, on the first export, and closes it
+// after IDLE_MS without work.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync, chmodSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
@@ -6,20 +7,32 @@ import type { Browser, Page } from "playwright-core";
 import { PromptlossError } from "../data/errors";
 import { PIXELS_PER_INCH } from "../figures/figure";
 
+/** Idle time in milliseconds after which the browser is closed. */
 const IDLE_MS = 2000;
 const PNG_DPI = 300;
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"];
+/** Program names that are searched for in PATH, in this order. */
+const BROWSER_NAMES = [
+  "chromium",
+  "chromium-browser",
+  "google-chrome",
+  "google-chrome-stable",
+  "chrome",
+  "microsoft-edge",
+];
 
+/** A browser program to try. */
 interface Candidate {
   path: string;
+  /** environment variables added to those of this process */
   env?: Record<string, string>;
 }
 
-/** What {@link withPage}'s page can do: sent as text, since it runs there and not here. */
+/** Functions that {@link callPage} calls. They are passed as source text because they run in the page, not in Node. */
 const PAGE_SCRIPT = `
   const useFonts = async (css, family, text) => {
     document.getElementById("fonts").textContent = css;
-    await Promise.all(["", "bold ", "italic "].map((style) => document.fonts.load(style + '16px "' + family + '"', text)));
+    const load = (style) => document.fonts.load(style + '16px "' + family + '"', text);
+    await Promise.all(["", "bold ", "italic "].map(load));
   };
   const drawFigure = (figure, width, height) =>
     Plotly.toImage({ ...figure, config: { staticPlot: true } }, { format: "svg", width, height, imageDataOnly: true });
@@ -35,7 +48,18 @@ let queue: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 let idle: NodeJS.Timeout | undefined;
 
-/** Calls a function of the page; arguments go as JSON. */
+/**
+ * Calls one of the functions that the export page defines.
+ *
+ * - `useFonts(css, family, text)` installs `@font-face` rules and loads the glyphs of `text`.
+ * - `drawFigure(figure, width, height)` draws a Plotly figure and returns it as SVG; sizes in pixels.
+ * - `placeSvg(svg, width, height)` shows an SVG as the only content of the page; sizes as SVG lengths.
+ *
+ * @param page the page that {@link withPage} provides
+ * @param name the function to call
+ * @param values its arguments, which must be serializable as JSON
+ * @returns the function's result
+ */
 export function callPage<T>(
   page: Page,
   name: "useFonts" | "drawFigure" | "placeSvg",
@@ -45,8 +69,11 @@ export function callPage<T>(
 }
 
 /**
- * Runs `work` on the shared page, which has Plotly loaded and no network; one call after the other.
- * @throws PromptlossError when no browser can be started, with what was tried and what to install
+ * Runs `work` on the shared page, which has Plotly loaded and no network access. Concurrent calls are queued and run
+ * one at a time. If the browser has crashed since the last call, a new one is started.
+ *
+ * @returns the result of `work`
+ * @throws {PromptlossError} if no browser can be started; the message lists the programs that were tried
  */
 export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
   clearTimeout(idle);
@@ -58,7 +85,7 @@ export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
       throw error;
     });
     if (browser.isConnected()) return work(page);
-    session = openSession(); // it was killed, or crashed, since the last figure
+    session = openSession(); // the browser crashed or was killed since the last figure
     return work((await session).page);
   });
   queue = result
@@ -69,7 +96,7 @@ export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
   return result;
 }
 
-/** Closes the browser now, if one is open, rather than after a few idle seconds. */
+/** Closes the browser immediately instead of after the idle time. Does nothing if none is open. */
 export async function closeBrowser(): Promise<void> {
   clearTimeout(idle);
   const open = session;
@@ -96,17 +123,19 @@ async function openSession(): Promise<{ browser: Browser; page: Page }> {
 async function launch(): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   const failures: string[] = [];
-  // One after the other: unpacking the packaged browser is for machines that have no other.
+  // The packaged browser is unpacked only if no installed browser could be started.
   const finders = process.env.CHROME_PATH ? [namedBrowser] : [installedBrowsers, packagedBrowser];
   for (const find of finders) {
     for (const { path, env } of find()) {
       try {
         return await chromium.launch({
           executablePath: path,
-          // Containers and root have no user namespaces for the sandbox; the page only ever runs our own code, offline.
+          // The sandbox needs user namespaces, which containers and root do not have. The page is offline and runs
+          // only the code of this package.
           args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--force-color-profile=srgb"],
           env: { ...(process.env as Record<string, string>), ...env },
-          // An interrupt from Jupyter stops a cell, not the browser, and never the kernel.
+          // Jupyter interrupts a cell with SIGINT; by default, playwright would then close the browser and exit the
+          // kernel process.
           handleSIGINT: false,
           handleSIGTERM: false,
           handleSIGHUP: false,
@@ -118,8 +147,8 @@ async function launch(): Promise<Browser> {
   }
   throw new PromptlossError(
     [
-      "Exporting figures needs Chromium or Chrome, and none could be started. Install one (Debian, Ubuntu: " +
-        "apt-get install chromium), or set CHROME_PATH to its program file.",
+      "Exporting figures needs Chromium or Chrome, but no browser could be started. Install one (Debian, Ubuntu: " +
+        "apt-get install chromium), or set CHROME_PATH to the path of its executable.",
       ...failures,
     ].join("\n"),
   );
@@ -129,19 +158,24 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0];
 }
 
+/** The browser named by the environment variable CHROME_PATH. */
 function namedBrowser(): Candidate[] {
   return [{ path: process.env.CHROME_PATH! }];
 }
 
+/** Browsers found in PATH. */
 function installedBrowsers(): Candidate[] {
   const folders = (process.env.PATH ?? "").split(delimiter);
-  return NAMES.flatMap((name) => {
-    const folder = folders.find((one) => existsSync(join(one, name)));
+  return BROWSER_NAMES.flatMap((name) => {
+    const folder = folders.find((candidate) => existsSync(join(candidate, name)));
     return folder === undefined ? [] : [{ path: join(folder, name) }];
   });
 }
 
-/** The browser that the npm package @sparticuz/chromium holds compressed; unpacked once, beside the packages. */
+/**
+ * The browser from the npm package @sparticuz/chromium (Linux on x64 only). It is unpacked on first use, into
+ * `.cache/promptloss` next to `node_modules`.
+ */
 function packagedBrowser(): Candidate[] {
   if (process.platform !== "linux" || process.arch !== "x64") return [];
   const { bin, version } = browserPackage();
@@ -149,7 +183,7 @@ function packagedBrowser(): Candidate[] {
   const program = join(target, "chromium");
   if (!existsSync(program)) {
     mkdirSync(target, { recursive: true });
-    // Its security libraries, for systems that have none; the system's own come first where they exist.
+    // The archive holds the NSS libraries that Chromium needs. LD_LIBRARY_PATH entries of the system take precedence.
     for (const [name, bytes] of readTar(brotliDecompressSync(readFileSync(join(bin, "al2023.tar.br"))))) {
       writeFileSync(join(target, name.split("/").pop()!), bytes);
     }
@@ -168,16 +202,21 @@ function browserPackage(): { bin: string; version: string } {
   return { bin: join(root, "bin"), version };
 }
 
-/** Files of an uncompressed tar archive: 512-byte headers with the name first and the size in octal at byte 124. */
+/**
+ * Reads the regular files of an uncompressed tar archive. Each entry has a 512-byte header (name at byte 0, size in
+ * octal at byte 124, type at byte 156) and content padded to a multiple of 512 bytes.
+ *
+ * @returns pairs of name and content
+ */
 function readTar(archive: Buffer): [string, Buffer][] {
   const files: [string, Buffer][] = [];
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
+  for (let offset = 0; offset + 512 <= archive.length && archive[offset] !== 0;) {
     const text = (from: number, length: number): string =>
-      archive.toString("latin1", at + from, at + from + length).replace(/\0.*$/s, "");
+      archive.toString("latin1", offset + from, offset + from + length).replace(/\0.*$/s, "");
     const size = parseInt(text(124, 12), 8);
     const isFile = ["0", ""].includes(text(156, 1));
-    if (isFile) files.push([text(0, 100), archive.subarray(at + 512, at + 512 + size)]);
-    at += 512 + Math.ceil(size / 512) * 512;
+    if (isFile) files.push([text(0, 100), archive.subarray(offset + 512, offset + 512 + size)]);
+    offset += 512 + Math.ceil(size / 512) * 512;
   }
   return files;
 }

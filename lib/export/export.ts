@@ -1,15 +1,18 @@
+// Export of figures: vector and pixel images drawn by Plotly in headless Chromium, and the plotted numbers as CSV.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Page } from "playwright-core";
 import { fromRoot } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "../figures/figure";
 import { fontCss } from "./fonts";
 import { COLUMN_INCHES, escapeText, FONT } from "../figures/theme";
 
+/** Image formats of {@link renderFigure}. */
 export type ImageFormat = "svg" | "png" | "pdf";
 
-/** What can be exported: a figure of this library, or any Plotly figure. */
+/** A figure that can be exported: one of this library, or any Plotly figure as `{ data, layout }`. */
 export type Exportable = (Pick<Figure, "spec" | "rows"> & Partial<Pick<Figure, "caption">>) | Figure["spec"];
 
 /** Paths of the files that {@link exportFigure} wrote. */
@@ -20,18 +23,31 @@ export interface ExportedFiles {
   csv: string;
 }
 
-/** Where a figure or table of that name is exported to: `figures/` in `PROMPTLOSS_OUT`, or in `out`. */
+/** Width and height in pixels. */
+interface Size {
+  width: number;
+  height: number;
+}
+
+/**
+ * Returns the default export path of a figure or table: `<out>/figures/<name>`.
+ *
+ * @param name file name without extension
+ * @returns absolute path without extension; `<out>` is `PROMPTLOSS_OUT`, or `out`
+ */
 export function figurePath(name: string): string {
   return join(fromRoot(process.env.PROMPTLOSS_OUT || "out"), "figures", name);
 }
 
 /**
- * Writes a figure as `<path>.pdf` and `<path>.svg` (vector), `<path>.png` (300 dpi) and `<path>.csv` (the plotted
- * numbers). The size on paper is the layout's at {@link PIXELS_PER_INCH}. Needs no network. The theme's font is in each file;
- * the same figure gives the same bytes again.
+ * Writes a figure as `<path>.pdf` and `<path>.svg` (vector graphics), `<path>.png` (300 dpi) and `<path>.csv` (the
+ * plotted numbers). The printed size is the layout's size divided by {@link PIXELS_PER_INCH}. The theme's font is
+ * embedded. Needs no network. Exporting the same figure again gives identical files.
  *
- * @param path with or without one of the four extensions; folders are made
- * @throws PromptlossError when no browser can be started, with what to install
+ * @param figure the figure; the CSV file of a plain Plotly figure holds the x and y values of its traces
+ * @param path target path, with or without one of the four extensions; missing folders are created
+ * @returns paths of the files written
+ * @throws {PromptlossError} if no browser can be started, or a font file of the theme does not exist
  */
 export async function exportFigure(figure: Exportable, path: string): Promise<ExportedFiles> {
   const stem = path.replace(/\.(pdf|svg|png|csv)$/i, "");
@@ -42,7 +58,13 @@ export async function exportFigure(figure: Exportable, path: string): Promise<Ex
   return { pdf: `${stem}.pdf`, svg: `${stem}.svg`, png: `${stem}.png`, csv: `${stem}.csv` };
 }
 
-/** A figure as an image file's bytes; an SVG without the font in it, which a page that shows many of them would not thank us for. */
+/**
+ * Renders a figure as an image. Unlike {@link exportFigure}, it does not embed the font in an SVG, which keeps pages
+ * with many figures small.
+ *
+ * @returns content of the image file; an SVG as UTF-8
+ * @throws {PromptlossError} if no browser can be started, or a font file of the theme does not exist
+ */
 export async function renderFigure(figure: Exportable, format: ImageFormat): Promise<Buffer> {
   return (await renderAll(figure, [format])).get(format)!;
 }
@@ -58,85 +80,74 @@ async function renderAll(
     width: typeof layout.width === "number" ? layout.width : COLUMN_INCHES * PIXELS_PER_INCH,
     height: typeof layout.height === "number" ? layout.height : 0.75 * COLUMN_INCHES * PIXELS_PER_INCH,
   };
-  // Without its own identifier a trace gets a random one.
+  // Plotly gives traces without a uid a random one, which would make the output differ between calls.
   const traces = data.map((trace, i) => ({ ...trace, uid: `trace${i}` }));
   const text = JSON.stringify([data.map(({ name, text, texttemplate }) => [name, text, texttemplate]), layout]);
   const css = fontCss(text);
   return withPage(async (page) => {
     await callPage(page, "useFonts", css, FONT.family, text);
-    const drawn = await callPage<string>(
-      page,
-      "drawFigure",
-      { data: traces, layout: { ...layout, ...size } },
-      size.width,
-      size.height,
-    );
-    const svg = described(normalizeSvg(drawn, size), caption);
+    const sized = { data: traces, layout: { ...layout, ...size } };
+    const drawn = await callPage<string>(page, "drawFigure", sized, size.width, size.height);
+    const svg = withDescription(normalizeSvg(drawn, size), caption);
     const images = new Map<ImageFormat, Buffer>();
     for (const format of formats) {
-      if (format === "svg") {
-        images.set(
-          format,
-          Buffer.from(
-            embedFont && css !== ""
-              ? svg
-                  .replace("</desc>", `</desc><style>${css}</style>`)
-                  .replace(/^(<svg [^>]*>)(?!<desc>)/, `$1<style>${css}</style>`)
-              : svg,
-          ),
-        );
-        continue;
-      }
-      const unit = format === "pdf" ? "in" : "px";
-      const scale = format === "pdf" ? PIXELS_PER_INCH : 1;
-      const [width, height] = [`${size.width / scale}${unit}`, `${size.height / scale}${unit}`];
-      await callPage(page, "placeSvg", svg, width, height);
-      if (format === "png")
-        images.set(format, withResolution(await page.screenshot({ clip: { x: 0, y: 0, ...size } })));
-      else images.set(format, withoutDates(await page.pdf({ width, height, printBackground: true, pageRanges: "1" })));
+      if (format === "svg") images.set(format, Buffer.from(embedFont && css !== "" ? withStyle(svg, css) : svg));
+      else images.set(format, await printSvg(page, svg, size, format));
     }
     return images;
   });
 }
 
+/** Renders an SVG as PNG or PDF on the export page. */
+async function printSvg(page: Page, svg: string, size: Size, format: "png" | "pdf"): Promise<Buffer> {
+  const unit = format === "pdf" ? "in" : "px";
+  const scale = format === "pdf" ? PIXELS_PER_INCH : 1;
+  const [width, height] = [`${size.width / scale}${unit}`, `${size.height / scale}${unit}`];
+  await callPage(page, "placeSvg", svg, width, height);
+  if (format === "png") return withResolution(await page.screenshot({ clip: { x: 0, y: 0, ...size } }));
+  return withoutDates(await page.pdf({ width, height, printBackground: true, pageRanges: "1" }));
+}
+
 /**
- * Size in inches; one fixed identifier in place of the random one that each drawing gets; attributes in alphabetical
- * order, which otherwise is the order in which Plotly happened to set them.
+ * Makes an SVG by Plotly reproducible and sets its printed size: width and height in inches, the random identifier of
+ * each drawing replaced by a fixed one, attributes in alphabetical order instead of the order in which Plotly set them.
  */
-function normalizeSvg(svg: string, { width, height }: { width: number; height: number }): string {
+function normalizeSvg(svg: string, { width, height }: Size): string {
   const random = /id="(?:topdefs-|clip|defs-)([0-9a-f]{6})/.exec(svg)?.[1];
   const stable = random === undefined ? svg : svg.replaceAll(random, "figure");
+  const [widthInches, heightInches] = [width / PIXELS_PER_INCH, height / PIXELS_PER_INCH];
+  const sizeAttributes = `width="${widthInches}in" height="${heightInches}in" viewBox="0 0 ${width} ${height}"`;
   return stable
     .replace(/^<svg [^>]*>/, (tag) => {
       const rest = tag.replace(/ (width|height|viewBox)="[^"]*"/g, "");
-      return rest.replace(
-        "<svg ",
-        `<svg width="${width / PIXELS_PER_INCH}in" height="${height / PIXELS_PER_INCH}in" viewBox="0 0 ${width} ${height}" `,
-      );
+      return rest.replace("<svg ", `<svg ${sizeAttributes} `);
     })
-    .replace(
-      /<([\w:]+)((?: [\w:-]+="[^"]*")+)/g,
-      (_, name: string, attributes: string) =>
-        `<${name} ${[...attributes.matchAll(/[\w:-]+="[^"]*"/g)]
-          .map(([attribute]) => attribute)
-          .sort()
-          .join(" ")}`,
-    );
+    .replace(/<([\w:]+)((?: [\w:-]+="[^"]*")+)/g, (_, name: string, attributes: string) => {
+      const sorted = [...attributes.matchAll(/[\w:-]+="[^"]*"/g)].map(([attribute]) => attribute).sort();
+      return `<${name} ${sorted.join(" ")}`;
+    });
 }
 
-/** The caption as the picture's description, for those who cannot see it. */
-function described(svg: string, caption: string | undefined): string {
+/** Adds the caption as `<desc>`, which screen readers read. */
+function withDescription(svg: string, caption: string | undefined): string {
   return caption === undefined
     ? svg
     : svg.replace(/^<svg [^>]*>/, (tag) => `${tag}<desc>${escapeText(caption)}</desc>`);
 }
 
-/** The time of printing is replaced, at equal length, by the start of 2000. */
+/** Adds a style sheet after the description, or first if there is none. */
+function withStyle(svg: string, css: string): string {
+  return svg
+    .replace("</desc>", `</desc><style>${css}</style>`)
+    .replace(/^(<svg [^>]*>)(?!<desc>)/, `$1<style>${css}</style>`);
+}
+
+/** Replaces the time stamps of a PDF by 2000-01-01, at equal length, so that byte offsets in the file stay valid. */
 function withoutDates(pdf: Buffer): Buffer {
   return Buffer.from(pdf.toString("latin1").replace(/D:\d{14}/g, "D:20000101000000"), "latin1");
 }
 
-/** Adds the chunk that says 300 dpi (11,811 pixels a meter), right after the header chunk, which ends at byte 33. */
+/** Inserts a pHYs chunk for 300 dpi (11,811 pixels per meter) after the header chunk, which ends at byte 33. */
 function withResolution(png: Buffer): Buffer {
   const chunk = Buffer.alloc(21);
   chunk.writeUInt32BE(9, 0);
@@ -148,6 +159,7 @@ function withResolution(png: Buffer): Buffer {
   return Buffer.concat([png.subarray(0, 33), chunk, png.subarray(33)]);
 }
 
+/** CRC-32 of PNG chunks (polynomial 0xEDB88320, reflected). */
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
@@ -157,7 +169,11 @@ function crc32(bytes: Buffer): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Rows as CSV (RFC 4180) with a header line; columns in order of first appearance, null as an empty field. */
+/**
+ * Formats rows as CSV (RFC 4180, but with LF line ends) with a header line. Numbers keep full precision.
+ *
+ * @param rows columns appear in order of first appearance; null and missing values become empty fields
+ */
 export function toCsv(rows: readonly Row[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const field = (value: Row[string] | undefined): string => {
@@ -169,7 +185,7 @@ export function toCsv(rows: readonly Row[]): string {
     .join("");
 }
 
-/** The points of a plain Plotly figure. */
+/** The x and y values of a plain Plotly figure, one row per point. */
 function traceRows(data: Trace[]): Row[] {
   return data.flatMap((trace, i) => {
     const [x, y] = [trace.x, trace.y].map((values) => (Array.isArray(values) ? (values as Row[string][]) : []));
@@ -181,7 +197,13 @@ function traceRows(data: Trace[]): Row[] {
   });
 }
 
-/** Writes a file so that it appears whole or not at all. */
+/**
+ * Writes a file atomically: it is written under a temporary name in the same folder, then renamed. Unlike
+ * `writeFileAtomic` of the run store, the file is not synced to disk.
+ *
+ * @param path target path in an existing folder
+ * @throws the error of the file system, with the temporary file removed
+ */
 export function writeWhole(path: string, content: string | Buffer): void {
   const partial = `${path}.part-${process.pid}-${randomBytes(3).toString("hex")}`;
   try {

@@ -1,10 +1,10 @@
-// Runs and data sets as directories that can be uploaded to the Hugging Face Hub as they are.
+// Directories for upload to the Hugging Face Hub: a run's model or a data set, each with its card as README.md.
 import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../data/errors";
 import { describeDataset } from "../data/statistics";
 import { loadTokenizer } from "../data/tokenizer";
-import { scoreRows } from "../analysis/score-rows";
+import { scoreRows, type ScoreRow } from "../analysis/score-rows";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import { originRows } from "../analysis/dataset-rows";
 import { writeFileAtomic } from "../runs/files";
@@ -13,101 +13,125 @@ import { recipeInWords } from "../runs/recipe";
 import { usableRun, type Run } from "../runs/store";
 import { studyExamples, type Study } from "../sweep/study";
 
+/** Options of {@link modelCard} and {@link writeModelDirectoryForHub}. */
 export interface ModelCardOptions {
-  /** as the Hub writes it, for example "apache-2.0": that of the initial weights decides, which nobody but you knows */
+  /** license identifier of the Hub, for example "apache-2.0"; the license of the initial weights determines it */
   license: string;
-  /** the initial model's name on the Hub, if it is there */
+  /** name of the initial model on the Hub, if it is published there */
   baseModel?: string;
-  /** of the texts, as ISO 639-1 codes */
+  /** languages of the texts, as ISO 639-1 codes */
   languages?: readonly string[];
-  /** results of this run, from `evaluateRuns` */
+  /** results of this run, from `evaluateRuns`; memorization and held-out loss are left out of the card */
   scores?: RunScores;
 }
 
-/** README.md of a run's model: the Hub's front matter with scores, how it was trained, what it may be used for. */
-export function modelCard(run: Run, { license, baseModel, languages, scores }: ModelCardOptions): string {
-  const { recipe, record } = run;
-  const rows = scores
-    ? scoreRows([
-        {
-          run,
-          results: scores.results.filter(({ task }) => !task.startsWith("memorization") && task !== "heldout-loss"),
-        },
-      ])
-    : [];
-  const last = run.records.at(-1);
+/**
+ * Formats the model card of a run: front matter of the Hub with scores, training recipe, prompt template, limits and
+ * license.
+ *
+ * @returns Markdown with a YAML header
+ * @throws {DataError} if `license` is empty
+ */
+export function modelCard(run: Run, options: ModelCardOptions): string {
+  const { recipe } = run;
+  const license = checkLicense(options.license);
+  const rows = cardScores(run, options.scores);
   const title = `${recipe.model.name}, PLW ${recipe.plw} on ${recipe.data.name}`;
-  return (
+  return joinSections([
+    modelFrontMatter(title, rows, options),
+    `# ${plain(title)}`,
+    `Fine-tuned on instructions with **prompt loss weight ${recipe.plw}**: in the training loss, prompt tokens have ` +
+      `weight ${recipe.plw} and completion tokens weight 1. The weighted sum is divided by the normalizer ` +
+      `\`${recipe.normalizer}\`.`,
+    "## Training",
+    plain(recipeInWords(recipe)),
+    trainingTable(run),
+    "`training.json` contains the complete recipe.",
+    "## Prompt",
+    "The model was trained with this prompt template. Use the same template for inference:",
+    fenced(recipe.template.withoutInput),
+    "## Scores",
+    scoreTable(rows),
+    "## Limits",
+    "This model is one run of an experiment on the prompt loss weight and serves for comparison with runs that differ " +
+      "in it. It was not aligned, filtered or tested for safety, and it reproduces errors and biases of its data and " +
+      "initial weights.",
+    `## License\n\n${plain(license)}. The licenses of the initial weights and of the training data apply as well.`,
+  ]);
+}
+
+/** Score rows for the card, without memorization and held-out loss, which are not benchmark scores. */
+function cardScores(run: Run, scores: RunScores | undefined): ScoreRow[] {
+  if (!scores) return [];
+  const results = scores.results.filter(({ task }) => !task.startsWith("memorization") && task !== "heldout-loss");
+  return scoreRows([{ run, results }]);
+}
+
+function modelFrontMatter(
+  title: string,
+  rows: readonly ScoreRow[],
+  { license, baseModel, languages }: ModelCardOptions,
+): string {
+  const results = rows.map(({ benchmark, task, metric, score }) => ({
+    task: { type: "text-generation" },
+    dataset: { name: benchmark, type: task },
+    metrics: [{ type: metric, value: Number(score.toFixed(2)) }],
+  }));
+  return frontMatter({
+    license,
+    language: languages,
+    library_name: "transformers",
+    pipeline_tag: "text-generation",
+    base_model: baseModel,
+    tags: ["instruction-tuning", "prompt-loss-weight", "promptloss"],
+    "model-index": rows.length === 0 ? undefined : [{ name: title, results }],
+  });
+}
+
+function trainingTable({ id, recipe, record, records }: Run): string {
+  const last = records.at(-1);
+  return table(
+    ["", ""],
     [
-      frontMatter({
-        license: checkLicense(license),
-        language: languages,
-        library_name: "transformers",
-        pipeline_tag: "text-generation",
-        base_model: baseModel,
-        tags: ["instruction-tuning", "prompt-loss-weight", "promptloss"],
-        "model-index":
-          rows.length === 0
-            ? undefined
-            : [
-                {
-                  name: title,
-                  results: rows.map(({ benchmark, task, metric, score }) => ({
-                    task: { type: "text-generation" },
-                    dataset: { name: benchmark, type: task },
-                    metrics: [{ type: metric, value: Number(score.toFixed(2)) }],
-                  })),
-                },
-              ],
-      }),
-      `# ${plain(title)}`,
-      `Fine-tuned on instructions with **prompt loss weight ${recipe.plw}**: a token of the prompt counts ${recipe.plw} in the training loss, a token of the completion 1. The weighted sum is divided by the normalizer \`${recipe.normalizer}\`.`,
-      "## Training",
-      plain(recipeInWords(recipe)),
-      table(
-        ["", ""],
-        [
-          ["run", run.id],
-          ["initial weights (SHA-256)", recipe.model.digest],
-          ["data (SHA-256)", recipe.data.digest],
-          ["rows trained on", record.rows.trained],
-          ["rows cut by the maximum length", record.rows.truncated.length],
-          ["steps", record.totalSteps],
-          ["tokens", record.tokens ?? ""],
-          ["loss at the last step", last ? last.loss.toFixed(4) : ""],
-          ["weights (SHA-256)", record.weights?.sha256 ?? ""],
-        ],
-      ),
-      "`training.json` holds the whole recipe.",
-      "## Prompt",
-      "The model was trained on this template and expects it:",
-      fenced(recipe.template.withoutInput),
-      "## Scores",
-      rows.length === 0
-        ? "None were given."
-        : table(
-            ["benchmark", "task", "metric", "score", "standard error"],
-            rows.map(({ benchmark, task, metric, score, standardError }) => [
-              benchmark,
-              task,
-              metric,
-              score.toFixed(2),
-              standardError?.toFixed(2) ?? "",
-            ]),
-          ),
-      "## Limits",
-      "One run of an experiment on the prompt loss weight, made to be compared with runs that differ in it. It was not aligned, filtered or tested for safety, and repeats whatever is wrong in its data and initial weights.",
-      `## Licence\n\n${plain(license)}. Initial weights and data have their own, which hold as well.`,
-    ].join("\n\n") + "\n"
+      ["run", id],
+      ["initial weights (SHA-256)", recipe.model.digest],
+      ["data (SHA-256)", recipe.data.digest],
+      ["training rows", record.rows.trained],
+      ["rows truncated to the maximum length", record.rows.truncated.length],
+      ["steps", record.totalSteps],
+      ["tokens", record.tokens ?? ""],
+      ["loss at the last step", last ? last.loss.toFixed(4) : ""],
+      ["weights (SHA-256)", record.weights?.sha256 ?? ""],
+    ],
+  );
+}
+
+function scoreTable(rows: readonly ScoreRow[]): string {
+  if (rows.length === 0) return "This card was written without evaluation results.";
+  return table(
+    ["benchmark", "task", "metric", "score", "standard error"],
+    rows.map(({ benchmark, task, metric, score, standardError }) => [
+      benchmark,
+      task,
+      metric,
+      score.toFixed(2),
+      standardError?.toFixed(2) ?? "",
+    ]),
   );
 }
 
 /**
- * Writes a run as a directory for the Hub: weights and tokenizer as Transformers reads them, `training.json`, and the card as README.md.
- * @throws {RunFailedError} for a run without usable weights, {DataError} for a folder that is not empty
+ * Writes a run as a directory for the Hub: weights and tokenizer in the format of Transformers, the recipe as
+ * `training.json` and the model card as README.md.
+ *
+ * @param dir target folder; relative paths start at the project root. A folder that holds a README.md counts as the
+ *   result of an earlier call, and its files are overwritten.
+ * @returns absolute path of the folder
+ * @throws {RunFailedError} if the run has no usable weights
+ * @throws {DataError} if the folder is not empty and has no README.md, or if `license` is empty
  */
 export function writeModelDirectoryForHub(run: Run, dir: string, options: ModelCardOptions): string {
-  const target = emptyFolder(dir);
+  const target = prepareFolder(dir);
   cpSync(usableRun(run).weightsDir, target, { recursive: true });
   writeFileAtomic(
     join(target, "training.json"),
@@ -117,15 +141,24 @@ export function writeModelDirectoryForHub(run: Run, dir: string, options: ModelC
   return target;
 }
 
+/** Options of {@link dataCard} and {@link writeDatasetDirectoryForHub}. */
 export interface DataCardOptions {
-  /** as the Hub writes it, for example "cc-by-nc-4.0" */
+  /** license identifier of the Hub, for example "cc-by-nc-4.0" */
   license: string;
+  /** languages of the texts, as ISO 639-1 codes */
   languages?: readonly string[];
-  /** directory with the tokenizer that lengths are counted with; default: the study's first model */
+  /** directory of the tokenizer for the length statistics; default: the study's first model */
   tokenizer?: string;
 }
 
-/** README.md of one of a study's data sets: the Hub's front matter, how it was made, Table 1's numbers, its first row. */
+/**
+ * Formats the card of one of a study's data sets: front matter of the Hub, origin, length statistics as in Table 1, the
+ * first row and the license.
+ *
+ * @param dataset name of the data set in `study.datasets`
+ * @returns Markdown with a YAML header
+ * @throws {DataError} if `license` is empty, or the rows are invalid
+ */
 export function dataCard(
   study: Study,
   dataset: string,
@@ -135,62 +168,74 @@ export function dataCard(
   const examples = studyExamples(study, dataset);
   const { rows, instruction, input, completion, totalTokens, generationRatio } = describeDataset(examples, tokenizer);
   const { made } = originRows({ ...study, datasets: { [dataset]: study.datasets[dataset] } }, tokenizer)[0];
+  const ratio = Number(generationRatio.toPrecision(3));
   const moments = (name: string, { mean, sd }: { mean: number; sd: number }) => [name, mean.toFixed(2), sd.toFixed(2)];
-  return (
-    [
-      frontMatter({
-        license: checkLicense(license),
-        language: languages,
-        task_categories: ["text-generation"],
-        pretty_name: dataset,
-        tags: ["instruction-tuning", "prompt-loss-weight"],
-        configs: [{ config_name: "default", data_files: [{ split: "train", path: "train.json" }] }],
-      }),
-      `# ${plain(dataset)}`,
-      `${rows} rows in Alpaca's format: \`instruction\`, \`input\` (may be empty), \`output\`. How they were made: ${plain(made)}.`,
-      "## Lengths",
-      `Tokens by field, without template and special tokens. Generation ratio (mean completion over mean instruction + input): ${Number(generationRatio.toPrecision(3))}; ${totalTokens} tokens in all.`,
-      table(
-        ["field", "mean", "standard deviation"],
-        [moments("instruction", instruction), moments("input", input), moments("output", completion)],
-      ),
-      "## First row",
-      fenced(JSON.stringify(examples[0], null, 2)),
-      `## Licence\n\n${plain(license)}`,
-    ].join("\n\n") + "\n"
-  );
+  return joinSections([
+    frontMatter({
+      license: checkLicense(license),
+      language: languages,
+      task_categories: ["text-generation"],
+      pretty_name: dataset,
+      tags: ["instruction-tuning", "prompt-loss-weight"],
+      configs: [{ config_name: "default", data_files: [{ split: "train", path: "train.json" }] }],
+    }),
+    `# ${plain(dataset)}`,
+    `${rows} rows in Alpaca's format: \`instruction\`, \`input\` (may be empty), \`output\`. Origin: ${plain(made)}.`,
+    "## Lengths",
+    "Tokens by field, without template and special tokens. Generation ratio (mean completion length over mean length " +
+      `of instruction + input): ${ratio}. Total: ${totalTokens} tokens.`,
+    table(
+      ["field", "mean", "standard deviation"],
+      [moments("instruction", instruction), moments("input", input), moments("output", completion)],
+    ),
+    "## First row",
+    fenced(JSON.stringify(examples[0], null, 2)),
+    `## License\n\n${plain(license)}`,
+  ]);
 }
 
-/** Writes a study's data set as a directory for the Hub: `train.json` and the card as README.md. @throws {DataError} for a folder that is not empty */
+/**
+ * Writes a study's data set as a directory for the Hub: rows as `train.json` and the data card as README.md.
+ *
+ * @param dataset name of the data set in `study.datasets`
+ * @param dir target folder; relative paths start at the project root. A folder that holds a README.md counts as the
+ *   result of an earlier call, and its files are overwritten.
+ * @returns absolute path of the folder
+ * @throws {DataError} if the folder is not empty and has no README.md, if `license` is empty, or if rows are invalid
+ */
 export function writeDatasetDirectoryForHub(
   study: Study,
   dataset: string,
   dir: string,
   options: DataCardOptions,
 ): string {
-  const target = emptyFolder(dir);
+  const target = prepareFolder(dir);
   writeFileAtomic(join(target, "train.json"), `${JSON.stringify(studyExamples(study, dataset), null, 1)}\n`);
   writeFileAtomic(join(target, "README.md"), dataCard(study, dataset, options));
   return target;
 }
 
-/** What an earlier call wrote is replaced; anything else is left alone. */
-function emptyFolder(dir: string): string {
+/**
+ * Creates the target folder.
+ *
+ * @throws {DataError} if it holds files but no README.md, so that it is not the result of an earlier call
+ */
+function prepareFolder(dir: string): string {
   const target = fromRoot(dir);
   const found = existsSync(target) ? readdirSync(target) : [];
   if (found.length > 0 && !found.includes("README.md"))
-    throw new DataError(`${target} is not empty; name another folder.`);
+    throw new DataError(`${target} is not empty and has no README.md; choose an empty or new folder.`);
   mkdirSync(target, { recursive: true });
   return target;
 }
 
 function checkLicense(license: string): string {
   if (typeof license !== "string" || license.trim() === "")
-    throw new DataError('license: a card needs one, for example "apache-2.0"; whose weights or rows are they?');
+    throw new DataError('license: a card needs one, for example "apache-2.0"; see the source of the weights or rows.');
   return license;
 }
 
-/** YAML whose values are JSON, which is YAML too. */
+/** Formats YAML front matter. Values are written as JSON, which is valid YAML; undefined ones are left out. */
 function frontMatter(fields: Record<string, unknown>): string {
   const lines = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
@@ -198,7 +243,7 @@ function frontMatter(fields: Record<string, unknown>): string {
   return ["---", ...lines, "---"].join("\n");
 }
 
-/** Text as Markdown shows it literally. */
+/** Escapes text so that Markdown shows it literally, on one line. */
 function plain(text: string): string {
   return text
     .replace(/&/g, "&amp;")
@@ -208,12 +253,18 @@ function plain(text: string): string {
     .replace(/\s*\n\s*/g, " ");
 }
 
+/** Formats a Markdown table. */
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.map((cell) => plain(String(cell))).join(" | ")} |`;
   return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }
 
-/** A block of code, with a fence longer than any in the text. */
+/** Joins the sections of a card by blank lines. */
+function joinSections(sections: readonly string[]): string {
+  return `${sections.join("\n\n")}\n`;
+}
+
+/** Formats a code block, with a fence longer than any run of backticks in the text. */
 function fenced(text: string): string {
   const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map((ticks) => ticks.length));
   const fence = "`".repeat(longest + 1);

@@ -5,7 +5,13 @@ import { toCsv, writeWhole } from "./export";
 import { escapeText } from "../figures/theme";
 import type { Table } from "../figures/table";
 
-/** Writes a table's numbers as `<path>.csv`, and the table as it is read as `<path>.tex`, for LaTeX with booktabs, and `<path>.html`, without script or style sheet. */
+/**
+ * Writes a table as CSV, LaTeX and HTML. The CSV file holds the full-precision `rows`; the LaTeX file (for the booktabs
+ * package) and the HTML file (no scripts, no style sheet) hold the formatted `frame` and the caption.
+ *
+ * @param path target path, with or without one of the extensions csv, tex, html; missing folders are created
+ * @returns paths of the files written
+ */
 export function exportTable(
   { frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">,
   path: string,
@@ -18,7 +24,7 @@ export function exportTable(
   return { csv: `${stem}.csv`, tex: `${stem}.tex`, html: `${stem}.html` };
 }
 
-/** Whether a column reads as numbers, "1.2 (0.3)" included, and so stands to the right. */
+/** Tells whether all cells of a column are numbers, "1.2 (0.3)" included; such columns are right-aligned. */
 const isNumber = ({ values }: DataFrame, column: number): boolean =>
   (values as unknown[][]).every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
 
@@ -61,6 +67,10 @@ function toLatex(frame: DataFrame, caption: string): string {
   ].join("\n");
 }
 
+/**
+ * Escapes text for LaTeX. R_g, G_S, G_L and w_p, w_p^2 become math with subscripts; comparison signs, arrows and ×
+ * become math symbols.
+ */
 function escapeLatex(text: string): string {
   return text
     .replace(

@@ -16,41 +16,49 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder, writing } from "./files";
 import { RunHeldError } from "../data/errors";
 
-// A claim is an empty file `claim-<host>-<pid>-<start of the process>-<nonce>` in the run's folder. A name is never
-// used twice, so anybody may remove the claim of a dead process without ever hitting a living one. Whoever wants
-// the run creates his own file first and looks at the others' afterwards: of two, at least one sees the other.
+// A claim is an empty file `claim-<host>-<pid>-<process start time>-<nonce>` in the run's folder. File names are never
+// reused, so any process may remove the claim of a dead process without the risk of removing a live one. A process
+// first creates its own claim, then checks for others: of two competing processes, at least one sees the other.
 
 const HEARTBEAT_MS = 20_000;
 /** A claim from another machine, whose processes cannot be seen, counts as dead after this long without a heartbeat. */
 const EXPIRY_MS = 10 * 60_000;
-/** Two that try at the same moment see each other and both step back: a claim this young is worth a second look. */
+/** Two processes that claim at the same moment both step back; a claim younger than this is worth a retry. */
 const YOUNG_MS = 2_000;
 
-/** The right to train one run, held by this process until released. */
+/** The exclusive right to train or evaluate one run, held by this process until released. */
 export interface Claim {
-  /** Shows others that we live, and @throws {RunHeldError} if the claim was taken for dead and removed. */
+  /**
+   * Updates the heartbeat if it is due (every 20 s).
+   * @throws {RunHeldError} if another process considered this claim dead and removed it
+   */
   renew(): void;
+  /** Stops the heartbeat and removes the claim. */
   release(): void;
 }
 
-/** Who holds a run. */
+/** The process that holds a run. */
 export interface Holder {
   pid: number;
+  /** false: `pid` belongs to another machine, boot or container, so the process cannot be inspected */
   sameMachine: boolean;
   since: Date;
 }
 
 /**
- * Claims the run in `dir`, which is made if it is not there.
- * @param run the run's name for the error
- * @throws {RunHeldError} if a living process holds it
+ * Claims the run in `dir`, creating the folder if necessary. Retries up to four times while the other claim is younger
+ * than 2 s, because two processes that start together both step back.
+ * @param dir folder that the claim file is created in
+ * @param run the run's name, for error messages
+ * @returns the claim; the caller must release it
+ * @throws {RunHeldError} if a live process holds the run
+ * @throws {StoreError} if the folder cannot be written
  */
 export async function claimRun(dir: string, run: string): Promise<Claim> {
   makeFolder(dir);
   for (let attempt = 1; ; attempt++) {
-    const name = ["claim", thisHost(), process.pid, processStart(process.pid), randomBytes(4).toString("hex")].join(
-      "-",
-    );
+    const nonce = randomBytes(4).toString("hex");
+    const name = ["claim", thisHost(), process.pid, processStart(process.pid), nonce].join("-");
     const path = join(dir, name);
     writing(path, () => closeSync(openSync(path, "wx")));
     const holder = livingHolder(dir, name);
@@ -62,7 +70,13 @@ export async function claimRun(dir: string, run: string): Promise<Claim> {
   }
 }
 
-/** The living process that holds the run in `dir`, if any. Claims of dead ones are removed. */
+/**
+ * Finds the live process that holds the run in `dir`, and removes the claims of dead processes. On the same machine a
+ * process is live if its pid and start time match the claim; on another machine, if its last heartbeat is less than
+ * 10 minutes old.
+ * @param except file name of a claim to ignore: the caller's own
+ * @returns undefined if no live process holds the run, or the folder cannot be read
+ */
 export function livingHolder(dir: string, except?: string): Holder | undefined {
   let names: string[];
   try {
@@ -77,35 +91,36 @@ export function livingHolder(dir: string, except?: string): Holder | undefined {
     if (!stat) continue;
     const [host, pid, start] = [parts[1], Number(parts[2]), parts[3]];
     const sameMachine = host === thisHost();
-    const lives = sameMachine ? processStart(pid) === start : Date.now() - stat.mtimeMs < EXPIRY_MS;
-    if (lives) return { pid, sameMachine, since: stat.birthtime };
+    const isLive = sameMachine ? processStart(pid) === start : Date.now() - stat.mtimeMs < EXPIRY_MS;
+    if (isLive) return { pid, sameMachine, since: stat.birthtime };
     try {
       rmSync(join(dir, name), { force: true });
     } catch {
-      /* a store that is only read keeps its dead claims */
+      /* dead claims stay in a read-only store */
     }
   }
   return undefined;
 }
 
 function hold(path: string, run: string): Claim {
-  let last = Date.now();
-  const beat = () => {
-    last = Date.now();
+  let lastHeartbeat = Date.now();
+  const heartbeat = () => {
+    lastHeartbeat = Date.now();
     try {
       utimesSync(path, new Date(), new Date());
     } catch {
-      /* a removed claim is noticed by renew() */
+      /* renew() detects a removed claim */
     }
   };
-  const timer = setInterval(beat, HEARTBEAT_MS);
+  const timer = setInterval(heartbeat, HEARTBEAT_MS);
   timer.unref();
   return {
     renew() {
-      if (Date.now() - last > HEARTBEAT_MS) beat();
+      if (Date.now() - lastHeartbeat > HEARTBEAT_MS) heartbeat();
       if (!existsSync(path)) {
         throw new RunHeldError(
-          `Run ${run} was taken over by another process while this one stood still. Its result will be in the store.`,
+          `Run ${run} was taken over by another process while this one was suspended. ` +
+            "The other process saves its result in the store; repeat the call later to use it.",
         );
       }
     },
@@ -117,37 +132,44 @@ function hold(path: string, run: string): Claim {
 }
 
 function heldMessage(run: string, holder: Holder, dir: string): string {
-  const who =
+  const owner =
     holder.pid === process.pid && holder.sameMachine
-      ? "this very process"
+      ? "this process"
       : `process ${holder.pid} ${holder.sameMachine ? "on this machine" : "on another machine"}`;
   return (
-    `Run ${run} is being trained by ${who} since ${holder.since.toISOString()} (${dir}). ` +
-    "Wait until it is done and its result is used, or stop that process: its claim then ends."
+    `Run ${run} has been in use by ${owner} since ${holder.since.toISOString()} (${dir}). ` +
+    "Wait until it finishes and reuse its result, or stop that process, which releases its claim."
   );
 }
 
 let host: string | undefined;
 
-/** Where process ids mean the same processes: this boot of this machine, and this container on it. Not its name. */
+/**
+ * Identifies the scope in which process ids are unique: this boot of this machine and its PID namespace (container).
+ * Only the first 12 hexadecimal digits of a SHA-256 are used, so the host name does not appear.
+ */
 function thisHost(): string {
   if (!host) {
-    const marks = [hostname()];
+    const parts = [hostname()];
     try {
-      marks.push(readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), readlinkSync("/proc/self/ns/pid"));
+      parts.push(readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), readlinkSync("/proc/self/ns/pid"));
     } catch {
-      /* not Linux: the host name has to do */
+      /* not Linux: only the host name is available */
     }
-    host = createHash("sha256").update(marks.join("\n")).digest("hex").slice(0, 12);
+    host = createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 12);
   }
   return host;
 }
 
-/** When a process started, in ticks since boot; undefined if it is gone (a zombie is). Process ids are used again, pairs are not. */
+/**
+ * Start time of a process in clock ticks since boot, or undefined if it does not exist or is a zombie. Process ids are
+ * reused, but pairs of process id and start time are not. Outside Linux the start time is unknown, and "0" stands for
+ * any process that exists.
+ */
 function processStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the command before may hold spaces
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // the command name may contain spaces
     return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
   } catch {
     if (existsSync("/proc/self/stat")) return undefined;

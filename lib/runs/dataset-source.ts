@@ -7,26 +7,34 @@ import { invertLongCompletions, toGenerationRatio } from "../data/transforms";
 import { tokenizerDigest, type DigestCache } from "./digests";
 import { makeFolder, writeFileAtomic } from "./files";
 
-/** Where a dataset's rows come from; paths absolute. `tokenizer` is a directory: transforms count its tokens. */
+/**
+ * Where a dataset's rows come from: a file, rows in memory, or a transform of another source. Paths are absolute.
+ * `tokenizer` is the directory of the tokenizer that the transform counts tokens with.
+ */
 export type DatasetSource =
   | { path: string }
   | { examples: Example[] }
   | { from: DatasetSource; transform: "invertLongCompletions"; tokenizer: string }
   | { from: DatasetSource; transform: "toGenerationRatio"; target: number; seed: number; tokenizer: string };
 
+/** A dataset source saved as a file, with its digest and size. */
 export interface ResolvedDataset {
-  /** a file with the rows, for other processes */
+  /** file that holds the rows, readable by other processes */
   file: string;
+  /** digest of the rows, see {@link examplesDigest} */
   digest: string;
   rows: number;
-  /** of text, all fields; a measure of the work a row is */
+  /** total characters (UTF-16 code units) in all fields of all rows; used to estimate training time */
   characters: number;
 }
 
-/** Raised when a transform gives other rows for the same input than before. */
+/** Incremented when a transform produces different rows from the same input. */
 const TRANSFORM_FORMAT = 1;
 
-/** The rows of a source. @throws {DataError} with all bad rows */
+/**
+ * Reads, and where necessary transforms, the rows of a source.
+ * @throws {DataError} listing every invalid row
+ */
 export function sourceExamples(source: DatasetSource): Example[] {
   if ("path" in source) return readExamples(source.path);
   if ("examples" in source) return source.examples;
@@ -38,13 +46,16 @@ export function sourceExamples(source: DatasetSource): Example[] {
 }
 
 /**
- * Digest and size of a source, and a file that holds its rows: transformed and given rows are kept in `.datasets`
- * of the store. Neither reads nor transforms what it has seen before.
- * @throws {DataError} with all bad rows
+ * Computes the digest and size of a source and makes sure that a file holds its rows. Rows that were transformed or
+ * passed in memory are saved in the store's `.datasets` folder. Unchanged sources are neither read nor transformed
+ * again.
+ * @param store the run store's folder
+ * @throws {DataError} listing every invalid row
+ * @throws {StoreError} if the rows cannot be saved
  */
 export function resolveDataset(source: DatasetSource, store: string, cache: DigestCache): ResolvedDataset {
   if ("path" in source) {
-    // a missing file is readExamples' to report
+    // readExamples reports a missing file
     const summary = existsSync(source.path)
       ? cache.of("data", [source.path], () => summarize(readExamples(source.path)))
       : summarize(readExamples(source.path));

@@ -13,20 +13,26 @@ interface Entry {
 }
 
 /**
- * What was computed from files, remembered as long as they keep size and times, in `.digests.json` of the store:
- * finding a hundred finished runs then reads no model and tokenizes nothing.
+ * Caches values computed from files, in `.digests.json` of the store. An entry is valid as long as the files keep
+ * their size, times and inode. With it, finding a hundred finished runs reads no model and tokenizes nothing.
  */
 export class DigestCache {
   private readonly file: string;
   private readonly entries: Map<string, Entry>;
   private changed = false;
 
+  /** @param store the run store's folder; it need not exist yet */
   constructor(private readonly store: string) {
     this.file = join(store, ".digests.json");
     this.entries = new Map(Object.entries(this.load()));
   }
 
-  /** `compute()`, or what it gave before for this kind and these files. */
+  /**
+   * Returns the cached value, or calls `compute` and caches the result until {@link save} writes it.
+   * @param kind type of the value; part of the key, together with the first file
+   * @param files the files that the value depends on; all must exist
+   * @param compute returns a value that can be stored as JSON
+   */
   of<T>(kind: string, files: string[], compute: () => T): T {
     const key = `${kind} ${files[0]}`;
     const stamp = sha256(...files.map(fileStamp));
@@ -38,6 +44,7 @@ export class DigestCache {
     return value;
   }
 
+  /** Writes new entries to the store. Does nothing if the store cannot be written. */
   save(): void {
     if (!this.changed) return;
     this.changed = false;
@@ -45,7 +52,7 @@ export class DigestCache {
       mkdirSync(this.store, { recursive: true });
       writeFileAtomic(this.file, JSON.stringify({ ...this.load(), ...Object.fromEntries(this.entries) }));
     } catch {
-      /* only a cache: a store that is just read must still be readable */
+      /* only a cache: a read-only store must remain usable */
     }
   }
 
@@ -60,7 +67,12 @@ export class DigestCache {
   }
 }
 
-/** Digest of a Hugging Face model directory (config.json and weights), and its number of parameters. */
+/**
+ * Computes the digest of a Hugging Face model directory (config.json and all .safetensors files) and counts the
+ * model's parameters.
+ * @returns `digest`: SHA-256 in hexadecimal; `parameters`: number of scalar parameters
+ * @throws {ModelError} if config.json or the .safetensors files are missing, or their headers are invalid
+ */
 export function modelDigest(dir: string, cache: DigestCache): { digest: string; parameters: number } {
   const files = existsSync(dir)
     ? readdirSync(dir)
@@ -71,7 +83,7 @@ export function modelDigest(dir: string, cache: DigestCache): { digest: string; 
   const config = join(dir, "config.json");
   if (!existsSync(config) || files.length === 0) {
     throw new ModelError(
-      `${dir}: no model here; a Hugging Face directory with config.json and .safetensors files is needed`,
+      `${dir}: no model found. Give a Hugging Face directory that contains config.json and .safetensors files.`,
     );
   }
   return cache.of("model", [config, ...files], () => {
@@ -84,7 +96,10 @@ export function modelDigest(dir: string, cache: DigestCache): { digest: string; 
   });
 }
 
-/** Digest of a directory's tokenizer, see {@link loadTokenizer}. */
+/**
+ * Computes the digest of a directory's tokenizer, see {@link loadTokenizer}.
+ * @throws {DataError} if tokenizer files are missing or invalid
+ */
 export function tokenizerDigest(dir: string, cache: DigestCache): string {
   const names = [
     "tokenizer.json",
@@ -94,11 +109,14 @@ export function tokenizerDigest(dir: string, cache: DigestCache): string {
     "config.json",
   ];
   const files = names.map((name) => join(dir, name)).filter((file) => existsSync(file));
-  if (files.length === 0) return loadTokenizer(dir).digest; // throws, and says what is missing
+  if (files.length === 0) return loadTokenizer(dir).digest; // throws an error that names the missing file
   return cache.of("tokenizer", files, () => loadTokenizer(dir).digest);
 }
 
-/** SHA-256 of a file of any size. */
+/**
+ * Computes the SHA-256 of a file of any size, reading 4 MiB at a time.
+ * @returns 64 lowercase hexadecimal digits
+ */
 export function fileDigest(path: string): string {
   const hash = createHash("sha256");
   const file = openSync(path, "r");

@@ -12,7 +12,13 @@ import {
 import { dirname } from "node:path";
 import { StoreError } from "../data/errors";
 
-/** Runs `work`, which writes at `path`; a full disk or a missing permission becomes an error that names path and cure. */
+/**
+ * Runs `work`, which writes at `path`.
+ * @param path the file or folder that error messages name
+ * @returns the result of `work`
+ * @throws {StoreError} naming path and remedy, if the disk is full or the path cannot be written; other errors as they
+ * are
+ */
 export function writing<T>(path: string, work: () => T): T {
   try {
     return work();
@@ -21,15 +27,19 @@ export function writing<T>(path: string, work: () => T): T {
   }
 }
 
-/** The same error, or the {@link StoreError} that explains it. */
+/**
+ * Converts a system error from writing at `path` to a {@link StoreError} that explains it: ENOSPC, EDQUOT, EACCES,
+ * EPERM, EROFS, ENOTDIR and EEXIST.
+ * @returns the StoreError, or `error` itself if it is of another kind
+ */
 export function storageError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
       return new StoreError(
-        `${path}: the disk is full (${code}). Free some space and repeat the call: what was saved before is kept and it continues from there. ` +
-          "Or choose another store: PROMPTLOSS_RUNS, --store or the option store.",
+        `${path}: the disk is full (${code}). Free some space and repeat the call; it continues from what was saved. ` +
+          "Or choose another store with PROMPTLOSS_RUNS, --store or the option store.",
         code,
       );
     case "EACCES":
@@ -37,13 +47,14 @@ export function storageError(error: unknown, path: string): unknown {
     case "EROFS":
       return new StoreError(
         `${path}: not writable (${code}${code === "EROFS" ? ", a read-only file system" : ""}). ` +
-          "Give this user the right to write there, or choose another store: PROMPTLOSS_RUNS, --store or the option store.",
+          "Give this user write permission, or choose another store with PROMPTLOSS_RUNS, --store or the option store.",
         code,
       );
     case "ENOTDIR":
     case "EEXIST":
       return new StoreError(
-        `${path}: cannot be a folder of the run store, a file is in its way (${code}). Move it, or choose another store.`,
+        `${path}: cannot create a folder of the run store because a file is in its way (${code}). ` +
+          "Move the file, or choose another store.",
         code,
       );
     default:
@@ -51,14 +62,17 @@ export function storageError(error: unknown, path: string): unknown {
   }
 }
 
-/** Makes a folder and those above it. @throws {StoreError} where that is not allowed */
+/**
+ * Creates a folder and its missing parents.
+ * @throws {StoreError} if the folder cannot be created
+ */
 export function makeFolder(path: string): void {
   writing(path, () => {
     try {
       mkdirSync(path, { recursive: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      // Node says so of a read-only disk; the topmost missing folder by itself gives the true cause
+      // On a read-only disk, Node reports ENOENT; creating the topmost missing folder alone reports the true cause.
       let missing = path;
       while (!existsSync(dirname(missing))) missing = dirname(missing);
       mkdirSync(missing);
@@ -67,7 +81,11 @@ export function makeFolder(path: string): void {
   });
 }
 
-/** Writes a file so that a crash leaves the old or the new content, never a part; on disk when it returns. */
+/**
+ * Writes a file atomically: a crash leaves the old or the new content, never a part of it. The content is flushed to
+ * disk before the function returns.
+ * @throws {StoreError} if the file cannot be written
+ */
 export function writeFileAtomic(path: string, content: string): void {
   writing(path, () => {
     const partial = `${path}.part-${process.pid}`;
@@ -75,7 +93,7 @@ export function writeFileAtomic(path: string, content: string): void {
       const file = openSync(partial, "w");
       try {
         const bytes = Buffer.from(content);
-        for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+        for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -89,7 +107,10 @@ export function writeFileAtomic(path: string, content: string): void {
   });
 }
 
-/** Makes a file, or the renames and removals inside a folder, survive a power cut. */
+/**
+ * Flushes a path to disk, so that it survives a power failure: a file's content, or the renames and removals inside a
+ * folder.
+ */
 export function syncPath(path: string): void {
   const file = openSync(path, "r");
   try {
@@ -99,7 +120,10 @@ export function syncPath(path: string): void {
   }
 }
 
-/** The JSON in a file, or undefined if there is none or it is not JSON. */
+/**
+ * Reads a JSON file.
+ * @returns the value, unchecked; undefined if the file does not exist, cannot be read, or is not valid JSON
+ */
 export function readJsonIfAny(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));

@@ -1,8 +1,11 @@
+import * as v from "valibot";
 import { TrainingError } from "../data/errors";
+import { objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
 
-/** of the learning rate: half a cosine down to 0, or no change; each after a linear warm-up */
+/** Course of the learning rate after a linear warm-up: half a cosine down to 0, or constant. */
 export type Schedule = "cosine" | "constant";
 
+/** How a model is trained; all that an optimizer needs to know, and the maximum length of a row. */
 export interface Hyperparameters {
   /** peak learning rate of AdamW */
   learningRate: number;
@@ -11,12 +14,12 @@ export interface Hyperparameters {
   warmupRatio: number;
   /** rows of an optimizer step */
   batchSize: number;
-  /** rows that go through the model together; gradients add up over an optimizer step */
+  /** rows that go through the model together; their gradients are accumulated over an optimizer step */
   microBatchSize: number;
   epochs: number;
-  /** stops after this many steps, the schedule shortened with it */
+  /** stops after this many steps; the schedule is shortened to them */
   maxSteps?: number;
-  /** the gradient is scaled down to this L2 norm; null leaves it as it is */
+  /** L2 norm that longer gradients are scaled down to; null: no clipping */
   maxGradientNorm: number | null;
   weightDecay: number;
   beta1: number;
@@ -27,8 +30,8 @@ export interface Hyperparameters {
 }
 
 /**
- * What the paper trained with: the first set of hyperparameters in Stanford Alpaca's README (section 4 and C.1).
- * Batch 128 = 4 rows × 8 accumulation steps × 4 GPUs there; max_grad_norm, betas and epsilon are Transformers' defaults.
+ * Hyperparameters of the paper: the first set in Stanford Alpaca's README (section 4 and C.1).
+ * Its batch of 128 is 4 rows × 8 accumulation steps × 4 GPUs; max_grad_norm, betas and epsilon are Transformers' defaults.
  */
 export const ALPACA_HYPERPARAMETERS: Readonly<Hyperparameters> = {
   learningRate: 2e-5,
@@ -45,32 +48,46 @@ export const ALPACA_HYPERPARAMETERS: Readonly<Hyperparameters> = {
   maxLength: 512,
 };
 
-/** @throws {TrainingError} naming the hyperparameter that cannot be */
-export function checkHyperparameters(h: Hyperparameters): void {
-  const must = (ok: boolean, key: keyof Hyperparameters, rule: string) => {
-    if (!ok) throw new TrainingError(`hyperparameter ${key} must be ${rule}, not ${JSON.stringify(h[key])}.`);
-  };
-  const count = (key: "batchSize" | "microBatchSize" | "epochs" | "maxLength", least: number) =>
-    must(Number.isInteger(h[key]) && h[key] >= least, key, `a whole number of at least ${least}`);
-  count("batchSize", 1);
-  count("microBatchSize", 1);
-  count("epochs", 1);
-  count("maxLength", 2);
-  must(Number.isFinite(h.learningRate) && h.learningRate >= 0, "learningRate", "a number of at least 0");
-  must(h.schedule === "cosine" || h.schedule === "constant", "schedule", '"cosine" or "constant"');
-  must(h.warmupRatio >= 0 && h.warmupRatio <= 1, "warmupRatio", "between 0 and 1");
-  must(
-    h.maxSteps === undefined || (Number.isInteger(h.maxSteps) && h.maxSteps >= 1),
-    "maxSteps",
-    "a whole number of at least 1",
-  );
-  must(
-    h.maxGradientNorm === null || h.maxGradientNorm > 0,
-    "maxGradientNorm",
-    "a positive number, or null for no clipping",
-  );
-  must(Number.isFinite(h.weightDecay) && h.weightDecay >= 0, "weightDecay", "a number of at least 0");
-  must(h.beta1 >= 0 && h.beta1 < 1, "beta1", "in [0, 1)");
-  must(h.beta2 >= 0 && h.beta2 < 1, "beta2", "in [0, 1)");
-  must(h.epsilon > 0, "epsilon", "a positive number");
+const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const atLeastZero: v.GenericSchema<number> = rule("a finite number of at least 0", (x) => isNumber(x) && x >= 0);
+const momentDecay: v.GenericSchema<number> = rule("a number in [0, 1)", (x) => isNumber(x) && x >= 0 && x < 1);
+const positive: v.GenericSchema<number> = rule("a finite number above 0", (x) => isNumber(x) && x > 0);
+
+const rules = {
+  learningRate: atLeastZero,
+  schedule: oneOf<Schedule>(["cosine", "constant"]),
+  warmupRatio: rule<number>("a number between 0 and 1", (x) => isNumber(x) && x >= 0 && x <= 1),
+  batchSize: wholeNumber(1),
+  microBatchSize: wholeNumber(1),
+  epochs: wholeNumber(1),
+  maxSteps: wholeNumber(1),
+  maxGradientNorm: rule<number | null>(
+    "a finite number above 0, or null for no clipping",
+    (x) => x === null || (isNumber(x) && x > 0),
+  ),
+  weightDecay: atLeastZero,
+  beta1: momentDecay,
+  beta2: momentDecay,
+  epsilon: positive,
+  maxLength: wholeNumber(2),
+} satisfies Record<keyof Hyperparameters, v.GenericSchema>;
+
+/** Some hyperparameters, the others as in {@link ALPACA_HYPERPARAMETERS}. */
+export const hyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = v.pipe(
+  objectOf(v.partial(v.object(rules)).entries),
+  v.transform((given): Hyperparameters => ({ ...ALPACA_HYPERPARAMETERS, ...defined(given) })),
+);
+
+/**
+ * Completes hyperparameters with {@link ALPACA_HYPERPARAMETERS}.
+ * @param given some hyperparameters by name
+ * @param where names them in an error; default "hyperparameters"
+ * @throws {TrainingError} listing unknown names and values out of range
+ */
+export function completeHyperparameters(given: unknown, where = "hyperparameters"): Hyperparameters {
+  return validated(hyperparametersSchema, given, where, TrainingError);
+}
+
+function defined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -82,7 +82,7 @@ export function plannedSteps({ hyperparameters: { batchSize, epochs, maxSteps },
 function checkSpec(spec: RunSpec): void {
   const name = `${spec.model.name} · ${spec.dataset.name}`;
   checkPromptLossWeight(spec.plw);
-  checkNormalizer(spec.normalizer, name);
+  checkNormalizer(spec.normalizer, `${name}: normalizer`);
   if (!Number.isSafeInteger(spec.seed))
     throw new RunError(`${name}: seed ${JSON.stringify(spec.seed)} is not an integer.`);
   if (spec.truncation !== undefined && !TRUNCATIONS.includes(spec.truncation)) {

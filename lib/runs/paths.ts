@@ -1,18 +1,27 @@
 import { isAbsolute, relative, resolve } from "node:path";
 import { repositoryRoot } from "../data/repository";
 
-/** An absolute path; a relative one counts from the repository root. */
+/** Converts a path to an absolute one; a relative path is resolved against the repository root. */
 export function fromRoot(path: string): string {
   return isAbsolute(path) ? path : resolve(repositoryRoot(), path);
 }
 
-/** The other way round: relative to the root for what lies inside, so that records do not depend on where a clone is. */
+/**
+ * Converts a path to one relative to the repository root, so that records do not depend on where the repository was
+ * cloned. The inverse of {@link fromRoot}.
+ * @param path absolute, or relative to the working directory
+ * @returns a relative path if it is inside the repository, an absolute one otherwise
+ */
 export function toRoot(path: string): string {
   const inside = relative(repositoryRoot(), resolve(path));
   return inside.startsWith("..") || isAbsolute(inside) ? resolve(path) : inside;
 }
 
-/** The run store's folder: the one given, or `PROMPTLOSS_RUNS`, or `runs`. */
+/**
+ * Resolves the run store's folder.
+ * @param store default: the environment variable `PROMPTLOSS_RUNS`, or `runs`; relative to the repository root
+ * @returns an absolute path
+ */
 export function storePath(store?: string): string {
   return fromRoot(store ?? (process.env.PROMPTLOSS_RUNS || "runs"));
 }

@@ -4,32 +4,42 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
 
-/** With what and on what a run was made. No host or user name. */
+/** The software versions and hardware that produced a run. Contains no host name or user name. */
 export interface Provenance {
+  /** this project's version */
   promptloss: string;
-  /** git commit, with "+changes" where the working tree differed; null outside a checkout */
+  /** git commit (12 digits), with "+changes" if tracked files were modified; null outside a git checkout */
   commit: string | null;
   node: string;
+  /** version of @tensorflow/tfjs-node-gpu */
   tfjs: string;
+  /** version of the TensorFlow library */
   tensorflow: string;
-  /** whose operations computed: fused ones by instruction set, or TensorFlow's */
+  /** implementation of the operations: fused ones with their instruction set, or TensorFlow's */
   operations: string;
+  /** operating system and architecture */
   platform: string;
+  /** model name of the first CPU */
   cpu: string;
+  /** cores available to the process */
   cores: number;
-  /** bytes */
+  /** total memory in bytes */
   memory: number;
   device: "CPU" | "GPU";
+  /** TensorFlow threads */
   threads: number;
 }
 
-let found: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads"> | undefined;
+let installation: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads"> | undefined;
 
-/** This machine and installation; TensorFlow's part comes from who has loaded it. */
+/**
+ * Collects the provenance of this process. Everything but the argument is determined once.
+ * @param tensorflow the fields that are only known after TensorFlow is loaded
+ */
 export function provenance(
   tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads">,
 ): Provenance {
-  found ??= {
+  installation ??= {
     promptloss: packageVersion("package.json"),
     commit: commit(),
     node: process.versions.node,
@@ -39,7 +49,7 @@ export function provenance(
     cores: availableParallelism(),
     memory: totalmem(),
   };
-  return { ...found, ...tensorflow };
+  return { ...installation, ...tensorflow };
 }
 
 function packageVersion(file: string): string {

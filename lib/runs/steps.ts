@@ -1,31 +1,33 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { storageError, writeFileAtomic, writing } from "./files";
 
-/** What is recorded of an optimizer step. Losses are in nats, from before the step's update. */
+/** Record of one optimizer step. Losses are in nats, computed before the step's update. */
 export interface StepRecord {
   /** 1-based */
   step: number;
-  /** the weighted, normalized loss that was minimized */
+  /** weighted, normalized loss that was minimized */
   loss: number;
-  /** mean cross entropy of the prompt's predicted tokens; null if there are none */
+  /** mean cross entropy of the prompt's predicted tokens; null if the batch has no such tokens */
   promptLoss: number | null;
-  /** mean cross entropy of the completions' tokens; null if there are none */
+  /** mean cross entropy of the completion tokens; null if the batch has no such tokens */
   completionLoss: number | null;
-  /** L2 norm over all weights, before clipping */
+  /** L2 norm of the gradient over all parameters, before clipping */
   gradientNorm: number;
   learningRate: number;
-  /** real tokens of the batch */
+  /** tokens of the batch, without padding */
   tokens: number;
-  /** cells that only pad rows to one length */
+  /** positions that only pad rows to a common length */
   paddingTokens: number;
+  /** duration of the step */
   seconds: number;
-  /** anything out of the ordinary in this step */
+  /** unusual event in this step */
   note?: string;
 }
 
 /**
- * The step records in a file of one JSON object a line. Reading ends at the first line that is not the next
- * step: after a crash that is a torn last line.
+ * Reads step records from a JSON Lines file. Reading ends at the first line that is not the record of the next step:
+ * after a crash that is a truncated last line.
+ * @returns the records of steps 1 to n; empty if the file does not exist
  */
 export function readSteps(path: string): StepRecord[] {
   if (!existsSync(path)) return [];
@@ -43,11 +45,14 @@ export function readSteps(path: string): StepRecord[] {
   return records;
 }
 
-/** Appends step records; those written before a `flush` survive a crash. */
+/** Appends step records to a JSON Lines file. Records written before a `flush` survive a crash. */
 export class StepWriter {
   private readonly file: number;
 
-  /** Keeps the given records and drops whatever else the file held. @throws {StoreError} */
+  /**
+   * Opens the file, and replaces its content by the records in `keep`.
+   * @throws {StoreError} if the file cannot be written
+   */
   constructor(
     private readonly path: string,
     keep: readonly StepRecord[],
@@ -56,19 +61,28 @@ export class StepWriter {
     this.file = writing(path, () => openSync(path, "a"));
   }
 
+  /**
+   * Appends one record.
+   * @throws {StoreError} if the file cannot be written
+   */
   append(record: StepRecord): void {
     const bytes = Buffer.from(stepLine(record));
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(this.file, bytes, done);
+      for (let written = 0; written < bytes.length;) written += writeSync(this.file, bytes, written);
     } catch (error) {
       throw storageError(error, this.path);
     }
   }
 
+  /**
+   * Flushes all appended records to disk.
+   * @throws {StoreError} if that fails
+   */
   flush(): void {
     writing(this.path, () => fsyncSync(this.file));
   }
 
+  /** Closes the file, without flushing it to disk. */
   close(): void {
     closeSync(this.file);
   }

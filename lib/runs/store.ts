@@ -8,70 +8,87 @@ import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
 import { RunFailedError } from "../data/errors";
 
-/** What run.json holds. */
+/** Content of a run's run.json. */
 export interface RunRecord {
+  /** 16 hexadecimal digits, derived from the recipe without its display names */
   id: string;
+  /** display name */
   name: string;
   /** the recipe as a sentence */
   description: string;
   recipe: Recipe;
   status: "running" | "complete" | "failed";
   provenance: Provenance;
-  /** where model and data were read, relative to the repository for what lies inside */
+  /** paths that the model and data were read from, relative to the repository root if inside it */
   source: { model: string; data: string | null };
-  /** rows by index: cut by the maximum length, cut to the bare prompt, left out, with an empty output */
+  /** number of rows trained on, and indices (0-based) of rows that were changed or dropped */
   rows: {
     trained: number;
+    /** shortened to the maximum length */
     truncated: number[];
+    /** truncated so far that only prompt tokens remain */
     withoutCompletion: number[];
+    /** not trained on */
     dropped: number[];
+    /** with an empty output */
     emptyCompletions: number[];
   };
   totalSteps: number;
-  /** ISO times; a run that was interrupted has several attempts */
+  /** ISO 8601 times; an interrupted run has more than one attempt */
   attempts: { started: string; fromStep: number; ended?: string; toStep?: number }[];
-  /** seconds in training steps, over all attempts; bytes */
+  /** time spent in training steps, summed over all attempts */
   seconds?: number;
+  /** tokens trained on, without padding */
   tokens?: number;
+  /** bytes */
   peakMemory?: number;
   notes: string[];
-  /** of model/model.safetensors, once complete */
+  /** size and digest of model/model.safetensors, once the run is complete */
   weights?: { bytes: number; sha256: string };
   error?: RunFailure;
 }
 
+/** Why a run failed. */
 export interface RunFailure {
   message: string;
   /** the step that failed, 1-based */
   step: number;
 }
 
-/** A run in the store. `partial`: begun, and nobody is at it; training the same recipe continues it. */
+/** A run in the store: its record, status and files. */
 export class Run {
   private steps?: StepRecord[];
 
+  /**
+   * @param status `partial`: started, but no process is training it; training the same recipe continues it
+   */
   constructor(
     readonly store: RunStore,
     readonly record: RunRecord,
     readonly status: "complete" | "running" | "failed" | "partial",
   ) {}
 
+  /** 16 hexadecimal digits, also the name of the run's folder. */
   get id(): string {
     return this.record.id;
   }
+  /** The run's folder, an absolute path. */
   get dir(): string {
     return this.store.dir(this.id);
   }
+  /** Display name: model, dataset, prompt loss weight, normalizer and seed. */
   get name(): string {
     return this.record.name;
   }
+  /** Everything that determines the result. */
   get recipe(): Recipe {
     return this.record.recipe;
   }
+  /** Cause of the failure, if the run failed. */
   get error(): RunFailure | undefined {
     return this.record.error;
   }
-  /** Hugging Face directory with the final weights; there once the run is complete. */
+  /** Hugging Face directory with the final parameters; exists once the run is complete. */
   get weightsDir(): string {
     return join(this.dir, "model");
   }
@@ -79,12 +96,16 @@ export class Run {
   get initialDir(): string {
     return fromRoot(this.record.source.model);
   }
-  /** One record a step, read when first asked for. */
+  /** One record per optimizer step, read from disk at the first access. */
   get records(): StepRecord[] {
     return (this.steps ??= readSteps(runFiles(this.dir).steps));
   }
 
-  /** The same run under the names that a study uses; names are not part of what identifies it. */
+  /**
+   * Returns the same run under the display names that a study uses. They do not affect its id.
+   * @param model display name of the model
+   * @param data display name of the dataset
+   */
   named(model: string, data: string): Run {
     const recipe = {
       ...this.recipe,
@@ -95,7 +116,10 @@ export class Run {
   }
 }
 
-/** Where things are in a run's folder. */
+/**
+ * Returns the paths of the files and folders in a run's folder.
+ * @param dir the run's folder
+ */
 export function runFiles(dir: string) {
   return {
     record: join(dir, "run.json"),
@@ -107,20 +131,27 @@ export function runFiles(dir: string) {
   };
 }
 
-/** The folder that holds one directory a run. */
+/** The run store: a folder with one subfolder per run, named by the run's id. */
 export class RunStore {
+  /** absolute path */
   readonly root: string;
 
-  /** @param path default: `PROMPTLOSS_RUNS`, or `runs` */
+  /**
+   * @param path default: the environment variable `PROMPTLOSS_RUNS`, or `runs`; relative to the repository root
+   */
   constructor(path?: string) {
     this.root = storePath(path);
   }
 
+  /** Returns the folder of a run, whether or not it exists. */
   dir(id: string): string {
     return join(this.root, id);
   }
 
-  /** The run of that id, or undefined where nothing of it is recorded. */
+  /**
+   * Reads a run.
+   * @returns undefined if the store has no valid record of it
+   */
   get(id: string): Run | undefined {
     const dir = this.dir(id);
     const record = readJsonIfAny(runFiles(dir).record);
@@ -129,7 +160,7 @@ export class RunStore {
     return new Run(this, record, livingHolder(dir) ? "running" : "partial");
   }
 
-  /** All runs, oldest first. */
+  /** Lists all runs, oldest first. */
   list(): Run[] {
     if (!existsSync(this.root)) return [];
     const runs = readdirSync(this.root)
@@ -139,7 +170,10 @@ export class RunStore {
     return runs.sort((a, b) => (started(a) < started(b) ? -1 : 1));
   }
 
-  /** @throws {StoreError} where the store cannot be written */
+  /**
+   * Creates the store's folder if necessary, and checks that it can be written.
+   * @throws {StoreError} if it cannot
+   */
   prepare(): void {
     makeFolder(this.root);
     const probe = join(this.root, `.writable-${process.pid}`);
@@ -148,14 +182,20 @@ export class RunStore {
   }
 }
 
-/** Replaces run.json. @throws {StoreError} */
+/**
+ * Replaces run.json.
+ * @param dir the run's folder
+ * @throws {StoreError} if the file cannot be written
+ */
 export function writeRunRecord(dir: string, record: RunRecord): void {
   writeFileAtomic(runFiles(dir).record, `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /**
- * A complete run whose weights are all there.
- * @throws {RunFailedError} if the run is recorded as failed, or its weights are missing or not as long as they were
+ * Checks that a run did not fail and that the parameters of a complete run have their recorded size. A run that is not
+ * complete yet is accepted.
+ * @returns the same run
+ * @throws {RunFailedError} if the run is recorded as failed, or its model.safetensors is missing or has another size
  */
 export function usableRun(run: Run): Run {
   if (run.status === "failed") {
@@ -164,18 +204,20 @@ export function usableRun(run: Run): Run {
         `The same recipe would fail again; change it, or delete ${run.dir} to try once more.`,
     );
   }
-  const { weights } = runFiles(run.dir);
-  const bytes = statSync(weights, { throwIfNoEntry: false })?.size;
-  if (run.status === "complete" && bytes !== run.record.weights?.bytes) {
+  const { weights: file } = runFiles(run.dir);
+  const bytes = statSync(file, { throwIfNoEntry: false })?.size;
+  const expected = run.record.weights?.bytes;
+  if (run.status === "complete" && bytes !== expected) {
     throw new RunFailedError(
-      `Run ${run.name} is complete, but ${weights} ${bytes === undefined ? "is missing" : `has ${bytes} bytes`} ` +
-        `instead of ${run.record.weights?.bytes}: damaged. Restore the file, or delete ${run.dir} and train again, which gives the same weights.`,
+      `Run ${run.name} is complete, but ${file} is damaged: ` +
+        (bytes === undefined ? "it is missing. " : `it has ${bytes} bytes instead of ${expected}. `) +
+        `Restore the file, or delete ${run.dir} and train again, which reproduces the same parameters.`,
     );
   }
   return run;
 }
 
-/** Whether JSON read from a run.json is one. */
+/** Checks whether a value parsed from a run.json has the fields that the store and the analyses rely on. */
 export function isRunRecord(value: unknown): value is RunRecord {
   const record = value as RunRecord | undefined;
   return (

@@ -1,28 +1,44 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { TRUNCATIONS, type Truncation } from "../data/encode";
-import { PromptlossError, StudyError } from "../data/errors";
+import { StudyError } from "../data/errors";
 import type { Example } from "../data/example";
-import { parseJson } from "../data/read-json";
-import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
-import { PAPER_WEIGHTS, checkPromptLossWeight, checkNormalizer, type Normalizer } from "../data/prompt-loss-weight";
+import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
+import { parseJson, readText } from "../data/read-json";
+import { ALPACA_TEMPLATE, templateSchema, type PromptTemplate } from "../data/template";
+import {
+  integer,
+  isObject,
+  listOf,
+  namedEntries,
+  objectOf,
+  oneOf,
+  pathItem,
+  rule,
+  text,
+  validated,
+  wholeNumber,
+  withoutComments,
+} from "../data/validate";
 import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/dataset-source";
 import { DigestCache } from "../runs/digests";
-import { ALPACA_HYPERPARAMETERS, checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
+import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
 import type { RunSpec } from "../runs/job";
 import { fromRoot, storePath } from "../runs/paths";
 
 /**
- * A study: every model is trained on every dataset with every weight, normalizer and seed. Plain data, so a
- * notebook can ask for more: `{ ...study, weights: [...study.weights, 0.03] }`.
+ * A study: every model is trained on every data set with every prompt loss weight, normalizer and seed. Plain data, so a
+ * notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
  */
 export interface Study {
   name: string;
   /** Hugging Face directories by name, absolute */
   models: Record<string, string>;
   datasets: Record<string, DatasetSource>;
-  /** rows in Alpaca's format that no run is trained on, absolute: the control of memorization */
+  /** absolute path of rows in Alpaca's format that no run is trained on: the control of memorization */
   heldout?: string;
+  /** prompt loss weights */
   plws: number[];
   normalizers: Normalizer[];
   seeds: number[];
@@ -33,98 +49,55 @@ export interface Study {
   threads?: number;
 }
 
-const FIELDS = [
-  "name",
-  "description",
-  "models",
-  "datasets",
-  "heldout",
-  "tokenizer",
-  "weights",
-  "normalizers",
-  "seeds",
-  "truncation",
-  "template",
-  "hyperparameters",
-  "threads",
-];
-
-/** The study file a session works on: the one given, or `PROMPTLOSS_STUDY`, or the pocket study. */
+/**
+ * The study file of this session.
+ * @param path default: `PROMPTLOSS_STUDY`, or the pocket study
+ * @returns an absolute path
+ */
 export function studyPath(path?: string): string {
   return fromRoot(path ?? (process.env.PROMPTLOSS_STUDY || "studies/pocket.json"));
 }
 
 /**
- * Reads a study file; relative paths in it count from the repository root, keys "//" are comments.
+ * Reads a study file. Relative paths in it count from the repository root; keys "//" are comments.
  * @param path default: `PROMPTLOSS_STUDY`, or the pocket study
- * @throws {StudyError} listing everything that is wrong, by field, missing files included
+ * @throws {StudyError} listing every problem by field, missing files included
+ * @throws {DataError} with line and column where the file is not JSON
  */
 export function loadStudy(path?: string): Study {
   const file = studyPath(path);
   if (!existsSync(file)) throw new StudyError(`${file}: there is no such study file.`);
-  return parseStudy(parseJson(readFileSync(file, "utf8"), file), file);
+  return parseStudy(parseJson(readText(file), file), file);
 }
 
-/** {@link loadStudy} for JSON that is already read. `where` names it in errors. */
+/**
+ * {@link loadStudy} for JSON that has been read already.
+ * @param where names the study in errors
+ * @throws {StudyError} listing every problem by field, missing files included
+ */
 export function parseStudy(json: unknown, where: string): Study {
-  const problems: string[] = [];
-  const check = <T>(field: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof PromptlossError)) throw error;
-      problems.push(`${field}: ${error.message}`);
-      return undefined;
-    }
-  };
-  const object = record(json, where);
-  unknownKeys(object, FIELDS, "", problems);
-
-  const models = Object.fromEntries(
-    entries(object, "models", problems).map(([name, value]) => [
-      name,
-      check(`models.${name}`, () => modelDirectory(value)) ?? "",
-    ]),
-  );
-  const tokenizer =
-    "tokenizer" in object
-      ? check("tokenizer", () => existing(text(object.tokenizer), "tokenizer.json"))
-      : Object.values(models)[0];
-  const datasets =
-    check("datasets", () => readDatasets(entries(object, "datasets", problems), tokenizer ?? "", problems)) ?? {};
-  const study: Study = {
-    name: check("name", () => text(object.name)) ?? "",
+  const given = validated(studySchema, withoutComments(json), where, StudyError);
+  const { name, models, heldout, truncation, template, hyperparameters, threads } = given;
+  return {
+    name,
     models,
-    datasets,
-    ...(object.heldout !== undefined && { heldout: check("heldout", () => existing(text(object.heldout))) }),
-    plws:
-      check("weights", () =>
-        object.weights === undefined || object.weights === "paper"
-          ? [...PAPER_WEIGHTS]
-          : list(object.weights).map(checkPromptLossWeight),
-      ) ?? [],
-    normalizers:
-      check("normalizers", () =>
-        list(object.normalizers ?? ["weights"]).map((value) => checkNormalizer(value, where)),
-      ) ?? [],
-    seeds: check("seeds", () => list(object.seeds ?? [42]).map((value) => whole(value))) ?? [],
-    truncation: check("truncation", () => truncation(object.truncation ?? "truncate")) ?? "truncate",
-    template:
-      check("template", () => (object.template === undefined ? ALPACA_TEMPLATE : template(object.template))) ??
-      ALPACA_TEMPLATE,
-    hyperparameters:
-      check("hyperparameters", () => hyperparameters(object.hyperparameters ?? {}, problems)) ?? ALPACA_HYPERPARAMETERS,
-    threads: check("threads", () => (object.threads === undefined ? undefined : whole(object.threads, 1))),
+    datasets: datasetSources(given.datasets, given.tokenizer ?? Object.values(models)[0]),
+    ...(heldout !== undefined && { heldout }),
+    plws: given.plws ?? given.weights ?? [...PAPER_WEIGHTS],
+    normalizers: given.normalizers,
+    seeds: given.seeds,
+    truncation,
+    template,
+    hyperparameters,
+    threads,
   };
-  if (problems.length > 0) {
-    throw new StudyError(
-      `${where}: ${problems.length === 1 ? "a problem" : `${problems.length} problems`} in this study file:\n${problems.map((line) => `  - ${line}`).join("\n")}`,
-    );
-  }
-  return study;
 }
 
-/** The rows of one of a study's datasets, transforms applied. @throws {StudyError} for an unknown name, {DataError} for bad rows */
+/**
+ * The rows of one of a study's data sets, transforms applied.
+ * @throws {StudyError} for an unknown name
+ * @throws {DataError} for bad rows
+ */
 export function studyExamples(study: Study, dataset: string): Example[] {
   const source = study.datasets[dataset];
   if (!source)
@@ -134,7 +107,7 @@ export function studyExamples(study: Study, dataset: string): Example[] {
   return sourceExamples(source);
 }
 
-/** Every run that a study asks for: models × datasets × normalizers × seeds × weights, in this order. */
+/** Every run that a study asks for: models × datasets × normalizers × seeds × PLWs, in this order. */
 export function wantedRuns(study: Study): RunSpec[] {
   const { truncation, template, hyperparameters, threads } = study;
   return Object.entries(study.models).flatMap(([modelName, dir]) =>
@@ -177,141 +150,107 @@ export function heldoutFiles({ heldout, datasets }: Study, store?: string): Reco
   return Object.fromEntries(files) as Record<string, string>;
 }
 
-function readDatasets(
-  listed: [string, unknown][],
-  tokenizer: string,
-  problems: string[],
-): Record<string, DatasetSource> {
-  const asked = new Map(listed);
-  const known = new Map<string, DatasetSource>();
-  const open: string[] = [];
-  const resolve = (name: string): DatasetSource => {
-    const found = known.get(name);
-    if (found) return found;
-    if (!asked.has(name)) throw new StudyError(`no dataset of this study is called ${JSON.stringify(name)}.`);
-    if (open.includes(name)) throw new StudyError(`made from itself: ${[...open, name].join(" from ")}.`);
-    open.push(name);
-    const source = read(record(asked.get(name), name), name);
-    open.pop();
-    known.set(name, source);
-    return source;
-  };
-  const read = (value: Record<string, unknown>, name: string): DatasetSource => {
-    if ("path" in value) {
-      unknownKeys(value, ["path"], `datasets.${name}.`, problems);
-      return { path: existing(text(value.path)) };
-    }
-    if (value.transform === "invertLongCompletions") {
-      unknownKeys(value, ["from", "transform"], `datasets.${name}.`, problems);
-      return { from: resolve(text(value.from)), transform: value.transform, tokenizer };
-    }
-    if (value.transform === "toGenerationRatio") {
-      unknownKeys(value, ["from", "transform", "target", "seed"], `datasets.${name}.`, problems);
-      if (typeof value.target !== "number" || !(value.target > 0))
-        throw new StudyError(
-          `target ${JSON.stringify(value.target)} is no generation ratio; a number above 0 is needed.`,
-        );
-      return {
-        from: resolve(text(value.from)),
-        transform: value.transform,
-        target: value.target,
-        seed: whole(value.seed ?? 42),
-        tokenizer,
-      };
-    }
-    throw new StudyError('needs "path", or "from" with "transform": "invertLongCompletions" or "toGenerationRatio".');
-  };
-  const datasets: Record<string, DatasetSource> = {};
-  for (const [name] of listed) {
-    try {
-      datasets[name] = resolve(name);
-    } catch (error) {
-      if (!(error instanceof PromptlossError)) throw error;
-      open.length = 0;
-      problems.push(`datasets.${name}: ${error.message}`);
-    }
+// ---------------------------------------------------------------- the schema of a study file
+
+/** A path that exists; a relative one counts from the repository root. */
+const existingPath = (...inside: string[]): v.GenericSchema<unknown, string> =>
+  v.pipe(
+    text,
+    v.transform(fromRoot),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const missing = ["", ...inside].map((name) => join(dataset.value, name)).find((path) => !existsSync(path));
+      if (missing !== undefined) {
+        addIssue({ message: `${missing} does not exist; put it there, or change the path in the study` });
+      }
+    }),
+  );
+
+/** One data set as a study file describes it. */
+type DatasetEntry =
+  | { path: string }
+  | { from: string; transform: "invertLongCompletions" }
+  | { from: string; transform: "toGenerationRatio"; target: number; seed: number };
+
+const datasetEntry: v.GenericSchema<unknown, DatasetEntry> = v.lazy((entry) => {
+  if (isObject(entry) && "path" in entry) return objectOf({ path: existingPath() });
+  const transform = isObject(entry) ? entry.transform : undefined;
+  if (transform === "invertLongCompletions") return objectOf({ from: text, transform: v.literal(transform) });
+  if (transform === "toGenerationRatio") {
+    return objectOf({
+      from: text,
+      transform: v.literal(transform),
+      target: rule<number>("a number above 0", (x) => typeof x === "number" && Number.isFinite(x) && x > 0),
+      seed: v.optional(integer, 42),
+    });
   }
-  return datasets;
-}
+  return rule<never>(
+    'an object with "path", or with "from" and a "transform": "invertLongCompletions" or "toGenerationRatio"',
+    () => false,
+  );
+});
 
-function hyperparameters(value: unknown, problems: string[]): Hyperparameters {
-  const given = record(value, "hyperparameters");
-  unknownKeys(given, [...Object.keys(ALPACA_HYPERPARAMETERS), "maxSteps"], "hyperparameters.", problems);
-  const values = Object.fromEntries(Object.entries(given).filter(([key]) => key !== "//"));
-  const complete = { ...ALPACA_HYPERPARAMETERS, ...values };
-  checkHyperparameters(complete);
-  return complete;
-}
+/** Data sets by name; one that is made from another names one of them, and none is made from itself. */
+const datasetEntries: v.GenericSchema<unknown, Record<string, DatasetEntry>> = v.pipe(
+  namedEntries(datasetEntry),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const entries: Record<string, unknown> = isObject(dataset.value) ? dataset.value : {};
+    const parentOf = (name: string): unknown => {
+      const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
+      return isObject(entry) && !("path" in entry) ? entry.from : undefined;
+    };
+    for (const name of Object.keys(entries)) {
+      const chain = [name];
+      for (let parent = parentOf(name); typeof parent === "string"; parent = parentOf(parent)) {
+        const repeats = chain.includes(parent);
+        chain.push(parent);
+        if (Object.hasOwn(entries, parent) && !repeats) continue;
+        const message = repeats
+          ? `made from itself: ${chain.join(" from ")}`
+          : `no data set of this study is called ${JSON.stringify(parent)}`;
+        // reported for the members of the circle, or for the data set that names the missing one, not for what is made from them
+        if (repeats ? parent === name : chain.length === 2) addIssue({ message, path: [pathItem(entries, name)] });
+        break;
+      }
+    }
+  }),
+);
 
-function modelDirectory(value: unknown): string {
-  const dir = existing(text(value));
-  existing(join(dir, "config.json"));
-  return existing(dir, "tokenizer.json");
-}
+const paperPlws = v.pipe(
+  v.literal("paper"),
+  v.transform(() => [...PAPER_WEIGHTS]),
+);
+/** A list of prompt loss weights, or "paper" for the paper's ten. */
+const plwList: v.GenericSchema<unknown, number[]> = v.lazy((given) =>
+  given === "paper" ? paperPlws : listOf(plwSchema),
+);
 
-function existing(path: string, inside?: string): string {
-  const file = fromRoot(path);
-  if (!existsSync(inside ? join(file, inside) : file)) {
-    throw new StudyError(
-      `${inside ? join(file, inside) : file} is not there; put it there, or change the path in the study.`,
-    );
-  }
-  return file;
-}
+const studySchema = v.pipe(
+  objectOf({
+    name: text,
+    description: v.optional(text),
+    models: namedEntries(existingPath("config.json", "tokenizer.json")),
+    datasets: datasetEntries,
+    heldout: v.optional(existingPath()),
+    tokenizer: v.optional(existingPath("tokenizer.json")),
+    plws: v.optional(plwList),
+    weights: v.optional(plwList),
+    normalizers: v.optional(listOf(normalizerSchema), [NORMALIZERS[0]]),
+    seeds: v.optional(listOf(integer), [42]),
+    truncation: v.optional(oneOf<Truncation>(TRUNCATIONS), "truncate"),
+    template: v.optional(templateSchema, ALPACA_TEMPLATE),
+    hyperparameters: v.optional(hyperparametersSchema, ALPACA_HYPERPARAMETERS),
+    threads: v.optional(wholeNumber(1)),
+  }),
+  v.check(
+    ({ plws, weights }) => plws === undefined || weights === undefined,
+    'gives both "plws" and "weights", which is the old name of the same list; keep one',
+  ),
+);
 
-function template(value: unknown): PromptTemplate {
-  const { name, withInput, withoutInput } = record(value, "template");
-  return checkTemplate({ name: text(name), withInput: text(withInput), withoutInput: text(withoutInput) });
-}
-
-function truncation(value: unknown): Truncation {
-  if (!TRUNCATIONS.includes(value as Truncation))
-    throw new StudyError(`${JSON.stringify(value)} is unknown; known: ${TRUNCATIONS.join(", ")}.`);
-  return value as Truncation;
-}
-
-function entries(object: Record<string, unknown>, field: string, problems: string[]): [string, unknown][] {
-  const value = object[field];
-  const found =
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.entries(value).filter(([key]) => key !== "//")
-      : [];
-  if (found.length === 0) problems.push(`${field}: an object with at least one named entry is needed.`);
-  return found;
-}
-
-function unknownKeys(
-  object: Record<string, unknown>,
-  known: readonly string[],
-  prefix: string,
-  problems: string[],
-): void {
-  for (const key of Object.keys(object)) {
-    if (key !== "//" && !known.includes(key))
-      problems.push(`${prefix}${key}: unknown; known here: ${known.join(", ")}.`);
-  }
-}
-
-function record(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new StudyError(`${where}: a JSON object is needed.`);
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown): unknown[] {
-  if (!Array.isArray(value) || value.length === 0)
-    throw new StudyError(`${JSON.stringify(value)} is not a list with at least one entry.`);
-  return value;
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string" || value === "")
-    throw new StudyError(`${JSON.stringify(value) ?? "nothing"} is not a text.`);
-  return value;
-}
-
-function whole(value: unknown, least = -Infinity): number {
-  if (!Number.isSafeInteger(value) || (value as number) < least)
-    throw new StudyError(`${JSON.stringify(value)} is not a whole number${least === 1 ? " above 0" : ""}.`);
-  return value as number;
+/** The sources of data sets that were checked: each `from` names another one, without circles. */
+function datasetSources(entries: Record<string, DatasetEntry>, tokenizer: string): Record<string, DatasetSource> {
+  const sourceOf = (entry: DatasetEntry): DatasetSource =>
+    "path" in entry ? entry : { ...entry, from: sourceOf(entries[entry.from]), tokenizer };
+  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, sourceOf(entry)]));
 }

@@ -4,7 +4,7 @@ import type { Example } from "../data/example";
 import type { PromptTemplate } from "../data/template";
 import { device, threads } from "../model/tensorflow";
 import { DigestCache } from "../runs/digests";
-import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../runs/hyperparameters";
+import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import { resolveJob, type Job } from "../runs/job";
 import { fromRoot } from "../runs/paths";
 import type { StepRecord } from "../runs/steps";
@@ -26,7 +26,7 @@ export interface TrainOptions {
   plw: number;
   /** default "weights" */
   normalizer?: Normalizer;
-  /** those that differ from Alpaca's, {@link ALPACA_HYPERPARAMETERS} */
+  /** those that differ from Alpaca's, `ALPACA_HYPERPARAMETERS` */
   hyperparameters?: Partial<Hyperparameters>;
   /** of the order of the rows; default 42 */
   seed?: number;
@@ -77,7 +77,7 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
           : { name: options.dataset ?? "examples", source: { examples } },
       plw: options.plw,
       normalizer: options.normalizer ?? "weights",
-      hyperparameters: { ...ALPACA_HYPERPARAMETERS, ...options.hyperparameters },
+      hyperparameters: completeHyperparameters(options.hyperparameters ?? {}),
       seed: options.seed ?? 42,
       truncation: options.truncation,
       template: options.template,

@@ -6,7 +6,7 @@ import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normaliz
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { ownTensor, tf, type Tensor } from "../model/tensorflow";
-import { checkHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
+import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
 import { accumulatedLoss, consecutive, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
@@ -50,7 +50,7 @@ export class Trainer {
     private readonly options: TrainerOptions,
   ) {
     const { hyperparameters: h } = options;
-    checkHyperparameters(h);
+    completeHyperparameters(h);
     checkPromptLossWeight(options.plw);
     checkNormalizer(options.normalizer);
     if (dataset.examples.length === 0) throw new TrainingError("the dataset has no rows to train on.");

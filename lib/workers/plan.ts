@@ -1,39 +1,56 @@
+// How many worker processes to start, with how many threads each, and on which devices.
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
 
-/** Above this number of parameters one matrix product keeps several threads busy. */
+/** Above this number of parameters, a single matrix product keeps several threads busy. */
 const SMALL_MODEL = 50e6;
-/** Weights, gradients and two moments in float32, and room for activations. */
+/** Parameters, gradients and two optimizer moments in float32 (16 bytes), plus half as much for activations. */
 const BYTES_PER_PARAMETER = 16 * 1.5;
-/** Node, TensorFlow and the encoded rows. */
+/** Base memory of a worker: Node, TensorFlow and the encoded rows. */
 const BYTES_PER_WORKER = 500e6;
 
-/** What a job needs of the worker that does it. */
+/** Resources that a job requires of its worker. */
 export interface WorkerNeeds {
   /** TensorFlow threads; the same for all jobs of a plan */
   threads: number;
+  /** device that the job computes on; the same for all jobs of a plan */
   device: "CPU" | "GPU";
-  /** number of the model's parameters */
+  /** number of model parameters */
   parameters: number;
 }
 
+/** Number and resources of a pool's worker processes. */
 export interface WorkerPlan {
+  /** number of worker processes */
   workers: number;
+  /** TensorFlow threads of each worker */
   threads: number;
+  /** ids for CUDA_VISIBLE_DEVICES, assigned to the workers in turn; empty on a CPU */
   gpus: string[];
 }
 
 /**
- * Threads of a run on this machine: one for small models, since two workers of one thread do nearly twice the work
- * of one with two, and all cores for large ones. Never a matter of how many runs are wanted: it is part of the recipe.
+ * TensorFlow threads for a run on this machine: 1 for small models, because two workers of one thread each do nearly
+ * twice the work of one worker with two threads; all cores for large models. The number of runs does not affect it,
+ * because the thread count is part of a run's recipe.
+ *
+ * @param parameters number of model parameters; up to 50 million count as small
+ * @param device on a GPU the result is always 1
  */
 export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
   return device === "GPU" || parameters <= SMALL_MODEL ? 1 : availableParallelism();
 }
 
-/** How many workers train jobs of one thread count, at most `wanted` (or `perGpu` on each GPU). */
+/**
+ * Plans the worker processes for jobs that use the same device and thread count. On a CPU the default is as many
+ * workers as cores and 80 % of the memory allow; on GPUs, `perGpu` on each. There are never more workers than jobs.
+ *
+ * @param jobs at least one
+ * @param wanted number of workers that replaces the default
+ * @param perGpu workers on each GPU; default 1
+ */
 export function planWorkers(jobs: readonly WorkerNeeds[], wanted?: number, perGpu = 1): WorkerPlan {
   const { threads, device } = jobs[0];
   if (device === "GPU") {
@@ -41,24 +58,25 @@ export function planWorkers(jobs: readonly WorkerNeeds[], wanted?: number, perGp
     return { workers: Math.min(jobs.length, wanted ?? gpus.length * perGpu), threads, gpus };
   }
   const largest = Math.max(...jobs.map(({ parameters }) => parameters));
-  const fitting = Math.floor((totalmem() * 0.8) / (BYTES_PER_WORKER + largest * BYTES_PER_PARAMETER));
-  const cores = Math.floor(availableParallelism() / threads);
-  return { workers: Math.max(1, Math.min(jobs.length, wanted ?? Math.min(cores, fitting))), threads, gpus: [] };
+  const memoryLimit = Math.floor((totalmem() * 0.8) / (BYTES_PER_WORKER + largest * BYTES_PER_PARAMETER));
+  const coreLimit = Math.floor(availableParallelism() / threads);
+  const workers = Math.max(1, Math.min(jobs.length, wanted ?? Math.min(coreLimit, memoryLimit)));
+  return { workers, threads, gpus: [] };
 }
 
 /**
- * Where TensorFlow will compute, told without loading it: on a GPU if there is one that is not hidden, and the
- * CUDA libraries lie beside TensorFlow. Workers check it.
+ * Predicts the device that TensorFlow will use, without loading TensorFlow: the GPU if one is visible and the CUDA
+ * libraries are installed next to TensorFlow. Workers verify the prediction.
  */
 export function expectedDevice(): "CPU" | "GPU" {
   return visibleGpus().length > 0 && hasCudaLibraries() ? "GPU" : "CPU";
 }
 
-/** Ids for CUDA_VISIBLE_DEVICES. */
+/** Ids for CUDA_VISIBLE_DEVICES: its own entries if the variable is set, else one for each NVIDIA device found. */
 function visibleGpus(): string[] {
-  const chosen = process.env.CUDA_VISIBLE_DEVICES;
-  if (chosen !== undefined)
-    return chosen
+  const visible = process.env.CUDA_VISIBLE_DEVICES;
+  if (visible !== undefined)
+    return visible
       .split(",")
       .map((id) => id.trim())
       .filter((id) => id !== "" && id !== "-1");

@@ -1,25 +1,34 @@
+// A pool of worker processes, one job at a time in each.
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FromWorker, Outcome, ToWorker, WorkerJob } from "./messages";
 import type { WorkerPlan } from "./plan";
 import { spawnWorker } from "./spawn";
 
-/** What a pool asks of its caller, and tells it. */
+/** Callbacks by which a pool takes jobs from its caller and reports on them. */
 export interface PoolEvents<Job extends WorkerJob, Progress, Result> {
-  /** The next job of a worker, which still has in memory what `last` needed; undefined: the worker is no longer needed. */
+  /**
+   * Chooses a worker's next job. `last` is the job that the worker has just ended, whose data it may still have in
+   * memory; undefined for a new worker. Returns undefined if the worker is no longer needed.
+   */
   next(last: Job | undefined): Job | undefined;
+  /** called for each progress message of a running job */
   progress(job: Job, progress: Progress): void;
+  /** called once for each job that was taken from `next` */
   ended(job: Job, outcome: Outcome<Result>): void;
 }
 
-/** Characters of a worker's stderr that an error message may quote. */
+/** Number of characters, from the end of a worker's stderr, that an error message may quote. */
 const STDERR_KEPT = 4_000;
 
 /**
- * Runs jobs in worker processes. A worker that crashes fails its own job and is replaced; one that cannot even start fails its job
- * as `fatal`.
- * @param script the worker's program, from the repository root; it calls `serveJobs`
- * @returns when no worker has anything left to do, or all have stopped after `signal`
+ * Runs jobs in worker processes. A worker that crashes fails its current job and is replaced; a worker that ends before
+ * it is ready fails its job as `fatal`.
+ *
+ * @param script the worker's program, relative to the repository root; it calls `serveJobs`
+ * @param signal when aborted, the workers are told to stop and no further job is taken
+ * @returns a promise that resolves when no worker has any more jobs, or all have stopped after `signal`; it never
+ *   rejects because of a job
  */
 export async function runPool<Job extends WorkerJob, Progress, Result>(
   script: string,
@@ -30,15 +39,16 @@ export async function runPool<Job extends WorkerJob, Progress, Result>(
   await Promise.all(
     Array.from({ length: plan.workers }, async (_, index) => {
       while (!signal?.aborted) {
-        const first = events.next(undefined);
-        if (!first || (await workThrough(first, spawnWorker(script, plan, index), events, signal)) === "done") return;
+        const job = events.next(undefined);
+        if (!job) return;
+        if ((await runWorker(job, spawnWorker(script, plan, index), events, signal)) === "done") return;
       }
     }),
   );
 }
 
-/** Feeds a worker until no job is left ("done"), it was told to stop, or it crashed. */
-function workThrough<Job extends WorkerJob, Progress, Result>(
+/** Runs jobs on one worker until there are none left or it was told to stop ("done"), or until it crashes. */
+function runWorker<Job extends WorkerJob, Progress, Result>(
   first: Job,
   worker: ChildProcess,
   events: PoolEvents<Job, Progress, Result>,
@@ -52,15 +62,15 @@ function workThrough<Job extends WorkerJob, Progress, Result>(
     if (worker.connected) worker.send(message);
   };
   const stop = () => send({ type: "stop" });
-  const end = (outcome: Outcome<Result>) => {
-    const last = job!;
+  const endJob = (outcome: Outcome<Result>) => {
+    const ended = job!;
     job = undefined;
-    events.ended(last, outcome);
-    return last;
+    events.ended(ended, outcome);
+    return ended;
   };
-  const start = () => {
+  const startJob = () => {
     if (job && !signal?.aborted) return send({ type: "work", job });
-    if (job) end({ type: "interrupted" });
+    if (job) endJob({ type: "interrupted" });
     done = true;
     if (worker.connected) worker.disconnect();
   };
@@ -71,36 +81,42 @@ function workThrough<Job extends WorkerJob, Progress, Result>(
   worker.on("message", (message: FromWorker<Progress, Result>) => {
     if (message.type === "ready") {
       ready = true;
-      start();
+      startJob();
     } else if (job && message.id === job.id) {
       if (message.type === "progress") return events.progress(job, message.progress);
-      const last = end(message.outcome);
-      job = signal?.aborted ? undefined : events.next(last);
-      start();
+      const ended = endJob(message.outcome);
+      job = signal?.aborted ? undefined : events.next(ended);
+      startJob();
     }
   });
   return new Promise((resolve) => {
-    const gone = (how: string) => {
+    const finish = (reason: string) => {
       signal?.removeEventListener("abort", stop);
-      if (job) end({ type: "failed", fatal: !ready, message: `The worker process ${how}. ${stderr.trim()}`.trim() });
+      if (job) {
+        const message = `The worker process ${reason}. ${stderr.trim()}`.trim();
+        endJob({ type: "failed", fatal: !ready, message });
+      }
       resolve(done ? "done" : "crashed");
     };
-    worker.on("error", (error) => gone(`could not be started: ${error.message}`));
+    worker.on("error", (error) => finish(`could not be started: ${error.message}`));
     // Not "close": Node does not emit it after disconnect().
     worker.on("exit", (code, killedBy) => {
-      void (done ? Promise.resolve() : stderrClosed(worker)).then(() => gone(exitReason(code, killedBy)));
+      void (done ? Promise.resolve() : stderrClosed(worker)).then(() => finish(exitReason(code, killedBy)));
     });
   });
 }
 
 function exitReason(code: number | null, killedBy: NodeJS.Signals | null): string {
   if (killedBy === "SIGKILL") {
-    return "was killed by SIGKILL, as the system does when memory runs out; finished work is kept, and fewer workers need less memory";
+    return (
+      "was killed by SIGKILL, as the system does when memory runs out; finished work is kept. " +
+      "If memory ran out, use fewer workers"
+    );
   }
   return killedBy ? `was ended by ${killedBy}` : `ended with code ${code}`;
 }
 
-/** The last lines that a crashed worker wrote may arrive after its end: waits for them, half a second at most. */
+/** Waits until a crashed worker's last lines have arrived on stderr, which may be after its exit; 500 ms at most. */
 async function stderrClosed({ stderr }: ChildProcess): Promise<void> {
   if (!stderr || stderr.destroyed) return;
   await Promise.race([

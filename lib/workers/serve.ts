@@ -1,13 +1,17 @@
-// The worker's side of a pool: receives jobs from the parent process, works on them one after another, reports back.
+// The worker's side of a pool: receives jobs from the parent process, runs them one after another, reports back.
 import { Interrupted, RunHeldError, StoreError, errorText } from "../data/errors";
 import type { FromWorker, Outcome, ToWorker, WorkerJob } from "./messages";
 
-/** Progress messages of one job are at least this far apart. */
+/** Minimum time between progress messages of one job, in milliseconds. */
 const PROGRESS_MS = 200;
 
 /**
- * Serves jobs until the parent disconnects. `signal` aborts when the parent says stop or is gone; `report` may be called as often
- * as wanted and passes on about five messages a second, and all that are `urgent`.
+ * Serves a pool's jobs until the parent disconnects. The result, or the error that `work` throws, becomes the job's
+ * outcome: {@link Interrupted} is reported as `interrupted`, {@link RunHeldError} as `held`, any other error as
+ * `failed`, and a {@link StoreError} as fatal, because every job writes to the store.
+ *
+ * @param work runs one job. `signal` aborts when the parent asks the worker to stop or ends. `report` sends progress
+ *   at most every 200 ms, or immediately if `urgent`; it returns whether the progress was sent.
  */
 export function serveJobs<Job extends WorkerJob, Progress, Result>(
   work: (
@@ -15,30 +19,30 @@ export function serveJobs<Job extends WorkerJob, Progress, Result>(
     context: { signal: AbortSignal; report(progress: Progress, urgent?: boolean): boolean },
   ) => Promise<Result>,
 ): void {
-  const stop = new AbortController();
-  // Ctrl-C and a batch system's end of time reach the whole process group: the parent decides and sends "stop".
+  const controller = new AbortController();
+  // Ctrl-C and a batch system's time limit signal the whole process group: the parent decides and sends "stop".
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
-  // Without a parent nobody waits for the result: the job saves what it has, and the process ends because nothing is left to do.
-  process.on("disconnect", () => stop.abort());
-  process.stderr.on("error", () => {}); // nobody reads stderr any more
+  // The parent has ended: the job saves its progress, after which nothing keeps this process running.
+  process.on("disconnect", () => controller.abort());
+  process.stderr.on("error", () => {}); // the parent no longer reads stderr
   process.on("message", (message: ToWorker<Job>) => {
-    if (message.type === "stop") stop.abort();
+    if (message.type === "stop") controller.abort();
     else void serve(message.job);
   });
   send({ type: "ready" });
 
   async function serve(job: Job): Promise<void> {
-    let last = 0;
+    let lastReport = 0;
     const report = (progress: Progress, urgent = false): boolean => {
-      if (Date.now() - last < PROGRESS_MS && !urgent) return false;
-      last = Date.now();
+      if (Date.now() - lastReport < PROGRESS_MS && !urgent) return false;
+      lastReport = Date.now();
       send({ type: "progress", id: job.id, progress });
       return true;
     };
     let outcome: Outcome<Result>;
     try {
-      outcome = { type: "complete", result: await work(job, { signal: stop.signal, report }) };
+      outcome = { type: "complete", result: await work(job, { signal: controller.signal, report }) };
     } catch (error) {
       if (error instanceof Interrupted) outcome = { type: "interrupted" };
       else if (error instanceof RunHeldError) outcome = { type: "held" };
@@ -48,7 +52,7 @@ export function serveJobs<Job extends WorkerJob, Progress, Result>(
   }
 
   function send(message: FromWorker<Progress, Result>): void {
-    // The callback takes the error of a parent that has just died; "disconnect" tells of it.
+    // The callback swallows the write error of a parent that has just ended; "disconnect" reports that.
     if (process.connected) process.send!(message, () => {});
   }
 }

@@ -5,17 +5,23 @@ import { pathToFileURL } from "node:url";
 import { repositoryRoot } from "../data/repository";
 import type { WorkerPlan } from "./plan";
 
-/** Worker number `index` of a plan: a process of its own that runs `script` (from the repository root) and is told what to do by messages. */
+/**
+ * Starts one worker process of a plan, connected by an IPC channel. Its stderr is piped to the caller, its stdout is
+ * discarded. The thread counts and the GPU are set in its environment, because TensorFlow reads them when it loads.
+ *
+ * @param script the worker's program, relative to the repository root
+ * @param index number of the worker in the plan, from 0; selects its GPU
+ */
 export function spawnWorker(script: string, { threads, gpus }: WorkerPlan, index: number): ChildProcess {
   const root = repositoryRoot();
-  // the caller may be a notebook kernel, whose own way of loading TypeScript is of no use here
+  // The caller may be a notebook kernel, whose TypeScript loader does not apply to a child process: load tsx.
   const tsx = pathToFileURL(createRequire(join(root, "package.json")).resolve("tsx")).href;
   return fork(join(root, script), {
     cwd: root,
     execArgv: ["--import", tsx],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    // Ctrl-C is for the parent, which tells the workers: a signal that interrupts oneDNN's matrix product (TensorFlow 2.21)
-    // overwrites what it keeps beyond the stack's red zone.
+    // A separate process group, so that Ctrl-C reaches only the parent, which tells the workers to stop: a signal that
+    // interrupts oneDNN's matrix product (TensorFlow 2.21) overwrites data that it keeps beyond the stack's red zone.
     detached: true,
     env: {
       ...process.env,

@@ -47,7 +47,7 @@ test("bad weights, types and columns are named", () => {
   );
   assert.throws(
     () => readScores(csvFile(`${header}m,s,t,0,1,MC\n`), { ...columns, model: "model" }),
-    /there is no column "model"; there are "llm"/,
+    /there is no column "model"; the columns are "llm"/,
   );
 });
 

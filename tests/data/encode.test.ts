@@ -14,7 +14,7 @@ const rows = readExamples(join(FIXTURES, "rows.json"));
 const llama = loadTokenizer(join(FIXTURES, "llama"));
 
 for (const name of TOKENIZERS) {
-  test(`${name}: ids, prompt lengths and losses by truncation are the Rust library's`, () => {
+  test(`${name}: ids, prompt lengths and truncated tokens equal the Rust library's`, () => {
     const { maxLength, rows: expected } = EXPECTED[name];
     const encoded = encodeDataset(rows, loadTokenizer(join(FIXTURES, name)), { maxLength });
     assert.deepEqual(
@@ -28,7 +28,7 @@ for (const name of TOKENIZERS) {
   });
 }
 
-test("an uncut row is BOS, prompt, completion, EOS; an empty output leaves EOS alone", () => {
+test("a row that fits is BOS, prompt, completion, EOS; an empty output has EOS alone as completion", () => {
   const { examples, truncated } = encodeDataset(rows, llama, { maxLength: 1000 });
   assert.deepEqual(truncated, []);
   for (const { ids, lostCompletionTokens } of examples) {
@@ -43,7 +43,7 @@ test("an uncut row is BOS, prompt, completion, EOS; an empty output leaves EOS a
   );
 });
 
-test("at every maximum length the lists, lengths and weights agree", () => {
+test("row lists, prompt lengths and loss weights agree at every maximum length", () => {
   const full = encodeDataset(rows, llama, { maxLength: 1000 }).examples;
   for (let maxLength = 2; maxLength < 200; maxLength++) {
     const encoded = encodeDataset(rows, llama, { maxLength });
@@ -68,7 +68,7 @@ test("at every maximum length the lists, lengths and weights agree", () => {
   }
 });
 
-test("drop leaves out exactly the rows whose completion is cut", () => {
+test("policy drop leaves out exactly the rows whose completion is cut", () => {
   const encoded = encodeDataset(rows, llama, { maxLength: 140, truncation: "drop" });
   assert.deepEqual(encoded.dropped, [1, 2, 5, 6]);
   assert.deepEqual(encoded.truncated, [1, 2, 5, 6]);
@@ -78,26 +78,28 @@ test("drop leaves out exactly the rows whose completion is cut", () => {
   );
   assert.throws(
     () => encodeDataset(rows, llama, { maxLength: 20, truncation: "drop", name: "mine" }),
-    /mine: truncation "drop" leaves no row, since no completion fits into maxLength 20/,
+    /mine: truncation "drop" leaves no rows, because no completion fits into maxLength 20; raise maxLength/,
   );
 });
 
-test("error names the dataset and every row that does not fit, and is silent when all fit", () => {
+test("policy error lists every row that does not fit, and accepts a dataset in which all rows fit", () => {
   assert.equal(encodeDataset(rows, llama, { maxLength: 1000, truncation: "error" }).examples.length, rows.length);
   assert.throws(
     () => encodeDataset(rows, llama, { maxLength: 140, truncation: "error", name: "mine.json" }),
     (error: DataError) => {
       assert.equal(
         error.message,
-        'mine.json: 4 rows have a completion that does not fit into maxLength 140 (3 of them lose it whole): row index 1, 2, 5, 6. Raise maxLength, or choose truncation "truncate" or "drop".',
+        "mine.json: 4 rows have a completion that does not fit into maxLength 140 " +
+          "(3 of them lose the whole completion): row index 1, 2, 5, 6. " +
+          'Raise maxLength, or choose truncation "truncate" or "drop".',
       );
       assert.deepEqual(
         error.problems.map(({ row, problem }) => [row, problem]),
         [
-          [1, "is lost whole"],
-          [2, "is lost whole"],
+          [1, "is cut off completely"],
+          [2, "is cut off completely"],
           [5, "is cut"],
-          [6, "is lost whole"],
+          [6, "is cut off completely"],
         ],
       );
       return true;
@@ -105,7 +107,7 @@ test("error names the dataset and every row that does not fit, and is silent whe
   );
 });
 
-test("impossible options are refused by name", () => {
+test("invalid options are rejected by name", () => {
   for (const maxLength of [0, 1, -5, 2.5, NaN])
     assert.throws(
       () => encodeDataset(rows, llama, { maxLength }),
@@ -113,13 +115,13 @@ test("impossible options are refused by name", () => {
     );
   assert.throws(
     () => encodeDataset(rows, llama, { maxLength: 100, truncation: "cut" as "drop" }),
-    /truncation "cut" is not known; it is one of truncate, drop, error/,
+    /truncation "cut" is unknown; use one of truncate, drop, error/,
   );
 });
 
 test("a token that merges prompt and completion counts as prompt", () => {
-  // two characters a token: a prompt of odd length shares its last token with the completion
-  const pairs: Tokenizer = {
+  // two characters per token: a prompt of odd length shares its last token with the completion
+  const pairTokenizer: Tokenizer = {
     digest: "",
     vocabularySize: 10,
     eosId: 9,
@@ -129,26 +131,29 @@ test("a token that merges prompt and completion counts as prompt", () => {
     decode: () => "",
   };
   const template = { name: "t", withInput: "{instruction}{input}", withoutInput: "{instruction}" };
-  const { examples } = encodeDataset([{ instruction: "abc", input: "", output: "def" }], pairs, {
+  const { examples } = encodeDataset([{ instruction: "abc", input: "", output: "def" }], pairTokenizer, {
     maxLength: 9,
     template,
   });
   assert.deepEqual(examples, [{ row: 0, ids: [2, 2, 2, 9], promptLength: 2, lostCompletionTokens: 0 }]);
 });
 
-test("an end-of-sequence token that the tokenizer appends by itself is neither doubled nor put after the prompt", () => {
-  const appending: Tokenizer = {
+test("an end-of-sequence token appended by the tokenizer is neither duplicated nor left after the prompt", () => {
+  const appendingTokenizer: Tokenizer = {
     ...llama,
     encode: (text, options) => [
       ...llama.encode(text, options),
       ...(options?.addSpecialTokens === false ? [] : [llama.eosId]),
     ],
   };
-  assert.deepEqual(encodeDataset(rows, appending, { maxLength: 140 }), encodeDataset(rows, llama, { maxLength: 140 }));
+  assert.deepEqual(
+    encodeDataset(rows, appendingTokenizer, { maxLength: 140 }),
+    encodeDataset(rows, llama, { maxLength: 140 }),
+  );
 });
 
 test(
-  "real rows: ids, prompt lengths and cuts are those of Transformers",
+  "real rows: ids, prompt lengths and truncation equal those of Transformers",
   needsShared("reference", "torch", "dev.json"),
   () => {
     interface Row {
@@ -160,7 +165,7 @@ test(
     }
     const {
       about,
-      rows: wanted,
+      rows: expectedRows,
       edge_cases,
     } = JSON.parse(readFileSync(join(SHARED, "reference", "torch", "dev.json"), "utf8")) as {
       about: { row_index: number[]; max_length: number };
@@ -169,18 +174,18 @@ test(
     };
     const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
     const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
-    const compare = (index: number[], wanted: Row[]): EncodedDataset => {
+    const compare = (indices: number[], expectedRows: Row[]): EncodedDataset => {
       const encoded = encodeDataset(
-        index.map((row) => all[row]!),
+        indices.map((row) => all[row]!),
         tokenizer,
         { maxLength: about.max_length },
       );
-      for (const [i, row] of wanted.entries()) {
+      for (const [i, row] of expectedRows.entries()) {
         const example = encoded.examples[i]!;
         assert.deepEqual(example.ids, row.ids);
         assert.equal(example.promptLength, row.n_prompt);
         if (row.truncated !== undefined) assert.equal(encoded.truncated.includes(i), row.truncated);
-        // their targets start at token 1
+        // the reference targets start at token 1
         if (row.target_is_completion)
           assert.deepEqual(
             Array.from(lossWeights(example, 0), (weight) => weight === 1).slice(1),
@@ -189,19 +194,19 @@ test(
       }
       return encoded;
     };
-    assert.equal(wanted.length, 8);
-    compare(about.row_index, wanted);
+    assert.equal(expectedRows.length, 8);
+    compare(about.row_index, expectedRows);
     const edge = edge_cases.cases[0]!;
     const { withoutCompletion, emptyCompletions } = compare(edge.row_index, edge.rows);
     assert.deepEqual(
       [withoutCompletion, emptyCompletions],
       [[0], [1]],
-      "a prompt that fills the length; an empty output",
+      "a prompt as long as the maximum length; an empty output",
     );
   },
 );
 
-test("9,229 real rows: 325 lose their completion whole at 256 tokens", needsShared("data", "alpaca"), () => {
+test("9,229 real rows: 325 lose the whole completion at 256 tokens", needsShared("data", "alpaca"), () => {
   const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
   const encoded = encodeDataset(all, loadTokenizer(join(SHARED, "models", "stories260K")), { maxLength: 256 });
   assert.equal(encoded.withoutCompletion.length, 325);

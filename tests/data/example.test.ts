@@ -6,12 +6,12 @@ import { readExamples } from "../../lib/data/example";
 import { needsShared, SHARED } from "../support/shared";
 import { temporaryFiles } from "./fixtures";
 
-const put = temporaryFiles();
+const writeFile = temporaryFiles();
 const ROW = { instruction: "Greet.", input: "", output: "Hello." };
 
-/** The error that reading this content gives; its message without the directory. */
-function failure(name: string, content: string | Uint8Array): DataError & { text: string } {
-  const path = put(name, content);
+/** Returns the error thrown for a file with this content; `text` is its message without the path. */
+function readError(name: string, content: string | Uint8Array): DataError & { text: string } {
+  const path = writeFile(name, content);
   try {
     readExamples(path);
   } catch (error) {
@@ -19,34 +19,34 @@ function failure(name: string, content: string | Uint8Array): DataError & { text
     assert.ok(error.message.startsWith(path), `names the file: ${error.message}`);
     return Object.assign(error, { text: error.message.slice(path.length) });
   }
-  throw new Error(`${name} was accepted`);
+  throw new Error(`${name} was read without an error`);
 }
 
-test("a .json array and .jsonl lines give the same rows; other fields are left out", () => {
+test("a .json array and .jsonl lines give the same rows; other fields are ignored", () => {
   const rows = [ROW, { instruction: "Add.", input: "2 3", output: "5" }];
   const withMore = rows.map((row) => ({ ...row, text: "ignored", id: 7 }));
-  assert.deepEqual(readExamples(put("a.json", JSON.stringify(withMore, null, 2))), rows);
+  assert.deepEqual(readExamples(writeFile("a.json", JSON.stringify(withMore, null, 2))), rows);
   assert.deepEqual(
-    readExamples(put("a.jsonl", withMore.map((row) => JSON.stringify(row)).join("\r\n") + "\n\n")),
+    readExamples(writeFile("a.jsonl", withMore.map((row) => JSON.stringify(row)).join("\r\n") + "\n\n")),
     rows,
   );
 });
 
-test("a byte order mark is passed over", () => {
-  assert.deepEqual(readExamples(put("bom.json", `\ufeff${JSON.stringify([ROW])}`)), [ROW]);
-  assert.deepEqual(readExamples(put("bom.jsonl", `\ufeff${JSON.stringify(ROW)}\n`)), [ROW]);
+test("a byte order mark is ignored", () => {
+  assert.deepEqual(readExamples(writeFile("bom.json", `\ufeff${JSON.stringify([ROW])}`)), [ROW]);
+  assert.deepEqual(readExamples(writeFile("bom.jsonl", `\ufeff${JSON.stringify(ROW)}\n`)), [ROW]);
 });
 
-test("empty fields are data, and texts come through unchanged", () => {
+test("empty fields are valid, and texts are read unchanged", () => {
   const rows = [
     { instruction: "", input: "", output: "" },
     { instruction: 'Жук\n\t"{input}"', input: " ", output: "🦙 $&" },
   ];
-  assert.deepEqual(readExamples(put("texts.json", JSON.stringify(rows))), rows);
+  assert.deepEqual(readExamples(writeFile("texts.json", JSON.stringify(rows))), rows);
 });
 
-test("all bad rows are listed with row, field and what was found", () => {
-  const error = failure(
+test("all invalid rows are listed with row, field and value", () => {
+  const error = readError(
     "bad.json",
     JSON.stringify([
       ROW,
@@ -78,8 +78,8 @@ test("all bad rows are listed with row, field and what was found", () => {
   assert.equal(error.problems.length, 8);
 });
 
-test("a long list of bad rows is cut in the message, with its total, and whole in `problems`", () => {
-  const error = failure(
+test("a long list of faults is cut in the message, with its total, and complete in `problems`", () => {
+  const error = readError(
     "many.json",
     JSON.stringify(Array.from({ length: 50 }, () => ({ instruction: "x", input: "" }))),
   );
@@ -88,8 +88,8 @@ test("a long list of bad rows is cut in the message, with its total, and whole i
   assert.equal(error.problems.length, 50);
 });
 
-test("bad lines of a .jsonl file are listed together with bad rows", () => {
-  const error = failure(
+test("syntax errors of a .jsonl file are listed together with invalid rows", () => {
+  const error = readError(
     "bad.jsonl",
     `${JSON.stringify(ROW)}\n\n{"instruction": "x", }\n{"instruction": "x", "input": ""}\n`,
   );
@@ -98,34 +98,34 @@ test("bad lines of a .jsonl file are listed together with bad rows", () => {
   assert.match(error.text, /row 3 \(index 2, line 4\): field "output" is missing$/);
 });
 
-test("malformed JSON is refused with line and column", () => {
+test("malformed JSON is rejected with line and column", () => {
   assert.match(
-    failure("cut.json", `[\n ${JSON.stringify(ROW)},\n {"instruction": "x`).text,
+    readError("cut.json", `[\n ${JSON.stringify(ROW)},\n {"instruction": "x`).text,
     /^: not valid JSON at line 3, column 18: found "\\"x"/,
   );
   assert.match(
-    failure("comma.json", `[\n ${JSON.stringify(ROW)}\n ${JSON.stringify(ROW)}]`).text,
+    readError("comma.json", `[\n ${JSON.stringify(ROW)}\n ${JSON.stringify(ROW)}]`).text,
     /^: not valid JSON at line 3, column 2: found "\{\\"instruction/,
   );
 });
 
-test("files that are no instruction data are refused with a way out", () => {
+test("files that do not hold instruction data are rejected with advice", () => {
   assert.match(
-    failure("object.json", JSON.stringify({ data: [ROW] })).text,
-    /this is an object, not an array of rows; one row a line belongs into a \.jsonl file/,
+    readError("object.json", JSON.stringify({ data: [ROW] })).text,
+    /the file holds an object, not an array of rows; data with one row per line needs the extension \.jsonl/,
   );
-  assert.match(failure("none.json", "[]").text, /there are no rows in this file/);
-  assert.match(failure("none.jsonl", "\n \n").text, /there are no rows in this file/);
-  assert.match(failure("rows.csv", "instruction,output").text, /read from \.json .* or \.jsonl .*, not \.csv/);
-  assert.match(failure("utf16.json", Buffer.from("\ufeff[]", "utf16le")).text, /this is not UTF-8 text/);
+  assert.match(readError("none.json", "[]").text, /the file has no rows/);
+  assert.match(readError("none.jsonl", "\n \n").text, /the file has no rows/);
+  assert.match(readError("rows.csv", "instruction,output").text, /read from \.json .* or \.jsonl .*, not \.csv/);
+  assert.match(readError("utf16.json", Buffer.from("\ufeff[]", "utf16le")).text, /this is not UTF-8 text/);
   assert.throws(
-    () => readExamples(join(put("x.json", "[]"), "..", "absent.json")),
+    () => readExamples(join(writeFile("x.json", "[]"), "..", "absent.json")),
     /absent\.json: there is no such file/,
   );
-  assert.throws(() => readExamples(join(put("dir.json", "[]"), "..")), /is read from \.json/);
+  assert.throws(() => readExamples(join(writeFile("dir.json", "[]"), "..")), /is read from \.json/);
 });
 
-test("9,229 real rows", needsShared("data", "alpaca"), () => {
+test("9,229 real rows are read", needsShared("data", "alpaca"), () => {
   const examples = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json"));
   assert.equal(examples.length, 9229);
   assert.deepEqual(Object.keys(examples[5000]!), ["instruction", "input", "output"]);

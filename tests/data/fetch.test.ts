@@ -212,7 +212,7 @@ test("what is missing, forbidden, offline or a login page is named", async (t) =
   await assert.rejects(get(page, dir, entry(unknown)), /answered with a web page/);
   await assert.rejects(
     get(await closedPort(), dir, entry(), { retries: 1 }),
-    /nothing answers there \(connection refused\)/,
+    /connection refused; no server listens at this address/,
   );
   const silent = await serve(t, () => {});
   await assert.rejects(get(silent, dir, entry(), { retries: 0, timeoutSeconds: 0.1 }), /no data for 0\.1 s/);

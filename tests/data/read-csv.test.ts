@@ -7,16 +7,16 @@ import { toCsv } from "../../lib/export/export";
 import { temporaryFolder } from "../runs/world";
 import { csvFile } from "../support/csv-file";
 
-test("fields are read as they stand: quotes, commas and line breaks inside, a byte order mark, CRLF, blank lines", () => {
+test("fields are read unchanged: quotes, commas and line breaks inside, a byte order mark, CRLF, blank lines", () => {
   const table = readCsv(csvFile('\uFEFFname,score\r\n"a ""b"", c",0.1\r\n\r\n"two\nlines",1e-3\r\n'));
   assert.deepEqual(table.columns, ["name", "score"]);
   assert.deepEqual(csvNames(table, "name"), ['a "b", c', "two\nlines"]);
   assert.deepEqual(csvNumbers(table, "score"), [0.1, 0.001]);
 });
 
-test("semicolons and tabs; text that looks like a number stays text where names are asked for", () => {
-  for (const sign of [";", "\t"]) {
-    const table = readCsv(csvFile(["name", "score"].join(sign) + `\n007${sign}-.5\n1.0${sign}+2.\n`));
+test("semicolons and tabs; text that looks like a number stays text in a column of names", () => {
+  for (const delimiter of [";", "\t"]) {
+    const table = readCsv(csvFile(["name", "score"].join(delimiter) + `\n007${delimiter}-.5\n1.0${delimiter}+2.\n`));
     assert.deepEqual(
       [csvNames(table, "name"), csvNumbers(table, "score")],
       [
@@ -27,7 +27,7 @@ test("semicolons and tabs; text that looks like a number stays text where names 
   }
 });
 
-test("what the exporter writes is read back to the last digit", () => {
+test("values written by toCsv are read back exactly", () => {
   const rows = [
     { name: 'x, "y"\nz', value: 0.1 + 0.2 },
     { name: "é", value: 1e-300 },
@@ -44,11 +44,11 @@ test("what the exporter writes is read back to the last digit", () => {
   );
 });
 
-const BAD: [string, string, RegExp][] = [
+const INVALID_FILES: [string, string, RegExp][] = [
   [
     "text for a number",
     "name,score\na,0.5\nb,high\n",
-    /scores\.csv: rows that cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/,
+    /scores\.csv: some rows cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/,
   ],
   ["a missing number", "name,score\na,\n", /row 1 \(index 0\), column "score": "" is not a number/],
   ["a decimal comma", "name;score\na;0,5\n", /column "score": "0,5" is not a number/],
@@ -56,14 +56,14 @@ const BAD: [string, string, RegExp][] = [
   ["hexadecimal", "name,score\na,0x10\n", /"0x10" is not a number/],
   ["an infinite number", "name,score\na,1e999\n", /"1e999" is not a number/],
   ["an empty name", "name,score\n ,1\n", /column "name": " " is empty; give it a name/],
-  ["no such column", "name,points\na,1\n", /there is no column "score"; there are "name", "points"/],
-  ["a column twice", "name,name\na,1\n", /column "name" is there twice/],
-  ["a field too many", "name,score\na,1\nb,2,3\n", /row 2 \(index 1\): has 3 fields where the header has 2/],
-  ["a header alone", "name,score\n", /a header line but no row below it/],
-  ["nothing", "", /there are no rows in this file/],
+  ["a missing column", "name,points\na,1\n", /there is no column "score"; the columns are "name", "points"/],
+  ["a repeated column", "name,name\na,1\n", /column "name" occurs more than once/],
+  ["an extra field", "name,score\na,1\nb,2,3\n", /row 2 \(index 1\): has 3 fields, but the header has 2/],
+  ["a header alone", "name,score\n", /the file has a header line but no rows below it/],
+  ["an empty file", "", /the file has no rows/],
   ["an open quote", 'name,score\n"a,1\n', /row 1 \(index 0\): quoted field unterminated/],
 ];
-for (const [name, text, message] of BAD) {
+for (const [name, text, message] of INVALID_FILES) {
   test(`an error names file, row and column: ${name}`, () =>
     assert.throws(
       () => {
@@ -79,7 +79,7 @@ for (const [name, text, message] of BAD) {
     ));
 }
 
-test("many faults are counted, and a missing file is named", () => {
+test("an error counts the faults it does not list and names a missing file", () => {
   assert.throws(() => csvNumbers(readCsv(csvFile(`name,score\n${"a,x\n".repeat(9)}`)), "score"), /… and 4 more faults/);
   assert.throws(() => readCsv(join(temporaryFolder(), "none.csv")), /none\.csv: there is no such file/);
 });

@@ -143,7 +143,8 @@ test("a complete run whose weights are damaged is not handed out", async () => {
   await assert.rejects(
     train({ ...base, seed: 3 }),
     (error: Error) =>
-      error instanceof RunFailedError && /has 500 bytes instead of \d+: damaged\. .* train again/.test(error.message),
+      error instanceof RunFailedError &&
+      /is damaged: it has 500 bytes instead of \d+\. .* train again/.test(error.message),
   );
 });
 
@@ -158,7 +159,7 @@ test("weights, normalizers and rows that cannot be are refused by name", async (
     train({ ...base, normalizer: "mean" as "weights" }),
     /normalizer "mean" is unknown; it is one of weights, tokens, completion, sequence/,
   );
-  await assert.rejects(train({ ...base, model: join(dir, "nowhere") }), /nowhere: no model here/);
+  await assert.rejects(train({ ...base, model: join(dir, "nowhere") }), /nowhere: no model found/);
   await assert.rejects(train({ ...base, examples: join(dir, "nothing.json") }), /nothing\.json: there is no such file/);
   await assert.rejects(
     train({ ...base, hyperparameters: { ...QUICK, batchSize: 0 } }),
@@ -196,7 +197,7 @@ test("a run that another process holds is not trained twice; a dead holder's cla
     train({ ...base, store }),
     (error: Error) =>
       error instanceof RunHeldError &&
-      /is being trained by this very process since .*Wait until it is done/.test(error.message),
+      /has been in use by this process since .*Wait until it finishes/.test(error.message),
   );
   claim.release();
 

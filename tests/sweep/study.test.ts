@@ -36,7 +36,7 @@ test("everything that is wrong is listed, by field", () => {
     ...valid,
     wieghts: [0],
     models: { tiny: join(dir, "nowhere") },
-    weights: [0.1, -1],
+    plws: [0.1, -1],
     normalizers: ["mean"],
     seeds: [1.5],
     truncation: "cut",
@@ -55,21 +55,21 @@ test("everything that is wrong is listed, by field", () => {
     () => parseStudy(wrong, "wrong.json"),
     (error: Error) => {
       for (const part of [
-        "wieghts: unknown",
+        "wieghts: unknown key; known keys: name, ",
         "models.tiny: ",
         "nowhere",
-        "weights: prompt loss weight (plw): -1",
-        'normalizer "mean" is unknown; it is one of weights, tokens',
-        "seeds: 1.5",
-        'truncation: "cut" is unknown',
-        "datasets.Gone: ",
-        "gone.json is not there",
-        "made from itself: Loop from Loop2 from Loop",
-        "datasets.Typo.transfrom: unknown",
-        'datasets.Orphan: no dataset of this study is called "None"',
-        "datasets.Ratio: target -1",
-        "hyperparameters.learningrate: unknown",
-        "template: ",
+        "plws.1: must be a finite number of at least 0, got -1",
+        'normalizers.0: must be one of weights, tokens, completion, sequence, got "mean"',
+        "seeds.0: must be an integer, got 1.5",
+        'truncation: must be one of truncate, drop, error, got "cut"',
+        "datasets.Gone.path: ",
+        "gone.json does not exist",
+        "datasets.Loop: made from itself: Loop from Loop2 from Loop",
+        "datasets.Typo.transfrom: unknown key",
+        'datasets.Orphan: no data set of this study is called "None"',
+        "datasets.Ratio.target: must be a number above 0, got -1",
+        "hyperparameters.learningrate: unknown key; known keys: learningRate, ",
+        "template.withInput: must be a text that contains {instruction} and {input}",
       ]) {
         assert.ok(error.message.includes(part), `${part} is missing in\n${error.message}`);
       }
@@ -78,9 +78,22 @@ test("everything that is wrong is listed, by field", () => {
   );
   assert.throws(
     () => parseStudy({ ...valid, hyperparameters: { epochs: 0 } }, "wrong.json"),
-    /hyperparameters: hyperparameter epochs must be a whole number of at least 1, not 0/,
+    /wrong\.json: hyperparameters\.epochs: must be a whole number of at least 1, got 0/,
   );
   assert.throws(() => loadStudy(join(dir, "none.json")), /none\.json: there is no such study file/);
+});
+
+test("the old key weights is read as plws; both at once are refused", () => {
+  assert.deepEqual(parseStudy({ ...valid, weights: [0, 0.1] }, "old").plws, [0, 0.1]);
+  assert.deepEqual(parseStudy({ ...valid, plws: "paper" }, "new").plws, [...PAPER_WEIGHTS]);
+  assert.throws(() => parseStudy({ ...valid, weights: [0], plws: [0] }, "both"), /both "plws" and "weights".*keep one/);
+});
+
+test("names that JavaScript objects treat specially are refused, not dropped", () => {
+  const datasets = JSON.parse(
+    `{ "__proto__": { "path": ${JSON.stringify(data)} }, "One": { "path": ${JSON.stringify(data)} } }`,
+  ) as object;
+  assert.throws(() => parseStudy({ ...valid, datasets }, "names"), /datasets\.__proto__: cannot be used as a name/);
 });
 
 test("the study files of this repository ask for what they say, with files in place", () => {
