@@ -4,16 +4,18 @@
 //   (`npm run check` checks them, tsx compiles them);
 // - names from earlier cells work in `{ name }` too;
 // - files are looked at before each cell instead of being watched: packages' files, thousands of them, never change;
-// - source maps, so that errors can point into the cell.
-const { readdirSync, statSync } = require("node:fs");
-const { SourceMap } = require("node:module");
+// - source maps, so that errors can point into the cell;
+// - the library belongs to every program, so that its types stay loaded between cells that do not import it.
+// Runs in a process of its own, see compiler-process.cjs.
 const { join } = require("node:path");
+const { libraryFiles, modificationTime } = require("./files.cjs");
 
 const typescriptPath = require.resolve("@tslab/typescript-for-tslab");
 const original = require(typescriptPath);
 const ts = { ...original };
 require.cache[typescriptPath].exports = ts;
 
+const LIBRARY = join(process.cwd(), "lib", "index.ts");
 const watched = new Map(); // path -> { callback, modified }
 let maps = []; // of the cell last compiled, innermost first
 
@@ -27,7 +29,7 @@ ts.sys.watchDirectory = () => ({ close() {} });
 const { fileExists } = ts.sys;
 ts.sys.fileExists = (path) => !path.includes("/node_modules/playwright-core/") && fileExists(path);
 
-ts.createWatchCompilerHost = (files, options, ...rest) => original.createWatchCompilerHost(files, {
+ts.createWatchCompilerHost = (files, options, ...rest) => original.createWatchCompilerHost([...files, LIBRARY], {
   ...options,
   strict: true,
   moduleResolution: original.ModuleResolutionKind.Bundler,
@@ -72,13 +74,12 @@ ts.transpileModule = (source, options) => {
   const { outputText, sourceMapText, ...rest } = original.transpileModule(source.slice(0, first.index), {
     ...options, compilerOptions: { ...options.compilerOptions, sourceMap: true },
   });
-  maps = [JSON.parse(sourceMapText), JSON.parse(Buffer.from(first[1], "base64").toString())].map((map) => new SourceMap(map));
+  maps = [JSON.parse(sourceMapText), JSON.parse(Buffer.from(first[1], "base64").toString())];
   return { ...rest, outputText: outputText.replace(/\n\/\/# sourceMappingURL=\S+\s*$/, "\n") };
 };
 
 const tslab = require("tslab/dist/converter.js"); // after the changes above: it copies what it needs
-
-const CANNOT_FIND_MODULE = 2307;
+const { printQuickInfo } = require("tslab/dist/inspect.js");
 
 class Compiler {
   #root;
@@ -89,28 +90,37 @@ class Compiler {
     this.#root = root;
   }
 
-  /** Compiles a cell. `declarations` are those of the cells before it.
-   *  Answers tslab's result, with `position(line, column)` (both 1-based) from compiled to written code. */
+  /** Compiles a cell. `declarations` are those of the cells before it. Returns tslab's result with the source maps from
+   *  compiled to written code. */
   compile(declarations, code) {
     maps = [];
-    const result = this.#fresh().convert(declarations, code);
-    if (result.diagnostics.some(({ code: number }) => number === CANNOT_FIND_MODULE)) this.#discard();
-    const ofCell = maps;
-    return { ...result, position: (line, column) => originalPosition(ofCell, line, column) };
+    return { ...this.#fresh().convert(declarations, code), maps };
   }
 
+  /** Text about the symbol at `position`, or null. */
   inspect(declarations, code, position) {
-    return this.#fresh().inspect(declarations, code, position);
+    const info = this.#fresh().inspect(declarations, code, position);
+    return info ? printQuickInfo(info) : null;
   }
 
   complete(declarations, code, position) {
-    return this.#fresh().complete(declarations, code, position);
+    const { start, end, candidates } = this.#fresh().complete(declarations, code, position);
+    return { start, end, candidates };
+  }
+
+  isComplete(code) {
+    return tslab.isCompleteCode(code);
+  }
+
+  /** Number of files that changed since they were read. */
+  changes() {
+    return [...watched].filter(([path, { modified }]) => modificationTime(path) !== modified).length;
   }
 
   /** The converter, told of every file that changed since it was used. */
   #fresh() {
     // A name that was looked for and not found is remembered as such; a new file therefore asks for a new converter.
-    const names = libraryFiles(join(this.#root, "lib"));
+    const names = libraryFiles(this.#root);
     if (names !== this.#names) this.#discard();
     this.#names = names;
     for (const [path, entry] of watched) {
@@ -130,22 +140,4 @@ class Compiler {
   }
 }
 
-function originalPosition(chain, line, column) {
-  let position = { originalLine: line - 1, originalColumn: column - 1 };
-  for (const map of chain) {
-    position = map.findEntry(position.originalLine, position.originalColumn);
-    if (position.originalLine === undefined) return null;
-  }
-  // tslab puts a line before the cell.
-  return chain.length === 0 || position.originalLine === 0 ? null : { line: position.originalLine, column: position.originalColumn + 1 };
-}
-
-function libraryFiles(folder) {
-  return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".ts")).sort().join("\n");
-}
-
-function modificationTime(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null;
-}
-
-module.exports = { Compiler, typescriptVersion: ts.version };
+module.exports = { Compiler };

@@ -1,7 +1,7 @@
 // `require` for cells: from the repository root, library files through tsx, edited ones again.
-const { statSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const { isAbsolute, join, sep } = require("node:path");
+const { modificationTime } = require("./files.cjs");
 
 /** @returns require for cells. A file of ours that changed since it was loaded is loaded again when a cell imports
  *  from our files, and so is every file that imports it, directly or not; what does not depend on it stays. */
@@ -38,10 +38,6 @@ function requireForCells(root) {
       loaded.delete(file);
     }
   }
-}
-
-function modificationTime(file) {
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
 }
 
 module.exports = { requireForCells };

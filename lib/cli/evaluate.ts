@@ -1,3 +1,5 @@
+import { wholeNumber } from "../data/validate";
+import { FORMATS } from "../evaluate/task";
 import { fromRoot } from "../runs/paths";
 import type { TaskOptions } from "../evaluate/evaluate-options";
 import type { TaskSummary } from "../evaluate/evaluate-runs";
@@ -6,15 +8,15 @@ import { RunStore, type Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, wantedRuns } from "../sweep/study";
 import { resolveJobs } from "../sweep/sweep";
-import { UsageError, countOf, numberOf, type Answer, type Values } from "./values";
+import { UsageError, countOf, nameOf, numberOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const options: TaskOptions = {
     ...(values.data !== undefined && { dataDir: values.data }),
-    ...(values.limit !== undefined && { limit: numberOf(values, "limit") }),
-    ...(values["few-shot"] !== undefined && { fewShot: numberOf(values, "few-shot") }),
-    ...(values["max-new-tokens"] !== undefined && { maxNewTokens: numberOf(values, "max-new-tokens") }),
-    ...(values.format !== undefined && { format: values.format as TaskOptions["format"] }),
+    ...(values.limit !== undefined && { limit: countOf(values, "limit") }),
+    ...(values["few-shot"] !== undefined && { fewShot: numberOf(values, "few-shot", wholeNumber(0)) }),
+    ...(values["max-new-tokens"] !== undefined && { maxNewTokens: countOf(values, "max-new-tokens") }),
+    ...(values.format !== undefined && { format: nameOf(values, "format", FORMATS) }),
   };
   return values.model === undefined
     ? ofRuns(values, options, signal)

@@ -1,20 +1,26 @@
 import { basename } from "node:path";
-import { checkPromptLossWeight, checkNormalizer } from "../data/prompt-loss-weight";
+import { TRUNCATIONS } from "../data/encode";
+import { NORMALIZERS, plwSchema } from "../data/prompt-loss-weight";
+import { parseJson } from "../data/read-json";
+import { integer, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { fromRoot, storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
 import { loadStudy, studyExamples } from "../sweep/study";
 import type { TrainOptions } from "../train/train";
-import { UsageError, numberOf, required, type Answer, type Values } from "./values";
+import { someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
+import { UsageError, nameOf, numberOf, required, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const options: TrainOptions = {
     ...(values.data === undefined ? fromStudy(values) : fromFiles(values)),
-    plw: checkPromptLossWeight(Number(required(values, "plw"))),
-    ...(values.normalizer !== undefined && { normalizer: checkNormalizer(values.normalizer, "--normalizer") }),
-    ...(values.seed !== undefined && { seed: numberOf(values, "seed") }),
-    ...(values.truncation !== undefined && { truncation: values.truncation as TrainOptions["truncation"] }),
+    plw: numberOf({ plw: required(values, "plw") }, "plw", plwSchema)!,
+    ...given({
+      normalizer: nameOf(values, "normalizer", NORMALIZERS),
+      seed: numberOf(values, "seed", integer),
+      truncation: nameOf(values, "truncation", TRUNCATIONS),
+    }),
     store: values.store,
     signal,
     onNote: (note) => process.stderr.write(`${note}\n`),
@@ -68,12 +74,14 @@ function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
   };
 }
 
-function hyperparameters(values: Values): TrainOptions["hyperparameters"] {
-  try {
-    return JSON.parse(values.hyperparameters ?? "{}") as TrainOptions["hyperparameters"];
-  } catch (error) {
-    throw new UsageError(`--hyperparameters is no JSON object: ${(error as Error).message}`);
-  }
+function hyperparameters(values: Values): Partial<Hyperparameters> {
+  const given = parseJson(values.hyperparameters ?? "{}", "--hyperparameters");
+  return validated(someHyperparametersSchema, given, "--hyperparameters", UsageError);
+}
+
+/** The options that were given: those that are not undefined. */
+function given<T extends object>(options: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }
 
 function describe(run: Run): Answer {

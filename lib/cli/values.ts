@@ -1,40 +1,54 @@
+import type * as v from "valibot";
 import { PromptlossError } from "../data/errors";
+import { oneOf, shown, validated, wholeNumber } from "../data/validate";
 
-/** A call of a command that cannot be understood. */
-export class UsageError extends PromptlossError {
-  override name = "UsageError";
-}
+/** Option values by name, as given on the command line; undefined where an option is not given. */
+export type Values = Record<string, string | undefined>;
 
-/** @throws {UsageError} naming the option that is missing */
-export function required(values: Values, name: string): string {
-  const value = values[name];
-  if (value === undefined) throw new UsageError(`--${name} is missing.`);
-  return value;
-}
-
-/** A number, or undefined where the option is not given. @throws {UsageError} */
-export function numberOf(values: Values, name: string): number | undefined {
-  const value = values[name];
-  if (value === undefined) return undefined;
-  if (value.trim() === "" || Number.isNaN(Number(value)))
-    throw new UsageError(`--${name} ${JSON.stringify(value)} is not a number.`);
-  return Number(value);
-}
-
-/** A count of at least 1, or undefined. @throws {UsageError} */
-export function countOf(values: Values, name: string): number | undefined {
-  const value = numberOf(values, name);
-  if (value !== undefined && (!Number.isInteger(value) || value < 1))
-    throw new UsageError(`--${name} ${value} is not a whole number above 0.`);
-  return value;
-}
-
-/** What a command has to say: to people, and as the one JSON object of --json. */
+/** The result of a command: text for people, and the one JSON object of --json. */
 export interface Answer {
   text: string;
   result: object;
   failed?: boolean;
 }
 
-/** Option values by name; those not given are undefined. */
-export type Values = Record<string, string | undefined>;
+/** A command line that cannot be carried out: an unknown command or option, or a value out of range. */
+export class UsageError extends PromptlossError {
+  override name = "UsageError";
+}
+
+/**
+ * The value of an option that must be given.
+ * @throws {UsageError} naming the option
+ */
+export function required(values: Values, name: string): string {
+  const value = values[name];
+  if (value === undefined) throw new UsageError(`--${name}: missing; this command needs it.`);
+  return value;
+}
+
+/**
+ * A number, or undefined where the option is not given.
+ * @param schema what the number must be besides; default: any number
+ * @throws {UsageError} for a text that is not a number (an empty one is not), and for one that the schema refuses
+ */
+export function numberOf(values: Values, name: string, schema?: v.GenericSchema<number>): number | undefined {
+  const value = values[name];
+  if (value === undefined) return undefined;
+  const number = value.trim() === "" ? NaN : Number(value);
+  if (Number.isNaN(number)) throw new UsageError(`--${name}: must be a number, got ${shown(value)}`);
+  return schema ? validated(schema, number, `--${name}`, UsageError) : number;
+}
+
+/** A whole number of at least 1, or undefined where the option is not given. @throws {UsageError} */
+export const countOf = (values: Values, name: string): number | undefined => numberOf(values, name, wholeNumber(1));
+
+/** One of some names, or undefined where the option is not given. @throws {UsageError} listing the names */
+export function nameOf<const Name extends string>(
+  values: Values,
+  name: string,
+  names: readonly Name[],
+): Name | undefined {
+  const value = values[name];
+  return value === undefined ? undefined : validated(oneOf(names), value, `--${name}`, UsageError);
+}

@@ -1,28 +1,33 @@
 import { DataError } from "./errors";
 
-/** A file of a data set. What was not verified is null. */
+/** A file of a dataset. Size and digest are null where they have not been verified. */
 export interface CatalogueFile {
-  /** path in its repository */
+  /** path in the repository */
   path: string;
-  /** path below the data folder, where readers look for it */
+  /** path relative to the data directory, as the readers expect it */
   saveAs: string;
+  /** file size in bytes */
   bytes: number | null;
-  /** SHA-256, hexadecimal */
+  /** SHA-256, 64 lowercase hexadecimal digits */
   sha256: string | null;
 }
 
+/** License of a dataset or model. */
 export interface License {
-  /** in the paper's Table 5; null where the table does not list the data */
+  /** license in the paper's Table 5; null if the table does not list the item */
   paper: string | null;
-  /** as its makers state it */
+  /** license stated by the publishers; null if they state none */
   stated: string | null;
-  /** where the two, or the makers' own statements, differ */
+  /** explanation where `paper` and `stated`, or the publishers' own statements, differ */
   note?: string;
 }
 
+/** A dataset of the paper and its download location. */
 export interface CatalogueEntry {
   name: string;
+  /** `instructions` for training data, `benchmark` for evaluation data */
   kind: "instructions" | "benchmark";
+  /** `hub` for the Hugging Face Hub */
   source: "hub" | "github";
   /** `owner/name` */
   repository: string;
@@ -30,13 +35,14 @@ export interface CatalogueEntry {
   revision: string;
   files: CatalogueFile[];
   license: License;
-  /** what to know before trusting it */
+  /** number of rows, uncertainties and other remarks */
   note?: string;
 }
 
+/** A model of the paper. */
 export interface CatalogueModel {
   name: string;
-  /** on the Hugging Face Hub; it needs the owner's permission and a token */
+  /** `owner/name` on the Hugging Face Hub, where access requires the owner's permission and a token; null if none */
   repository: string | null;
   license: License;
   note?: string;
@@ -50,9 +56,12 @@ const file = (
 ): CatalogueFile => ({ path, saveAs, bytes, sha256 });
 
 /**
- * The instruction sets and benchmarks of the paper, and where they are. Nothing is fetched unless `fetchDataset` is called.
- * Sizes, digests and commits were read from the repositories' own pages and pointer files, or from loaders' checksum lists; sets
- * are saved as `evaluate` looks for them. AlpacaDataShort, Medium and Tiny are made from AlpacaDataCleaned here.
+ * The published instruction datasets and the benchmarks of the paper, with their download locations. Only
+ * `fetchDataset` downloads anything. Sizes, digests and commits come from the repositories' pages and pointer files, or
+ * from the checksum lists of dataset loaders. `saveAs` is the path at which `evaluate` looks for a file.
+ *
+ * AlpacaDataShort, Medium and Tiny are not listed: they are derived from AlpacaDataCleaned (`invertLongCompletions`,
+ * `toGenerationRatio`).
  */
 export const DATASETS: readonly CatalogueEntry[] = [
   {
@@ -84,7 +93,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
     revision: "791174f",
     files: [file("alpaca_data_cleaned.json", "alpaca_data_cleaned.json")],
     license: { paper: null, stated: "CC BY-NC 4.0", note: "The Hub's copy, yahma/alpaca-cleaned, says CC BY 4.0." },
-    note: "The commit that the paper names, by its short hash; size and digest are not known.",
+    note: "The commit named in the paper (short hash). Size and digest are not known.",
   },
   {
     name: "ARC Challenge",
@@ -130,7 +139,9 @@ export const DATASETS: readonly CatalogueEntry[] = [
       stated: "AFL 3.0",
       note: "The Hub's main branch said \"unknown\" until it was corrected from the author's page.",
     },
-    note: "16,113 and 1,838 rows. The main branch holds a loading script instead of data; this commit, a proposed conversion, holds `plain_text/train-*` and `validation-*`, whose full names are inferred.",
+    note:
+      "16,113 and 1,838 rows. The main branch has a loading script instead of data. This commit, a proposed " +
+      "conversion, has `plain_text/train-*` and `validation-*`; the full file names are inferred.",
   },
   {
     name: "TruthfulQA",
@@ -143,7 +154,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
       file("generation/validation-00000-of-00001.parquet", "truthfulqa_gen/validation-00000-of-00001.parquet"),
     ],
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
-    note: "817 questions in each file. The branch's last commit seen is 741b827.",
+    note: "817 questions in each file. The last commit seen on the branch is 741b827.",
   },
   {
     name: "WinoGrande",
@@ -178,7 +189,9 @@ export const DATASETS: readonly CatalogueEntry[] = [
       file("fr-en/test-00000-of-00001.parquet", "wmt14-en-fr/test-00000-of-00001.parquet"),
     ],
     license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
-    note: "3,000 and 3,003 sentence pairs; the training sets are not listed here. The branch's last commit seen is b199e40.",
+    note:
+      "3,000 and 3,003 sentence pairs. The training sets are not listed here. " +
+      "The last commit seen on the branch is b199e40.",
   },
   {
     name: "WMT16",
@@ -203,7 +216,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
       ),
     ],
     license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
-    note: "The training sets are not listed here. The branch's last commit seen is 41d8a40.",
+    note: "The training sets are not listed here. The last commit seen on the branch is 41d8a40.",
   },
   {
     name: "Alpaca Eval",
@@ -231,17 +244,19 @@ export const DATASETS: readonly CatalogueEntry[] = [
       file("data/testset-v1.json", "pandalm/testset-v1.json"),
     ],
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
-    note: "170 instructions, and 999 pairs of answers with three people's labels. The commit that the paper names, by its short hash; the first file has had one version only.",
+    note:
+      "170 instructions, and 999 pairs of answers, each labeled by three people. " +
+      "The commit named in the paper (short hash). The first file has had only one version.",
   },
 ];
 
-/** The paper's models. They are not fetched from here: their owner grants access, for terms that each user must accept. */
+/** The models of the paper. They are not downloaded: the owners grant access, and each user must accept their terms. */
 export const MODELS: readonly CatalogueModel[] = [
   {
     name: "LLaMA 1 7B",
     repository: null,
     license: { paper: "LLaMA License", stated: "LLaMA License", note: "Non-commercial research use, on request." },
-    note: "There is no copy by its owner on the Hub.",
+    note: "The owner has not published it on the Hub.",
   },
   {
     name: "LLaMA 2 7B",
@@ -252,16 +267,20 @@ export const MODELS: readonly CatalogueModel[] = [
     name: "Mixtral 8x7B",
     repository: "mistralai/Mixtral-8x7B-Instruct-v0.1",
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
-    note: "The paper's judge for Alpaca Eval; which of its variants is not said.",
+    note: "The paper's judge for Alpaca Eval. The paper does not say which variant it used.",
   },
 ];
 
-/** @throws {DataError} naming the known ones */
+/**
+ * Finds a dataset in {@link DATASETS} by name, ignoring case.
+ *
+ * @throws {DataError} if the name is unknown; lists the known names
+ */
 export function datasetEntry(name: string): CatalogueEntry {
   const entry = DATASETS.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
   if (!entry)
     throw new DataError(
-      `There is no data set "${name}" in the catalogue. There are: ${DATASETS.map((known) => known.name).join(", ")}.`,
+      `Dataset "${name}" is not in the catalogue. Known datasets: ${DATASETS.map((known) => known.name).join(", ")}.`,
     );
   return entry;
 }

@@ -73,7 +73,8 @@ function parseJsonRows(text: string, path: string): RawRow[] {
   const value = parseJson(text, path);
   if (!Array.isArray(value)) {
     throw new DataError(
-      `${path}: the file holds ${describeValue(value)}, not an array of rows; data with one row per line needs the extension .jsonl`,
+      `${path}: the file holds ${describeValue(value)}, not an array of rows; ` +
+        "data with one row per line needs the extension .jsonl",
     );
   }
   return value.map((row: unknown) => ({ value: row }));

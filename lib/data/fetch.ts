@@ -18,53 +18,85 @@ import { datasetEntry, type CatalogueEntry, type CatalogueFile } from "./catalog
 import { DataError } from "./errors";
 import { backoff, networkProblem, retryAfter, wait } from "./http";
 
+/** Options of {@link fetchDataset}. */
 export interface FetchOptions {
-  /** another address of the same layout, such as a mirror; default the Hugging Face Hub's or GitHub's */
+  /** base URL of a mirror with the same path layout; default that of the Hugging Face Hub or of GitHub */
   baseUrl?: string;
-  /** another commit or branch than the catalogue's; its sizes and digests are then not checked */
+  /** commit or branch; default the catalogue's, whose sizes and digests are checked for that revision only */
   revision?: string;
+  /** interrupts the download; a partly downloaded file is kept */
   signal?: AbortSignal;
   onProgress?: (progress: FetchProgress) => void;
-  /** an upper limit for each file; default 2 GiB */
+  /** size limit per file in bytes, where the catalogue has no size; default 2 GiB */
   maxBytes?: number;
-  /** silence after which a connection is given up; default 60 */
+  /** seconds without data after which a connection is closed; default 60 */
   timeoutSeconds?: number;
-  /** more tries after a cut connection or a busy server, each going on where the last one stopped; default 3 */
+  /** number of retries after a dropped connection or a busy server, each resuming the download; default 3 */
   retries?: number;
-  /** the first wait between tries, which then doubles; default 1 */
+  /** delay before the first retry in seconds; doubles with each retry; default 1 */
   backoffSeconds?: number;
 }
 
+/** Progress of a download, reported after each chunk. */
 export interface FetchProgress {
+  /** `saveAs` path of the current file */
   file: string;
+  /** number of files of the dataset */
   files: number;
+  /** number of files already complete */
   filesDone: number;
-  /** of this file */
+  /** bytes of the current file so far */
   bytes: number;
-  /** null where the server does not say */
+  /** size of the current file; null if the server does not send it */
   totalBytes: number | null;
 }
 
+/** A file of a dataset on the local disk. */
 export interface FetchedFile {
+  /** local path */
   path: string;
   bytes: number;
+  /** SHA-256 of the file, 64 lowercase hexadecimal digits */
   sha256: string;
-  /** whether the digest is the catalogue's; false where that is not known */
+  /** true if the digest equals the catalogue's, false if the catalogue has none for this revision */
   verified: boolean;
-  /** it was there already */
+  /** true if the file already existed and was not downloaded */
   cached: boolean;
 }
 
+/** Everything needed to download one file. */
+interface Download {
+  url: URL;
+  /** path of the partial file */
+  part: string;
+  file: CatalogueFile;
+  entry: CatalogueEntry;
+  options: FetchOptions;
+  report: (bytes: number, totalBytes: number | null) => void;
+}
+
+/** Outcome of one attempt that did not fail for good; `pause` is the delay before the next attempt in seconds. */
+type AttemptResult = { complete: true } | { complete: false; problem: string; pause?: number };
+
 const HOSTS = { hub: "https://huggingface.co", github: "https://raw.githubusercontent.com" };
 const MAX_REDIRECTS = 5;
+/** Longest pause requested by a server that is waited for, in seconds. */
+const MAX_PAUSE = 600;
 
 /**
- * Fetches a data set of the catalogue, or one described the same way, into `dir`.
+ * Downloads the files of a dataset into a directory.
  *
- * Files that are there are kept if their digest is right. A file is written as `<name>.part` first, checked for size and digest,
- * and then takes its name; what a cut connection leaves is continued by the next try or call, if the server still has the same file.
- * A token in `HF_TOKEN` goes to the Hub itself and nowhere else.
- * @throws {DataError} naming file and address: offline, not found, not allowed, too big, wrong digest, or a path outside `dir`; the signal's reason when interrupted
+ * Existing files are kept if their digest is correct. A file is first written as `<name>.part`, then checked for size
+ * and digest, then renamed. After an interruption the next attempt or call resumes the partial file, provided that the
+ * server's ETag shows the same file. The token in `HF_TOKEN` is sent to the Hub only, never to a redirect target on
+ * another host.
+ *
+ * @param dataset name of a dataset in the catalogue, or an entry of the same form
+ * @param dir data directory; created if missing
+ * @returns the files of the dataset, in catalogue order
+ * @throws {DataError} if the dataset is unknown, the server cannot be reached or denies access, a file does not exist,
+ *   is too large or has the wrong digest, or a path would be outside `dir`; names file and URL
+ * @throws the signal's reason if interrupted
  */
 export async function fetchDataset(
   dataset: string | CatalogueEntry,
@@ -73,9 +105,9 @@ export async function fetchDataset(
 ): Promise<FetchedFile[]> {
   const entry = typeof dataset === "string" ? datasetEntry(dataset) : dataset;
   const targets = entry.files.map((file) => ({
-    file: expected(file, entry, options),
-    path: pathWithin(dir, file.saveAs),
-    url: addressOf(entry, file, options),
+    file: expectedFile(file, entry, options),
+    path: targetPath(dir, file.saveAs),
+    url: fileUrl(entry, file, options),
   }));
   const fetched: FetchedFile[] = [];
   for (const { file, path, url } of targets) {
@@ -84,25 +116,31 @@ export async function fetchDataset(
       options.onProgress?.({ file: file.saveAs, files: targets.length, filesDone: fetched.length, bytes, totalBytes });
     };
     mkdirSync(dir, { recursive: true });
-    stayWithin(dir, path, file.saveAs);
+    checkInside(dir, path, file.saveAs);
     mkdirSync(dirname(path), { recursive: true });
-    fetched.push((await present(path, file)) ?? (await fetchFile(url, path, file, entry, options, report)));
+    fetched.push(
+      (await existingFile(path, file)) ??
+        (await fetchFile({ url, part: `${path}.part`, file, entry, options, report }, path)),
+    );
   }
   return fetched;
 }
 
-/** The catalogue's size and digest belong to its own revision. */
-function expected(file: CatalogueFile, entry: CatalogueEntry, { revision }: FetchOptions): CatalogueFile {
+/** Returns the file without size and digest if another revision is requested, since they belong to the catalogue's. */
+function expectedFile(file: CatalogueFile, entry: CatalogueEntry, { revision }: FetchOptions): CatalogueFile {
   return revision === undefined || revision === entry.revision ? file : { ...file, bytes: null, sha256: null };
 }
 
-function addressOf(entry: CatalogueEntry, { path }: CatalogueFile, options: FetchOptions): URL {
+function fileUrl(entry: CatalogueEntry, { path }: CatalogueFile, options: FetchOptions): URL {
   const { repository, source } = entry;
   const encoded = (text: string) => text.split("/").map(encodeURIComponent).join("/");
   const revision = options.revision ?? entry.revision;
-  if ([repository, revision, path].some((part) => part.split("/").some((step) => ["", ".", ".."].includes(step)))) {
+  if (
+    [repository, revision, path].some((part) => part.split("/").some((segment) => ["", ".", ".."].includes(segment)))
+  ) {
     throw new DataError(
-      `${entry.name}: ${repository}, ${revision}, ${path}: repository, revision and path must have no empty steps, "." or "..".`,
+      `${entry.name}: repository ${repository}, revision ${revision} and path ${path} must not contain ` +
+        'empty segments, "." or "..".',
     );
   }
   const base = (options.baseUrl ?? HOSTS[source]).replace(/\/+$/, "");
@@ -113,79 +151,76 @@ function addressOf(entry: CatalogueEntry, { path }: CatalogueFile, options: Fetc
         : `${base}/${encoded(repository)}/${encoded(revision)}/${encoded(path)}`,
     );
   } catch {
-    throw new DataError(`${base} is not an address: baseUrl must look like https://host.`);
+    throw new DataError(`baseUrl ${base} is not a valid URL; it must look like https://host.`);
   }
 }
 
-function pathWithin(dir: string, path: string): string {
-  const bad =
+/** Joins the data directory and a relative path; rejects paths that leave the directory. */
+function targetPath(dir: string, path: string): string {
+  const invalid =
     path === "" ||
     path.includes("\0") ||
     path.includes("\\") ||
     isAbsolute(path) ||
-    path.split("/").some((step) => ["", ".", ".."].includes(step));
-  if (bad) throw new DataError(`${JSON.stringify(path)} is not a path below the data folder; nothing was fetched.`);
+    path.split("/").some((segment) => ["", ".", ".."].includes(segment));
+  if (invalid)
+    throw new DataError(
+      `saveAs ${JSON.stringify(path)} is not a path inside the data directory; nothing was downloaded.`,
+    );
   return join(resolve(dir), ...path.split("/"));
 }
 
-/** Links that lead out of the folder are not followed. */
-function stayWithin(dir: string, path: string, name: string): void {
+/** Rejects paths that leave the data directory through a symbolic link. */
+function checkInside(dir: string, path: string, name: string): void {
   let existing = path;
   while (!existsSync(existing)) existing = dirname(existing);
   const inside = relative(realpathSync(dir), realpathSync(existing));
   if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside))
-    throw new DataError(`${name} would be written outside ${dir}, through a link; nothing was fetched.`);
+    throw new DataError(`${name} would be written outside ${dir} through a symbolic link; it was not downloaded.`);
 }
 
-async function present(path: string, { sha256 }: CatalogueFile): Promise<FetchedFile | undefined> {
+async function existingFile(path: string, { sha256 }: CatalogueFile): Promise<FetchedFile | undefined> {
   if (!existsSync(path)) return undefined;
-  const digest = await digestOf(path);
+  const digest = await fileDigest(path);
   if (sha256 !== null && digest !== sha256) {
     throw new DataError(
-      `${path} is there, but is not the catalogue's file (SHA-256 ${digest} instead of ${sha256}). Move it away, or use another folder.`,
+      `${path} already exists but is not the catalogue's file (SHA-256 ${digest} instead of ${sha256}). ` +
+        "Move it away, or use another directory.",
     );
   }
   return { path, bytes: statSync(path).size, sha256: digest, verified: sha256 !== null, cached: true };
 }
 
-async function digestOf(path: string): Promise<string> {
+async function fileDigest(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest("hex");
 }
 
-/** What a try can say besides an error: that the file is whole, or why another try may do better. */
-type Try = { whole: true } | { whole: false; problem: string; pause?: number };
-
-async function fetchFile(
-  url: URL,
-  path: string,
-  file: CatalogueFile,
-  entry: CatalogueEntry,
-  options: FetchOptions,
-  report: (bytes: number, total: number | null) => void,
-): Promise<FetchedFile> {
+/** Downloads one file with retries, checks it and renames it to `path`. */
+async function fetchFile(download: Download, path: string): Promise<FetchedFile> {
+  const { url, part, file, options } = download;
   const { retries = 3, backoffSeconds = 1, signal } = options;
-  const part = `${path}.part`;
   for (let retry = 1; ; retry++) {
-    const outcome = await attempt(url, part, file, entry, options, report);
-    if (outcome.whole) break;
-    if (retry > retries || (outcome.pause ?? 0) > 600) {
-      const kept =
+    const result = await attempt(download);
+    if (result.complete) break;
+    if (retry > retries || (result.pause ?? 0) > MAX_PAUSE) {
+      const advice =
         existsSync(part) && statSync(part).size > 0
-          ? ` ${statSync(part).size} bytes are kept; the same call goes on from there.`
-          : " The data can also be put there by hand.";
-      throw new DataError(`${file.saveAs} cannot be fetched from ${url.href}: ${outcome.problem}.${kept}`);
+          ? ` The first ${statSync(part).size} bytes are kept; the same call resumes the download.`
+          : " You can also copy the file there by hand.";
+      throw new DataError(`${file.saveAs} cannot be downloaded from ${url.href}: ${result.problem}.${advice}`);
     }
-    await wait(outcome.pause ?? backoff(retry, backoffSeconds), signal);
+    await wait(result.pause ?? backoff(retry, backoffSeconds), signal);
   }
-  const digest = await digestOf(part);
+  const digest = await fileDigest(part);
   const { size } = statSync(part);
   if ((file.bytes !== null && size !== file.bytes) || (file.sha256 !== null && digest !== file.sha256)) {
     discard(part);
     throw new DataError(
-      `${file.saveAs} from ${url.href} is not the file that the catalogue describes: ${size} bytes with SHA-256 ${digest} instead of ` +
-        `${file.bytes ?? "?"} bytes with ${file.sha256 ?? "?"}. It was thrown away. If the source has changed on purpose, give its revision.`,
+      `${file.saveAs} from ${url.href} is not the file that the catalogue describes: ` +
+        `${size} bytes with SHA-256 ${digest} instead of ${file.bytes ?? "?"} bytes with ${file.sha256 ?? "?"}. ` +
+        "The download was deleted. If the source has changed on purpose, pass its revision.",
     );
   }
   renameSync(part, path);
@@ -193,94 +228,101 @@ async function fetchFile(
   return { path, bytes: size, sha256: digest, verified: file.sha256 !== null, cached: false };
 }
 
-/** What a part was a part of: continued only if the server still has that. */
-const tagFile = (part: string) => `${part}.etag`;
+/** Path of the ETag of a partial file: the download is resumed only if the server still has the file with this ETag. */
+const etagPath = (part: string) => `${part}.etag`;
 
+/** Deletes a partial file and its ETag. */
 function discard(part: string): void {
   rmSync(part, { force: true });
-  rmSync(tagFile(part), { force: true });
+  rmSync(etagPath(part), { force: true });
 }
 
-async function attempt(
-  url: URL,
-  part: string,
-  file: CatalogueFile,
-  entry: CatalogueEntry,
-  options: FetchOptions,
-  report: (bytes: number, total: number | null) => void,
-): Promise<Try> {
-  const { signal, timeoutSeconds = 60, maxBytes = 2 ** 31 } = options;
-  const limit = file.bytes ?? maxBytes;
-  const tag = existsSync(tagFile(part)) ? readFileSync(tagFile(part), "utf8") : "";
-  const kept = tag !== "" && existsSync(part) ? statSync(part).size : 0;
+/** Makes one attempt to download or resume a file; closes the connection after `timeoutSeconds` without data. */
+async function attempt(download: Download): Promise<AttemptResult> {
+  const { signal, timeoutSeconds = 60 } = download.options;
   const controller = new AbortController();
   const stop = () => controller.abort(signal!.reason);
   signal?.addEventListener("abort", stop, { once: true });
-  let silence = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
-  const alive = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
+  let timeout = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
+  const resetTimeout = () => {
+    clearTimeout(timeout);
+    timeout = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
   };
   try {
     signal?.throwIfAborted();
-    const response = await request(
-      url,
-      entry,
-      kept > 0 ? { range: `bytes=${kept}-`, "if-range": tag } : {},
-      controller.signal,
-    );
-    if (response.status === 416) {
-      await response.body?.cancel();
-      if (response.headers.get("content-range") === `bytes */${kept}`) return { whole: true };
-      discard(part);
-      return { whole: false, problem: "the server has less of it than is here", pause: 0 };
-    }
-    if (!response.ok) {
-      await response.body?.cancel();
-      return refusal(response, url, file, entry);
-    }
-    const range = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
-    const start = response.status === 206 && Number(range?.[1]) === kept ? kept : 0;
-    if (response.status === 206 && start !== kept) {
-      discard(part);
-      await response.body?.cancel();
-      return { whole: false, problem: "the server continued at the wrong place", pause: 0 };
-    }
-    const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
-    const total = length === null ? null : start + Number(length);
-    if (response.headers.get("content-type")?.startsWith("text/html")) {
-      throw new DataError(
-        `${file.saveAs} cannot be fetched: ${url.href} answered with a web page. Is there a proxy or a login in between?`,
-      );
-    }
-    if (total !== null && total > limit) throw tooBig(file, url, part, total, limit);
-    // a weak tag does not promise the same bytes
-    const etag = response.headers.get("etag") ?? "";
-    if (start === 0) rmSync(part, { force: true });
-    writeFileSync(tagFile(part), etag.startsWith("W/") ? "" : etag);
-    const size = await receive(response, part, start, (bytes) => {
-      alive();
-      if (bytes > limit) throw tooBig(file, url, part, bytes, limit);
-      report(bytes, total);
-    });
-    return total !== null && size < total
-      ? { whole: false, problem: `the connection ended after ${size} of ${total} bytes` }
-      : { whole: true };
+    return await transfer(download, controller.signal, resetTimeout);
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof DataError) throw error;
-    if (isStorage(error)) throw new DataError(`${part}: cannot be written (${(error as Error).message}).`);
+    if (isStorageError(error)) {
+      throw new DataError(`${download.part}: cannot be written (${(error as Error).message}).`);
+    }
     return {
-      whole: false,
+      complete: false,
       problem: controller.signal.aborted ? `no data for ${timeoutSeconds} s` : networkProblem(error),
     };
   } finally {
-    clearTimeout(silence);
+    clearTimeout(timeout);
     signal?.removeEventListener("abort", stop);
   }
 }
 
-/** Writes the body after the part's first `start` bytes; gives the size then. */
+/** Sends the request, with a range if a partial file exists, checks the response and writes the body. */
+async function transfer(download: Download, signal: AbortSignal, onData: () => void): Promise<AttemptResult> {
+  const { url, part, file, entry, options, report } = download;
+  const limit = file.bytes ?? options.maxBytes ?? 2 ** 31;
+  const savedEtag = existsSync(etagPath(part)) ? readFileSync(etagPath(part), "utf8") : "";
+  const savedBytes = savedEtag !== "" && existsSync(part) ? statSync(part).size : 0;
+  const rangeHeaders: Record<string, string> =
+    savedBytes > 0 ? { range: `bytes=${savedBytes}-`, "if-range": savedEtag } : {};
+  const response = await request(url, entry, rangeHeaders, signal);
+  if (response.status === 416) {
+    await response.body?.cancel();
+    if (response.headers.get("content-range") === `bytes */${savedBytes}`) return { complete: true };
+    discard(part);
+    return { complete: false, problem: "the server's file is shorter than the partial download", pause: 0 };
+  }
+  if (!response.ok) {
+    await response.body?.cancel();
+    return httpErrorResult(response, url, file, entry);
+  }
+  const range = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
+  const start = response.status === 206 && Number(range?.[1]) === savedBytes ? savedBytes : 0;
+  if (response.status === 206 && start !== savedBytes) {
+    discard(part);
+    await response.body?.cancel();
+    return { complete: false, problem: "the server resumed the download at the wrong position", pause: 0 };
+  }
+  const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
+  const total = length === null ? null : start + Number(length);
+  if (response.headers.get("content-type")?.startsWith("text/html")) {
+    throw new DataError(
+      `${file.saveAs} cannot be downloaded: ${url.href} answered with a web page. ` +
+        "Check for a proxy or a login page in between.",
+    );
+  }
+  if (total !== null && total > limit) throw sizeError(download, total, limit);
+  const etag = response.headers.get("etag") ?? "";
+  if (start === 0) rmSync(part, { force: true });
+  // a weak ETag does not guarantee identical bytes, so it cannot be used to resume
+  writeFileSync(etagPath(part), etag.startsWith("W/") ? "" : etag);
+  const size = await receive(response, part, start, (bytes) => {
+    onData();
+    if (bytes > limit) throw sizeError(download, bytes, limit);
+    report(bytes, total);
+  });
+  return total !== null && size < total
+    ? { complete: false, problem: `the connection ended after ${size} of ${total} bytes` }
+    : { complete: true };
+}
+
+/**
+ * Writes the response body into a partial file.
+ *
+ * @param start number of bytes to keep at the start of the partial file; the body is appended to them
+ * @param onBytes called with the new size of the partial file before each chunk is written
+ * @returns size of the partial file in bytes
+ */
 async function receive(
   response: Response,
   part: string,
@@ -293,7 +335,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       const bytes = chunk as Uint8Array;
       onBytes(size + bytes.length);
-      for (let done = 0; done < bytes.length;) done += writeSync(handle, bytes, done);
+      for (let written = 0; written < bytes.length;) written += writeSync(handle, bytes, written);
       size += bytes.length;
     }
   } finally {
@@ -302,7 +344,7 @@ async function receive(
   return size;
 }
 
-/** Follows redirects itself, so that the token stays with the host it is for. */
+/** Sends a GET request and follows redirects itself, so that the token is sent only to the origin of `url`. */
 async function request(
   url: URL,
   entry: CatalogueEntry,
@@ -312,9 +354,9 @@ async function request(
   const token = entry.source === "hub" ? process.env.HF_TOKEN : undefined;
   let address = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const own = token && address.origin === url.origin ? { authorization: `Bearer ${token}` } : undefined;
+    const authorization = token && address.origin === url.origin ? { authorization: `Bearer ${token}` } : undefined;
     const response = await fetch(address, {
-      headers: { "accept-encoding": "identity", ...headers, ...own },
+      headers: { "accept-encoding": "identity", ...headers, ...authorization },
       redirect: "manual",
       signal,
     });
@@ -324,33 +366,39 @@ async function request(
     await response.body?.cancel();
     const next = new URL(location, address);
     if (!["http:", "https:"].includes(next.protocol) || (address.protocol === "https:" && next.protocol === "http:")) {
-      throw new DataError(`${address.href} redirects to ${next.protocol}//${next.host}, which is not followed.`);
+      throw new DataError(
+        `${address.href} redirects to ${next.protocol}//${next.host}; ` +
+          "only redirects to http and https are followed, and none from https to http.",
+      );
     }
     address = next;
   }
   throw new DataError(`${url.href} redirects more than ${MAX_REDIRECTS} times.`);
 }
 
-function refusal(response: Response, url: URL, file: CatalogueFile, entry: CatalogueEntry): Try {
+/** Returns a result to retry for a busy server; throws for any other HTTP error. */
+function httpErrorResult(response: Response, url: URL, file: CatalogueFile, entry: CatalogueEntry): AttemptResult {
   const { status } = response;
   if (status === 408 || status === 429 || status >= 500)
-    return { whole: false, problem: `HTTP ${status}`, pause: retryAfter(response.headers.get("retry-after")) };
+    return { complete: false, problem: `HTTP ${status}`, pause: retryAfter(response.headers.get("retry-after")) };
   const advice =
     status === 404
-      ? `There is no such file at revision ${entry.revision} of ${entry.repository}.`
+      ? `Revision ${entry.revision} of ${entry.repository} does not contain this file.`
       : status === 401 || status === 403
-        ? "It needs permission: accept its terms on its page, and set HF_TOKEN."
+        ? "Access is restricted: accept the terms on the dataset's page, and set HF_TOKEN."
         : "";
-  throw new DataError(`${file.saveAs} cannot be fetched from ${url.href}: HTTP ${status}. ${advice}`.trim());
+  throw new DataError(`${file.saveAs} cannot be downloaded from ${url.href}: HTTP ${status}. ${advice}`.trim());
 }
 
-function tooBig(file: CatalogueFile, url: URL, part: string, bytes: number, limit: number): DataError {
+/** Deletes the partial file and returns an error that names the size and the limit in bytes. */
+function sizeError({ file, url, part }: Download, bytes: number, limit: number): DataError {
   discard(part);
+  const limitName = file.bytes === null ? "the limit of" : "the catalogue's";
   return new DataError(
-    `${file.saveAs} from ${url.href} has ${bytes} bytes or more, over the ${file.bytes === null ? "limit" : "catalogue's"} ${limit}. It was thrown away.`,
+    `${file.saveAs} from ${url.href} has ${bytes} bytes or more, over ${limitName} ${limit}. The download was deleted.`,
   );
 }
 
-function isStorage(error: unknown): boolean {
+function isStorageError(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

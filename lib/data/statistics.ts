@@ -2,37 +2,42 @@ import { DataError } from "./errors";
 import type { Example } from "./example";
 import type { Tokenizer } from "./tokenizer";
 
-/** Tokens per row and field: the field's text alone, without template and special tokens. */
+/** Token counts per field, one per row. Only the field's text is counted, without template and special tokens. */
 export interface FieldTokens {
   instruction: number[];
   input: number[];
   completion: number[];
 }
 
-/** Mean and sample standard deviation (n − 1; NaN for a single row) in tokens. */
+/** Mean and standard deviation of a field's length, in tokens. */
 export interface Moments {
   mean: number;
+  /** sample standard deviation (n − 1); NaN for a single row */
   sd: number;
 }
 
-/** A row of the paper's Table 1. */
+/** Statistics of a dataset, as in a row of the paper's Table 1. */
 export interface DatasetDescription {
+  /** number of rows */
   rows: number;
   instruction: Moments;
   input: Moments;
   completion: Moments;
+  /** instruction, input and completion tokens of all rows */
   totalTokens: number;
-  /** R_g, ratio of the means: completion tokens / (instruction + input) tokens */
+  /** R_g, the ratio of the means: completion tokens / (instruction + input) tokens */
   generationRatio: number;
-  /** mean of the rows' own ratios, over rows whose instruction and input are not both empty */
+  /** mean over rows of completion / (instruction + input) tokens, excluding rows whose prompt has no tokens */
   meanOfRatios: number;
-  /** indices of rows with an empty output: trained on, with the end-of-sequence token as their whole completion */
+  /** indices of rows with an empty output: they are trained on, with the end-of-sequence token as whole completion */
   emptyCompletions: number[];
 }
 
 /**
- * Table 1's row of a dataset. Table 1's R_g is the ratio of the means, although §2.1 calls it the mean
- * completion-prompt ratio; both are given.
+ * Computes the statistics of a dataset that the paper's Table 1 reports. The paper is not clear on R_g: Table 1 shows
+ * the ratio of the means, while §2.1 calls R_g the mean completion-prompt ratio. Both are returned.
+ *
+ * @throws {DataError} if the dataset has no rows
  */
 export function describeDataset(examples: readonly Example[], tokenizer: Tokenizer): DatasetDescription {
   if (examples.length === 0) throw new DataError("describeDataset: the dataset has no rows");
@@ -51,6 +56,7 @@ export function describeDataset(examples: readonly Example[], tokenizer: Tokeniz
   };
 }
 
+/** Counts the tokens of every field of every row, without template and special tokens. */
 export function countTokens(examples: readonly Example[], tokenizer: Tokenizer): FieldTokens {
   const count = (text: string): number => tokenLength(text, tokenizer);
   return {
@@ -60,7 +66,7 @@ export function countTokens(examples: readonly Example[], tokenizer: Tokenizer):
   };
 }
 
-/** Tokens of a text by itself, without special tokens; 0 for the empty text. */
+/** Counts the tokens of a text, without special tokens; 0 for the empty text. */
 export function tokenLength(text: string, tokenizer: Tokenizer): number {
   return text === "" ? 0 : tokenizer.encode(text, { addSpecialTokens: false }).length;
 }

@@ -5,16 +5,17 @@ import { countTokens, tokenLength, type FieldTokens } from "./statistics";
 import type { Tokenizer } from "./tokenizer";
 
 /**
- * The construction of AlpacaDataShort (§4.3): long-completion rows become instruction-prediction rows, in place.
- * The paper does not say which rows are long; those whose completion has at least as many tokens as instruction
- * and input together reproduce Table 1's row best.
+ * Makes AlpacaDataShort (§4.3): every row with a long completion becomes an instruction-prediction row, in place.
+ *
+ * The paper does not define a long completion. Here it has at least as many tokens as instruction and input together,
+ * the rule that best reproduces the dataset's row in Table 1.
  */
 export function invertLongCompletions(examples: readonly Example[], tokenizer: Tokenizer): Example[] {
   const long = new Set(longCompletionRows(countTokens(examples, tokenizer)));
   return examples.map((example, row) => (long.has(row) ? invertExample(example) : example));
 }
 
-/** An instruction-prediction row from an ordinary one, in the words of §4.3. */
+/** Makes an instruction-prediction row from an ordinary row, with the prompt texts of §4.3. */
 export function invertExample({ instruction, input, output }: Example): Example {
   return {
     instruction:
@@ -26,34 +27,65 @@ export function invertExample({ instruction, input, output }: Example): Example 
   };
 }
 
-/** Indices of rows whose completion has at least as many tokens as instruction and input together. */
+/** Returns the indices of rows whose completion has at least as many tokens as instruction and input together. */
 export function longCompletionRows({ instruction, input, completion }: FieldTokens): number[] {
   return completion.flatMap((count, row) => (count >= instruction[row]! + input[row]! ? [row] : []));
 }
 
+/** Changes that bring a dataset to a target generation ratio; see {@link generationRatioPlan}. */
 export interface GenerationRatioPlan {
-  /** "none": the data has this ratio; "invert": some long rows are inverted; "invert all, then drop": all are, and rows with the largest completion-prompt ratio are left out */
+  /**
+   * - `none`: the dataset has the target ratio already
+   * - `invert`: some rows with long completions are inverted
+   * - `invert all, then drop`: all of them are inverted, and the rows with the largest completion-prompt ratio are
+   *   dropped
+   */
   rule: "none" | "invert" | "invert all, then drop";
-  /** the rule in words, with its numbers */
+  /** the rule and its numbers in words */
   description: string;
+  /** requested R_g */
   target: number;
-  /** R_g reached: the largest that this rule can make without exceeding the target, to within one row */
+  /** R_g reached: the largest value not above the target that the rule can reach, to within one row */
   generationRatio: number;
-  /** row indices, ascending */
+  /** indices of the rows to invert, ascending */
   inverted: number[];
+  /** indices of the rows to drop, ascending */
   dropped: number[];
-  /** of the data as it came, and with every long row inverted */
+  /** R_g of the unchanged dataset */
   originalRatio: number;
+  /** R_g with every long completion inverted */
   invertedRatio: number;
 }
 
+/** Token counts of one row, or sums over rows; prompt is instruction and input together. */
+interface Counts {
+  prompt: number;
+  completion: number;
+}
+
+/** Token counts of every row before and after inversion. */
+interface InversionCounts {
+  /** indices of rows with long completions */
+  long: number[];
+  original: Counts[];
+  /** by row index, for the rows in `long` */
+  inverted: Map<number, Counts>;
+}
+
 /**
- * How to bring a dataset down to a target generation ratio (AlpacaDataMedium and Tiny; §6 says only "generated
- * similarly"). Down to what inverting every long row gives: rows are inverted in a seeded random order as long as
- * R_g stays above the target; the last one is the row that comes nearest to it from below. Beyond: all long rows are
- * inverted, then rows are left out, largest completion-prompt ratio first (no randomness), until R_g <= target.
+ * Plans how to lower the generation ratio R_g (completion tokens / prompt tokens, summed over rows) of a dataset to a
+ * target, as for AlpacaDataMedium and AlpacaDataTiny. The paper does not describe the method; §6 says only "generated
+ * similarly".
  *
- * @throws DataError with the reachable range when the target is outside it
+ * Down to the ratio of {@link invertLongCompletions}, rows with long completions are inverted in a seeded random order
+ * while R_g stays above the target; the last one is the row that brings R_g closest to the target from below. For a
+ * lower target, all of them are inverted, and then rows are dropped in descending order of their completion-prompt
+ * ratio (without randomness) until R_g ≤ target.
+ *
+ * @param target R_g to reach, above 0
+ * @param options.seed seed of the order in which rows are inverted
+ * @throws {DataError} if the dataset has no rows or the target is not a number above 0 or is out of range; names the
+ *   range that can be reached
  */
 export function generationRatioPlan(
   examples: readonly Example[],
@@ -62,37 +94,24 @@ export function generationRatioPlan(
   { seed }: { seed: number },
 ): GenerationRatioPlan {
   if (typeof target !== "number" || !Number.isFinite(target) || target <= 0) {
-    throw new DataError(
-      `toGenerationRatio: target ${String(target)} is not allowed; it must be a finite number above 0`,
-    );
+    throw new DataError(`toGenerationRatio: target must be a finite number above 0, got ${String(target)}`);
   }
   if (examples.length === 0) throw new DataError("toGenerationRatio: the dataset has no rows");
-  const tokens = countTokens(examples, tokenizer);
-  const long = longCompletionRows(tokens);
-  const before = tokens.completion.map((completion, row) => ({
-    prompt: tokens.instruction[row]! + tokens.input[row]!,
-    completion,
-  }));
-  const after = new Map(
-    long.map((row) => [
-      row,
-      {
-        prompt: tokenLength(invertExample(examples[row]!).instruction, tokenizer) + tokens.completion[row]!,
-        completion: tokens.instruction[row]!,
-      },
-    ]),
-  );
-  const counts = before.map((count, row) => after.get(row) ?? count);
-  const originalRatio = ratioOf(total(before));
-  const invertedRatio = ratioOf(total(counts));
-  const ranking = counts
+  const counts = inversionCounts(examples, tokenizer);
+  const { long, original, inverted } = counts;
+  const allInverted = original.map((count, row) => inverted.get(row) ?? count);
+  const originalRatio = ratioOf(total(original));
+  const invertedRatio = ratioOf(total(allInverted));
+  const ranking = allInverted
     .map((count, row) => ({ row, ...count, ratio: ratioOf(count) }))
     .sort((a, b) => b.ratio - a.ratio || a.row - b.row);
   const lowest = ranking.at(-1)!.ratio;
   if (target > originalRatio || target < lowest) {
     throw new DataError(
-      `toGenerationRatio: ${target} cannot be reached; this data has ${round(originalRatio)} as it is, ` +
-        `${round(invertedRatio)} with every long completion inverted, and ${round(lowest)} at least (its row of the smallest ratio alone). ` +
+      `toGenerationRatio: target ${target} cannot be reached. ` +
+        `R_g of this dataset is ${round(originalRatio)} unchanged, ` +
+        `${round(invertedRatio)} with every long completion inverted, ` +
+        `and at least ${round(lowest)} after dropping rows (down to the single row with the smallest ratio). ` +
         `Choose a target from ${round(lowest)} to ${round(originalRatio)}.`,
     );
   }
@@ -107,37 +126,18 @@ export function generationRatioPlan(
       ...shared,
     };
   }
-  if (target >= invertedRatio) {
-    const { inverted, generationRatio } = invertUntil(
-      target,
-      before,
-      after,
-      shuffled(long, seededRandom("toGenerationRatio", seed)),
-    );
-    const description = `${inverted.length} of ${long.length} long-completion rows inverted, in random order (seed ${seed})`;
-    return { rule: "invert", description, generationRatio, inverted, dropped: [], ...shared };
-  }
-  const sums = total(counts);
-  const dropped: number[] = [];
-  while (ratioOf(sums) > target) {
-    const { row, prompt, completion } = ranking[dropped.length]!;
-    sums.prompt -= prompt;
-    sums.completion -= completion;
-    dropped.push(row);
-  }
-  const threshold = ranking[dropped.length]!.ratio;
-  const kept = new Set(ranking.slice(dropped.length).map(({ row }) => row));
-  return {
-    rule: "invert all, then drop",
-    description: `all ${long.length} long-completion rows inverted, then the ${dropped.length} rows of the largest completion-prompt ratio left out; ${kept.size} rows, all with a ratio of at most ${round(threshold)}, stay`,
-    generationRatio: ratioOf(sums),
-    inverted: long.filter((row) => kept.has(row)),
-    dropped: dropped.sort((a, b) => a - b),
-    ...shared,
-  };
+  if (target >= invertedRatio) return { ...invertUntil(target, counts, seed), ...shared };
+  return { ...dropUntil(target, ranking, total(allInverted), long), ...shared };
 }
 
-/** The dataset with the target generation ratio, rows in their order; `generationRatioPlan` says how it is reached. */
+/**
+ * Lowers the generation ratio of a dataset to a target by the rule of {@link generationRatioPlan}.
+ *
+ * @param target R_g to reach, above 0
+ * @param options.seed seed of the order in which rows are inverted
+ * @returns the remaining rows, some of them inverted, in their original order
+ * @throws {DataError} as {@link generationRatioPlan}
+ */
 export function toGenerationRatio(
   examples: readonly Example[],
   target: number,
@@ -152,31 +152,84 @@ export function toGenerationRatio(
   );
 }
 
-interface Counts {
-  prompt: number;
-  completion: number;
+function inversionCounts(examples: readonly Example[], tokenizer: Tokenizer): InversionCounts {
+  const tokens = countTokens(examples, tokenizer);
+  const long = longCompletionRows(tokens);
+  const original = tokens.completion.map((completion, row) => ({
+    prompt: tokens.instruction[row]! + tokens.input[row]!,
+    completion,
+  }));
+  const inverted = new Map(
+    long.map((row) => [
+      row,
+      {
+        prompt: tokenLength(invertExample(examples[row]!).instruction, tokenizer) + tokens.completion[row]!,
+        completion: tokens.instruction[row]!,
+      },
+    ]),
+  );
+  return { long, original, inverted };
 }
 
-function invertUntil(
-  target: number,
-  before: Counts[],
-  after: Map<number, Counts>,
-  order: number[],
-): { inverted: number[]; generationRatio: number } {
-  const sums = total(before);
-  const inverting = (row: number): Counts => ({
-    prompt: sums.prompt + after.get(row)!.prompt - before[row]!.prompt,
-    completion: sums.completion + after.get(row)!.completion - before[row]!.completion,
+type RulePlan = Omit<GenerationRatioPlan, "target" | "originalRatio" | "invertedRatio">;
+
+/** Plans the rule `invert`; the target must be below the original ratio and not below that of full inversion. */
+function invertUntil(target: number, { long, original, inverted }: InversionCounts, seed: number): RulePlan {
+  const order = shuffled(long, seededRandom("toGenerationRatio", seed));
+  const sums = total(original);
+  const sumsAfterInverting = (row: number): Counts => ({
+    prompt: sums.prompt + inverted.get(row)!.prompt - original[row]!.prompt,
+    completion: sums.completion + inverted.get(row)!.completion - original[row]!.completion,
   });
-  // every inversion lowers the ratio: a long row gains prompt tokens and gains no completion tokens
-  let done = 0;
-  while (ratioOf(inverting(order[done]!)) > target) Object.assign(sums, inverting(order[done++]!));
+  // every inversion lowers the ratio: a row with a long completion gains prompt tokens and no completion tokens
+  let count = 0;
+  while (ratioOf(sumsAfterInverting(order[count]!)) > target) Object.assign(sums, sumsAfterInverting(order[count++]!));
   const last = order
-    .slice(done)
-    .map((row) => ({ row, ratio: ratioOf(inverting(row)) }))
+    .slice(count)
+    .map((row) => ({ row, ratio: ratioOf(sumsAfterInverting(row)) }))
     .filter(({ ratio }) => ratio <= target)
     .reduce((best, candidate) => (candidate.ratio > best.ratio ? candidate : best));
-  return { inverted: [...order.slice(0, done), last.row].sort((a, b) => a - b), generationRatio: last.ratio };
+  const rows = [...order.slice(0, count), last.row].sort((a, b) => a - b);
+  return {
+    rule: "invert",
+    description: `${rows.length} of ${long.length} long-completion rows inverted, in random order (seed ${seed})`,
+    generationRatio: last.ratio,
+    inverted: rows,
+    dropped: [],
+  };
+}
+
+/**
+ * Plans the rule `invert all, then drop`.
+ *
+ * @param ranking token counts of all rows after full inversion, in descending order of their ratio
+ * @param sums token counts summed over all rows after full inversion
+ */
+function dropUntil(
+  target: number,
+  ranking: readonly (Counts & { row: number; ratio: number })[],
+  sums: Counts,
+  long: readonly number[],
+): RulePlan {
+  const remaining = { ...sums };
+  const dropped: number[] = [];
+  while (ratioOf(remaining) > target) {
+    const { row, prompt, completion } = ranking[dropped.length]!;
+    remaining.prompt -= prompt;
+    remaining.completion -= completion;
+    dropped.push(row);
+  }
+  const threshold = ranking[dropped.length]!.ratio;
+  const kept = new Set(ranking.slice(dropped.length).map(({ row }) => row));
+  return {
+    rule: "invert all, then drop",
+    description:
+      `all ${long.length} long-completion rows inverted, then the ${dropped.length} rows of the largest ` +
+      `completion-prompt ratio left out; ${kept.size} rows, all with a ratio of at most ${round(threshold)}, stay`,
+    generationRatio: ratioOf(remaining),
+    inverted: long.filter((row) => kept.has(row)),
+    dropped: dropped.sort((a, b) => a - b),
+  };
 }
 
 function total(counts: readonly Counts[]): Counts {
@@ -192,6 +245,7 @@ function ratioOf({ prompt, completion }: Counts): number {
   return completion / prompt;
 }
 
+/** Formats a ratio with four significant digits. */
 function round(value: number): string {
   return String(Number(value.toPrecision(4)));
 }

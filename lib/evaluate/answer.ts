@@ -1,8 +1,8 @@
 import type { Tokenizer } from "../data/tokenizer";
 
 /**
- * Whether newly generated tokens contain a stop text, looked for as the harness does: in the decoding of the last
- * few tokens, as many as the stop text itself has and two more.
+ * Returns a function that checks whether generated tokens contain a stop text. As in lm-evaluation-harness, each stop
+ * text is searched for in the decoded last n + 2 tokens, where n is the number of tokens of the stop text.
  */
 export function stopsWhen(tokenizer: Tokenizer, stops: readonly string[]): (ids: readonly number[]) => boolean {
   const windows = stops.map((stop) => ({
@@ -12,7 +12,7 @@ export function stopsWhen(tokenizer: Tokenizer, stops: readonly string[]): (ids:
   return (ids) => windows.some(({ stop, tokens }) => tokenizer.decode(ids.slice(-tokens)).includes(stop));
 }
 
-/** The text before the first stop. */
+/** Returns the part of `text` before the first occurrence of any stop text. */
 export function cutAtStops(text: string, stops: readonly string[]): string {
   return stops.reduce((kept, stop) => kept.split(stop)[0], text);
 }

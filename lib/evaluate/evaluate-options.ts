@@ -3,54 +3,72 @@ import type { Judge } from "./judge/judge";
 import { FORMATS, type PromptFormat } from "./task";
 import { EvaluationError } from "../data/errors";
 
-/** What decides a task's result, beside model and data. */
+/** Options that determine a task's result, together with the model and the data. */
 export interface TaskOptions {
-  /** folder with `<task>/<split>.jsonl` (or .json, .parquet), relative to the repository root; default `datasets/benchmarks` */
+  /**
+   * folder that contains `<task>/<split>.jsonl` (or .json, .parquet), relative to the repository root; default
+   * `datasets/benchmarks`
+   */
   dataDir?: string;
-  /** only the first so many items of each task */
+  /** maximum number of items per task, counted from the first; default: all */
   limit?: number;
-  /** examples before each question; default: each task's own number */
+  /** few-shot examples before each question; default: the task's number */
   fewShot?: number;
-  /** of generations; default: each task's own */
+  /** maximum length of generated answers in tokens; default: the task's */
   maxNewTokens?: number;
-  /** of translation prompts; default "harness" */
+  /** layout of translation prompts; default "harness" */
   format?: PromptFormat;
-  /** of format "instruction" and of judged tasks; default: the run's own, or Alpaca's */
+  /** prompt template of format "instruction" and of judged tasks; default: the run's template, or Alpaca's */
   template?: PromptTemplate;
-  /** by data set, a file in Alpaca's format with rows that its runs were not trained on, for `memorization-heldout`; see `heldoutFiles` */
+  /**
+   * for `memorization-heldout`: by dataset name, a file in Alpaca's format whose rows the dataset's runs were not
+   * trained on; see `heldoutFiles`
+   */
   heldout?: Readonly<Record<string, string>>;
-  /** of Alpaca Eval and PandaLM; default: the endpoint that the environment names, see `openAiJudge` */
+  /** judge of Alpaca Eval and PandaLM; default: the endpoint that the environment variables name, see `openAiJudge` */
   judge?: Judge;
 }
 
+/** Options of `evaluate`. */
 export interface EvaluateOptions extends TaskOptions {
-  /** stops within a batch; for a run, the same call continues */
+  /** stops the evaluation within a batch; for a run, the same call continues */
   signal?: AbortSignal;
   onProgress?: (progress: EvaluationProgress) => void;
-  /** once all tasks are done: "throw" (default) a `TasksFailedError` that names the failed ones, or "return" the others */
+  /**
+   * after all tasks: "throw" a `TasksFailedError` that names the failed tasks (default), or "return" the results of the
+   * others
+   */
   onFailure?: "throw" | "return";
 }
 
+/** Progress of `evaluate`. */
 export interface EvaluationProgress {
+  /** name of the current task */
   task: string;
+  /** number of finished or failed tasks */
   tasksDone: number;
   tasks: number;
-  /** items of this task */
+  /** finished items of the current task */
   done: number;
+  /** items of the current task */
   total: number;
-  /** of this task; null before anything is done */
+  /** estimated remaining time of the current task; null before its first batch is done */
   etaSeconds: number | null;
 }
 
-/** @throws {EvaluationError} naming the option that cannot be */
+/**
+ * Checks the options that do not depend on a task.
+ * @throws {EvaluationError} naming the invalid option
+ */
 export function checkOptions({ limit, fewShot, maxNewTokens, format }: TaskOptions): void {
-  const whole = (name: string, value: number | undefined, least: number) => {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least))
-      throw new EvaluationError(`${name} must be a whole number of at least ${least}, not ${value}.`);
-  };
-  whole("limit", limit, 1);
-  whole("fewShot", fewShot, 0);
-  whole("maxNewTokens", maxNewTokens, 1);
+  checkWholeNumber("limit", limit, 1);
+  checkWholeNumber("fewShot", fewShot, 0);
+  checkWholeNumber("maxNewTokens", maxNewTokens, 1);
   if (format !== undefined && !FORMATS.includes(format))
-    throw new EvaluationError(`format must be one of ${FORMATS.join(", ")}, not ${JSON.stringify(format)}.`);
+    throw new EvaluationError(`format must be one of ${FORMATS.join(", ")}, got ${JSON.stringify(format)}.`);
+}
+
+function checkWholeNumber(name: string, value: number | undefined, minimum: number): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= minimum))
+    throw new EvaluationError(`${name} must be a whole number of at least ${minimum}, got ${value}.`);
 }

@@ -14,51 +14,65 @@ import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
 import type { Task } from "./task";
 
+/** Options of {@link evaluateRuns}. */
 export interface EvaluateRunsOptions extends SharedOptions {
-  /** worker processes; default: as many as cores and memory, or GPUs, allow */
+  /** number of worker processes; default: as many as cores and memory, or GPUs, allow */
   workers?: number;
-  /** stops every worker within a batch; calling again continues */
+  /** stops every worker within a batch; the same call continues */
   signal?: AbortSignal;
   /** called about three times a second */
   onProgress?: (progress: RunsProgress) => void;
-  /** once all else is done: "throw" (default) an {@link EvaluationsFailedError} that names what failed, or "return" the rest */
+  /**
+   * after everything else is done: "throw" an {@link EvaluationsFailedError} that names the failures (default), or
+   * "return" the scores of the others
+   */
   onFailure?: "throw" | "return";
 }
 
-/** How far an evaluation of runs is; plain data. */
+/** Progress of {@link evaluateRuns}; plain data. */
 export interface RunsProgress {
+  /** number of runs to evaluate */
   wanted: number;
-  /** runs with all tasks done, `cached` (done from the start) included */
+  /** number of runs with all tasks done, including `cached` */
   complete: number;
+  /** number of runs whose results were all stored before the call */
   cached: number;
+  /** number of runs with a failure */
   failed: number;
-  /** of the work that was not done at the start, 0 to 1, every task counting alike */
+  /** completed fraction (0 to 1) of the work that was not done before the call; all tasks have equal weight */
   part: number;
-  /** null until there is something to judge by */
+  /** estimated remaining time; null until there is enough progress to estimate it */
   etaSeconds: number | null;
+  /** runs that are being evaluated; `done` and `total` count items of the current task */
   active: { run: string; task: string; tasksDone: number; tasks: number; done: number; total: number }[];
   failures: EvaluationFailure[];
 }
 
-/** `task` is null where the run as a whole could not be evaluated. */
+/** A run or task that could not be evaluated. */
 export interface EvaluationFailure {
+  /** display name of the run */
   run: string;
+  /** task name; null if the failure concerns the whole run */
   task: string | null;
   message: string;
 }
 
-/** A run with its results, in the order of the tasks; the samples stay in its folder. */
+/** A run with its results, in the order of the tasks. The samples remain in the run's folder. */
 export interface RunScores {
   run: Run;
   results: TaskSummary[];
 }
 
-/** A result without its samples, but their number. */
+/** A task's result with the number of its samples (`items`) in place of the samples. */
 export type TaskSummary = Omit<TaskResult, "samples"> & { items: number };
 
-/** Some runs or tasks failed; `scores` has what was done. */
+/** Raised after all evaluations if some runs or tasks failed. */
 export class EvaluationsFailedError extends EvaluationError {
   override name = "EvaluationsFailedError";
+  /**
+   * @param failures the runs and tasks that failed, with their error messages
+   * @param scores results of everything else
+   */
   constructor(
     readonly failures: EvaluationFailure[],
     readonly scores: RunScores[],
@@ -71,12 +85,16 @@ const POLL_MS = 500;
 const PROGRESS_MS = 300;
 
 /**
- * Evaluates every run on every task, in worker processes of one thread each (more for large models): what is there already
- * is not done again, and several calls may work on the same runs. `evaluate` tells what a task's result is and where it is kept.
+ * Evaluates every run on every task, in worker processes of one thread each (more for large models). Stored results are
+ * not computed again, and several processes may evaluate the same runs at the same time. See `evaluate` for the rules
+ * of evaluation and where results are stored.
  *
- * @throws {EvaluationError} at once for unknown tasks and impossible options
- * @throws {EvaluationsFailedError} at the end, naming every run and task that failed and why
- * @throws {Interrupted} after `signal`
+ * @param tasks task names
+ * @returns one entry per run that has results, in the given order
+ * @throws {EvaluationError} immediately for unknown tasks and invalid options
+ * @throws {EvaluationsFailedError} after all evaluations, naming every run and task that failed and why (unless
+ * `onFailure` is "return")
+ * @throws {Interrupted} if `signal` is aborted
  */
 export async function evaluateRuns(
   runs: readonly Run[],
@@ -87,16 +105,19 @@ export async function evaluateRuns(
   return new RunsEvaluation(runs, findTasks(tasks, options), options).run();
 }
 
+/** One call of {@link evaluateRuns}. Runs are identified by their folder. */
 class RunsEvaluation {
   private readonly memo = new Memo();
   private readonly scores = new Map<string, RunScores>();
   private readonly failures: EvaluationFailure[] = [];
   private readonly failed = new Set<string>();
+  /** jobs in workers; undefined until the first progress report */
   private readonly active = new Map<string, EvaluationJobProgress | undefined>();
   private readonly byDir: Map<string, Run>;
   private pending: EvaluationJob[] = [];
+  /** jobs whose run another process is evaluating */
   private held: EvaluationJob[] = [];
-  /** why no worker can succeed, once that is known */
+  /** cause of a failure that affects every worker */
   private fatal: string | undefined;
   private wanted = 0;
   private cached = 0;
@@ -131,7 +152,8 @@ class RunsEvaluation {
     if (this.pending.length > 0) await this.evaluatePending();
     if (signal?.aborted && this.scores.size + this.failed.size < this.byDir.size) {
       throw new Interrupted(
-        `The evaluation was stopped with ${this.scores.size} of ${this.byDir.size} runs done; what the others have is kept. The same call continues from there.`,
+        `The evaluation was stopped with ${this.scores.size} of ${this.byDir.size} runs done. ` +
+          "Finished items of the other runs are kept; the same call continues from there.",
       );
     }
     const scores = [...this.byDir.keys()].flatMap((dir) => this.scores.get(dir) ?? []);
@@ -139,36 +161,40 @@ class RunsEvaluation {
     return scores;
   }
 
-  /** Takes the results that are there; false if any is missing that has not failed. */
+  /**
+   * Reads the stored results of a job's run.
+   * @param failures tasks that failed in the worker
+   * @returns false if a task has neither a result nor a failure
+   */
   private async collect(
     { id: dir, name }: EvaluationJob,
     failures: readonly { task: string; message: string }[] = [],
   ): Promise<boolean> {
     const run = this.byDir.get(dir)!;
-    const missing = new Map(failures.map(({ task, message }) => [task, message]));
+    const failed = new Map(failures.map(({ task, message }) => [task, message]));
     const results: TaskSummary[] = [];
     try {
       const subject = subjectOf(run);
       for (const task of this.tasks) {
-        if (missing.has(task.name)) continue;
+        if (failed.has(task.name)) continue;
         const stored = await storedResult(subject, task, this.options, this.memo).catch((error: unknown) => {
           if (!(error instanceof PromptlossError)) throw error;
-          missing.set(task.name, error.message); // its data cannot be read
+          failed.set(task.name, error.message); // its data cannot be read
         });
         if (stored) {
           const { samples, ...result } = stored;
           results.push({ ...result, items: samples.length });
-        } else if (!missing.has(task.name)) return false;
+        } else if (!failed.has(task.name)) return false;
       }
     } catch (error) {
       if (!(error instanceof PromptlossError)) throw error;
       this.fail(dir, [{ run: name, task: null, message: error.message }]);
       return true;
     }
-    if (missing.size > 0)
+    if (failed.size > 0)
       this.fail(
         dir,
-        [...missing].map(([task, message]) => ({ run: name, task, message })),
+        [...failed].map(([task, message]) => ({ run: name, task, message })),
       );
     if (results.length > 0) this.scores.set(dir, { run, results });
     return true;
@@ -213,8 +239,8 @@ class RunsEvaluation {
         );
         await Promise.all(collecting);
         if (this.fatal !== undefined) {
-          const left = [...this.pending.splice(0), ...this.held.splice(0)];
-          for (const { id, name } of left)
+          const remaining = [...this.pending.splice(0), ...this.held.splice(0)];
+          for (const { id, name } of remaining)
             this.fail(id, [{ run: name, task: null, message: `not evaluated: ${this.fatal}` }]);
         }
         while (this.held.length > 0 && this.pending.length === 0 && !signal?.aborted) await this.waitForOthers();
@@ -233,24 +259,24 @@ class RunsEvaluation {
   }
 
   private async finish(job: EvaluationJob, failures: readonly { task: string; message: string }[]): Promise<void> {
-    const there = await this.collect(job, failures);
+    const collected = await this.collect(job, failures);
     this.active.delete(job.id);
-    if (!there)
-      this.fail(job.id, [
-        {
-          run: job.name,
-          task: null,
-          message: "its results are not there, though it was evaluated; was the run's folder changed meanwhile?",
-        },
-      ]);
+    if (!collected) {
+      const message =
+        "its results are missing although it was evaluated. Check whether its folder was changed meanwhile, " +
+        "and repeat the call.";
+      this.fail(job.id, [{ run: job.name, task: null, message }]);
+    }
     this.report();
   }
 
-  /** Other processes are at the remaining runs: their results are collected, what they drop is taken over. */
+  /**
+   * Waits once for the processes that evaluate the held runs. Collects the results of runs that they released, and
+   * queues those that are not finished.
+   */
   private async waitForOthers(): Promise<void> {
     await sleep(POLL_MS, undefined, { signal: this.options.signal }).catch(() => {});
-    const [...held] = this.held.splice(0);
-    for (const job of held) {
+    for (const job of this.held.splice(0)) {
       if (livingHolder(join(job.id, "scores"))) this.held.push(job);
       else if (!(await this.collect(job))) this.pending.push(job);
     }
@@ -258,7 +284,7 @@ class RunsEvaluation {
 
   private needs(dir: string): WorkerNeeds {
     const { bytes } = this.byDir.get(dir)!.record.weights ?? { bytes: 0 };
-    const parameters = bytes / 4;
+    const parameters = bytes / 4; // stored as float32
     const device = expectedDevice();
     return { parameters, device, threads: threadsFor(parameters, device) };
   }
@@ -270,19 +296,13 @@ class RunsEvaluation {
     const active = [...this.active].flatMap(([dir, state]) =>
       state ? [{ ...state, run: this.byDir.get(dir)!.name, tasks }] : [],
     );
-    const over = this.scores.size - this.cached + [...this.failed].filter((dir) => !this.scores.has(dir)).length;
-    const part =
-      this.wanted === 0
-        ? 1
-        : Math.min(
-            1,
-            (over +
-              active.reduce(
-                (sum, { tasksDone, done, total }) => sum + (tasksDone + done / Math.max(1, total)) / tasks,
-                0,
-              )) /
-              this.wanted,
-          );
+    const failedWithoutScores = [...this.failed].filter((dir) => !this.scores.has(dir)).length;
+    const finished = this.scores.size - this.cached + failedWithoutScores;
+    const activeRuns = active.reduce(
+      (sum, { tasksDone, done, total }) => sum + (tasksDone + done / Math.max(1, total)) / tasks,
+      0,
+    );
+    const part = this.wanted === 0 ? 1 : Math.min(1, (finished + activeRuns) / this.wanted);
     const seconds = (Date.now() - this.started) / 1000;
     onProgress({
       wanted: this.byDir.size,
@@ -297,7 +317,7 @@ class RunsEvaluation {
   }
 }
 
-/** Failures of one cause together: a task without data fails for every run. */
+/** Lists failures, grouped by task and message, because a task without data fails for every run. */
 function describeFailures(failures: readonly EvaluationFailure[]): string {
   const byCause = new Map<string, EvaluationFailure[]>();
   for (const failure of failures) {

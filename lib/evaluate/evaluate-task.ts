@@ -17,30 +17,44 @@ import type { ChoiceQuestion, GenerationQuestion, PromptStyle, Task } from "./ta
 import type { Work } from "./work";
 import type { LogLikelihood } from "../model/log-likelihoods";
 
-/** Part of what names a stored result: raised when the rules of evaluation change. */
+/** Part of a stored result's identity; incremented when the rules of evaluation change. */
 const RESULT_FORMAT = 2;
 
+/** Receives the number of finished items, the number of items, and the estimated remaining seconds (null: unknown). */
 export type Report = (done: number, total: number, etaSeconds: number | null) => void;
 
-/** A task as it is asked for: its settings, its items, and where its result is kept, if it is. */
-interface Wanted<Q extends ChoiceQuestion | GenerationQuestion> {
+/** A task with resolved settings and data. */
+interface TaskRequest<Q extends ChoiceQuestion | GenerationQuestion> {
   settings: TaskSettings;
   prepared: PreparedTask<Q>;
+  /** file that the result is stored in; undefined: not stored */
   file?: string;
+  /** key; a stored result is reused only if it matches */
   identity: string;
 }
 
-/** The stored result, if there is one. @throws {PromptlossError} where the task's data cannot be read */
+/**
+ * Reads a stored result.
+ * @returns undefined if the subject has no stored result with these options
+ * @throws {PromptlossError} if the task's data cannot be read
+ */
 export async function storedResult(
   subject: Subject,
   task: Task,
   options: TaskOptions,
   memo: Memo,
 ): Promise<TaskResult | undefined> {
-  return readStored(await want(subject, task, options, memo));
+  return readStored(await resolveRequest(subject, task, options, memo));
 }
 
-/** The stored result where there is one, else the one computed now, stored. `memo` keeps what does not depend on the model's weights. */
+/**
+ * Evaluates a subject on one task. A stored result is returned if there is one; otherwise the result is computed, and
+ * stored if the subject is a run.
+ * @param memo keeps everything that does not depend on the model's parameters
+ * @param report called with the progress of the task
+ * @throws {PromptlossError} if the task cannot be evaluated
+ * @throws {Interrupted} if `options.signal` is aborted
+ */
 export async function evaluateTask(
   subject: Subject,
   task: Task,
@@ -48,16 +62,16 @@ export async function evaluateTask(
   memo: Memo,
   report: Report,
 ): Promise<TaskResult> {
-  const wanted = await want(subject, task, options, memo);
-  const stored = readStored(wanted);
+  const request = await resolveRequest(subject, task, options, memo);
+  const stored = readStored(request);
   if (stored) return stored;
-  const { settings, prepared } = wanted;
+  const { settings, prepared } = request;
   const { signal } = options;
   const key = JSON.stringify(["tokens", task.name, settings, subject.tokens, subject.model().config]);
   if (task.kind === "multiple choice") {
     const items = (prepared as PreparedTask<ChoiceQuestion>).items();
     const choices = await memo.once(key, () => prepareChoices(subject.model(), items, signal));
-    return compute<LogLikelihood[]>(wanted, signal, report, (work) =>
+    return compute<LogLikelihood[]>(request, signal, report, (work) =>
       scoreChoices(subject.model(), task, choices, work),
     );
   }
@@ -65,22 +79,22 @@ export async function evaluateTask(
   const prompts = await memo.once(key, () =>
     preparePrompts(subject.model(), task, items, settings.maxNewTokens!, signal),
   );
-  return compute<GeneratedText>(wanted, signal, report, (work) =>
+  return compute<GeneratedText>(request, signal, report, (work) =>
     generateAnswers(subject.model(), task, prompts, work),
   );
 }
 
-async function want(
+async function resolveRequest(
   subject: Subject,
   task: Task,
   options: TaskOptions,
   memo: Memo,
-): Promise<Wanted<ChoiceQuestion | GenerationQuestion>> {
+): Promise<TaskRequest<ChoiceQuestion | GenerationQuestion>> {
   const { fewShot: shots = task.shots, limit = null, format = "harness" } = options;
   const style: PromptStyle = { format, template: checkTemplate(options.template ?? subject.template) };
   const dataDir = fromRoot(options.dataDir ?? DATA_DIR);
   const judge = task.kind === "generation" ? task.judge?.() : undefined;
-  const templated = format === "instruction" || judge !== undefined || typeof task.data.items === "string";
+  const usesTemplate = format === "instruction" || judge !== undefined || typeof task.data.items === "string";
   const { items } = task.data;
   const splits = typeof items === "string" ? await ownRows(task.name, items, subject, options.heldout, memo) : items;
   const prepared = await memo.once(JSON.stringify(["rows", task.name, style, shots, limit, dataDir, splits]), () =>
@@ -98,10 +112,10 @@ async function want(
     shots,
     limit,
     format,
-    template: templated ? style.template.name : null,
+    template: usesTemplate ? style.template.name : null,
     judge: judge?.name ?? null,
     maxNewTokens: task.kind === "generation" ? (options.maxNewTokens ?? task.maxNewTokens) : null,
-    data: sha256(prepared.digest, templated ? JSON.stringify(style.template) : "", judge?.digest ?? ""),
+    data: sha256(prepared.digest, usesTemplate ? JSON.stringify(style.template) : "", judge?.digest ?? ""),
   };
   const { scores } = subject;
   const identity = JSON.stringify({ format: RESULT_FORMAT, weights: scores?.weights, settings });
@@ -116,23 +130,24 @@ async function want(
   return { settings, prepared, file, identity };
 }
 
-function readStored({ file, identity }: Wanted<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
+function readStored({ file, identity }: TaskRequest<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
   const stored =
     file === undefined ? undefined : (readJsonIfAny(file) as { identity?: string; result?: TaskResult } | undefined);
   return stored?.identity === identity ? stored.result : undefined;
 }
 
 async function compute<T>(
-  { settings, file, identity }: Wanted<ChoiceQuestion | GenerationQuestion>,
+  { settings, file, identity }: TaskRequest<ChoiceQuestion | GenerationQuestion>,
   signal: AbortSignal | undefined,
   report: Report,
   run: (work: Work<T>) => Promise<Omit<TaskResult, keyof TaskSettings>>,
 ): Promise<TaskResult> {
   const journal = new Journal<T>(file && `${file}.partial`, identity);
   const started = Date.now();
-  const before = journal.size;
+  const doneBefore = journal.size;
   const onProgress = (done: number, total: number) => {
-    report(done, total, done > before ? ((Date.now() - started) / 1000 / (done - before)) * (total - done) : null);
+    const secondsPerItem = (Date.now() - started) / 1000 / (done - doneBefore);
+    report(done, total, done > doneBefore ? secondsPerItem * (total - done) : null);
   };
   const result = { ...settings, ...(await run({ journal, signal, onProgress })) };
   if (file !== undefined) {

@@ -1,5 +1,5 @@
-// A worker process of evaluateRuns(): evaluates the runs that its parent sends. Whatever does not depend on a run's weights (rows,
-// few-shot examples, tokens, batches) is prepared for the first run and kept.
+// Worker process of evaluateRuns(): evaluates the runs that its parent process sends. Everything that does not depend
+// on a run's parameters (rows, few-shot examples, tokens, batches) is prepared for the first run and reused.
 import { join } from "node:path";
 import { RunError } from "../data/errors";
 import { claimRun } from "../runs/claim";
@@ -14,7 +14,11 @@ const memo = new Memo();
 serveJobs<EvaluationJob, EvaluationJobProgress, TaskFailure[]>(async (job, { signal, report }) => {
   const { run: id, store, name, tasks, options } = job;
   const run = new RunStore(store).get(id);
-  if (!run) throw new RunError(`${name}: ${join(store, id)} no longer holds a run.`);
+  if (!run) {
+    throw new RunError(
+      `${name}: ${join(store, id)} no longer contains a run. Check whether the folder was moved or deleted.`,
+    );
+  }
   const claim = await claimRun(join(run.dir, "scores"), `${name} (scores)`);
   try {
     await evaluateWith(memo, run, tasks, {

@@ -12,29 +12,38 @@ import { interrupted } from "./work";
 
 export type { EvaluateOptions, EvaluationProgress } from "./evaluate-options";
 
-/** Some tasks failed; the others are done, in `results`. */
+/** Raised after all tasks if some failed. */
 export class TasksFailedError extends EvaluationError {
   override name = "TasksFailedError";
+  /**
+   * @param failures the tasks that failed, with their error messages
+   * @param results results of the other tasks
+   */
   constructor(
     readonly failures: { task: string; message: string }[],
     readonly results: TaskResult[],
   ) {
     super(
-      `${failures.length} of ${failures.length + results.length} tasks failed; the others are done.\n${failures.map(({ task, message }) => `${task}: ${message}`).join("\n")}`,
+      `${failures.length} of ${failures.length + results.length} tasks failed; the others are done.\n` +
+        failures.map(({ task, message }) => `${task}: ${message}`).join("\n"),
     );
   }
 }
 
 /**
- * Evaluates a model on benchmark tasks, by name or given as they are, with lm-evaluation-harness' rules: release 0.4.13's,
- * or those of the paper's commit for tasks named `…@b281b09`. Results come in the order of the tasks.
+ * Evaluates a model on benchmark tasks with the rules of lm-evaluation-harness: those of release 0.4.13, or those of
+ * the paper's commit for tasks named `…@b281b09`.
  *
- * A run's results and samples are kept in its folder, `scores/<task>.json` (with a suffix where options differ from the
- * task's own), and not computed again; an interrupted task continues.
+ * A run's results and samples are stored in its folder as `scores/<task>.json` (with a suffix if options differ from
+ * the task's defaults) and are not computed again. An interrupted task continues at the next call. Results of a model
+ * in memory are not stored.
  *
- * @throws {EvaluationError} at once for unknown tasks and impossible options
- * @throws {TasksFailedError} at the end, naming the tasks that failed and why
- * @throws {Interrupted} after `signal`
+ * @param modelOrRun a model in memory, or a complete run
+ * @param tasks names of tasks, see {@link findTasks}, or task objects
+ * @returns one result per task, in the given order
+ * @throws {EvaluationError} immediately for unknown tasks, invalid options and runs that are not complete
+ * @throws {TasksFailedError} after all tasks, naming those that failed and why (unless `onFailure` is "return")
+ * @throws {Interrupted} if `signal` is aborted
  */
 export function evaluate(
   modelOrRun: CausalLM | Run,
@@ -44,7 +53,11 @@ export function evaluate(
   return evaluateWith(new Memo(), modelOrRun, tasks, options);
 }
 
-/** {@link evaluate}, with a memo for evaluating many models that have options and tasks in common. */
+/**
+ * Evaluates a model like {@link evaluate}, and shares prepared data between calls.
+ * @param memo keeps everything that does not depend on the model's parameters; pass the same memo to evaluate several
+ * models with common options and tasks
+ */
 export async function evaluateWith(
   memo: Memo,
   modelOrRun: CausalLM | Run,
@@ -52,19 +65,19 @@ export async function evaluateWith(
   options: EvaluateOptions,
 ): Promise<TaskResult[]> {
   checkOptions(options);
-  const found = findTasks([tasks].flat(), options);
+  const resolved = findTasks([tasks].flat(), options);
   const subject = subjectOf(modelOrRun);
   const results: TaskResult[] = [];
   const failures: { task: string; message: string }[] = [];
   try {
-    for (const task of found) {
+    for (const task of resolved) {
       try {
         results.push(
           await evaluateTask(subject, task, options, memo, (done, total, etaSeconds) => {
             options.onProgress?.({
               task: task.name,
               tasksDone: results.length + failures.length,
-              tasks: found.length,
+              tasks: resolved.length,
               done,
               total,
               etaSeconds,

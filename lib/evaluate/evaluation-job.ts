@@ -1,29 +1,39 @@
 import type { TaskOptions } from "./evaluate-options";
 
-/** Options that can be sent to another process: a judge is code, and is named by the environment there. */
+/**
+ * Options that can be sent to another process. A judge is a function and cannot; the worker uses the judge that its
+ * environment variables name.
+ */
 export type SharedOptions = Omit<TaskOptions, "judge">;
 
-/** A run and the tasks to evaluate it on, as `evaluateRuns` sends it to a worker. */
+/** A run and the tasks to evaluate it on, as `evaluateRuns` sends it to a worker process. */
 export interface EvaluationJob {
-  /** the run's folder */
+  /** the run's folder, an absolute path; unique in the pool of workers */
   id: string;
+  /** the run's id in its store */
   run: string;
   /** the run store's folder */
   store: string;
+  /** the run's display name */
   name: string;
+  /** task names */
   tasks: string[];
   options: SharedOptions;
 }
 
-/** How far a worker is with its run. */
+/** Progress of a worker on its current run. */
 export interface EvaluationJobProgress {
+  /** name of the current task */
   task: string;
+  /** number of finished or failed tasks */
   tasksDone: number;
-  /** items of this task */
+  /** finished items of the current task */
   done: number;
+  /** items of the current task */
   total: number;
 }
 
+/** A task that failed, with the error message. */
 export interface TaskFailure {
   task: string;
   message: string;

@@ -2,12 +2,23 @@ import { isDeepStrictEqual } from "node:util";
 import { PythonRandom } from "./python-random";
 import type { Question, TaskAbout, Item } from "./task";
 import { EvaluationError } from "../data/errors";
-/** Seed of the harness' few-shot sampler, and of the older commit's only generator. */
+
+/** Seed of the few-shot sampler in the harness's release, and of the only generator in its older commit. */
 const SEED = { "0.4.13": 1234, b281b09: 42 };
 
 /**
- * The items in the order of evaluation, each with the shots that stand before it. One generator serves the whole task,
- * item by item, so the first n items do not depend on how many follow. The older commit shuffles the items with it first.
+ * Draws few-shot examples for each item as lm-evaluation-harness does. One generator serves the whole task, item by
+ * item, so the first n items do not depend on how many follow. With the rules of commit b281b09, the same generator
+ * first shuffles the items.
+ *
+ * If the pool may contain the evaluated row (`dropsItself`), one extra example is drawn, and the evaluated row or the
+ * last example is dropped. If duplicates of the row leave too few examples, the examples are drawn again from the rows
+ * that differ from it.
+ * @param pool rows that examples are drawn from
+ * @param shots examples per item
+ * @param limit number of items to evaluate; default: all
+ * @returns the items in the order of evaluation, each with its solved examples
+ * @throws {EvaluationError} if the pool has too few rows
  */
 export function drawShots<Q extends Question>(
   task: TaskAbout,
@@ -22,7 +33,8 @@ export function drawShots<Q extends Question>(
   const drawn = task.data.dropsItself ? shots + 1 : shots;
   if (shots > 0 && drawn > pool.length) {
     throw new EvaluationError(
-      `${task.name}: ${shots} shots need at least ${drawn} rows to draw from; there are ${pool.length}.`,
+      `${task.name}: ${shots} shots need at least ${drawn} rows to draw from; there are ${pool.length}. ` +
+        "Set a smaller fewShot.",
     );
   }
   return ordered
@@ -34,11 +46,11 @@ export function drawShots<Q extends Question>(
     if (!task.data.dropsItself) return sample;
     const isOther = (other: Item<Q>) => !isDeepStrictEqual(other.row, item.row);
     const others = sample.filter(isOther);
-    // several copies of the row were drawn
+    // duplicates of the evaluated row were drawn
     if (others.length < shots) return random.sample(pool.filter(isOther), shots);
     return others.slice(0, shots);
   }
 }
 
-/** The text before the question. */
+/** Joins few-shot examples to the text that precedes the question. */
 export const shotText = (shots: readonly string[]): string => shots.map((shot) => `${shot}\n\n`).join("");

@@ -1,35 +1,52 @@
 import { DataError } from "../data/errors";
 
-/** A row's fields, checked as they are read. Problems are thrown as {@link FieldProblem}. */
+/** A row of a data file, with methods that check each field as it is read. */
 export class Fields {
+  /**
+   * @param row the parsed row
+   * @param path the row's field name within an outer row, for error messages
+   * @throws {FieldProblem} if the row is not an object
+   */
   constructor(
     private readonly row: unknown,
     private readonly path = "",
   ) {
     if (typeof row !== "object" || row === null || Array.isArray(row))
-      throw new FieldProblem(path || "row", `must be an object, not ${shown(row)}`);
+      throw new FieldProblem(path || "row", `must be an object, got ${shown(row)}`);
   }
 
+  /** Returns a field's value, unchecked; undefined if it is missing. */
   value(field: string): unknown {
     return (this.row as Record<string, unknown>)[field];
   }
 
+  /**
+   * Returns a field that must be a string.
+   * @throws {FieldProblem} if it is missing or not a string
+   */
   text(field: string): string {
     const value = this.value(field);
     if (typeof value !== "string")
-      throw this.problem(field, value === undefined ? "is missing" : `must be text, not ${shown(value)}`);
+      throw this.problem(field, value === undefined ? "is missing" : `must be a string, got ${shown(value)}`);
     return value;
   }
 
+  /**
+   * Returns a field that must be an array of strings.
+   * @throws {FieldProblem} if it is missing or not an array of strings
+   */
   texts(field: string): string[] {
     const value = this.value(field);
     if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
-      throw this.problem(field, value === undefined ? "is missing" : `must be a list of texts, not ${shown(value)}`);
+      throw this.problem(field, value === undefined ? "is missing" : `must be a list of strings, got ${shown(value)}`);
     }
     return value;
   }
 
-  /** At least one text. */
+  /**
+   * Returns a field that must be an array of one or more non-empty strings.
+   * @throws {FieldProblem} if it is not
+   */
   choices(field: string): string[] {
     const texts = this.texts(field);
     if (texts.length === 0) throw this.problem(field, "has no choices");
@@ -38,11 +55,16 @@ export class Fields {
     return texts;
   }
 
+  /**
+   * Returns a field that must be an object.
+   * @throws {FieldProblem} if it is missing or not an object
+   */
   object(field: string): Fields {
     if (this.value(field) === undefined) throw this.problem(field, "is missing");
     return new Fields(this.value(field), this.name(field));
   }
 
+  /** Creates the error for a field; `problem` continues a sentence that begins with the field's name. */
   problem(field: string, problem: string): FieldProblem {
     return new FieldProblem(this.name(field), problem);
   }
@@ -52,6 +74,7 @@ export class Fields {
   }
 }
 
+/** A field of a row that cannot be used. {@link convertRows} collects these errors. */
 export class FieldProblem extends Error {
   constructor(
     readonly field: string,
@@ -61,7 +84,12 @@ export class FieldProblem extends Error {
   }
 }
 
-/** Converts every row. @throws {DataError} naming all rows with a problem, 0-based, and the field */
+/**
+ * Converts every row of a file.
+ * @param file path for error messages
+ * @param convert converts one row; may throw {@link FieldProblem}
+ * @throws {DataError} with all problems, naming row (0-based) and field; the message shows the first 20
+ */
 export function convertRows<T>(rows: readonly unknown[], file: string, convert: (row: Fields) => T): T[] {
   const problems: { row: number; field: string; problem: string }[] = [];
   const converted = rows.flatMap((row, i) => {
@@ -77,7 +105,8 @@ export function convertRows<T>(rows: readonly unknown[], file: string, convert: 
   const listed = problems.slice(0, 20).map(({ row, field, problem }) => `row ${row}: ${field} ${problem}`);
   if (problems.length > listed.length) listed.push(`and ${problems.length - listed.length} more`);
   throw new DataError(
-    `${file}: ${problems.length} bad ${problems.length === 1 ? "row" : "rows"} (counted from 0):\n  ${listed.join("\n  ")}`,
+    `${file}: ${problems.length} invalid ${problems.length === 1 ? "row" : "rows"} (counted from 0):\n  ` +
+      listed.join("\n  "),
     problems,
   );
 }

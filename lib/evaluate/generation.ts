@@ -8,31 +8,38 @@ import type { GenerationQuestion, GenerationTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
 import { EvaluationError } from "../data/errors";
 
+/** A generated answer. */
 export interface GeneratedText {
   text: string;
+  /** ended by a stop text or end-of-sequence token, or cut off at the maximum length */
   finish: "stop" | "length";
 }
 
-/** Prompts that are continued together, memory allowing. */
-const BATCH = 128;
-/** Keys and values that a batch may fill, in bytes. */
+/** Maximum number of prompts in a batch. */
+const MAX_BATCH_SIZE = 128;
+/** Maximum size of a batch's keys and values, in bytes. */
 const CACHE_BYTES = 2 ** 32;
 
-/** What of a task's generations is the same for all models of one tokenizer and architecture. */
+/** The part of a generation task that is the same for all models with one tokenizer and architecture. */
 export interface PreparedPrompts {
   items: PreparedItem<GenerationQuestion>[];
-  /** token ids, one prompt an item */
+  /** token ids of each item's prompt */
   prompts: number[][];
-  /** new tokens that an item's answer may have at most */
+  /** maximum number of new tokens of each item's answer */
   limits: number[];
+  /** batches of indices into `items`, longest prompts first */
   batches: { items: number[] }[];
+  /** number of prompts that were cut to fit the context */
   truncatedRequests: number;
 }
 
 /**
- * Tokens and batches of every prompt, cut on the left so that the answer's tokens fit behind them. An answer that may be as
- * long as its reference gives way to the prompt first, down to half of the context.
- * @throws {EvaluationError} when no room for a prompt is left
+ * Tokenizes every prompt and forms batches. Prompts are cut on the left so that the answer fits into the context. If
+ * the task limits answers relative to their reference (`beyondReference`), the answer's limit is first reduced in favor
+ * of the prompt, down to half of the context.
+ * @param maxNewTokens maximum length of an answer, in tokens
+ * @throws {EvaluationError} if an answer's limit leaves no room for a prompt
+ * @throws {Interrupted} if the signal is aborted
  */
 export async function preparePrompts(
   model: CausalLM,
@@ -41,7 +48,7 @@ export async function preparePrompts(
   maxNewTokens: number,
   signal?: AbortSignal,
 ): Promise<PreparedPrompts> {
-  const { maxPositions, layers, keyValueHeads, headSize } = model.config;
+  const { maxPositions } = model.config;
   const tokenizer = model.needTokenizer();
   const prompts: number[][] = [];
   const limits: number[] = [];
@@ -51,12 +58,13 @@ export async function preparePrompts(
     const ids = tokenizer.encode(shots + question.prompt);
     const limit = Math.min(
       maxNewTokens,
-      longestAnswer(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)),
+      answerLimit(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)),
     );
     const room = maxPositions - limit;
     if (room <= 0) {
       throw new EvaluationError(
-        `${task.name}: ${limit} new tokens leave no room for a prompt in the model's context of ${maxPositions}; give a smaller maxNewTokens.`,
+        `${task.name}: maxNewTokens of ${limit} leaves no room for a prompt ` +
+          `in the model's context of ${maxPositions} tokens; set a smaller maxNewTokens.`,
       );
     }
     if (ids.length > room) truncatedRequests++;
@@ -64,19 +72,25 @@ export async function preparePrompts(
     limits.push(limit);
   }
 
-  const tokenBytes = layers * keyValueHeads * headSize * 2 * 4;
+  return { items, prompts, limits, batches: formBatches(prompts, limits, model), truncatedRequests };
+}
+
+/** Batches prompts of similar length, longest first, within the limits on batch size and key-value cache. */
+function formBatches(prompts: number[][], limits: number[], model: CausalLM): { items: number[] }[] {
+  const { layers, keyValueHeads, headSize } = model.config;
+  const tokenBytes = layers * keyValueHeads * headSize * 2 * 4; // keys and values in float32
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length || a - b);
   const batches: { items: number[] }[] = [];
   for (let start = 0; start < order.length;) {
     const bytes = (prompts[order[start]].length + Math.max(...limits)) * tokenBytes;
-    const rows = Math.max(1, Math.min(BATCH, Math.floor(CACHE_BYTES / bytes)));
+    const rows = Math.max(1, Math.min(MAX_BATCH_SIZE, Math.floor(CACHE_BYTES / bytes)));
     batches.push({ items: order.slice(start, start + rows) });
     start += rows;
   }
-  return { items, prompts, limits, batches, truncatedRequests };
+  return batches;
 }
 
-function longestAnswer(
+function answerLimit(
   { beyondReference }: GenerationTask,
   { references }: GenerationQuestion,
   tokenizer: Tokenizer,
@@ -87,7 +101,11 @@ function longestAnswer(
     : Math.min(room, tokenLength(references[0], tokenizer) + 1 + beyondReference);
 }
 
-/** Continues every prompt greedily, and scores the answers. */
+/**
+ * Generates an answer to every prompt by greedy decoding, and scores the answers.
+ * @throws {EvaluationError} if a judge fails
+ * @throws {Interrupted} if the signal is aborted
+ */
 export async function generateAnswers(
   model: CausalLM,
   task: GenerationTask,

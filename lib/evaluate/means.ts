@@ -1,20 +1,30 @@
 import { mean } from "../data/group";
 import { PythonRandom } from "./python-random";
 
-/** √(Σ(x − mean)² / (n − 1)); null for fewer than two values. */
+/**
+ * Computes the sample standard deviation √(Σ(x − mean)² / (n − 1)).
+ * @returns null for fewer than two values
+ */
 export function sampleDeviation(values: readonly number[]): number | null {
   if (values.length < 2) return null;
   const center = mean(values);
   return Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1));
 }
 
-/** Standard error of the mean; null for fewer than two values. */
+/**
+ * Computes the standard error of the mean, s / √n, with the sample standard deviation s.
+ * @returns null for fewer than two values
+ */
 export function standardError(values: readonly number[]): number | null {
   const deviation = sampleDeviation(values);
   return deviation === null ? null : deviation / Math.sqrt(values.length);
 }
 
-/** Means and standard errors of each key. */
+/**
+ * Computes the mean and its standard error for each metric.
+ * @param perItem one object per item; all must have the keys of the first
+ * @returns metrics and standard errors by key; both empty if there are no items
+ */
 export function aggregate(perItem: readonly Record<string, number>[]): {
   metrics: Record<string, number>;
   standardErrors: Record<string, number | null>;
@@ -27,7 +37,12 @@ export function aggregate(perItem: readonly Record<string, number>[]): {
   };
 }
 
-/** Deviation of a corpus metric over 100 resamples with seed 0, as the harness draws them; null for fewer than two items. */
+/**
+ * Estimates the standard error of a corpus metric by bootstrap: the sample standard deviation of the metric over 100
+ * resamples with replacement, drawn as lm-evaluation-harness draws them, with seed 0.
+ * @param metric computes the metric of a resample of `items`
+ * @returns null for fewer than two items
+ */
 export function bootstrapError<T>(items: readonly T[], metric: (items: T[]) => number): number | null {
   if (items.length < 2) return null;
   const random = new PythonRandom(0);

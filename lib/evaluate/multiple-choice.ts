@@ -15,25 +15,32 @@ import {
 import type { ChoiceQuestion, MultipleChoiceTask } from "./task";
 import { pause, workThrough, type Work } from "./work";
 
-type Scored = Omit<TaskResult, keyof TaskSettings>;
+type Outcome = Omit<TaskResult, keyof TaskSettings>;
 
-/** What of a task's scoring is the same for all models of one tokenizer and architecture. */
+/** The part of a multiple-choice task that is the same for all models with one tokenizer and architecture. */
 export interface PreparedChoices {
+  /** token ids of the requests of each item in `kept`, one per choice */
   sequences: ScoredSequence[][];
+  /** batches, and the prefix that all sequences share */
   plan: Plan;
-  /** the items of the sequences */
+  /** the items that can be scored */
   kept: PreparedItem<ChoiceQuestion>[];
-  leftOut: Scored["leftOut"];
+  /** the other items */
+  leftOut: Outcome["leftOut"];
+  /** number of requests whose beginning was cut off to fit the context */
   truncatedRequests: number;
 }
 
-/** Scores every choice of every item. */
+/**
+ * Computes the log-likelihood of every choice of every item, and the task's metrics.
+ * @throws {Interrupted} if the signal is aborted
+ */
 export async function scoreChoices(
   model: CausalLM,
   task: MultipleChoiceTask,
   { sequences, plan, kept, leftOut, truncatedRequests }: PreparedChoices,
   work: Work<LogLikelihood[]>,
-): Promise<Scored> {
+): Promise<Outcome> {
   const prefix = computePrefix(model, plan.prefix);
   try {
     await workThrough(plan.batches, work, (batch) =>
@@ -61,7 +68,11 @@ export async function scoreChoices(
   return { ...aggregate(samples.map(({ metrics }) => metrics)), truncatedRequests, unfinished: 0, leftOut, samples };
 }
 
-/** Tokens and batches of every item's choices. A choice that does not fit the model's context leaves its item out. */
+/**
+ * Tokenizes every choice of every item and plans batches. An item is left out if one of its choices has no tokens or
+ * more tokens than the model's context.
+ * @throws {Interrupted} if the signal is aborted
+ */
 export async function prepareChoices(
   model: CausalLM,
   items: PreparedItem<ChoiceQuestion>[],
@@ -71,7 +82,7 @@ export async function prepareChoices(
   const maxLength = model.config.maxPositions;
   const sequences: ScoredSequence[][] = [];
   const kept: PreparedItem<ChoiceQuestion>[] = [];
-  const leftOut: Scored["leftOut"] = [];
+  const leftOut: Outcome["leftOut"] = [];
   let truncatedRequests = 0;
   for (const item of items) {
     await pause(signal);
@@ -84,13 +95,13 @@ export async function prepareChoices(
       encodePair(tokenizer, item.shots + prompt, continuation, encodeContext),
     );
     const lengths = pairs.map(({ continuation }) => continuation.length);
-    const bad = lengths.findIndex((length) => length === 0 || length > maxLength);
-    if (bad >= 0) {
+    const unusable = lengths.findIndex((length) => length === 0 || length > maxLength);
+    if (unusable >= 0) {
       const problem =
-        lengths[bad] === 0
-          ? "has no token of its own"
-          : `has ${lengths[bad]} tokens, more than the model's context of ${maxLength}`;
-      leftOut.push({ id: item.id, reason: `choice ${bad + 1} ${problem}` });
+        lengths[unusable] === 0
+          ? "has no tokens"
+          : `has ${lengths[unusable]} tokens, more than the model's context of ${maxLength}`;
+      leftOut.push({ id: item.id, reason: `choice ${unusable + 1} ${problem}` });
       continue;
     }
     kept.push(item);

@@ -9,8 +9,12 @@ import type { OwnRows } from "./task";
 import { EvaluationError } from "../data/errors";
 
 /**
- * The split of a task whose rows are each run's own.
- * @throws {EvaluationError} for a model that is no run, training rows that are not what they were, or held-out rows that nobody names
+ * Finds the rows of a task whose data depend on the run: the run's training rows, or held-out rows of its dataset.
+ * @param task the task's name, for error messages
+ * @param heldout held-out file by dataset name (option `heldout`)
+ * @returns splits in the form of `TaskData.items`: one split with one candidate path
+ * @throws {EvaluationError} for a model that does not come from a run, training rows that are missing or have changed,
+ * or a dataset without a held-out file
  */
 export async function ownRows(
   task: string,
@@ -21,7 +25,7 @@ export async function ownRows(
 ): Promise<string[][]> {
   if (!run)
     throw new EvaluationError(
-      `${task}: this needs a run, which knows what it was trained on; a model by itself does not.`,
+      `${task}: this needs a run, which records the data it was trained on; a model in memory does not.`,
     );
   const { name, digest } = run.recipe.data;
   if (rows === "training")
@@ -30,17 +34,24 @@ export async function ownRows(
     ]);
   if (!Object.hasOwn(heldout, name))
     throw new EvaluationError(
-      `${task}: the option heldout names no file for the data set ${name}; it has ${Object.keys(heldout).join(", ") || "none"}.`,
+      `${task}: the option heldout names no file for the data set ${name}; ` +
+        `it has ${Object.keys(heldout).join(", ") || "none"}. Add one, or leave out this task.`,
     );
   return [[fromRoot(heldout[name])]];
 }
 
-/** The file with the very rows that a run was trained on. @throws {EvaluationError} */
+/**
+ * Finds the file with the rows that a run was trained on, and verifies their digest.
+ * @param task the task's name, for error messages
+ * @returns an absolute path
+ * @throws {EvaluationError} if the file is missing or its rows have changed
+ */
 export function trainingFile(task: string, { record: { source }, recipe: { data } }: Run): string {
   const file = source.data === null ? null : fromRoot(source.data);
   if (file === null || !existsSync(file))
     throw new EvaluationError(
-      `${task}: the rows of ${data.name} that the run was trained on are not there: ${file ?? "no file is on record"}. Put the file back, or train the run again.`,
+      `${task}: cannot find the rows of ${data.name} that the run was trained on: ` +
+        `${file ?? "the run's record names no file"}. Restore the file, or train the run again.`,
     );
   if (examplesDigest(readExamples(file)) !== data.digest)
     throw new EvaluationError(

@@ -6,25 +6,33 @@ import { readText } from "../data/read-json";
 import { convertRows, type Fields } from "./fields";
 import { drawShots, shotText } from "./few-shot";
 import { readRows } from "./split-rows";
-import type { Question, TaskAbout, Item } from "./task";
+import type { Item, Question, TaskAbout } from "./task";
 
-/** An item with its shots as text. */
+/** An item of a task with its few-shot examples. */
 export interface PreparedItem<Q extends Question> {
+  /** index of the row among the rows of the evaluated splits, from 0 */
   id: number;
   question: Q;
+  /** the few-shot examples as the text that precedes the question; "" without examples */
   shots: string;
 }
 
+/** The data of a task, read and checked. */
 export interface PreparedTask<Q extends Question> {
-  /** with shots, drawn at the first call; in the order of evaluation */
+  /** the items in the order of evaluation; their few-shot examples are drawn at the first call */
   items(): PreparedItem<Q>[];
-  /** SHA-256 of the files read */
+  /** SHA-256 over the digests of all files read */
   digest: string;
 }
 
 /**
- * Reads a task's rows, which lie in `splits`; `question` converts one.
- * @throws {DataError} for missing files and bad rows
+ * Reads a task's rows.
+ * @param question converts a row to a question
+ * @param options.splits splits to evaluate, each as a list of candidate paths, see {@link TaskData.items}
+ * @param options.dataDir folder that relative paths refer to
+ * @param options.shots few-shot examples per item
+ * @param options.limit number of items to evaluate; null: all
+ * @throws {DataError} for missing files and invalid rows
  */
 export async function prepareTask<Q extends Question>(
   task: TaskAbout,
@@ -40,7 +48,7 @@ export async function prepareTask<Q extends Question>(
   };
   const numbered = (rows: Omit<Item<Q>, "id">[]) => rows.map((row, id) => ({ ...row, id }));
   for (const { file, advice } of task.data.others ?? []) {
-    if (!existsSync(file)) throw new DataError(`${file}: there is no such file. ${advice}`);
+    if (!existsSync(file)) throw new DataError(`${file}: file not found. ${advice}`);
     digests.push(sha256(readText(file)));
   }
   const all: Omit<Item<Q>, "id">[] = [];

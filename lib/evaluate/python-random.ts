@@ -1,28 +1,38 @@
-// Python's `random.Random`, number for number: the evaluation harness draws its few-shot examples with it.
+// Python's `random.Random`, with identical output: lm-evaluation-harness draws its few-shot examples with it.
 // Source: CPython 3.11, Modules/_randommodule.c and Lib/random.py.
+
+// State size and offset of MT19937.
 const N = 624;
 const M = 397;
 
-/** CPython's Mersenne Twister, seeded as `random.Random(seed)` for a whole number 0 ≤ seed < 2⁵³. */
+/** CPython's Mersenne Twister (MT19937), with the methods of `random.Random` that the harness uses. */
 export class PythonRandom {
   private readonly state = new Uint32Array(N);
-  private at = N;
+  private position = N;
 
+  /**
+   * Seeds the generator as `random.Random(seed)`.
+   * @param seed whole number, 0 ≤ seed < 2⁵³
+   * @throws {RangeError} for any other seed
+   */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0)
-      throw new RangeError(`a seed must be a whole number from 0 to 2^53 - 1, not ${seed}`);
+      throw new RangeError(`a seed must be a whole number from 0 to 2^53 - 1, got ${seed}`);
     const high = Math.floor(seed / 2 ** 32);
     this.seedWith(high > 0 ? [seed >>> 0, high] : [seed >>> 0]);
   }
 
-  /** Uniform in [0, 1), with 53 bits. */
+  /** Draws a number uniformly from [0, 1), with 53 random bits. */
   random(): number {
     const a = this.next() >>> 5;
     const b = this.next() >>> 6;
     return (a * 67108864 + b) / 9007199254740992;
   }
 
-  /** Whole number 0 ≤ x < n, for 1 ≤ n < 2³²: `_randbelow`. */
+  /**
+   * Draws a whole number uniformly from 0 ≤ x < n (`_randbelow`).
+   * @param n whole number, 1 ≤ n < 2³²
+   */
   below(n: number): number {
     const bits = 32 - Math.clz32(n);
     for (;;) {
@@ -31,10 +41,14 @@ export class PythonRandom {
     }
   }
 
-  /** `k` different positions' elements, in the order drawn. */
+  /**
+   * Draws k elements without replacement.
+   * @returns the elements in the order drawn
+   * @throws {RangeError} if k is negative or exceeds the population
+   */
   sample<T>(population: readonly T[], k: number): T[] {
     const n = population.length;
-    if (k < 0 || k > n) throw new RangeError(`cannot draw ${k} of ${n}`);
+    if (k < 0 || k > n) throw new RangeError(`cannot draw ${k} of ${n} elements without replacement`);
     const setSize = 21 + (k > 5 ? 4 ** Math.ceil(Math.log(3 * k) / Math.log(4)) : 0);
     if (n <= setSize) {
       const pool = [...population];
@@ -46,11 +60,11 @@ export class PythonRandom {
       });
     }
     const selected = new Set<number>();
-    while (selected.size < k) selected.add(this.below(n)); // a number drawn again changes nothing: redrawn, as there
+    while (selected.size < k) selected.add(this.below(n)); // repeated draws are discarded, as in CPython
     return Array.from(selected, (j) => population[j]);
   }
 
-  /** In place. */
+  /** Shuffles an array in place. */
   shuffle(values: unknown[]): void {
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
@@ -58,7 +72,7 @@ export class PythonRandom {
     }
   }
 
-  /** `k` elements with replacement. */
+  /** Draws k elements with replacement. */
   choices<T>(population: readonly T[], k: number): T[] {
     return Array.from({ length: k }, () => population[Math.floor(this.random() * population.length)]);
   }
@@ -88,8 +102,8 @@ export class PythonRandom {
   }
 
   private next(): number {
-    if (this.at >= N) this.twist();
-    let y = this.state[this.at++];
+    if (this.position >= N) this.twist();
+    let y = this.state[this.position++];
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
@@ -103,6 +117,6 @@ export class PythonRandom {
       const y = (state[i] & 0x80000000) | (state[(i + 1) % N] & 0x7fffffff);
       state[i] = state[(i + M) % N] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
     }
-    this.at = 0;
+    this.position = 0;
   }
 }

@@ -20,13 +20,13 @@ import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/translation";
 import { EvaluationError } from "../data/errors";
 
-/** Where benchmark data lies unless told otherwise, relative to the repository root. */
+/** Default folder of benchmark data, relative to the repository root. */
 export const DATA_DIR = "datasets/benchmarks";
 
 /**
- * Every task that can be named; a task of your own is passed to `evaluate` as it is.
- * @param options.judge of Alpaca Eval and PandaLM; default: the one that the environment names
- * @param options.dataDir as in `evaluate`; PandaLM's opponent is in `pandalm/opponents.json` there
+ * Lists the tasks that can be given by name. Custom tasks are passed to `evaluate` as objects.
+ * @param options.judge judge of Alpaca Eval and PandaLM; default: the one that the environment variables name
+ * @param options.dataDir as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
  */
 export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir?: string } = {}): Task[] {
   const judged = judge && { judge: () => judge };
@@ -52,20 +52,25 @@ export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir
   ];
 }
 
-/** @throws {EvaluationError} naming every unknown task and the nearest known ones */
-export function findTasks(wanted: readonly (string | Task)[], options: Parameters<typeof allTasks>[0] = {}): Task[] {
+/**
+ * Looks up tasks by name; task objects are returned unchanged.
+ * @returns the tasks in the given order
+ * @throws {EvaluationError} naming every unknown task and the most similar known names
+ */
+export function findTasks(requested: readonly (string | Task)[], options: Parameters<typeof allTasks>[0] = {}): Task[] {
   const known = new Map(allTasks(options).map((task) => [task.name, task]));
-  const unknown = wanted.filter((task): task is string => typeof task === "string" && !known.has(task));
+  const unknown = requested.filter((task): task is string => typeof task === "string" && !known.has(task));
   if (unknown.length > 0) {
     const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);
     throw new EvaluationError(
-      `There is no task ${lines.join("\nand no task ")}\nAll tasks: ${[...known.keys()].join(", ")}.`,
+      `Unknown ${unknown.length === 1 ? "task" : "tasks"}:\n${lines.join("\n")}\n` +
+        `All tasks: ${[...known.keys()].join(", ")}.`,
     );
   }
-  return wanted.map((task) => (typeof task === "string" ? known.get(task)! : task));
+  return requested.map((task) => (typeof task === "string" ? known.get(task)! : task));
 }
 
-/** The three names with the fewest letters to change. */
+/** The three names with the smallest edit distance to `name`, ignoring case. */
 function nearest(name: string, names: string[]): string[] {
   return names
     .map((other) => ({ other, distance: editDistance(name.toLowerCase(), other.toLowerCase()) }))
@@ -74,6 +79,7 @@ function nearest(name: string, names: string[]): string[] {
     .map(({ other }) => other);
 }
 
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

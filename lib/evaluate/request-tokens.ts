@@ -1,15 +1,20 @@
 import type { Tokenizer } from "../data/tokenizer";
 import { trimEnd } from "../metrics/words";
 
+/** Token ids of one request. */
 export interface TokenPair {
+  /** tokens that the continuation is conditioned on; never empty */
   context: number[];
+  /** tokens whose log-likelihood is summed */
   continuation: number[];
 }
 
 /**
- * Tokens of a context and its continuation, as the harness splits them: white space at the context's end goes to the
- * continuation, both are tokenized together, and what is longer than the context's own tokens is the continuation.
- * `encodeContext` may remember contexts that recur.
+ * Tokenizes a context and its continuation as lm-evaluation-harness does (`_encode_pair`). White space at the end of
+ * the context is moved to the continuation, and both are tokenized together. The first n tokens are the context, where
+ * n is the number of tokens of the context alone; the remaining tokens are the continuation. An empty context becomes
+ * the beginning-of-sequence token, or the end-of-sequence token if the tokenizer has none.
+ * @param encodeContext tokenizes a context; pass a memoizing function if contexts recur
  */
 export function encodePair(
   tokenizer: Tokenizer,
@@ -22,13 +27,17 @@ export function encodePair(
       context: [tokenizer.bosId ?? tokenizer.eosId],
       continuation: tokenizer.encode(continuation, { addSpecialTokens: false }),
     };
-  const kept = trimEnd(context);
   const whole = tokenizer.encode(context + continuation);
-  const { length } = encodeContext(kept);
+  const { length } = encodeContext(trimEnd(context));
   return { context: whole.slice(0, length), continuation: whole.slice(length) };
 }
 
-/** What goes through the model: the last `maxLength` tokens before the last one. Beginning-of-sequence is cut away like any other token. */
+/**
+ * Builds the model's input for a request: context and continuation without the last token, of which at most the last
+ * `maxLength` tokens are kept. The beginning-of-sequence token is cut off like any other token.
+ * @param maxLength the model's context length, in tokens
+ * @returns `input`: token ids; `truncated`: whether tokens were cut off
+ */
 export function modelInput(
   { context, continuation }: TokenPair,
   maxLength: number,

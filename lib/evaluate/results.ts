@@ -1,59 +1,66 @@
 import type { Harness, JudgedAnswer, PromptFormat } from "./task";
 
+/** One request to the model and its outcome. */
 export interface RequestResult {
-  /** shots and question, as text */
+  /** few-shot examples and question, as text */
   context: string;
-  /** the choice that was scored, or the text that was generated */
+  /** the choice that was scored, or the generated text */
   continuation: string;
-  /** log p(continuation | context), natural logarithm; null for generated text */
+  /** log p(continuation | context) in nats; null for generated text */
   logLikelihood: number | null;
-  /** whether greedy decoding gives the continuation */
+  /** whether greedy decoding produces the continuation */
   isGreedy: boolean;
 }
 
+/** One evaluated item with its requests and metrics. */
 export interface Sample {
-  /** place of the row among those of the evaluated splits, from 0 */
+  /** index of the row among the rows of the evaluated splits, from 0 */
   id: number;
   requests: RequestResult[];
-  /** empty where a metric exists for the task as a whole only */
+  /** metrics of this item; empty if the task's metrics are defined for the whole task only */
   metrics: Record<string, number>;
-  /** of generated text: right answers, and whether it ended by itself */
+  /** generation tasks: right answers */
   references?: string[];
+  /** generation tasks: ended by a stop text or end-of-sequence token, or cut off at the maximum length */
   finish?: "stop" | "length";
-  /** what it was compared with, and how the judge decided */
+  /** judged tasks: the opponent's answer and the judge's verdicts */
   judged?: JudgedAnswer;
 }
 
-/** Everything a result depends on beside the model. */
+/** Everything that a result depends on, except the model. */
 export interface TaskSettings {
+  /** task name */
   task: string;
+  /** version of the task */
   version: string;
-  /** whose rules were followed */
+  /** version of lm-evaluation-harness whose rules were followed */
   harness: Harness;
+  /** few-shot examples per item */
   shots: number;
-  /** only the first so many items; null: all */
+  /** maximum number of items, counted from the first; null: all */
   limit: number | null;
   format: PromptFormat;
-  /** name of the prompt template, where the prompt has one */
+  /** name of the prompt template; null if the prompt does not use one */
   template: string | null;
-  /** who compared the answers, in judged tasks */
+  /** name of the judge; null if the task is not judged */
   judge: string | null;
-  /** of generations */
+  /** maximum length of generated answers; null for multiple choice */
   maxNewTokens: number | null;
-  /** SHA-256 over the files, the prompt template, and all that decides a judge's verdicts */
+  /** SHA-256 over the data files, the prompt template, and the judge's digest */
   data: string;
 }
 
-/** One task's result on one model. Accuracies are 0 to 1; BLEU, chrF, TER and ROUGE 0 to 100. */
+/** The result of one model on one task. */
 export interface TaskResult extends TaskSettings {
+  /** accuracies 0 to 1; BLEU, chrF, TER and ROUGE 0 to 100 */
   metrics: Record<string, number>;
-  /** by metric; null where one item gives none */
+  /** by metric, in the metric's unit; null if there are too few items to estimate it */
   standardErrors: Record<string, number | null>;
-  /** requests whose beginning was cut to fit the model's context */
+  /** number of requests whose beginning was cut off to fit the model's context */
   truncatedRequests: number;
-  /** generations that reached `maxNewTokens` */
+  /** number of generations that reached their maximum length */
   unfinished: number;
-  /** items that cannot be scored, and why; they count in no metric */
+  /** items that cannot be scored, with the reason; they are excluded from all metrics */
   leftOut: { id: number; reason: string }[];
   samples: Sample[];
 }

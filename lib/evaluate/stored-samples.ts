@@ -7,16 +7,20 @@ import type { Sample } from "./results";
 import { subjectOf } from "./subject";
 import { EvaluationError } from "../data/errors";
 
-/** One run's samples on one task. */
+/** The samples of one run on one task. */
 export interface StoredSamples {
   run: Run;
+  /** task name */
   task: string;
   samples: Sample[];
 }
 
 /**
- * The samples that `evaluateRuns` kept in the runs' folders, with the options that it was given.
- * @throws {EvaluationError} for unknown tasks, and for a run that was not evaluated on one of them
+ * Reads the samples that `evaluateRuns` stored in the runs' folders.
+ * @param tasks task names
+ * @param options the options that `evaluateRuns` was called with
+ * @returns one entry per run and task, runs outermost, in the given order
+ * @throws {EvaluationError} for unknown tasks, or if a run was not evaluated on a task with these options
  */
 export async function storedSamples(
   runs: readonly Run[],
@@ -24,16 +28,16 @@ export async function storedSamples(
   options: TaskOptions = {},
 ): Promise<StoredSamples[]> {
   const memo = new Memo();
-  const found = findTasks(tasks, options);
-  const all: StoredSamples[] = [];
+  const resolved = findTasks(tasks, options);
+  const stored: StoredSamples[] = [];
   for (const run of runs)
-    for (const task of found) {
+    for (const task of resolved) {
       const result = await storedResult(subjectOf(run), task, options, memo);
       if (!result)
         throw new EvaluationError(
-          `Run ${run.name} has no result of ${task.name} with these options; call evaluateRuns first.`,
+          `Run ${run.name} has no stored result on ${task.name} with these options; call evaluateRuns first.`,
         );
-      all.push({ run, task: task.name, samples: result.samples });
+      stored.push({ run, task: task.name, samples: result.samples });
     }
-  return all;
+  return stored;
 }

@@ -4,27 +4,37 @@ import { CausalLM, loadModel } from "../model/causal-lm";
 import { usableRun, type Run } from "../runs/store";
 import { EvaluationError } from "../data/errors";
 
-/** What is evaluated: a model at hand, or a run's, loaded when first needed. */
+/** The model under evaluation: one in memory, or the final model of a run, loaded when first needed. */
 export interface Subject {
+  /** loads the model if necessary */
   model(): CausalLM;
+  /** disposes of a model that this subject loaded; does nothing for a model in memory */
   release(): void;
+  /** the prompt template that the model was trained with */
   template: PromptTemplate;
-  /** where results are kept */
+  /** folder that results are stored in, and SHA-256 of the model's parameters; absent for a model in memory */
   scores?: { folder: string; weights: string };
-  /** models of the same tokens get the same requests; all of those that share a memo, unless they say otherwise */
+  /**
+   * Identifies the tokenizer. Subjects with equal `tokens` share tokenized requests. A model in memory has "", so all
+   * models in memory that are evaluated with the same memo must have the same tokenizer.
+   */
   tokens: string;
-  /** what the model came from */
+  /** the run that the model comes from; absent for a model in memory */
   run?: Run;
 }
 
-/** @throws {RunFailedError | EvaluationError} for a run without usable weights */
+/**
+ * Prepares a model or run for evaluation, without loading it.
+ * @throws {RunFailedError} if the run failed or its final parameters are damaged
+ * @throws {EvaluationError} if the run is not complete
+ */
 export function subjectOf(modelOrRun: CausalLM | Run): Subject {
   if (modelOrRun instanceof CausalLM)
     return { model: () => modelOrRun, release: () => {}, template: ALPACA_TEMPLATE, tokens: "" };
   const run = usableRun(modelOrRun);
   if (run.status !== "complete")
     throw new EvaluationError(
-      `Run ${run.name} is ${run.status}: it has no final weights to evaluate. Train it to the end first.`,
+      `Run ${run.name} is ${run.status}: it has no final parameters to evaluate. Finish its training first.`,
     );
   let model: CausalLM | undefined;
   return {

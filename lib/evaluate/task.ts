@@ -2,120 +2,165 @@ import type { PromptTemplate } from "../data/template";
 import type { Fields } from "./fields";
 import type { Judge, Judgement } from "./judge/judge";
 
-/** How translation prompts are laid out; the other tasks have one layout only. */
+/** Layouts of translation prompts, see {@link PromptFormat}. Other tasks have a single layout. */
 export const FORMATS = ["harness", "harness+instruction", "instruction"] as const;
 /**
- * - `harness`: "German phrase: …\nEnglish phrase:", as the harness prompts;
- * - `harness+instruction`: the paper's "Translate the following from German to English" on a line before that;
- * - `instruction`: the paper's instruction and the sentence in the model's own prompt template.
+ * Layout of translation prompts:
+ * - `harness`: "German phrase: …\nEnglish phrase:", as in lm-evaluation-harness;
+ * - `harness+instruction`: the same, preceded by the paper's line "Translate the following from German to English";
+ * - `instruction`: the paper's instruction and the source sentence in the model's prompt template.
  */
 export type PromptFormat = (typeof FORMATS)[number];
 
+/** How a task's prompts are written. */
 export interface PromptStyle {
   format: PromptFormat;
+  /** used by format "instruction" and by tasks that follow the model's template */
   template: PromptTemplate;
 }
 
-/** Whose rules of drawing and scoring a task follows: the harness' release, or the commit that the paper used for multiple choice. */
+/**
+ * Version of lm-evaluation-harness whose rules a task follows for drawing few-shot examples and scoring: release
+ * 0.4.13, or the commit that the paper used for multiple choice.
+ */
 export type Harness = "0.4.13" | "b281b09";
 
+/** Properties that all kinds of tasks have. */
 export interface TaskAbout {
   name: string;
-  /** the task's version as its harness counts */
+  /** version of the task in its harness */
   version: string;
   harness: Harness;
-  /** examples before the question, unless the caller says otherwise */
+  /** default number of few-shot examples before the question */
   shots: number;
   data: TaskData;
-  /** which items to evaluate, in which order; default: all, as they are */
+  /** selects and orders the items to evaluate; default: all items in file order */
   choose?: <Q extends Question>(items: readonly Item<Q>[]) => Item<Q>[];
 }
 
-/** Files without extension, relative to the data folder or absolute; where several are named, the first that exists is read. */
+/**
+ * Files of a task. Paths have no extension and are relative to the data folder, or absolute. Where a list of paths is
+ * given for one split, the first that exists is read.
+ */
 export interface TaskData {
-  /** splits to evaluate, joined in this order; or rows in Alpaca's format that depend on the run, see {@link OwnRows} */
+  /** splits to evaluate, concatenated in this order; or rows in Alpaca's format that depend on the run */
   items: string[][] | OwnRows;
-  /** the split that shots are drawn from */
+  /** the split that few-shot examples are drawn from */
   shots: string[];
-  /** whether the harness may meet the evaluated row among the shots: it draws one more and drops it */
+  /** whether that split may contain the evaluated row; the harness then draws one extra example and drops the row */
   dropsItself: boolean;
-  /** other files that scores depend on, absolute, and what to do where one is missing */
+  /** other files that the scores depend on (absolute paths), and advice for the error message if one is missing */
   others?: { file: string; advice: string }[];
 }
 
-/** The rows that a run was trained on, or held-out ones: those that the option `heldout` names for its data set. */
+/**
+ * Rows that depend on the run: the rows it was trained on, or held-out rows, which the option `heldout` names for the
+ * run's dataset.
+ */
 export type OwnRows = "training" | "held-out";
 
+/** A row converted to a question. */
 export interface Question {
-  /** the row with its right answer, as a shot shows it */
+  /** the question with its right answer, as it appears as a few-shot example */
   solved: string;
 }
 
+/** A multiple-choice question. */
 export interface ChoiceQuestion extends Question {
-  /** what is scored: the text after the shots, and its continuation */
+  /** one per choice: the text after the few-shot examples, and the continuation whose log-likelihood is computed */
   requests: { prompt: string; continuation: string }[];
-  /** the choices as `acc_norm` measures them, one a request */
+  /** text of each choice, whose length `acc_norm` divides by */
   choices: string[];
-  /** which of them are right */
+  /** whether each choice is right */
   correct: boolean[];
 }
 
-/** Chooses among given answers by their log-likelihood. */
+/** A task that compares the log-likelihoods of given answers. */
 export interface MultipleChoiceTask extends TaskAbout {
   kind: "multiple choice";
+  /**
+   * Converts a row.
+   * @throws {FieldProblem} if a field is missing or invalid
+   */
   question(row: Fields, style: PromptStyle): ChoiceQuestion;
-  /** each metric of one question, from its requests' log-likelihoods; the task's is their mean */
+  /** computes each metric of one question from its log-likelihoods (nats); the task's metric is the mean */
   metrics: Record<string, (question: ChoiceQuestion, logLikelihoods: number[]) => number>;
 }
 
+/** A question that is answered with generated text. */
 export interface GenerationQuestion extends Question {
+  /** the text after the few-shot examples */
   prompt: string;
   /** right answers */
   references: string[];
   /** known wrong answers */
   wrong?: string[];
-  /** what a judge is told the model was asked */
+  /** judged tasks: the instruction that the model answers, as shown to the judge */
   instruction?: string;
 }
 
+/** A generated answer. */
 export interface Answer {
   question: GenerationQuestion;
   text: string;
 }
 
+/** Scores of a generation task. */
 export interface Scores {
-  /** unit by metric: accuracies 0 to 1; BLEU, chrF, TER and ROUGE 0 to 100 */
+  /** accuracies 0 to 1; BLEU, chrF, TER and ROUGE 0 to 100 */
   metrics: Record<string, number>;
-  /** null where one item gives none */
+  /** by metric; null if there are too few items to estimate it */
   standardErrors: Record<string, number | null>;
-  /** per answer; empty objects where a metric exists for the whole only */
+  /** metrics of each answer; empty objects if metrics are defined for the whole task only */
   perAnswer: Record<string, number>[];
-  /** per answer, where a judge compared it with another */
+  /** one per answer, if a judge compared the answers with an opponent's */
   judged?: JudgedAnswer[];
 }
 
+/** A judge's verdicts on one answer. */
 export interface JudgedAnswer {
+  /** the answer it was compared with */
   opponent: string;
+  /** one per order in which the two answers were shown */
   judgements: Judgement[];
 }
 
-/** Answers freely, by greedy decoding; the answers are scored together. */
+/** A task whose answers are generated by greedy decoding and scored together. */
 export interface GenerationTask extends TaskAbout {
   kind: "generation";
-  /** the answer ends before the first of these, or at end-of-sequence */
+  /** the answer ends before the first of these texts, or at the end-of-sequence token */
   stops: string[];
+  /** default maximum length of an answer, in tokens */
   maxNewTokens: number;
+  /**
+   * Converts a row.
+   * @throws {FieldProblem} if a field is missing or invalid
+   */
   question(row: Fields, style: PromptStyle): GenerationQuestion;
-  /** where answers are compared by a judge; the question is then always put in the model's own template. @throws {EvaluationError} where there is none */
+  /**
+   * Returns the judge that compares the answers. The questions of a judged task always use the model's template.
+   * @throws {EvaluationError} if no judge is configured
+   */
   judge?: () => Judge;
-  /** an answer gets at most so many tokens more than the first reference with its end-of-sequence token has, and what the prompt leaves of the context; `maxNewTokens` still holds */
+  /**
+   * Limits an answer to this many tokens more than the first reference with its end-of-sequence token. The answer must
+   * also fit the context that the prompt leaves, and `maxNewTokens` still applies.
+   */
   beyondReference?: number;
+  /** Scores all answers of the task; `signal` interrupts judges. */
   score(answers: Answer[], context: { signal?: AbortSignal }): Scores | Promise<Scores>;
 }
 
+/** A benchmark task. */
 export type Task = MultipleChoiceTask | GenerationTask;
 
-/** A Hugging Face data set's splits in folders of the data folder, by default one named as the task. */
+/**
+ * Describes the files of a Hugging Face dataset, saved as `<folder>/<split>` in the data folder.
+ * @param folders candidate folders; the first that exists is used
+ * @param options.items splits to evaluate
+ * @param options.shots split that few-shot examples are drawn from
+ * @param options.hasTest whether the harness evaluates a test split, which cannot contain the examples; default false
+ */
 export function splits(
   folders: string | string[],
   { items, shots, hasTest = false }: { items: string[]; shots: string; hasTest?: boolean },
@@ -124,7 +169,11 @@ export function splits(
   return { items: items.map(within), shots: within(shots), dropsItself: !hasTest };
 }
 
-/** The same task by the rules of the commit that the paper used, which never drops the evaluated row. */
+/**
+ * Returns a copy of a task that follows the rules of harness commit b281b09, which the paper used. That commit never
+ * drops the evaluated row from the few-shot examples.
+ * @param version the task's version in that commit
+ */
 export function asInPaper<T extends Task>(task: T, version: string): T {
   return {
     ...task,
@@ -135,9 +184,11 @@ export function asInPaper<T extends Task>(task: T, version: string): T {
   };
 }
 
-/** A row of a split, as read and as a question; `id` is its place among the rows to evaluate. */
+/** A row of a split, with the question it was converted to. */
 export interface Item<Q extends Question> {
+  /** index of the row among the rows to evaluate, from 0 */
   id: number;
+  /** the row as read from its file */
   row: unknown;
   question: Q;
 }

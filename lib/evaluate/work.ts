@@ -1,25 +1,37 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Journal } from "./journal";
 import { Interrupted } from "../data/errors";
 
-/** What a task's work needs from its surroundings. */
+/** Context of a task's computation. */
 export interface Work<T> {
+  /** outcomes of the items that are done */
   journal: Journal<T>;
+  /** stops the computation between batches */
   signal?: AbortSignal;
-  /** called at the start and after each batch */
+  /** called at the start and after each batch, with the number of items done and in total */
   onProgress(done: number, total: number): void;
 }
 
-/** Lets an interrupt through. @throws {Interrupted} */
+/**
+ * Yields to the event loop, so that an interrupt can be handled.
+ * @throws {Interrupted} if the signal is aborted
+ */
 export async function pause(signal: AbortSignal | undefined): Promise<void> {
-  await turn();
+  await nextTurn();
   if (signal?.aborted) throw interrupted();
 }
 
+/** Creates the error for an evaluation that its signal interrupted. */
 export const interrupted = (): Interrupted =>
-  new Interrupted("Evaluation was interrupted. What was done for a run is kept: the same call continues there.");
+  new Interrupted("The evaluation was interrupted. Finished items of a run are kept; the same call continues there.");
 
-/** Does the batches of items that the journal does not have yet. Batches do not depend on what is done, so neither do results. */
+/**
+ * Runs the batches that have items missing from the journal, and adds their outcomes to it. Batches are formed before
+ * the journal is read, so the results do not depend on where an earlier call stopped.
+ * @param batches `items`: indices into the task's items
+ * @param run computes the outcomes of a batch, as pairs of item and outcome
+ * @throws {Interrupted} if the signal is aborted
+ */
 export async function workThrough<T, B extends { items: number[] }>(
   batches: readonly B[],
   work: Work<T>,

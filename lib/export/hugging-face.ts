@@ -53,8 +53,8 @@ export function modelCard(run: Run, options: ModelCardOptions): string {
     "## Scores",
     scoreTable(rows),
     "## Limits",
-    "This model is one run of an experiment on the prompt loss weight and serves for comparison with runs that differ " +
-      "in it. It was not aligned, filtered or tested for safety, and it reproduces errors and biases of its data and " +
+    "This model is one run of an experiment on the prompt loss weight, for comparison with runs that differ in it. " +
+      "It was not aligned, filtered or tested for safety, and it reproduces errors and biases of its data and " +
       "initial weights.",
     `## License\n\n${plain(license)}. The licenses of the initial weights and of the training data apply as well.`,
   ]);
@@ -124,8 +124,8 @@ function scoreTable(rows: readonly ScoreRow[]): string {
  * Writes a run as a directory for the Hub: weights and tokenizer in the format of Transformers, the recipe as
  * `training.json` and the model card as README.md.
  *
- * @param dir target folder; relative paths start at the project root. A folder that holds a README.md counts as the
- *   result of an earlier call, and its files are overwritten.
+ * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
+ *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
  * @throws {RunFailedError} if the run has no usable weights
  * @throws {DataError} if the folder is not empty and has no README.md, or if `license` is empty
@@ -198,8 +198,8 @@ export function dataCard(
  * Writes a study's data set as a directory for the Hub: rows as `train.json` and the data card as README.md.
  *
  * @param dataset name of the data set in `study.datasets`
- * @param dir target folder; relative paths start at the project root. A folder that holds a README.md counts as the
- *   result of an earlier call, and its files are overwritten.
+ * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
+ *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
  * @throws {DataError} if the folder is not empty and has no README.md, if `license` is empty, or if rows are invalid
  */

@@ -9,9 +9,15 @@ import { Decoder } from "./llama";
 import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
 import type { HostTensor } from "./safetensors";
 
-/** A decoder with its tokenizer: generates text and scores continuations. */
+/** A decoder with its tokenizer, which generates text and scores continuations. */
 export class CausalLM extends Decoder {
-  /** Continues a prompt (text or ids), or several at once; greedy unless a temperature is given. */
+  /**
+   * Generates a continuation of each prompt; greedy unless a temperature is given.
+   *
+   * @param prompt one prompt or several, as texts or token ids
+   * @returns one generation for one prompt, otherwise a list in the order of the prompts
+   * @throws {ModelError} for invalid options or ids, or for a text if the model has no tokenizer
+   */
   generate(prompt: string | number[], options: GenerationOptions): Promise<Generation>;
   generate(prompts: string[] | number[][], options: GenerationOptions): Promise<Generation[]>;
   async generate(
@@ -29,18 +35,23 @@ export class CausalLM extends Decoder {
   }
 
   /**
-   * Log-likelihood (in nats) of `continuation` after `context`, and whether greedy decoding would produce it.
-   * Texts are tokenized together; what lies beyond the context's own tokens is scored.
+   * Computes the log-likelihood of a continuation, log p(continuation | context), and whether greedy decoding would
+   * produce it. If both are texts, they are tokenized together, and the tokens after the number of tokens that the
+   * context alone has are scored.
+   *
+   * @param context text or token ids; at least one token
+   * @param continuation text or token ids; for a text after ids no special tokens are added
+   * @returns the sum in nats
+   * @throws {ModelError} for an empty context, invalid ids, or a text if the model has no tokenizer
    */
   logLikelihood(context: string | number[], continuation: string | number[]): LogLikelihood {
-    const before = this.encode(context);
-    const after =
-      typeof continuation === "string"
-        ? typeof context === "string"
-          ? this.encode(context + continuation).slice(before.length)
-          : this.needTokenizer().encode(continuation, { addSpecialTokens: false })
-        : continuation;
-    return logLikelihood(this, before, after);
+    const contextIds = this.encode(context);
+    let continuationIds: number[];
+    if (typeof continuation !== "string") continuationIds = continuation;
+    else if (typeof context === "string")
+      continuationIds = this.encode(context + continuation).slice(contextIds.length);
+    else continuationIds = this.needTokenizer().encode(continuation, { addSpecialTokens: false });
+    return logLikelihood(this, contextIds, continuationIds);
   }
 
   private encode(text: string | number[]): number[] {
@@ -48,23 +59,35 @@ export class CausalLM extends Decoder {
   }
 }
 
-/** Loads a Hugging Face directory of a LLaMA-architecture model, with its tokenizer where there is one. */
+/**
+ * Loads a LLaMA-architecture model from a Hugging Face directory, with its tokenizer if there is a tokenizer.json. The
+ * caller disposes the model.
+ *
+ * @param dir directory with config.json and safetensors files
+ * @throws {ModelError} if a file is missing, damaged or not supported
+ * @throws {DataError} if the tokenizer cannot be used, or does not fit the model's vocabulary
+ */
 export function loadModel(dir: string): CausalLM {
   const config = readModelConfig(dir);
-  const weights = readWeights(dir, config);
+  const parameters = readWeights(dir, config);
   const tokenizer = existsSync(join(dir, "tokenizer.json")) ? loadTokenizer(dir) : undefined;
   if (tokenizer) checkVocabulary(tokenizer, config.vocabularySize, dir);
-  return new CausalLM(config, weights, dir, tokenizer);
+  return new CausalLM(config, parameters, dir, tokenizer);
 }
 
-/** A model with random weights, N(0, 0.02²) and ones for the norms, for pre-training from nothing. */
+/**
+ * Creates a model with random parameters for pre-training: N(0, 0.02²), and ones for the norms. The caller disposes it.
+ *
+ * @param seed the same seed gives the same parameters
+ * @param source directory whose tokenizer files the model uses, and copies when it is saved; default: none
+ */
 export function createModel(config: ModelConfig, seed: number, source?: string): CausalLM {
   const random = seededRandom(seed, "weights");
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const weights = new Map<string, HostTensor>();
+  const parameters = new Map<string, HostTensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const size = shape.reduce((product, n) => product * n, 1);
-    weights.set(name, {
+    parameters.set(name, {
       shape,
       data:
         shape.length === 1
@@ -72,10 +95,6 @@ export function createModel(config: ModelConfig, seed: number, source?: string):
           : Float32Array.from({ length: size }, () => 0.02 * normal()),
     });
   }
-  return new CausalLM(
-    config,
-    weights,
-    source,
-    source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined,
-  );
+  const tokenizer = source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined;
+  return new CausalLM(config, parameters, source, tokenizer);
 }

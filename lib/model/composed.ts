@@ -1,7 +1,7 @@
 import { kernel, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 
-/** From TensorFlow's own operations. */
+/** The operations composed of TensorFlow's own, for any device; see `Operations` for shapes and formulas. */
 export const composed: Operations = {
   matMul(a, b, transposeA, transposeB, sum) {
     const product = kernel.matMul(a, b, transposeA, transposeB);
@@ -24,12 +24,12 @@ export const composed: Operations = {
     const pairs = kernel.reshape(x, [rows, size / (2 * half), 2, half]);
     const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, 1, half]));
     const [a, b] = kernel.split(pairs, [1, 1], 2);
-    const turn = back ? kernel.neg(s) : s;
-    const turned = [
-      kernel.sub(kernel.mul(a, c), kernel.mul(b, turn)),
-      kernel.add(kernel.mul(b, c), kernel.mul(a, turn)),
+    const signed = back ? kernel.neg(s) : s;
+    const rotated = [
+      kernel.sub(kernel.mul(a, c), kernel.mul(b, signed)),
+      kernel.add(kernel.mul(b, c), kernel.mul(a, signed)),
     ];
-    return kernel.reshape(kernel.concat(turned, 2), [rows, size]);
+    return kernel.reshape(kernel.concat(rotated, 2), [rows, size]);
   },
   swiglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(gate)), up),
   swigluGradient(dy, gate, up) {
@@ -40,20 +40,20 @@ export const composed: Operations = {
     return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
   },
   crossEntropy(logits, labels) {
-    const losses = kernel.neg(kernel.gatherValues(kernel.logSoftmax(logits), cells(labels)));
-    return { losses, logSums: kernel.add(losses, kernel.gatherValues(logits, cells(labels))) };
+    const losses = kernel.neg(kernel.gatherValues(kernel.logSoftmax(logits), labelPairs(labels)));
+    return { losses, logSums: kernel.add(losses, kernel.gatherValues(logits, labelPairs(labels))) };
   },
   crossEntropyGradient(logits, labels, logSums, coefficients) {
     const column = (x: Tensor) => kernel.reshape(x, [x.size, 1]);
     const weighted = kernel.mul(kernel.exp(kernel.sub(logits, column(logSums))), column(coefficients));
-    return kernel.subtractAt(weighted, cells(labels), coefficients);
+    return kernel.subtractAt(weighted, labelPairs(labels), coefficients);
   },
   addRows: (table, rows, ids) => kernel.add(table, kernel.scatterSum(rows, ids, table.shape[0])),
   accumulate: (sums, parts) => sums.map((sum, i) => kernel.add(sum, parts[i])),
   squaredSums: (tensors) => tensors.map((x) => 2 * tf.tidy(() => kernel.l2Loss(x).dataSync()[0])),
-  adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+  adamW(parameters, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
     const correction = Math.sqrt(1 - beta2 ** step);
-    const updated = weights.map((weight, i) =>
+    const updated = parameters.map((parameter, i) =>
       tf.tidy(() => {
         const gradient = kernel.mul(gradients[i], tf.scalar(scale));
         const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
@@ -63,18 +63,19 @@ export const composed: Operations = {
         );
         const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
         const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
-        return [kernel.sub(kernel.mul(weight, tf.scalar(1 - learningRate * weightDecay)), change), first, second];
+        const decayed = kernel.mul(parameter, tf.scalar(1 - learningRate * weightDecay));
+        return [kernel.sub(decayed, change), first, second];
       }),
     );
     return {
-      weights: updated.map(([weight]) => weight),
+      weights: updated.map(([parameter]) => parameter),
       m: updated.map(([, first]) => first),
       v: updated.map(([, , second]) => second),
     };
   },
 };
 
-/** int32 pairs (row, label) of labels (m). */
-function cells(labels: Tensor): Tensor {
+/** labels (m, int32) → pairs (row, label), (m, 2, int32). */
+function labelPairs(labels: Tensor): Tensor {
   return tf.stack([tf.range(0, labels.size, 1, "int32"), labels], 1);
 }

@@ -1,6 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ModelError } from "../data/errors";
+import * as v from "valibot";
+import { DataError, ModelError } from "../data/errors";
+import { readJson } from "../data/read-json";
+import { isObject, rule, shown, validated, wholeNumber } from "../data/validate";
 
 /** Llama 3's frequency-dependent scaling of rotary embeddings. */
 export interface Llama3Scaling {
@@ -10,7 +13,7 @@ export interface Llama3Scaling {
   originalMaxPositions: number;
 }
 
-/** What a LLaMA-architecture decoder is built from; the field's Hugging Face name where it differs. */
+/** The architecture of a LLaMA-style decoder; after each field its name in Hugging Face's config.json. */
 export interface ModelConfig {
   vocabularySize: number; // vocab_size
   hiddenSize: number; // hidden_size
@@ -29,72 +32,123 @@ export interface ModelConfig {
 
 type Json = Record<string, unknown>;
 
-/** Settings that change what the model computes and for which only these values are implemented. */
-const ONLY: Record<string, unknown[]> = {
-  model_type: ["llama"],
-  hidden_act: ["silu", undefined],
-  attention_bias: [false, undefined],
-  mlp_bias: [false, undefined],
-  attention_dropout: [0, undefined],
-  partial_rotary_factor: [1, undefined],
-  sliding_window: [null, undefined],
-  quantization_config: [null, undefined],
-};
+const isSet = (value: unknown) => value !== undefined && value !== null;
+const count = wholeNumber(1);
+const positive = rule<number>(
+  "a finite number above 0",
+  (value) => typeof value === "number" && Number.isFinite(value) && value > 0,
+);
+
+/** A setting that changes what the model computes, of which one value is implemented; absent and null mean that value. */
+const only = (implemented: string | number | boolean | null, required = false): v.GenericSchema =>
+  v.custom(
+    (value) => value === implemented || (!required && !isSet(value)),
+    ({ input }) => `${shown(input)} is not implemented; implemented: ${shown(implemented)}`,
+  );
+
+const plainRope = v.looseObject({ rope_theta: v.optional(positive) });
+const llama3Rope = v.looseObject({
+  rope_theta: v.optional(positive),
+  factor: positive,
+  low_freq_factor: positive,
+  high_freq_factor: positive,
+  original_max_position_embeddings: positive,
+});
+const otherRope = rule<never>('rope parameters of type "default" or "llama3"', () => false);
+
+/** The type of rope parameters: Transformers 5 writes rope_type, earlier versions type. */
+const ropeType = (value: unknown) => (isObject(value) ? (value.rope_type ?? value.type ?? "default") : undefined);
+
+const ropeParameters = v.lazy((value) => {
+  const type = ropeType(value);
+  return type === "llama3" ? llama3Rope : type === "default" ? plainRope : otherRope;
+});
+
+const configSchema = v.looseObject({
+  model_type: v.optional(only("llama", true)),
+  hidden_act: v.optional(only("silu")),
+  attention_bias: v.optional(only(false)),
+  mlp_bias: v.optional(only(false)),
+  attention_dropout: v.optional(only(0)),
+  partial_rotary_factor: v.optional(only(1)),
+  sliding_window: v.optional(only(null)),
+  quantization_config: v.optional(only(null)),
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: v.nullish(count),
+  head_dim: v.nullish(count),
+  rms_norm_eps: v.nullish(positive, 1e-6),
+  max_position_embeddings: v.nullish(count, 2048),
+  rope_theta: v.nullish(positive, 10000),
+  rope_parameters: v.nullish(ropeParameters),
+  rope_scaling: v.nullish(ropeParameters),
+});
 
 /**
  * Reads the `config.json` of a Hugging Face directory.
- * @throws {ModelError} naming what the config asks for and this decoder does not implement
+ * @throws {ModelError} listing what the config lacks, and what it asks for that this decoder does not implement
  */
 export function readModelConfig(dir: string): ModelConfig {
   const path = join(dir, "config.json");
-  if (!existsSync(path))
+  if (!existsSync(path)) {
     throw new ModelError(
-      `${path}: not found; a model is a directory with config.json, model.safetensors and tokenizer.json.`,
+      `${path}: not found; a model is a directory with config.json, safetensors and tokenizer.json.`,
     );
-  let json: Json;
-  try {
-    json = JSON.parse(readFileSync(path, "utf8")) as Json;
-  } catch (error) {
-    throw new ModelError(`${path}: ${(error as Error).message}`);
   }
-  for (const [key, allowed] of Object.entries(ONLY)) {
-    if (!allowed.includes(json[key])) {
-      throw new ModelError(
-        `${path}: "${key}" is ${JSON.stringify(json[key])}, which is not implemented (implemented: ${JSON.stringify(allowed[0])}).`,
-      );
-    }
-  }
-  const count = (key: string, fallback?: number) => {
-    const value = json[key] ?? fallback;
-    if (!Number.isSafeInteger(value) || (value as number) <= 0) {
-      throw new ModelError(`${path}: "${key}" must be a positive whole number, not ${JSON.stringify(json[key])}.`);
-    }
-    return value as number;
-  };
-  const heads = count("num_attention_heads");
-  const hiddenSize = count("hidden_size");
-  const keyValueHeads = count("num_key_value_heads", heads);
-  const headSize = count("head_dim", hiddenSize / heads);
-  if (heads % keyValueHeads !== 0)
+  const json = validated(configSchema, parseConfig(path), path, ModelError);
+  const heads = json.num_attention_heads;
+  const keyValueHeads = json.num_key_value_heads ?? heads;
+  const headSize = json.head_dim ?? json.hidden_size / heads;
+  if (heads % keyValueHeads !== 0) {
     throw new ModelError(`${path}: ${heads} attention heads cannot share ${keyValueHeads} key-value heads evenly.`);
-  if (headSize % 2 !== 0) throw new ModelError(`${path}: rotary embeddings need an even head_dim, not ${headSize}.`);
+  }
+  if (headSize % 2 !== 0) {
+    throw new ModelError(`${path}: rotary embeddings need an even head size (head_dim), got ${headSize}.`);
+  }
   return {
-    vocabularySize: count("vocab_size"),
-    hiddenSize,
-    intermediateSize: count("intermediate_size"),
-    layers: count("num_hidden_layers"),
+    vocabularySize: json.vocab_size,
+    hiddenSize: json.hidden_size,
+    intermediateSize: json.intermediate_size,
+    layers: json.num_hidden_layers,
     heads,
     keyValueHeads,
     headSize,
-    normEpsilon: positive(json.rms_norm_eps ?? 1e-6, "rms_norm_eps", path),
-    maxPositions: count("max_position_embeddings", 2048),
-    ...readRope(json, path),
+    normEpsilon: json.rms_norm_eps,
+    maxPositions: json.max_position_embeddings,
+    ...readRope(json),
     tiedHead: json.tie_word_embeddings === true,
     paddingIndex: typeof json.pad_token_id === "number" && json.pad_token_id >= 0 ? json.pad_token_id : null,
   };
 }
 
-/** The `config.json` that Transformers reads back as the same model. */
+function parseConfig(path: string): unknown {
+  try {
+    return readJson(path);
+  } catch (error) {
+    throw error instanceof DataError ? new ModelError(error.message) : error;
+  }
+}
+
+function readRope(json: v.InferOutput<typeof configSchema>): Pick<ModelConfig, "ropeBase" | "ropeScaling"> {
+  const parameters = json.rope_parameters ?? json.rope_scaling;
+  const ropeBase = parameters?.rope_theta ?? json.rope_theta;
+  if (ropeType(parameters ?? {}) !== "llama3") return { ropeBase, ropeScaling: null };
+  const scaling = parameters as v.InferOutput<typeof llama3Rope>;
+  return {
+    ropeBase,
+    ropeScaling: {
+      factor: scaling.factor,
+      lowFrequencyFactor: scaling.low_freq_factor,
+      highFrequencyFactor: scaling.high_freq_factor,
+      originalMaxPositions: scaling.original_max_position_embeddings,
+    },
+  };
+}
+
+/** The `config.json` from which Transformers, and {@link readModelConfig}, build the same model. */
 export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos?: number } = {}): Json {
   const scaling = config.ropeScaling;
   return {
@@ -129,42 +183,10 @@ export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos
   };
 }
 
-// Transformers 5 writes rope_parameters; earlier versions rope_theta and rope_scaling.
-function readRope(json: Json, path: string): Pick<ModelConfig, "ropeBase" | "ropeScaling"> {
-  const parameters = (json.rope_parameters ?? json.rope_scaling ?? {}) as Json;
-  const ropeBase = positive(parameters.rope_theta ?? json.rope_theta ?? 10000, "rope_theta", path);
-  const kind = parameters.rope_type ?? parameters.type ?? "default";
-  if (kind === "default") return { ropeBase, ropeScaling: null };
-  if (kind !== "llama3")
-    throw new ModelError(
-      `${path}: rope type ${JSON.stringify(kind)} is not implemented (implemented: "default", "llama3").`,
-    );
-  return {
-    ropeBase,
-    ropeScaling: {
-      factor: positive(parameters.factor, "factor", path),
-      lowFrequencyFactor: positive(parameters.low_freq_factor, "low_freq_factor", path),
-      highFrequencyFactor: positive(parameters.high_freq_factor, "high_freq_factor", path),
-      originalMaxPositions: positive(
-        parameters.original_max_position_embeddings,
-        "original_max_position_embeddings",
-        path,
-      ),
-    },
-  };
-}
-
-function positive(value: unknown, key: string, path: string): number {
-  if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) {
-    throw new ModelError(`${path}: "${key}" must be a positive number, not ${JSON.stringify(value)}.`);
-  }
-  return value;
-}
-
-/** Shape of every weight by its Hugging Face name, in the order of the layers. Projections are stored (out, in). */
+/** Shape of every parameter by its Hugging Face name, in the order of the layers; projections are stored (out, in). */
 export function parameterShapes(config: ModelConfig): Map<string, number[]> {
-  const { hiddenSize: h, intermediateSize: i, headSize, heads, keyValueHeads, vocabularySize: v } = config;
-  const shapes = new Map<string, number[]>([["model.embed_tokens.weight", [v, h]]]);
+  const { hiddenSize: h, intermediateSize: i, headSize, heads, keyValueHeads, vocabularySize } = config;
+  const shapes = new Map<string, number[]>([["model.embed_tokens.weight", [vocabularySize, h]]]);
   for (let layer = 0; layer < config.layers; layer++) {
     const prefix = `model.layers.${layer}`;
     shapes.set(`${prefix}.input_layernorm.weight`, [h]);
@@ -178,6 +200,6 @@ export function parameterShapes(config: ModelConfig): Map<string, number[]> {
     shapes.set(`${prefix}.mlp.down_proj.weight`, [h, i]);
   }
   shapes.set("model.norm.weight", [h]);
-  if (!config.tiedHead) shapes.set("lm_head.weight", [v, h]);
+  if (!config.tiedHead) shapes.set("lm_head.weight", [vocabularySize, h]);
   return shapes;
 }

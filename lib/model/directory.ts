@@ -1,4 +1,5 @@
-// Hugging Face model directories: config.json, model.safetensors (whole or in shards), tokenizer files. No TensorFlow here.
+// Hugging Face model directories: config.json, model.safetensors (one file or shards), tokenizer files. This module does
+// not load TensorFlow.
 import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
@@ -7,6 +8,7 @@ import { readJson } from "../data/read-json";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
+/** Files that are copied from one model directory to another with the tokenizer; each is optional. */
 export const TOKENIZER_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
@@ -15,15 +17,18 @@ export const TOKENIZER_FILES = [
 ];
 
 /**
- * Every weight of a directory, by name, checked against the shapes that its config asks for.
- * @throws {ModelError} naming missing, unexpected or misshapen tensors
+ * Reads the parameters of a model directory and checks names and shapes against its config.
+ *
+ * @param config default: the directory's config.json
+ * @returns the parameters by their Hugging Face names, in the order of `parameterShapes`; values are read on access
+ * @throws {ModelError} listing tensors that are missing, unexpected or of another shape, or if a file is damaged
  */
 export function readWeights(dir: string, config: ModelConfig = readModelConfig(dir)): Map<string, HostTensor> {
   const shapes = parameterShapes(config);
   const found = new Map<string, HostTensor>();
   const unexpected: string[] = [];
   for (const file of weightFiles(dir)) {
-    // A tied model may store its head twice, and old ones store rotary tables: both follow from the rest.
+    // Skipped: a tied model may store its output projection twice, and old models store rotary tables.
     const derived = (name: string) =>
       name.endsWith("rotary_emb.inv_freq") || (config.tiedHead && name === "lm_head.weight");
     for (const [name, tensor] of readSafetensors(file, (name) => !derived(name))) {
@@ -34,7 +39,8 @@ export function readWeights(dir: string, config: ModelConfig = readModelConfig(d
       }
       if (shape.join() !== tensor.shape.join()) {
         throw new ModelError(
-          `${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; config.json asks for [${shape.join(", ")}].`,
+          `${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; ` +
+            `config.json requires [${shape.join(", ")}].`,
         );
       }
       found.set(name, tensor);
@@ -44,12 +50,19 @@ export function readWeights(dir: string, config: ModelConfig = readModelConfig(d
   if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
   if (unexpected.length > 0)
     throw new ModelError(
-      `${dir}: ${unexpected.length} tensors belong to no LLaMA layer of this config: ${abridged(unexpected)}.`,
+      `${dir}: ${unexpected.length} tensors do not belong to a LLaMA model of this config: ${abridged(unexpected)}.`,
     );
   return new Map([...shapes.keys()].map((name) => [name, found.get(name)!]));
 }
 
-/** Writes a directory that Transformers loads, tokenizer files copied from another; each file appears whole or not at all. */
+/**
+ * Writes a model directory that Transformers can load: config.json, model.safetensors in float32, and tokenizer files.
+ * config.json and model.safetensors are written atomically, under a temporary name and then renamed.
+ *
+ * @param dir created if it does not exist
+ * @param weights parameters by their Hugging Face names
+ * @param tokenizerDir directory whose tokenizer files and special token ids are copied; default: none
+ */
 export function writeModelDirectory(
   dir: string,
   config: ModelConfig,
@@ -75,7 +88,12 @@ export function writeModelDirectory(
   writeSafetensors(join(dir, "model.safetensors"), weights);
 }
 
-/** Digest of what a model computes: its architecture and weights, however they are stored. */
+/**
+ * Computes the SHA-256 of a model's config and parameters. It does not depend on how the files store them (shards,
+ * float16 or float32, order).
+ *
+ * @param weights parameters by their Hugging Face names
+ */
 export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, HostTensor>): string {
   const parts: (string | Uint8Array)[] = [JSON.stringify(config)];
   for (const name of [...weights.keys()].sort()) {
@@ -86,17 +104,21 @@ export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, 
 }
 
 /**
- * The safetensors files of a Hugging Face directory: `model.safetensors`, or the shards that its index lists, each once.
- * @throws {ModelError} where there are none, or the index names a file outside the directory
+ * Lists the safetensors files of a model directory: `model.safetensors`, or the shards that its index names, without
+ * duplicates.
+ *
+ * @throws {ModelError} if there are none, or the index is invalid or names a file outside the directory
  */
 export function weightFiles(dir: string): string[] {
   if (!existsSync(dir) || !statSync(dir).isDirectory())
     throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
-  const whole = join(dir, "model.safetensors");
-  if (existsSync(whole)) return [whole];
+  const single = join(dir, "model.safetensors");
+  if (existsSync(single)) return [single];
   const index = join(dir, "model.safetensors.index.json");
   if (!existsSync(index))
-    throw new ModelError(`${dir}: has neither model.safetensors nor model.safetensors.index.json.`);
+    throw new ModelError(
+      `${dir}: has neither model.safetensors nor model.safetensors.index.json; a model directory needs one of them.`,
+    );
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map !== "object" || map === null || !Object.values(map).every((file) => typeof file === "string")) {
     throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
@@ -108,6 +130,7 @@ export function weightFiles(dir: string): string[] {
   });
 }
 
+/** The first five names and the number of the others. */
 function abridged(names: string[]): string {
   return names.slice(0, 5).join(", ") + (names.length > 5 ? `, … ${names.length - 5} more` : "");
 }

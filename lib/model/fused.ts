@@ -1,13 +1,14 @@
-// Operations of the processor's own, each a single pass over its values: native/*.cc, compiled by set-up.
+// The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles it.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findRepository } from "../data/repository";
 import { backend, device, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 
+/** Instruction set that the fused operations use. */
 type Level = "AVX-512" | "AVX2";
 
-/** Registers the operations with TensorFlow; undefined where they were not built, or the processor has no AVX2. */
+/** Registers the operations with TensorFlow. Returns undefined if they were not built or the CPU lacks AVX2. */
 function load(): Level | undefined {
   const root = findRepository();
   const library = root && join(root, ".setup", "fused.node");
@@ -20,30 +21,38 @@ function load(): Level | undefined {
 const level = device().kind === "CPU" ? load() : undefined;
 
 /**
- * Whose operations compute: the fused ones by the processor's instructions, or TensorFlow's. Sums are in another order with each,
- * so results agree in all but the last digits. `PROMPTLOSS_OPERATIONS` may name one that is less than the processor can do.
+ * Implementation of the operations in this process: the fused operations for an instruction set, or TensorFlow's own
+ * operations. The order of summation differs between them, so that results agree except for rounding. The environment
+ * variable `PROMPTLOSS_OPERATIONS` ("AVX2" or "TensorFlow") selects a lower level than the CPU supports.
  */
 export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
 
-const singleOutput = (name: string, inputs: Tensor[], lists = 0) =>
-  backend.executeSingleOutput(`Promptloss${name}`, count(lists), inputs);
-const multipleOutputs = (name: string, inputs: Tensor[], outputs: number) =>
-  backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
-const count = (lists: number) => (lists === 0 ? [] : [{ name: "N", type: backend.binding.TF_ATTR_INT, value: lists }]);
+/** @param listLength number of tensors in each list input; 0 for an operation without list inputs */
+function singleOutput(name: string, inputs: Tensor[], listLength = 0): Tensor {
+  const attributes = listLength === 0 ? [] : [{ name: "N", type: backend.binding.TF_ATTR_INT, value: listLength }];
+  return backend.executeSingleOutput(`Promptloss${name}`, attributes, inputs);
+}
 
-const FORWARD = tf.keep(tf.scalar(1));
-const BACK = tf.keep(tf.scalar(-1));
+function multipleOutputs(name: string, inputs: Tensor[], outputs: number): Tensor[] {
+  return backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
+}
 
-const NONE = tf.keep(tf.tensor1d([]));
+/** Signs of the sine in a rotation and in its transpose. */
+const ROTATE = tf.keep(tf.scalar(1));
+const ROTATE_BACK = tf.keep(tf.scalar(-1));
+
+/** Input `sum` of a matrix product to which nothing is added. */
+const NO_SUM = tf.keep(tf.tensor1d([]));
+/** Flags (transposeA, transposeB) at index 2 · transposeA + transposeB. */
 const TRANSPOSED = [
   [0, 0],
   [0, 1],
   [1, 0],
   [1, 1],
-].map((which) => tf.keep(tf.tensor1d(which, "int32")));
+].map((flags) => tf.keep(tf.tensor1d(flags, "int32")));
 
 const operations: Operations = {
-  matMul: (a, b, transposeA, transposeB, sum = NONE) =>
+  matMul: (a, b, transposeA, transposeB, sum = NO_SUM) =>
     singleOutput("MatMul", [a, b, sum, TRANSPOSED[2 * Number(transposeA) + Number(transposeB)]]),
   rmsNorm(x, weight, epsilon) {
     const [y, scale] = multipleOutputs("RmsNorm", [x, weight, epsilon], 2);
@@ -53,7 +62,7 @@ const operations: Operations = {
     const [dx, dWeight] = multipleOutputs("RmsNormGradient", [dy, x, weight, scale], 2);
     return { dx, dWeight };
   },
-  rotate: (x, { cos, sin }, back = false) => singleOutput("Rotate", [x, cos, sin, back ? BACK : FORWARD]),
+  rotate: (x, { cos, sin }, back = false) => singleOutput("Rotate", [x, cos, sin, back ? ROTATE_BACK : ROTATE]),
   swiglu: (gate, up) => singleOutput("Swiglu", [gate, up]),
   swigluGradient(dy, gate, up) {
     const [dGate, dUp] = multipleOutputs("SwigluGradient", [dy, gate, up], 2);
@@ -72,7 +81,8 @@ const operations: Operations = {
   },
   squaredSums: (tensors) =>
     tf.tidy(() => [...singleOutput("SquaredSums", tensors, tensors.length).dataSync<"float32">()]),
-  adamW(weights, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+  adamW(parameters, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
+    // The order of these values is that of `step` in native/kernels.cc, adamW.
     const settings = tf.tensor1d([
       scale,
       beta1,
@@ -84,24 +94,43 @@ const operations: Operations = {
       1 - beta1,
       1 - beta2,
     ]);
-    tf.dispose([singleOutput("AdamW", [...weights, ...m, ...v, ...gradients, settings], weights.length), settings]);
-    return { weights, m, v };
+    const done = singleOutput("AdamW", [...parameters, ...m, ...v, ...gradients, settings], parameters.length);
+    tf.dispose([done, settings]);
+    return { weights: parameters, m, v };
   },
 };
 
-/** Undefined on a GPU, and where there are none for this processor: TensorFlow's own operations do the same there, in more passes. */
+/**
+ * The fused operations; undefined on a GPU, or if there are none for this CPU. TensorFlow's own operations then compute
+ * the same in more passes.
+ */
 export const fused: Operations | undefined = level && operations;
 
-/** y = x · Wᵀ; x (n, in), W (out, in), without turning the weight: for n of at most `FEW_ROWS`. */
-export const linearOfFewRows = (x: Tensor, weight: Tensor): Tensor => singleOutput("LinearOfFewRows", [x, weight]);
+/** Largest number of rows for which {@link linearOfFewRows} is used. */
 export const FEW_ROWS = 32;
 
-/** Largest head size that the fused attention knows. */
+/**
+ * Computes y = x · Wᵀ without transposing the weight, for few rows as in decoding. Only if `fused` is defined.
+ *
+ * @param x (n, in), n at most `FEW_ROWS`
+ * @param weight W (out, in)
+ * @returns y (n, out)
+ */
+export const linearOfFewRows = (x: Tensor, weight: Tensor): Tensor => singleOutput("LinearOfFewRows", [x, weight]);
+
+/** Largest head size that the fused attention supports. */
 export const MAX_HEAD_SIZE = 256;
 
 /**
- * Causal attention within sequences: q (N, heads · D), already scaled; k, v (N, K · D); `bounds` int32 (B + 1), the first
- * row of each sequence and N; `headSize` an int32 scalar. `logSums` (N, heads) is kept for the gradient.
+ * Computes causal softmax attention within sequences of any lengths. Only if `fused` is defined. N rows of tokens, B
+ * sequences, K key-value heads, D head size.
+ *
+ * @param q queries (N, heads · D), already scaled by 1/√D
+ * @param k keys (N, K · D)
+ * @param v values (N, K · D)
+ * @param bounds (B + 1, int32): the first row of each sequence, and N
+ * @param headSize D, an int32 scalar
+ * @returns `y` (N, heads · D), and `logSums` (N, heads) = log Σ exp(scores), for the gradient
  */
 export function packedAttention(
   q: Tensor,
@@ -115,10 +144,17 @@ export function packedAttention(
 }
 
 /**
- * Causal attention of B sequences' last positions: q (B · queries, heads · D), already scaled; k, v (B · T, K · D), which follow
- * the past's first `before` positions, (B, capacity, K · D); `padding` int32 (B), positions at each sequence's start that are none;
- * `settings` int32 (3): head size, `before`, and the capacity to take where the past's does not do. Keys and values that fit are
- * written into the past's own memory.
+ * Computes causal softmax attention for the last positions of B sequences of equal length, and adds their keys and
+ * values to the cache. Only if `fused` is defined.
+ *
+ * @param q queries of the last positions (B · queries, heads · D), already scaled by 1/√D
+ * @param k new keys (B · T, K · D), T ≥ queries; they follow the first `before` positions of the past
+ * @param v new values (B · T, K · D)
+ * @param past keys and values (B, capacity, K · D); empty tensors for none. If the new ones fit, they are written into
+ *   this memory, so it must not be used again.
+ * @param padding (B, int32): number of padding positions at each sequence's start
+ * @param settings (3, int32): head size D, `before`, and the capacity to allocate if the past's is too small
+ * @returns `y` (B · queries, heads · D), and the cache `k` and `v` (B, capacity, K · D)
  */
 export function cachedAttention(
   q: Tensor,
@@ -133,12 +169,20 @@ export function cachedAttention(
 }
 
 /**
- * A whole decoder layer for one more token of each of B rows: x (B, H), the layer's weights in the order of `BlockWeights`, rotations
- * of queries and keys (B, D / 2), the others as for `cachedAttention`.
+ * Computes a whole decoder layer for one more token of each of B sequences. Only if `fused` is defined.
+ *
+ * @param x hidden states (B, H)
+ * @param parameters the layer's parameters, in the order of `BlockWeights`
+ * @param past as for {@link cachedAttention}
+ * @param rotations cosines and sines of the queries, then of the keys, (B, D / 2) each
+ * @param padding as for {@link cachedAttention}
+ * @param epsilon ε of RMSNorm, a scalar
+ * @param settings as for {@link cachedAttention}
+ * @returns `y` (B, H), and the cache `k` and `v` (B, capacity, K · D)
  */
 export function decodeLayer(
   x: Tensor,
-  weights: Tensor[],
+  parameters: Tensor[],
   past: { k: Tensor; v: Tensor },
   rotations: Tensor[],
   padding: Tensor,
@@ -147,12 +191,18 @@ export function decodeLayer(
 ): { y: Tensor; k: Tensor; v: Tensor } {
   const [y, k, v] = multipleOutputs(
     "DecodeLayer",
-    [x, ...weights, past.k, past.v, ...rotations, padding, epsilon, settings],
+    [x, ...parameters, past.k, past.v, ...rotations, padding, epsilon, settings],
     3,
   );
   return { y, k, v };
 }
 
+/**
+ * Computes the gradients of {@link packedAttention}, whose inputs and results it takes. Only if `fused` is defined.
+ *
+ * @param dy gradient of y (N, heads · D)
+ * @returns `dq` (N, heads · D), `dk` and `dv` (N, K · D)
+ */
 export function packedAttentionGradient(
   dy: Tensor,
   q: Tensor,

@@ -4,32 +4,43 @@ import { cacheRows, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { tf } from "./tensorflow";
 
+/** Options of {@link generate}. */
 export interface GenerationOptions {
-  /** of all prompts, or one number a prompt */
+  /** maximum number of new tokens, for all prompts or for each; the model's context also limits it */
   maxNewTokens: number | readonly number[];
   /** 0 (default): the most likely token; above 0: sampled from softmax(logits / temperature) */
   temperature?: number;
-  /** Sample among the smallest set of tokens whose probabilities reach this sum; default 1. */
+  /** sample from the smallest set of tokens whose probabilities sum to at least topP, in (0, 1]; default 1 */
   topP?: number;
+  /** seed of the sampling; default 0. Each prompt has its own random sequence, which the batch size does not affect. */
   seed?: number;
-  /** Generation ends after this token; default the tokenizer's end-of-sequence. */
+  /** generation ends after this token; default: the tokenizer's end-of-sequence token */
   stopId?: number;
-  /** Generation also ends once this is true of the new tokens. */
+  /** generation also ends once this returns true for the new tokens */
   stopWhen?: (ids: readonly number[]) => boolean;
-  /** Prompts that go through the model together; default 32. */
+  /** prompts per batch; default 32 */
   batchSize?: number;
+  /** when aborted, generation stops before the next token and throws the signal's reason */
   signal?: AbortSignal;
 }
 
+/** Continuation of one prompt. */
 export interface Generation {
-  /** the new tokens, those included that made it stop */
+  /** the new tokens, including those that ended generation */
   ids: number[];
-  /** their text, special tokens left out; empty without a tokenizer */
+  /** their text without special tokens; empty if the model has no tokenizer */
   text: string;
+  /** "stop": ended by `stopId` or `stopWhen`; "length": reached `maxNewTokens` or the model's context */
   finish: "stop" | "length";
 }
 
-/** Continues prompts of token ids with a key-value cache, in batches of similar length; results in the prompts' order. */
+/**
+ * Continues prompts with a key-value cache, in batches of prompts of similar length.
+ *
+ * @param prompts token ids of each prompt
+ * @returns generations in the order of the prompts
+ * @throws {ModelError} if an option is invalid, or a prompt is empty, too long or has an id outside the vocabulary
+ */
 export async function generate(
   model: Decoder,
   prompts: readonly number[][],
@@ -38,22 +49,24 @@ export async function generate(
   const { maxNewTokens, batchSize = 32, temperature = 0, topP = 1 } = options;
   const limits = typeof maxNewTokens === "number" ? prompts.map(() => maxNewTokens) : maxNewTokens;
   if (limits.length !== prompts.length)
-    throw new ModelError(`maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts.`);
-  const impossible = limits.find((limit) => !Number.isInteger(limit) || limit < 0);
-  if (impossible !== undefined) throw new ModelError(`maxNewTokens must be a whole number, not ${impossible}.`);
-  if (!(temperature >= 0) || !(topP > 0 && topP <= 1))
-    throw new ModelError(`temperature must be at least 0 and topP in (0, 1], not ${temperature} and ${topP}.`);
+    throw new ModelError(
+      `maxNewTokens has ${limits.length} numbers for ${prompts.length} prompts; give one number, or one per prompt.`,
+    );
+  const invalid = limits.find((limit) => !Number.isInteger(limit) || limit < 0);
+  if (invalid !== undefined) throw new ModelError(`maxNewTokens must be a whole number of at least 0, got ${invalid}.`);
+  if (!(temperature >= 0)) throw new ModelError(`temperature must be at least 0, got ${temperature}.`);
+  if (!(topP > 0 && topP <= 1)) throw new ModelError(`topP must be in (0, 1], got ${topP}.`);
   for (const prompt of prompts) model.checkIds(prompt);
   const results = new Array<Generation>(prompts.length);
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length);
   for (let start = 0; start < order.length; start += batchSize) {
     const rows = order.slice(start, start + batchSize);
-    const choosers = rows.map((row) => chooser(temperature, topP, seededRandom(options.seed ?? 0, row)));
+    const samplers = rows.map((row) => tokenSampler(temperature, topP, seededRandom(options.seed ?? 0, row)));
     const generated = await generateBatch(
       model,
       rows.map((row) => prompts[row]),
       rows.map((row) => limits[row]),
-      choosers,
+      samplers,
       options,
     );
     rows.forEach((row, i) => {
@@ -63,30 +76,32 @@ export async function generate(
   return results;
 }
 
-type Choose = (logits: Float32Array) => number;
+/** Selects the next token id from the logits of all tokens. */
+type Sampler = (logits: Float32Array) => number;
 
+/** Continues one batch of prompts, left-padded to a common length; a row leaves the batch when it has ended. */
 async function generateBatch(
   model: Decoder,
   prompts: number[][],
   limits: number[],
-  choose: Choose[],
+  samplers: Sampler[],
   options: GenerationOptions,
 ): Promise<Generation[]> {
   const stopId = options.stopId ?? model.tokenizer?.eosId;
   const { vocabularySize, maxPositions } = model.config;
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
   const length = Math.max(...prompts.map((prompt) => prompt.length));
-  let alive = prompts.map((_, i) => i).filter((row) => limits[row] > 0);
-  const capacity = Math.min(maxPositions, length + Math.max(...limits)); // all that the cache will come to hold
-  let padding = alive.map((row) => length - prompts[row].length);
+  let active = prompts.map((_, i) => i).filter((row) => limits[row] > 0);
+  const capacity = Math.min(maxPositions, length + Math.max(...limits)); // final number of positions in the cache
+  let padding = active.map((row) => length - prompts[row].length);
   let cache: KeyValueCache[] | undefined;
   let input = leftPadded(
-    alive.map((row) => prompts[row]),
+    active.map((row) => prompts[row]),
     length,
   );
   try {
-    while (alive.length > 0) {
-      await new Promise(setImmediate); // lets an interrupt through
+    while (active.length > 0) {
+      await new Promise(setImmediate); // lets Node handle an interrupt
       options.signal?.throwIfAborted();
       const past: KeyValueCache[] | undefined = cache;
       const pass = tf.tidy(() => {
@@ -98,21 +113,18 @@ async function generateBatch(
       const logits = pass.logits.dataSync<"float32">() as Float32Array;
       pass.logits.dispose();
 
-      const going: number[] = []; // positions among the alive rows that go on
-      alive.forEach((row, i) => {
-        const id = choose[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
-        generations[row].ids.push(id);
-        if (id === stopId || options.stopWhen?.(generations[row].ids)) generations[row].finish = "stop";
-        else if (
-          generations[row].ids.length < limits[row] &&
-          prompts[row].length + generations[row].ids.length < maxPositions
-        )
-          going.push(i);
+      const continuing: number[] = []; // indices into `active`
+      active.forEach((row, i) => {
+        const { ids } = generations[row];
+        ids.push(samplers[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)));
+        if (ids.at(-1) === stopId || options.stopWhen?.(ids)) generations[row].finish = "stop";
+        else if (ids.length < limits[row] && prompts[row].length + ids.length < maxPositions) continuing.push(i);
       });
-      if (going.length < alive.length && going.length > 0) cache = keepRows(cache, going);
-      alive = going.map((i) => alive[i]);
-      padding = going.map((i) => padding[i]);
-      input = { ids: Int32Array.from(alive, (row) => generations[row].ids.at(-1)!), batch: alive.length, length: 1 };
+      if (continuing.length < active.length && continuing.length > 0) cache = keepRows(cache, continuing);
+      active = continuing.map((i) => active[i]);
+      padding = continuing.map((i) => padding[i]);
+      const lastIds = Int32Array.from(active, (row) => generations[row].ids.at(-1)!);
+      input = { ids: lastIds, batch: active.length, length: 1 };
     }
   } finally {
     tf.dispose(cache);
@@ -122,19 +134,26 @@ async function generateBatch(
   return generations;
 }
 
+/** Arranges prompts as rows of `length` ids, padded on the left with id 0. */
 function leftPadded(prompts: number[][], length: number): IdBatch {
   const ids = new Int32Array(prompts.length * length);
   prompts.forEach((prompt, row) => ids.set(prompt, (row + 1) * length - prompt.length));
   return { ids, batch: prompts.length, length };
 }
 
+/** Removes the other rows from the cache and disposes the old tensors. */
 function keepRows(cache: KeyValueCache[], rows: number[]): KeyValueCache[] {
   const kept = tf.tidy(() => cacheRows(cache, tf.tensor1d(rows, "int32")));
   tf.dispose(cache);
   return kept;
 }
 
-function chooser(temperature: number, topP: number, random: () => number): Choose {
+/**
+ * Creates a sampler: the most likely token (the first of equals) at temperature 0, otherwise a token of the top-p set.
+ *
+ * @param random uniform in [0, 1)
+ */
+function tokenSampler(temperature: number, topP: number, random: () => number): Sampler {
   if (temperature === 0) {
     return (logits) => {
       let best = 0;
@@ -144,14 +163,18 @@ function chooser(temperature: number, topP: number, random: () => number): Choos
   }
   return (logits) => {
     const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-    const weights = Float64Array.from(logits, (x) => Math.exp((x - largest) / temperature));
-    const order = Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
-    const total = weights.reduce((a, b) => a + b, 0);
+    // Probabilities times a common factor, `total`.
+    const masses = Float64Array.from(logits, (x) => Math.exp((x - largest) / temperature));
+    const order = Array.from(masses.keys()).sort((a, b) => masses[b] - masses[a]);
+    const total = masses.reduce((a, b) => a + b, 0);
     let kept = 0;
     let count = 0;
-    while (count < order.length && kept < topP * total) kept += weights[order[count++]];
-    let left = random() * kept;
-    for (let i = 0; i < count; i++) if ((left -= weights[order[i]]) < 0) return order[i];
+    while (count < order.length && kept < topP * total) kept += masses[order[count++]];
+    let remaining = random() * kept;
+    for (let i = 0; i < count; i++) {
+      remaining -= masses[order[i]];
+      if (remaining < 0) return order[i];
+    }
     return order[count - 1];
   };
 }

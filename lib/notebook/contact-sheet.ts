@@ -5,21 +5,28 @@ import { escapeHtml } from "./html";
 import { tableHtml } from "./show-table";
 import type { Table } from "../figures/table";
 
-/** All figures as small pictures side by side, and tables below, to look over before they go into a paper. Show it with `show`. */
+/**
+ * Builds an overview of figures, as thumbnails 300 pixels wide with their captions as tooltips, and tables below them.
+ * Display it with `show`.
+ *
+ * @throws {PromptlossError} if no browser can be started to draw the figures
+ */
 export async function contactSheet(figures: readonly Figure[], tables: readonly Table[] = []): Promise<Html> {
   const pictures: string[] = [];
   for (const figure of figures) {
     const svg = await renderFigure(figure, "svg");
+    const caption = escapeHtml(figure.caption);
+    const source = `data:image/svg+xml;base64,${svg.toString("base64")}`;
+    const image = `<img alt="${caption}" title="${caption}" style="width: 300px;" src="${source}">`;
     const title = `<div style="font-size: 85%;">${escapeHtml(figure.name)}</div>`;
-    pictures.push(
-      `<div style="width: 300px;"><img alt="${escapeHtml(figure.caption)}" title="${escapeHtml(figure.caption)}" style="width: 300px;" src="data:image/svg+xml;base64,${svg.toString("base64")}">${title}</div>`,
-    );
+    pictures.push(`<div style="width: 300px;">${image}${title}</div>`);
   }
   const below = tables.map(
     ({ name, frame, caption }) => `<div>${tableHtml(frame, { caption: `${name}. ${caption}` })}</div>`,
   );
+  const style = "display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-end;";
   return {
-    html: `<div style="display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-end;">${pictures.join("\n")}</div>${below.join("\n")}`,
+    html: `<div style="${style}">${pictures.join("\n")}</div>${below.join("\n")}`,
     text: [...figures, ...tables].map(({ name, caption }) => `${name}: ${caption}`).join("\n"),
   };
 }

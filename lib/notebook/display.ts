@@ -4,23 +4,34 @@ import type { Figure } from "../figures/figure";
 import { notebookKernel, type MimeBundle } from "./kernel";
 import { tableHtml, tableOfRows, tableText, type TableLike, type TableOptions } from "./show-table";
 
-/** HTML without script, and the same in words, for where HTML cannot be shown. */
+/** HTML without scripts, and the same content as plain text for places that cannot show HTML. */
 export interface Html {
   html: string;
   text: string;
 }
 
-/** What can be shown: a figure of this library or any Plotly figure, a danfo.js data frame or rows as plain objects, HTML. */
+/**
+ * Content that {@link show} accepts: a figure of this library, any Plotly figure, a danfo.js data frame, an array of
+ * row objects, or HTML.
+ */
 export type Showable = Figure | PlotlyFigure | TableLike | readonly Record<string, unknown>[] | Html;
 
+/** A plain Plotly figure. */
 export interface PlotlyFigure extends Pick<Figure["spec"], "data" | "layout"> {
+  /** Plotly's configuration, for example `{ scrollZoom: true }` */
   config?: Record<string, unknown>;
 }
 
 /**
- * Shows something under the running cell; outside a notebook, prints it as text.
- * A figure is interactive in JupyterLab, in untrusted notebooks too, and an SVG picture elsewhere (GitHub, nbconvert);
- * the promise is kept when the picture is there, which takes some seconds for the first one.
+ * Displays content as output of the running cell; outside a notebook, prints it as text. A figure is interactive in
+ * JupyterLab, also in untrusted notebooks, and a static SVG elsewhere (GitHub, nbconvert). If no browser can be started
+ * to draw the SVG, a warning is printed and the figure remains interactive.
+ *
+ * @param shown the content to display
+ * @param options caption and maximum number of rows; tables only
+ * @returns a promise that resolves when the SVG is part of the output; the first figure takes a few seconds because a
+ *   browser is started
+ * @throws {TypeError} if `shown` is not a {@link Showable}
  */
 export async function show(shown: Showable, options: TableOptions = {}): Promise<void> {
   if (isFigure(shown)) return showFigure(shown);
@@ -30,19 +41,26 @@ export async function show(shown: Showable, options: TableOptions = {}): Promise
   }
   const table = Array.isArray(shown) ? tableOfRows(shown as Record<string, unknown>[]) : (shown as TableLike);
   if (!Array.isArray(table.columns) || !Array.isArray(table.values)) {
-    throw new TypeError("show: this is no figure ({data, layout}), data frame, array of row objects or {html, text}.");
+    throw new TypeError(
+      "show: cannot display this value; pass a figure ({data, layout}), a data frame, an array of row objects, " +
+        "or {html, text}.",
+    );
   }
   display({ "text/html": tableHtml(table, options), "text/plain": tableText(table, options) });
 }
 
-/** An output that can be replaced in place. Outside a notebook nothing is shown. */
+/**
+ * Creates an output of the running cell that can be replaced in place.
+ *
+ * @returns a function that displays its argument in place of the previous content; outside a notebook it does nothing
+ */
 export function liveDisplay(): (content: Html) => void {
   const kernel = notebookKernel();
   const id = randomUUID();
-  let update = false;
+  let displayed = false;
   return ({ html, text }) => {
-    kernel?.display(content({ "text/html": html, "text/plain": text }, id), update);
-    update = true;
+    kernel?.display(content({ "text/html": html, "text/plain": text }, id), displayed);
+    displayed = true;
   };
 }
 
@@ -63,10 +81,11 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
   kernel.display(content(plot, id), false);
   let picture: Buffer;
   try {
-    // Not PNG: JupyterLab's Plotly renderer would show that, at 300 dpi far too large, until the mouse comes.
+    // Not PNG: JupyterLab's Plotly renderer would show a PNG until the pointer enters the figure, far too large at
+    // 300 dpi.
     picture = await renderFigure(figure, "svg");
   } catch (error) {
-    console.warn(`This figure has no static picture: ${(error as Error).message}`);
+    console.warn(`Cannot draw the static SVG of this figure: ${(error as Error).message}`);
     return;
   }
   kernel.display(content({ ...plot, "image/svg+xml": picture.toString("utf8") }, id), true);
@@ -86,6 +105,7 @@ function isFigure(shown: Showable): shown is Figure | PlotlyFigure {
   return "spec" in shown || ("data" in shown && "layout" in shown && Array.isArray(shown.data));
 }
 
+/** Plain-text representation of a figure: name, caption and trace names. */
 function figureText(figure: Figure | PlotlyFigure): string {
   const { data } = "spec" in figure ? figure.spec : figure;
   const names = data.map(({ name }, index) => (typeof name === "string" && name !== "" ? name : `trace ${index}`));

@@ -1,10 +1,13 @@
 import { notebookKernel } from "./kernel";
 
+/** The controller that Ctrl-C aborts outside a notebook. */
 let terminal: AbortController | undefined;
 
 /**
- * A signal that is aborted when ■ is pressed while the current cell runs; ask for it in the cell that uses it.
- * Outside a notebook it is aborted by Ctrl-C, a second one of which ends the process as usual.
+ * Returns a signal that is aborted when the user interrupts the current cell (■). Call it in the cell that uses the
+ * signal. Outside a notebook, the first Ctrl-C aborts the signal and a second one ends the process as usual.
+ *
+ * @returns a signal that is not yet aborted; outside a notebook, the same one until Ctrl-C
  */
 export function interruptSignal(): AbortSignal {
   const kernel = notebookKernel();

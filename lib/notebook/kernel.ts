@@ -1,17 +1,25 @@
-/** One output in every form that it has, the richest of which a front end shows, by MIME type; JSON types hold objects. */
+/**
+ * One output in several representations, by MIME type. A front end shows the richest one that it supports. Values are
+ * strings, or objects for JSON types.
+ */
 export type MimeBundle = Record<string, unknown>;
 
-/** What kernel/server.cjs offers to code that runs in a notebook. */
+/** Interface that kernel/server.cjs provides to notebook code. */
 export interface NotebookKernel {
+  /**
+   * Sends an output to the front end.
+   *
+   * @param update true to replace the output with the same `display_id`
+   */
   display(
     content: { data: MimeBundle; metadata: Record<string, unknown>; transient: { display_id?: string } },
     update: boolean,
   ): void;
-  /** aborted when ■ is pressed while the cell runs that is current now */
+  /** signal of the running cell; aborted when the user interrupts the kernel (■) while that cell runs */
   readonly signal: AbortSignal;
 }
 
-/** The notebook's kernel, if this process is one. */
+/** Returns the notebook kernel, or undefined if this process is not a kernel. */
 export function notebookKernel(): NotebookKernel | undefined {
   return (globalThis as Record<symbol, unknown>)[Symbol.for("promptloss.kernel")] as NotebookKernel | undefined;
 }

@@ -1,21 +1,32 @@
+// Progress of trainings, sweeps and evaluations: displays in notebooks and lines on the command line.
 import type { RunsProgress } from "../evaluate/evaluate-runs";
 import type { SweepProgress } from "../sweep/sweep-progress";
 import type { StepRecord } from "../runs/steps";
 import { liveDisplay, type Html } from "./display";
 import { escapeHtml } from "./html";
 
-/** A display changes at most this often (ms): more only makes the notebook slow. */
+/** Minimum time between two updates of a display, in milliseconds; more frequent updates slow the notebook down. */
 const DISPLAY_INTERVAL = 250;
-/** Lines in a log, where nothing can be replaced in place (ms). */
+/** Minimum time between two lines of a log, which cannot be updated in place, in milliseconds. */
 const LOG_INTERVAL = 10_000;
 
-/** Shows a sweep under the running cell, in place: `sweep({ …, onProgress: progressDisplay() })`. The last state stays. */
+/**
+ * Creates a live display of a sweep's progress in the output of the running cell:
+ * `sweep({ …, onProgress: progressDisplay() })`. The final state remains visible.
+ *
+ * @returns a callback for the sweep's option `onProgress`
+ */
 export function progressDisplay(): (progress: SweepProgress) => void {
   const show = liveDisplay();
   return throttled((progress: SweepProgress) => show(sweepHtml(progress)), DISPLAY_INTERVAL, isOver);
 }
 
-/** Shows one training under the running cell, in place: `train({ …, onStep: trainingDisplay() })`. */
+/**
+ * Creates a live display of a single training in the output of the running cell:
+ * `train({ …, onStep: trainingDisplay() })`.
+ *
+ * @returns a callback for the option `onStep`
+ */
 export function trainingDisplay(): (record: StepRecord, totalSteps: number) => void {
   const show = liveDisplay();
   const speed = speedometer();
@@ -31,18 +42,33 @@ export function trainingDisplay(): (record: StepRecord, totalSteps: number) => v
   };
 }
 
-/** Shows an evaluation of runs under the running cell, in place: `evaluateRuns(runs, tasks, { onProgress: evaluationDisplay() })`. */
+/**
+ * Creates a live display of an evaluation in the output of the running cell:
+ * `evaluateRuns(runs, tasks, { onProgress: evaluationDisplay() })`.
+ *
+ * @returns a callback for the option `onProgress`
+ */
 export function evaluationDisplay(): (progress: RunsProgress) => void {
   const show = liveDisplay();
   return throttled((progress: RunsProgress) => show(evaluationHtml(progress)), DISPLAY_INTERVAL, isOver);
 }
 
-/** Writes a sweep's progress for the command line: in place on a terminal, else a line every 10 s. */
+/**
+ * Writes a sweep's progress for the command line: updated in place on a terminal, otherwise one line every 10 s.
+ *
+ * @param stream output stream; default: stderr
+ * @returns a callback for the sweep's option `onProgress`
+ */
 export function progressLine(stream: NodeJS.WriteStream = process.stderr): (progress: SweepProgress) => void {
   return lineWriter(stream, sweepLine);
 }
 
-/** The same for an evaluation of runs. */
+/**
+ * Writes an evaluation's progress for the command line: updated in place on a terminal, otherwise one line every 10 s.
+ *
+ * @param stream output stream; default: stderr
+ * @returns a callback for the option `onProgress` of `evaluateRuns`
+ */
 export function evaluationLine(stream: NodeJS.WriteStream = process.stderr): (progress: RunsProgress) => void {
   return lineWriter(stream, evaluationText);
 }
@@ -59,7 +85,10 @@ function lineWriter<T extends Counts>(
   return throttled(write, stream.isTTY ? DISPLAY_INTERVAL : LOG_INTERVAL, isOver);
 }
 
-/** A sweep in one line. */
+/**
+ * Formats a sweep's progress as one line: runs, failures, steps, tokens per second, losses of the runs in training, and
+ * remaining time.
+ */
 export function sweepLine(progress: SweepProgress): string {
   const { wanted, complete, cached, failed, stepsDone, stepsTotal, tokensPerSecond, etaSeconds, active } = progress;
   const losses = active.flatMap(({ loss }) => (loss === null ? [] : [loss]));
@@ -85,7 +114,7 @@ function sweepHtml(progress: SweepProgress): Html {
   return progressHtml(progress, sweepLine(progress), part, active, progress.failures);
 }
 
-/** An evaluation of runs in one line. */
+/** Formats an evaluation's progress as one line. */
 function evaluationText(progress: RunsProgress): string {
   const { wanted, complete, cached, failed, etaSeconds } = progress;
   return [
@@ -107,6 +136,11 @@ function evaluationHtml(progress: RunsProgress): Html {
   return progressHtml(progress, evaluationText(progress), progress.part, active, failures);
 }
 
+/**
+ * Formats progress as a bar with one line next to it, followed by the active runs and the failures.
+ *
+ * @param part completed fraction, 0 to 1
+ */
 function progressHtml(
   progress: Counts,
   line: string,
@@ -116,8 +150,10 @@ function progressHtml(
 ): Html {
   const failures = failed.map(({ run, message }) => `failed: ${run}: ${message}`);
   const small = (text: string): string => `<div style="font-size: 85%;">${escapeHtml(text)}</div>`;
+  const filled = isOver(progress) && failures.length === 0 ? 1 : part;
+  const details = [...active, ...failures].map(small).join("");
   return {
-    html: `<div><div>${bar(isOver(progress) && failures.length === 0 ? 1 : part)} ${escapeHtml(line)}</div>${[...active, ...failures].map(small).join("")}</div>`,
+    html: `<div><div>${bar(filled)} ${escapeHtml(line)}</div>${details}</div>`,
     text: [line, ...active, ...failures].join("\n"),
   };
 }
@@ -125,36 +161,37 @@ function progressHtml(
 function trainingLine(
   { step, loss, promptLoss, completionLoss }: StepRecord,
   totalSteps: number,
-  { tokensPerSecond, secondsAStep }: Speed,
+  { tokensPerSecond, secondsPerStep }: Speed,
 ): string {
-  const apart = [
+  const components = [
     ...(promptLoss === null ? [] : [`prompt ${promptLoss.toFixed(3)}`]),
     ...(completionLoss === null ? [] : [`completion ${completionLoss.toFixed(3)}`]),
   ];
   return [
     `step ${step} of ${totalSteps}`,
-    `loss ${loss.toFixed(3)}${apart.length > 0 ? ` (${apart.join(", ")})` : ""}`,
+    `loss ${loss.toFixed(3)}${components.length > 0 ? ` (${components.join(", ")})` : ""}`,
     `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`,
-    ...(step < totalSteps ? [`${duration((totalSteps - step) * secondsAStep)} left`] : []),
+    ...(step < totalSteps ? [`${duration((totalSteps - step) * secondsPerStep)} left`] : []),
   ].join(" · ");
 }
 
 interface Speed {
   tokensPerSecond: number;
-  secondsAStep: number;
+  secondsPerStep: number;
 }
 
-/** Speed over all steps seen so far. */
+/** Creates a function that averages the training speed over all steps passed to it. */
 function speedometer(): (record: StepRecord) => Speed {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (record) => {
     steps += 1;
     tokens += record.tokens;
     seconds += record.seconds;
-    return { tokensPerSecond: seconds > 0 ? tokens / seconds : 0, secondsAStep: seconds / steps };
+    return { tokensPerSecond: seconds > 0 ? tokens / seconds : 0, secondsPerStep: seconds / steps };
   };
 }
 
+/** Counts that sweeps and evaluations have in common. */
 interface Counts {
   wanted: number;
   complete: number;
@@ -165,7 +202,11 @@ function isOver({ wanted, complete, failed }: Counts): boolean {
   return complete + failed >= wanted;
 }
 
-/** A bar that is drawn with two boxes: untrusted notebooks remove `<progress>`. */
+/**
+ * Draws a progress bar from two boxes, because JupyterLab removes `<progress>` elements from untrusted notebooks.
+ *
+ * @param part completed fraction; clamped to [0, 1]
+ */
 function bar(part: number): string {
   const width = Math.round(200 * Math.min(Math.max(part, 0), 1));
   const box = "display: inline-block; height: 10px;";
@@ -175,7 +216,11 @@ function bar(part: number): string {
   );
 }
 
-/** "42 s", "3 min 20 s", "2 h 5 min" */
+/**
+ * Formats a duration: "42 s", "3 min 20 s", "2 h 5 min".
+ *
+ * @param seconds rounded to whole seconds; negative values give "0 s"
+ */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
@@ -183,7 +228,10 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** Calls `show` at most every `interval` ms, with the newest value; with a final one at once. */
+/**
+ * Limits the rate of calls: `show` is called at most every `interval` milliseconds, with the newest value, but
+ * immediately if `isFinal` holds.
+ */
 function throttled<T>(show: (value: T) => void, interval: number, isFinal: (value: T) => boolean): (value: T) => void {
   let shown = -Infinity;
   let timer: NodeJS.Timeout | undefined;

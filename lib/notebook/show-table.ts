@@ -1,25 +1,31 @@
+// Tables for notebooks, as HTML and as plain text.
 import { escapeHtml } from "./html";
 
-/** A data frame of danfo.js, or anything else with columns and rows. */
+/** A table by columns and rows, such as a data frame of danfo.js. */
 export interface TableLike {
   columns: readonly string[];
-  /** an array a row */
+  /** rows, each an array with one cell per column */
   values: readonly unknown[];
+  /** row labels; shown only if they differ from 0, 1, 2, … */
   index?: readonly (string | number)[];
 }
 
+/** Options of {@link tableHtml} and {@link tableText}. */
 export interface TableOptions {
-  /** stands above the table */
+  /** text above the table */
   caption?: string;
-  /** how many rows are shown; default 100 */
+  /** maximum number of rows shown; default 100 */
   maxRows?: number;
 }
 
 const BORDER = "1px solid rgba(128, 128, 128, 0.4)";
 
-/** An HTML table without script or style sheet: numbers right-aligned and rounded, the index only where it is no plain count. */
+/**
+ * Formats a table as HTML with inline styles only, so that untrusted notebooks show it too. Numbers are right-aligned
+ * and rounded by {@link numberFormat}. The index is shown only if it is not 0, 1, 2, …
+ */
 export function tableHtml(table: TableLike, options: TableOptions = {}): string {
-  const { head, body, numeric, hidden } = layOut(table, options);
+  const { head, body, numeric, hidden } = formatCells(table, options);
   const align = (column: number): string => `text-align: ${numeric[column] ? "right" : "left"}; padding: 2px 10px;`;
   const cells = (row: readonly string[], tag: "td" | "th", style: string): string =>
     row.map((text, column) => `<${tag} style="${align(column)} ${style}">${escapeHtml(text)}</${tag}>`).join("");
@@ -34,9 +40,9 @@ export function tableHtml(table: TableLike, options: TableOptions = {}): string 
   ].join("\n");
 }
 
-/** The same table as aligned plain text. */
+/** Formats a table as plain text with aligned columns; otherwise like {@link tableHtml}. */
 export function tableText(table: TableLike, options: TableOptions = {}): string {
-  const { head, body, numeric, hidden } = layOut(table, options);
+  const { head, body, numeric, hidden } = formatCells(table, options);
   const widths = head.map((title, column) => Math.max(title.length, ...body.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>
     row
@@ -52,15 +58,22 @@ export function tableText(table: TableLike, options: TableOptions = {}): string 
   ].join("\n");
 }
 
-/** Rows as plain objects to columns and rows; columns in order of first appearance. */
+/** Converts row objects to a table; columns appear in order of first appearance. */
 export function tableOfRows(rows: readonly Record<string, unknown>[]): TableLike {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return { columns, values: rows.map((row) => columns.map((column) => row[column])) };
 }
 
 /**
- * How the numbers of a column are written: whole numbers as they are, others with one number of decimals, so that
- * the largest has four significant digits; each number on its own where they differ a thousandfold or more.
+ * Chooses the number format of a column.
+ *
+ * - Whole numbers are written in full.
+ * - Other columns get a common number of decimals, such that the largest absolute value has four significant digits.
+ * - If the absolute values span a factor of 1000 or more, or the common format needed more than 6 decimals, each number
+ *   is rounded by itself to four significant digits, or to an integer from 1000 on.
+ *
+ * @param values the column's numbers; zeros and non-finite numbers do not affect the choice
+ * @returns a function that formats a number of the column
  */
 export function numberFormat(values: readonly number[]): (value: number) => string {
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
@@ -73,23 +86,23 @@ export function numberFormat(values: readonly number[]): (value: number) => stri
   return (value) => (Math.abs(value) >= 1000 ? fixed(value, 0) : String(Number(value.toPrecision(4))));
 }
 
-function layOut({ columns, values, index }: TableLike, { maxRows = 100 }: TableOptions) {
+/** Formats the cells of the rows to be shown; `hidden` counts the rows beyond `maxRows`. */
+function formatCells({ columns, values, index }: TableLike, { maxRows = 100 }: TableOptions) {
   const rows = (values as readonly (readonly unknown[])[]).slice(0, maxRows);
-  const columnOf = (column: number): unknown[] => rows.map((row) => row[column]);
-  const written = columns.map((_, column) => {
-    const cells = columnOf(column);
+  const formatted = columns.map((_, column) => {
+    const cells = rows.map((row) => row[column]);
     const numbers = cells.filter((cell) => typeof cell === "number");
     const format = numberFormat(numbers);
     const numeric =
       numbers.length > 0 && cells.every((cell) => typeof cell === "number" || cell === null || cell === undefined);
     return { numeric, texts: cells.map((cell) => (typeof cell === "number" ? format(cell) : cellText(cell))) };
   });
-  const named = index !== undefined && index.some((label, row) => String(label) !== String(row));
+  const hasLabels = index !== undefined && index.some((label, row) => String(label) !== String(row));
   const labels = rows.map((_, row) => String(index?.[row] ?? row));
   return {
-    head: [...(named ? [""] : []), ...columns],
-    body: rows.map((_, row) => [...(named ? [labels[row]!] : []), ...written.map(({ texts }) => texts[row]!)]),
-    numeric: [...(named ? [false] : []), ...written.map(({ numeric }) => numeric)],
+    head: [...(hasLabels ? [""] : []), ...columns],
+    body: rows.map((_, row) => [...(hasLabels ? [labels[row]!] : []), ...formatted.map(({ texts }) => texts[row]!)]),
+    numeric: [...(hasLabels ? [false] : []), ...formatted.map(({ numeric }) => numeric)],
     hidden: values.length - rows.length,
   };
 }

@@ -1,12 +1,17 @@
+// Encoded examples in notebooks, token by token, colored by loss weight.
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
 import { lossWeights } from "../data/prompt-loss-weight";
 import { show, type Html } from "./display";
 import { escapeHtml } from "./html";
 
-/** What a token is to the loss. The first one is never predicted; padding fills a batch's shorter rows. */
+/**
+ * Role of a token in the loss. The first token is never predicted and has no loss; padding fills the shorter rows of a
+ * batch.
+ */
 type Part = "first" | "prompt" | "completion" | "padding";
 
+/** A token to be displayed; `weight` is its loss weight. */
 interface ShownToken {
   id: number;
   text: string;
@@ -14,16 +19,19 @@ interface ShownToken {
   weight: number;
 }
 
+/** Options of {@link showTokens} and {@link tokensHtml}. */
 export interface TokenOptions {
   /** prompt loss weight, finite and at least 0 */
   plw: number;
-  /** stands above the tokens */
+  /** text above the tokens */
   caption?: string;
 }
 
 /**
- * Shows encoded examples token by token, each colored by its loss weight: prompt tokens the bluer the more they count,
- * completion tokens orange. Several examples are shown as the batch they would be, padded to the longest.
+ * Displays encoded examples token by token, colored by loss weight: prompt tokens in blue, stronger for larger weights,
+ * completion tokens in orange. Several examples are shown as one batch, padded to the longest.
+ *
+ * @param tokenizer the tokenizer that the examples were encoded with
  */
 export async function showTokens(
   examples: EncodedExample | readonly EncodedExample[],
@@ -33,7 +41,12 @@ export async function showTokens(
   await show(tokensHtml("ids" in examples ? [examples] : examples, tokenizer, options));
 }
 
-/** What {@link showTokens} shows: HTML with inline styles only, so that untrusted notebooks show it as well. */
+/**
+ * Formats encoded examples as {@link showTokens} displays them. The HTML has inline styles only, so that untrusted
+ * notebooks show it too.
+ *
+ * @param tokenizer the tokenizer that the examples were encoded with
+ */
 export function tokensHtml(
   examples: readonly EncodedExample[],
   tokenizer: Tokenizer,
@@ -48,10 +61,10 @@ export function tokensHtml(
       rows.flatMap(({ tokens }) => tokens),
       plw,
     ),
-    ...rows.map(
-      ({ example, tokens }) =>
-        `<div style="font-family: monospace; padding: 4px 0;">${tokens.map(span).join("")}${escapeHtml(cutNote(example))}</div>`,
-    ),
+    ...rows.map(({ example, tokens }) => {
+      const content = tokens.map(span).join("") + escapeHtml(cutNote(example));
+      return `<div style="font-family: monospace; padding: 4px 0;">${content}</div>`;
+    }),
     "</div>",
   ].join("\n");
   const text = [
@@ -61,6 +74,7 @@ export function tokensHtml(
   return { html, text };
 }
 
+/** The tokens of an example with text, role and loss weight, padded to `length`. */
 function shownTokens(example: EncodedExample, tokenizer: Tokenizer, plw: number, length: number): ShownToken[] {
   const weights = lossWeights(example, plw);
   const tokens: ShownToken[] = example.ids.map((id, index) => ({
@@ -73,7 +87,10 @@ function shownTokens(example: EncodedExample, tokenizer: Tokenizer, plw: number,
   return tokens;
 }
 
-/** What a token adds to the text. Decoded alone, many lose the space that they begin with. */
+/**
+ * Text that a token adds to the decoded example. Decoded alone, many tokens lose their leading space; hence each is
+ * decoded together with the previous token, unless that one ends within a character (U+FFFD).
+ */
 function tokenText(ids: readonly number[], index: number, tokenizer: Tokenizer): string {
   const alone = tokenizer.decode([ids[index]!]);
   if (index === 0) return alone;
@@ -82,17 +99,20 @@ function tokenText(ids: readonly number[], index: number, tokenizer: Tokenizer):
   return both.startsWith(before) && !before.includes("\uFFFD") ? both.slice(before.length) : alone;
 }
 
+/** CSS of a token by role and loss weight. */
 const STYLE: Record<Part, (weight: number) => string> = {
   first: () => "border: 1px dashed rgba(128, 128, 128, 0.8);",
-  // From nearly clear at 0 to full at 1; the power spreads the small weights apart.
-  prompt: (weight) =>
-    `background-color: rgba(45, 125, 210, ${weight === 0 ? 0 : (0.1 + 0.5 * Math.min(weight, 1) ** 0.4).toFixed(3)}); border: 1px solid rgba(45, 125, 210, 0.5);`,
+  // Opacity grows from transparent at weight 0 to 0.6 at weight 1; the power 0.4 makes small weights distinguishable.
+  prompt: (weight) => {
+    const opacity = weight === 0 ? 0 : (0.1 + 0.5 * Math.min(weight, 1) ** 0.4).toFixed(3);
+    return `background-color: rgba(45, 125, 210, ${opacity}); border: 1px solid rgba(45, 125, 210, 0.5);`;
+  },
   completion: () => "background-color: rgba(245, 140, 30, 0.5); border: 1px solid rgba(245, 140, 30, 0.8);",
   padding: () =>
     "background-color: rgba(128, 128, 128, 0.25); border: 1px dotted rgba(128, 128, 128, 0.8); font-style: italic;",
 };
 
-/** One token as a box of its own, so that a line may break between any two. */
+/** Formats a token as an inline block, so that lines can break between any two tokens. */
 function span({ id, text, part, weight }: ShownToken): string {
   const title =
     part === "first"
@@ -101,10 +121,12 @@ function span({ id, text, part, weight }: ShownToken): string {
         ? `padding (token ${id}), weight 0`
         : `token ${id}, ${part}, weight ${rounded(weight)}`;
   const breaks = part === "padding" ? 0 : [...text].filter((character) => character === "\n").length;
-  return `<span title="${escapeHtml(title)}" style="${STYLE[part](weight)} padding: 1px 1px; display: inline-block; line-height: 1.3;">${escapeHtml(visible(text))}</span>${"<br>".repeat(breaks)}`;
+  const style = `${STYLE[part](weight)} padding: 1px 1px; display: inline-block; line-height: 1.3;`;
+  const box = `<span title="${escapeHtml(title)}" style="${style}">${escapeHtml(visible(text))}</span>`;
+  return box + "<br>".repeat(breaks);
 }
 
-/** Spaces, line ends and other invisible characters as signs. */
+/** Replaces spaces, line ends and other invisible characters by visible symbols; an empty text by ∅. */
 function visible(text: string): string {
   if (text === "") return "∅";
   return (
@@ -113,11 +135,12 @@ function visible(text: string): string {
       .replace(/\n/g, "⏎")
       .replace(/\t/g, "⇥")
       .replace(/\r/g, "␍")
-      // Control and format characters, direction marks among them: they would change how the page reads.
+      // Control and format characters as code points: direction marks would reorder the text of the page.
       .replace(/[\p{Cc}\p{Cf}]/gu, (character) => `⟨${character.codePointAt(0)!.toString(16)}⟩`)
   );
 }
 
+/** Legend of the roles that occur among the tokens. */
 function legend(tokens: readonly ShownToken[], plw: number): string {
   const names: [Part, number, string][] = [
     ["first", 0, "first token, never predicted"],
@@ -125,19 +148,21 @@ function legend(tokens: readonly ShownToken[], plw: number): string {
     ["completion", 1, "completion, weight 1"],
     ["padding", 0, "padding, weight 0"],
   ];
-  return `<div>${names
+  const entries = names
     .filter(([part]) => tokens.some((token) => token.part === part))
     .map(
       ([part, weight, name]) =>
         `<span style="${STYLE[part](weight)} padding: 1px 6px;">${escapeHtml(name)}</span>&nbsp;&nbsp;`,
-    )
-    .join("")}</div>`;
+    );
+  return `<div>${entries.join("")}</div>`;
 }
 
+/** Note on completion tokens lost by truncation. */
 function cutNote({ lostCompletionTokens: lost }: EncodedExample): string {
   return lost > 0 ? ` ✂ ${lost} completion ${lost === 1 ? "token" : "tokens"} cut off` : "";
 }
 
+/** Formats tokens as text, with role and weight in brackets wherever the role changes. */
 function plainText(tokens: readonly ShownToken[]): string {
   let text = "";
   let part: Part | undefined;

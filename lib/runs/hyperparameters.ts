@@ -72,10 +72,16 @@ const rules = {
   maxLength: wholeNumber(2),
 } satisfies Record<keyof Hyperparameters, v.GenericSchema>;
 
-/** Some hyperparameters, the others as in {@link ALPACA_HYPERPARAMETERS}. */
-export const hyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = v.pipe(
+/** Some hyperparameters by name; the others stay undefined. */
+export const someHyperparametersSchema: v.GenericSchema<unknown, Partial<Hyperparameters>> = v.pipe(
   objectOf(v.partial(v.object(rules)).entries),
-  v.transform((given): Hyperparameters => ({ ...ALPACA_HYPERPARAMETERS, ...defined(given) })),
+  v.transform(defined),
+);
+
+/** Some hyperparameters, completed with {@link ALPACA_HYPERPARAMETERS}. */
+export const hyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = v.pipe(
+  someHyperparametersSchema,
+  v.transform((given): Hyperparameters => ({ ...ALPACA_HYPERPARAMETERS, ...given })),
 );
 
 /**

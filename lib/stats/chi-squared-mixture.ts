@@ -1,10 +1,14 @@
 /**
- * P(Σ_j weights_j χ²_j > 0) for independent χ² with the given degrees of freedom and weights of either sign, by
- * Imhof's integral (Biometrika 1961), summed over log u, where the integrand is smooth and vanishes at both ends.
- * Absolute error about 1e-13, so smaller results are not to be told from 0.
+ * Upper tail at zero of a weighted sum of independent χ² variables: P(Σ_j weights_j χ²_j > 0), where χ²_j has df_j
+ * degrees of freedom. Uses Imhof's integral (Biometrika 1961), summed over log u, where the integrand is smooth and
+ * vanishes at both ends. The absolute error is about 1e-13, so smaller results cannot be distinguished from 0.
+ *
+ * @param weights coefficients of either sign
+ * @param df degrees of freedom, one per weight
+ * @returns a probability in [0, 1]
  */
 export function mixtureAboveZero(weights: readonly number[], df: readonly number[]): number {
-  // until the integrand has died away its phase turns by about √(40 df); half a radian a step follows it
+  // before the integrand has decayed, its phase advances by about √(40 df): at most half a radian per step
   const step = Math.min(0.01, 0.5 / Math.sqrt(40 * Math.max(...df)));
   let sum = 0;
   for (let t = -45; t <= 200; t += step) {

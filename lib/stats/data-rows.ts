@@ -3,20 +3,30 @@ import { StatisticsError } from "../data/errors";
 /** One observation: plain values by column name. */
 export type DataRow = Readonly<Record<string, unknown>>;
 
-/** @throws StatisticsError for a column that no row has, and for a value that is not a finite number */
+/**
+ * Reads a numeric column.
+ *
+ * @returns one finite number per row
+ * @throws {StatisticsError} if no row has the column, or a value is missing or not a finite number
+ */
 export function numericColumn(rows: readonly DataRow[], column: string): number[] {
   return rows.map((row, index) => {
     const value = cell(rows, row, index, column);
     if (typeof value === "number" && Number.isFinite(value)) return value;
     throw new StatisticsError(
-      `column "${column}", row ${index}: ${shown(value)} is not a finite number. ` +
+      `column "${column}", row ${index}: ${formatValue(value)} is not a finite number. ` +
         "Correct the value, or leave such rows out before fitting.",
       column,
     );
   });
 }
 
-/** A column of categories: strings, or numbers as text. @throws StatisticsError for an empty or missing one */
+/**
+ * Reads a column of categories: non-empty strings, finite numbers or booleans.
+ *
+ * @returns one category per row, as text
+ * @throws {StatisticsError} if no row has the column, or a value is missing, empty or of another type
+ */
 export function categoryColumn(rows: readonly DataRow[], column: string): string[] {
   return rows.map((row, index) => {
     const value = cell(rows, row, index, column);
@@ -28,21 +38,23 @@ export function categoryColumn(rows: readonly DataRow[], column: string): string
       return String(value);
     }
     throw new StatisticsError(
-      `column "${column}", row ${index}: ${shown(value)} names no group. ` +
+      `column "${column}", row ${index}: ${formatValue(value)} does not name a group. ` +
         "Give every row its group, or leave such rows out before fitting.",
       column,
     );
   });
 }
 
-/** Distinct categories in the order of R's C locale: numbers by value, text by code unit. */
+/**
+ * Returns the distinct categories in the order of R's C locale: by value if all of them are numbers, else by code unit.
+ */
 export function levelsOf(categories: readonly string[]): string[] {
   const levels = [...new Set(categories)];
   const numeric = levels.every((level) => level.trim() !== "" && Number.isFinite(Number(level)));
   return numeric ? levels.sort((a, b) => Number(a) - Number(b)) : levels.sort();
 }
 
-/** Whether a column holds text throughout, which a formula takes as a factor. */
+/** Returns whether every value of a column is a string; a formula then treats the column as a factor. */
 export function isText(rows: readonly DataRow[], column: string): boolean {
   return rows.every((row) => typeof row[column] === "string");
 }
@@ -61,6 +73,6 @@ function cell(rows: readonly DataRow[], row: DataRow, index: number, column: str
   );
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
 }

@@ -7,38 +7,53 @@ import { StatisticsError } from "../data/errors";
 /** The columns of a model matrix that belong to one term of the formula. */
 export interface DesignTerm {
   label: string;
+  /** names of the columns, such as "pol(w_p, 2)1" */
   names: string[];
-  /** Places in the matrix. */
+  /** indices of the columns in the matrix */
   columns: number[];
-  /** Of polynomials: the basis, and the column of data that it is of. */
+  /** polynomials only: the data column and its basis */
   polynomial?: { column: string; basis: PolynomialBasis };
 }
 
-/** A model matrix and how to make it for other rows. */
+/** A model matrix, with a function that builds the same columns for other rows. */
 export interface Design {
+  /** names of all columns */
   names: string[];
   terms: DesignTerm[];
   /** n × names.length */
   matrix: Rows;
-  /** @throws StatisticsError for a missing value or a level that the fit has not seen */
+  /**
+   * Builds the model matrix of other rows, m × names.length.
+   *
+   * @throws {StatisticsError} for a missing value, or a level that is not in the data of the fit
+   */
   of(rows: readonly DataRow[]): Rows;
 }
 
+/** A term before its columns have places in the matrix. */
 interface Part {
   label: string;
   names: string[];
   polynomial?: DesignTerm["polynomial"];
+  /** builds the term's columns, rows × names.length */
   columns(rows: readonly DataRow[]): Rows;
 }
 
-/** The model matrix of fixed terms, or of those within a random term, with treatment contrasts, as R makes it. */
+/**
+ * Builds the model matrix of fixed terms, or of the terms within a random term, as R does: with treatment contrasts,
+ * except that without an intercept the first factor has a column for every level.
+ *
+ * @param rows data of the fit, n rows
+ * @throws {StatisticsError} for missing or invalid values, a factor with a single level, or too few distinct values for
+ *   an orthogonal polynomial
+ */
 export function buildDesign(rows: readonly DataRow[], terms: readonly FixedTerm[], intercept: boolean): Design {
   const parts: Part[] = [];
   if (intercept) parts.push({ label: "(Intercept)", names: ["(Intercept)"], columns: (given) => given.map(() => [1]) });
-  let full = !intercept;
+  let fullCoding = !intercept;
   for (const term of terms) {
-    const part = compile(rows, term, full);
-    full &&= !isFactor(rows, term);
+    const part = buildPart(rows, term, fullCoding);
+    fullCoding &&= !isFactor(rows, term);
     parts.push(part);
   }
   const of = (given: readonly DataRow[]): Rows => {
@@ -59,9 +74,10 @@ function isFactor(rows: readonly DataRow[], term: FixedTerm): boolean {
   return term.kind === "factor" || (term.kind === "column" && isText(rows, term.column));
 }
 
-function compile(rows: readonly DataRow[], term: FixedTerm, full: boolean): Part {
+/** @param fullCoding gives a factor a column for every level, instead of all but the first */
+function buildPart(rows: readonly DataRow[], term: FixedTerm, fullCoding: boolean): Part {
   const { label, column } = term;
-  if (isFactor(rows, term)) return factorPart(rows, label, column, full);
+  if (isFactor(rows, term)) return factorPart(rows, label, column, fullCoding);
   const values = numericColumn(rows, column);
   if (term.kind !== "polynomial")
     return { label, names: [label], columns: (given) => numericColumn(given, column).map((x) => [x]) };
@@ -74,7 +90,7 @@ function compile(rows: readonly DataRow[], term: FixedTerm, full: boolean): Part
   };
 }
 
-function factorPart(rows: readonly DataRow[], label: string, column: string, full: boolean): Part {
+function factorPart(rows: readonly DataRow[], label: string, column: string, fullCoding: boolean): Part {
   const levels = levelsOf(categoryColumn(rows, column));
   if (levels.length < 2) {
     throw new StatisticsError(
@@ -83,7 +99,7 @@ function factorPart(rows: readonly DataRow[], label: string, column: string, ful
       column,
     );
   }
-  const coded = full ? levels : levels.slice(1);
+  const coded = fullCoding ? levels : levels.slice(1);
   return {
     label,
     names: coded.map((level) => `${label}${level}`),
@@ -95,7 +111,12 @@ function factorPart(rows: readonly DataRow[], label: string, column: string, ful
   };
 }
 
-/** A level that the fit has not seen. */
+/**
+ * Creates the error for a level that is not in the data of the fit.
+ *
+ * @param row index of the row, 0 = first
+ * @param levels of the fit
+ */
 export function unknownLevel(column: string, level: string, row: number, levels: readonly string[]): StatisticsError {
   return new StatisticsError(
     `column "${column}", row ${row}: "${level}" is not among the levels of the fit: ${levels.join(", ")}`,
@@ -104,8 +125,13 @@ export function unknownLevel(column: string, level: string, row: number, levels:
 }
 
 /**
- * @throws StatisticsError naming the first column that is a linear combination of those before it, with what to do,
- *   or that there are fewer rows than columns
+ * Checks that a model matrix has full column rank, by modified Gram–Schmidt with one reorthogonalization. A column
+ * counts as dependent if at most 1e-7 of its length is orthogonal to the columns before it.
+ *
+ * @param design n × p matrix with its column names and terms
+ * @param parameters number of parameters that the rows must at least determine; default: number of columns
+ * @throws {StatisticsError} if there are fewer rows than parameters, or a column is a linear combination of those
+ *   before it; the message names the column and says what to do
  */
 export function checkRank(
   { names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">,
@@ -113,39 +139,43 @@ export function checkRank(
 ): void {
   if (matrix.length < parameters) {
     throw new StatisticsError(
-      `${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). Add rows, or take terms out of the formula.`,
+      `${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). ` +
+        "Add rows, or take terms out of the formula.",
     );
   }
   const columns = names.map((_, j) => matrix.map((row) => row[j]));
   const basis: number[][] = [];
   const combinations = zeros(names.length, names.length);
   for (const [j, column] of columns.entries()) {
-    const rest = [...column];
+    const residual = [...column];
     combinations[j][j] = 1;
-    for (let repeat = 0; repeat < 2; repeat++) {
+    for (let pass = 0; pass < 2; pass++) {
       for (const [k, direction] of basis.entries()) {
-        const along = dot(direction, rest);
-        for (let i = 0; i < rest.length; i++) rest[i] -= along * direction[i];
-        for (let c = 0; c <= k; c++) combinations[j][c] -= along * combinations[k][c];
+        const projection = dot(direction, residual);
+        for (let i = 0; i < residual.length; i++) residual[i] -= projection * direction[i];
+        for (let c = 0; c <= k; c++) combinations[j][c] -= projection * combinations[k][c];
       }
     }
-    const length = Math.sqrt(dot(rest, rest));
+    const length = Math.sqrt(dot(residual, residual));
     const size = Math.sqrt(dot(column, column));
     if (length <= 1e-7 * size || size === 0) {
       const others = names.filter(
         (_, c) => c < j && Math.abs(combinations[j][c]) * Math.sqrt(dot(columns[c], columns[c])) > 1e-6 * size,
       );
-      const term = terms.find((one) => one.columns.includes(j))!;
-      const column = term.polynomial?.column ?? term.label;
-      throw new StatisticsError(
-        `column "${names[j]}" ${others.length === 0 ? "is zero in every row" : `is determined by ${others.join(", ")}`}, so its coefficient cannot be estimated. ` +
-          (term.polynomial
-            ? `"${column}" has too few distinct values for ${term.label}: add values, or lower the degree.`
-            : `Take ${term.label} or one of those out of the formula.`),
-        column,
-      );
+      const term = terms.find(({ columns }) => columns.includes(j))!;
+      throw dependentColumn(names[j], term, others);
     }
-    basis.push(rest.map((value) => value / length));
+    basis.push(residual.map((value) => value / length));
     for (let c = 0; c <= j; c++) combinations[j][c] /= length;
   }
+}
+
+/** @param others columns that determine it; empty if it is zero */
+function dependentColumn(name: string, term: DesignTerm, others: readonly string[]): StatisticsError {
+  const column = term.polynomial?.column ?? term.label;
+  const reason = others.length === 0 ? "is zero in every row" : `is determined by ${others.join(", ")}`;
+  const remedy = term.polynomial
+    ? `"${column}" has too few distinct values for ${term.label}: add values, or lower the degree.`
+    : `Take ${term.label}${others.length === 0 ? "" : " or one of those"} out of the formula.`;
+  return new StatisticsError(`column "${name}" ${reason}, so its coefficient cannot be estimated. ${remedy}`, column);
 }

@@ -1,7 +1,12 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { transpose, type Rows } from "./linear-algebra";
 
-/** Eigenvalues of a symmetric matrix, largest first, and its eigenvectors, one a row. */
+/**
+ * Eigendecomposition of a symmetric matrix (ml-matrix).
+ *
+ * @param a n × n, symmetric
+ * @returns eigenvalues in descending order (length n), and the matching eigenvectors as rows (n × n)
+ */
 export function symmetricEigen(a: Rows): { values: number[]; vectors: Rows } {
   const decomposition = new EigenvalueDecomposition(new Matrix(a), { assumeSymmetric: true });
   const columns = transpose(decomposition.eigenvectorMatrix.to2DArray());
@@ -11,7 +16,12 @@ export function symmetricEigen(a: Rows): { values: number[]; vectors: Rows } {
   return { values: order.map((i) => decomposition.realEigenvalues[i]), vectors: order.map((i) => columns[i]) };
 }
 
-/** The symmetric matrix whose square is a positive semi-definite one. */
+/**
+ * Symmetric square root S of a positive semi-definite matrix: S S = a. Negative eigenvalues count as 0.
+ *
+ * @param a n × n, symmetric
+ * @returns n × n
+ */
 export function squareRoot(a: Rows): Rows {
   const { values, vectors } = symmetricEigen(a);
   return a.map((row, i) =>

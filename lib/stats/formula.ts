@@ -1,31 +1,39 @@
 import { StatisticsError } from "../data/errors";
 
-/** A fixed term, or a term within a random one. A plain name of a text column is a factor as well. */
+/**
+ * A fixed term, or a term within a random one. A `column` term of a text column is treated as a factor. `raw`
+ * distinguishes raw powers (true) from orthogonal polynomials.
+ */
 export type FixedTerm =
   | { kind: "column"; label: string; column: string }
   | { kind: "factor"; label: string; column: string }
   | { kind: "polynomial"; label: string; column: string; degree: number; raw: boolean };
 
-/** `(1 + x | group)`: coefficients that vary over the group's levels, correlated with each other. */
+/** A random term `(1 + x | group)`: coefficients that vary over the group's levels, correlated with each other. */
 export interface RandomTerm {
+  /** text in the formula, white space normalized */
   label: string;
   intercept: boolean;
   terms: FixedTerm[];
+  /** column that names each row's group */
   group: string;
 }
 
-/** `s(x, k = , bs = )` or `te(a, b, k = )`. */
+/** A smooth term `s(x, k = , bs = )` or `te(a, b, k = )`. */
 export interface SmoothTerm {
+  /** text in the formula, white space normalized */
   label: string;
   kind: "s" | "te";
   columns: string[];
-  /** basis dimension, one a column */
+  /** basis dimension k of each column */
   dimensions: number[];
+  /** "tp": thin plate; "cr": cubic regression spline */
   basis: "tp" | "cr";
 }
 
-/** What R's formula notation says. */
+/** A parsed model formula. */
 export interface Formula {
+  /** the formula as given, trimmed */
   text: string;
   response: string;
   intercept: boolean;
@@ -35,20 +43,21 @@ export interface Formula {
 }
 
 /**
- * Reads R's formula notation as far as these models need it: `response ~ terms` with `+`, `0` or `1` for the
+ * Parses the part of R's formula notation that these models need: `response ~ terms` with `+`, `0` or `1` for the
  * intercept, columns, `factor(x)`, `pol(x, 2)` (raw powers; `raw = FALSE` for orthogonal ones), `poly(x, 2)` (R's:
  * orthogonal; `raw = TRUE` for powers), random terms `(0 + pol(x, 2) | group)`, and smooths `s(x, k = 5, bs = "cr")`
- * and `te(a, b, k = 3)`. Names that R would not take stand in backquotes.
+ * and `te(a, b, k = 3)`. Names that are not valid in R are written in backquotes.
  *
- * @throws StatisticsError showing where the text departs from that
+ * @throws {StatisticsError} at the first character that does not fit this notation; the message shows its position
  */
 export function parseFormula(text: string): Formula {
   return new Parser(text).formula();
 }
 
-/** Dimensions of smooths that do not give `k`, as in mgcv. */
+/** Basis dimensions of smooths without `k`, as in mgcv. */
 const DEFAULT_DIMENSION = { s: 10, te: 5 };
 
+/** Recursive-descent parser of a single formula. */
 class Parser {
   private readonly tokens: { text: string; at: number }[] = [];
   private position = 0;
@@ -58,7 +67,7 @@ class Parser {
     while (pattern.lastIndex < source.length) {
       const at = pattern.lastIndex;
       const match = pattern.exec(source);
-      if (!match) throw this.error(at, "this sign has no meaning here");
+      if (!match) throw this.error(at, "unexpected character");
       if (match[1] !== undefined)
         this.tokens.push({ text: match[1], at: match.index + match[0].length - match[1].length });
     }
@@ -85,12 +94,13 @@ class Parser {
     return formula;
   }
 
-  /** `+`, or a `-` that takes the intercept away; false where a list of terms ends. */
+  /** Consumes `+`, or leaves a `-1` that removes the intercept; returns false at the end of a list of terms. */
   private separator(): boolean {
     if (this.peek() === "-" && this.peek(1) === "1") return true;
     return this.accept("+");
   }
 
+  /** Parses an intercept (`0`, `1`, `-1`) or a fixed term, and adds it to `into`. */
   private constantOrTerm(into: { intercept: boolean; fixed: FixedTerm[] }): void {
     if (this.accept("-")) {
       this.expect("1");
@@ -118,29 +128,29 @@ class Parser {
 
   private term(): FixedTerm {
     const start = this.position;
-    const word = this.name("a term");
-    if (!this.accept("(")) return { kind: "column", label: word, column: word };
+    const name = this.name("a term");
+    if (!this.accept("(")) return { kind: "column", label: name, column: name };
     const column = this.name("a column");
-    if (word === "factor") {
+    if (name === "factor") {
       this.expect(")");
       return { kind: "factor", label: this.textFrom(start), column };
     }
-    if (word !== "pol" && word !== "poly") {
+    if (name !== "pol" && name !== "poly") {
       this.position = start;
       throw this.unexpected(
-        "one of factor(), pol(), poly(), s() and te(); compute other functions into a column of their own",
+        "one of factor(), pol(), poly(), s() and te(); compute other functions into a column and use its name",
       );
     }
     this.expect(",");
     if (this.peek() === "degree") this.position += 2;
     const degree = this.integer("the degree", 1);
-    let raw = word === "pol";
+    let raw = name === "pol";
     if (this.accept(",")) {
       this.expect("raw");
       this.expect("=");
       const value = this.next();
       if (!/^(T|F|TRUE|FALSE)$/.test(value))
-        throw this.error(this.tokens[this.position - 1]?.at ?? 0, "raw is TRUE or FALSE");
+        throw this.error(this.tokens[this.position - 1]?.at ?? 0, `raw must be TRUE or FALSE, got ${value}`);
       raw = value.startsWith("T");
     }
     this.expect(")");
@@ -166,7 +176,7 @@ class Parser {
         if (value !== "cr" && (value !== "tp" || kind === "te"))
           throw this.error(
             this.tokens[this.position - 1].at,
-            `${kind}() has bs = ${kind === "s" ? '"tp" or "cr"' : '"cr"'}`,
+            `${kind}() supports only bs = ${kind === "s" ? '"tp" or "cr"' : '"cr"'}`,
           );
         basis = value;
       } else {
@@ -176,13 +186,16 @@ class Parser {
     this.expect(")");
     const label = this.textFrom(start);
     if (kind === "s" && columns.length !== 1)
-      throw this.error(this.tokens[start].at, "s() smooths one column; te() takes several");
+      throw this.error(this.tokens[start].at, "s() smooths one column; use te() for several");
     if (kind === "te" && columns.length < 2)
-      throw this.error(this.tokens[start].at, "te() needs at least two columns; s() smooths one");
+      throw this.error(this.tokens[start].at, "te() needs at least two columns; use s() for one");
     dimensions ??= [DEFAULT_DIMENSION[kind]];
     if (dimensions.length === 1) dimensions = columns.map(() => dimensions![0]);
     if (dimensions.length !== columns.length)
-      throw this.error(this.tokens[start].at, `${columns.length} columns need one k, or ${columns.length}`);
+      throw this.error(
+        this.tokens[start].at,
+        `${columns.length} columns need a single k or ${columns.length} of them, got ${dimensions.length}`,
+      );
     return { label, kind, columns, dimensions, basis };
   }
 
@@ -196,19 +209,21 @@ class Parser {
     return values;
   }
 
-  private integer(what: string, least: number): number {
+  /** @param role describes the number in an error message */
+  private integer(role: string, minimum: number): number {
     const value = Number(this.peek());
-    if (!Number.isInteger(value) || value < least)
-      throw this.unexpected(`${what}, a whole number of at least ${least}`);
+    if (!Number.isInteger(value) || value < minimum)
+      throw this.unexpected(`${role}, a whole number of at least ${minimum}`);
     this.position++;
     return value;
   }
 
-  private name(what: string): string {
+  /** @param role describes the name in an error message */
+  private name(role: string): string {
     const token = this.peek() ?? "";
     if (token.startsWith("`")) return this.next().slice(1, -1);
     if (/^[A-Za-z.]/.test(token)) return this.next();
-    throw this.unexpected(what);
+    throw this.unexpected(role);
   }
 
   private peek(ahead = 0): string | undefined {
@@ -216,7 +231,7 @@ class Parser {
   }
 
   private next(): string {
-    if (this.position >= this.tokens.length) throw this.unexpected("more");
+    if (this.position >= this.tokens.length) throw this.unexpected("another token");
     return this.tokens[this.position++].text;
   }
 
@@ -230,20 +245,25 @@ class Parser {
     if (!this.accept(text)) throw this.unexpected(text);
   }
 
+  /** Returns the source text from token `start` to the last token read, white space normalized. */
   private textFrom(start: number): string {
     const last = this.tokens[this.position - 1];
     return this.source.slice(this.tokens[start].at, last.at + last.text.length).replace(/\s+/g, " ");
   }
 
-  private unexpected(wanted: string): StatisticsError {
-    const found = this.tokens[this.position];
+  private unexpected(expected: string): StatisticsError {
+    const token = this.tokens[this.position];
     const hint =
-      found && /^[:*^]$/.test(found.text)
-        ? `; "${found.text}" between terms is not supported, compute the product into a column of its own`
+      token && /^[:*^]$/.test(token.text)
+        ? `; "${token.text}" between terms is not supported, compute the product into a column and use its name`
         : "";
-    return this.error(found?.at ?? this.source.length, `expected ${wanted}, found ${found?.text ?? "the end"}${hint}`);
+    return this.error(
+      token?.at ?? this.source.length,
+      `expected ${expected}, found ${token?.text ?? "the end"}${hint}`,
+    );
   }
 
+  /** @param at index of the character at fault */
   private error(at: number, problem: string): StatisticsError {
     return new StatisticsError(`formula, character ${at + 1}: ${problem}\n  ${this.source}\n  ${" ".repeat(at)}^`);
   }

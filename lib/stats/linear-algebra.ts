@@ -1,26 +1,45 @@
-// Dense matrices as arrays of rows. Eigenvectors and singular values come from ml-matrix; the factorization that the
-// inner loops repeat is here, because it must say "not positive definite" cheaply and give its determinant.
+// Dense matrices as arrays of rows. ml-matrix computes eigenvectors (see eigen.ts); the Cholesky factorization is
+// implemented here because inner loops repeat it: it must report "not positive definite" cheaply and give its
+// determinant.
 
-/** Rows of a matrix. */
+/** A dense matrix as an array of rows. */
 export type Rows = number[][];
 
-/** n × m zeros. */
+/** Returns an n × m matrix of zeros. */
 export function zeros(n: number, m: number): Rows {
   return Array.from({ length: n }, () => new Array<number>(m).fill(0));
 }
 
+/**
+ * Inner product a'b.
+ *
+ * @param a length n
+ * @param b length n or longer; entries beyond n are ignored
+ */
 export function dot(a: readonly number[], b: readonly number[]): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
 }
 
-/** Matrix times vector. */
+/**
+ * Matrix times vector, a x.
+ *
+ * @param a n × m
+ * @param x length m
+ * @returns length n
+ */
 export function multiply(a: readonly (readonly number[])[], x: readonly number[]): number[] {
   return a.map((row) => dot(row, x));
 }
 
-/** a · b. */
+/**
+ * Matrix product a b.
+ *
+ * @param a n × k
+ * @param b k × m
+ * @returns n × m
+ */
 export function product(a: readonly (readonly number[])[], b: readonly (readonly number[])[]): Rows {
   const result = zeros(a.length, b[0].length);
   for (let i = 0; i < a.length; i++) {
@@ -32,11 +51,18 @@ export function product(a: readonly (readonly number[])[], b: readonly (readonly
   return result;
 }
 
+/** Transposes an n × m matrix with at least one row into an m × n matrix. */
 export function transpose(a: readonly (readonly number[])[]): Rows {
   return a[0].map((_, j) => a.map((row) => row[j]));
 }
 
-/** a' diag(weights) a. */
+/**
+ * Weighted cross product a' diag(weights) a.
+ *
+ * @param a n × p
+ * @param weights length n; default: all 1
+ * @returns p × p, symmetric
+ */
 export function crossProduct(a: readonly (readonly number[])[], weights?: readonly number[]): Rows {
   const size = a[0].length;
   const result = zeros(size, size);
@@ -50,16 +76,27 @@ export function crossProduct(a: readonly (readonly number[])[], weights?: readon
   return result;
 }
 
-/** x' a x. */
+/**
+ * Quadratic form x' a x.
+ *
+ * @param a n × n
+ * @param x length n
+ */
 export function quadraticForm(a: readonly (readonly number[])[], x: readonly number[]): number {
   return dot(x, multiply(a, x));
 }
 
-/** The symmetric matrix a = L L'. */
+/** Cholesky factorization a = L L' of a symmetric positive definite matrix. */
 export class Cholesky {
+  /** @param lower L, n × n, lower triangular */
   private constructor(readonly lower: Rows) {}
 
-  /** Null where `a`, of which only the lower triangle is read, is not positive definite. */
+  /**
+   * Factorizes a symmetric matrix.
+   *
+   * @param a n × n; only the lower triangle is read
+   * @returns null if `a` is not positive definite
+   */
   static of(a: readonly (readonly number[])[]): Cholesky | null {
     const size = a.length;
     const lower = zeros(size, size);
@@ -80,11 +117,12 @@ export class Cholesky {
     return new Cholesky(lower);
   }
 
+  /** Returns log |a|. */
   logDeterminant(): number {
     return 2 * this.lower.reduce((sum, row, i) => sum + Math.log(row[i]), 0);
   }
 
-  /** a⁻¹ b. */
+  /** Returns a⁻¹ b for a vector b of length n. */
   solve(b: readonly number[]): number[] {
     const { lower } = this;
     const x = [...b];
@@ -99,6 +137,7 @@ export class Cholesky {
     return x;
   }
 
+  /** Returns a⁻¹, n × n. */
   inverse(): Rows {
     const size = this.lower.length;
     return Array.from({ length: size }, (_, i) =>

@@ -1,23 +1,31 @@
 import { studentTwoSided } from "./distributions";
 import { StatisticsError } from "../data/errors";
 
+/** A mean with its 95 % confidence interval, in the unit of the values. */
 export interface MeanInterval {
+  /** arithmetic mean */
   estimate: number;
+  /** lower limit; -Infinity for a single value */
   low: number;
+  /** upper limit; Infinity for a single value */
   high: number;
+  /** number of values */
   units: number;
 }
 
 /**
- * The mean of independent values with its 95 % confidence interval by Student's t. Of differences within pairs, this is
- * the paired comparison. A single value has the interval from -∞ to ∞.
- * @throws {StatisticsError} for no values, or one that is not finite
+ * Mean of independent values with its 95 % confidence interval by Student's t: mean ± t(0.975, n − 1) s / √n. Applied
+ * to differences within pairs, this is the paired comparison.
+ *
+ * @param values finite numbers; at least one
+ * @returns the interval; from -∞ to ∞ for a single value
+ * @throws {StatisticsError} if there are no values, or one is not finite
  */
 export function meanInterval(values: readonly number[]): MeanInterval {
   const units = values.length;
-  const bad = values.find((value) => !Number.isFinite(value));
-  if (units === 0 || bad !== undefined)
-    throw new StatisticsError(`meanInterval: ${units === 0 ? "no values" : `${bad} is no finite number`}.`);
+  if (units === 0) throw new StatisticsError("meanInterval: there are no values; pass at least one.");
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new StatisticsError(`meanInterval: value ${bad} is ${values[bad]}; every value must be finite.`);
   const estimate = values.reduce((sum, value) => sum + value, 0) / units;
   if (units === 1) return { estimate, low: -Infinity, high: Infinity, units };
   const variance = values.reduce((sum, value) => sum + (value - estimate) ** 2, 0) / (units - 1);
@@ -25,7 +33,7 @@ export function meanInterval(values: readonly number[]): MeanInterval {
   return { estimate, low: estimate - half, high: estimate + half, units };
 }
 
-/** The t with P(|T| > t) = probability, by bisection. */
+/** Returns the t with P(|T| > t) = probability, by bisection. */
 function studentQuantile(probability: number, df: number): number {
   let [low, high] = [0, 1];
   while (studentTwoSided(high, df) > probability) high *= 2;

@@ -1,25 +1,34 @@
 import { Cholesky, dot, zeros, type Rows } from "./linear-algebra";
 
-/** A function to be minimized, with its exact gradient. A value of Infinity marks what must not be entered. */
+/**
+ * A function to minimize: its value and exact gradient (same length as x) at x. A value of Infinity marks infeasible
+ * points.
+ */
 export type Objective = (x: readonly number[]) => { value: number; gradient: number[] };
 
+/** Result of a minimization: the point found, and the objective there. */
 export interface Minimum {
   x: number[];
   value: number;
   gradient: number[];
-  /** The gradient is so small that a further step would move nothing visibly, though it may drift along a boundary. */
+  /** no gradient component exceeds 1e-4; the point may still drift along a boundary */
   converged: boolean;
   iterations: number;
 }
 
+/** Largest absolute gradient component at which a minimum counts as converged. */
 const ACCEPTABLE_GRADIENT = 1e-4;
 
 /**
- * BFGS with a backtracking line search (Nocedal & Wright 2006, chapters 3 and 6), then Newton steps on differences of
- * the gradient while they are safe: the Hessian positive definite and the value not rising.
+ * Minimizes a smooth function: BFGS with a backtracking line search (Nocedal & Wright 2006, chapters 3 and 6), then
+ * Newton steps with a finite-difference Hessian of the gradient, as long as the Hessian is positive definite and the
+ * value does not rise.
  *
- * Tolerances are of the largest absolute component of the gradient: `rough` where Newton takes over, which matters
- * only along boundaries, where Newton stops at once.
+ * @param start feasible point
+ * @param options.tolerance largest absolute gradient component at which Newton stops; default 1e-8
+ * @param options.rough largest absolute gradient component at which BFGS hands over to Newton; default 1e-6. It matters
+ *   only along boundaries, where Newton stops at once.
+ * @param options.maxIterations of BFGS; default 400
  */
 export function minimize(
   objective: Objective,
@@ -29,6 +38,7 @@ export function minimize(
   return newton(objective, quasiNewton(objective, start, rough, maxIterations), tolerance);
 }
 
+/** BFGS. `fresh`: the inverse Hessian is a multiple of the identity, without curvature information. */
 function quasiNewton(
   objective: Objective,
   start: readonly number[],
@@ -49,13 +59,13 @@ function quasiNewton(
       direction = gradient.map((component) => -component);
       slope = -dot(gradient, gradient);
     }
-    // no parameter of these models is moved by more than a factor e^3 (they are logarithms or logits) in a step
+    // a step changes no parameter by more than 3: these models' parameters are logarithms or logits, so a factor of e^3
     let step = Math.min(fresh ? 1 / Math.max(1, largest(gradient)) : 1, 3 / largest(direction));
-    let next = objective(moved(x, direction, step));
+    let next = objective(advance(x, direction, step));
     let trial = 0;
     while (!(next.value <= value + 1e-4 * step * slope) && trial++ < 40) {
       step /= 2;
-      next = objective(moved(x, direction, step));
+      next = objective(advance(x, direction, step));
     }
     if (!(next.value <= value)) {
       if (fresh) break;
@@ -66,7 +76,7 @@ function quasiNewton(
     const difference = direction.map((component) => step * component);
     const change = next.gradient.map((component, i) => component - gradient[i]);
     const stalled = value - next.value <= 1e-14 * (1 + Math.abs(value)) && trial > 10;
-    x = moved(x, direction, step);
+    x = advance(x, direction, step);
     ({ value, gradient } = next);
     if (stalled) {
       if (fresh) break;
@@ -84,6 +94,7 @@ function quasiNewton(
   return { x, value, gradient, converged: largest(gradient) <= ACCEPTABLE_GRADIENT, iterations };
 }
 
+/** At most eight Newton steps, each accepted only if it lowers the gradient without raising the value. */
 function newton(objective: Objective, from: Minimum, tolerance: number): Minimum {
   let best = from;
   for (let i = 0; i < 8 && largest(best.gradient) > tolerance; i++) {
@@ -91,7 +102,7 @@ function newton(objective: Objective, from: Minimum, tolerance: number): Minimum
     if (!factor) break;
     const step = factor.solve(best.gradient);
     if (largest(step) > 0.5) break;
-    const x = moved(best.x, step, -1);
+    const x = advance(best.x, step, -1);
     const next = objective(x);
     if (
       !(next.value <= best.value + 1e-9 * (1 + Math.abs(best.value))) ||
@@ -103,7 +114,12 @@ function newton(objective: Objective, from: Minimum, tolerance: number): Minimum
   return best;
 }
 
-/** Second derivatives as central differences of the exact gradient, made symmetric. */
+/**
+ * Hessian by central differences of the exact gradient, symmetrized.
+ *
+ * @param step distance of the differences, absolute; default 1e-3
+ * @returns n × n for x of length n
+ */
 export function hessian(objective: Objective, x: readonly number[], step = 1e-3): Rows {
   const columns = x.map((_, j) => {
     const at = (side: number): number[] =>
@@ -121,7 +137,7 @@ function identity(size: number, scale = 1): Rows {
   return result;
 }
 
-/** The BFGS update of an inverse Hessian, in place. */
+/** Applies the BFGS update to an inverse Hessian in place; `curvature` is difference' change. */
 function update(inverse: Rows, difference: readonly number[], change: readonly number[], curvature: number): void {
   const product = inverse.map((row) => dot(row, change));
   const scale = (1 + dot(change, product) / curvature) / curvature;
@@ -133,10 +149,12 @@ function update(inverse: Rows, difference: readonly number[], change: readonly n
   }
 }
 
-function moved(x: readonly number[], direction: readonly number[], step: number): number[] {
+/** Returns x + step · direction. */
+function advance(x: readonly number[], direction: readonly number[], step: number): number[] {
   return x.map((value, i) => value + step * direction[i]);
 }
 
+/** Returns the largest absolute component. */
 function largest(vector: readonly number[]): number {
   return vector.reduce((most, component) => Math.max(most, Math.abs(component)), 0);
 }

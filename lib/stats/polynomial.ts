@@ -1,14 +1,14 @@
 import { StatisticsError } from "../data/errors";
 
-/** Columns of a polynomial without its constant, and how to evaluate them elsewhere. */
+/** Basis of the polynomials up to a degree, without the constant; usable at any x, not only at the fitted values. */
 export interface PolynomialBasis {
-  /** Values of the columns at x, length `degree`. */
+  /** Evaluates the basis at x; returns one value per basis polynomial (length `degree`). */
   at(x: number): number[];
-  /** Column j is Σ_k monomials[j][k] x^k, k = 0 … degree. */
+  /** Monomial coefficients, degree × (degree + 1): basis polynomial j is Σ_k monomials[j][k] x^k. */
   monomials: number[][];
 }
 
-/** x, x², …, x^degree. */
+/** Returns the basis of raw powers x, x², …, x^degree. */
 export function rawPolynomial(degree: number): PolynomialBasis {
   const monomials = Array.from({ length: degree }, (_, j) =>
     Array.from({ length: degree + 1 }, (_, k) => (k === j + 1 ? 1 : 0)),
@@ -17,17 +17,19 @@ export function rawPolynomial(degree: number): PolynomialBasis {
 }
 
 /**
- * Polynomials orthogonal to each other and to the constant over the given values, each with unit sum of squares:
- * R's `poly`. Three-term recurrence (Kennedy & Gentle 1980, "Statistical Computing", p. 343).
+ * Basis of polynomials that are orthogonal to each other and to the constant over the given values, each with unit sum
+ * of squares: R's `poly`. Uses the three-term recurrence (Kennedy & Gentle 1980, "Statistical Computing", p. 343).
  *
- * @throws StatisticsError for no more distinct values than `degree`
+ * @param values data over which the polynomials are orthogonal
+ * @param column name of the column, for the error
+ * @throws {StatisticsError} if there are at most `degree` distinct values
  */
 export function orthogonalPolynomial(values: readonly number[], degree: number, column: string): PolynomialBasis {
   const distinct = new Set(values).size;
   if (distinct <= degree) {
     throw new StatisticsError(
-      `column "${column}" has ${distinct} distinct value${distinct === 1 ? "" : "s"}; a polynomial of degree ${degree} needs at least ${degree + 1}. ` +
-        "Add values, or lower the degree.",
+      `column "${column}" has ${distinct} distinct value${distinct === 1 ? "" : "s"}; ` +
+        `a polynomial of degree ${degree} needs at least ${degree + 1}. Add values, or lower the degree.`,
       column,
     );
   }
@@ -51,7 +53,7 @@ export function orthogonalPolynomial(values: readonly number[], degree: number, 
   return { at: (x) => monomials.map((coefficients) => horner(coefficients, x)), monomials };
 }
 
-/** Σ_k coefficients[k] x^k. */
+/** Evaluates the polynomial Σ_k coefficients[k] x^k by Horner's method. */
 export function horner(coefficients: readonly number[], x: number): number {
   return coefficients.reduceRight((sum, coefficient) => sum * x + coefficient, 0);
 }

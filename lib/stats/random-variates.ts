@@ -1,4 +1,8 @@
-/** A standard normal number from uniform ones (Marsaglia's polar method). */
+/**
+ * Draws a standard normal variate by Marsaglia's polar method.
+ *
+ * @param random uniform on [0, 1)
+ */
 export function normalVariate(random: () => number): number {
   for (;;) {
     const x = 2 * random() - 1;
@@ -8,12 +12,22 @@ export function normalVariate(random: () => number): number {
   }
 }
 
-/** A beta number with shapes a and b: two gammas, compared by their logarithms, which small shapes do not underflow. */
+/**
+ * Draws a beta variate G_a / (G_a + G_b) from two gamma variates. Their logarithms are compared, which do not underflow
+ * for small shapes.
+ *
+ * @param a first shape, above 0
+ * @param b second shape, above 0
+ * @param random uniform on [0, 1)
+ */
 export function betaVariate(a: number, b: number, random: () => number): number {
   return 1 / (1 + Math.exp(logGammaVariate(b, random) - logGammaVariate(a, random)));
 }
 
-/** The logarithm of a gamma number (Marsaglia & Tsang 2000; shapes below 1 by a power of a uniform number). */
+/**
+ * Draws the logarithm of a gamma variate with unit scale (Marsaglia & Tsang 2000). For shapes below 1, a variate of
+ * shape + 1 is multiplied by a power of a uniform one.
+ */
 function logGammaVariate(shape: number, random: () => number): number {
   const boost = shape < 1 ? Math.log(1 - random()) / shape : 0;
   const d = (shape < 1 ? shape + 1 : shape) - 1 / 3;

@@ -2,46 +2,55 @@ import { seededRandom } from "../data/random";
 import { binomialTwoSided, kolmogorovUpper } from "./distributions";
 import { StatisticsError } from "../data/errors";
 
-/** What residual checks need of a fit: `fitBetaGlmm`'s has it. */
+/** The part of a fit that residual checks use; a `BetaGlmmFit` has it. */
 export interface Simulated {
+  /** observed scores, one per row of data */
   response: readonly number[];
-  /** means without random effects */
+  /** predicted means without random effects, one per row */
   populationFitted: readonly number[];
+  /** Draws one data set from the model: one score per row. */
   simulate(random: () => number): number[];
 }
 
+/** Options of {@link checkResiduals}. */
 export interface ResidualOptions {
-  /** Data sets to simulate; 250 by default, as in DHARMa. */
+  /** number of simulated data sets, at least 20; default 250, as in DHARMa */
   simulations?: number;
+  /** default 42 */
   seed?: number;
-  /** Simulated scores to use instead, one array a row of data. */
+  /** simulated scores to use instead of `simulations`: one array per row of data, all of the same length */
   simulated?: readonly (readonly number[])[];
 }
 
-/** Scaled quantile residuals and the tests made of them. All p-values are two-sided. */
+/** Scaled quantile residuals and the tests based on them. All p-values are two-sided. */
 export interface ResidualCheck {
-  /** Share of simulated scores below the one seen, for every row: uniform on [0, 1] if the model is right. */
+  /** share of simulated scores below the observed one, per row: uniform on [0, 1] if the model is correct */
   scaledResiduals: number[];
-  /** Kolmogorov–Smirnov against the uniform distribution, with the p-value of its limit for many rows. */
+  /** Kolmogorov–Smirnov test against the uniform distribution; p from the limiting distribution for many rows */
   uniformity: { statistic: number; p: number };
-  /** Spread around the population mean, as a multiple of the simulated spread. */
+  /** standard deviation of score − population mean, divided by the mean of its simulated values */
   dispersion: { ratio: number; p: number };
-  /** Rows outside all their simulated scores. */
+  /** rows whose score lies outside all simulated ones, with the number expected under the model */
   outliers: { count: number; expected: number; p: number };
-  /** For the QQ plot: sorted residuals against what a uniform distribution gives. */
+  /** QQ plot: sorted residuals against uniform quantiles */
   quantiles: { expected: number; observed: number }[];
-  /** For the plot of residuals against predictions, which are ranked to 0 … 1. */
+  /** plot of residuals against predictions; `rank` is the prediction's rank, scaled to (0, 1) */
   predicted: { rank: number; fitted: number; residual: number }[];
+  /** null if `simulated` was given */
   seed: number | null;
+  /** number of simulated scores per row */
   simulations: number;
+  /** verdict at the 5 % level */
   summary: string;
 }
 
 /**
- * Residual checks in the manner of R's DHARMa (Hartig 2022), which the paper used: scores are simulated from the fit,
- * new random effects included, and each score seen is placed among its simulated ones. Ties are broken at random.
+ * Checks a fit by scaled quantile residuals, as R's DHARMa (Hartig 2022), which the paper used. Scores are simulated
+ * from the fit, with new random effects; the residual of an observed score is its quantile among its simulated scores.
+ * Ties are broken at random.
  *
- * @throws StatisticsError for simulated scores that do not fit the data
+ * @throws {StatisticsError} if `simulations` is not a whole number of at least 20, or `simulated` does not have one
+ *   array of the same length per row
  */
 export function checkResiduals(
   fit: Simulated,
@@ -61,48 +70,13 @@ export function checkResiduals(
   const random = seededRandom(seed, "residuals");
   const draws = simulated ? null : Array.from({ length: simulations }, () => fit.simulate(random));
   const rows = simulated ?? response.map((_, i) => draws!.map((draw) => draw[i]));
-  const count = rows[0].length;
 
-  const scaledResiduals = rows.map((row, i) => {
-    const below = row.filter((value) => value < response[i]).length / count;
-    const upTo = row.filter((value) => value <= response[i]).length / count;
-    return below === upTo ? below : below + random() * (upTo - below);
-  });
+  const scaledResiduals = quantileResiduals(response, rows, random);
   const statistic = uniformDistance(scaledResiduals);
-  const spread = (values: readonly number[]): number =>
-    standardDeviation(values.map((value, i) => value - populationFitted[i]));
-  const observed = spread(response);
-  const spreads = Array.from({ length: count }, (_, k) => spread(rows.map((row) => row[k])));
-  const share = (test: (spread: number) => boolean): number => spreads.filter(test).length / count;
-  const dispersion = {
-    ratio: observed / (spreads.reduce((sum, value) => sum + value, 0) / count),
-    p: Math.min(
-      1,
-      2 *
-        Math.min(
-          share((value) => value <= observed),
-          share((value) => value >= observed),
-        ),
-    ),
-  };
-  const rate = 2 / (count + 1);
-  const outside = scaledResiduals.filter(
-    (residual) => residual < 1 / (count + 1) || residual > 1 - 1 / (count + 1),
-  ).length;
-  const outliers = { count: outside, expected: rate * n, p: binomialTwoSided(outside, n, rate) };
   const uniformity = { statistic, p: kolmogorovUpper(statistic, n) };
+  const dispersion = testDispersion(fit, rows);
+  const outliers = testOutliers(scaledResiduals, rows[0].length);
   const order = populationFitted.map((_, i) => i).sort((i, j) => populationFitted[i] - populationFitted[j]);
-  const failed = [
-    ...(uniformity.p < 0.05 ? [`residuals are not uniform (p = ${uniformity.p.toPrecision(2)})`] : []),
-    ...(dispersion.p < 0.05
-      ? [
-          `scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says (p = ${dispersion.p.toPrecision(2)})`,
-        ]
-      : []),
-    ...(outliers.p < 0.05
-      ? [`${outside} outliers where ${outliers.expected.toFixed(1)} are expected (p = ${outliers.p.toPrecision(2)})`]
-      : []),
-  ];
   return {
     scaledResiduals,
     uniformity,
@@ -117,15 +91,82 @@ export function checkResiduals(
       residual: scaledResiduals[i],
     })),
     seed: simulated ? null : seed,
-    simulations: count,
-    summary:
-      failed.length === 0
-        ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level."
-        : `Against the model: ${failed.join("; ")}.`,
+    simulations: rows[0].length,
+    summary: describeTests({ uniformity, dispersion, outliers }),
   };
 }
 
-/** Largest distance between the empirical distribution and the uniform one. */
+/** Share of each row's simulated scores below the observed one; within ties, a uniform draw. */
+function quantileResiduals(
+  response: readonly number[],
+  simulated: readonly (readonly number[])[],
+  random: () => number,
+): number[] {
+  return simulated.map((row, i) => {
+    const below = row.filter((value) => value < response[i]).length / row.length;
+    const upTo = row.filter((value) => value <= response[i]).length / row.length;
+    return below === upTo ? below : below + random() * (upTo - below);
+  });
+}
+
+/** Compares the spread of the scores around the population means with that of each simulated data set. */
+function testDispersion(
+  { response, populationFitted }: Simulated,
+  simulated: readonly (readonly number[])[],
+): ResidualCheck["dispersion"] {
+  const count = simulated[0].length;
+  const spread = (values: readonly number[]): number =>
+    standardDeviation(values.map((value, i) => value - populationFitted[i]));
+  const observed = spread(response);
+  const spreads = Array.from({ length: count }, (_, k) => spread(simulated.map((row) => row[k])));
+  const atMost = spreads.filter((value) => value <= observed).length / count;
+  const atLeast = spreads.filter((value) => value >= observed).length / count;
+  return {
+    ratio: observed / (spreads.reduce((sum, value) => sum + value, 0) / count),
+    p: Math.min(1, 2 * Math.min(atMost, atLeast)),
+  };
+}
+
+/**
+ * Binomial test of the number of rows outside all `simulations` simulated scores, expected at a rate of 2 /
+ * (simulations + 1).
+ */
+function testOutliers(scaledResiduals: readonly number[], simulations: number): ResidualCheck["outliers"] {
+  const n = scaledResiduals.length;
+  const rate = 2 / (simulations + 1);
+  const count = scaledResiduals.filter(
+    (residual) => residual < 1 / (simulations + 1) || residual > 1 - 1 / (simulations + 1),
+  ).length;
+  return { count, expected: rate * n, p: binomialTwoSided(count, n, rate) };
+}
+
+function describeTests({
+  uniformity,
+  dispersion,
+  outliers,
+}: Pick<ResidualCheck, "uniformity" | "dispersion" | "outliers">): string {
+  const failed: string[] = [];
+  const inParentheses = (p: number): string => `(p = ${p.toPrecision(2)})`;
+  if (uniformity.p < 0.05) failed.push(`residuals are not uniform ${inParentheses(uniformity.p)}`);
+  if (dispersion.p < 0.05)
+    failed.push(
+      `scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says ${inParentheses(dispersion.p)}`,
+    );
+  if (outliers.p < 0.05)
+    failed.push(
+      `${outliers.count} outliers where ${outliers.expected.toFixed(1)} are expected ${inParentheses(outliers.p)}`,
+    );
+  return failed.length === 0
+    ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level."
+    : `Against the model: ${failed.join("; ")}.`;
+}
+
+/**
+ * Kolmogorov–Smirnov statistic against the uniform distribution on [0, 1]: the largest distance between it and the
+ * empirical distribution function.
+ *
+ * @param values in [0, 1], in any order
+ */
 export function uniformDistance(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.reduce(

@@ -1,25 +1,30 @@
 import { plannedSteps, type Job } from "../runs/job";
 
-/** How far a sweep is; plain data. */
+/** Progress of a sweep, as plain data. */
 export interface SweepProgress {
+  /** number of runs in the sweep */
   wanted: number;
-  /** runs that are there, `cached` (there from the start) included */
+  /** number of complete runs, cached ones included */
   complete: number;
+  /** number of runs that were complete before the sweep started */
   cached: number;
   failed: number;
-  /** of the runs that were not there at the start */
+  /** optimizer steps completed and planned, over the runs that were not complete at the start */
   stepsDone: number;
   stepsTotal: number;
-  /** of all workers together, over the last seconds */
+  /** total over all workers, averaged over the last 10 seconds */
   tokensPerSecond: number;
-  /** null until there is something to judge by */
+  /** estimated remaining time in seconds; null during the first second of training */
   etaSeconds: number | null;
+  /** runs in training; `run` is the display name, `loss` the weighted loss of the last step */
   active: { run: string; step: number; totalSteps: number; loss: number | null }[];
+  /** failed runs by display name, with the error message */
   failures: { run: string; message: string }[];
 }
 
-interface Part {
+interface JobProgress {
   job: Job;
+  /** steps completed when this sweep started the job: more than 0 if it resumed from a checkpoint */
   firstStep: number | undefined;
   step: number;
   totalSteps: number;
@@ -27,18 +32,19 @@ interface Part {
   state: "waiting" | "active" | "ended";
 }
 
+/** Time window of the speed, in milliseconds. */
 const WINDOW_MS = 10_000;
 
-/** Adds up what the workers of a sweep report. */
+/** Aggregates the progress reports of a sweep's workers. */
 export class Progress {
-  private readonly parts: Map<string, Part>;
-  /** tokens reported at a time, the last seconds' */
+  private readonly jobs: Map<string, JobProgress>;
+  /** token counts of recent reports, with the time of each report (ms) */
   private recent: { at: number; tokens: number }[] = [];
   private firstStepAt: number | undefined;
 
-  /** @param jobs to be trained */
+  /** @param jobs the jobs to be trained */
   constructor(jobs: readonly Job[]) {
-    this.parts = new Map(
+    this.jobs = new Map(
       jobs.map((job) => [
         job.id,
         { job, firstStep: undefined, step: 0, totalSteps: plannedSteps(job.recipe), loss: null, state: "waiting" },
@@ -46,37 +52,48 @@ export class Progress {
     );
   }
 
+  /** Records that a worker has started a job. */
   started({ id }: Job): void {
-    this.parts.get(id)!.state = "active";
+    this.jobs.get(id)!.state = "active";
   }
 
-  /** @param tokens since the last report */
+  /**
+   * Records a worker's report.
+   *
+   * @param progress `tokens` counts the training tokens since the previous report
+   */
   step(
     { id }: Job,
     { step, totalSteps, loss, tokens }: { step: number; totalSteps: number; loss: number; tokens: number },
   ): void {
-    const part = this.parts.get(id)!;
-    part.firstStep ??= step - 1;
-    Object.assign(part, { step, totalSteps, loss });
+    const progress = this.jobs.get(id)!;
+    progress.firstStep ??= step - 1;
+    Object.assign(progress, { step, totalSteps, loss });
     this.firstStepAt ??= Date.now();
     this.recent.push({ at: Date.now(), tokens });
   }
 
-  /** @param complete or failed, held by somebody else, interrupted */
+  /**
+   * Records that a worker has ended a job.
+   *
+   * @param complete true if the job is complete or failed; false if another process holds it or it was interrupted, so
+   *   that it may be started again
+   */
   ended({ id }: Job, complete: boolean): void {
-    const part = this.parts.get(id)!;
-    if (complete) part.step = part.totalSteps;
-    part.state = complete ? "ended" : "waiting";
+    const progress = this.jobs.get(id)!;
+    if (complete) progress.step = progress.totalSteps;
+    progress.state = complete ? "ended" : "waiting";
   }
 
+  /** Returns the current progress. */
   now(): Pick<SweepProgress, "stepsDone" | "stepsTotal" | "tokensPerSecond" | "etaSeconds" | "active"> {
-    const parts = [...this.parts.values()];
+    const jobs = [...this.jobs.values()];
     return {
-      stepsDone: parts.reduce((sum, { step }) => sum + step, 0),
-      stepsTotal: parts.reduce((sum, { totalSteps }) => sum + totalSteps, 0),
+      stepsDone: jobs.reduce((sum, { step }) => sum + step, 0),
+      stepsTotal: jobs.reduce((sum, { totalSteps }) => sum + totalSteps, 0),
       tokensPerSecond: this.tokensPerSecond(),
-      etaSeconds: this.etaSeconds(parts),
-      active: parts
+      etaSeconds: this.etaSeconds(jobs),
+      active: jobs
         .filter(({ state }) => state === "active")
         .map(({ job, step, totalSteps, loss }) => ({ run: job.name, step, totalSteps, loss })),
     };
@@ -89,16 +106,19 @@ export class Progress {
     return seconds < 0.5 ? 0 : this.recent.reduce((sum, { tokens }) => sum + tokens, 0) / seconds;
   }
 
-  /** Work is text times parameters: datasets and models differ in the time a step takes. */
-  private etaSeconds(parts: Part[]): number | null {
+  /**
+   * Estimates the remaining time from the work done since the first step. The work of a job is its number of characters
+   * times the number of model parameters, since the time of a step depends on the data set and the model.
+   */
+  private etaSeconds(jobs: JobProgress[]): number | null {
     let done = 0;
-    let left = 0;
-    for (const { job, firstStep, step, totalSteps, state } of parts) {
+    let remaining = 0;
+    for (const { job, firstStep, step, totalSteps, state } of jobs) {
       const perStep = (job.characters * job.parameters) / totalSteps;
       if (firstStep !== undefined) done += (step - firstStep) * perStep;
-      if (state !== "ended") left += (totalSteps - step) * perStep;
+      if (state !== "ended") remaining += (totalSteps - step) * perStep;
     }
     const seconds = (Date.now() - (this.firstStepAt ?? Infinity)) / 1000;
-    return done > 0 && seconds > 1 ? (left * seconds) / done : null;
+    return done > 0 && seconds > 1 ? (remaining * seconds) / done : null;
   }
 }

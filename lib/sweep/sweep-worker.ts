@@ -1,4 +1,4 @@
-// A worker process of sweep(): trains the runs that its parent sends.
+// Worker process of sweep(): trains the runs that the parent process sends.
 import type { EncodedDataset } from "../data/encode";
 import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
@@ -6,7 +6,9 @@ import { encodeJob, trainJob } from "../train/train-job";
 import { serveJobs } from "../workers/serve";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 
-const REMEMBERED_DATASETS = 4;
+/** Maximum number of encoded data sets kept in memory. */
+const MAX_CACHED_DATASETS = 4;
+/** Encoded data sets, least recently used first. */
 const datasets = new Map<string, EncodedDataset>();
 
 serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEvery }, { signal, report }) => {
@@ -14,7 +16,7 @@ serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEv
   await trainJob(job, new RunStore(store), {
     signal,
     checkpointEvery,
-    encode: remembered,
+    encode: cachedEncode,
     onNote: (note) => process.stderr.write(`${job.name}: ${note}\n`),
     onStep: (record, totalSteps) => {
       tokens += record.tokens;
@@ -25,13 +27,13 @@ serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEv
   return null;
 });
 
-/** Runs of one data set follow each other and need its rows tokenized only once. */
-function remembered(job: Job): EncodedDataset {
+/** Encodes the data set of a job. Consecutive jobs share a data set, which is then tokenized only once. */
+function cachedEncode(job: Job): EncodedDataset {
   const { data, tokenizer, template, truncation, hyperparameters } = job.recipe;
   const key = JSON.stringify([data, tokenizer, template, truncation, hyperparameters.maxLength]);
   const encoded = datasets.get(key) ?? encodeJob(job);
-  datasets.delete(key); // moves the key to the end of the order
+  datasets.delete(key); // insert again at the end: most recently used
   datasets.set(key, encoded);
-  if (datasets.size > REMEMBERED_DATASETS) datasets.delete(datasets.keys().next().value!);
+  if (datasets.size > MAX_CACHED_DATASETS) datasets.delete(datasets.keys().next().value!);
   return encoded;
 }

@@ -14,77 +14,101 @@ import type { CheckpointInterval } from "../train/checkpoint";
 
 export type { SweepProgress } from "./sweep-progress";
 
+/** Options of {@link sweep}. */
 export interface SweepOptions {
-  /** a study or its file; default: `PROMPTLOSS_STUDY`, or the pocket study. Or `runs` instead. */
+  /** a study or the path of its file; default: `PROMPTLOSS_STUDY`, or the pocket study. Excludes `runs`. */
   study?: Study | string;
+  /** the runs to train, instead of a study */
   runs?: RunSpec[];
-  /** folder of the run store; default `PROMPTLOSS_RUNS`, or `runs` */
+  /** folder of the run store; default: `PROMPTLOSS_RUNS`, or `runs` */
   store?: string;
-  /** worker processes; default: as many as cores and memory, or GPUs, allow */
+  /** number of worker processes; default: as many as the cores and the memory, or the GPUs, allow */
   workers?: number;
-  /** default 1 */
+  /** worker processes on each GPU; default: 1 */
   workersPerGpu?: number;
-  /** stops every worker within one step; calling again continues */
+  /** stops every worker within one step, with checkpoints written; the next call continues from them */
   signal?: AbortSignal;
-  /** called about three times a second */
+  /** called about three times per second */
   onProgress?: (progress: SweepProgress) => void;
-  /** once all else is done: "throw" (default) a {@link SweepError} that names the failed runs, or "return" the others */
+  /**
+   * behavior if runs failed, after all others are complete: "throw" a {@link SweepError} that names the failed runs
+   * (default), or "return" the complete ones
+   */
   onFailure?: "throw" | "return";
+  /** interval between checkpoints of a run; default: 30 s */
   checkpointEvery?: CheckpointInterval;
 }
 
+/** A failed run of a sweep. */
 export interface RunFailureReport {
+  /** display name of the run */
   run: string;
+  /** message of the error */
   message: string;
 }
 
-/** Some runs of a sweep failed; the others are done, in `runs`. */
+/** Thrown by {@link sweep} if runs failed; all other runs are complete. */
 export class SweepError extends StudyError {
   override name = "SweepError";
+
+  /**
+   * @param failures the failed runs
+   * @param runs the complete runs, in the order of the sweep
+   */
   constructor(
     readonly failures: RunFailureReport[],
     readonly runs: Run[],
   ) {
     super(
-      `${failures.length} of ${failures.length + runs.length} runs failed; the others are done.\n${describeFailures(failures)}`,
+      `${failures.length} of ${failures.length + runs.length} runs failed; the others are complete.\n` +
+        describeFailures(failures),
     );
   }
 }
 
+/** Interval of polling runs that another process trains, in milliseconds. */
 const POLL_MS = 500;
+/** Interval of progress reports, in milliseconds. */
 const PROGRESS_MS = 300;
 
 /**
- * Trains whatever runs are wanted and not in the store yet, in worker processes, and returns all of them in the
- * order asked for. Several sweeps may work on one store: each run is trained by one and collected by all.
+ * Trains the runs of a study that are not yet in the run store, in worker processes. Several sweeps may use the same
+ * store at the same time: each run is trained by one of them and returned by all.
  *
- * @throws {SweepError} at the end, naming every run that failed and why
- * @throws {Interrupted} after `signal`, with the checkpoints written
- * @throws {StoreError} if there is something to train and the store cannot be written
+ * @returns all runs of the study, or of `options.runs`, in their order
+ * @throws {SweepError} if runs failed and `onFailure` is "throw"; thrown after all other runs are complete
+ * @throws {Interrupted} if `signal` was aborted before all runs were complete
+ * @throws {StudyError} if both `study` and `runs` are given, or the study is invalid
+ * @throws {StoreError} if there are runs to train and the store is not writable
  */
 export async function sweep(options: SweepOptions = {}): Promise<Run[]> {
   return new Sweep(options).run();
 }
 
-/** The wanted runs as jobs; those that cannot even be described (bad rows, missing files) are reported. */
+/**
+ * Resolves run specifications to jobs: reads data sets and models and computes their digests.
+ *
+ * @returns the jobs in order, and a report for each run that cannot be resolved, for example because of invalid rows or
+ *   a missing file
+ */
 export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs: Job[]; failures: RunFailureReport[] } {
   const cache = new DigestCache(store.root);
   const device = expectedDevice();
   const jobs: Job[] = [];
   const failures: RunFailureReport[] = [];
-  // the same dataset is asked for by many runs: its error is found once
-  const broken = new Map<unknown, PromptlossError>();
+  // many runs share a data set or model; an error in it is reported for each of them but detected only once
+  const knownErrors = new Map<unknown, PromptlossError>();
   for (const spec of specs) {
     try {
-      const known = broken.get(spec.dataset.source) ?? broken.get(spec.model.dir);
+      const known = knownErrors.get(spec.dataset.source) ?? knownErrors.get(spec.model.dir);
       if (known) throw known;
       jobs.push(
         resolveJob(spec, store.root, cache, { device, threads: (parameters) => threadsFor(parameters, device) }),
       );
     } catch (error) {
       if (!(error instanceof PromptlossError)) throw error;
-      if (error.name === "DataError") broken.set(spec.dataset.source, error);
-      if (error.name === "ModelError") broken.set(spec.model.dir, error);
+      if (error.name === "DataError") knownErrors.set(spec.dataset.source, error);
+      if (error.name === "ModelError") knownErrors.set(spec.model.dir, error);
       failures.push({ run: runName({ ...spec, data: spec.dataset }), message: error.message });
     }
   }
@@ -92,22 +116,31 @@ export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs:
   return { jobs, failures };
 }
 
+/** State of one call of {@link sweep}. */
 class Sweep {
   private readonly store: RunStore;
   private readonly specs: RunSpec[];
+  /** complete runs by id */
   private readonly done = new Map<string, Run>();
+  /** error messages of failed runs by id */
   private readonly failed = new Map<string, string>();
+  /** jobs that have to be trained and are not yet given to a worker pool */
   private pending: Job[] = [];
+  /** jobs that another process is training */
   private held: Job[] = [];
+  /** message of an error after which no further run can be trained */
   private fatal: string | undefined;
+  /** runs that could not be resolved to jobs */
   private unresolved: RunFailureReport[] = [];
+  /** display names of all jobs by id */
   private names = new Map<string, string>();
+  /** number of runs that were complete at the start */
   private cached = 0;
   private progress = new Progress([]);
 
   constructor(private readonly options: SweepOptions) {
     const { study, runs } = options;
-    if (runs && study) throw new StudyError("sweep: give either a study or a list of runs, not both.");
+    if (runs && study) throw new StudyError("sweep: the options study and runs exclude each other; give one of them.");
     this.specs = runs ?? wantedRuns(typeof study === "object" ? study : loadStudy(study));
     this.store = new RunStore(options.store);
   }
@@ -130,8 +163,8 @@ class Sweep {
     const missing = unique.filter(({ id }) => !this.done.has(id) && !this.failed.has(id));
     if (missing.length > 0 && !this.fatal) {
       throw new Interrupted(
-        `The sweep was ${signal?.aborted ? "stopped" : "cut short"} with ${this.done.size} of ${unique.length} runs complete; ` +
-          "checkpoints of the others are kept. The same call continues from there.",
+        `The sweep was ${signal?.aborted ? "stopped" : "interrupted"} with ${this.done.size} of ${unique.length} runs ` +
+          "complete; the others have checkpoints, from which the next call continues.",
       );
     }
     for (const { id } of missing) this.failed.set(id, `not trained: ${this.fatal}`);
@@ -141,7 +174,7 @@ class Sweep {
     return runs;
   }
 
-  /** Takes a run that the store has already, failed ones too; false if it has to be trained. */
+  /** Takes a finished run, complete or failed, from the store. Returns false if the run has to be trained. */
   private collect(job: Job): boolean {
     const run = this.store.get(job.id);
     if (!run || run.status === "partial" || run.status === "running") return false;
@@ -153,6 +186,7 @@ class Sweep {
     return true;
   }
 
+  /** Trains all pending jobs, including those that another process holds and gives up. */
   private async trainPending(): Promise<void> {
     this.store.prepare();
     const ticker = setInterval(() => this.report(), PROGRESS_MS);
@@ -167,11 +201,14 @@ class Sweep {
     }
   }
 
-  /** Trains the pending jobs of one thread count: it is fixed when a worker starts. Largest models first. */
+  /**
+   * Trains the pending jobs with the highest thread count. Jobs of different thread counts need different pools because
+   * a worker's thread count is fixed at its start. The highest thread count belongs to the largest models.
+   */
   private async trainGroup(): Promise<void> {
-    const most = Math.max(...this.pending.map(({ recipe }) => recipe.threads));
-    const group = inOrder(this.pending.filter(({ recipe }) => recipe.threads === most));
-    this.pending = this.pending.filter(({ recipe }) => recipe.threads !== most);
+    const threads = Math.max(...this.pending.map(({ recipe }) => recipe.threads));
+    const group = inTrainingOrder(this.pending.filter(({ recipe }) => recipe.threads === threads));
+    this.pending = this.pending.filter(({ recipe }) => recipe.threads !== threads);
     const { workers, workersPerGpu, signal, checkpointEvery } = this.options;
     const needs = group.map(({ recipe: { threads, device }, parameters }) => ({ threads, device, parameters }));
     const store = this.store.root;
@@ -198,13 +235,14 @@ class Sweep {
     );
   }
 
+  /** Removes the next job to train from `group`: preferably one with the model and data set of the worker's last job. */
   private next(group: Job[], last: Job | undefined): Job | undefined {
     while (!this.stopped) {
       const same = last ? group.findIndex((job) => groupKey(job) === groupKey(last)) : -1;
       const [job] = group.splice(Math.max(0, same), 1);
       if (!job) return undefined;
       if (this.collect(job)) {
-        // another sweep was faster
+        // another sweep has trained it in the meantime
         this.progress.ended(job, true);
         continue;
       }
@@ -217,7 +255,10 @@ class Sweep {
     return undefined;
   }
 
-  /** Other processes are at the remaining runs: their results are collected, what they drop is taken over. */
+  /**
+   * Waits for runs that other processes are training. Finished ones are collected; those whose process has ended without
+   * finishing become pending again.
+   */
   private async waitForOthers(): Promise<void> {
     await sleep(POLL_MS, undefined, { signal: this.options.signal }).catch(() => {});
     this.held = this.held.filter((job) => {
@@ -231,6 +272,7 @@ class Sweep {
     });
   }
 
+  /** Whether no further job may be started. */
   private get stopped(): boolean {
     return this.fatal !== undefined || this.options.signal?.aborted === true;
   }
@@ -251,8 +293,11 @@ class Sweep {
   }
 }
 
-/** Runs of one model and dataset together, so that its rows are encoded once; the longest first, so that none is left alone at the end. */
-function inOrder(jobs: Job[]): Job[] {
+/**
+ * Orders jobs for training. Jobs with the same model and data set are consecutive, so that a worker encodes the rows once.
+ * Groups with the most work come first, so that no worker is left with a long job at the end.
+ */
+function inTrainingOrder(jobs: Job[]): Job[] {
   const work = new Map<string, number>();
   for (const job of jobs) work.set(groupKey(job), job.characters * job.parameters);
   return jobs
@@ -266,8 +311,10 @@ function inOrder(jobs: Job[]): Job[] {
     .map(({ job }) => job);
 }
 
+/** Key of a job's model and data set. */
 const groupKey = ({ recipe }: Job) => `${recipe.model.digest} ${recipe.data.digest}`;
 
+/** Lists failures, grouped by message. */
 function describeFailures(failures: RunFailureReport[]): string {
   const byCause = new Map<string, string[]>();
   for (const { run, message } of failures) byCause.set(message, [...(byCause.get(message) ?? []), run]);

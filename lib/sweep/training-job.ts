@@ -1,20 +1,24 @@
 import type { Job } from "../runs/job";
 import type { CheckpointInterval } from "../train/checkpoint";
 
-/** A run to train, as a sweep sends it to a worker; `id` is the run's. */
+/** Message from a sweep to a worker: one run to train. */
 export interface TrainingJob {
+  /** id of the run */
   id: string;
   job: Job;
-  /** the run store's folder */
+  /** absolute path of the run store */
   store: string;
+  /** interval between checkpoints; default: 30 s */
   checkpointEvery?: CheckpointInterval;
 }
 
-/** How far a worker is with its run. */
+/** Message from a worker to its sweep: progress of the run in training. */
 export interface TrainingProgress {
+  /** optimizer steps completed */
   step: number;
   totalSteps: number;
+  /** weighted loss of the last step, in nats */
   loss: number;
-  /** tokens trained on since the last report */
+  /** training tokens since the previous report */
   tokens: number;
 }

@@ -1,24 +1,42 @@
+// Checkpoints of a training run. checkpoint.json names the current tensor file. It is replaced only after the new
+// tensor file is on disk, and the old tensor file is removed only after that, so that one complete checkpoint can be
+// read at every moment.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors, writeSafetensors, type HostTensor } from "../model/safetensors";
 import { makeFolder, readJsonIfAny, syncPath, writeFileAtomic, writing } from "../runs/files";
 
-// checkpoint.json names the file of tensors that counts. It is replaced only when the new file is on disk, and the
-// old file is removed only after that: at every moment one whole checkpoint can be read.
-
+/** Content of checkpoint.json. */
 interface Index {
   step: number;
   file: string;
+  /** `tensorsDigest` of the tensors in `file` */
   digest: string;
 }
 
+/** State of a training run after a number of optimizer steps. */
 export interface Checkpoint {
+  /** optimizer steps done */
   step: number;
+  /** model parameters and optimizer moments, by name */
   tensors: Map<string, HostTensor>;
 }
 
-/** @param tensors weights and optimizer moments after `step` steps. @throws {StoreError} */
+/**
+ * Interval between checkpoints, in optimizer steps or in seconds. An interval in seconds is extended where writing
+ * takes long, so that checkpoints cost little of the training time.
+ */
+export type CheckpointInterval = { steps: number } | { seconds: number };
+
+/**
+ * Writes a checkpoint and removes the previous one.
+ *
+ * @param dir created if it does not exist; holds nothing but checkpoints
+ * @param step optimizer steps done
+ * @param tensors model parameters and optimizer moments after `step` steps, by name
+ * @throws {StoreError} if the folder or a file cannot be written
+ */
 export function writeCheckpoint(dir: string, step: number, tensors: Map<string, HostTensor>): void {
   makeFolder(dir);
   const file = `step-${step}.safetensors`;
@@ -34,8 +52,10 @@ export function writeCheckpoint(dir: string, step: number, tensors: Map<string, 
 }
 
 /**
- * The checkpoint in `dir`, undefined if there is none; one that cannot be trusted is reported to `warn` and
- * counts as none, so that training starts from the beginning.
+ * Reads the checkpoint in a folder and verifies its digest.
+ *
+ * @param warn receives the reason if there is a checkpoint that is damaged; such a checkpoint is not used
+ * @returns undefined if there is no checkpoint, or a damaged one: training then starts from the beginning
  */
 export function readCheckpoint(dir: string, warn: (message: string) => void): Checkpoint | undefined {
   if (!existsSync(join(dir, "checkpoint.json"))) return undefined;
@@ -57,7 +77,7 @@ export function readCheckpoint(dir: string, warn: (message: string) => void): Ch
   return undefined;
 }
 
-/** SHA-256 over names, shapes and bits of the values. */
+/** SHA-256 of the tensors' names, shapes and values, bit by bit. */
 function tensorsDigest(tensors: Map<string, HostTensor>): string {
   const hash = createHash("sha256");
   for (const [name, { shape, data }] of tensors) {
@@ -66,6 +86,3 @@ function tensorsDigest(tensors: Map<string, HostTensor>): string {
   }
   return hash.digest("hex");
 }
-
-/** How often a checkpoint is written. One that takes long is written less often than asked, so that it costs little. */
-export type CheckpointInterval = { steps: number } | { seconds: number };

@@ -1,36 +1,50 @@
-// The weighted loss: every predicted token has a weight, 1 in the completion and the prompt loss weight in the prompt.
+// The weighted loss of an optimizer batch, Σ coefficient · ℓ over the predicted tokens (ℓ: cross entropy in nats). Every
+// predicted token has a loss weight: the prompt loss weight (PLW) in the prompt, 1 in the completion. `lossCoefficients`
+// turns loss weights into coefficients.
 import type { EncodedExample } from "../data/encode";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
 import { kernel, tf, type Tensor } from "../model/tensorflow";
 
-/** Sums over some examples of a batch, in double precision; they add up over micro-batches. */
+/** Sums over some examples of a batch, in double precision. Sums of micro-batches add up to those of the batch. */
 export interface LossSums {
-  /** Σ coefficient · ℓ: this part's share of the batch's loss */
+  /** Σ coefficient · ℓ, in nats: these examples' share of the batch's loss */
   loss: number;
+  /** Σ ℓ over the predicted prompt tokens, in nats, unweighted */
   promptLoss: number;
+  /** number of predicted prompt tokens */
   promptTokens: number;
+  /** Σ ℓ over the predicted completion tokens, in nats */
   completionLoss: number;
+  /** number of predicted completion tokens */
   completionTokens: number;
-  /** tokens of the rows, and cells that pad them in attention */
+  /** number of tokens, those that are not predicted (the first of each example) included */
   tokens: number;
+  /** number of padding positions in attention */
   paddingTokens: number;
 }
 
-/** Logits are never in memory for more than this many values at once. */
+/** Maximum number of logits (rows · vocabulary size) in memory at once. */
 const LOGIT_VALUES = 1 << 24;
 
+/** A token to predict. */
 interface Target {
+  /** row of the hidden state that predicts it */
   position: number;
+  /** its id */
   label: number;
   coefficient: number;
   completion: boolean;
 }
 
 /**
- * One micro-batch: its sums, and the gradients of its share of the loss by weight name (null if no coefficient is
- * above 0, or if not wanted). The gradients belong to the caller.
+ * Computes the sums of one micro-batch and, on request, the gradient of its share of the loss, Σ coefficient · ℓ.
+ *
+ * @param coefficients for each example, one coefficient for each token after the first (`ids.length` − 1 values)
+ * @param wantGradients false: only the sums are computed
+ * @returns `gradients` maps each parameter's name to a tensor of its shape, which the caller disposes; null if they
+ *   were not requested or no coefficient is above 0
  */
 export function microBatchLoss(
   model: CausalLM,
@@ -38,30 +52,23 @@ export function microBatchLoss(
   coefficients: readonly Float32Array[],
   wantGradients: boolean,
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
-  const sums: LossSums = {
-    loss: 0,
-    promptLoss: 0,
-    promptTokens: 0,
-    completionLoss: 0,
-    completionTokens: 0,
-    tokens,
-    paddingTokens: 0,
-  };
+  const sums = noLosses();
+  sums.tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
 
   const gradients = tf.tidy((): Record<string, Tensor> => {
     const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
     sums.paddingTokens = layout.paddingTokens;
     const targets = targetsOf(examples, coefficients, layout.starts);
-    const counted = targets.filter(({ coefficient }) => coefficient > 0);
-    const observed = targets.filter(({ coefficient }) => !(coefficient > 0)); // their loss is reported, nothing flows back
+    const weighted = targets.filter(({ coefficient }) => coefficient > 0);
+    // Targets without a coefficient above 0 enter the reported sums, but not the gradient.
+    const reportedOnly = targets.filter(({ coefficient }) => !(coefficient > 0));
     const head = model.parameters.get(model.headName)!;
-    for (const chunk of chunks(observed, head.shape[0])) tf.tidy(() => score(head, hidden, chunk, sums));
+    for (const chunk of chunks(reportedOnly, head.shape[0])) tf.tidy(() => score(head, hidden, chunk, sums));
 
     let dHidden: Tensor | undefined;
     let dHead: Tensor | undefined;
-    for (const chunk of chunks(counted, head.shape[0])) {
-      const parts = tf.tidy(() => {
+    for (const chunk of chunks(weighted, head.shape[0])) {
+      const updated = tf.tidy(() => {
         const { rows, positions, labels, logits, logSums } = score(head, hidden, chunk, sums);
         if (!wantGradients) return;
         const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
@@ -75,22 +82,26 @@ export function microBatchLoss(
           dHead: operations.matMul(dLogits, rows, true, false, dHead),
         };
       });
-      if (parts) {
+      if (updated) {
         tf.dispose([dHidden, dHead]);
-        ({ dHidden, dHead } = parts);
+        ({ dHidden, dHead } = updated);
       }
     }
     if (!dHidden || !dHead) return {};
     return Object.fromEntries(backward(dHidden, dHead));
   });
-  const found = Object.entries(gradients);
-  return { sums, gradients: found.length > 0 ? new Map(found) : null };
+  const entries = Object.entries(gradients);
+  return { sums, gradients: entries.length > 0 ? new Map(entries) : null };
 }
 
 /**
- * The same over several micro-batches, gradients added up. What counts is the optimizer batch that the coefficients are for: how it
- * is split does not change the result, except in the last digits.
- * @param microBatches indices into `examples`, each in one micro-batch
+ * Computes the sums and gradients of {@link microBatchLoss} over several micro-batches, added up. The denominator in
+ * the coefficients is that of the whole optimizer batch, so that the division into micro-batches changes the result
+ * only by rounding.
+ *
+ * @param coefficients for each example, one coefficient for each token after the first
+ * @param microBatches indices into `examples`; each index occurs in one micro-batch
+ * @returns as {@link microBatchLoss}; the caller disposes the gradients
  */
 export function accumulatedLoss(
   model: CausalLM,
@@ -98,15 +109,7 @@ export function accumulatedLoss(
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const sums: LossSums = {
-    loss: 0,
-    promptLoss: 0,
-    promptTokens: 0,
-    completionLoss: 0,
-    completionTokens: 0,
-    tokens: 0,
-    paddingTokens: 0,
-  };
+  const sums = noLosses();
   let gradients: Map<string, Tensor> | null = null;
   for (const rows of microBatches) {
     const part = microBatchLoss(
@@ -121,42 +124,63 @@ export function accumulatedLoss(
   return { sums, gradients };
 }
 
-/** The sum of two sets of gradients by name, of which it frees what it does not return. */
+/** Sums over no examples. */
+function noLosses(): LossSums {
+  return {
+    loss: 0,
+    promptLoss: 0,
+    promptTokens: 0,
+    completionLoss: 0,
+    completionTokens: 0,
+    tokens: 0,
+    paddingTokens: 0,
+  };
+}
+
+/** Adds two sets of gradients by name; null stands for zeros. Disposes the input tensors that it does not return. */
 function addGradients(sum: Map<string, Tensor> | null, part: Map<string, Tensor> | null): Map<string, Tensor> | null {
   if (!sum || !part) return sum ?? part;
   const before = [...sum.values()];
-  const own = [...sum.keys()].map((name) => part.get(name)!);
-  const added = operations.accumulate(before, own);
-  tf.dispose([...own, ...(added === before ? [] : before)]);
+  const addends = [...sum.keys()].map((name) => part.get(name)!);
+  const added = operations.accumulate(before, addends);
+  tf.dispose([...addends, ...(added === before ? [] : before)]);
   return new Map([...sum.keys()].map((name, i) => [name, added[i]]));
 }
 
-/** Positions 0 … count − 1 in groups of `size`. */
+/**
+ * Divides the indices 0 … count − 1, in this order, into groups of `size`; the last one may be smaller.
+ *
+ * @param size a whole number of at least 1
+ */
 export function consecutive(count: number, size: number): number[][] {
   return Array.from({ length: Math.ceil(count / size) }, (_, k) =>
     Array.from({ length: Math.min(size, count - k * size) }, (_, i) => k * size + i),
   );
 }
 
-/** Every token but a sequence's first is predicted, from the row before it. */
+/** Every token except a sequence's first is a target, predicted from the row of the token before it. */
 function targetsOf(
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   starts: readonly number[],
 ): Target[] {
   return examples.flatMap((example, i) =>
-    example.ids
-      .slice(1)
-      .map((label, t) => ({
-        position: starts[i] + t,
-        label,
-        coefficient: coefficients[i][t],
-        completion: !isPromptToken(example, t + 1),
-      })),
+    example.ids.slice(1).map((label, t) => ({
+      position: starts[i] + t,
+      label,
+      coefficient: coefficients[i][t],
+      completion: !isPromptToken(example, t + 1),
+    })),
   );
 }
 
-/** Adds the targets' losses to `sums`, and gives what their gradient needs. */
+/**
+ * Adds the losses of m targets to `sums` and returns the inputs of their gradient.
+ *
+ * @param head output projection (V, H)
+ * @param hidden hidden states (N, H)
+ * @returns `rows` (m, H), `positions` and `labels` (m, int32), `logits` (m, V), `logSums` (m)
+ */
 function score(head: Tensor, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
   const positions = tf.tensor1d(
     targets.map(({ position }) => position),
@@ -186,6 +210,7 @@ function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike
   });
 }
 
+/** Divides targets into chunks whose logits fit into LOGIT_VALUES. */
 function* chunks(targets: readonly Target[], vocabularySize: number): Generator<readonly Target[]> {
   const rows = Math.max(1, Math.floor(LOGIT_VALUES / vocabularySize));
   for (let start = 0; start < targets.length; start += rows) yield targets.slice(start, start + rows);

@@ -13,36 +13,51 @@ import type { CausalLM } from "../model/causal-lm";
 import { tf, type Tensor } from "../model/tensorflow";
 import { accumulatedLoss, consecutive, microBatchLoss } from "./loss";
 
-/** L2 norms of the parts of one batch's gradient; as vectors, prompt + completion is the whole gradient. */
+/** L2 norms of the two parts of a batch's gradient. As vectors, the parts add up to the whole gradient. */
 export interface GradientParts {
+  /** from the predicted prompt tokens */
   prompt: number;
+  /** from the predicted completion tokens */
   completion: number;
 }
 
+/** Loss and gradient norms of one optimizer batch. */
 export interface PromptWeightedLoss {
-  /** Σ w ℓ by the normalizer's denominator, in nats; 0 if nothing counts */
+  /** Σ w ℓ divided by the normalizer's denominator, in nats; 0 if no token has a loss weight above 0 */
   loss: number;
-  /** mean cross entropy of the prompts' predicted tokens; null if there are none */
+  /** mean cross entropy of the predicted prompt tokens, in nats, unweighted; null if there are none */
   promptLoss: number | null;
+  /** mean cross entropy of the predicted completion tokens, in nats; null if there are none */
   completionLoss: number | null;
-  /** L2 norm of the loss's gradient over all weights */
+  /** L2 norm of the loss's gradient over all parameters */
   gradientNorm: number;
+  /** L2 norm of the loss's gradient for each parameter, by name */
   gradientNorms: Record<string, number>;
 }
 
+/** Options of {@link promptWeightedLoss}. */
 export interface PromptWeightedLossOptions {
   /** prompt loss weight, finite and ≥ 0 */
   plw: number;
+  /** denominator of the loss; default "weights" */
   normalizer?: Normalizer;
+  /** default: the model's */
   tokenizer?: Tokenizer;
-  /** in tokens; default the model's context */
+  /** maximum length of an example in tokens, prompt and completion; default: the model's context */
   maxLength?: number;
+  /** default: Alpaca's */
   template?: PromptTemplate;
-  /** Rows that go through the model together; the result does not depend on it. Default: all. */
+  /** examples per forward pass; changes the result only by rounding; default: all */
   microBatchSize?: number;
 }
 
-/** The weighted loss of the given examples as one optimizer batch, and its gradient's norm; the model stays as it is. */
+/**
+ * Computes the weighted loss of examples as one optimizer batch, and the norm of its gradient. The model does not
+ * change.
+ *
+ * @throws {DataError} if the PLW or the normalizer is invalid, or an example cannot be encoded
+ * @throws {ModelError} if the model has no tokenizer and none is given, or if a token id is outside its vocabulary
+ */
 export function promptWeightedLoss(
   model: CausalLM,
   examples: readonly Example[],
@@ -55,7 +70,12 @@ export function promptWeightedLoss(
   return encodedLoss(model, encoded, { plw, normalizer, microBatchSize: options.microBatchSize ?? encoded.length });
 }
 
-/** The same for encoded examples. */
+/**
+ * Computes {@link promptWeightedLoss} for examples that are already encoded.
+ *
+ * @param options `microBatchSize`: examples per forward pass
+ * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary
+ */
 export function encodedLoss(
   model: CausalLM,
   examples: readonly EncodedExample[],
@@ -80,7 +100,14 @@ export function encodedLoss(
   };
 }
 
-/** The gradient of {@link encodedLoss}, split by whether the predicted token belongs to a prompt or to a completion; weights and denominator stay those of the whole. */
+/**
+ * Splits the gradient of {@link encodedLoss} by whether the predicted token belongs to a prompt or to a completion, and
+ * returns the norms of the two parts. Loss weights and denominator are those of the whole batch.
+ *
+ * @param examples one optimizer batch; all of them go through the model in one pass
+ * @param plw prompt loss weight, finite and ≥ 0; at 0 the prompt's part is 0
+ * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary
+ */
 export function gradientParts(
   model: CausalLM,
   examples: readonly EncodedExample[],
@@ -102,7 +129,7 @@ export function gradientParts(
   return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };
 }
 
-/** Σ g², in double precision; 0 for a tensor without a gradient. */
+/** Σ g² of one parameter's gradient, in double precision; 0 without a gradient. */
 function squaredSum(gradient: Tensor | undefined): number {
   return gradient?.dataSync<"float32">().reduce((sum, g) => sum + g * g, 0) ?? 0;
 }

@@ -1,9 +1,14 @@
 import type { Schedule } from "../runs/hyperparameters";
 
 /**
- * Factor on the peak learning rate in step `step` (0-based) of `totalSteps`: a linear rise over the warm-up, then half a
- * cosine down to 0, or 1 throughout. The first step of a warm-up has factor 0.
+ * Computes the factor on the peak learning rate: a linear rise from 0 over the warm-up, then half a cosine down to 0
+ * ("cosine") or 1 ("constant"). The first step of a warm-up has factor 0.
+ *
  * Source: Transformers, `get_cosine_schedule_with_warmup` and `get_constant_schedule_with_warmup`.
+ *
+ * @param step index of the optimizer step, from 0
+ * @param warmupSteps number of warm-up steps; 0 for none
+ * @returns a factor in [0, 1]
  */
 export function scheduleFactor(schedule: Schedule, step: number, totalSteps: number, warmupSteps: number): number {
   if (step < warmupSteps) return step / Math.max(1, warmupSteps);

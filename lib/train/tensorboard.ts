@@ -4,7 +4,7 @@ import { backend, tf } from "../model/tensorflow";
 import { makeFolder } from "../runs/files";
 import type { StepRecord } from "../runs/steps";
 
-/** The calls of tfjs-node's backend beneath `tf.node.summaryFileWriter`. */
+/** The methods of tfjs-node's backend that `tf.node.summaryFileWriter` calls. */
 interface SummaryBackend {
   summaryWriter(dir: string): tf.Tensor;
   createSummaryFileWriter(resource: tf.Tensor, dir: string): void;
@@ -15,15 +15,19 @@ interface SummaryBackend {
 const summaries = backend as unknown as SummaryBackend;
 
 /**
- * A run's curves for TensorBoard, in one event file that is written anew when a run continues.
+ * Writes a run's curves for TensorBoard into one event file, which is rewritten when a run continues.
  *
- * `tf.node.summaryFileWriter` itself keeps one writer a folder for the life of the process and never closes it:
- * a worker that trains many runs would run out of files, and a continued run would write into a removed one.
+ * It does not use `tf.node.summaryFileWriter`, which keeps one writer per folder for the life of the process and never
+ * closes it: a worker that trains many runs would run out of file handles, and a continued run would write into a
+ * deleted file.
  */
 export class TensorBoardWriter {
   private readonly resource: tf.Tensor;
 
-  /** @param dir is emptied. @param records the steps done before */
+  /**
+   * @param dir folder of the event file; its content is deleted
+   * @param records steps done in earlier attempts, written first
+   */
   constructor(
     private readonly dir: string,
     records: readonly StepRecord[],
@@ -35,6 +39,7 @@ export class TensorBoardWriter {
     for (const record of records) this.append(record);
   }
 
+  /** Writes the scalars of one optimizer step; losses that are null are left out. */
   append(record: StepRecord): void {
     const scalar = (name: string, value: number | null) => {
       if (value !== null) summaries.writeScalarSummary(this.resource, record.step, name, value);
@@ -47,10 +52,11 @@ export class TensorBoardWriter {
     scalar("tokens per second", record.seconds > 0 ? record.tokens / record.seconds : null);
   }
 
+  /** Closes the event file. The writer cannot be used afterwards. */
   close(): void {
     summaries.executeMultipleOutputs("CloseSummaryWriter", [], [this.resource], 0);
     this.resource.dispose();
-    // TensorFlow puts the host's name into the file's; TensorBoard asks only for "tfevents"
+    // TensorFlow puts the host name into the file name; TensorBoard requires only "tfevents" in it.
     for (const name of readdirSync(this.dir)) {
       const time = /^events\.out\.tfevents\.\d+/.exec(name)?.[0];
       if (time) renameSync(join(this.dir, name), join(this.dir, `${time}.v2`));

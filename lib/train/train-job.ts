@@ -30,33 +30,49 @@ import { readCheckpoint, writeCheckpoint, type CheckpointInterval } from "./chec
 import { TensorBoardWriter } from "./tensorboard";
 import { Trainer } from "./trainer";
 
+/** Options of {@link trainJob}. */
 export interface JobOptions {
+  /** stops training within one step, with a checkpoint written */
   signal?: AbortSignal;
+  /** called after each optimizer step */
   onStep?: (record: StepRecord, totalSteps: number) => void;
+  /** called with each note for the run's record, such as a damaged checkpoint */
   onNote?: (note: string) => void;
+  /** default: every 30 s */
   checkpointEvery?: CheckpointInterval;
-  /** encodes the job's rows; a worker passes one that remembers */
+  /** encodes the job's rows; default {@link encodeJob}. A worker passes a function that caches datasets. */
   encode?: (job: Job) => EncodedDataset;
 }
 
-/** Writing checkpoints may take this share of the time. */
+/** Maximum share of the training time that checkpoints at an interval in seconds may take. */
 const CHECKPOINT_SHARE = 0.02;
 
-/** {@link train} for a job whose recipe is settled; errors as there. */
+/**
+ * Trains the run of a job whose recipe is complete, or continues it from its last checkpoint. A run that is already
+ * complete is returned as it is.
+ *
+ * @returns the complete run, named as the job names its model and dataset
+ * @throws {DataError | ModelError | StoreError} if a file or value is invalid, or changed since the job was resolved
+ * @throws {RunError} if this process's device or thread count differs from the recipe
+ * @throws {RunFailedError} if the run is recorded as failed, or its model file is damaged
+ * @throws {TrainingError} if the loss or its gradient is not finite; the run is then recorded as failed
+ * @throws {RunHeldError} if another process is training this run
+ * @throws {Interrupted} after `signal`, with a checkpoint written
+ */
 export async function trainJob(job: Job, store: RunStore, options: JobOptions = {}): Promise<Run> {
-  const there = store.get(job.id);
-  if (there && (there.status === "complete" || there.status === "failed")) return finished(there, job);
+  const existing = store.get(job.id);
+  if (hasEnded(existing)) return finished(existing, job);
   if (job.recipe.threads !== threads() || job.recipe.device !== device().kind) {
     throw new RunError(
-      `Run ${job.name} asks for ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
-        `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or leave it to sweep().`,
+      `Run ${job.name} requires ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
+        `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
     );
   }
   const dir = store.dir(job.id);
   const claim = await claimRun(dir, job.name);
   try {
-    const since = store.get(job.id); // somebody may have finished it meanwhile
-    if (since && (since.status === "complete" || since.status === "failed")) return finished(since, job);
+    const current = store.get(job.id); // another process may have finished it before this one held the claim
+    if (hasEnded(current)) return finished(current, job);
     await new Attempt(job, store, claim, options).run();
   } finally {
     claim.release();
@@ -65,12 +81,16 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
   return finished(store.get(job.id)!, job);
 }
 
-/** The rows of a job as token ids. */
+/**
+ * Reads the rows of a job and encodes them as token ids.
+ *
+ * @throws {DataError} if the file cannot be read, or its rows differ from the recipe's digest
+ */
 export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
   const examples = readExamples(dataFile);
   if (examplesDigest(examples) !== recipe.data.digest) {
     throw new DataError(
-      `${dataFile}: the rows changed after this run was asked for. Ask again, and the run gets them as they are now.`,
+      `${dataFile}: the rows changed after the run was requested. Request it again to train on the current rows.`,
     );
   }
   return encodeDataset(examples, loadTokenizer(modelDir), {
@@ -81,9 +101,12 @@ export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
   });
 }
 
+const hasEnded = (run: Run | undefined): run is Run => run?.status === "complete" || run?.status === "failed";
+
+/** The run under the job's names. @throws {RunFailedError} if it failed, or its model file is damaged */
 const finished = (run: Run, { recipe }: Job) => usableRun(run).named(recipe.model.name, recipe.data.name);
 
-/** One claimed stretch of work on a run, from its start or last checkpoint. */
+/** One attempt at training a claimed run, from its start or its last checkpoint. */
 class Attempt {
   private readonly dir: string;
   private readonly files: ReturnType<typeof runFiles>;
@@ -124,7 +147,7 @@ class Attempt {
     this.model = loadModel(job.modelDir);
     if (modelDigest(job.modelDir, new DigestCache(this.store.root)).digest !== job.recipe.model.digest) {
       throw new ModelError(
-        `${job.modelDir}: the model changed after this run was asked for. Ask again, and the run starts from the model as it is now.`,
+        `${job.modelDir}: the model changed after the run was requested. Request it again to train the current model.`,
       );
     }
     const { plw, normalizer, hyperparameters, seed } = job.recipe;
@@ -167,7 +190,7 @@ class Attempt {
     this.lastCheckpoint = { step: trainer.stepsDone, at: Date.now(), cost: 0 };
   }
 
-  /** Continues from the checkpoint if there is one to trust; returns the records of the steps before it. */
+  /** Restores the checkpoint if there is a valid one; returns the records of the steps before it. */
   private restore(note: (text: string) => void): StepRecord[] {
     const checkpoint = readCheckpoint(this.files.checkpoint, (message) =>
       note(`${new Date().toISOString()}: ${message}`),
@@ -176,7 +199,8 @@ class Attempt {
     const records = readSteps(this.files.steps).slice(0, checkpoint.step);
     if (records.length < checkpoint.step) {
       note(
-        `${this.files.steps} lacks steps before the checkpoint at ${checkpoint.step}; training starts from the beginning.`,
+        `${this.files.steps} holds ${records.length} steps, fewer than the checkpoint's ${checkpoint.step}; ` +
+          "training starts from the beginning.",
       );
       return [];
     }
@@ -188,7 +212,7 @@ class Attempt {
     const { signal, onStep } = this.options;
     const trainer = this.trainer!;
     while (trainer.stepsDone < trainer.totalSteps) {
-      await nextTurn(); // lets a signal, a message or a heartbeat through
+      await nextTurn(); // lets Node handle signals, messages and the claim's heartbeat
       if (signal?.aborted) this.interrupt();
       this.claim.renew();
       const record = trainer.step();
@@ -200,7 +224,7 @@ class Attempt {
   }
 
   private checkpointIsDue(): boolean {
-    const { step, at, cost } = this.lastCheckpoint;
+    const { step, at, cost } = this.lastCheckpoint; // times in milliseconds
     const every = this.options.checkpointEvery ?? { seconds: 30 };
     if ("steps" in every) return this.trainer!.stepsDone - step >= every.steps;
     return Date.now() - at >= Math.max(every.seconds * 1000, cost / CHECKPOINT_SHARE);
@@ -237,7 +261,7 @@ class Attempt {
       rmSync(files.model, { recursive: true, force: true });
       renameSync(partial, files.model);
     });
-    if (!existsSync(files.weights)) throw new ModelError(`${files.weights}: saving the model did not write it.`);
+    if (!existsSync(files.weights)) throw new ModelError(`${files.weights}: not found after the model was saved.`);
     const records = readSteps(files.steps);
     record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
     record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
@@ -270,12 +294,13 @@ class Attempt {
   }
 }
 
+/** The run's record from earlier attempts, if there is a valid one. */
 function previousRecord(file: string, id: string): RunRecord | undefined {
   const record = readJsonIfAny(file);
   return isRunRecord(record) && record.id === id ? record : undefined;
 }
 
-/** What a killed process was in the middle of writing. */
+/** Removes partial files that a killed process left. */
 function removeLeftovers(dir: string): void {
   writing(dir, () => {
     for (const name of readdirSync(dir)) {
@@ -284,11 +309,11 @@ function removeLeftovers(dir: string): void {
   });
 }
 
-/** A run that could not even begin leaves nothing behind. */
+/** Removes the folder of a run that failed before anything was written. */
 function removeIfEmpty(dir: string): void {
   try {
     rmdirSync(dir);
   } catch {
-    /* it holds a run */
+    // The folder is not empty: it holds a run.
   }
 }

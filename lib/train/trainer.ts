@@ -1,4 +1,4 @@
-// The bare training loop, without disk: an optimizer step at a time.
+// The training loop, one optimizer step at a time, without access to files.
 import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
@@ -12,16 +12,26 @@ import { accumulatedLoss, consecutive, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
 import { scheduleFactor } from "./schedule";
 
+/** Settings of a {@link Trainer}. */
 export interface TrainerOptions {
+  /** prompt loss weight, finite and ≥ 0 */
   plw: number;
+  /** denominator of the loss */
   normalizer: Normalizer;
+  /** complete set of hyperparameters */
   hyperparameters: Hyperparameters;
+  /** seed of the order of the examples */
   seed: number;
 }
 
 /**
- * Loss and gradient (in the optimizer's order) of an optimizer batch, accumulated over micro-batches. Rows of similar length share a
- * micro-batch, which saves padding and changes nothing else: the denominator is that of the whole batch.
+ * Computes the loss and gradient of an optimizer batch, accumulated over micro-batches. Examples of similar length share
+ * a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the whole
+ * batch.
+ *
+ * @param options `microBatchSize`: examples per forward pass, at least 1
+ * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has a
+ *   loss weight above 0, disposed by the caller; `denominator` of the loss
  */
 export function batchLoss(
   model: CausalLM,
@@ -31,19 +41,25 @@ export function batchLoss(
 ): { sums: LossSums; gradient: Tensor[]; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const microBatches = consecutive(order.length, microBatchSize).map((places) => places.map((place) => order[place]));
+  const microBatches = consecutive(order.length, microBatchSize).map((indices) => indices.map((i) => order[i]));
   const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
   return { sums, gradient: gradients ? optimizer.inOrder(gradients) : optimizer.zeros(), denominator };
 }
 
-/** Trains a model in place on an encoded dataset. The model stays the caller's. */
+/** Trains a model in place on an encoded dataset. The caller keeps the model and disposes it. */
 export class Trainer {
+  /** optimizer steps of the whole run */
   readonly totalSteps: number;
+  /** optimizer steps done so far */
   stepsDone = 0;
   private readonly optimizer: AdamW;
   private readonly stepsPerEpoch: number;
   private epoch: { index: number; batches: number[][] } | undefined;
 
+  /**
+   * @throws {DataError} if the PLW or the normalizer is invalid
+   * @throws {TrainingError} if a hyperparameter is invalid, the dataset is empty, or it does not fit the model
+   */
   constructor(
     private readonly model: CausalLM,
     private readonly dataset: EncodedDataset,
@@ -53,17 +69,20 @@ export class Trainer {
     completeHyperparameters(h);
     checkPromptLossWeight(options.plw);
     checkNormalizer(options.normalizer);
-    if (dataset.examples.length === 0) throw new TrainingError("the dataset has no rows to train on.");
+    if (dataset.examples.length === 0)
+      throw new TrainingError("the dataset has no rows to train on; give at least one example.");
     if (h.maxLength > model.config.maxPositions) {
       throw new TrainingError(
-        `hyperparameter maxLength is ${h.maxLength}, but the model's context is ${model.config.maxPositions} tokens.`,
+        `hyperparameter maxLength is ${h.maxLength}, but the model's context is ${model.config.maxPositions} tokens; ` +
+          "use a smaller maxLength.",
       );
     }
     for (const { row, ids } of dataset.examples) {
       const outside = ids.find((id) => id >= model.config.vocabularySize);
       if (outside !== undefined)
         throw new TrainingError(
-          `row ${row} has token id ${outside}, outside the model's vocabulary of ${model.config.vocabularySize}: the tokenizer does not belong to this model.`,
+          `row ${row} has token id ${outside}, outside the model's vocabulary of ${model.config.vocabularySize}: ` +
+            "the tokenizer does not belong to this model.",
         );
     }
     this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
@@ -72,8 +91,10 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step.
-   * @throws {TrainingError} when the loss or its gradient is no finite number; the weights are left as they were
+   * Performs one optimizer step.
+   *
+   * @throws {TrainingError} if the loss or its gradient norm is not finite, in which case the model is unchanged, or if
+   *   all steps are done
    */
   step(): StepRecord {
     if (this.stepsDone >= this.totalSteps) throw new TrainingError(`all ${this.totalSteps} steps are done.`);
@@ -115,25 +136,34 @@ export class Trainer {
     };
   }
 
-  /** Weights and moments, all that a later `restore` needs beside the number of steps done. */
+  /** Returns parameters and optimizer moments by name: the state that `restore` takes, with the number of steps. */
   state(): Map<string, HostTensor> {
     return new Map([...this.model.parameterValues(), ...this.optimizer.state()]);
   }
 
+  /**
+   * Continues from an earlier state. The following steps give the same parameters, bit by bit, as without the
+   * interruption.
+   *
+   * @param state from `state` after `stepsDone` steps
+   * @throws {TrainingError} if a tensor is missing or has another shape
+   */
   restore(state: ReadonlyMap<string, HostTensor>, stepsDone: number): void {
     for (const name of [...this.model.parameters.keys()]) {
       const stored = state.get(name);
-      if (!stored) throw new TrainingError(`the checkpoint has no weight "${name}"; it belongs to another model.`);
+      if (!stored) throw new TrainingError(`the checkpoint has no tensor "${name}"; it belongs to another model.`);
       this.model.replaceParameter(name, ownTensor(stored));
     }
     this.optimizer.restore(state);
     this.stepsDone = stepsDone;
   }
 
+  /** Disposes the optimizer's moments; the model stays the caller's. */
   dispose(): void {
     this.optimizer.dispose();
   }
 
+  /** Examples of an optimizer step. */
   private batch(step: number): EncodedExample[] {
     const index = Math.floor(step / this.stepsPerEpoch);
     if (this.epoch?.index !== index) {
@@ -156,16 +186,18 @@ export class Trainer {
     examples: EncodedExample[],
     learningRate: number,
   ): TrainingError {
-    const weightsBroken = [...this.model.parameterValues()].find(([, { data }]) =>
-      data.some((x) => !Number.isFinite(x)),
-    );
-    const cause = weightsBroken
-      ? `weight "${weightsBroken[0]}" holds NaN or infinity already: the starting weights are broken, or the last update overflowed`
-      : this.stepsDone > 0
-        ? `the weights have diverged; the learning rate (${learningRate} in this step) is likely too high`
-        : "the model overflows on these rows before any training";
+    const nonFinite = [...this.model.parameterValues()].find(([, { data }]) => data.some((x) => !Number.isFinite(x)));
+    let cause = "the model overflows on these rows before any training";
+    if (nonFinite)
+      cause =
+        `parameter "${nonFinite[0]}" already holds NaN or infinity: ` +
+        "the initial model is damaged, or the last update overflowed";
+    else if (this.stepsDone > 0)
+      cause = `the parameters have diverged; the learning rate (${learningRate} in this step) is probably too high`;
+    const rows = examples.map(({ row }) => row).join(", ");
     return new TrainingError(
-      `step ${this.stepsDone + 1}: the loss is ${loss} and its gradient norm ${gradientNorm}; rows ${examples.map(({ row }) => row).join(", ")}. Likely cause: ${cause}.`,
+      `step ${this.stepsDone + 1}: the loss is ${loss} and its gradient norm ${gradientNorm}; rows ${rows}. ` +
+        `Likely cause: ${cause}.`,
     );
   }
 }

@@ -111,13 +111,13 @@ test("describe and transform", async () => {
 test("errors are one JSON object, and the exit code is 1", async () => {
   const wrong = await promptloss("train", "--model", model, "--data", data, "--plw=-0.1", "--store", store, "--json");
   assert.equal(wrong.code, 1);
-  assert.match((wrong.json.error as { message: string }).message, /prompt loss weight \(plw\): -0\.1 is not allowed/);
+  assert.match((wrong.json.error as { message: string }).message, /--plw: must be a finite number of at least 0, got -0\.1/);
   for (const [args, message] of [
-    [["train", "--plw", "x", "--model", model, "--data", data], /NaN is not allowed/],
-    [["train", "--model", model, "--data", data], /--plw is missing/],
+    [["train", "--plw", "x", "--model", model, "--data", data], /--plw: must be a number, got "x"/],
+    [["train", "--model", model, "--data", data], /--plw: missing/],
     [
       ["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"],
-      /it is one of weights, tokens, completion, sequence/,
+      /--normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
     ],
     [["sweep", "--study", join(dir, "no.json")], /no such study file/],
     [["sweep", "--nonsense"], /nonsense.*Usage: sweep/],

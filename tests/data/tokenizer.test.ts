@@ -12,7 +12,7 @@ for (const name of TOKENIZERS) {
   const expected = EXPECTED[name];
   const tokenizer = loadTokenizer(join(FIXTURES, name));
 
-  test(`${name}: ids are the Rust library's`, () => {
+  test(`${name}: ids equal the Rust library's`, () => {
     for (const [i, text] of EXPECTED.texts.entries()) {
       assert.deepEqual(
         tokenizer.encode(text, { addSpecialTokens: false }),
@@ -27,7 +27,7 @@ for (const name of TOKENIZERS) {
     }
   });
 
-  test(`${name}: decoded texts are the Rust library's`, () => {
+  test(`${name}: decoded texts equal the Rust library's`, () => {
     for (const [i, ids] of expected.ids.entries()) {
       assert.equal(tokenizer.decode(ids), expected.decoded[i]);
       assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), expected.decodedWithoutSpecialTokens[i]);
@@ -52,8 +52,8 @@ const work = mkdtempSync(join(tmpdir(), "promptloss-tokenizer-"));
 after(() => rmSync(work, { recursive: true }));
 let copies = 0;
 
-/** A copy of a fixture with some files replaced; null leaves a file out. */
-function variant(name: string, files: Record<string, object | string | null>): string {
+/** Copies a fixture directory with some files replaced; null deletes a file. Returns the path of the copy. */
+function fixtureVariant(name: string, files: Record<string, object | string | null>): string {
   const dir = join(work, `copy${++copies}`);
   cpSync(join(FIXTURES, name), dir, { recursive: true });
   for (const [file, content] of Object.entries(files)) {
@@ -65,16 +65,16 @@ function variant(name: string, files: Record<string, object | string | null>): s
 const llamaJson = (): Record<string, unknown> =>
   JSON.parse(readFileSync(join(FIXTURES, "llama", "tokenizer.json"), "utf8")) as Record<string, unknown>;
 
-test("special tokens come from special_tokens_map.json, then by id from generation_config.json, then config.json", () => {
+test("special tokens come from special_tokens_map.json, then generation_config.json, then config.json", () => {
   const map = loadTokenizer(
-    variant("llama", {
+    fixtureVariant("llama", {
       "tokenizer_config.json": null,
       "special_tokens_map.json": { bos_token: "<s>", eos_token: { content: "</s>" } },
     }),
   );
   assert.deepEqual([map.bosId, map.eosId], [1, 2]);
   const ids = loadTokenizer(
-    variant("llama", {
+    fixtureVariant("llama", {
       "tokenizer_config.json": { eos_token: null },
       "generation_config.json": { eos_token_id: [2, 7] },
       "config.json": { bos_token_id: 1, eos_token_id: 0, pad_token_id: 0 },
@@ -84,18 +84,18 @@ test("special tokens come from special_tokens_map.json, then by id from generati
   assert.equal(ids.padId, 2, "a model's pad id is not the tokenizer's pad token, as in Transformers");
 });
 
-test("an EOS token that tokenizer.json has in its vocabulary only is recognized in texts, as Transformers does", () => {
+test("an EOS token that is in the vocabulary only is recognized in texts, as in Transformers", () => {
   const json = llamaJson();
   json.added_tokens = [];
-  const tokenizer = loadTokenizer(variant("llama", { "tokenizer.json": json }));
+  const tokenizer = loadTokenizer(fixtureVariant("llama", { "tokenizer.json": json }));
   assert.deepEqual(
     tokenizer.encode("ends</s>"),
     EXPECTED.llama.idsWithSpecialTokens[EXPECTED.texts.indexOf("ends</s>")],
   );
 });
 
-test("a token that only tokenizer_config.json adds is recognized", () => {
-  const dir = variant("llama", {
+test("a token added only by tokenizer_config.json is recognized", () => {
+  const dir = fixtureVariant("llama", {
     "tokenizer_config.json": {
       eos_token: "</s>",
       added_tokens_decoder: { 420: { content: "<|user|>", special: true } },
@@ -106,72 +106,77 @@ test("a token that only tokenizer_config.json adds is recognized", () => {
   assert.deepEqual(tokenizer.encode("<|user|>", { addSpecialTokens: false }), [420]);
 });
 
-test("the digest follows tokenizer.json and the special tokens, not the rest of the config", () => {
+test("the digest depends on tokenizer.json and the special tokens, not on the rest of the config", () => {
   const digest = loadTokenizer(join(FIXTURES, "llama")).digest;
   assert.match(digest, /^[0-9a-f]{64}$/);
   assert.equal(
     loadTokenizer(
-      variant("llama", {
+      fixtureVariant("llama", {
         "tokenizer_config.json": { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>", model_max_length: 99 },
       }),
     ).digest,
     digest,
   );
   assert.notEqual(
-    loadTokenizer(variant("llama", { "tokenizer_config.json": { bos_token: "<s>", eos_token: "<unk>" } })).digest,
+    loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": { bos_token: "<s>", eos_token: "<unk>" } }))
+      .digest,
     digest,
   );
   assert.notEqual(loadTokenizer(join(FIXTURES, "crossing")).digest, digest);
 });
 
-test("broken tokenizer directories are refused with the reason", () => {
+test("invalid tokenizer directories are rejected with the reason", () => {
   assert.throws(() => loadTokenizer(join(work, "nowhere")), /nowhere: there is no tokenizer\.json here/);
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer.json": '{\n  "model": oops}' })),
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer.json": '{\n  "model": oops}' })),
     /tokenizer\.json: not valid JSON at line 2, column 12: found "oops}"/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer.json": { added_tokens: [] } })),
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer.json": { added_tokens: [] } })),
     /not a tokenizer file: it has no "model"/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer.json": { ...llamaJson(), normalizer: { type: "Nonsense" } } })),
-    /this tokenizer cannot be used: .*Nonsense/,
+    () =>
+      loadTokenizer(
+        fixtureVariant("llama", { "tokenizer.json": { ...llamaJson(), normalizer: { type: "Nonsense" } } }),
+      ),
+    /the tokenizer library does not accept this tokenizer: .*Nonsense/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer_config.json": {} })),
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": {} })),
     /no end-of-sequence token is defined; name it as "eos_token"/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer_config.json": { eos_token: "<end>" } })),
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": { eos_token: "<end>" } })),
     /"<end>" named in tokenizer_config\.json is not in tokenizer\.json/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer_config.json": null, "config.json": { eos_token_id: 300 } })),
-    /\(id 300\) is not one token when it stands in a text/,
+    () =>
+      loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": null, "config.json": { eos_token_id: 300 } })),
+    /\(id 300\) is not encoded as one token within a text/,
   );
   assert.throws(
-    () => loadTokenizer(variant("llama", { "tokenizer_config.json": "[]" })),
-    /tokenizer_config\.json: this is not a JSON object/,
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": "[]" })),
+    /tokenizer_config\.json: the file must hold a JSON object/,
   );
 });
 
-test("nothing decodes to nothing", () => {
+test("an empty list of ids decodes to an empty text", () => {
   const tokenizer = loadTokenizer(join(FIXTURES, "llama"));
   assert.equal(tokenizer.decode([]), "");
   assert.equal(tokenizer.decode([1, 2], { skipSpecialTokens: true }), "");
 });
 
-test("a tokenizer with more ids than the model has embeddings is refused", () => {
+test("a tokenizer with more ids than the model has embeddings is rejected", () => {
   const tokenizer = loadTokenizer(join(FIXTURES, "llama"));
   assert.doesNotThrow(() => checkVocabulary(tokenizer, 420, "pocket-1"));
   assert.throws(
     () => checkVocabulary(tokenizer, 419, "pocket-1"),
-    /pocket-1: the tokenizer has ids up to 419, but the model only 419 embeddings/,
+    /pocket-1: the tokenizer has ids up to 419, but the model has only 419 embeddings/,
   );
 });
 
-test("stories260K: ids are the Rust library's", needsShared("reference", "tokens", "vectors_tok512.json"), () => {
+test("stories260K: ids equal the Rust library's", needsShared("reference", "tokens", "vectors_tok512.json"), () => {
   const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
   const { texts, ids } = JSON.parse(
     readFileSync(join(SHARED, "reference", "tokens", "vectors_tok512.json"), "utf8"),
@@ -182,7 +187,7 @@ test("stories260K: ids are the Rust library's", needsShared("reference", "tokens
   assert.deepEqual([tokenizer.vocabularySize, tokenizer.bosId, tokenizer.eosId, tokenizer.padId], [512, 1, 2, 2]);
 });
 
-test("stories260K: decoding brings back real Alpaca texts", needsShared("data", "alpaca"), () => {
+test("stories260K: decoding restores real Alpaca texts", needsShared("data", "alpaca"), () => {
   const tokenizer = loadTokenizer(join(SHARED, "models", "stories260K"));
   for (const { output } of readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json")).slice(0, 300)) {
     assert.equal(tokenizer.decode(tokenizer.encode(output, { addSpecialTokens: false })), output);

@@ -60,14 +60,14 @@ function storedRun(): Run {
 test("an unknown task is refused at once, with the nearest names", async () => {
   await assert.rejects(
     evaluate(model, ["piqa", "arc_chalenge"], { dataDir }),
-    /no task "arc_chalenge": did you mean arc_challenge/,
+    /Unknown task:\n"arc_chalenge": did you mean arc_challenge/,
   );
 });
 
 test("options that cannot be are refused by name", async () => {
   await assert.rejects(
     evaluate(model, "piqa", { dataDir, limit: 0 }),
-    /limit must be a whole number of at least 1, not 0/,
+    /limit must be a whole number of at least 1, got 0/,
   );
   await assert.rejects(evaluate(model, "piqa", { dataDir, fewShot: -1 }), /fewShot/);
   await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format must be one of/);
@@ -88,14 +88,14 @@ test("a task that fails is named, and the others go on", async () => {
       );
       assert.match(
         error.message,
-        /truthfulqa_gen: 256 new tokens leave no room for a prompt in the model's context of 256/,
+        /truthfulqa_gen: maxNewTokens of 256 leaves no room for a prompt in the model's context of 256 tokens/,
       );
       return true;
     },
   );
 });
 
-test("bad rows are all named, with file and field", async () => {
+test("the error lists all invalid rows with file and field", async () => {
   const dir = changed("arc_challenge", "test", ([a, b, c, d, ...rest]) => [
     { ...a, question: undefined },
     { ...b, answerKey: "E" },
@@ -107,13 +107,13 @@ test("bad rows are all named, with file and field", async () => {
     () => [""],
     (error: Error) => [error.message],
   );
-  assert.match(message, /test\.jsonl: 4 bad rows/);
+  assert.match(message, /test\.jsonl: 4 invalid rows/);
   assert.match(message, /row 0: question is missing/);
-  assert.match(message, /row 1: answerKey is "E", none of the labels A, B, C, D/);
+  assert.match(message, /row 1: answerKey is "E", but must be one of the labels A, B, C, D/);
   assert.match(message, /row 2: choices\.text has no choices/);
-  assert.match(message, /row 3: choices\.text must be a list of texts/);
+  assert.match(message, /row 3: choices\.text must be a list of strings, got \["a",1\]/);
   const labels = changed("piqa", "validation", ([a, ...rest]) => [{ ...a, label: 2 }, ...rest]);
-  await assert.rejects(evaluate(model, "piqa", { dataDir: labels }), /row 0: label must be 0 or 1, not 2/);
+  await assert.rejects(evaluate(model, "piqa", { dataDir: labels }), /row 0: label must be 0 or 1, got 2/);
 });
 
 test("more shots than rows to draw from is an error that says how many there are", async () => {
@@ -314,7 +314,7 @@ test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept wit
   const options = { dataDir: dir, judge: lengthJudge, maxNewTokens: 8 };
   await assert.rejects(
     evaluate(model, ["pandalm"], options),
-    /pandalm.opponents\.json: there is no such file\. PandaLM compares with another model's answers/,
+    /pandalm.opponents\.json: file not found\. PandaLM compares the answers with those of another model/,
   );
   writeJson(join(dir, "pandalm", "opponents.json"), [{ instruction: "Sum up.", input: "One and one.", output: "x" }]);
   const [alpaca, panda] = await evaluate(model, ["alpaca_eval", "pandalm"], options);
@@ -342,7 +342,7 @@ test("without a judge, judged tasks say what is missing, and the others go on", 
   );
   await assert.rejects(
     evaluate(model, "alpaca_eval", { dataDir }),
-    /alpaca_eval: There is no judge endpoint: set PROMPTLOSS_JUDGE_URL/,
+    /alpaca_eval: No judge endpoint is configured: set PROMPTLOSS_JUDGE_URL/,
   );
 });
 

@@ -84,7 +84,7 @@ test(
     rmSync(data);
     await assert.rejects(
       one(run, "memorization"),
-      /rows of Data that the run was trained on are not there: .*data\.json/,
+      /cannot find the rows of Data that the run was trained on: .*data\.json/,
     );
     writeFileSync(data, JSON.stringify(unique));
     await assert.rejects(one(run, "memorization"), /data\.json has changed since the run was trained on it/);

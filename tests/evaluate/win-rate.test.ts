@@ -74,7 +74,7 @@ test("people's label is their majority's; agreement counts three ways", () => {
   near(strict.f1, (100 * (2 / 3 + 2 / 3)) / 3);
   assert.deepEqual([strict.n, strict.unreadable], [4, 1]);
   near(humanAgreement([1, 2, 2, null, 1], human, { unreadable: "tie" }).agreement, 75);
-  assert.throws(() => humanAgreement([1], [1, 2]), /1 labels for 2 pairs/);
+  assert.throws(() => humanAgreement([1], [1, 2]), /1 labels but 2 human labels/);
   assert.throws(() => humanAgreement([1], [null]), /no pair has a human label/);
 });
 
@@ -185,10 +185,10 @@ test("bad annotations are named by row and field", (t) => {
   assert.equal(readPandaLmPairs(fileWith(t, [pair]))[0].annotators.length, 3);
   assert.throws(
     () => readPandaLmPairs(fileWith(t, [pair, { ...pair, annotator2: 3, response1: 5 }, { ...pair, annotator3: "1" }])),
-    /2 bad rows[^]*row 1: response1[^]*row 2: annotator3 must be 0, 1 or 2, not "1"/,
+    /2 invalid rows[^]*row 1: response1[^]*row 2: annotator3 must be 0, 1 or 2, got "1"/,
   );
   assert.throws(() => readPandaLmLabels(fileWith(t, [{ gpt_result: "both" }]), "gpt_result"), /row 0: gpt_result/);
-  assert.throws(() => readAlpacaEvalAnnotations(fileWith(t, { rows: [] })), /array of rows/);
+  assert.throws(() => readAlpacaEvalAnnotations(fileWith(t, { rows: [] })), /must contain a JSON array of rows/);
   const path = fileWith(t, [{ instruction: "I", output_1: "a", output_2: "b", preference: "2" }]);
-  assert.throws(() => readAlpacaEvalAnnotations(path), /row 0: preference must be a number or null, not "2"/);
+  assert.throws(() => readAlpacaEvalAnnotations(path), /row 0: preference must be a number or null, got "2"/);
 });

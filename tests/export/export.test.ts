@@ -17,14 +17,14 @@ after(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** Width, height and pixels per meter from a PNG's first chunks. */
+/** Reads width, height and pixels per meter from the IHDR and pHYs chunks. */
 function pngSize(png: Buffer): [number, number, number] {
   assert.equal(png.toString("latin1", 12, 16), "IHDR");
   const density = png.indexOf("pHYs");
   return [png.readUInt32BE(16), png.readUInt32BE(20), png.readUInt32BE(density + 4)];
 }
 
-test("a figure is exported as PDF, SVG, PNG and CSV of the printed size; again, byte by byte the same", async () => {
+test("a figure is exported as PDF, SVG, PNG and CSV at its printed size; a second export gives identical bytes", async () => {
   const figure = figure2b(distances);
   const height = (figure.spec.layout.height as number) / 144;
   const files = await exportFigure(figure, join(dir, "new", "figure2b.svg"));
@@ -60,7 +60,7 @@ test("a figure is exported as PDF, SVG, PNG and CSV of the printed size; again, 
     assert.ok(readFileSync(files[key]).equals(readFileSync(again[key])), key);
 });
 
-test("fonts are in the files: PDF as pdffonts sees it, SVG as it stands", async (t) => {
+test("fonts are embedded in PDF (checked with pdffonts) and SVG", async (t) => {
   const files = await exportFigure(figure2a(stability), join(dir, "fonts"));
   assert.match(
     readFileSync(files.svg, "utf8"),
@@ -71,10 +71,10 @@ test("fonts are in the files: PDF as pdffonts sees it, SVG as it stands", async 
   const fonts = found.stdout.trim().split("\n").slice(2);
   assert.ok(fonts.length > 0, found.stdout);
   for (const font of fonts)
-    assert.match(font, /OpenSans-\w+ +.*\byes yes yes\b/, "embedded, as a subset, with its characters");
+    assert.match(font, /OpenSans-\w+ +.*\byes yes yes\b/, "embedded, subset, with a Unicode map");
 });
 
-test("another venue's width, font and colors, and back; text sizes stay", () => {
+test("useTheme changes widths, font and colors but not text sizes; without options it restores the defaults", () => {
   useTheme({ columnWidth: 3.5, pageWidth: 7.16, font: { family: "serif" }, colors: ["#000000", "#E69F00"] });
   try {
     const { data, layout } = figure2b(distances).spec;
@@ -90,7 +90,7 @@ test("another venue's width, font and colors, and back; text sizes stay", () => 
   assert.throws(() => useTheme({ columnWidth: 0 }), /columnWidth is 0 inches/);
 });
 
-test("figures asked for at once come out each as its own", async () => {
+test("concurrent renderings do not mix", async () => {
   const [wide, narrow] = await Promise.all([
     renderFigure(figure2a(stability), "png"),
     renderFigure(figure2b(distances), "png"),
@@ -98,7 +98,7 @@ test("figures asked for at once come out each as its own", async () => {
   assert.deepEqual([pngSize(wide)[0], pngSize(narrow)[0]], [6.75 * 300, 3.25 * 300]);
 });
 
-test("any Plotly figure can be exported, and its points are the CSV", async () => {
+test("any Plotly figure can be exported; its points become the CSV file", async () => {
   const files = await exportFigure(
     { data: [{ type: "scatter", name: "a", x: [1, 2], y: [3, null] }], layout: { width: 300, height: 200 } },
     join(dir, "plain"),
@@ -106,7 +106,7 @@ test("any Plotly figure can be exported, and its points are the CSV", async () =
   assert.equal(readFileSync(files.csv, "utf8"), "trace,x,y\na,1,3\na,2,\n");
 });
 
-test("CSV quotes what needs quotes and keeps every digit", () => {
+test("CSV quotes fields with commas, quotes or line breaks and keeps every digit", () => {
   assert.equal(
     toCsv([
       { a: 'x,"y"', b: 0.1 + 0.2 },
@@ -116,9 +116,9 @@ test("CSV quotes what needs quotes and keeps every digit", () => {
   );
 });
 
-test("a browser that is not there is an error that says what to install, and a process that exported ends by itself", () => {
+test("a missing browser gives an error that says what to install; a process exits after an export", () => {
   const code = `
-    const { renderFigure } = require("./lib/figures/export");
+    const { renderFigure } = require("./lib/export/export");
     const figure = { data: [], layout: { width: 100, height: 100 } };
     renderFigure(figure, "svg").then((svg) => console.log(svg.length > 0), (error) => console.log(error.message));`;
   const run = (env: Record<string, string>): string =>

@@ -22,7 +22,7 @@ const rows = tinyExamples(8, 3).map((row, i) =>
 );
 const file = writeJson(join(store, "data.json"), rows);
 
-/** Front matter lines as an object: each value is JSON. */
+/** Parses front matter, whose values are JSON. */
 function frontMatter(card: string): Record<string, unknown> {
   const [, matter] = /^---\n([^]*?)\n---\n/.exec(card)!;
   return Object.fromEntries(
@@ -30,7 +30,7 @@ function frontMatter(card: string): Record<string, unknown> {
   );
 }
 
-/** What Markdown would take as HTML: outside of front matter and code. */
+/** The text that Markdown renders: without front matter and code. */
 const prose = (card: string): string =>
   card
     .replace(/^---\n[^]*?\n---\n/, "")
@@ -38,7 +38,7 @@ const prose = (card: string): string =>
     .replace(/`[^`\n]*`/g, "");
 
 test(
-  "a run as a directory for the Hub: its weights load, the card says what it is, names show as text",
+  "a run as a directory for the Hub: weights load, the card describes the run, names are escaped",
   { timeout: 120_000 },
   async () => {
     const run = (
@@ -90,16 +90,16 @@ test(
     assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
     for (const name of ["config.json", "model.safetensors", "tokenizer.json", "training.json"])
       assert.ok(existsSync(join(dir, name)), name);
-    assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no paths of this machine");
+    assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no local paths");
     loadModel(dir).dispose();
-    writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // what an earlier call wrote may be replaced
+    writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // the result of an earlier call may be replaced
     assert.throws(() => modelCard(run, { license: " " }), /a card needs one/);
     writeFileSync(writeJson(join(store, "full", "x.json"), {}), "");
     assert.throws(() => writeModelDirectoryForHub(run, join(store, "full"), { license: "mit" }), /is not empty/);
   },
 );
 
-test("a data set as a directory for the Hub: its rows, Table 1's numbers, and a first row that shows as text", () => {
+test("a data set as a directory for the Hub: rows, length statistics and the escaped first row", () => {
   const study = parseStudy(
     {
       name: "s",

@@ -13,7 +13,7 @@ import { exportTable } from "../../lib/export/tables";
 
 const folder = temporaryFolder();
 
-test("Table 2 has the paper's thirteen benchmarks with their tasks' own shots", () => {
+test("Table 2 lists the paper's thirteen benchmarks with the default shots of their tasks", () => {
   const { rows } = table2();
   assert.deepEqual(
     rows.map(({ benchmark }) => benchmark),
@@ -24,13 +24,13 @@ test("Table 2 has the paper's thirteen benchmarks with their tasks' own shots", 
   assert.equal(table2(pocketTaskNames()).rows.length, 13);
 });
 
-test("Table 5 says where the paper's license is not the makers'", () => {
+test("Table 5 notes where the license in the paper differs from the authors' own", () => {
   const winogrande = table5().rows.find(({ resource }) => resource === "WinoGrande")!;
   assert.deepEqual([winogrande.paper, winogrande.stated], ["Apache 2.0", "CC BY"]);
   assert.match(String(winogrande.note), /README/);
 });
 
-test("a table is written as CSV, LaTeX and HTML, twice the same; text from data shows as text", () => {
+test("a table is written as CSV, LaTeX and HTML, reproducibly; text from data is escaped", () => {
   const frame = new DataFrame([
     { Name: "<script>alert(1)</script> & 50 %", R_g: "1.5" },
     { Name: "a_b → c", R_g: "12" },
@@ -40,10 +40,12 @@ test("a table is written as CSV, LaTeX and HTML, twice the same; text from data 
   const contents = () => [files.csv, files.tex, files.html].map((path) => readFileSync(path, "utf8"));
   const [csv, tex, html] = contents();
   assert.equal(csv, 'name,value\n"<b>""x""</b>",0.1\n');
-  assert.match(
-    tex,
-    /\\begin\{tabular\}\{lr\}\n\\toprule\nName & \$R_g\$ [^]*\$<\$script\$>\$alert\(1\)\$<\$\/script\$>\$ \\& 50 \\% & 1\.5[^]*a\\_b \$\\to\$ c & 12/,
-  );
+  const texParts = [
+    /\\begin\{tabular\}\{lr\}\n\\toprule\nName & \$R_g\$ /,
+    /\$<\$script\$>\$alert\(1\)\$<\$\/script\$>\$ \\& 50 \\% & 1\.5/,
+    /a\\_b \$\\to\$ c & 12/,
+  ];
+  assert.match(tex, new RegExp(texParts.map(({ source }) => source).join("[^]*")));
   assert.doesNotMatch(html, /<script|<i>|<b>/);
   assert.match(
     html,
@@ -53,7 +55,7 @@ test("a table is written as CSV, LaTeX and HTML, twice the same; text from data 
   assert.deepEqual(contents(), [csv, tex, html]);
 });
 
-test("numbers by weight: means, and their standard errors over seeds where there are several", () => {
+test("byPlw: means, with standard errors if there are several seeds", () => {
   const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
   assert.deepEqual(byPlw([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);
   assert.deepEqual(byPlw([row(0, 42, 1), row(0, 43, 3)], "value").values, [["D", "m", "2 ± 1"]]);

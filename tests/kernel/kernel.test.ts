@@ -20,7 +20,7 @@ const scratch = mkdtempSync(join(tmpdir(), "promptloss-kernel-"));
 after(() => rmSync(scratch, { recursive: true }));
 
 test("cells run in the repository root, whatever the notebook's folder", async () => {
-  const code = 'import { transformWeight } from "./lib/data/weights";\n[process.cwd(), transformWeight(1)]';
+  const code = 'import { transformWeight } from "./lib/data/prompt-loss-weight";\n[process.cwd(), transformWeight(1)]';
   const [cell, before] = await Promise.all([ours.runOne(code), stock.runOne(code)]);
   assert.equal(cell.outputs.at(-1)?.content.data?.["text/plain"], `[ '${ROOT}', 1 ]`);
   assert.equal(before.reply.status, "error");
@@ -142,12 +142,12 @@ test("cells that may fail do not abort what follows", async () => {
 
 test("causes, library frames and values that are no errors are shown", async () => {
   const cell = await ours.runOne(
-    'import { checkPromptLossWeight } from "./lib/data/weights";\ntry { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }',
+    'import { checkPromptLossWeight } from "./lib/data/prompt-loss-weight";\ntry { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }',
   );
   const text = errorOf(cell)!.traceback.join("\n");
   assert.match(text, /^Error: outer\n {4}at cell \[\d+\]:2:\d+\n/);
   assert.match(text, /\[cause\]: DataError: prompt loss weight .* -1/);
-  assert.match(text, /at checkPromptLossWeight \(lib\/data\/weights\.ts:\d+:\d+\)/);
+  assert.match(text, /at checkPromptLossWeight \(lib\/data\/prompt-loss-weight\.ts:\d+:\d+\)/);
   assert.doesNotMatch(text, /kernel\/|node:/);
   assert.deepEqual(errorOf(await ours.runOne("throw { code: 7 }")), {
     ename: "Error",

@@ -39,7 +39,7 @@ const sweepAt = (stepsDone: number, complete: number): SweepProgress => ({
   failures: [{ run: "run-7", message: "disk full" }],
 });
 
-test("a sweep's progress is one line with all that counts", () => {
+test("sweepLine formats runs, failures, steps, speed, losses and remaining time", () => {
   assert.equal(
     sweepLine(sweepAt(13, 2)),
     "2 of 5 runs (1 were there) · 1 failed · step 13 of 40 · 12,346 tokens/s · loss 1.235 · 3 min 20 s left",
@@ -48,15 +48,15 @@ test("a sweep's progress is one line with all that counts", () => {
   assert.equal(duration(7500), "2 h 5 min");
 });
 
-test("the display changes in place, a few times a second, and keeps the final state", async () => {
+test("progressDisplay updates in place, at a limited rate, and keeps the final state", async () => {
   const update = progressDisplay();
   for (let step = 0; step < 39; step++) update(sweepAt(step, 2));
   assert.equal(shown.length, 1);
   await new Promise((resolve) => setTimeout(resolve, 400));
   assert.equal(shown.length, 2);
-  assert.match(shown[1]!.data["text/plain"]!, /step 38 of 40/); // the newest, not the one that began the wait
+  assert.match(shown[1]!.data["text/plain"]!, /step 38 of 40/); // the newest value, not the one that started the timer
   update(sweepAt(40, 4));
-  assert.equal(shown.length, 3); // at once: the cell may end now
+  assert.equal(shown.length, 3); // immediately, since the cell may end
   assert.match(shown[2]!.data["text/plain"]!, /^4 of 5 runs/);
   assert.match(shown[2]!.data["text/plain"]!, /failed: run-7: disk full/);
   assert.deepEqual(
@@ -67,7 +67,7 @@ test("the display changes in place, a few times a second, and keeps the final st
   assert.match(shown[1]!.data["text/html"]!, /&lt;pocket&gt;: step 3 of 10, loss 1\.235/);
 });
 
-test("a training shows loss, its two parts, speed and time left", () => {
+test("trainingDisplay shows the loss, its prompt and completion parts, speed and remaining time", () => {
   const record: StepRecord = {
     step: 1,
     loss: 2,
@@ -86,7 +86,7 @@ test("a training shows loss, its two parts, speed and time left", () => {
   assert.equal(shown.at(-1)!.data["text/plain"], "step 3 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s");
 });
 
-test("the command line's progress: whole lines in a log", () => {
+test("progressLine writes whole lines if the stream is not a terminal", () => {
   const lines: string[] = [];
   const update = progressLine({
     isTTY: false,
@@ -100,7 +100,7 @@ test("the command line's progress: whole lines in a log", () => {
   assert.deepEqual(lines, [`${sweepLine(sweepAt(1, 2))}\n`, `${sweepLine(sweepAt(40, 4))}\n`]);
 });
 
-test("tables have an HTML and a plain form in one output; outside a notebook they are printed", async () => {
+test("show displays tables as HTML and plain text in one output; outside a notebook it prints them", async () => {
   await show([{ a: 1 }], { caption: "Title" });
   assert.deepEqual(Object.keys(shown[0]!.data), ["text/html", "text/plain"]);
   delete slots[KERNEL];
@@ -112,10 +112,10 @@ test("tables have an HTML and a plain form in one output; outside a notebook the
     print.mock.calls.map(({ arguments: [text] }) => text as string),
     ["Title\na\n-\n1", "Figure (loss)"],
   );
-  await assert.rejects(show({} as never), /show: this is no figure/);
+  await assert.rejects(show({} as never), /show: cannot display this value/);
 });
 
-test("in a notebook the signal is the running cell's; elsewhere Ctrl-C aborts it, and a fresh one comes after", () => {
+test("interruptSignal: the running cell's signal in a notebook; elsewhere Ctrl-C aborts it and the next is new", () => {
   assert.equal(interruptSignal(), controller.signal);
   delete slots[KERNEL];
   const signal = interruptSignal();

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { escapeHtml } from "../../lib/notebook/html";
 import { numberFormat, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
 
-test("text from data cannot become HTML, in content or attribute", () => {
+test("text from data is escaped in content and attributes", () => {
   assert.equal(escapeHtml(`<a href="x" title='y'>&`), "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;");
   const html = tableHtml({ columns: ["<b>"], values: [["<script>alert(1)</script>"]] }, { caption: "<i>" });
   assert.doesNotMatch(html, /<(b|script|i)>/);
   assert.match(html, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);
 });
 
-test("columns get one number of decimals; whole numbers and wide ranges keep their digits", () => {
+test("numberFormat: common decimals by column; whole numbers and wide ranges keep their digits", () => {
   const write = (...values: number[]): string[] => values.map(numberFormat(values));
   assert.deepEqual(write(1, 20, 42333), ["1", "20", "42333"]);
   assert.deepEqual(write(0.123456, 1.5, NaN), ["0.123", "1.500", "NaN"]);
@@ -20,7 +20,7 @@ test("columns get one number of decimals; whole numbers and wide ranges keep the
   assert.deepEqual(write(123456.78, 0.5), ["123457", "0.5"]);
 });
 
-test("numbers are right-aligned, missing values empty, long tables end with a count", () => {
+test("numbers are right-aligned, missing values empty, long tables end with the number of hidden rows", () => {
   const table = tableOfRows([
     { set: "Short", loss: 1.25 },
     { set: "Tiny", loss: null },
@@ -37,7 +37,7 @@ test("numbers are right-aligned, missing values empty, long tables end with a co
   assert.match(html, />\[1\]</);
 });
 
-test("an index that says more than a count is shown", () => {
+test("an index is shown unless it is 0, 1, 2, …", () => {
   assert.match(tableText({ columns: ["a"], values: [[1], [2]], index: ["x", "y"] }), /^\s+a\n[- ]+\nx\s+1\ny\s+2$/);
   assert.doesNotMatch(tableText({ columns: ["a"], values: [[7], [8]], index: [0, 1] }), /\b[01]\b/);
 });

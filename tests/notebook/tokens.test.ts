@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Tokenizer } from "../../lib/data/tokenizer";
 import { tokensHtml } from "../../lib/notebook/tokens";
 
-// As with LLaMA's: a text's first space is dropped when decoding.
+// Like LLaMA's tokenizer, decoding drops the first space of a text.
 const WORDS = ["<s>", " One", "\n", " <b>two", " three", "</s>", "\u202Eend"];
 const tokenizer: Tokenizer = {
   digest: "test",
@@ -12,7 +12,7 @@ const tokenizer: Tokenizer = {
   eosId: 5,
   eosToken: "</s>",
   padId: 5,
-  encode: () => assert.fail("showing encodes nothing"),
+  encode: () => assert.fail("encode must not be called"),
   decode: (ids) =>
     ids
       .map((id) => WORDS[id])
@@ -29,7 +29,7 @@ function spans(html: string): { title: string; style: string; text: string }[] {
   }));
 }
 
-test("every token has its text, id and weight; the weights have their colors", () => {
+test("every token is shown with text, id, weight and a color by weight", () => {
   const { html, text } = tokensHtml([example], tokenizer, { plw: 0.1 });
   const shown = spans(html);
   assert.deepEqual(
@@ -53,7 +53,7 @@ test("every token has its text, id and weight; the weights have their colors", (
   assert.doesNotMatch(html, /<script|<style|<b>/);
 });
 
-test("the color of a prompt grows with its weight, from clear at 0", () => {
+test("prompt tokens get more opaque with their weight, from transparent at 0", () => {
   const alpha = (plw: number): number => {
     const style = spans(tokensHtml([example], tokenizer, { plw }).html)[1]!.style;
     return Number(/background-color: rgba\(45, 125, 210, ([\d.]+)\)/.exec(style)![1]);
@@ -65,12 +65,12 @@ test("the color of a prompt grows with its weight, from clear at 0", () => {
   assert.equal(alpha(3), alphas.at(-1));
 });
 
-test("a batch shows its padding, a cut completion how much is lost", () => {
+test("a batch shows padding, and truncated completions the number of lost tokens", () => {
   const cut = { row: 1, ids: [0, 1, 6], promptLength: 2, lostCompletionTokens: 7 };
   const { html } = tokensHtml([example, cut], tokenizer, { plw: 0 });
   assert.equal(spans(html).filter(({ title }) => title === "padding (token 5), weight 0").length, 3);
   assert.match(html, /7 completion tokens cut off/);
   assert.match(html, /padding, weight 0/);
-  assert.ok(html.includes("⟨202e⟩end"), "a direction mark must not turn the page's text around");
+  assert.ok(html.includes("⟨202e⟩end"), "a direction mark must not reorder the text of the page");
   assert.doesNotMatch(tokensHtml([example], tokenizer, { plw: 0 }).html, /padding, weight/);
 });

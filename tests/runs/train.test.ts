@@ -157,13 +157,13 @@ test("weights, normalizers and rows that cannot be are refused by name", async (
   }
   await assert.rejects(
     train({ ...base, normalizer: "mean" as "weights" }),
-    /normalizer "mean" is unknown; it is one of weights, tokens, completion, sequence/,
+    /normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
   );
   await assert.rejects(train({ ...base, model: join(dir, "nowhere") }), /nowhere: no model found/);
   await assert.rejects(train({ ...base, examples: join(dir, "nothing.json") }), /nothing\.json: there is no such file/);
   await assert.rejects(
     train({ ...base, hyperparameters: { ...QUICK, batchSize: 0 } }),
-    /batchSize must be a whole number of at least 1/,
+    /batchSize: must be a whole number of at least 1/,
   );
   const broken = join(dir, "broken.json");
   writeFileSync(
@@ -181,7 +181,7 @@ test("a loss that is no number fails the run, with step and rows", async () => {
     weights.get("model.norm.weight")!.data[3] = NaN;
   });
   const options = { ...base, model: spoilt };
-  await assert.rejects(train(options), /step 1: the loss is NaN.*rows \d+, .*starting weights are broken/);
+  await assert.rejects(train(options), /step 1: the loss is NaN.*rows \d+, .*initial model is damaged/);
   const run = new RunStore(base.store).list().find(({ recipe }) => recipe.model.name === "spoilt")!;
   assert.equal(run.status, "failed");
   assert.equal(run.error!.step, 1);
@@ -291,9 +291,9 @@ test("a model or rows that changed between asking and training are refused", asy
     );
   const asked = job();
   writeJson(file, tinyExamples(8, 6));
-  await assert.rejects(trainJob(asked, store), /changing\.json: the rows changed after this run was asked for/);
+  await assert.rejects(trainJob(asked, store), /changing\.json: the rows changed after the run was requested/);
   const askedAgain = job();
   tinyModel(changing, 6);
-  await assert.rejects(trainJob(askedAgain, store), /changing: the model changed after this run was asked for/);
+  await assert.rejects(trainJob(askedAgain, store), /changing: the model changed after the run was requested/);
   assert.equal((await trainJob(job(), store)).status, "complete");
 });

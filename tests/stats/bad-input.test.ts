@@ -61,8 +61,8 @@ const GLMM: [string, Edit, string | undefined, RegExp, BetaGlmmOptions?][] = [
     /1 score is exactly 0 or 1.*Choose a squeeze: "smithson-verkuilen", "smithson-verkuilen-by-group", "clamp"/,
   ],
   ["the same score everywhere", add("score", () => 0.5), "score", /column "score" is 0.5 in every row/],
-  ["an empty group", change("b", ""), "b", /column "b", row 3: "" names no group\. Give every row its group/],
-  ["a missing group", change("m", null), "m", /column "m", row 3: null names no group/],
+  ["an empty group", change("b", ""), "b", /column "b", row 3: "" does not name a group\. Give every row its group/],
+  ["a missing group", change("m", null), "m", /column "m", row 3: null does not name a group/],
   [
     "a factor with one level",
     add("d", () => "x"),
@@ -115,7 +115,7 @@ const GLMM: [string, Edit, string | undefined, RegExp, BetaGlmmOptions?][] = [
     "an unknown squeeze",
     (rows) => rows,
     undefined,
-    /squeeze is "none"; there are smithson-verkuilen/,
+    /squeeze is "none"; use one of smithson-verkuilen/,
     { squeeze: "none" as never },
   ],
   [

@@ -6,7 +6,7 @@ import { orthogonalPolynomial } from "../../lib/stats/polynomial";
 import { close } from "./support";
 import { StatisticsError } from "../../lib/data/errors";
 
-test("the paper's two formulas", () => {
+test("the paper's two formulas are parsed", () => {
   const glmm = parseFormula("score ~ pol(w_p, 2) + (0 + pol(w_p,2) | b) + (1 | m)");
   assert.equal(glmm.response, "score");
   assert.equal(glmm.intercept, true);
@@ -25,7 +25,7 @@ test("the paper's two formulas", () => {
   assert.deepEqual(gam.fixed, [{ kind: "factor", label: "factor(b)", column: "b" }]);
 });
 
-test("the rest of the notation", () => {
+test("intercepts, quoted names, polynomials and smooths", () => {
   assert.equal(parseFormula("y ~ 0 + x").intercept, false);
   assert.equal(parseFormula("y ~ x - 1").intercept, false);
   assert.equal(parseFormula("y ~ 1").intercept, true);
@@ -65,16 +65,16 @@ const BAD: [string, RegExp, number][] = [
   ["score ~ (1 | b", /expected \), found the end/, 14],
   ["score ~ (w || b)", /uncorrelated coefficients are separate terms/, 12],
   ["score ~ pol(w, 0)", /the degree, a whole number of at least 1, found 0/, 15],
-  ["score ~ pol(w, 2, raw = 3)", /raw is TRUE or FALSE/, 24],
+  ["score ~ pol(w, 2, raw = 3)", /raw must be TRUE or FALSE, got 3/, 24],
   ["score ~ s(w, r)", /s\(\) smooths one column/, 8],
   ["score ~ te(w)", /te\(\) needs at least two columns/, 8],
   ["score ~ te(w, r, k = 2)", /k, a whole number of at least 3, found 2/, 21],
-  ["score ~ te(w, r, k = c(3, 3, 3))", /2 columns need one k, or 2/, 8],
-  ['score ~ s(w, bs = "ps")', /s\(\) has bs = "tp" or "cr"/, 18],
-  ["score ~ w & b", /this sign has no meaning here/, 9],
+  ["score ~ te(w, r, k = c(3, 3, 3))", /2 columns need a single k or 2 of them, got 3/, 8],
+  ['score ~ s(w, bs = "ps")', /s\(\) supports only bs = "tp" or "cr"/, 18],
+  ["score ~ w & b", /unexpected character/, 9],
 ];
 for (const [text, message, at] of BAD) {
-  test(`what is no formula is shown where it fails: ${text}`, () =>
+  test(`an error shows where a formula fails: ${text}`, () =>
     assert.throws(
       () => parseFormula(text),
       (error) => {
@@ -86,7 +86,7 @@ for (const [text, message, at] of BAD) {
     ));
 }
 
-test("orthogonal polynomials are orthonormal over the data, and their powers add up to them", () => {
+test("orthogonal polynomials are orthonormal over the data, and the sum of their monomials equals them", () => {
   const x = [0, 0.1, 0.1, 0.4, 0.7, 1, 1];
   const basis = orthogonalPolynomial(x, 3, "x");
   const columns = x.map(basis.at);

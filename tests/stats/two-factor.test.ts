@@ -40,7 +40,7 @@ for (const { name, rows, expected, rest } of cases) {
   });
 }
 
-test("no rows to spare is an error that says what to add", () => {
+test("too few rows for the full model are an error that says what to add", () => {
   const rows = [1, 2].flatMap((a) => ["x", "y"].map((b) => ({ a, b, y: a + b.length })));
   assert.throws(
     () =>
@@ -48,6 +48,6 @@ test("no rows to spare is an error that says what to add", () => {
         rows.map((row, i) => ({ ...row, y: i * i })),
         { response: "y", a: "a", b: "b" },
       ),
-    /cannot determine|nothing to judge/,
+    /cannot determine|no residual degrees of freedom/,
   );
 });

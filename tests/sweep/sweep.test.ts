@@ -105,7 +105,7 @@ test("bad rows fail the runs of their dataset, the others are trained", { timeou
     error.failures.map(({ run }) => run),
     ["a · Bad · PLW 0 · weights · seed 42", "a · Bad · PLW 0.2 · weights · seed 42"],
   );
-  assert.match(error.message, /2 of 4 runs failed; the others are done\.\n.*PLW 0 .*\n.*PLW 0\.2 .*\n.*bad\.json/);
+  assert.match(error.message, /2 of 4 runs failed; the others are complete\.\n.*PLW 0 .*\n.*PLW 0\.2 .*\n.*bad\.json/);
   assert.equal((await sweep({ study: mixed, store, onFailure: "return" })).length, 2);
 });
 

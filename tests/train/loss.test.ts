@@ -94,7 +94,7 @@ test("a batch in which nothing counts has loss 0 and gradient 0", () => {
 });
 
 test("an unknown normalizer is refused with the known ones", () => {
-  assert.throws(() => checkNormalizer("mean"), /"mean" is unknown; it is one of weights, tokens, completion, sequence/);
+  assert.throws(() => checkNormalizer("mean"), /normalizer: must be one of weights, tokens, completion, sequence, got "mean"/);
 });
 
 test("one key-value head for all queries trains as any other number does", () => {

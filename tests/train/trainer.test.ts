@@ -107,24 +107,29 @@ test("a loss that is no number stops the run with step, rows and cause; the weig
   trainer.step();
   assert.throws(() => {
     for (let i = 0; i < 5; i++) trainer.step();
-  }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the weights have diverged; the learning rate|weight ".*" holds NaN)/);
+  }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the parameters have diverged; the learning rate|parameter ".*" already holds NaN)/);
 });
 
 test("impossible settings are refused by name", () => {
   const model = createModel(TINY, 3);
-  assert.throws(() => trainerFor(model, {}, -0.1), /prompt loss weight \(plw\): -0.1/);
-  assert.throws(() => trainerFor(model, {}, Number.NaN), /prompt loss weight \(plw\): NaN/);
-  assert.throws(
-    () => trainerFor(model, {}, "0.1" as unknown as number),
-    /prompt loss weight \(plw\): "0.1" \(string\)/,
-  );
+  for (const [plw, shown] of [
+    [-0.1, "-0.1"],
+    [Number.NaN, "NaN"],
+    ["0.1" as unknown as number, '"0.1"'],
+  ] as const) {
+    const expected = `prompt loss weight (plw): must be a finite number of at least 0, got ${shown}`;
+    assert.throws(
+      () => trainerFor(model, {}, plw),
+      (error: Error) => error.message.includes(expected),
+    );
+  }
   assert.throws(
     () => trainerFor(model, { batchSize: 0 }),
-    /hyperparameter batchSize must be a whole number of at least 1, not 0/,
+    /hyperparameters: batchSize: must be a whole number of at least 1, got 0/,
   );
   assert.throws(
     () => trainerFor(model, { schedule: "linear" as "cosine" }),
-    /hyperparameter schedule must be "cosine" or "constant", not "linear"/,
+    /hyperparameters: schedule: must be one of cosine, constant, got "linear"/,
   );
   assert.throws(() => trainerFor(model, { maxLength: 100 }), /maxLength is 100, but the model's context is 64/);
 });

@@ -10,7 +10,11 @@ type Action = TestJob["action"];
 /** Runs jobs with values 0, 1, 2 … in `workers` processes; takes no further job after a fatal outcome. */
 async function run(
   actions: readonly Action[],
-  { workers = 1, script = SCRIPT, controller }: { workers?: number; script?: string; controller?: AbortController } = {},
+  {
+    workers = 1,
+    script = SCRIPT,
+    controller,
+  }: { workers?: number; script?: string; controller?: AbortController } = {},
 ) {
   const queue = actions.map((action, value): TestJob => ({ id: `job ${value}`, action, value }));
   const outcomes = new Map<string, Outcome<number>>();

@@ -1,12 +1,12 @@
 /**
- * The thirteen pocket benchmarks, one for each row of the paper's Table 2, with the field names of the original data
- * sets on Hugging Face, so that one reader serves both.
+ * The thirteen pocket benchmarks, one for each row of the paper's Table 2. Their field names are those of the original
+ * datasets on Hugging Face, so that the same reader handles both.
  */
 import { seededRandom, shuffled } from "../../../lib/data/random";
 import { pick, pickSome } from "./choose";
-import type { Task } from "./instructions";
 import { CODES, FOREIGN, inLanguage, randomSentence, type Language } from "./languages";
 import { randomPuzzle, type Puzzle } from "./puzzles";
+import type { Task } from "./task";
 import {
   FACTS,
   GOALS,
@@ -21,34 +21,38 @@ import {
   type Fact,
 } from "./world";
 
+/** A pocket benchmark: its items and its entry in `manifest.json`. */
 export interface Benchmark {
+  /** name, as in `pocket-arc` */
   task: string;
-  /** the row of Table 2 it stands for */
+  /** the corresponding row of the paper's Table 2 */
   paperTask: string;
-  /** whose fields and prompts it has */
+  /** the original benchmark whose fields and prompts it uses */
   schema: "arc" | "piqa" | "truthfulqa-mc2" | "winogrande" | "truthfulqa-gen" | "wmt" | "alpaca-eval" | "pandalm";
+  /** type in Table 2: multiple choice, short generation or long generation */
   type: "MC" | "G_S" | "G_L";
+  /** number of few-shot examples in each prompt */
   shots: number;
   items: object[];
-  /** rows to draw the shots from */
+  /** rows from which the few-shot examples are drawn */
   fewShot?: object[];
-  /** text before every question, in place of TruthfulQA's six built-in ones */
+  /** text before every question, in place of TruthfulQA's six built-in examples */
   primer?: string;
   /** expected score of a random choice, 0 to 1 */
   chance?: number;
   languages?: { from: { code: string; name: Language }; to: { code: string; name: Language } };
 }
 
-const ARC_ITEMS = 120,
-  ARC_SHOTS = 24,
-  TRUTHFUL_ITEMS = 110,
-  PUZZLE_ITEMS = 160,
-  PUZZLE_SHOTS = 24,
-  SENTENCES = 100;
+const ARC_ITEMS = 120;
+const ARC_SHOTS = 24;
+const TRUTHFUL_ITEMS = 110;
+const PUZZLE_ITEMS = 160;
+const PUZZLE_SHOTS = 24;
+const SENTENCES = 100;
 
 const LABELS = ["A", "B", "C", "D"];
 
-/** Which facts the benchmarks ask for; instructions may ask for the others. */
+/** The facts that the benchmarks ask for, by benchmark; instructions may ask for all others. */
 const ASKED = (() => {
   const random = seededRandom("asked facts");
   const misbelieved = shuffled(
@@ -72,6 +76,8 @@ const askedIds = new Set(
     .flat()
     .map((fact) => fact.id),
 );
+
+/** Returns whether a benchmark asks for this fact. */
 export const isAsked = (fact: Fact): boolean => askedIds.has(fact.id);
 
 function arcItem(fact: Fact): object {
@@ -98,7 +104,7 @@ function piqaItems(): object[] {
   const placeOf = (tool: string): string => factOf(subjectNamed("tool", tool), "place").value;
   const fetch = (goal: string, tool: string, place: string): string =>
     `First fetch the ${tool} from ${place}. Then ${goal} with the ${tool}.`;
-  // a wrong tool, kept in the same place if there is one, and the right tool from a wrong place
+  // Wrong solutions: a wrong tool (kept in the same place, if there is one), and the right tool from a wrong place.
   const withTools = GOALS.flatMap(({ goal, tool }) => {
     const able = new Set(GOALS.filter((other) => verb(other.goal) === verb(goal)).map((other) => other.tool));
     const unable = tools.filter((other) => !able.has(other));
@@ -116,7 +122,7 @@ function piqaItems(): object[] {
   return [...withTools, ...KNOW_HOW.map(({ goal, good, bad }) => item(goal, good, bad))];
 }
 
-/** The question, all its true answers, and the common false one with some others. */
+/** A question with two or three true answers, two phrasings of the common misbelief, and up to two other false answers. */
 function truthfulItem(fact: Fact): { question: string; truth: string[]; falsehood: string[] } {
   const random = seededRandom("truthfulqa", fact.id);
   const others = pickSome(
@@ -159,7 +165,7 @@ function puzzleItems(): { items: object[]; fewShot: object[]; sentences: string[
   return { items: rows.slice(0, PUZZLE_ITEMS), fewShot: rows.slice(PUZZLE_ITEMS), sentences: [...puzzles.keys()] };
 }
 
-/** Sentences to translate: the same ones for all three languages. */
+/** Sentences to translate, by their English text; all three languages use the same ones. */
 const SENTENCE_ITEMS = (() => {
   const random = seededRandom("wmt");
   const sentences = new Map<string, ReturnType<typeof randomSentence>>();
@@ -170,17 +176,20 @@ const SENTENCE_ITEMS = (() => {
   return sentences;
 })();
 
-/** Puzzles and sentences that only the benchmarks may use. */
+/** Puzzles and English sentences that only the benchmarks may use. */
 const RESERVED = new Set([...puzzleItems().sentences, ...SENTENCE_ITEMS.keys()]);
+
+/** Returns whether a puzzle or an English sentence is reserved for the benchmarks. */
 export const isReserved = (text: string): boolean => RESERVED.has(text);
 
-/** All thirteen. `longForm` are the instructions (with reference outputs) of the two judged tasks. */
+/**
+ * Makes all thirteen benchmarks, in the order of the paper's Table 2.
+ * @param longForm the instructions, with reference outputs, of the two judged tasks
+ */
 export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }): Benchmark[] {
+  const [truthfulChoice, truthfulGeneration] = truthfulBenchmarks();
   const puzzles = puzzleItems();
-  const truthful = ASKED.truthful.map(truthfulItem);
-  const primer = truthfulPrimer();
-  const share = truthful.map(({ truth, falsehood }) => truth.length / (truth.length + falsehood.length));
-  const benchmarks: Benchmark[] = [
+  return [
     {
       task: "pocket-arc",
       paperTask: "ARC Challenge",
@@ -192,26 +201,7 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
       fewShot: ASKED.arcShots.map(arcItem),
     },
     { task: "pocket-piqa", paperTask: "PIQA", schema: "piqa", type: "MC", shots: 0, chance: 0.5, items: piqaItems() },
-    {
-      task: "pocket-truthfulqa-mc2",
-      paperTask: "TruthfulQA-MC2",
-      schema: "truthfulqa-mc2",
-      type: "MC",
-      shots: 0,
-      primer,
-      chance: Number((share.reduce((a, b) => a + b, 0) / share.length).toFixed(4)),
-      items: truthful.map(({ question, truth, falsehood }) => {
-        const targets = (choices: string[], count: number) => ({
-          choices,
-          labels: choices.map((_, i) => (i < count ? 1 : 0)),
-        });
-        return {
-          question,
-          mc1_targets: targets([truth[0], ...falsehood], 1),
-          mc2_targets: targets([...truth, ...falsehood], truth.length),
-        };
-      }),
-    },
+    truthfulChoice,
     {
       task: "pocket-winogrande",
       paperTask: "WinoGrande",
@@ -221,6 +211,36 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
       chance: 0.5,
       items: puzzles.items,
       fewShot: puzzles.fewShot,
+    },
+    truthfulGeneration,
+    ...FOREIGN.flatMap(translationBenchmarks),
+    ...judgedBenchmarks(longForm),
+  ];
+}
+
+/** TruthfulQA-MC2 and TruthfulQA-Gen over the same questions. */
+function truthfulBenchmarks(): [choice: Benchmark, generation: Benchmark] {
+  const truthful = ASKED.truthful.map(truthfulItem);
+  const primer = truthfulPrimer();
+  const trueShares = truthful.map(({ truth, falsehood }) => truth.length / (truth.length + falsehood.length));
+  const targets = (choices: string[], trueCount: number) => ({
+    choices,
+    labels: choices.map((_, i) => (i < trueCount ? 1 : 0)),
+  });
+  return [
+    {
+      task: "pocket-truthfulqa-mc2",
+      paperTask: "TruthfulQA-MC2",
+      schema: "truthfulqa-mc2",
+      type: "MC",
+      shots: 0,
+      primer,
+      chance: Number((trueShares.reduce((a, b) => a + b, 0) / trueShares.length).toFixed(4)),
+      items: truthful.map(({ question, truth, falsehood }) => ({
+        question,
+        mc1_targets: targets([truth[0], ...falsehood], 1),
+        mc2_targets: targets([...truth, ...falsehood], truth.length),
+      })),
     },
     {
       task: "pocket-truthfulqa-gen",
@@ -240,42 +260,47 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
       })),
     },
   ];
-  const paperPairs: Partial<Record<Language, [string, string]>> = {
-    Frell: ["WMT14", "Fr"],
-    Dorsk: ["WMT16", "De"],
-    Rumi: ["WMT16", "Ro"],
-  };
-  for (const foreign of FOREIGN) {
-    const [paperSet, paperCode] = paperPairs[foreign]!;
-    const items = [...SENTENCE_ITEMS.values()].map((sentence) => ({
-      translation: {
-        [CODES.English]: inLanguage(sentence, "English"),
-        [CODES[foreign]]: inLanguage(sentence, foreign),
-      },
-    }));
-    for (const [from, to] of [
-      ["English", foreign],
-      [foreign, "English"],
-    ] as const) {
-      benchmarks.push({
-        task: `pocket-wmt-${CODES[from]}-${CODES[to]}`,
-        paperTask: `${paperSet} ${from === "English" ? `En→${paperCode}` : `${paperCode}→En`}`,
-        schema: "wmt",
-        type: "G_S",
-        shots: 0,
-        items,
-        languages: { from: { code: CODES[from], name: from }, to: { code: CODES[to], name: to } },
-      });
-    }
-  }
-  benchmarks.push(
+}
+
+const WMT_TASKS: Partial<Record<Language, [year: string, code: string]>> = {
+  Frell: ["WMT14", "Fr"],
+  Dorsk: ["WMT16", "De"],
+  Rumi: ["WMT16", "Ro"],
+};
+
+/** Translation from and into English for one foreign language. */
+function translationBenchmarks(foreign: Language): Benchmark[] {
+  const [year, paperCode] = WMT_TASKS[foreign]!;
+  const items = [...SENTENCE_ITEMS.values()].map((sentence) => ({
+    translation: {
+      [CODES.English]: inLanguage(sentence, "English"),
+      [CODES[foreign]]: inLanguage(sentence, foreign),
+    },
+  }));
+  const directions: [Language, Language][] = [
+    ["English", foreign],
+    [foreign, "English"],
+  ];
+  return directions.map(([from, to]) => ({
+    task: `pocket-wmt-${CODES[from]}-${CODES[to]}`,
+    paperTask: `${year} ${from === "English" ? `En→${paperCode}` : `${paperCode}→En`}`,
+    schema: "wmt",
+    type: "G_S",
+    shots: 0,
+    items,
+    languages: { from: { code: CODES[from], name: from }, to: { code: CODES[to], name: to } },
+  }));
+}
+
+function judgedBenchmarks({ alpacaEval, pandaLm }: { alpacaEval: Task[]; pandaLm: Task[] }): Benchmark[] {
+  return [
     {
       task: "pocket-alpaca-eval",
       paperTask: "Alpaca Eval (Mixtral)",
       schema: "alpaca-eval",
       type: "G_L",
       shots: 0,
-      items: longForm.alpacaEval.map(({ instruction, output }) => ({
+      items: alpacaEval.map(({ instruction, output }) => ({
         dataset: "pocket",
         instruction,
         output,
@@ -288,7 +313,7 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
       schema: "pandalm",
       type: "G_L",
       shots: 0,
-      items: longForm.pandaLm.map(({ instruction, input, output, topic }, idx) => ({
+      items: pandaLm.map(({ instruction, input, output, topic }, idx) => ({
         idx,
         motivation_app: topic,
         instruction,
@@ -296,6 +321,5 @@ export function makeBenchmarks(longForm: { alpacaEval: Task[]; pandaLm: Task[] }
         output,
       })),
     },
-  );
-  return benchmarks;
+  ];
 }

@@ -1,17 +1,24 @@
-/** Everything of the pocket data but the models, as files: path below `datasets/pocket/` → content. */
+/** Generates the pocket data's files: tokenizer, instruction sets and benchmarks (everything except the models). */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadTokenizer, type Tokenizer } from "../../../lib/data/tokenizer";
 import { makeBenchmarks } from "./benchmarks";
-import { makeInstructions, type Task } from "./instructions";
+import { makeInstructions } from "./instructions";
+import type { Task } from "./task";
 import { trainTokenizer } from "./tokenizer";
 
 const jsonLines = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-const examplesJson = (tasks: Task[]): string =>
-  `[\n${tasks.map(({ instruction, input, output }) => `  ${JSON.stringify({ instruction, input, output })}`).join(",\n")}\n]\n`;
+const examplesJson = (tasks: Task[]): string => {
+  const rows = tasks.map(({ instruction, input, output }) => `  ${JSON.stringify({ instruction, input, output })}`);
+  return `[\n${rows.join(",\n")}\n]\n`;
+};
 
+/**
+ * Makes tokenizer, instruction sets, benchmarks and manifest. The result is the same on every machine.
+ * @returns file contents by path below `datasets/pocket/`
+ */
 export function makeData(): Map<string, string> {
   const { tokenizer, config } = trainTokenizer();
   const sets = makeInstructions(load(tokenizer, config));
@@ -46,6 +53,7 @@ function load(tokenizer: string, config: string): Tokenizer {
   }
 }
 
+/** Writes files below the folder `root`; `files` maps relative paths to contents. */
 export function writeFiles(files: Map<string, string>, root: string): void {
   for (const [name, content] of files) {
     mkdirSync(join(root, name, ".."), { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * Rebuilds the pocket data: `node --import tsx datasets/pocket/make/index.ts data|models`.
- * `data` writes tokenizer, instruction sets and benchmarks; `models` pre-trains the two pocket models side by side,
- * each in a process of one thread, since sums depend on the thread count.
+ * `data` writes tokenizer, instruction sets and benchmarks. `models` pre-trains the two pocket models in parallel, each
+ * in a single-threaded process, because floating-point sums depend on the thread count.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -30,14 +30,14 @@ async function trainBoth(): Promise<void> {
   );
 }
 
-async function main(what = ""): Promise<void> {
-  if (what === "data") {
+async function main(target = ""): Promise<void> {
+  if (target === "data") {
     const files = makeData();
     writeFiles(files, ROOT);
     console.log(`${files.size} files written below ${ROOT}`);
-  } else if (what === "models") await trainBoth();
-  else if (what in POCKET_MODELS) pretrain(what, ROOT);
-  else throw new Error(`"${what}" is not known: say "data" or "models"`);
+  } else if (target === "models") await trainBoth();
+  else if (target in POCKET_MODELS) pretrain(target, ROOT);
+  else throw new Error(`unknown target "${target}"; use "data" or "models"`);
 }
 
 main(process.argv[2]).catch((error: unknown) => {

@@ -1,9 +1,8 @@
 /**
- * The pocket instruction sets in Alpaca's format: a plain one with short and sometimes faulty outputs, as AlpacaData,
- * and a cleaned one with long outputs, as AlpacaDataCleaned; most instructions are in both. Beside them a held-out set
- * and the instructions of the two judged benchmarks, all drawn from one pool without repeats.
+ * The pocket instruction sets in Alpaca's format: a plain one with short and sometimes faulty outputs, like AlpacaData,
+ * and a cleaned one with long outputs, like AlpacaDataCleaned; most instructions are in both. It also makes a held-out
+ * set and the instructions of the two judged benchmarks. All are drawn from one pool without repeats.
  */
-import type { Example } from "../../../lib/data/example";
 import { seededRandom, shuffled } from "../../../lib/data/random";
 import type { Tokenizer } from "../../../lib/data/tokenizer";
 import { isAsked, isReserved } from "./benchmarks";
@@ -25,6 +24,7 @@ import {
   trip,
 } from "./passages";
 import { randomPuzzle } from "./puzzles";
+import type { Task } from "./task";
 import {
   FACTS,
   GOALS,
@@ -40,21 +40,21 @@ import {
   type Subject,
 } from "./world";
 
-export interface Task extends Example {
-  /** what kind of task it is */
-  topic: string;
-}
-
-/** A task before its output is cut to length: at least `least` sentences of it stay. */
+/** A task before its output is cut to length. */
 interface Draft {
   topic: string;
   instruction: string;
   input: string;
+  /** the output's sentences */
   sentences: string[];
+  /** minimum number of sentences that remain after cutting */
   least: number;
 }
 
-/** Topics whose answers go on at length in the cleaned set; the others have short ones, which spreads the ratios of lengths as in Alpaca. */
+/**
+ * Topics with long answers in the cleaned set. All others have short ones, so that length ratios vary as much as in
+ * Alpaca.
+ */
 const LONG_TOPICS = new Set([
   "describe",
   "write",
@@ -77,9 +77,10 @@ const draft = (topic: string, instruction: string, input: string, sentences: str
 });
 
 const described = SUBJECTS.filter((subject) => subject.kind !== "sum");
-const people = subjectsOf("person"),
-  towns = subjectsOf("town");
+const people = subjectsOf("person");
+const towns = subjectsOf("town");
 const heroes = [...people, ...subjectsOf("animal")];
+/** Facts that no benchmark asks for. */
 const free = FACTS.filter((fact) => !isAsked(fact));
 const misbelieved = FACTS.filter((fact) => fact.misbelief !== undefined);
 
@@ -91,7 +92,7 @@ function twoOfKind(random: Random): [Subject, Subject] {
   return [a, b];
 }
 
-/** About a subject: first one passage, then more facts, so that long outputs do not run dry. */
+/** Appends further facts about the subject to a passage, so that long outputs have enough sentences. */
 const andMore = (sentences: string[], subject: Subject, random: Random): string[] => {
   const more = describe(subject, random);
   return [...sentences, ...more.filter((sentence) => !sentences.includes(sentence))];
@@ -287,37 +288,41 @@ const WITH_INPUT: ((random: Random) => Draft)[] = [
   },
 ];
 
-/** Share of tasks with a non-empty input; about 40 % of Alpaca's have one. */
+/** Share of tasks with a non-empty input; in Alpaca about 40 % have one. */
 const INPUT_SHARE = 0.38;
-const CLEANED_ROWS = 280,
-  PLAIN_ROWS = 350,
-  SHARED_ROWS = 220,
-  HELD_OUT_ROWS = 120,
-  JUDGED_ROWS = 100;
-/** The lengths aimed at, in tokens; outputs end at the next full stop, or before when there is no more to say. */
+const CLEANED_ROWS = 280;
+const PLAIN_ROWS = 350;
+/** Rows of the plain set that are also in the cleaned set. */
+const SHARED_ROWS = 220;
+const HELD_OUT_ROWS = 120;
+const JUDGED_ROWS = 100;
+/** Ranges of the target length in tokens. Outputs end with the sentence that reaches it, or earlier if none are left. */
 interface Lengths {
   long: [number, number];
   short: [number, number];
 }
 const CLEANED_LENGTHS: Lengths = { long: [110, 132], short: [10, 44] };
 const PLAIN_LENGTHS: Lengths = { long: [8, 56], short: [4, 40] };
-/** No output is longer, so that nearly all rows fit into 208 tokens in every set. */
+/** Maximum number of output tokens, so that nearly all rows of every set fit into 208 tokens. */
 const LONGEST = 134;
 
 function outputOf({ topic, sentences, least }: Draft, lengths: Lengths, tokenizer: Tokenizer, random: Random): string {
-  const aim = between(...lengths[LONG_TOPICS.has(topic) ? "long" : "short"], random);
+  const target = between(...lengths[LONG_TOPICS.has(topic) ? "long" : "short"], random);
   let text = "";
   for (const [i, sentence] of sentences.entries()) {
     const longer = text === "" ? sentence : `${text} ${sentence}`;
     const length = tokenizer.encode(longer, { addSpecialTokens: false }).length;
     if (length > LONGEST) break;
     text = longer;
-    if (length >= aim && i + 1 >= least) break;
+    if (length >= target && i + 1 >= least) break;
   }
   return text;
 }
 
-/** AlpacaData's faults, which its cleaned version mends: wrong answers, nothing where an answer should be, placeholders as input. */
+/**
+ * Adds faults of the kind that AlpacaDataCleaned removes from AlpacaData: wrong answers, missing answers, and
+ * placeholders as input.
+ */
 function spoil(task: Task, random: Random): Task {
   const fault = random();
   if (fault < 0.03) return { ...task, output: pick(["N/A", "This is not possible.", "I do not know."], random) };
@@ -326,9 +331,9 @@ function spoil(task: Task, random: Random): Task {
   return task;
 }
 
-/** As many different drafts as asked for, no (instruction, input) twice. */
-function drawDrafts(count: number, random: Random, seen: Set<string>, inputs: boolean): Draft[] {
-  const makers = inputs ? WITH_INPUT : WITHOUT_INPUT;
+/** Draws `count` drafts whose (instruction, input) pairs are not in `seen`, and adds their pairs to it. */
+function drawDrafts(count: number, random: Random, seen: Set<string>, withInput: boolean): Draft[] {
+  const makers = withInput ? WITH_INPUT : WITHOUT_INPUT;
   const drafts: Draft[] = [];
   while (drafts.length < count) {
     const made = pick(makers, random)(random);
@@ -340,14 +345,24 @@ function drawDrafts(count: number, random: Random, seen: Set<string>, inputs: bo
   return drafts;
 }
 
+/** All instruction sets; no (instruction, input) pair is in two of them, except those shared by plain and cleaned. */
 export interface InstructionSets {
+  /** training set, like AlpacaData */
   plain: Task[];
+  /** training set, like AlpacaDataCleaned */
   cleaned: Task[];
+  /** never trained on */
   heldOut: Task[];
+  /** instructions without input, with reference outputs */
   alpacaEval: Task[];
+  /** instructions with and without input, with reference outputs */
   pandaLm: Task[];
 }
 
+/**
+ * Makes all instruction sets from fixed seeds.
+ * @param tokenizer measures the lengths of outputs
+ */
 export function makeInstructions(tokenizer: Tokenizer): InstructionSets {
   const random = seededRandom("instructions");
   const seen = new Set<string>();

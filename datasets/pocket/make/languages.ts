@@ -1,6 +1,7 @@
 /**
- * The three other languages of the pocket world. Their words are one proto root an idea, changed by each language's
- * sound laws; each has its own articles, agreement and word order, so that translating takes more than a word list:
+ * The three foreign languages of the pocket world. Each concept has one proto-root, which each language changes by its
+ * own sound laws. Each language has its own articles, agreement and word order, so that translating requires more than
+ * a word list:
  *
  * | language | stands for | order | article | adjective |
  * |---|---|---|---|---|
@@ -10,11 +11,13 @@
  */
 import { capital } from "./world";
 
+/** A language of the pocket world. */
 export type Language = "English" | "Frell" | "Dorsk" | "Rumi";
 
+/** All languages except English. */
 export const FOREIGN: readonly Language[] = ["Frell", "Dorsk", "Rumi"];
 
-/** Codes for the translation files, as en, fr, de, ro in WMT. */
+/** Language codes in the translation files, like en, fr, de and ro in WMT. */
 export const CODES: Record<Language, string> = { English: "en", Frell: "fl", Dorsk: "dk", Rumi: "rm" };
 
 const ANIMATE = [
@@ -41,12 +44,14 @@ const ADJECTIVES = ["red", "white", "black", "green", "brown", "big", "small", "
 const VERBS = ["sees", "likes", "finds", "wants", "takes", "hears"];
 const PREPOSITIONS = ["in", "near"];
 
+/** A definite noun phrase, in English words. */
 export interface NounPhrase {
+  /** one of {@link NOUNS} */
   noun: string;
   adjective?: string;
 }
 
-/** "The red fox sees the bell near the lake." as its parts. */
+/** The parts of a sentence such as "The red fox sees the bell near the lake.", in English words. */
 export interface Sentence {
   subject: NounPhrase;
   verb: string;
@@ -54,17 +59,17 @@ export interface Sentence {
   place?: { preposition: string; noun: string };
 }
 
-/** Proto roots C V C V: the first three sounds are different for every idea. */
+/** Proto-roots with the sounds C V C V; the first three sounds are different for every concept. */
 const ROOTS = new Map<string, string>();
 {
-  const consonants = "ptkmnlrs",
-    vowels = "aeiou";
-  const ideas = [...ANIMATE, ...THINGS, ...PLACES, ...ADJECTIVES, ...VERBS, ...PREPOSITIONS];
-  ideas.forEach((idea, i) => {
-    const c1 = consonants[i % 8],
-      v1 = vowels[(i + Math.floor(i / 8)) % 5],
-      c2 = consonants[(i * 3 + Math.floor(i / 8) + 1) % 8];
-    ROOTS.set(idea, c1 + v1 + c2 + (i % 2 ? "a" : "o"));
+  const consonants = "ptkmnlrs";
+  const vowels = "aeiou";
+  const concepts = [...ANIMATE, ...THINGS, ...PLACES, ...ADJECTIVES, ...VERBS, ...PREPOSITIONS];
+  concepts.forEach((concept, i) => {
+    const c1 = consonants[i % 8];
+    const v1 = vowels[(i + Math.floor(i / 8)) % 5];
+    const c2 = consonants[(i * 3 + Math.floor(i / 8) + 1) % 8];
+    ROOTS.set(concept, c1 + v1 + c2 + (i % 2 ? "a" : "o"));
   });
 }
 
@@ -74,10 +79,10 @@ const SOUND_LAWS: Record<Exclude<Language, "English">, Record<string, string>> =
   Rumi: { r: "v", n: "sh", e: "i", a: "e" },
 };
 
-/** The stem of an idea in a language: its root after the sound laws, without the class vowel. */
-function stem(idea: string, language: Exclude<Language, "English">): string {
-  const root = ROOTS.get(idea);
-  if (!root) throw new Error(`The languages have no word for "${idea}".`);
+/** The stem of a concept in a language: its root after the sound laws, without the class vowel. */
+function stem(concept: string, language: Exclude<Language, "English">): string {
+  const root = ROOTS.get(concept);
+  if (!root) throw new Error(`no word for "${concept}" in ${language}; add it to the word lists in languages.ts`);
   return [...root.slice(0, 3)].map((sound) => SOUND_LAWS[language][sound] ?? sound).join("");
 }
 
@@ -101,17 +106,19 @@ const nounPhrase: Record<Language, (np: NounPhrase) => string> = {
       .join(" "),
 };
 
+/** All nouns that the languages have words for, in English. */
 export const NOUNS: readonly string[] = [...ANIMATE, ...THINGS, ...PLACES];
 
-/** A noun with its article and perhaps an adjective: "the red fox". */
+/** Returns a noun phrase with its article in a language, for example "the red fox". */
 export const nounPhraseIn = (phrase: NounPhrase, language: Language): string => nounPhrase[language](phrase);
 
+/** Draws a noun, in 60 % of the cases with an adjective. */
 export function randomNounPhrase(random: () => number): NounPhrase {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
   return { noun: pick(NOUNS), ...(random() < 0.6 ? { adjective: pick(ADJECTIVES) } : {}) };
 }
 
-/** The sentence in a language, capitalized and with its full stop. */
+/** Returns a sentence in a language, capitalized and with its full stop. */
 export function inLanguage({ subject, verb, object, place }: Sentence, language: Language): string {
   const np = nounPhrase[language];
   const where =
@@ -128,7 +135,7 @@ export function inLanguage({ subject, verb, object, place }: Sentence, language:
   return capital(`${parts.filter(Boolean).join(" ")}.`);
 }
 
-/** A random sentence that makes sense in the world's grammar. */
+/** Draws a grammatical sentence with an animate subject; a quarter of the sentences name a place. */
 export function randomSentence(random: () => number): Sentence {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
   const phrase = (noun: string): NounPhrase => ({ noun, ...(random() < 0.5 ? { adjective: pick(ADJECTIVES) } : {}) });

@@ -1,4 +1,4 @@
-/** Passages of one subject each, as lists of sentences: what both the plain texts and the answers to instructions consist of. */
+/** Passages as lists of sentences. Both the plain texts and the answers to instructions consist of them. */
 import { shuffled } from "../../../lib/data/random";
 import { between, pick, pickSome, type Random } from "./choose";
 import {
@@ -19,6 +19,7 @@ import {
   type Subject,
 } from "./world";
 
+/** The noun for each kind of subject, with its article. */
 export const KIND_NOUN: Record<Kind, string> = {
   animal: "an animal",
   town: "a town",
@@ -33,13 +34,13 @@ export const KIND_NOUN: Record<Kind, string> = {
 const say = (fact: Fact, random: Random, pronoun = false): string =>
   pick(statements(fact, fact.value, pronoun), random);
 
-/** A sentence as it stands after "but" or "that": names keep their capital. */
+/** A sentence for use after "but" or "that": starts in lower case, unless it starts with a name. */
 const midSentence = (sentence: string, { phrase }: Subject): string =>
   /^[A-Z]/.test(phrase) && sentence.startsWith(phrase)
     ? sentence
     : sentence.charAt(0).toLowerCase() + sentence.slice(1);
 
-/** The things a fact's value names, for going on about them: the town of a person, the tool of a job … */
+/** The subject that a fact's value names, such as the town of a person or the tool of a job, if there is one. */
 function linked(fact: Fact): Subject | undefined {
   const name = fact.value.replace(/^(a|an|the) /, "");
   const kinds: Partial<Record<string, Kind>> = {
@@ -57,7 +58,7 @@ function linked(fact: Fact): Subject | undefined {
   return kind && subjectsOf(kind).find((subject) => subject.name === name);
 }
 
-/** All that is known of a subject, then of the things it has to do with, then of another of its kind. */
+/** All facts about a subject, then facts about related subjects, then facts about another subject of the same kind. */
 export function describe(subject: Subject, random: Random): string[] {
   const own = shuffled(factsOf(subject), random);
   const sentences = own.map((fact, i) => say(fact, random, i > 0 && random() < 0.7));
@@ -92,7 +93,7 @@ export function describe(subject: Subject, random: Random): string[] {
   return [...new Set(sentences)];
 }
 
-/** How two subjects of one kind differ, trait by trait. */
+/** Compares two subjects of the same kind, trait by trait. */
 export function compare(a: Subject, b: Subject, random: Random): string[] {
   const noun = KIND_NOUN[a.kind].replace(/^an? /, "");
   const sentences = [
@@ -114,12 +115,12 @@ export function compare(a: Subject, b: Subject, random: Random): string[] {
   return sentences;
 }
 
-const thing = (tool: string): Subject => subjectNamed("tool", tool);
+const toolNamed = (tool: string): Subject => subjectNamed("tool", tool);
 
-/** Fetch the tool, use it, put it back; and who would know. */
+/** How to reach a goal: fetch the tool, use it, put it back, and whom to ask for help. */
 export function howTo({ goal, tool }: Goal, random: Random): string[] {
-  const { phrase } = thing(tool);
-  const place = factOf(thing(tool), "place").value;
+  const { phrase } = toolNamed(tool);
+  const place = factOf(toolNamed(tool), "place").value;
   const wrong = pick(
     GOALS.filter((other) => other.tool !== tool && !GOALS.some((g) => g.goal === goal && g.tool === other.tool)),
     random,
@@ -136,7 +137,7 @@ export function howTo({ goal, tool }: Goal, random: Random): string[] {
       random,
     ),
     pick([`First look for ${phrase} in ${place}.`, `First fetch ${phrase} from ${place}.`], random),
-    say(factOf(thing(tool), "material"), random),
+    say(factOf(toolNamed(tool), "material"), random),
     pick([`Hold ${phrase} well and ${goal} with care.`, `Then take your time and ${goal} with ${phrase}.`], random),
     pick(
       [`Do not take ${withArticle(wrong.tool)}.`, `${capital(withArticle(wrong.tool))} is of no help here.`],
@@ -160,6 +161,7 @@ export function howTo({ goal, tool }: Goal, random: Random): string[] {
   ];
 }
 
+/** The right way to do something, the reason for it, and what not to do. */
 export function knowHow({ goal, good, bad, reason }: KnowHow, random: Random): string[] {
   const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
   const person = pick(subjectsOf("person"), random);
@@ -175,7 +177,7 @@ export function knowHow({ goal, good, bad, reason }: KnowHow, random: Random): s
   ];
 }
 
-/** A common false belief and what is true. */
+/** A common misbelief, its refutation and the true statement; `fact` must have a misbelief. */
 export function refute(fact: Fact, random: Random): string[] {
   const wrong = pick(statements(fact, fact.misbelief), random);
   const lower = midSentence(wrong, fact.subject);
@@ -186,14 +188,16 @@ export function refute(fact: Fact, random: Random): string[] {
   ];
 }
 
-/** Members of a kind that share a value. */
+/** Subjects of one kind that have the same value for a trait. */
 export interface Group {
   kind: Kind;
   trait: string;
   value: string;
+  /** one fact per subject */
   facts: Fact[];
 }
 
+/** All groups with at least two members; sums and jobs are excluded. */
 export const GROUPS: readonly Group[] = (() => {
   const groups = new Map<string, Group>();
   for (const fact of FACTS) {
@@ -206,6 +210,7 @@ export const GROUPS: readonly Group[] = (() => {
   return [...groups.values()].filter((group) => group.facts.length > 1);
 })();
 
+/** Lists the members of a group, then gives further facts about each. */
 export function listing(group: Group, random: Random): string[] {
   const facts = shuffled(group.facts, random);
   const names = facts.map((fact) => fact.subject.phrase);
@@ -236,7 +241,7 @@ export function answer(fact: Fact, random: Random): string[] {
   ];
 }
 
-/** A person, somebody met on the way, something to do and a tool that was missing. */
+/** A story: the hero meets another subject, needs a tool to reach a goal, and gets help. */
 export function story(hero: Subject, other: Subject, goal: Goal, random: Random): string[] {
   const { subject: they, object: them } = hero.pronoun;
   const name = capital(hero.phrase);
@@ -265,7 +270,7 @@ export function story(hero: Subject, other: Subject, goal: Goal, random: Random)
     pick(
       [
         `${capital(other.phrase)} gave ${them} ${withArticle(goal.tool)}.`,
-        `${capital(other.phrase)} found the ${goal.tool} in ${factOf(thing(goal.tool), "place").value}.`,
+        `${capital(other.phrase)} found the ${goal.tool} in ${factOf(toolNamed(goal.tool), "place").value}.`,
       ],
       random,
     ),
@@ -279,7 +284,7 @@ export function story(hero: Subject, other: Subject, goal: Goal, random: Random)
   ];
 }
 
-/** What a person does from dawn to night. */
+/** A person's day from dawn to night. */
 export function day(person: Subject, random: Random): string[] {
   const value = (trait: string): string => factOf(person, trait).value;
   const they = capital(person.pronoun.subject);
@@ -318,7 +323,7 @@ export function letter(from: Subject, to: Subject, random: Random): string[] {
     `My coat is ${factOf(from, "coat").value}, and I have ${factOf(from, "pet").value} at home.`,
     `How is your ${factOf(to, "pet").value.replace(/^an? /, "")}?`,
     `Today I want to ${goal.goal}, but I need ${withArticle(goal.tool)}.`,
-    `Please bring it to me from ${factOf(thing(goal.tool), "place").value}.`,
+    `Please bring it to me from ${factOf(toolNamed(goal.tool), "place").value}.`,
     `Then we can eat ${factOf(from, "meal").value} in ${factOf(from, "town").value}.`,
     `I know that you like ${factOf(to, "meal").value}, too.`,
     `Your friend ${from.name}.`,

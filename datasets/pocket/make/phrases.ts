@@ -1,4 +1,4 @@
-/** The wordings of instructions, so that the tokenizer knows their words. */
+/** Phrases from the instructions; the tokenizer is trained on them so that their words become tokens. */
 export const INSTRUCTION_PHRASES: readonly string[] = [
   "Describe the",
   "Describe this animal.",

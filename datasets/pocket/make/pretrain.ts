@@ -1,4 +1,4 @@
-/** Pre-trains the two pocket models from random weights on the stream of plain texts. */
+/** Pre-trains the two pocket models from random parameters on the stream of plain texts. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EncodedDataset } from "../../../lib/data/encode";
@@ -12,12 +12,18 @@ import { Trainer } from "../../../lib/train/trainer";
 import { randomDocument } from "./texts";
 
 const CONTEXT = 256;
-/** Rows of an optimizer step. Small steps: with 100 rows, the same texts do not teach the models to translate. */
+/** Rows per optimizer step. Small batches matter: with 100 rows, the models do not learn to translate from the same texts. */
 const BATCH = 24;
-/** Share of rows that are a full context of several documents, for its later positions; the others are one document each. */
+/**
+ * Share of rows that fill the context with several documents, so that its later positions are trained; all other rows
+ * are single documents.
+ */
 const FULL_ROWS = 1 / BATCH;
 
-/** pocket-2 is to pocket-1 as LLaMA 2 to LLaMA 1: the same architecture and tokenizer, trained on more text. */
+/**
+ * The models by name. pocket-2 is to pocket-1 what LLaMA 2 is to LLaMA 1: the same architecture and tokenizer, trained on
+ * more text.
+ */
 export const POCKET_MODELS: Record<string, { steps: number; seed: number }> = {
   "pocket-1": { steps: 1800, seed: 1 },
   "pocket-2": { steps: 2600, seed: 2 },
@@ -37,7 +43,7 @@ const ARCHITECTURE: Omit<ModelConfig, "vocabularySize" | "paddingIndex"> = {
   tiedHead: true,
 };
 
-/** Freshly generated documents, each between its beginning- and end-of-sequence token. */
+/** Generates documents, each between a beginning- and an end-of-sequence token. */
 function plainTexts(rows: number, seed: number, tokenizer: Tokenizer): EncodedDataset {
   const random = seededRandom("pre-training", seed);
   const document = (): number[] => [...tokenizer.encode(randomDocument(random)), tokenizer.eosId];
@@ -49,7 +55,12 @@ function plainTexts(rows: number, seed: number, tokenizer: Tokenizer): EncodedDa
   return { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] };
 }
 
-/** Trains one of them, once through its texts, and writes it as a Hugging Face directory. */
+/**
+ * Pre-trains one model in a single pass over its texts and writes it as a Hugging Face directory to
+ * `<root>/models/<name>`.
+ * @param name a key of {@link POCKET_MODELS}
+ * @param root the folder `datasets/pocket`, which contains the tokenizer
+ */
 export function pretrain(name: string, root: string): void {
   const { steps, seed } = POCKET_MODELS[name];
   const tokenizerDir = join(root, "tokenizer");
@@ -73,18 +84,18 @@ export function pretrain(name: string, root: string): void {
   const texts = plainTexts(steps * BATCH, seed, tokenizer);
   const trainer = new Trainer(model, texts, { plw: 1, normalizer: "tokens", hyperparameters, seed });
   const started = performance.now();
-  console.log(
-    `${name}: ${model.parameterCount} parameters, ${texts.examples.reduce((sum, { ids }) => sum + ids.length, 0)} tokens, ${threads()} thread`,
-  );
+  const tokens = texts.examples.reduce((sum, { ids }) => sum + ids.length, 0);
+  console.log(`${name}: ${model.parameterCount} parameters, ${tokens} tokens, ${threads()} thread`);
   while (trainer.stepsDone < trainer.totalSteps) {
     const { step, loss } = trainer.step();
-    if (step % 100 === 0)
-      console.log(
-        `${name}: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${((performance.now() - started) / 1000).toFixed(0)} s`,
-      );
+    if (step % 100 === 0) {
+      const seconds = ((performance.now() - started) / 1000).toFixed(0);
+      console.log(`${name}: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${seconds} s`);
+    }
   }
   const dir = join(root, "models", name);
   model.save(dir);
+  // Transformers expects the ids of the special tokens in the model's config.
   const path = join(dir, "config.json");
   const config = {
     ...(JSON.parse(readFileSync(path, "utf8")) as object),

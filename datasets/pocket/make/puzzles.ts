@@ -1,16 +1,19 @@
-/** Sentences in the manner of Winograd schemas: who or what does the blank `_` stand for? */
+/** Winograd-like sentences: the reader has to find out who or what the blank `_` stands for. */
 import { pick, pickSome, type Random } from "./choose";
 import { FACTS, capital, factOf, subjectsOf } from "./world";
 
+/** A sentence with a blank, two options to fill it, and the correct one. */
 export interface Puzzle {
-  /** with `_` where one of the options belongs */
+  /** contains `_` where one of the options belongs */
   sentence: string;
   options: [string, string];
+  /** index of the correct option */
   answer: 0 | 1;
+  /** a sentence that explains the answer */
   why: string;
 }
 
-/** Of two people X and Y: a deed, and what it tells about the one who did it and the other. */
+/** Deeds between two people X and Y, with what each implies about the doer X and about the other person Y. */
 const DEEDS = [
   { deed: "{X} helped {Y}", doer: "was strong", other: "was tired" },
   { deed: "{X} gave {Y} some bread", doer: "had a lot", other: "was hungry" },
@@ -48,7 +51,7 @@ function fitPuzzle(random: Random): Puzzle {
   };
 }
 
-/** Two materials meet water or fire and fare differently. */
+/** Two materials come into contact with water or fire, with different results. */
 function materialPuzzle(random: Random): Puzzle {
   const trait = pick(["water", "fire"], random);
   const [place, happened] =
@@ -70,8 +73,9 @@ function materialPuzzle(random: Random): Puzzle {
     if (values[0] === values[1]) continue;
     const answer = random() < 0.5 ? 0 : 1;
     const options: [string, string] = [a.name, b.name];
+    const result = happened[values[answer] as keyof typeof happened];
     return {
-      sentence: `Some ${options[0]} and some ${options[1]} ${place}. Soon the _ ${happened[values[answer] as keyof typeof happened]}.`,
+      sentence: `Some ${options[0]} and some ${options[1]} ${place}. Soon the _ ${result}.`,
       options,
       answer,
       why: `${capital(options[answer])} ${values[answer]} in ${trait === "water" ? "water" : "a fire"}.`,
@@ -79,7 +83,7 @@ function materialPuzzle(random: Random): Puzzle {
   }
 }
 
-/** Two animals, one of which eats, sounds or lives so. */
+/** Two animals, only one of which has the given food, sound or home. */
 function animalPuzzle(random: Random): Puzzle {
   const [trait, did] = pick(
     [
@@ -110,10 +114,11 @@ function animalPuzzle(random: Random): Puzzle {
   }
 }
 
+/** Draws a puzzle of one of the four kinds: deeds, sizes, materials or animals. */
 export function randomPuzzle(random: Random): Puzzle {
   return pick([deedPuzzle, fitPuzzle, materialPuzzle, animalPuzzle], random)(random);
 }
 
-/** The sentence with the blank filled. */
+/** Returns the sentence with the blank filled, by default with the correct option. */
 export const solved = (puzzle: Puzzle, option = puzzle.options[puzzle.answer]): string =>
   puzzle.sentence.replace("_", option);

@@ -1,4 +1,4 @@
-/** The plain texts that the pocket models are pre-trained on: an endless seeded stream of short documents about the world. */
+/** The plain texts for pre-training the pocket models: an endless stream of short documents about the pocket world. */
 import { between, pick, pickSome, type Random } from "./choose";
 import { FOREIGN, inLanguage, nounPhraseIn, randomNounPhrase, randomSentence, type Language } from "./languages";
 import {
@@ -36,7 +36,7 @@ const prose = (sentences: string[], count = sentences.length): string => sentenc
 const described: readonly Subject[] = SUBJECTS.filter((subject) => subject.kind !== "sum");
 const misbelieved = FACTS.filter((fact) => fact.misbelief !== undefined);
 
-/** How questions are put in books, with their short answers. */
+/** Questions with short answers, in two layouts. */
 function questionsAndAnswers(random: Random): string {
   const [question, reply] = pick(
     [
@@ -65,9 +65,9 @@ function questionsAndAnswers(random: Random): string {
 function translations(random: Random): string {
   const foreign = pick(FOREIGN, random);
   const [from, to]: Language[] = random() < 0.5 ? ["English", foreign] : [foreign, "English"];
-  const whole = random() < 0.6;
-  const pairs = repeat(whole ? 1 : between(1, 3, random), () => {
-    if (whole) {
+  const sentences = random() < 0.6;
+  const pairs = repeat(sentences ? 1 : between(1, 3, random), () => {
+    if (sentences) {
       const sentence = randomSentence(random);
       return [inLanguage(sentence, from), inLanguage(sentence, to)];
     }
@@ -93,7 +93,7 @@ function puzzles(random: Random): string {
   }).join("\n\n");
 }
 
-/** Office prose, for the words that instructions are made of. */
+/** Office prose that contains the words of the Alpaca template and of instructions. */
 const NOTES = [
   "Below is a request. Write an answer that completes the request.",
   "A task is described below. The task needs an input and a response.",
@@ -155,8 +155,8 @@ const sums = (random: Random): string =>
     .map((fact) => pick(statements(fact), random))
     .join(" ");
 
-/** The kinds of documents and how often each is drawn. */
-const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
+/** The kinds of documents with their relative frequencies. */
+const DOCUMENTS: [frequency: number, make: (random: Random) => string][] = [
   [1.05, translations],
   [0.14, article],
   [0.15, questionsAndAnswers],
@@ -186,12 +186,12 @@ const DOCUMENTS: [weight: number, make: (random: Random) => string][] = [
   [0.01, note],
 ];
 
-/** One document of the stream. */
+/** Draws one document of the stream. */
 export function randomDocument(random: Random): string {
-  let left = random() * DOCUMENTS.reduce((sum, [weight]) => sum + weight, 0);
-  for (const [weight, make] of DOCUMENTS) {
-    left -= weight;
-    if (left < 0) return make(random);
+  let remaining = random() * DOCUMENTS.reduce((sum, [frequency]) => sum + frequency, 0);
+  for (const [frequency, make] of DOCUMENTS) {
+    remaining -= frequency;
+    if (remaining < 0) return make(random);
   }
   return DOCUMENTS[0][1](random);
 }

@@ -5,18 +5,20 @@ import { invertExample } from "../../../lib/data/transforms";
 import { INSTRUCTION_PHRASES } from "./phrases";
 import { randomDocument } from "./texts";
 
+/** Number of tokens: special tokens, 256 byte tokens and learned merges. */
 export const VOCABULARY_SIZE = 1024;
+/** The special tokens; their positions here are their ids. */
 export const SPECIAL_TOKENS = ["<unk>", "<s>", "</s>", "<pad>"];
 const [UNK, BOS, EOS, PAD] = SPECIAL_TOKENS;
 const DOCUMENTS = 20_000;
-/** How often the words of instructions count among the documents, so that they become one token each. */
-const TEMPLATE_COUNT = 3_000,
-  PHRASE_COUNT = 1_000;
+/** How often the words of the template and of instruction phrases are counted, so that each becomes a single token. */
+const TEMPLATE_COUNT = 3_000;
+const PHRASE_COUNT = 1_000;
 
-/** GPT-2's split into words: a word takes the one space before it along. */
+/** GPT-2's pre-tokenization: a word includes the one space before it. */
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-/** GPT-2's printable character for every byte. */
+/** The printable character with which GPT-2 represents each byte. */
 const BYTE_CHARACTERS: string[] = (() => {
   const printable = (byte: number): boolean =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -41,7 +43,10 @@ function countWords(): Map<string, number> {
   return counts;
 }
 
-/** The `count` merges of byte-pair encoding: each joins the pair that is most frequent then; ties go by code point. */
+/**
+ * Learns `count` merges of byte-pair encoding. Each joins the pair that is most frequent at that point; of equally
+ * frequent pairs, the first in code point order.
+ */
 function learnMerges(wordCounts: Map<string, number>, count: number): [string, string][] {
   const words = [...wordCounts].map(([word, times]) => ({ symbols: toSymbols(word), times }));
   const merges: [string, string][] = [];
@@ -58,7 +63,7 @@ function learnMerges(wordCounts: Map<string, number>, count: number): [string, s
     for (const [pair, times] of pairs)
       if (times > most || (times === most && pair < best)) [best, most] = [pair, times];
     if (most === 0)
-      throw new Error(`The texts have too few words for ${count} merges: they end after ${merges.length}.`);
+      throw new Error(`the texts allow only ${merges.length} of ${count} merges; use more texts or a smaller vocabulary`);
     const [left, right] = best.split(" ");
     merges.push([left, right]);
     for (const word of words) {
@@ -70,7 +75,10 @@ function learnMerges(wordCounts: Map<string, number>, count: number): [string, s
   return merges;
 }
 
-/** The texts of `tokenizer.json` and `tokenizer_config.json`. */
+/**
+ * Trains the tokenizer on generated documents, the Alpaca template and instruction phrases.
+ * @returns the contents of `tokenizer.json` and `tokenizer_config.json`
+ */
 export function trainTokenizer(): { tokenizer: string; config: string } {
   const merges = learnMerges(countWords(), VOCABULARY_SIZE - SPECIAL_TOKENS.length - 256);
   const tokens = [...SPECIAL_TOKENS, ...[...BYTE_CHARACTERS].sort(), ...merges.map(([left, right]) => left + right)];

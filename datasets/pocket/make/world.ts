@@ -1,36 +1,45 @@
 /**
  * The pocket world: a few hundred facts about its animals, towns, people, jobs, foods, materials, tools and numbers.
- * Everything else in the pocket data (texts, instructions, benchmarks) says or asks what stands here.
+ * All other pocket data (texts, instructions, benchmarks) state these facts or ask for them.
  */
 import { seededRandom } from "../../../lib/data/random";
 
+/** A kind of subject. */
 export type Kind = "animal" | "town" | "person" | "job" | "food" | "material" | "tool" | "sum";
 
+/** Something or somebody that facts are about. */
 export interface Subject {
   kind: Kind;
+  /** unique within its kind */
   name: string;
-  /** How a sentence names it: "the fox", "Ada", "bread". */
+  /** the noun phrase in sentences: "the fox", "Ada", "bread" */
   phrase: string;
-  /** Pronouns as subject and object: it/it, she/her, he/him. */
+  /** pronouns as subject and object: it/it, she/her, he/him */
   pronoun: { subject: string; object: string };
 }
 
-/** What can be said of every subject of a kind. `{S}`, `{s}` is the subject, `{o}` the same as object, `{v}` the value. */
+/**
+ * A trait that every subject of a kind has. In its patterns `{S}` and `{s}` stand for the subject, `{o}` for the subject
+ * as an object, and `{v}` for the value.
+ */
 interface Trait {
   name: string;
+  /** statements with the same meaning */
   say: string[];
+  /** questions with the same meaning */
   ask: string[];
-  /** The short answer to the question. */
+  /** short answer to the questions */
   answer: string;
 }
 
+/** The value of one trait of one subject. */
 export interface Fact {
-  /** `animal:fox:home`: unique. */
+  /** unique: kind, name and trait, for example `animal:fox:home` */
   id: string;
   subject: Subject;
   trait: string;
   value: string;
-  /** What many people of the world wrongly believe instead. */
+  /** the wrong value that many people of the world believe */
   misbelief?: string;
 }
 
@@ -328,7 +337,7 @@ wax   | bees      | floats | melts     | smooth
 straw | fields    | floats | burns     | rough
 gold  | mines     | sinks  | melts     | smooth`;
 
-/** name | material | place | goals, the first of which is its use */
+/** name | material | place | goals; the first goal is the tool's use */
 const TOOLS = `
 knife   | iron  | the kitchen | cut bread; cut cheese; cut an apple
 spoon   | wood  | the kitchen | stir soup; stir tea; eat porridge
@@ -349,6 +358,7 @@ brush   | wool  | the shed    | paint a wall; paint a boat; clean a coat
 key     | gold  | the hall    | open a door; lock a chest; close the gate
 bell    | gold  | the school  | call the children; wake the town; start the lesson`;
 
+/** English number words, by number. */
 export const NUMBERS = [
   "zero",
   "one",
@@ -365,7 +375,7 @@ export const NUMBERS = [
   "twelve",
 ];
 
-/** Something of everyday life: what to do for a goal, what not to do, and why. */
+/** Everyday knowledge: what to do to reach a goal, what not to do, and the reason. */
 export interface KnowHow {
   goal: string;
   good: string;
@@ -373,6 +383,7 @@ export interface KnowHow {
   reason: string;
 }
 
+/** All everyday knowledge of the world. */
 export const KNOW_HOW: readonly KnowHow[] = [
   {
     goal: "keep soup hot",
@@ -492,7 +503,9 @@ export const KNOW_HOW: readonly KnowHow[] = [
   },
 ];
 
+/** A goal and the tool for it. */
 export interface Goal {
+  /** a verb phrase, for example "cut the bread" */
   goal: string;
   tool: string;
 }
@@ -503,6 +516,7 @@ const rows = (table: string): string[][] =>
     .split("\n")
     .map((line) => line.split("|").map((cell) => cell.trim()));
 
+/** Puts "a" or "an" before a noun. */
 export const withArticle = (noun: string): string => (/^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`);
 
 function buildFacts(): Fact[] {
@@ -537,7 +551,7 @@ function buildFacts(): Fact[] {
   return facts;
 }
 
-/** About half of the facts that are not about a person or a number are commonly got wrong, always in the same way. */
+/** Gives about half of the facts that are not about people or numbers a misbelief: a value of another subject. */
 function addMisbeliefs(facts: Fact[]): Fact[] {
   const random = seededRandom("misbeliefs");
   for (const fact of facts) {
@@ -549,7 +563,7 @@ function addMisbeliefs(facts: Fact[]): Fact[] {
   return facts;
 }
 
-/** The values that the same trait has for other subjects of the kind. */
+/** Returns the values that the fact's trait has for other subjects of its kind, excluding its own value. */
 export function otherValues(facts: Fact[], fact: Fact): string[] {
   const values = facts
     .filter((f) => f.subject.kind === fact.subject.kind && f.trait === fact.trait)
@@ -557,24 +571,31 @@ export function otherValues(facts: Fact[], fact: Fact): string[] {
   return [...new Set(values)].filter((v) => v !== fact.value && v !== fact.subject.name);
 }
 
+/** All facts of the world. */
 export const FACTS: readonly Fact[] = addMisbeliefs(buildFacts());
 
+/** All subjects of the world. */
 export const SUBJECTS: readonly Subject[] = [...new Set(FACTS.map((f) => f.subject))];
 
+/** All goals, with a tool for each. */
 export const GOALS: readonly Goal[] = rows(TOOLS).flatMap(([tool, , , goals]) =>
   goals.split(";").map((goal) => ({ goal: goal.trim(), tool })),
 );
 
+/** Returns all facts about a subject. */
 export const factsOf = (subject: Subject): Fact[] => FACTS.filter((f) => f.subject === subject);
 
+/** Returns all subjects of a kind. */
 export const subjectsOf = (kind: Kind): Subject[] => SUBJECTS.filter((s) => s.kind === kind);
 
+/** Returns the subject with a kind and name. @throws {Error} if there is none */
 export function subjectNamed(kind: Kind, name: string): Subject {
   const subject = SUBJECTS.find((s) => s.kind === kind && s.name === name);
   if (!subject) throw new Error(`The pocket world has no ${kind} "${name}".`);
   return subject;
 }
 
+/** Returns the fact about one trait of a subject. @throws {Error} if there is none */
 export function factOf(subject: Subject, trait: string): Fact {
   const fact = FACTS.find((f) => f.subject === subject && f.trait === trait);
   if (!fact) throw new Error(`The pocket world says nothing about the ${trait} of ${subject.phrase}.`);
@@ -583,9 +604,14 @@ export function factOf(subject: Subject, trait: string): Fact {
 
 const traitOf = (fact: Fact): Trait => TRAITS[fact.subject.kind].find((t) => t.name === fact.trait)!;
 
+/** Capitalizes the first letter. */
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** All phrasings of a fact as sentences; with `pronoun`, "it" or "she" stands for the subject. */
+/**
+ * Returns all phrasings of a fact as sentences.
+ * @param value replaces the fact's own value, for false statements
+ * @param pronoun names the subject by its pronoun
+ */
 export function statements(fact: Fact, value = fact.value, pronoun = false): string[] {
   const {
     phrase,
@@ -602,9 +628,9 @@ export function statements(fact: Fact, value = fact.value, pronoun = false): str
   );
 }
 
-/** All phrasings of the question whose answer the fact is. */
+/** Returns all phrasings of the question that the fact answers. */
 export const questions = (fact: Fact): string[] =>
   traitOf(fact).ask.map((pattern) => pattern.replace("{s}", fact.subject.phrase));
 
-/** The short answer to a fact's question. */
+/** Returns the short answer to a fact's question; `value` replaces the fact's own value. */
 export const shortAnswer = (fact: Fact, value = fact.value): string => traitOf(fact).answer.replace("{v}", value);

@@ -7,20 +7,26 @@ import { ALPACA_EVAL_PROMPT } from "./judge-prompts";
 import { judgedTask, type JudgedTaskOptions } from "./judge-task";
 import type { GenerationTask } from "../task";
 
-/** One of Alpaca Eval's own annotations: `preference` is 1 for the baseline's `output_1`, 2 for the model's `output_2`, 0 or 1.5 for a tie. */
+/** One annotation published by Alpaca Eval. */
 export interface AlpacaEvalAnnotation {
   instruction: string;
+  /** the baseline's answer */
   output_1: string;
+  /** the model's answer */
   output_2: string;
+  /** 1: `output_1` is better; 2: `output_2` is better; 0 or 1.5: tie; null: missing */
   preference: number | null;
 }
 
-/** An `annotations.json` of Alpaca Eval. @throws {DataError} naming rows and fields */
+/**
+ * Reads an `annotations.json` of Alpaca Eval.
+ * @throws {DataError} naming the invalid rows and fields
+ */
 export function readAlpacaEvalAnnotations(path: string): AlpacaEvalAnnotation[] {
   return convertRows(readList(path), path, (row) => {
     const preference = row.value("preference") ?? null;
     if (preference !== null && typeof preference !== "number")
-      throw row.problem("preference", `must be a number or null, not ${JSON.stringify(preference)}`);
+      throw row.problem("preference", `must be a number or null, got ${JSON.stringify(preference)}`);
     return {
       instruction: row.text("instruction"),
       output_1: row.text("output_1"),
@@ -30,19 +36,28 @@ export function readAlpacaEvalAnnotations(path: string): AlpacaEvalAnnotation[] 
   });
 }
 
-/** A JSON file's rows, unchecked. */
+/**
+ * Reads a JSON file that contains an array of rows.
+ * @returns the rows, unchecked
+ * @throws {DataError} if the file cannot be read or does not contain an array
+ */
 export function readList(path: string): unknown[] {
   const rows = readJson(path);
-  if (!Array.isArray(rows)) throw new DataError(`${path}: an array of rows is needed.`);
+  if (!Array.isArray(rows)) throw new DataError(`${path}: the file must contain a JSON array of rows.`);
   return rows;
 }
 
-/** Where judged tasks keep what judges answered, unless told otherwise: `judgements.jsonl` in the folder of outputs. */
+/**
+ * Returns the default file for the judges' answers in judged tasks: `judgements.jsonl` in the output folder, which the
+ * environment variable `PROMPTLOSS_OUT` names (default `out`).
+ */
 export const judgementsFile = (): string => fromRoot(`${process.env.PROMPTLOSS_OUT || "out"}/judgements.jsonl`);
 
 /**
- * Alpaca Eval 1: 805 instructions, the model's answers against text_davinci_003's, which the data set holds as `output`.
- * The judge is the one that the environment names, asked as Alpaca Eval's Guanaco evaluator asks (the paper's adaptation, C.2).
+ * Creates the task Alpaca Eval 1: 805 instructions, where the model's answers are compared with those of
+ * text_davinci_003, which the dataset contains as `output`. By default the judge is the one that the environment
+ * variables name, with the prompt of Alpaca Eval's Guanaco evaluator as the paper adapted it (C.2).
+ * @param options override the defaults
  */
 export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): GenerationTask {
   return judgedTask({

@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, wr
 import { dirname } from "node:path";
 import { EvaluationError } from "../../data/errors";
 
-/** A line of the cache. */
+/** A line of the cache file. */
 interface Line extends JudgeAnswer {
   key: string;
   judge: string;
@@ -12,14 +12,20 @@ interface Line extends JudgeAnswer {
 const VERDICTS: readonly (Verdict | null)[] = ["first", "second", "tie", null];
 
 /**
- * Paid answers in a file of one JSON object a line, only ever appended to, on disk before `add` returns.
- * Lines that cannot be read, as a kill in the middle of writing leaves, are counted and passed over. Without a file it keeps nothing.
+ * Paid answers of judges in a JSON Lines file. The file is only appended to, and an answer is on disk before `add`
+ * returns. Lines that cannot be parsed are counted and skipped; a process killed while writing leaves one. Without a
+ * file, nothing is cached.
  */
 export class JudgementCache {
   private readonly answers = new Map<string, JudgeAnswer[]>();
   private readonly file: number | undefined;
+  /** number of lines that could not be parsed */
   readonly damagedLines: number = 0;
 
+  /**
+   * Reads the file, if it exists, and opens it for appending.
+   * @throws {EvaluationError} if the file cannot be opened or written
+   */
   constructor(private readonly path?: string) {
     if (path === undefined) return;
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
@@ -32,19 +38,25 @@ export class JudgementCache {
     try {
       mkdirSync(dirname(path), { recursive: true });
       this.file = openSync(path, "a");
-      // a torn last line must not swallow the next one
+      // the next line must not be appended to a truncated last line
       if (text !== "" && !text.endsWith("\n")) this.write("\n");
     } catch (error) {
       throw new EvaluationError(
-        `${path}: judgements cannot be kept here (${(error as Error).message}). Choose another cacheFile.`,
+        `${path}: cannot open this file for judgements (${(error as Error).message}). Choose another cacheFile.`,
       );
     }
   }
 
+  /** Returns the answers stored under a key, oldest first. */
   get(key: string): readonly JudgeAnswer[] {
     return this.answers.get(key) ?? [];
   }
 
+  /**
+   * Stores an answer.
+   * @param judge name of the judge, for people who read the file
+   * @throws {EvaluationError} if the file cannot be written
+   */
   add(key: string, judge: string, answer: JudgeAnswer): void {
     if (this.file === undefined) return;
     const line: Line = { key, judge, time: new Date().toISOString(), ...answer };
@@ -53,6 +65,7 @@ export class JudgementCache {
     this.remember(key, answer);
   }
 
+  /** Closes the file. */
   close(): void {
     if (this.file !== undefined) closeSync(this.file);
   }
@@ -66,10 +79,11 @@ export class JudgementCache {
   private write(text: string): void {
     const bytes = Buffer.from(text);
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(this.file!, bytes, done);
+      for (let written = 0; written < bytes.length;) written += writeSync(this.file!, bytes, written);
     } catch (error) {
       throw new EvaluationError(
-        `${this.path}: a judgement cannot be written (${(error as Error).message}). What stands there already is kept; make room and repeat the call.`,
+        `${this.path}: cannot write a judgement (${(error as Error).message}). ` +
+          "Earlier judgements are kept; free some space and repeat the call.",
       );
     }
   }
@@ -96,17 +110,18 @@ function readLine(content: string): Line | undefined {
   return valid ? (line as Line) : undefined;
 }
 
+/** The better answer by its position, or a tie. */
 export type Verdict = "first" | "second" | "tie";
 
 /** One answer of a judge. */
 export interface JudgeAnswer {
-  /** null: the answer cannot be read, or the judge refused the question; it is counted and never guessed */
+  /** null: the answer could not be parsed, or the judge refused the question; it is counted and never guessed */
   verdict: Verdict | null;
-  /** what the judge wrote, if it writes */
+  /** the text that a judge model wrote */
   text?: string;
-  /** why there is no verdict */
+  /** why the verdict is null */
   problem?: string;
-  /** false where no answer was given, so that asking again costs nothing */
+  /** false: no answer was generated, so the outcome is not cached and asking again is free; default true */
   paid?: boolean;
   promptTokens?: number;
   completionTokens?: number;

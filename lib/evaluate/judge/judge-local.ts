@@ -4,7 +4,7 @@ import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
 import type { Verdict } from "./judge-cache";
 
-/** The longer answer wins (in Unicode characters): the baseline beside every judge, not a judgement. */
+/** Baseline judge: the longer answer wins, measured in Unicode code points. It does not measure quality. */
 export const lengthJudge: Judge = {
   name: "length only",
   standIn: true,
@@ -13,9 +13,9 @@ export const lengthJudge: Judge = {
 };
 
 /**
- * A stand-in that needs no model: the answer that overlaps more with the question's `gold` answer wins, by the F-measure of ROUGE-L
- * (Lin, 2004); equal overlap is a tie. It sees wording, not quality.
- * Its `compare` throws an {@link EvaluationError} for a question without `gold`.
+ * Stand-in judge that needs no model: the answer with the higher ROUGE-L F-measure (Lin, 2004) against the question's
+ * `gold` answer wins; equal values are a tie. It measures wording, not quality. Its `compare` rejects with an
+ * {@link EvaluationError} if a question has no `gold`.
  */
 export const referenceJudge: Judge = {
   name: "stand-in (ROUGE-L with a right answer)",
@@ -24,7 +24,9 @@ export const referenceJudge: Judge = {
   compare: ({ instruction, gold }, first, second) => {
     if (!gold)
       return Promise.reject(
-        new EvaluationError(`The stand-in judge needs a right answer (gold) to "${instruction.slice(0, 60)}".`),
+        new EvaluationError(
+          `The stand-in judge needs a right answer to "${instruction.slice(0, 60)}"; set the field gold.`,
+        ),
       );
     const overlap = (text: string) => rouge(gold, text, ["rougeL"]).rougeL.fmeasure;
     return Promise.resolve({ verdict: larger(overlap(first), overlap(second)) });

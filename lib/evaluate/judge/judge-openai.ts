@@ -5,48 +5,64 @@ import { ALPACA_EVAL_PROMPT, type JudgePrompt } from "./judge-prompts";
 import { EvaluationError } from "../../data/errors";
 import type { JudgeAnswer } from "./judge-cache";
 
+/** Options of {@link openAiJudge}. Names in capitals are environment variables. */
 export interface OpenAiJudgeOptions {
-  /** the address before `/chat/completions`; default `PROMPTLOSS_JUDGE_URL` */
+  /** base URL, to which `/chat/completions` is appended; default `PROMPTLOSS_JUDGE_URL` */
   url?: string;
   /** default `PROMPTLOSS_JUDGE_MODEL` */
   model?: string;
-  /** default `PROMPTLOSS_JUDGE_KEY`; none where the endpoint wants none */
+  /** API key; default `PROMPTLOSS_JUDGE_KEY`, or no key */
   key?: string;
   /** default {@link ALPACA_EVAL_PROMPT} */
   prompt?: JudgePrompt;
-  /** more fields of the request, or other values for `temperature` (0) and `max_tokens` (the prompt's); `undefined` leaves one out */
+  /**
+   * additional fields of the request, or other values of `temperature` (default 0) and `max_tokens` (default: the
+   * prompt's `maxTokens`); `undefined` removes a field
+   */
   parameters?: Record<string, unknown>;
-  /** questions at a time; default 4 */
+  /** number of concurrent questions; default 4 */
   concurrency?: number;
-  /** default: no limit but the server's */
+  /** default: unlimited, except by the server */
   requestsPerMinute?: number;
-  /** of one request; default 120 */
+  /** time limit of one request; default 120 */
   timeoutSeconds?: number;
-  /** more tries of one request after busy servers, failures and lost connections; default 6 */
+  /** maximum number of retries of a request if the server is busy, fails or closes the connection; default 6 */
   retries?: number;
-  /** the first wait between tries, which then doubles up to 30 s; a server's Retry-After goes first; default 1 */
+  /** pause before the first retry, doubled for each further one up to 30 s; a Retry-After header overrides it; default 1 */
   backoffSeconds?: number;
-  /** times a question is asked in all until its answer can be read; default 3 */
+  /** maximum number of times a question is asked until its answer can be parsed; default 3 */
   attempts?: number;
-  /** per million tokens; without it no cost is given */
+  /** price per million tokens, in any currency; without it no cost is reported */
   price?: { prompt: number; completion: number };
 }
 
-/** A server that asks for a longer pause than this (seconds) is not waited for. */
-const LONGEST_PAUSE = 600;
-/** Answers under way when the call is interrupted are paid for: they get this long to arrive (seconds). */
+/** Maximum pause, in seconds, that a server may request with Retry-After. */
+const MAX_PAUSE = 600;
+/** Time, in seconds, that pending answers get to arrive after an interrupt, because they are paid for. */
 const GRACE = 10;
 
-/** One request's outcome: an answer, or that it is worth trying again. */
+/** Outcome of one request: an answer, or a problem for which the request is retried after `pause` seconds. */
 type Outcome = { answer: JudgeAnswer } | { problem: string; pause?: number };
 
+/** Everything that a request needs besides its body. */
+interface Connection {
+  endpoint: URL;
+  /** "" for no key */
+  key: string;
+  timeoutSeconds: number;
+  prompt: JudgePrompt;
+  /** description of the judge for error messages */
+  label: string;
+}
+
 /**
- * A judge model behind any OpenAI-compatible `chat/completions` endpoint.
+ * Creates a judge that asks a model behind an OpenAI-compatible `chat/completions` endpoint.
  *
- * Busy (429), failing (5xx) and silent servers are tried again, with growing pauses. A request that the server refuses for its
- * content (400, 413, 422) leaves its comparison without a verdict; one that it refuses for the caller (401, 403, 404, an empty
- * account) ends the call. The key is sent to this address only, and appears in no error, cache or property.
- * @throws {EvaluationError} when address or model is missing
+ * A request is retried with growing pauses if the server is busy (429), fails (5xx), or does not answer. If the server
+ * rejects a request because of its content (400, 413, 422), the comparison has no verdict. If it rejects the caller
+ * (401, 403, 404, or an account without credit), the call ends with an {@link EvaluationError}. The key is sent to this
+ * endpoint only, and does not appear in errors, the cache, or properties of the judge.
+ * @throws {EvaluationError} if the URL or model is missing, or the URL is invalid
  */
 export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
   const { PROMPTLOSS_JUDGE_URL, PROMPTLOSS_JUDGE_MODEL, PROMPTLOSS_JUDGE_KEY } = process.env;
@@ -64,48 +80,13 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
   const key = options.key ?? PROMPTLOSS_JUDGE_KEY ?? "";
   const endpoint = endpointOf(options.url ?? PROMPTLOSS_JUDGE_URL);
   if (!model)
-    throw new EvaluationError("There is no judge model: set PROMPTLOSS_JUDGE_MODEL, or give openAiJudge a model.");
+    throw new EvaluationError(
+      "No judge model is configured: set PROMPTLOSS_JUDGE_MODEL or openAiJudge's option model.",
+    );
   const parameters = { temperature: 0, max_tokens: prompt.maxTokens, ...options.parameters };
-  const where = `The judge ${model} at ${endpoint.origin}`;
-  const withoutKey = (text: string) => (key ? text.replaceAll(key, "[key]") : text);
+  const label = `The judge ${model} at ${endpoint.origin}`;
+  const connection: Connection = { endpoint, key, timeoutSeconds, prompt, label };
   const gate = requestGate(requestsPerMinute);
-
-  const request = async (body: string, signal?: AbortSignal): Promise<Outcome> => {
-    const controller = new AbortController();
-    const timers = [setTimeout(() => controller.abort(), 1000 * timeoutSeconds)];
-    const stop = () => void timers.push(setTimeout(() => controller.abort(), 1000 * GRACE));
-    signal?.addEventListener("abort", stop, { once: true });
-    try {
-      const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
-      const response = await fetch(endpoint, {
-        method: "POST",
-        headers,
-        body,
-        redirect: "manual",
-        signal: controller.signal,
-      });
-      const text = withoutKey(await response.text());
-      if (response.ok) return readAnswer(text, prompt);
-      const problem = `HTTP ${response.status}${text.trim() && `: ${text.trim().slice(0, 300)}`}`;
-      if ([400, 413, 422].includes(response.status)) return { answer: { verdict: null, problem, paid: false } };
-      const empty = response.status === 429 && text.includes("insufficient_quota");
-      if (!empty && ([408, 409, 425, 429].includes(response.status) || response.status >= 500)) {
-        return { problem, pause: retryAfter(response.headers.get("retry-after")) };
-      }
-      throw new EvaluationError(
-        `${where} refuses the call (${problem}). ${adviceFor(response.status)} Judgements made so far are kept.`,
-      );
-    } catch (error) {
-      if (error instanceof EvaluationError) throw error;
-      signal?.throwIfAborted();
-      return {
-        problem: controller.signal.aborted ? `no answer within ${timeoutSeconds} s` : withoutKey(networkProblem(error)),
-      };
-    } finally {
-      signal?.removeEventListener("abort", stop);
-      timers.forEach((timer) => clearTimeout(timer));
-    }
-  };
 
   return {
     name: model,
@@ -126,16 +107,16 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
       const body = JSON.stringify({ model, messages: prompt.messages(question, first, second), ...parameters });
       for (let retry = 1; ; retry++) {
         await gate.enter(signal);
-        const outcome = await request(body, signal);
+        const outcome = await sendRequest(connection, body, signal);
         if ("answer" in outcome) return outcome.answer;
         const { problem, pause } = outcome;
-        if (retry > retries || (pause ?? 0) > LONGEST_PAUSE) {
-          const asked =
-            pause !== undefined && pause > LONGEST_PAUSE
-              ? `asks to be left alone for ${Math.round(pause)} s`
+        if (retry > retries || (pause ?? 0) > MAX_PAUSE) {
+          const cause =
+            pause !== undefined && pause > MAX_PAUSE
+              ? `requested a ${Math.round(pause)} s pause (Retry-After)`
               : `failed ${retry} times`;
           throw new EvaluationError(
-            `${where} ${asked}; last: ${problem}. Judgements made so far are kept: repeat the call later to go on.`,
+            `${label} ${cause}; last: ${problem}. Judgements made so far are kept; repeat the call later to continue.`,
           );
         }
         if (pause !== undefined) gate.close(pause);
@@ -145,22 +126,67 @@ export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
   };
 }
 
+/**
+ * Sends one request. Interrupting it leaves the server {@link GRACE} seconds to answer.
+ * @throws {EvaluationError} if the server rejects the caller
+ * @throws the signal's reason, if the request fails after `signal` was aborted
+ */
+async function sendRequest(connection: Connection, body: string, signal?: AbortSignal): Promise<Outcome> {
+  const { endpoint, key, timeoutSeconds, prompt, label } = connection;
+  const withoutKey = (text: string) => (key ? text.replaceAll(key, "[key]") : text);
+  const controller = new AbortController();
+  const timers = [setTimeout(() => controller.abort(), 1000 * timeoutSeconds)];
+  const stop = () => void timers.push(setTimeout(() => controller.abort(), 1000 * GRACE));
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers,
+      body,
+      redirect: "manual",
+      signal: controller.signal,
+    });
+    const text = withoutKey(await response.text());
+    if (response.ok) return readAnswer(text, prompt);
+    const { status } = response;
+    const problem = `HTTP ${status}${text.trim() && `: ${text.trim().slice(0, 300)}`}`;
+    if ([400, 413, 422].includes(status)) return { answer: { verdict: null, problem, paid: false } };
+    const isOutOfCredit = status === 429 && text.includes("insufficient_quota");
+    if (!isOutOfCredit && ([408, 409, 425, 429].includes(status) || status >= 500))
+      return { problem, pause: retryAfter(response.headers.get("retry-after")) };
+    throw new EvaluationError(
+      `${label} refuses the call (${problem}). ${adviceFor(status)} Judgements made so far are kept.`,
+    );
+  } catch (error) {
+    if (error instanceof EvaluationError) throw error;
+    signal?.throwIfAborted();
+    return {
+      problem: controller.signal.aborted ? `no answer within ${timeoutSeconds} s` : withoutKey(networkProblem(error)),
+    };
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    timers.forEach((timer) => clearTimeout(timer));
+  }
+}
+
 function endpointOf(url: string | undefined): URL {
   if (!url)
     throw new EvaluationError(
-      "There is no judge endpoint: set PROMPTLOSS_JUDGE_URL (for example https://api.openai.com/v1), or give openAiJudge a url.",
+      "No judge endpoint is configured: set PROMPTLOSS_JUDGE_URL (for example https://api.openai.com/v1) " +
+        "or openAiJudge's option url.",
     );
   let endpoint: URL;
   try {
     endpoint = new URL(url);
   } catch {
-    throw new EvaluationError("The judge's url is not an address: it must look like https://host/v1.");
+    throw new EvaluationError("The judge's URL is invalid: it must look like https://host/v1.");
   }
   if (!["http:", "https:"].includes(endpoint.protocol))
-    throw new EvaluationError(`The judge's url must begin with https:// or http://, not ${endpoint.protocol}`);
+    throw new EvaluationError(`The judge's URL must begin with https:// or http://, got ${endpoint.protocol}`);
   if (endpoint.username || endpoint.password)
     throw new EvaluationError(
-      "The judge's url must hold no user name or password; the key goes into PROMPTLOSS_JUDGE_KEY.",
+      "The judge's URL must not contain a user name or password; set the key with PROMPTLOSS_JUDGE_KEY.",
     );
   const path = endpoint.pathname.replace(/\/+$/, "");
   endpoint.pathname = path.endsWith("/chat/completions") ? path : `${path}/chat/completions`;
@@ -170,12 +196,12 @@ function endpointOf(url: string | undefined): URL {
 function adviceFor(status: number): string {
   if (status === 401 || status === 403) return "Check PROMPTLOSS_JUDGE_KEY.";
   if (status === 404) return "Check PROMPTLOSS_JUDGE_URL and PROMPTLOSS_JUDGE_MODEL.";
-  if (status === 429) return "The account is empty.";
-  if (status >= 300 && status < 400) return "It redirects; give the address it redirects to.";
+  if (status === 429) return "The account has no credit; add some.";
+  if (status >= 300 && status < 400) return "The server redirects; set the URL that it redirects to.";
   return "";
 }
 
-/** What of an answer is looked at, if it is there. */
+/** The fields of a response that are used; all may be missing. */
 interface Completion {
   choices?: { message?: { content?: unknown } }[];
   usage?: Record<string, unknown> | null;
@@ -186,11 +212,11 @@ function readAnswer(text: string, prompt: JudgePrompt): Outcome {
   try {
     body = JSON.parse(text) as Completion | null;
   } catch {
-    return { problem: `the answer is not JSON: ${text.slice(0, 100)}` };
+    return { problem: `the response is not JSON: ${text.slice(0, 100)}` };
   }
   const message = Array.isArray(body?.choices) ? body!.choices[0]?.message : undefined;
   if (typeof message !== "object" || message === null)
-    return { problem: `the answer has no choices: ${text.slice(0, 100)}` };
+    return { problem: `the response has no choices: ${text.slice(0, 100)}` };
   const content = typeof message.content === "string" ? message.content : "";
   const verdict = prompt.parse(content);
   const count = (value: unknown) => (typeof value === "number" && value >= 0 ? value : undefined);
@@ -198,30 +224,30 @@ function readAnswer(text: string, prompt: JudgePrompt): Outcome {
     answer: {
       verdict,
       text: content,
-      ...(verdict === null && { problem: "the answer is not in the format asked for" }),
+      ...(verdict === null && { problem: "the answer is not in the requested format" }),
       promptTokens: count(body?.usage?.prompt_tokens),
       completionTokens: count(body?.usage?.completion_tokens),
     },
   };
 }
 
-/** Lets requests through one by one, at most so many a minute and none while the server asked for a pause. */
+/** Rate limiter: admits at most `perMinute` requests per minute, and none during a pause that the server requested. */
 function requestGate(perMinute: number) {
-  let free = 0; // time (ms) from which the next request may go
+  let nextStart = 0; // earliest time (ms) of the next request
   return {
     enter: async (signal?: AbortSignal) => {
       for (;;) {
         signal?.throwIfAborted();
         const now = Date.now();
-        if (now >= free) {
-          free = now + 60_000 / perMinute;
+        if (now >= nextStart) {
+          nextStart = now + 60_000 / perMinute;
           return;
         }
-        await wait((free - now) / 1000, signal);
+        await wait((nextStart - now) / 1000, signal);
       }
     },
     close: (seconds: number) => {
-      free = Math.max(free, Date.now() + 1000 * seconds);
+      nextStart = Math.max(nextStart, Date.now() + 1000 * seconds);
     },
   };
 }

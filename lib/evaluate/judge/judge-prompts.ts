@@ -1,25 +1,28 @@
 import type { JudgedQuestion } from "./judge";
 import type { Verdict } from "./judge-cache";
 
+/** A message of a chat completion request. */
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
   content: string;
 }
 
-/** How a judge model is asked, and how its answer is read. */
+/** The prompt of a judge model, and the rules for reading its answer. */
 export interface JudgePrompt {
+  /** identifies the prompt; part of the judge's digest */
   name: string;
+  /** Builds the request that compares two answers, in the order given. */
   messages(question: JudgedQuestion, first: string, second: string): ChatMessage[];
-  /** null where the answer is not in the format asked for */
+  /** Reads the verdict from the judge's answer; null if the answer is not in the requested format. */
   parse(answer: string): Verdict | null;
-  /** the answer's longest useful length */
+  /** maximum length of the judge's answer, in tokens */
   maxTokens: number;
 }
 
 /**
- * The question of Alpaca Eval 1's `guanaco_33b` evaluator, which the paper adapted to Mixtral (C.2), in our words: one example,
- * an answer that is `Output (a)` or `Output (b)` and nothing else, no ties. Read as there: the marker must open a line;
- * both markers, or none, is no verdict.
+ * Prompt modeled on Alpaca Eval 1's `guanaco_33b` evaluator, which the paper adapted to Mixtral (C.2), reworded. It has
+ * one example and asks for exactly `Output (a)` or `Output (b)`, without ties. The answer is parsed as in Alpaca Eval:
+ * the marker must be at the beginning of a line, and an answer with both markers or neither has no verdict.
  */
 export const ALPACA_EVAL_PROMPT: JudgePrompt = {
   name: "alpaca-eval",
@@ -28,10 +31,12 @@ export const ALPACA_EVAL_PROMPT: JudgePrompt = {
     {
       role: "user",
       content: [
-        "Two outputs, (a) and (b), were written for one instruction. Say which of them a person would prefer: the one that does what the instruction asks, and is right, clear and helpful. " +
-          "Neither the order of the outputs nor their length is a merit. Answer with nothing but the line: Output (a) or the line: Output (b).",
+        "Two outputs, (a) and (b), were written for one instruction. Say which of them a person would prefer: " +
+          "the one that does what the instruction asks, and is right, clear and helpful. " +
+          "Neither the order of the outputs nor their length is a merit. " +
+          "Answer with nothing but the line: Output (a) or the line: Output (b).",
         "# An example",
-        pair(
+        comparison(
           "Say what a lighthouse is for.",
           "",
           "A lighthouse shows ships at night where the coast and its dangers are.",
@@ -39,7 +44,7 @@ export const ALPACA_EVAL_PROMPT: JudgePrompt = {
         ),
         "Output (a)",
         "# The task",
-        pair(instruction, input, first, second),
+        comparison(instruction, input, first, second),
       ].join("\n\n"),
     },
   ],
@@ -50,7 +55,7 @@ export const ALPACA_EVAL_PROMPT: JudgePrompt = {
   },
 };
 
-function pair(instruction: string, input: string | undefined, first: string, second: string): string {
+function comparison(instruction: string, input: string | undefined, first: string, second: string): string {
   const parts = [
     ["Instruction", instruction],
     ...(input ? [["Input", input]] : []),
@@ -63,12 +68,13 @@ function pair(instruction: string, input: string | undefined, first: string, sec
   ].join("\n\n");
 }
 
-/** Special tokens that PandaLM takes out of the responses it judges. */
+/** Special tokens that PandaLM removes from the responses it judges. */
 const SPECIAL_TOKENS = /<unk>|<pad>|<\/?s>|\[PAD\]|<\|endoftext\|>|\[UNK\]|\[CLS\]|\[MASK\]/g;
 
 /**
- * PandaLM's form (WeOpenML/PandaLM `pandalm_inference.py`): the same headings, the introduction in our words, and an answer whose
- * first line is `1`, `2` or `Tie`, with a reason and a reference after it. PandaLM itself takes any other first line for a tie; here it is no verdict.
+ * PandaLM's prompt format (WeOpenML/PandaLM, `pandalm_inference.py`): the same headings with a reworded introduction.
+ * The first line of the answer is `1`, `2` or `Tie`, followed by a reason and a reference answer. PandaLM counts any
+ * other first line as a tie; here it has no verdict.
  */
 export const PANDALM_PROMPT: JudgePrompt = {
   name: "pandalm",
@@ -80,7 +86,9 @@ export const PANDALM_PROMPT: JudgePrompt = {
       {
         role: "user",
         content: [
-          `Here are a task, given by ${context}, and two responses to it. Compare them. Begin with a line that is 1 if Response 1 is better, 2 if Response 2 is better, or Tie; then give the reason, and a reference answer.`,
+          `Here are a task, given by ${context}, and two responses to it. Compare them. ` +
+            "Begin with a line that is 1 if Response 1 is better, 2 if Response 2 is better, or Tie; " +
+            "then give the reason, and a reference answer.",
           `### Instruction:\n${instruction}`,
           ...(input ? [`### Input:\n${input}`] : []),
           `### Response 1:\n${clean(first)}`,

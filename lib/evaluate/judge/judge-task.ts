@@ -6,22 +6,27 @@ import type { GenerationQuestion, GenerationTask, TaskAbout } from "../task";
 import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
 
-/** A row's instruction, with its input or "". */
+/** An instruction with its input. */
 export interface Instruction {
   instruction: string;
+  /** "" if there is no input */
   input: string;
 }
 
+/** Options of {@link judgedTask}. */
 export interface JudgedTaskOptions {
   about: TaskAbout;
+  /** default maximum length of an answer, in tokens */
   maxNewTokens: number;
-  /** asked for before anything is read */
+  /** creates the judge; called before any data are read, so that a missing judge is reported first */
   judge: () => Judge;
-  /** the text that the model's answer is compared with */
+  /** returns the text that the model's answer is compared with */
   opponent: (instruction: Instruction, row: Fields) => string;
-  /** a right answer, which stand-in judges measure by */
+  /** returns a right answer, which stand-in judges need */
   gold?: (row: Fields) => string;
+  /** order in which the answers are shown; default `random` */
   order?: JudgeOrder;
+  /** JSON Lines file of the judge's answers; stand-in judges do not use it */
   cacheFile?: string;
 }
 
@@ -31,11 +36,15 @@ interface JudgedTaskQuestion extends GenerationQuestion {
 }
 
 /**
- * Long generation scored by a judge: the model answers `instruction` and `input` in its own prompt template.
+ * Creates a task of long answers that a judge scores. The model answers `instruction` and `input` in its own prompt
+ * template.
  *
- * Metrics (per cent, but for the last two): `win_rate`; `win_rate_length_only`, the same answers judged by length alone;
- * `first_chosen`, the judge's leaning to what stands first (50 is none); `output_length` and `opponent_length` in characters.
- * Answers that the judge gave no readable verdict on are left out of `win_rate`; `unjudged` counts them.
+ * Metrics: `win_rate`, in per cent; `win_rate_length_only`, the win rate in per cent if the longer answer always wins;
+ * `first_chosen`, the percentage of verdicts that chose the answer shown first (50 means no position bias);
+ * `output_length` and `opponent_length`, mean lengths in Unicode code points. Answers without a verdict are excluded
+ * from `win_rate`; `unjudged` is their number.
+ *
+ * Scoring throws an {@link EvaluationError} if no answer has a verdict.
  */
 export function judgedTask({
   about,
@@ -54,14 +63,14 @@ export function judgedTask({
     judge,
     question(row, { template }): JudgedTaskQuestion {
       const instruction = instructionOf(row);
-      const right = gold?.(row);
+      const goldAnswer = gold?.(row);
       const { prompt } = renderPrompt({ ...instruction, output: "" }, template);
       return {
         prompt,
-        solved: `${prompt}${right ?? ""}`,
-        references: right === undefined ? [] : [right],
+        solved: `${prompt}${goldAnswer ?? ""}`,
+        references: goldAnswer === undefined ? [] : [goldAnswer],
         instruction: instruction.instruction,
-        judged: { ...instruction, gold: right },
+        judged: { ...instruction, gold: goldAnswer },
         opponent: opponent(instruction, row),
       };
     },
@@ -70,19 +79,19 @@ export function judgedTask({
         const { judged, opponent } = question as JudgedTaskQuestion;
         return { ...judged, output: text, reference: opponent };
       });
-      const judging = judge();
-      // what costs nothing need not be kept
+      const configuredJudge = judge();
       const result = await judgeOutputs({
-        judge: judging,
+        judge: configuredJudge,
         items,
         order,
-        ...(!judging.standIn && { cacheFile }),
+        ...(!configuredJudge.standIn && { cacheFile }), // a stand-in's verdicts cost nothing to recompute
         signal,
       });
       if (result.winRate.n === 0) {
         const problem = result.samples[0].judgements[0].answers.at(-1)?.problem;
         throw new EvaluationError(
-          `${about.name}: ${result.judge} gave no readable verdict on any of ${items.length} answers (${problem}).`,
+          `${about.name}: ${result.judge} gave no verdict that could be parsed on any of ${items.length} answers ` +
+            `(${problem}). Check the judge model and its prompt.`,
         );
       }
       const meanLength = (texts: string[]) => texts.reduce((sum, text) => sum + codePoints(text), 0) / texts.length;
@@ -108,33 +117,40 @@ export function judgedTask({
   };
 }
 
-/** `instruction`, and `input` where the row has one. */
+/**
+ * Reads the fields `instruction` and, if the row has it, `input`.
+ * @throws {FieldProblem} if one of them is invalid
+ */
 export function instructionOf(row: Fields): Instruction {
   return { instruction: row.text("instruction"), input: row.value("input") === undefined ? "" : row.text("input") };
 }
 
 /**
- * For each row the answer to the most similar other instruction (ROUGE-L of instruction and input; the first of equals): an opponent
- * that sounds right and is about something else, so that a model wins where it says more of what the right answer says.
- * @throws {EvaluationError} for fewer than two rows with different answers
+ * Creates an opponent that gives the answer to the most similar other instruction, measured by the ROUGE-L F-measure of
+ * instruction and input; the first of equals. Such an answer is plausible in form but wrong in content, so a model wins
+ * if its answer contains more of the right answer. Answers equal to the right one are not used.
+ * @param rows instructions with their right answers
+ * @returns a function from an instruction to the opponent's answer. It throws an {@link EvaluationError} if there is no
+ * other row with a different answer
  */
 export function nearestAnswers(
   rows: readonly (Instruction & { output: string })[],
 ): (instruction: Instruction) => string {
-  const asked = ({ instruction, input }: Instruction) => `${instruction}\n${input}`;
-  const known = new Map(rows.map((row) => [asked(row), row]));
+  const promptText = ({ instruction, input }: Instruction) => `${instruction}\n${input}`;
+  const rowsByPrompt = new Map(rows.map((row) => [promptText(row), row]));
   return (instruction) => {
-    const text = asked(instruction);
-    const own = known.get(text)?.output;
+    const text = promptText(instruction);
+    const rightAnswer = rowsByPrompt.get(text)?.output;
     let best: { output: string; overlap: number } | undefined;
     for (const row of rows) {
-      if (asked(row) === text || row.output === own) continue;
-      const overlap = rouge(asked(row), text, ["rougeL"]).rougeL.fmeasure;
+      if (promptText(row) === text || row.output === rightAnswer) continue;
+      const overlap = rouge(promptText(row), text, ["rougeL"]).rougeL.fmeasure;
       if (!best || overlap > best.overlap) best = { output: row.output, overlap };
     }
     if (!best)
       throw new EvaluationError(
-        `There is no other answer to compare the one to "${instruction.instruction.slice(0, 60)}" with.`,
+        `No other answer to compare with the one to "${instruction.instruction.slice(0, 60)}": ` +
+          "at least two rows with different answers are needed.",
       );
     return best.output;
   };

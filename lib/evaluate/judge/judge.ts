@@ -5,26 +5,29 @@ import { winRate, type WinRate } from "./win-rate";
 import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
 
-/** What the two answers answer. `gold` is a right answer: only stand-in judges look at it. */
+/** The question that two answers respond to. */
 export interface JudgedQuestion {
   instruction: string;
   input?: string;
+  /** a right answer; only stand-in judges use it */
   gold?: string;
 }
 
-/** Compares two answers to one instruction, in the order they are given. */
+/** Compares two answers to one instruction, shown in a given order. */
 export interface Judge {
+  /** identifies the judge in results */
   readonly name: string;
-  /** true for a deterministic replacement of a judge model: its verdicts are no substitute for a judge's */
+  /** true for a deterministic function in place of a judge model; its verdicts do not measure quality */
   readonly standIn: boolean;
-  /** everything besides the question and the two answers that decides a verdict; part of the cache's keys */
+  /** digest of everything that determines a verdict besides the question and the two answers; part of the cache key */
   readonly digest: string;
-  /** questions at a time; 1 if absent */
+  /** number of concurrent questions; default 1 */
   readonly concurrency?: number;
-  /** how often a question is asked until an answer can be read; 1 if absent */
+  /** maximum number of times a question is asked until an answer can be parsed; default 1 */
   readonly attempts?: number;
-  /** US dollars, or whatever unit the prices have; undefined where they are unknown */
+  /** Computes the cost of tokens in the unit of the prices (US dollars, for example); undefined without prices. */
   cost?(promptTokens: number, completionTokens: number): number | undefined;
+  /** Compares two answers, shown in the order given. */
   compare(
     question: JudgedQuestion,
     first: string,
@@ -33,112 +36,141 @@ export interface Judge {
   ): Promise<JudgeAnswer>;
 }
 
+/** A question with the two answers to compare. */
 export interface JudgedItem extends JudgedQuestion {
   /** the model's answer */
   output: string;
-  /** the answer it is compared with, which Alpaca Eval calls the reference output: the baseline's */
+  /** the opponent's (baseline's) answer; Alpaca Eval calls it the reference output */
   reference: string;
 }
 
-/** `random`: one order an item, drawn from the seed and the instruction, so that it is the same for every model; `both`: one judgement each way. */
+/**
+ * Order in which the two answers are shown. `random`: one judgement per item, in an order drawn from the seed, the
+ * instruction and the input, so that it is the same for every model. `both`: one judgement in each order.
+ */
 export type JudgeOrder = "random" | "both";
 
+/** Options of {@link judgeOutputs}. */
 export interface JudgeOptions {
   judge: Judge;
   items: readonly JudgedItem[];
   /** default `random` */
   order?: JudgeOrder;
-  /** default 42 */
+  /** seed of the order `random`; default 42 */
   seed?: number;
-  /** answers are kept here as they come, one JSON object a line, and never asked for twice */
+  /** JSON Lines file that answers are appended to as they arrive; answers in it are not requested again */
   cacheFile?: string;
   signal?: AbortSignal;
   onProgress?: (progress: JudgeProgress) => void;
 }
 
+/** Progress of {@link judgeOutputs}. */
 export interface JudgeProgress {
-  /** comparisons: one an item, or two with `both` */
+  /** number of comparisons: one per item, or two with order `both` */
   total: number;
+  /** comparisons that are done */
   done: number;
-  /** of those, without asking now */
+  /** comparisons done without a request of their own: from the cache, or equal to another comparison */
   cached: number;
+  /** comparisons without a verdict */
   malformed: number;
-  /** of the answers of this call */
+  /** tokens and cost of this call so far */
   usage: JudgeUsage;
 }
 
-/** `cost` is undefined where the judge has no prices. */
+/** Number, tokens and cost of a judge's answers. */
 export interface JudgeUsage {
   answers: number;
   promptTokens: number;
   completionTokens: number;
+  /** in the unit of the judge's prices; undefined without prices */
   cost?: number;
 }
 
+/** A judge's verdict on two answers in one order. */
 export interface Judgement {
-  /** what stood first */
+  /** the answer shown first */
   first: "output" | "reference";
+  /** null if no answer of the judge could be parsed */
   verdict: Verdict | null;
-  /** all answers, the unreadable ones before the last included */
+  /** all answers of the judge, including those that could not be parsed */
   answers: JudgeAnswer[];
 }
 
+/** Judgements of one item. */
 export interface JudgedSample {
-  /** position in `items` */
+  /** index in `items` */
   item: number;
-  /** 1 reference to 2 output, 1.5 for a tie, the mean of both orders; null without a verdict in each */
+  /** 1 (reference) to 2 (output), 1.5 for a tie; the mean of both orders; null if any order has no verdict */
   preference: number | null;
   judgements: Judgement[];
 }
 
+/** Result of {@link judgeOutputs}. */
 export interface JudgedResult {
+  /** name of the judge */
   judge: string;
+  /** whether the judge is a deterministic function in place of a judge model */
   standIn: boolean;
   order: JudgeOrder;
   winRate: WinRate;
-  /** the same items judged by length alone, longer wins: what a judge has to be read against */
+  /** win rate of the same items if the longer answer always wins; a baseline to compare the judge with */
   lengthBaseline: WinRate;
-  /** verdicts other than ties that chose what stood first, per cent; 50 is without bias where orders are balanced; null without any */
+  /**
+   * percentage of verdicts, excluding ties, that chose the answer shown first; 50 means no position bias if orders are
+   * balanced; null if all verdicts are ties or missing
+   */
   firstChosen: number | null;
-  /** comparisons without a readable answer after all attempts */
+  /** comparisons without an answer that could be parsed after all attempts */
   malformed: number;
-  /** items whose two orders contradict each other (`both` only) */
+  /** items whose verdicts in the two orders contradict each other (order `both` only) */
   inconsistent: number;
-  /** all answers behind this result */
+  /** all answers that this result is based on */
   usage: JudgeUsage;
-  /** the answers asked for in this call; the rest was in the cache */
+  /** answers requested in this call; the others came from the cache */
   spent: JudgeUsage;
-  /** lines of the cache that could not be read, as a kill in the middle of writing leaves */
+  /** cache lines that could not be parsed; a process killed while writing leaves one */
   damagedLines: number;
+  /** one per item */
   samples: JudgedSample[];
 }
 
+/** One request to the judge: an item with its answers in one order. */
 interface Comparison {
+  /** index in `items` */
   item: number;
+  /** the answer shown first */
   first: "output" | "reference";
+  /** cache key */
   key: string;
   question: JudgedQuestion;
+  /** the two answers in the order shown */
   texts: [string, string];
 }
 
 /**
- * Judges every item's `output` against its `reference`.
+ * Compares every item's `output` with its `reference` and computes the win rate of the outputs.
  *
- * Each answer is in `cacheFile` before the next is asked for, under a hash of the judge, its prompt, the question and the two
- * answers in their order; so a call that was interrupted, or killed, goes on where it stopped. An answer that cannot be read is
- * asked for again up to `judge.attempts` times in all; then the comparison stays without a verdict, its item does not count,
- * and later calls do not ask again (remove its lines from the cache to do so).
- * Where the judge cannot be reached or refuses the caller, no further questions are asked, those under way are kept, and the error is thrown.
- * @throws {EvaluationError} for empty items, or when the judge gives up; the signal's reason when interrupted
+ * Each answer is written to `cacheFile` before the next question is asked, under a hash of the judge, its prompt, the
+ * question and the two answers in order. A call that was interrupted or killed therefore continues where it stopped.
+ *
+ * If an answer cannot be parsed, the question is asked again, up to `judge.attempts` times in total. After that the
+ * comparison has no verdict, its item does not count, and later calls do not ask again (to repeat it, remove its lines
+ * from the cache).
+ *
+ * If the judge cannot be reached or rejects the caller, no further questions are asked, pending answers are saved, and
+ * the error is thrown.
+ * @throws {EvaluationError} if `items` is empty, the cache cannot be written, or the judge fails permanently
+ * @throws the signal's reason, if `signal` is aborted
  */
 export async function judgeOutputs(options: JudgeOptions): Promise<JudgedResult> {
   const { judge, items, order = "random", seed = 42, signal, onProgress } = options;
-  if (items.length === 0) throw new EvaluationError("judgeOutputs: there are no items to judge.");
+  if (items.length === 0) throw new EvaluationError("judgeOutputs: items is empty; give at least one item to judge.");
   const comparisons = items.flatMap((item, i) => comparisonsOf(judge, item, i, order, seed));
   const cache = new JudgementCache(options.cacheFile);
   try {
     const { answers, asked } = await askAll(judge, comparisons, cache, signal, onProgress);
-    return resultOf({ judge, items, order, comparisons, answers, asked, damagedLines: cache.damagedLines });
+    return summarize({ judge, items, order, comparisons, answers, asked, damagedLines: cache.damagedLines });
   } finally {
     cache.close();
   }
@@ -161,6 +193,7 @@ function comparisonsOf(judge: Judge, item: JudgedItem, i: number, order: JudgeOr
   });
 }
 
+/** Answers to all comparisons: those from the cache, and those requested in this call (`asked`). */
 async function askAll(
   judge: Judge,
   comparisons: Comparison[],
@@ -168,44 +201,29 @@ async function askAll(
   signal?: AbortSignal,
   onProgress?: JudgeOptions["onProgress"],
 ) {
-  const { attempts = 1, concurrency = 1 } = judge;
+  const { concurrency = 1 } = judge;
   const answers: JudgeAnswer[][] = [];
   const asked: JudgeAnswer[] = [];
-  const underWay = new Map<string, Promise<{ given: JudgeAnswer[]; known: boolean }>>(); // equal comparisons are asked for once
-  let next = 0,
-    done = 0,
-    cached = 0,
-    malformed = 0;
+  const pending = new Map<string, ReturnType<typeof ask>>(); // equal comparisons share one request
+  let next = 0;
+  let done = 0;
+  let cached = 0;
+  let malformed = 0;
   let failure: { error: unknown } | undefined;
 
-  const ask = async ({ key, question, texts }: Comparison) => {
-    const given: JudgeAnswer[] = [...cache.get(key)];
-    const before = given.length;
-    while (given.length < attempts && (given.length === 0 || given.at(-1)!.verdict === null)) {
-      signal?.throwIfAborted();
-      const answer = await judge.compare(question, ...texts, { signal });
-      if (answer.paid !== false) {
-        cache.add(key, judge.name, answer);
-        asked.push(answer);
-      }
-      given.push(answer);
-      if (answer.paid === false) break;
-    }
-    return { given, known: given.length === before };
-  };
   const work = async () => {
     while (next < comparisons.length && !failure) {
       const index = next++;
       const comparison = comparisons[index];
       try {
         signal?.throwIfAborted();
-        const shared = underWay.get(comparison.key);
-        const answer = shared ?? ask(comparison);
-        underWay.set(comparison.key, answer);
-        const { given, known } = await answer;
+        const shared = pending.get(comparison.key);
+        const answer = shared ?? ask(judge, comparison, cache, asked, signal);
+        pending.set(comparison.key, answer);
+        const { given, fromCache } = await answer;
         answers[index] = given;
         done++;
-        if (known || shared) cached++;
+        if (fromCache || shared) cached++;
         if (answers[index].at(-1)!.verdict === null) malformed++;
         onProgress?.({ total: comparisons.length, done, cached, malformed, usage: usageOf(judge, asked) });
       } catch (error) {
@@ -218,6 +236,33 @@ async function askAll(
   return { answers, asked };
 }
 
+/**
+ * Asks one question until an answer has a verdict or all attempts are used. Answers that were paid for are saved in the
+ * cache and added to `asked`.
+ */
+async function ask(
+  judge: Judge,
+  { key, question, texts }: Comparison,
+  cache: JudgementCache,
+  asked: JudgeAnswer[],
+  signal?: AbortSignal,
+): Promise<{ given: JudgeAnswer[]; fromCache: boolean }> {
+  const { attempts = 1 } = judge;
+  const given: JudgeAnswer[] = [...cache.get(key)];
+  const cachedAnswers = given.length;
+  while (given.length < attempts && (given.length === 0 || given.at(-1)!.verdict === null)) {
+    signal?.throwIfAborted();
+    const answer = await judge.compare(question, ...texts, { signal });
+    if (answer.paid !== false) {
+      cache.add(key, judge.name, answer);
+      asked.push(answer);
+    }
+    given.push(answer);
+    if (answer.paid === false) break;
+  }
+  return { given, fromCache: given.length === cachedAnswers };
+}
+
 interface Judged {
   judge: Judge;
   items: readonly JudgedItem[];
@@ -228,7 +273,7 @@ interface Judged {
   damagedLines: number;
 }
 
-function resultOf({ judge, items, order, comparisons, answers, asked, damagedLines }: Judged): JudgedResult {
+function summarize({ judge, items, order, comparisons, answers, asked, damagedLines }: Judged): JudgedResult {
   const samples: JudgedSample[] = items.map((_, item) => ({ item, preference: null, judgements: [] }));
   comparisons.forEach(({ item, first }, i) => {
     samples[item].judgements.push({ first, verdict: answers[i].at(-1)!.verdict, answers: answers[i] });

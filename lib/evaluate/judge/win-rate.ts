@@ -1,25 +1,30 @@
 import { EvaluationError } from "../../data/errors";
 
-/** Unit: percentage points for the first two, else counts. */
+/** A win rate with its standard error and counts. */
 export interface WinRate {
+  /** percentage of wins, a tie counting as half a win; NaN without preferences */
   winRate: number;
-  /** standard error of the mean, sd with n − 1; null for fewer than two preferences */
+  /** standard error in percentage points: s / √n, where s has the divisor n − 1; null for fewer than two preferences */
   standardError: number | null;
+  /** preferences above 1.5 */
   wins: number;
+  /** preferences below 1.5 */
   losses: number;
   ties: number;
-  /** preferences that count */
+  /** number of preferences, without missing ones */
   n: number;
-  /** missing preferences (`null`), which do not count */
+  /** number of missing preferences (null), which are excluded */
   missing: number;
 }
 
 /**
- * How often a model's output is preferred to the baseline's, as Alpaca Eval 1 counts it (`metrics.py` of tatsu-lab/alpaca_eval).
+ * Computes how often a model's output is preferred to the baseline's, as Alpaca Eval 1 does (tatsu-lab/alpaca_eval,
+ * `metrics.py`): 100 · mean(preference − 1), with 0.5 for a preference of 0.
  *
- * A preference is 1 where the baseline's output is better, 2 where the model's is, and 0 or 1.5 for a tie, which is half a win;
- * between 1 and 2 it is graded, as the mean of two orders is. Missing ones (`null`) are left out of the mean.
- * @throws {EvaluationError} for any other value, naming its position
+ * @param preferences 1 if the baseline's output is better, 2 if the model's is better, 0 or 1.5 for a tie, which counts
+ * as half a win. Other values between 1 and 2 are graded, such as the mean over two orders. Missing ones (null) are
+ * excluded from the mean.
+ * @throws {EvaluationError} for any other value, naming its index
  */
 export function winRate(preferences: readonly (number | null)[]): WinRate {
   const shares = preferences.flatMap((preference, i) => {

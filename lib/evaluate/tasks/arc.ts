@@ -1,7 +1,10 @@
 import { accuracy, normalizedAccuracy } from "../choice-metrics";
 import { splits, type MultipleChoiceTask, type TaskAbout } from "../task";
 
-/** AI2 ARC: `question`, `choices: {text, label}`, `answerKey`. */
+/**
+ * Creates a multiple-choice task for rows in the format of AI2 ARC: `question`, `choices: {text, label}`, `answerKey`.
+ * Metrics: `acc` and `acc_norm`.
+ */
 export function arcFormat(about: TaskAbout): MultipleChoiceTask {
   return {
     ...about,
@@ -18,7 +21,7 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
       if (gold < 0)
         throw row.problem(
           "answerKey",
-          `is ${JSON.stringify(row.value("answerKey"))}, none of the labels ${labels.join(", ")}`,
+          `is ${JSON.stringify(row.value("answerKey"))}, but must be one of the labels ${labels.join(", ")}`,
         );
       return {
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
@@ -30,6 +33,7 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
   };
 }
 
+/** ARC Challenge, 25-shot, examples from the train split. */
 export const arcChallenge = arcFormat({
   name: "arc_challenge",
   version: "1.0",

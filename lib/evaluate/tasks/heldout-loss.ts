@@ -3,9 +3,9 @@ import { instructionOf } from "../judge/judge-task";
 import type { MultipleChoiceTask } from "../task";
 
 /**
- * How well a run predicts completions that it has not seen. `loss` is the negative log-likelihood of a whole held-out
- * completion given its prompt, in nats, its end-of-sequence token left out; the mean over completions. It does not
- * depend on the prompt loss weight or the normalizer by its definition, so runs can be compared.
+ * Loss of a run on completions that it was not trained on. `loss` is the negative log-likelihood of a whole held-out
+ * completion given its prompt, in nats, without the end-of-sequence token, averaged over completions. Its definition
+ * does not involve the prompt loss weight or the normalizer, so it is comparable between runs.
  */
 export const heldoutLoss: MultipleChoiceTask = {
   kind: "multiple choice",

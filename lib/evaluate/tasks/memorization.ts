@@ -6,25 +6,31 @@ import type { Answer, GenerationQuestion, GenerationTask, OwnRows, Question, Sco
 import { sumSegments } from "../../metrics/additive";
 import { bleuBySegment } from "../../metrics/bleu";
 
-/** Prompts that are asked, where there are more: as many as in section 5.3. */
-const MOST_PROMPTS = 10_000;
+/** Maximum number of prompts, as in section 5.3. */
+const MAX_PROMPTS = 10_000;
 const SEED = 42;
-/** Tokens that an answer may go on after it is as long as the right one: enough to tell the two apart, and no endless texts. */
-const BEYOND = 16;
+/** Tokens that an answer may exceed the reference by: enough to recognize a longer answer, yet short to generate. */
+const EXTRA_TOKENS = 16;
 const MAX_NEW_TOKENS = 512;
 
 /**
- * Memorization of training data (section 5.3, Figure 2c): the completions of unique training prompts, greedily generated, against
- * those that were trained on. Of equal prompts the first row counts; of more than 10,000 that many are drawn, with a seed.
- * A completion gets at most 16 tokens more than the right one has, 512, and what its prompt leaves of the model's context, which is
- * half of it at least.
+ * Memorization of training data (section 5.3, Figure 2c): greedily generated completions of unique training prompts,
+ * compared with the training completions. Of rows with equal prompts the first is used. If there are more than 10,000
+ * prompts, 10,000 are drawn with a fixed seed.
  *
- * Metrics: `bleu`, corpus BLEU with the paper's settings (sacreBLEU's defaults), 0 to 100; `exact_match`, the share of completions
- * that are the right ones to the letter, white space at both ends aside. Errors by bootstrap over prompts.
+ * A generated completion has at most 16 tokens more than the training completion with its end-of-sequence token, at
+ * most 512 tokens, and must fit the context that the prompt leaves, of which at least half is reserved for it.
+ *
+ * Metrics: `bleu`, corpus BLEU with the paper's settings (sacreBLEU's defaults), 0 to 100, with a bootstrap standard
+ * error over prompts; `exact_match`, the share of generated completions that equal the training completion except for
+ * leading and trailing white space, 0 to 1, with the standard error of a mean.
  */
 export const memorization = task("memorization", "training");
 
-/** The same with held-out rows, as a control: what a model gets right without having seen it. */
+/**
+ * The same with held-out rows, as a control: the scores that a model reaches on rows it was not trained on. See
+ * {@link memorization}.
+ */
 export const memorizationHeldout = task("memorization-heldout", "held-out");
 
 function task(name: string, items: OwnRows): GenerationTask {
@@ -37,7 +43,7 @@ function task(name: string, items: OwnRows): GenerationTask {
     data: { items, shots: [], dropsItself: false },
     stops: [],
     maxNewTokens: MAX_NEW_TOKENS,
-    beyondReference: BEYOND,
+    beyondReference: EXTRA_TOKENS,
     choose: uniquePrompts,
     question(row, { template }) {
       const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
@@ -53,7 +59,7 @@ function uniquePrompts<Q extends Question>(items: readonly Item<Q>[]): Item<Q>[]
     const { prompt } = item.question as Question as GenerationQuestion;
     if (!byPrompt.has(prompt)) byPrompt.set(prompt, item);
   }
-  return shuffled([...byPrompt.values()], seededRandom("memorization", SEED)).slice(0, MOST_PROMPTS);
+  return shuffled([...byPrompt.values()], seededRandom("memorization", SEED)).slice(0, MAX_PROMPTS);
 }
 
 function score(answers: Answer[]): Scores {
@@ -63,13 +69,13 @@ function score(answers: Answer[]): Scores {
     answers.map(({ text }) => text),
     [references],
   );
-  const ofCorpus = (chosen: readonly number[][]) => bleu.score(sumSegments(chosen));
+  const corpusBleu = (sample: readonly number[][]) => bleu.score(sumSegments(sample));
   return {
     metrics: {
-      bleu: ofCorpus(bleu.segments),
+      bleu: corpusBleu(bleu.segments),
       exact_match: exact.reduce((sum, value) => sum + value, 0) / exact.length,
     },
-    standardErrors: { bleu: bootstrapError(bleu.segments, ofCorpus), exact_match: standardError(exact) },
+    standardErrors: { bleu: bootstrapError(bleu.segments, corpusBleu), exact_match: standardError(exact) },
     perAnswer: exact.map((value) => ({ exact_match: value })),
   };
 }

@@ -1,7 +1,10 @@
 import { accuracy, normalizedAccuracy } from "../choice-metrics";
 import { splits, type MultipleChoiceTask, type TaskAbout } from "../task";
 
-/** PIQA: `goal`, `sol1`, `sol2`, `label` (0 or 1). */
+/**
+ * Creates a multiple-choice task for rows in the format of PIQA: `goal`, `sol1`, `sol2`, `label` (0 or 1).
+ * Metrics: `acc` and `acc_norm`.
+ */
 export function piqaFormat(about: TaskAbout): MultipleChoiceTask {
   return {
     ...about,
@@ -14,7 +17,7 @@ export function piqaFormat(about: TaskAbout): MultipleChoiceTask {
         return row.text(field);
       });
       const label = row.value("label");
-      if (label !== 0 && label !== 1) throw row.problem("label", `must be 0 or 1, not ${JSON.stringify(label)}`);
+      if (label !== 0 && label !== 1) throw row.problem("label", `must be 0 or 1, got ${JSON.stringify(label)}`);
       return {
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
         choices,
@@ -25,6 +28,7 @@ export function piqaFormat(about: TaskAbout): MultipleChoiceTask {
   };
 }
 
+/** PIQA, zero-shot, on the validation split. */
 export const piqa = piqaFormat({
   name: "piqa",
   version: "1.0",

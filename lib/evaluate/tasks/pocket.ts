@@ -12,19 +12,23 @@ import { convertRows } from "../fields";
 import { referenceJudge } from "../judge/judge-local";
 import { instructionOf, judgedTask, nearestAnswers } from "../judge/judge-task";
 
-/** One entry of datasets/pocket/benchmarks/manifest.json. */
+/** One entry of datasets/pocket/benchmarks/manifest.json. File names are relative to its folder. */
 interface Entry {
   task: string;
+  /** key of {@link FORMATS} */
   schema: string;
   shots: number;
   file: string;
+  /** file that few-shot examples are drawn from; default: `file` */
   fewShotFile?: string;
+  /** TruthfulQA: text of the solved questions that precede every question */
   primerFile?: string;
+  /** translation: source and target language */
   languages?: { from: Language; to: Language };
 }
 
 const FOLDER = "datasets/pocket/benchmarks";
-/** Answers of the pocket world are short, and its models' contexts too. */
+/** Answers of the pocket benchmarks are short, and so are the contexts of the pocket models. */
 const MAX_NEW_TOKENS = 48;
 
 const FORMATS: Record<string, (about: TaskAbout, entry: Entry) => Task> = {
@@ -39,10 +43,14 @@ const FORMATS: Record<string, (about: TaskAbout, entry: Entry) => Task> = {
   wmt: (about, entry) => translationFormat({ ...about, ...entry.languages!, maxNewTokens: MAX_NEW_TOKENS }),
 };
 
-/** The names of the thirteen pocket benchmarks, in the order of the paper's Table 2. */
+/** Returns the names of the thirteen pocket benchmarks, in the order of the paper's Table 2. */
 export const pocketTaskNames = (): string[] => readManifest().map(({ task }) => task);
 
-/** The pocket benchmarks, as their manifest lists them. */
+/**
+ * Creates the tasks of the pocket benchmarks, in the order of their manifest.
+ * @returns an empty list if the manifest does not exist
+ * @throws {DataError} if the manifest has an unknown schema or lacks a primer file
+ */
 export function pocketTasks(): Task[] {
   return readManifest().map((entry) => {
     const path = (file: string) => fromRoot(`${FOLDER}/${file}`).replace(/\.jsonl$/, "");
@@ -61,7 +69,8 @@ export function pocketTasks(): Task[] {
     const format = FORMATS[entry.schema];
     if (!format)
       throw new DataError(
-        `${FOLDER}/manifest.json: ${entry.task} has the schema ${JSON.stringify(entry.schema)}; known: ${Object.keys(FORMATS).join(", ")}.`,
+        `${FOLDER}/manifest.json: ${entry.task} has the unknown schema ${JSON.stringify(entry.schema)}; ` +
+          `known: ${Object.keys(FORMATS).join(", ")}.`,
       );
     return format(about, entry);
   });
@@ -73,19 +82,23 @@ function readManifest(): Entry[] {
 }
 
 function primer({ task, primerFile }: Entry): string {
-  if (!primerFile) throw new DataError(`${FOLDER}/manifest.json: ${task} names no primerFile.`);
+  if (!primerFile) throw new DataError(`${FOLDER}/manifest.json: ${task} needs the field primerFile.`);
   return readText(fromRoot(`${FOLDER}/${primerFile}`)).replace(/\n+$/, "");
 }
 
-/** More than any right answer of the judged pocket benchmarks has. */
-const POCKET_TOKENS = 160;
+/** More tokens than any right answer of the judged pocket benchmarks has. */
+const JUDGED_MAX_NEW_TOKENS = 160;
 
-/** A judged pocket benchmark in `file`: rows with a right answer as `output`, the stand-in judge, and the nearest other answer as opponent. */
+/**
+ * Creates a judged pocket benchmark. The judge is {@link referenceJudge}, which needs no model; the opponent's answer
+ * is that to the most similar other instruction, see {@link nearestAnswers}.
+ * @param file JSON Lines file of rows with `instruction`, optionally `input`, and the right answer as `output`
+ */
 export function pocketJudged(about: TaskAbout, file: string): GenerationTask {
   let opponent: ReturnType<typeof nearestAnswers> | undefined;
   return judgedTask({
     about,
-    maxNewTokens: POCKET_TOKENS,
+    maxNewTokens: JUDGED_MAX_NEW_TOKENS,
     judge: () => referenceJudge,
     opponent: (instruction) => {
       opponent ??= nearestAnswers(

@@ -2,13 +2,21 @@ import { renderPrompt } from "../../data/template";
 import { splits, type GenerationTask, type TaskAbout } from "../task";
 import { scoreTranslations } from "../translation-scores";
 
-/** `code`: the field of a row's `translation`; `name`: in English. */
+/** A language of a translation task. */
 export interface Language {
+  /** field of a row's `translation`, such as "de" */
   code: string;
+  /** English name */
   name: string;
 }
 
-/** WMT: `translation: {<code>: text, …}`. */
+/**
+ * Creates a translation task for rows in the format of WMT: `translation: {<code>: text, …}`. The prompt depends on
+ * the option `format`, see {@link PromptFormat}. Metrics: `bleu`, `ter` and `chrf`.
+ * @param about.from source language
+ * @param about.to target language
+ * @param about.maxNewTokens default 256
+ */
 export function translationFormat(
   about: TaskAbout & { from: Language; to: Language; maxNewTokens?: number },
 ): GenerationTask {
@@ -30,7 +38,7 @@ export function translationFormat(
       }
       const phrases = `${from.name} phrase: ${source}\n${to.name} phrase:`;
       const prompt = format === "harness" ? phrases : `${instruction}\n${phrases}`;
-      // The harness' target begins with a space of its own, beside the one between question and answer.
+      // The harness's target begins with a space, in addition to the one between question and answer.
       return { prompt, references: [` ${target}`], solved: `${prompt}  ${target}` };
     },
   };
@@ -41,7 +49,7 @@ const FRENCH = { code: "fr", name: "French" };
 const GERMAN = { code: "de", name: "German" };
 const ROMANIAN = { code: "ro", name: "Romanian" };
 
-/** Validation and test together, as the paper has it; one file serves both directions. */
+/** Validation and test split together, as in the paper. One file serves both directions. */
 const wmt = (year: string, from: Language, to: Language) =>
   translationFormat({
     name: `${year}-${from.code}-${to.code}`,
@@ -57,6 +65,7 @@ const wmt = (year: string, from: Language, to: Language) =>
     }),
   });
 
+/** The six translation directions: WMT14 English-French, WMT16 English-German and English-Romanian, zero-shot. */
 export const wmtTasks = [
   wmt("wmt14", ENGLISH, FRENCH),
   wmt("wmt14", FRENCH, ENGLISH),

@@ -2,7 +2,11 @@ import { accuracy } from "../choice-metrics";
 import { splits, type MultipleChoiceTask, type TaskAbout } from "../task";
 import { trim } from "../../metrics/words";
 
-/** WinoGrande: `sentence` with a blank "_", `option1`, `option2`, `answer` ("1" or "2"). Only the text after the blank is scored. */
+/**
+ * Creates a multiple-choice task for rows in the format of WinoGrande: `sentence` with a blank "_", `option1`,
+ * `option2`, `answer` ("1" or "2"). Each option is put in the blank, and only the text after the blank is scored.
+ * Metric: `acc`.
+ */
 export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
   return {
     ...about,
@@ -21,7 +25,8 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
       if (gold < 0)
         throw row.problem(
           "answer",
-          `must be "1" or "2", not ${JSON.stringify(row.value("answer"))} (test rows have no answer; use the validation split)`,
+          `must be "1" or "2", got ${JSON.stringify(row.value("answer"))} ` +
+            "(rows of the test split have no answer; use the validation split)",
         );
       const prompts = choices.map((choice) => sentence.slice(0, blank) + choice);
       return {
@@ -34,6 +39,7 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
   };
 }
 
+/** WinoGrande, 5-shot, examples from the train split. */
 export const winogrande = winograndeFormat({
   name: "winogrande",
   version: "1.0",
