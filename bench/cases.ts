@@ -1,4 +1,4 @@
-// What is measured: the same work for both sides, written down once.
+// The benchmark cases: the same work for both sides.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { optimizerBatches } from "../lib/data/batches";
@@ -7,12 +7,15 @@ import { readExamples } from "../lib/data/example";
 import { loadTokenizer } from "../lib/data/tokenizer";
 import type { ModelConfig } from "../lib/model/config";
 
+/** A measured training step. */
 export interface Step {
   loss: number;
+  /** tokens of the batch, without padding */
   tokens: number;
   seconds: number;
 }
 
+/** One benchmark case; each side reads it as JSON. `batch` counts rows, `length` and `maxLength` count tokens. */
 export type Case =
   | {
       kind: "training";
@@ -30,28 +33,36 @@ export type Case =
   | { kind: "generation"; model: string; prompts: number[][]; batch: number; newTokens: number; threads: number }
   | { kind: "scoring"; model: string; rows: { ids: number[]; promptLength: number }[]; batch: number; threads: number };
 
-/** What a measured process says of itself. Bytes, seconds, floating-point operations a second. */
+/** Result of a measured process. Training and growth have `steps`; generation and scoring the next three fields. */
 export interface Measured {
   steps: Step[];
   seconds: number;
   tokens: number;
+  /** generated ids, or log-likelihoods */
   results: unknown[];
+  /** bytes */
   peakMemory: number;
   cpuSeconds: number;
+  /** floating-point operations per second of large matrix products */
   machineRate: number;
 }
 
-/** Models by the name of their folder; rows enough for this many steps. */
+/** Training cases; `model` is the name of the model's folder, `batch` counts rows and `maxLength` counts tokens. */
 export const TRAINING = [
   { name: "a", model: "stories260K", batch: 16, maxLength: 256, steps: 40 },
   { name: "b", model: "random-7m", batch: 8, maxLength: 256, steps: 24 },
   { name: "c", model: "smollm2-135m", batch: 2, maxLength: 128, steps: 10 },
 ];
 
-/** Steps at the start that do not count: caches fill, memory is taken. */
+/** Number of initial steps that are not timed, while caches fill and memory is allocated. */
 export const WARM_UP = 2;
 
-/** Rows for both sides: ours shuffles the file itself, the peer takes the same rows in the order of that shuffle. */
+/**
+ * Writes the rows for both sides to `dir`. Our side shuffles its file itself; the peer's file contains the same rows in
+ * the order of that shuffle.
+ * @param data path of a file in Alpaca format
+ * @returns the paths of both files
+ */
 export function trainingFiles(
   dir: string,
   data: string,
@@ -71,7 +82,10 @@ export function trainingFiles(
   return files;
 }
 
-/** Real rows as ids, cut to `maxLength`, with at least one token of completion. */
+/**
+ * Encodes rows of a file in Alpaca format, cut to `maxLength` tokens; rows without a completion token are left out.
+ * @param model directory with the tokenizer
+ */
 export function encodedRows(
   data: string,
   model: string,
@@ -86,8 +100,9 @@ export function encodedRows(
 }
 
 /**
- * Floating-point operations that a training step over these rows cannot do without: the matrix products of real tokens
- * (two operations a multiplication), attention's causal half, gradients of the output only where a weight is not 0.
+ * Floating-point operations that a training step over these rows requires: matrix products of real tokens (two
+ * operations per multiplication), the causal half of attention, and gradients of the output projection only where the
+ * loss weight is not 0.
  */
 export function trainingOperations(
   config: ModelConfig,
@@ -128,7 +143,7 @@ const shape = (
   paddingIndex: null,
 });
 
-/** Shapes from stories260K's to SmolLM2-135M's. */
+/** Model shapes, from that of stories260K to that of SmolLM2-135M. */
 const SHAPES = [
   shape(64, 172, 5, 8, 4, 512),
   shape(160, 432, 6, 5, 5, 2048),
@@ -137,7 +152,7 @@ const SHAPES = [
   shape(576, 1536, 30, 9, 3, 49152),
 ];
 
-/** One factor at a time. */
+/** Cases of the growth benchmark; each series varies one factor. */
 export const GROWTH = [
   ...[128, 256, 512, 1024, 2048].map((length) => ({
     factor: "sequence length",
@@ -156,6 +171,7 @@ export const GROWTH = [
   ...SHAPES.map((config) => ({ factor: "parameters", value: parameters(config), config, length: 128, batch: 4 })),
 ];
 
+/** Number of parameters of a model with tied embeddings. */
 export function parameters({
   hiddenSize,
   intermediateSize,

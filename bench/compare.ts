@@ -1,10 +1,11 @@
-// Ours and the peer in turn, on the same work. See README.md for what it printed here.
+// Compares our side with the peer on the same work, alternating between them. README.md reports the results.
 //
 //   npm run bench -- training|sweep|inference|growth [--cases a,b,c] [--pairs 3] [--threads 2]
-//     [--weights 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
+//     [--plws 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
 //     --python PYTHON --peer hf_plw.py --models DIR --data ALPACA.json
 //
-// or PROMPTLOSS_BENCH_{PYTHON,PEER,MODELS,DATA}. PYTHON has torch and transformers; DIR holds a folder for each model of cases.ts.
+// The last four options default to PROMPTLOSS_BENCH_{PYTHON,PEER,MODELS,DATA}. PYTHON needs torch and transformers; DIR
+// contains a folder for each model of cases.ts.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
@@ -35,13 +36,13 @@ const { values, positionals } = parseArgs({
     cases: { type: "string", default: "a,b,c" },
     pairs: { type: "string", default: "3" },
     threads: { type: "string", default: String(availableParallelism()) },
-    weights: { type: "string", default: "0,0.1" },
+    plws: { type: "string", default: "0,0.1" },
     waiting: { type: "string", default: "passive,active" },
   },
 });
 const option = (name: "python" | "peer" | "models" | "data"): string => {
   const value = values[name];
-  if (value === undefined) throw new Error(`--${name} is needed; see the head of bench/compare.ts.`);
+  if (value === undefined) throw new Error(`--${name} is missing; the usage is at the top of bench/compare.ts`);
   return name === "python" ? value : resolve(value);
 };
 const threads = Number(values.threads);
@@ -49,7 +50,10 @@ const pairs = Number(values.pairs);
 const scratch = mkdtempSync(join(tmpdir(), "promptloss-bench-"));
 const model = (name: string) => join(option("models"), name);
 
-/** Runs a process to its end; its last line is JSON. Each measurement has its own, so that neither warms up the other. */
+/**
+ * Runs a process and parses the last line of its output as JSON. Each measurement has its own process, so that no
+ * measurement warms up another.
+ */
 function measure(command: string, args: string[], environment: Record<string, string>): Measured {
   const output = execFileSync(command, args, {
     encoding: "utf8",
@@ -60,25 +64,25 @@ function measure(command: string, args: string[], environment: Record<string, st
   return JSON.parse(output.trimEnd().split("\n").at(-1)!) as Measured;
 }
 
-function caseFile(given: Case): string {
+function caseFile(work: Case): string {
   const file = join(scratch, "case.json");
-  writeFileSync(file, JSON.stringify(given));
+  writeFileSync(file, JSON.stringify(work));
   return file;
 }
 
-const ours = (given: Case) =>
-  measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(given)], {
+const ours = (work: Case) =>
+  measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(work)], {
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: "1",
     OMP_NUM_THREADS: String(threads),
   });
-const peer = (given: Case, waiting: string) =>
-  measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(given)], peerEnvironment(waiting));
+const peer = (work: Case, waiting: string) =>
+  measure(option("python"), [join(__dirname, "peer.py"), option("peer"), caseFile(work)], peerEnvironment(waiting));
 const peerEnvironment = (waiting: string) => ({
   OMP_NUM_THREADS: String(threads),
   ...(waiting === "passive" && { OMP_WAIT_POLICY: "PASSIVE" }),
 });
-/** The peer once for each way of waiting. */
+/** One peer side for each way in which idle threads wait. */
 const peers = <T>(run: (waiting: string) => T) =>
   Object.fromEntries(values.waiting.split(",").map((waiting) => [`peer, ${waiting}`, () => run(waiting)]));
 
@@ -93,8 +97,8 @@ const header = (cells: string[]) => {
 };
 const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
 
-/** Tokens a second over the steps after the warm-up, and the median step. */
-function pace({ steps }: Measured): { tokensPerSecond: number; step: number } {
+/** Throughput over the steps after the warm-up, and the median duration of a step in seconds. */
+function throughput({ steps }: Measured): { tokensPerSecond: number; step: number } {
   const counted = steps.slice(WARM_UP);
   const sum = (key: "tokens" | "seconds") => counted.reduce((total, step) => total + step[key], 0);
   return { tokensPerSecond: sum("tokens") / sum("seconds"), step: median(counted.map(({ seconds }) => seconds)) };
@@ -106,73 +110,83 @@ function training(): void {
     "PLW",
     "side",
     "tokens/s",
-    "s a step",
+    "s per step",
     "share of the matrix-product rate",
     "peak MB",
     "CPU s",
     "ours / peer",
     "loss differs by",
   ]);
-  for (const given of TRAINING.filter(({ name }) => values.cases.split(",").includes(name))) {
-    const files = trainingFiles(scratch, option("data"), given);
-    for (const plw of values.weights.split(",").map(Number)) {
-      const work = {
-        kind: "training",
-        model: model(given.model),
-        plw,
-        batch: given.batch,
-        microBatch: given.batch,
-        maxLength: given.maxLength,
-        learningRate: 1e-4,
-        threads,
-      } as const;
-      const sides: Record<string, () => Measured> = {
-        ours: () => ours({ ...work, data: files.ours, grouped: false }),
-        ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
-        "peer, grouped by length": () => peer({ ...work, data: files.peer, grouped: true }, "passive"),
-      };
-      const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
-      for (let pair = 0; pair < pairs; pair++)
-        for (const [side, run] of Object.entries(sides)) results[side].push(run());
+  const names = values.cases.split(",");
+  for (const trainingCase of TRAINING.filter(({ name }) => names.includes(name)))
+    for (const plw of values.plws.split(",").map(Number)) trainingRows(trainingCase, plw);
+}
 
-      const encoded = encodedRows(files.peer, work.model, given.batch * given.steps, given.maxLength);
-      const operations =
-        trainingOperations(readModelConfig(work.model), encoded, plw) /
-        encoded.reduce((sum, { ids }) => sum + ids.length, 0);
-      const rate = median(results.ours.map(({ machineRate }) => machineRate));
-      const paces = Object.fromEntries(Object.entries(results).map(([side, list]) => [side, list.map(pace)]));
-      for (const [side, list] of Object.entries(results)) {
-        const tokensPerSecond = median(paces[side].map((p) => p.tokensPerSecond));
-        const ratio = median(paces.ours.map((own, i) => own.tokensPerSecond / paces[side][i].tokensPerSecond));
-        const difference = Math.max(
-          ...list[0].steps.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)),
-        );
-        row([
-          given.name,
-          plw,
-          side,
-          Math.round(tokensPerSecond),
-          median(paces[side].map(({ step }) => step)).toFixed(3),
-          ((tokensPerSecond * operations) / rate).toFixed(2),
-          megabytes(median(list.map(({ peakMemory }) => peakMemory))),
-          median(list.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
-          side === "ours" ? "" : ratio.toFixed(2),
-          side === "peer, grouped by length" ? "other batches" : difference.toExponential(0),
-        ]);
-      }
-    }
+const GROUPED = "peer, grouped by length";
+
+/** Measures one training case at one PLW and prints a row per side. */
+function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): void {
+  const { name, batch, maxLength, steps } = trainingCase;
+  const files = trainingFiles(scratch, option("data"), trainingCase);
+  const work = {
+    kind: "training",
+    model: model(trainingCase.model),
+    plw,
+    batch,
+    microBatch: batch,
+    maxLength,
+    learningRate: 1e-4,
+    threads,
+  } as const;
+  const results = alternate({
+    ours: () => ours({ ...work, data: files.ours, grouped: false }),
+    ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
+    [GROUPED]: () => peer({ ...work, data: files.peer, grouped: true }, "passive"),
+  });
+  const encoded = encodedRows(files.peer, work.model, batch * steps, maxLength);
+  const operationsPerToken =
+    trainingOperations(readModelConfig(work.model), encoded, plw) /
+    encoded.reduce((sum, { ids }) => sum + ids.length, 0);
+  const rate = median(results.ours.map(({ machineRate }) => machineRate));
+  const ourThroughputs = results.ours.map(throughput);
+  for (const [side, measurements] of Object.entries(results)) {
+    const throughputs = measurements.map(throughput);
+    const tokensPerSecond = median(throughputs.map((result) => result.tokensPerSecond));
+    const ratio = median(ourThroughputs.map((result, i) => result.tokensPerSecond / throughputs[i].tokensPerSecond));
+    const difference = Math.max(
+      ...measurements[0].steps.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)),
+    );
+    row([
+      name,
+      plw,
+      side,
+      Math.round(tokensPerSecond),
+      median(throughputs.map(({ step }) => step)).toFixed(3),
+      ((tokensPerSecond * operationsPerToken) / rate).toFixed(2),
+      megabytes(median(measurements.map(({ peakMemory }) => peakMemory))),
+      median(measurements.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+      side === "ours" ? "" : ratio.toFixed(2),
+      side === GROUPED ? "other batches" : difference.toExponential(0),
+    ]);
   }
 }
 
-/** A whole sweep over the paper's ten weights, from nothing to the last run's files; processes and all. */
+/** Runs all sides in turn, `pairs` times, and collects each side's results. */
+function alternate(sides: Record<string, () => Measured>): Record<string, Measured[]> {
+  const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
+  for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
+  return results;
+}
+
+/** A sweep over the paper's ten PLWs, from start-up of the processes until the last run's files are written. */
 async function sweep(): Promise<void> {
-  const [given] = TRAINING;
+  const [{ model: modelName, batch, maxLength }] = TRAINING;
   const data = join(scratch, "sweep.json");
   writeFileSync(data, JSON.stringify(readExamples(option("data")).slice(0, 1000)));
   const settings = {
-    batchSize: given.batch,
-    microBatchSize: given.batch,
-    maxLength: given.maxLength,
+    batchSize: batch,
+    microBatchSize: batch,
+    maxLength,
     learningRate: 1e-3,
     epochs: 1,
   };
@@ -181,59 +195,38 @@ async function sweep(): Promise<void> {
     study,
     JSON.stringify({
       name: "bench",
-      models: { a: model(given.model) },
+      models: { a: model(modelName) },
       datasets: { rows: { path: data } },
-      weights: PAPER_WEIGHTS,
+      plws: PAPER_WEIGHTS,
       hyperparameters: settings,
     }),
   );
-  const sides: Record<string, () => Promise<Whole>> = {
-    ours: () =>
-      whole(
-        process.execPath,
-        [
-          ...process.execArgv,
-          join(repositoryRoot(), "lib", "cli.ts"),
-          "sweep",
-          "--study",
-          study,
-          "--store",
-          mkdtempSync(join(scratch, "store-")),
-          "--json",
-        ],
-        {},
-      ),
-    ...peers((waiting) =>
-      whole(
-        option("python"),
-        [
-          option("peer"),
-          "--model",
-          model(given.model),
-          "--data",
-          data,
-          "--sweep",
-          PAPER_WEIGHTS.join(),
-          "--normalizer",
-          "weights",
-          "--epochs",
-          "1",
-          "--batch-size",
-          String(given.batch),
-          "--lr",
-          "1e-3",
-          "--max-length",
-          String(given.maxLength),
-          "--threads",
-          String(threads),
-          "--out",
-          mkdtempSync(join(scratch, "peer-")),
-        ],
-        peerEnvironment(waiting),
-      ),
-    ),
+  const ourArguments = () => [
+    ...process.execArgv,
+    join(repositoryRoot(), "lib", "cli.ts"),
+    "sweep",
+    ...["--study", study],
+    ...["--store", mkdtempSync(join(scratch, "store-"))],
+    "--json",
+  ];
+  const peerArguments = () => [
+    option("peer"),
+    ...["--model", model(modelName)],
+    ...["--data", data],
+    ...["--sweep", PAPER_WEIGHTS.join()],
+    ...["--normalizer", "weights"],
+    ...["--epochs", "1"],
+    ...["--batch-size", String(batch)],
+    ...["--lr", "1e-3"],
+    ...["--max-length", String(maxLength)],
+    ...["--threads", String(threads)],
+    ...["--out", mkdtempSync(join(scratch, "peer-"))],
+  ];
+  const sides: Record<string, () => Promise<TreeUsage>> = {
+    ours: () => measureTree(process.execPath, ourArguments(), {}),
+    ...peers((waiting) => measureTree(option("python"), peerArguments(), peerEnvironment(waiting))),
   };
-  const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Whole[]]));
+  const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as TreeUsage[]]));
   for (let pair = 0; pair < pairs; pair++)
     for (const [side, run] of Object.entries(sides)) results[side].push(await run());
   header(["case", "side", "wall s", "peak MB, all processes", "CPU s", "peer / ours"]);
@@ -249,14 +242,17 @@ async function sweep(): Promise<void> {
   }
 }
 
-interface Whole {
+/** Resources used by a process and its descendants. */
+interface TreeUsage {
+  /** wall time */
   seconds: number;
+  /** bytes, summed over all processes alive at the same time */
   peakMemory: number;
   cpuSeconds: number;
 }
 
-/** Wall time of a process, and the memory and processor time of it and all its descendants, looked at five times a second. */
-async function whole(command: string, args: string[], environment: Record<string, string>): Promise<Whole> {
+/** Runs a process and samples the memory and CPU time of it and all its descendants five times a second. */
+async function measureTree(command: string, args: string[], environment: Record<string, string>): Promise<TreeUsage> {
   const started = performance.now();
   const child = spawn(command, args, {
     stdio: ["ignore", "ignore", "pipe"],
@@ -268,28 +264,28 @@ async function whole(command: string, args: string[], environment: Record<string
     errors += text;
   });
   let peakMemory = 0;
-  const used = new Map<number, number>();
-  const look = setInterval(() => {
+  const cpuSecondsByPid = new Map<number, number>();
+  const sampling = setInterval(() => {
     const tree = descendants(child.pid!);
     peakMemory = Math.max(
       peakMemory,
       tree.reduce((sum, { memory }) => sum + memory, 0),
     );
-    for (const { pid, cpuSeconds } of tree) used.set(pid, cpuSeconds);
+    for (const { pid, cpuSeconds } of tree) cpuSecondsByPid.set(pid, cpuSeconds);
   }, 200);
   const code = await new Promise((resolve) => {
     child.on("close", resolve);
   });
-  clearInterval(look);
+  clearInterval(sampling);
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${String(code)}\n${errors.slice(-2000)}`);
   return {
     seconds: (performance.now() - started) / 1000,
     peakMemory,
-    cpuSeconds: [...used.values()].reduce((a, b) => a + b, 0),
+    cpuSeconds: [...cpuSecondsByPid.values()].reduce((a, b) => a + b, 0),
   };
 }
 
-/** From Linux' /proc; pages of 4 KiB, 100 ticks a second. */
+/** A process and all its descendants, from Linux' /proc; assumes pages of 4 KiB and 100 ticks per second. */
 function descendants(root: number): { pid: number; memory: number; cpuSeconds: number }[] {
   const processes = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -307,7 +303,7 @@ function descendants(root: number): { pid: number; memory: number; cpuSeconds: n
           },
         ];
       } catch {
-        return []; // it has just ended
+        return []; // the process has just ended
       }
     });
   const inside = new Set([root]);
@@ -320,25 +316,20 @@ function descendants(root: number): { pid: number; memory: number; cpuSeconds: n
 
 /** Greedy generation and log-likelihoods with the model of case (b). */
 function inference(): void {
-  const given = { model: model(TRAINING[1].model), batch: 16, threads };
-  const rows = encodedRows(option("data"), given.model, 256, 256);
+  const settings = { model: model(TRAINING[1].model), batch: 16, threads };
+  const rows = encodedRows(option("data"), settings.model, 256, 256);
   const cases: Record<string, Case> = {
     generation: {
-      ...given,
+      ...settings,
       kind: "generation",
       newTokens: 128,
       prompts: rows.slice(0, 64).map(({ ids, promptLength }) => ids.slice(0, promptLength)),
     },
-    scoring: { ...given, kind: "scoring", rows },
+    scoring: { ...settings, kind: "scoring", rows },
   };
   header(["case", "side", "tokens/s", "peak MB", "CPU s", "ours / peer", "results agree"]);
   for (const [name, work] of Object.entries(cases)) {
-    const sides: Record<string, () => Measured> = {
-      ours: () => ours(work),
-      ...peers((waiting) => peer(work, waiting)),
-    };
-    const results = Object.fromEntries(Object.keys(sides).map((side) => [side, [] as Measured[]]));
-    for (let pair = 0; pair < pairs; pair++) for (const [side, run] of Object.entries(sides)) results[side].push(run());
+    const results = alternate({ ours: () => ours(work), ...peers((waiting) => peer(work, waiting)) });
     for (const [side, list] of Object.entries(results)) {
       const rate = ({ tokens, seconds }: Measured) => tokens / seconds;
       row([
@@ -354,17 +345,24 @@ function inference(): void {
   }
 }
 
+/** Largest difference of log-likelihoods, or the number of identical texts. */
 function agreement(ours: unknown[], theirs: unknown[]): string {
-  if (typeof ours[0] === "number")
-    return `to ${Math.max(...(ours as number[]).map((x, i) => Math.abs(x - (theirs as number[])[i]))).toExponential(0)}`;
-  return `${ours.filter((ids, i) => JSON.stringify(ids) === JSON.stringify(theirs[i])).length} of ${ours.length} texts`;
+  if (typeof ours[0] === "number") {
+    const differences = (ours as number[]).map((value, i) => Math.abs(value - (theirs as number[])[i]));
+    return `to ${Math.max(...differences).toExponential(0)}`;
+  }
+  const same = ours.filter((ids, i) => JSON.stringify(ids) === JSON.stringify(theirs[i]));
+  return `${same.length} of ${ours.length} texts`;
 }
 
-/** Ours alone: how tokens a second, operations a second and memory go with length, batch and size. Written beside this file. */
+/**
+ * Our side alone: throughput, operations per second and memory by sequence length, batch size and number of parameters.
+ * The figure's files are written next to this file.
+ */
 async function growth(): Promise<void> {
   const points = GROWTH.map(({ factor, value, config, length, batch }) => {
     const measured = ours({ kind: "growth", config, length, batch, threads });
-    const { tokensPerSecond } = pace(measured);
+    const { tokensPerSecond } = throughput(measured);
     const rows = Array.from({ length: batch }, () => ({
       ids: new Array<number>(length).fill(0),
       promptLength: length >> 1,
@@ -388,6 +386,9 @@ async function growth(): Promise<void> {
 
 const commands: Record<string, () => void | Promise<void>> = { training, sweep, inference, growth };
 const command = commands[positionals[0]];
-if (!command) throw new Error(`give one of ${Object.keys(commands).join(", ")}; see the head of bench/compare.ts.`);
+if (!command) {
+  const names = Object.keys(commands).join(", ");
+  throw new Error(`the first argument must be one of ${names}; the usage is at the top of bench/compare.ts`);
+}
 console.error(`${cpus()[0].model}, ${threads} threads, Node ${process.version}`);
 void Promise.resolve(command()).finally(() => rmSync(scratch, { recursive: true }));

@@ -1,8 +1,10 @@
-// Multiple choice, side by side with lm-evaluation-harness' `hf` model: the same items, model, machine, in turn.
+// Compares multiple-choice evaluation with lm-evaluation-harness' `hf` model on the same items, model and machine,
+// alternating between the two.
 //
 //   node --import tsx bench/evaluation.ts --model DIR --data DIR --python PYTHON [--limit 200] [--repeats 3]
 //
-// DATA holds piqa/validation.jsonl, arc_challenge/{train,test}.jsonl; PYTHON is one with lm-eval 0.4.13 and torch.
+// The data folder contains piqa/validation.jsonl and arc_challenge/{train,test}.jsonl; PYTHON needs lm-eval 0.4.13 and
+// torch.
 import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -28,7 +30,9 @@ const { values } = parseArgs({
     "ours-only": { type: "string" },
   },
 });
-if (!values.model || !values.data) throw new Error("--model and --data are needed; see the head of this file.");
+if (!values.model || !values.data) {
+  throw new Error("--model and --data are required; the usage is at the top of bench/evaluation.ts");
+}
 const [model, data] = [resolve(values.model), resolve(values.data)];
 
 async function ours(task: string, shots: number): Promise<Measured> {
@@ -42,10 +46,10 @@ async function ours(task: string, shots: number): Promise<Measured> {
   return { seconds: (performance.now() - started) / 1000, metrics: metrics as Record<string, number> };
 }
 
-/** A process of its own for each measurement, so that neither warms up the other. */
-const last = (output: string): Measured => JSON.parse(output.trimEnd().split("\n").at(-1)!) as Measured;
+const parseLastLine = (output: string): Measured => JSON.parse(output.trimEnd().split("\n").at(-1)!) as Measured;
+/** Measures our side in its own process, so that no measurement warms up another. */
 const child = (task: string, shots: number): Measured =>
-  last(
+  parseLastLine(
     execFileSync(
       process.execPath,
       [
@@ -64,7 +68,7 @@ const child = (task: string, shots: number): Measured =>
     ),
   );
 const harness = (task: string, shots: number, batch: number): Measured =>
-  last(
+  parseLastLine(
     execFileSync(
       values.python!,
       [join(__dirname, "harness.py"), model, data, task, String(shots), values.limit, String(batch)],
@@ -79,29 +83,35 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(await ours(task, Number(shots))));
     return;
   }
-  if (!values.python) throw new Error("--python is needed: one with lm-eval installed.");
+  if (!values.python) throw new Error("--python is missing; give a Python interpreter that has lm-eval installed");
   console.log(
-    `| task | ours, s | harness at batch ${BATCHES.join(" / ")}, s | its best / ours | metrics |\n|---|---|---|---|---|`,
+    `| task | ours, s | harness at batch ${BATCHES.join(" / ")}, s | best harness time / ours | metrics |\n|---|---|---|---|---|`,
   );
   for (const { task, shots } of CASES) {
-    const own: number[] = [];
-    const theirs = BATCHES.map(() => [] as number[]);
+    const ourSeconds: number[] = [];
+    const harnessSeconds = BATCHES.map(() => [] as number[]);
     let metrics = "";
     for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
       const result = child(task, shots);
-      own.push(result.seconds);
+      ourSeconds.push(result.seconds);
       BATCHES.forEach((batch, i) => {
         const other = harness(task, shots, batch);
-        theirs[i].push(other.seconds);
+        harnessSeconds[i].push(other.seconds);
         metrics = Object.keys(result.metrics)
           .map((name) => `${name} ${result.metrics[name].toFixed(4)} / ${other.metrics[`${name},none`]?.toFixed(4)}`)
           .join(", ");
       });
     }
-    const medians = theirs.map(median);
-    console.log(
-      `| ${task}, ${shots} shots | ${median(own).toFixed(2)} | ${medians.map((s) => s.toFixed(2)).join(" / ")} | ${(Math.min(...medians) / median(own)).toFixed(2)} | ${metrics} |`,
-    );
+    const ourMedian = median(ourSeconds);
+    const medians = harnessSeconds.map(median);
+    const cells = [
+      `${task}, ${shots} shots`,
+      ourMedian.toFixed(2),
+      medians.map((seconds) => seconds.toFixed(2)).join(" / "),
+      (Math.min(...medians) / ourMedian).toFixed(2),
+      metrics,
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
   }
 }
 

@@ -4,12 +4,18 @@ import { panelGrid } from "../lib/figures/panels";
 import { DATASET_COLORS, LINE, PAGE_INCHES, axis, baseLayout } from "../lib/figures/theme";
 import { PIXELS_PER_INCH } from "../lib/figures/figure";
 
+/** One measurement of the growth benchmark. */
 export interface GrowthPoint {
+  /** the factor that varies: "sequence length", "batch" or "parameters" */
   factor: string;
+  /** the factor's value */
   value: number;
   tokensPerSecond: number;
+  /** required floating-point operations per second, in units of 1e9 */
   gigaflops: number;
+  /** share of the machine's matrix-product rate, 0 to 1 */
   share: number;
+  /** peak memory of the process, in units of 2^20 bytes */
   megabytes: number;
 }
 
@@ -19,7 +25,10 @@ const MEASURES = [
   ["megabytes", "peak memory, MB"],
 ] as const;
 
-/** A column a factor, a row a measure; factors on a logarithmic axis, and a measure where it spans more than one power of ten. */
+/**
+ * Draws one column per factor and one row per measure. Factors have a logarithmic axis, and so has a measure that spans
+ * more than one power of ten.
+ */
 export function growthFigure(points: readonly GrowthPoint[]): Figure {
   const factors = distinct(points.map(({ factor }) => factor));
   const width = PAGE_INCHES * PIXELS_PER_INCH;
@@ -37,13 +46,13 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
   const data = MEASURES.flatMap(([measure, title], row) =>
     factors.map((factor, column) => {
       const panel = panels[row * factors.length + column];
-      const own = points.filter((point) => point.factor === factor);
+      const series = points.filter((point) => point.factor === factor);
       layout[panel.xaxis] = axis(panel.isBottom ? factor : null, {
         type: "log",
         domain: panel.domain.x,
         anchor: panel.y,
-        tickvals: own.map(({ value }) => value),
-        ticktext: own.map(({ value }) => short(value)),
+        tickvals: series.map(({ value }) => value),
+        ticktext: series.map(({ value }) => short(value)),
         showticklabels: panel.isBottom,
       });
       layout[panel.yaxis] = axis(panel.isLeft ? title : null, {
@@ -51,15 +60,15 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
         anchor: panel.x,
         ...(measure === "share"
           ? { range: [0, 1.05] }
-          : spans(own, measure)
+          : spans(series, measure)
             ? { type: "log", dtick: 1 }
             : { rangemode: "tozero" }),
       });
       return {
         type: "scatter",
         mode: "lines+markers",
-        x: own.map(({ value }) => value),
-        y: own.map((point) => point[measure]),
+        x: series.map(({ value }) => value),
+        y: series.map((point) => point[measure]),
         xaxis: panel.x,
         yaxis: panel.y,
         line: { color: DATASET_COLORS[0], width: LINE },
@@ -72,8 +81,9 @@ export function growthFigure(points: readonly GrowthPoint[]): Figure {
     spec: { data, layout: baseLayout({ width: PAGE_INCHES, height: 0.8 * PAGE_INCHES }, layout) },
     rows: points.map((point) => ({ ...point })),
     caption:
-      "How training goes with sequence length, batch and parameters, one factor at a time: real tokens a second, share of the machine's rate of " +
-      "matrix products (counting only what the arithmetic needs), and peak memory of the process.",
+      "Training by sequence length, batch size and number of parameters, one factor at a time: tokens per second " +
+      "(without padding), share of the machine's matrix-product rate (counting only required arithmetic), and peak " +
+      "memory of the process.",
   };
 }
 

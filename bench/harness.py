@@ -1,6 +1,6 @@
-"""lm-evaluation-harness on local rows, for bench/evaluation.ts: one line of JSON with seconds and metrics.
+"""Runs lm-evaluation-harness on local rows, for bench/evaluation.ts; prints one line of JSON with seconds and metrics.
 
-Usage: harness.py MODEL DATA TASK SHOTS LIMIT BATCH     DATA holds TASK/<split>.jsonl
+Usage: harness.py MODEL DATA TASK SHOTS LIMIT BATCH     DATA contains TASK/<split>.jsonl
 """
 import json
 import os
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp()  # rows are read anew, as ours are
+os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp()  # no cached rows: our side reads its rows anew, too
 import lm_eval
 import torch
 from lm_eval.models.huggingface import HFLM
@@ -21,7 +21,7 @@ TASKS = {"arc_challenge": "arc/arc_challenge.yaml", "piqa": "piqa/piqa.yaml"}
 
 def main(model, data, task, shots, limit, batch):
     files = {path.stem: str(path) for path in sorted((Path(data) / task).glob("*.jsonl"))}
-    # the harness's own task file, with nothing changed but where its rows come from
+    # The harness's own task file; only the source of its rows is changed.
     lines = [
         f"include: {Path(lm_eval.__file__).parent / 'tasks' / TASKS[task]}", f"task: local_{task}", "dataset_path: json", "dataset_name: null",
         "dataset_kwargs:", f"  data_files: {json.dumps(files)}", "validation_split: null" if "test" in files else "training_split: null",

@@ -1,4 +1,4 @@
-// Our side of bench/compare.ts: one case, one line of JSON. Usage: ours.ts CASE_FILE
+// Our side of bench/compare.ts: runs one case and prints one line of JSON. Usage: ours.ts CASE_FILE
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,15 +13,8 @@ import { Trainer } from "../lib/train/trainer";
 import type { Case, Step } from "./cases";
 
 async function main(): Promise<void> {
-  const given = JSON.parse(readFileSync(process.argv[2], "utf8")) as Case;
-  const result =
-    given.kind === "training"
-      ? await training(given)
-      : given.kind === "growth"
-        ? growth(given)
-        : given.kind === "generation"
-          ? await generation(given)
-          : scoring(given);
+  const work = JSON.parse(readFileSync(process.argv[2], "utf8")) as Case;
+  const result = await run(work);
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   console.log(
     JSON.stringify({
@@ -31,6 +24,19 @@ async function main(): Promise<void> {
       machineRate: matrixProductRate(),
     }),
   );
+}
+
+function run(work: Case): object | Promise<object> {
+  switch (work.kind) {
+    case "training":
+      return training(work);
+    case "growth":
+      return growth(work);
+    case "generation":
+      return generation(work);
+    case "scoring":
+      return scoring(work);
+  }
 }
 
 async function training({
@@ -61,11 +67,11 @@ async function training({
   return { steps };
 }
 
-/** Steps over full rows of random tokens: no padding on anybody's side. */
+/** Trains on full rows of random tokens, so that no row needs padding. */
 function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
   const random = seededRandom("growth");
-  const trained = 6;
-  const examples = Array.from({ length: trained * batch }, (_, row) => ({
+  const stepCount = 6;
+  const examples = Array.from({ length: stepCount * batch }, (_, row) => ({
     row,
     ids: Array.from({ length }, () => Math.floor(random() * config.vocabularySize)),
     promptLength: length >> 1,
@@ -83,7 +89,7 @@ function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
     { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] },
     { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters },
   );
-  const steps = Array.from({ length: trained }, (): Step => trainer.step());
+  const steps = Array.from({ length: stepCount }, (): Step => trainer.step());
   return { steps };
 }
 
@@ -114,7 +120,7 @@ function scoring({ model: dir, rows }: Extract<Case, { kind: "scoring" }>) {
   };
 }
 
-/** Operations a second of large matrix products with this process's threads: the best of several. */
+/** Floating-point operations per second of large matrix products with this process's threads: the best of 40. */
 function matrixProductRate(): number {
   const size = 1536;
   const [a, b] = [tf.randomUniform([size, size]), tf.randomUniform([size, size])];

@@ -5,7 +5,7 @@ import { normalQuantile } from "../lib/stats/distributions";
 import { betaVariate, normalVariate } from "../lib/stats/random-variates";
 import { logistic } from "../lib/stats/special";
 
-/** The parameters that {@link simulatedScores} draws from: near the paper's AlpacaDataShort (Table 3). */
+/** The true parameters of {@link simulatedScores}, close to those of the paper's AlpacaDataShort (Table 3). */
 export const TRUTH = {
   intercept: -1.043,
   linear: 5.59,
@@ -17,9 +17,14 @@ export const TRUTH = {
   phi: 14,
 };
 
+/** A simulated score in (0, 1): `w` is the PLW, `w_p` its transform, `b` the benchmark and `m` the model. */
 export type SimulatedScore = { w: number; w_p: number; b: string; m: string; score: number };
 
-/** Scores of the paper's design: thirteen benchmarks, its ten weights, and so many models. */
+/**
+ * Simulates scores of the paper's design (thirteen benchmarks, ten PLWs) from the beta mixed model with the parameters
+ * {@link TRUTH}.
+ * @param models number of models
+ */
 export function simulatedScores(seed: number, models: number): SimulatedScore[] {
   const random = seededRandom(seed, "simulated scores");
   const slopes = Array.from({ length: 13 }, () => {
@@ -48,7 +53,13 @@ export function simulatedScores(seed: number, models: number): SimulatedScore[] 
   );
 }
 
-/** How often the Wald intervals of the two slopes hold the true values. */
+/**
+ * Fits simulated studies and determines how often the 95 % Wald intervals of the two slopes cover the true values.
+ * @param seeds one simulated study per seed
+ * @param models number of models of each study
+ * @param progress called after each fit with the number of fits done
+ * @returns the two coverages (0 to 1), the number of fits, and how many of them were not regular
+ */
 export function coverage(
   seeds: readonly number[],
   models: number,
@@ -57,14 +68,15 @@ export function coverage(
   const quantile = normalQuantile(0.975);
   let [linear, quadratic, singular] = [0, 0, 0];
   for (const [i, seed] of seeds.entries()) {
+    // Clamping, because a draw may round to 1.
     const { coefficients, diagnosis } = fitBetaGlmm(simulatedScores(seed, models), {
       squeeze: "clamp",
       clampTo: 1e-12,
-    }); // a draw may round to 1
-    const holds = (index: number, truth: number): boolean =>
+    });
+    const covers = (index: number, truth: number): boolean =>
       Math.abs(coefficients[index].estimate - truth) < quantile * coefficients[index].standardError!;
-    linear += Number(holds(1, TRUTH.linear));
-    quadratic += Number(holds(2, TRUTH.quadratic));
+    linear += Number(covers(1, TRUTH.linear));
+    quadratic += Number(covers(2, TRUTH.quadratic));
     singular += Number(!diagnosis.trustworthy);
     progress?.(i + 1);
   }

@@ -1,5 +1,7 @@
-// Time of the default GLMM on 260 scores and of the default GAM on 1,300, beside R's where Rscript is installed:
-// npx tsx bench/statistics.ts
+// Fitting times of the default GLMM on 260 scores and of the default GAM on 1,300, compared with R's if Rscript is
+// installed.
+//
+//   node --import tsx bench/statistics.ts
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,18 +25,21 @@ const R = `
 suppressMessages({ library(glmmTMB); library(mgcv) })
 time <- function(f) { f(); min(replicate(3, system.time(f())[["elapsed"]])) }
 d <- read.csv("glmm.csv"); e <- read.csv("gam.csv")
-cat(time(function() glmmTMB(score ~ poly(w_p, 2, raw = TRUE) + (0 + poly(w_p, 2, raw = TRUE) | b) + (1 | m), data = d, family = beta_family())),
-    time(function() gam(score ~ te(w, r, k = 3) + factor(b), data = e)), time(function() gam(score ~ te(w, r, k = 3) + factor(b), data = e, method = "REML")))
+glmm <- score ~ poly(w_p, 2, raw = TRUE) + (0 + poly(w_p, 2, raw = TRUE) | b) + (1 | m)
+additive <- score ~ te(w, r, k = 3) + factor(b)
+cat(time(function() glmmTMB(glmm, data = d, family = beta_family())),
+    time(function() gam(additive, data = e)),
+    time(function() gam(additive, data = e, method = "REML")))
 `;
 
-/** Seconds of the fastest of three runs after a first. */
+/** Seconds of the fastest of three runs, after one warm-up run. */
 function time(run: () => unknown): number {
   run();
   return Math.min(
     ...[0, 1, 2].map(() => {
-      const began = performance.now();
+      const started = performance.now();
       run();
-      return (performance.now() - began) / 1000;
+      return (performance.now() - started) / 1000;
     }),
   );
 }
@@ -56,7 +61,7 @@ const ours = [
   time(() => fitGam(gamRows, { method: "REML" })),
 ];
 const theirs = timesInR();
-if (!theirs) console.log("Rscript with glmmTMB and mgcv is not installed: only our times are shown.");
+if (!theirs) console.log("Rscript with glmmTMB and mgcv was not found; only our times are shown.");
 ["beta GLMM, 260 rows", "GAM by GCV, 1,300 rows", "GAM by REML, 1,300 rows"].forEach((name, i) => {
   console.log(`${name}: ${ours[i].toFixed(3)} s${theirs ? `, R ${theirs[i].toFixed(3)} s` : ""}`);
 });

@@ -2,7 +2,7 @@
 const { setImmediate: immediate } = require("node:timers/promises");
 const { inspect } = require("node:util");
 const vm = require("node:vm");
-const { Compiler } = require("./compiler.cjs");
+const { CompilerClient } = require("./compiler-client.cjs");
 const { Interrupted, cellName, compileError, thrownError } = require("./errors.cjs");
 const { requireForCells } = require("./modules.cjs");
 
@@ -22,15 +22,10 @@ class Executor {
 
   constructor(root) {
     this.#root = root;
-    this.#compiler = new Compiler(root);
+    this.#compiler = new CompilerClient(root);
     this.#require = requireForCells(root);
     process.on("uncaughtException", (error) => this.#onStray(error));
     process.on("unhandledRejection", (reason) => this.#onStray(reason));
-  }
-
-  /** Loads what the first cell needs. */
-  warm() {
-    this.#compiler.compile("", "");
   }
 
   /** Aborted when ■ is pressed while the current cell runs. */
@@ -82,8 +77,16 @@ class Executor {
     return this.#compiler.complete(this.#declarations, code, position);
   }
 
+  isComplete(code) {
+    return this.#compiler.isComplete(code);
+  }
+
   async #run(code, count) {
-    const compiled = this.#compiler.compile(this.#declarations, code);
+    if (this.#compiler.preparing) console.log("Compiling the library (first time after a change), about 10 s …");
+    const compiling = this.#compiler.compile(this.#declarations, code);
+    this.#require.ahead(code); // while the compiler's process is at work
+    const compiled = await compiling;
+    this.signal.throwIfAborted();
     this.#cells.set(count, { code, position: compiled.position });
     if (compiled.diagnostics.length > 0) throw new CompileError(compileError(compiled.diagnostics, code, count));
     if (compiled.output) {

@@ -1,4 +1,4 @@
-// Starts the Jupyter kernel of the notebooks: `node --import tsx launch.cjs <connection file>`.
+// Starts the Jupyter kernel of the notebooks: `node launch.cjs <connection file>`.
 //
 // Cells are TypeScript. tslab (pinned) checks and compiles them, see compiler.cjs; this kernel brings its own executor,
 // output and messages, since tslab's report errors as plain text, lose output and cannot be interrupted.
@@ -13,7 +13,7 @@ const { Server } = require("./server.cjs");
 
 const [, , connectionFile] = process.argv;
 if (!connectionFile) {
-  console.error("usage: node --import tsx kernel/launch.cjs <connection file>\nJupyter calls this; to start Jupyter: npm start");
+  console.error("usage: node kernel/launch.cjs <connection file>\nJupyter calls this; to start Jupyter: npm start");
   process.exit(2);
 }
 

@@ -2,11 +2,8 @@
 // https://jupyter-client.readthedocs.io/en/stable/messaging.html
 const { readFileSync } = require("node:fs");
 const { setTimeout: delay } = require("node:timers/promises");
-const jupyter = require("tslab/dist/jupyter.js");
-const { isCompleteCode } = require("tslab/dist/converter.js");
-const { printQuickInfo } = require("tslab/dist/inspect.js");
 const zmq = require("zeromq");
-const { typescriptVersion } = require("./compiler.cjs");
+const { version: typescriptVersion } = require("@tslab/typescript-for-tslab/package.json");
 const { Output } = require("./output.cjs");
 const { readMessage, writeMessage } = require("./wire.cjs");
 
@@ -52,7 +49,6 @@ class Server {
     void this.#echo();
     void this.#receive(this.#control);
     void this.#receive(this.#shell);
-    setImmediate(() => this.#executor.warm());
   }
 
   async #echo() {
@@ -72,7 +68,7 @@ class Server {
         this.#queue.push(request);
         void this.#work();
       } else {
-        this.#answer(request);
+        void this.#answer(request);
       }
     }
   }
@@ -129,11 +125,11 @@ class Server {
     return null;
   }
 
-  #answer(request) {
+  async #answer(request) {
     const type = request.header.msg_type;
     this.#status("busy", request);
     try {
-      const content = this.#answers[type]?.(request.content);
+      const content = await this.#answers[type]?.(request.content);
       if (content) this.#reply(request, type.replace("_request", "_reply"), { status: "ok", ...content });
     } catch (error) {
       // Looking up code while it is being typed must never take the kernel down.
@@ -160,16 +156,16 @@ class Server {
       return {};
     },
     shutdown_request: ({ restart }) => ({ restart }),
-    is_complete_request: ({ code }) => {
-      const { completed, indent } = isCompleteCode(code);
+    is_complete_request: async ({ code }) => {
+      const { completed, indent } = await this.#executor.isComplete(code);
       return completed ? { status: "complete" } : { status: "incomplete", indent };
     },
-    inspect_request: ({ code, cursor_pos: position }) => {
-      const info = this.#executor.inspect(code, position);
-      return info ? { found: true, data: { "text/plain": printQuickInfo(info) }, metadata: {} } : { found: false, data: {}, metadata: {} };
+    inspect_request: async ({ code, cursor_pos: position }) => {
+      const text = await this.#executor.inspect(code, position);
+      return text ? { found: true, data: { "text/plain": text }, metadata: {} } : { found: false, data: {}, metadata: {} };
     },
-    complete_request: ({ code, cursor_pos: position }) => {
-      const { start, end, candidates } = this.#executor.complete(code, position);
+    complete_request: async ({ code, cursor_pos: position }) => {
+      const { start, end, candidates } = await this.#executor.complete(code, position);
       return { matches: candidates, cursor_start: start, cursor_end: end, metadata: {} };
     },
     comm_info_request: () => ({ comms: {} }),
@@ -188,10 +184,9 @@ class Server {
     void request.socket.send(writeMessage(type, content, request, this.#key, request.identities));
   }
 
-  /** What lib/notebook finds when it runs inside this kernel, and tslab's own `display`. */
+  /** What lib/notebook finds when it runs inside this kernel, and tslab's own `display` (modules.cjs). */
   #offerToLibrary() {
     const display = (content, update) => this.#output.publish(update ? "update_display_data" : "display_data", content);
-    jupyter.lastWriteDisplayData = display;
     const executor = this.#executor;
     globalThis[Symbol.for("promptloss.kernel")] = {
       display,

@@ -12,10 +12,10 @@ import { createHash } from "node:crypto";
  */
 export function seededRandom(...seed: (number | string)[]): () => number {
   const hash = createHash("sha256").update(JSON.stringify(seed)).digest();
-  let a = hash.readUInt32LE(0),
-    b = hash.readUInt32LE(4),
-    c = hash.readUInt32LE(8),
-    counter = hash.readUInt32LE(12);
+  let a = hash.readUInt32LE(0);
+  let b = hash.readUInt32LE(4);
+  let c = hash.readUInt32LE(8);
+  let counter = hash.readUInt32LE(12);
   const next32 = (): number => {
     const sum = (a + b + counter) | 0;
     counter = (counter + 1) | 0;

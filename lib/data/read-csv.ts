@@ -34,9 +34,7 @@ export function readCsv(path: string): CsvTable {
   if (quoteError)
     throw csvError(path, [{ row: Math.max(0, (quoteError.row ?? 1) - 1), problem: quoteError.message.toLowerCase() }]);
   if (!columns || records.length === 0)
-    throw new DataError(
-      `${path}: the file ${columns ? "has a header line but no rows below it" : "has no rows"}`,
-    );
+    throw new DataError(`${path}: the file ${columns ? "has a header line but no rows below it" : "has no rows"}`);
   const repeated = columns.find((name, i) => columns.indexOf(name) < i);
   if (repeated !== undefined)
     throw new DataError(`${path}: column "${repeated}" occurs more than once; rename one of them`);
@@ -114,5 +112,8 @@ function csvError(path: string, problems: DataProblem[]): DataError {
         `  row ${row! + 1} (index ${row})${field === undefined ? "" : `, column "${field}"`}: ${problem}`,
     );
   if (problems.length > MAX_LISTED_FAULTS) listed.push(`  … and ${problems.length - MAX_LISTED_FAULTS} more faults`);
-  return new DataError(`${path}: some rows cannot be used (row 1 is the first row below the header):\n${listed.join("\n")}`, problems);
+  return new DataError(
+    `${path}: some rows cannot be used (row 1 is the first row below the header):\n${listed.join("\n")}`,
+    problems,
+  );
 }

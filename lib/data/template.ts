@@ -43,7 +43,8 @@ export const templateSchema: v.GenericSchema<unknown, PromptTemplate> = objectOf
  * @throws {DataError} listing missing placeholders and unknown keys
  */
 export function checkTemplate(template: PromptTemplate): PromptTemplate {
-  return validated(templateSchema, template, `template ${shown(template?.name)}`, DataError);
+  validated(templateSchema, template, `template ${shown(template?.name)}`, DataError);
+  return template;
 }
 
 /**

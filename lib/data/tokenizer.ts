@@ -4,6 +4,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { sha256 } from "./digest";
 import { DataError } from "./errors";
 import { parseJson, readJson, readText } from "./read-json";
+import { isObject } from "./validate";
 
 /** A tokenizer: converts text to token ids and back. */
 export interface Tokenizer {
@@ -298,8 +299,4 @@ function optionalObject(dir: string, file: string): JsonObject {
 
 function withoutNulls(object: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -119,7 +119,7 @@ class RunsEvaluation {
   private held: EvaluationJob[] = [];
   /** cause of a failure that affects every worker */
   private fatal: string | undefined;
-  private wanted = 0;
+  private pendingAtStart = 0;
   private cached = 0;
   private started = 0;
 
@@ -147,7 +147,7 @@ class RunsEvaluation {
       if (!(await this.collect(job))) this.pending.push(job);
     }
     this.cached = this.scores.size;
-    this.wanted = this.pending.length;
+    this.pendingAtStart = this.pending.length;
     this.report();
     if (this.pending.length > 0) await this.evaluatePending();
     if (signal?.aborted && this.scores.size + this.failed.size < this.byDir.size) {
@@ -302,7 +302,7 @@ class RunsEvaluation {
       (sum, { tasksDone, done, total }) => sum + (tasksDone + done / Math.max(1, total)) / tasks,
       0,
     );
-    const part = this.wanted === 0 ? 1 : Math.min(1, (finished + activeRuns) / this.wanted);
+    const part = this.pendingAtStart === 0 ? 1 : Math.min(1, (finished + activeRuns) / this.pendingAtStart);
     const seconds = (Date.now() - this.started) / 1000;
     onProgress({
       wanted: this.byDir.size,

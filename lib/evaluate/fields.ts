@@ -76,6 +76,10 @@ export class Fields {
 
 /** A field of a row that cannot be used. {@link convertRows} collects these errors. */
 export class FieldProblem extends Error {
+  /**
+   * @param field the field's name, with the names of enclosing fields separated by "."
+   * @param problem continues a sentence that begins with the field's name
+   */
   constructor(
     readonly field: string,
     readonly problem: string,

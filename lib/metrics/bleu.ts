@@ -8,44 +8,50 @@ import { trimEnd } from "./words";
 
 export type { BleuTokenizer, References };
 
-/** What takes the place of a precision of zero, after Chen and Cherry (2014), methods 1 (floor), 2 (add-k) and 3 (exp). */
+/**
+ * Smoothing of zero n-gram precisions: methods 1 (`floor`), 2 (`add-k`) and 3 (`exp`) of Chen and Cherry (2014), or
+ * `none`.
+ */
 export type BleuSmoothing = "exp" | "floor" | "add-k" | "none";
 
-/** sacreBLEU's settings, under its names. */
+/** Options of BLEU; names and defaults as in sacreBLEU. */
 export interface BleuOptions {
-  /** How lines become tokens; 13a by default. */
+  /** tokenizer; default "13a" */
   tokenize?: BleuTokenizer;
-  /** exp by default. */
+  /** default "exp" */
   smoothMethod?: BleuSmoothing;
-  /** The floor (0.1 by default) or k (1 by default); the other methods have no value and ignore it. */
+  /** the floor (default 0.1) or k (default 1), at least 0; ignored by the other methods */
   smoothValue?: number;
-  /** Compares in lower case; false by default. */
+  /** compare lowercased text; default false */
   lowercase?: boolean;
-  /** Stops at the last order that any hypothesis has n-grams of. False for a corpus, true for a sentence by default. */
+  /** use only the orders for which the hypotheses have n-grams; default false for a corpus, true for a sentence */
   effectiveOrder?: boolean;
-  /** The longest n-gram; 4 by default. */
+  /** longest n-gram; default 4 */
   maxNgramOrder?: number;
-  /** No warning for hypotheses that look tokenized already; changes no number. False by default. */
+  /** suppress the warning about hypotheses that look tokenized; does not affect the score; default false */
   force?: boolean;
 }
 
-/** BLEU and what it is made of. */
+/** BLEU and its components. */
 export interface BleuScore {
-  /** 0 to 100. */
+  /** BLEU, 0 to 100 */
   score: number;
-  /** Matching n-grams by order, from 1. As in sacreBLEU, add-k smoothing's k is in `counts` and `totals` from order 2 on. */
+  /**
+   * matching n-grams by order, from order 1; as in sacreBLEU, add-k smoothing adds k to `counts` and `totals` from
+   * order 2 on
+   */
   counts: number[];
-  /** n-grams of the hypotheses, by order. */
+  /** n-grams of the hypotheses by order, from order 1 */
   totals: number[];
-  /** 100 · counts / totals, smoothed. */
+  /** 100 · counts / totals by order, smoothed, in percent */
   precisions: number[];
-  /** 1, or exp(1 - referenceLength / hypothesisLength) where the hypotheses are shorter. */
+  /** exp(1 − referenceLength / hypothesisLength) if the hypotheses are shorter than the references, else 1 */
   brevityPenalty: number;
-  /** Tokens of all hypotheses. */
+  /** tokens of all hypotheses */
   hypothesisLength: number;
-  /** Tokens of the references nearest in length to each hypothesis. */
+  /** tokens of all segments' references, taking for each segment the reference closest in length to the hypothesis */
   referenceLength: number;
-  /** sacreBLEU's, such as `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`. */
+  /** sacreBLEU signature, such as `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0` */
   signature: string;
 }
 
@@ -60,74 +66,84 @@ const DEFAULTS: Omit<Settings, "smoothValue"> & Pick<BleuOptions, "smoothValue">
   maxNgramOrder: 4,
   force: false,
 };
+/** Default smoothing value by method; null if the method has no value. */
 const SMOOTH_VALUES: Record<BleuSmoothing, number | null> = { exp: null, floor: 0.1, "add-k": 1, none: null };
 
 /**
- * Corpus BLEU (Papineni et al., 2002): brevity penalty times the geometric mean of the n-gram precisions over
- * all segments. Numbers and signature are those of sacreBLEU 2.6.0's `corpus_bleu`.
+ * Computes corpus BLEU (Papineni et al., 2002): 100 · BP · exp(1/N Σ_n ln p_n), with the brevity penalty BP and the
+ * n-gram precisions p_1 … p_N over all segments. Score and signature equal those of sacreBLEU 2.6.0's `corpus_bleu`.
  *
- * Warns on the console, as sacreBLEU does, where 100 hypotheses end in " .", which suggests tokenized text.
+ * As sacreBLEU does, it prints a warning if at least 100 hypotheses end in " .", which suggests tokenized text.
  *
- * @param hypotheses one text a segment, detokenized
- * @param references one array a reference stream, each as long as `hypotheses`; null where a segment has no reference
+ * @param hypotheses one detokenized text per segment
+ * @param references one array per reference stream, each as long as `hypotheses`; null where a segment has no reference
  *   in that stream. An empty text is a reference of length 0.
- * @throws RangeError for no segments, streams of another length, a segment without reference or impossible settings;
- *   TypeError for what is not text and for unknown options
+ * @throws {RangeError} if there are no segments, a stream has another length, a segment has no reference, or an option
+ *   is out of range
+ * @throws {TypeError} if an entry is not a string or an option is unknown
  */
 export function corpusBleu(
   hypotheses: readonly string[],
   references: References,
   options: BleuOptions = {},
 ): BleuScore {
-  return bleu("corpusBleu", hypotheses, references, settings("corpusBleu", options));
+  return bleu("corpusBleu", hypotheses, references, checkSettings("corpusBleu", options));
 }
 
 /**
- * BLEU of one sentence against its references: the numbers of sacreBLEU 2.6.0's `sentence_bleu`, which uses the
- * effective order unless told not to.
+ * Computes the BLEU of one sentence. The score equals that of sacreBLEU 2.6.0's `sentence_bleu`, which uses
+ * `effectiveOrder` by default.
  *
- * @param references the sentence's references, at least one
- * @throws as {@link corpusBleu}
+ * @param hypothesis detokenized text
+ * @param references the references of this sentence, at least one
+ * @throws {RangeError} as {@link corpusBleu}
+ * @throws {TypeError} as {@link corpusBleu}
  */
 export function sentenceBleu(hypothesis: string, references: readonly string[], options: BleuOptions = {}): BleuScore {
   if (!Array.isArray(references))
-    throw new TypeError("sentenceBleu: references must be an array of strings, [reference] for a single one");
+    throw new TypeError("sentenceBleu: references must be an array of strings; pass [reference] for a single reference");
   const streams = references.map((reference) => [reference]);
-  return bleu("sentenceBleu", [hypothesis], streams, settings("sentenceBleu", { effectiveOrder: true, ...options }));
+  return bleu("sentenceBleu", [hypothesis], streams, checkSettings("sentenceBleu", { effectiveOrder: true, ...options }));
 }
 
-/** {@link corpusBleu} in parts, to score many choices of the same segments. @throws as {@link corpusBleu} */
+/**
+ * Splits {@link corpusBleu} into segment statistics, to score many selections of the same segments.
+ *
+ * @throws {RangeError} as {@link corpusBleu}
+ * @throws {TypeError} as {@link corpusBleu}
+ */
 export function bleuBySegment(
   hypotheses: readonly string[],
   references: References,
   options: BleuOptions = {},
 ): AdditiveMetric {
-  const all = settings("bleuBySegment", options);
+  const settings = checkSettings("bleuBySegment", options);
   const { segments } = segmentReferences("bleuBySegment", hypotheses, references);
   return {
-    segments: segments.map((texts, row) => segmentStatistics(hypotheses[row], texts, all)),
-    score: (sum) => combine(sum, all).score,
+    segments: segments.map((texts, row) => segmentStatistics(hypotheses[row], texts, settings)),
+    score: (sum) => combine(sum, settings).score,
   };
 }
 
-function settings(metric: string, options: BleuOptions): Settings {
-  const all = withDefaults(metric, options, DEFAULTS);
-  if (!Object.hasOwn(BLEU_TOKENIZERS, all.tokenize)) {
+/** Fills in the defaults and checks every option. */
+function checkSettings(metric: string, options: BleuOptions): Settings {
+  const settings = withDefaults(metric, options, DEFAULTS);
+  if (!Object.hasOwn(BLEU_TOKENIZERS, settings.tokenize)) {
     throw new RangeError(
-      `${metric}: tokenize is ${all.tokenize}; there are ${Object.keys(BLEU_TOKENIZERS).join(", ")}`,
+      `${metric}: tokenize is ${settings.tokenize}; it must be one of ${Object.keys(BLEU_TOKENIZERS).join(", ")}`,
     );
   }
-  if (!Object.hasOwn(SMOOTH_VALUES, all.smoothMethod)) {
+  if (!Object.hasOwn(SMOOTH_VALUES, settings.smoothMethod)) {
     throw new RangeError(
-      `${metric}: smoothMethod is ${all.smoothMethod}; there are ${Object.keys(SMOOTH_VALUES).join(", ")}`,
+      `${metric}: smoothMethod is ${settings.smoothMethod}; it must be one of ${Object.keys(SMOOTH_VALUES).join(", ")}`,
     );
   }
-  const smoothValue = all.smoothValue ?? SMOOTH_VALUES[all.smoothMethod] ?? 0;
+  const smoothValue = settings.smoothValue ?? SMOOTH_VALUES[settings.smoothMethod] ?? 0;
   if (!(Number.isFinite(smoothValue) && smoothValue >= 0)) {
     throw new RangeError(`${metric}: smoothValue is ${smoothValue}; it must be a number of at least 0`);
   }
-  checkOrder(metric, "maxNgramOrder", all.maxNgramOrder, 1);
-  return { ...all, smoothValue };
+  checkOrder(metric, "maxNgramOrder", settings.maxNgramOrder, 1);
+  return { ...settings, smoothValue };
 }
 
 function bleu(metric: string, hypotheses: readonly string[], references: References, settings: Settings): BleuScore {
@@ -137,35 +153,38 @@ function bleu(metric: string, hypotheses: readonly string[], references: Referen
   return { ...combine(sum, settings), signature: bleuSignature(count, settings) };
 }
 
-/** Length of the hypothesis and of its nearest reference, then by order matching and all n-grams of the hypothesis. */
+/**
+ * Computes the sufficient statistics of a segment: length of the hypothesis, length of the closest reference, then for
+ * each order the matching n-grams and all n-grams of the hypothesis.
+ */
 function segmentStatistics(
   text: string,
   references: string[],
   { tokenize, lowercase, maxNgramOrder }: Settings,
 ): number[] {
-  const tokens = (line: string): string[] => BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
-  const hypothesis = tokens(text);
-  const alternatives = references.map(tokens);
-  const orders = numberNgrams([hypothesis, ...alternatives], maxNgramOrder);
+  const tokenizeLine = (line: string): string[] => BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
+  const hypothesis = tokenizeLine(text);
+  const tokenizedReferences = references.map(tokenizeLine);
+  const orders = numberNgrams([hypothesis, ...tokenizedReferences], maxNgramOrder);
   return [
     hypothesis.length,
-    nearestLength(hypothesis.length, alternatives),
-    ...orders.flatMap((ngrams) => [matchCount(countNgrams(ngrams, 0), largestCounts(ngrams)), ngrams.texts[0].length]),
+    closestLength(hypothesis.length, tokenizedReferences),
+    ...orders.flatMap((ngrams) => [matchCount(countNgrams(ngrams, 0), maxReferenceCounts(ngrams)), ngrams.texts[0].length]),
   ];
 }
 
-/** The length nearest to `length`, of two equally near ones the shorter. */
-function nearestLength(length: number, references: string[][]): number {
+/** Returns the reference length closest to `length`; the shorter one in a tie. */
+function closestLength(length: number, references: string[][]): number {
   return references
     .map((tokens) => tokens.length)
     .reduce((best, next) => {
-      const nearer = Math.abs(next - length) - Math.abs(best - length);
-      return nearer < 0 || (nearer === 0 && next < best) ? next : best;
+      const difference = Math.abs(next - length) - Math.abs(best - length);
+      return difference < 0 || (difference === 0 && next < best) ? next : best;
     });
 }
 
-/** Each n-gram's count in the reference (texts 1, 2, …) that has it most often: matches are clipped there. */
-function largestCounts(ngrams: Ngrams): Int32Array {
+/** Returns the maximum count of each n-gram over the references (texts 1, 2, …), at which matches are clipped. */
+function maxReferenceCounts(ngrams: Ngrams): Int32Array {
   const largest = countNgrams(ngrams, 1);
   for (let text = 2; text < ngrams.texts.length; text++) {
     for (const [ngram, count] of countNgrams(ngrams, text).entries()) largest[ngram] = Math.max(largest[ngram], count);
@@ -173,7 +192,7 @@ function largestCounts(ngrams: Ngrams): Int32Array {
   return largest;
 }
 
-/** BLEU from its sufficient statistics, as {@link segmentStatistics} has them, summed. */
+/** Computes BLEU from summed {@link segmentStatistics}. */
 function combine(
   [hypothesisLength, referenceLength, ...ngrams]: readonly number[],
   { smoothMethod, smoothValue, effectiveOrder, maxNgramOrder }: Settings,
@@ -189,7 +208,7 @@ function combine(
   if (counts.every((count) => count === 0)) return { score: 0, counts, totals, precisions, brevityPenalty, ...lengths };
 
   let orders = maxNgramOrder;
-  let halving = 1;
+  let expFactor = 1;
   for (let i = 0; i < maxNgramOrder; i++) {
     if (smoothMethod === "add-k" && i > 0) {
       counts[i] += smoothValue;
@@ -200,14 +219,14 @@ function combine(
     if (counts[i] > 0) {
       precisions[i] = (100 * counts[i]) / totals[i];
     } else if (smoothMethod === "exp") {
-      halving *= 2;
-      precisions[i] = 100 / (halving * totals[i]);
+      expFactor *= 2;
+      precisions[i] = 100 / (expFactor * totals[i]);
     } else if (smoothMethod === "floor") {
       precisions[i] = (100 * smoothValue) / totals[i];
     }
   }
-  const logs = precisions.slice(0, orders).reduce((sum, precision) => sum + Math.log(precision), 0);
-  return { score: brevityPenalty * Math.exp(logs / orders), counts, totals, precisions, brevityPenalty, ...lengths };
+  const logSum = precisions.slice(0, orders).reduce((sum, precision) => sum + Math.log(precision), 0);
+  return { score: brevityPenalty * Math.exp(logSum / orders), counts, totals, precisions, brevityPenalty, ...lengths };
 }
 
 function bleuSignature(references: number | "var", settings: Settings): string {
@@ -221,7 +240,10 @@ function bleuSignature(references: number | "var", settings: Settings): string {
   });
 }
 
-/** Python's `.2f`: as toFixed, but ties, which only odd multiples of 1/8 are, go to the even digit. */
+/**
+ * Formats a number like Python's `.2f`. It differs from toFixed only in ties, which are rounded to the even digit; only
+ * odd multiples of 1/8 are ties.
+ */
 function twoDecimals(value: number): string {
   const lower = Math.floor(value * 100);
   const tie = Number.isInteger(value * 8) && value * 100 - lower === 0.5;
@@ -232,7 +254,8 @@ function warnIfTokenized(metric: string, hypotheses: readonly string[]): void {
   const lines = hypotheses.filter((text) => text.endsWith(" .")).length;
   if (lines >= 100) {
     console.warn(
-      `${metric}: ${lines} hypotheses end in a period after a blank. BLEU wants detokenized text; say force: true if it is.`,
+      `${metric}: ${lines} hypotheses end in a space and a period, which suggests tokenized text. ` +
+        "BLEU expects detokenized text; if it is detokenized, pass force: true to suppress this warning.",
     );
   }
 }

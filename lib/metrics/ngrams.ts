@@ -1,26 +1,43 @@
-/** The n-grams of one order in several texts, as numbers from 0 to `kinds` - 1: equal n-grams have equal numbers. */
+/** The n-grams of one order in several texts, as ids: equal n-grams have equal ids. */
 export interface Ngrams {
+  /** number of distinct n-grams in all texts; ids are 0 … kinds − 1 */
   kinds: number;
-  /** For each text, its n-grams from first to last. */
+  /** for each text, the ids of its n-grams in text order */
   texts: Int32Array[];
 }
 
-/** The n-grams of texts that are to be compared, by order from 1 to `maxOrder`. Units are words or characters. */
+/**
+ * Numbers the n-grams of several texts with common ids, so that the texts can be compared.
+ *
+ * @param texts each text as a list of units (words or characters)
+ * @param maxOrder longest n-gram, at least 1
+ * @returns n-grams by order: element n − 1 holds the n-grams of order n
+ */
 export function numberNgrams(texts: readonly (readonly string[])[], maxOrder: number): Ngrams[] {
   const units = numberUnits(texts);
   const orders = [units];
-  for (let order = 2; order <= maxOrder; order++) orders.push(lengthened(orders[order - 2], units, order));
+  for (let order = 2; order <= maxOrder; order++) orders.push(extendNgrams(orders[order - 2], units, order));
   return orders;
 }
 
-/** How often each kind of n-gram is in text number `text`. */
+/**
+ * Counts the n-grams of one text.
+ *
+ * @param text index of the text
+ * @returns number of occurrences by n-gram id, length `kinds`
+ */
 export function countNgrams({ kinds, texts }: Ngrams, text: number): Int32Array {
   const counts = new Int32Array(kinds);
   for (const ngram of texts[text]) counts[ngram]++;
   return counts;
 }
 
-/** How many n-grams two texts have in common, each counted as often as it is in both. */
+/**
+ * Counts the n-grams that two texts have in common: Σ min(a_i, b_i).
+ *
+ * @param a counts by n-gram id, from {@link countNgrams}
+ * @param b counts by n-gram id, of the same length
+ */
 export function matchCount(a: Int32Array, b: Int32Array): number {
   let matches = 0;
   for (let i = 0; i < a.length; i++) matches += Math.min(a[i], b[i]);
@@ -28,27 +45,28 @@ export function matchCount(a: Int32Array, b: Int32Array): number {
 }
 
 function numberUnits(texts: readonly (readonly string[])[]): Ngrams {
-  const numbers = new Map<string, number>();
-  const numbered = texts.map((text) => Int32Array.from(text, (unit) => numberOf(numbers, unit)));
-  return { kinds: numbers.size, texts: numbered };
+  const ids = new Map<string, number>();
+  const numbered = texts.map((text) => Int32Array.from(text, (unit) => idOf(ids, unit)));
+  return { kinds: ids.size, texts: numbered };
 }
 
-/** n-grams one unit longer: each is the shorter one at its start and one more unit. */
-function lengthened(shorter: Ngrams, units: Ngrams, order: number): Ngrams {
-  const numbers = new Map<number, number>();
-  const texts = shorter.texts.map((starts, text) => {
-    const ngrams = new Int32Array(Math.max(0, starts.length - 1));
+/** Numbers the n-grams of the next order; each is identified by its (n − 1)-gram prefix and its last unit. */
+function extendNgrams(prefixes: Ngrams, units: Ngrams, order: number): Ngrams {
+  const ids = new Map<number, number>();
+  const texts = prefixes.texts.map((prefixIds, text) => {
+    const ngrams = new Int32Array(Math.max(0, prefixIds.length - 1));
     for (let i = 0; i < ngrams.length; i++) {
-      ngrams[i] = numberOf(numbers, starts[i] * units.kinds + units.texts[text][i + order - 1]);
+      ngrams[i] = idOf(ids, prefixIds[i] * units.kinds + units.texts[text][i + order - 1]);
     }
     return ngrams;
   });
-  return { kinds: numbers.size, texts };
+  return { kinds: ids.size, texts };
 }
 
-function numberOf<Key>(numbers: Map<Key, number>, key: Key): number {
-  const known = numbers.get(key);
+/** Returns the id of a key, or assigns the next free one. */
+function idOf<Key>(ids: Map<Key, number>, key: Key): number {
+  const known = ids.get(key);
   if (known !== undefined) return known;
-  numbers.set(key, numbers.size);
-  return numbers.size - 1;
+  ids.set(key, ids.size);
+  return ids.size - 1;
 }

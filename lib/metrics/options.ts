@@ -1,20 +1,30 @@
 /**
- * The options given, and the defaults of the others.
+ * Fills in the defaults of all options that are missing or undefined. Unknown names are rejected, since a misspelled
+ * option would otherwise be ignored and give a score under the wrong settings.
  *
- * @throws TypeError for a name that is no option: a misspelt one would give a number under settings nobody asked for
+ * @param metric name of the calling function, which starts the error message
+ * @param defaults default of every known option
+ * @throws {TypeError} if an option is unknown; lists the known options
  */
 export function withDefaults<T extends object>(metric: string, options: Partial<T>, defaults: T): T {
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name));
   if (unknown.length > 0) {
     throw new TypeError(
-      `${metric}: unknown option ${unknown.join(", ")}; there are ${Object.keys(defaults).join(", ")}`,
+      `${metric}: unknown option ${unknown.join(", ")}; the options are ${Object.keys(defaults).join(", ")}`,
     );
   }
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...(Object.fromEntries(given) as Partial<T>) };
+  const defined = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...(Object.fromEntries(defined) as Partial<T>) };
 }
 
-/** @throws RangeError unless `value` is an integer of at least `least` */
+/**
+ * Checks that an option is an integer with a lower limit.
+ *
+ * @param metric name of the calling function, which starts the error message
+ * @param name name of the option
+ * @param least lower limit, inclusive
+ * @throws {RangeError} if `value` is not an integer of at least `least`
+ */
 export function checkOrder(metric: string, name: string, value: number, least: number): void {
   if (!Number.isInteger(value) || value < least) {
     throw new RangeError(`${metric}: ${name} is ${value}; it must be an integer of at least ${least}`);

@@ -1,17 +1,17 @@
 /**
- * Sample quantile by linear interpolation of the order statistics: R's type 7, NumPy's default.
- * With n sorted values x_0 … x_{n-1} and h = (n - 1) p, it is x_⌊h⌋ + (h - ⌊h⌋)(x_⌈h⌉ - x_⌊h⌋).
+ * Computes a sample quantile by linear interpolation of the order statistics (R's type 7, NumPy's default):
+ * with n sorted values x_0 … x_{n−1} and h = (n − 1) p, the quantile is x_⌊h⌋ + (h − ⌊h⌋)(x_⌈h⌉ − x_⌊h⌋).
  *
- * @param values finite numbers in any order; at least one
- * @param probability in [0, 1]
- * @throws RangeError for no values, a value that is not finite, or a probability outside [0, 1]
+ * @param values at least one finite number, in any order; not modified
+ * @param probability p, in [0, 1]
+ * @throws {RangeError} if there are no values, a value is not finite, or the probability is outside [0, 1]
  * @see Hyndman & Fan 1996, "Sample Quantiles in Statistical Packages"
  */
 export function quantile(values: readonly number[], probability: number): number {
   return sortedQuantile(sorted(values), probability);
 }
 
-/** The five numbers of the paper's boxes (caption of Figure 2): whiskers at the 0.09 and 0.91 quantiles. */
+/** The five quantiles of a box plot of the paper (caption of Figure 2); the whiskers are at q09 and q91. */
 export interface BoxQuantiles {
   q09: number;
   q25: number;
@@ -20,7 +20,12 @@ export interface BoxQuantiles {
   q91: number;
 }
 
-/** {@link quantile} at 0.09, 0.25, 0.5, 0.75 and 0.91. */
+/**
+ * Computes the quantiles at 0.09, 0.25, 0.5, 0.75 and 0.91, as {@link quantile} does.
+ *
+ * @param values at least one finite number, in any order
+ * @throws {RangeError} if there are no values or a value is not finite
+ */
 export function boxQuantiles(values: readonly number[]): BoxQuantiles {
   const ordered = sorted(values);
   const at = (probability: number): number => sortedQuantile(ordered, probability);
@@ -28,9 +33,11 @@ export function boxQuantiles(values: readonly number[]): BoxQuantiles {
 }
 
 function sorted(values: readonly number[]): number[] {
-  if (values.length === 0) throw new RangeError("quantile: no values");
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new RangeError(`quantile: value ${bad} is ${values[bad]}; every value must be a finite number`);
+  if (values.length === 0) throw new RangeError("quantile: there are no values; at least one is required");
+  const invalid = values.findIndex((value) => !Number.isFinite(value));
+  if (invalid >= 0) {
+    throw new RangeError(`quantile: value ${invalid} is ${values[invalid]}; every value must be a finite number`);
+  }
   return [...values].sort((a, b) => a - b);
 }
 

@@ -1,20 +1,27 @@
-/** One array a reference stream, as sacreBLEU takes them: `references[stream][segment]`; null where a stream has none. */
+/**
+ * Reference texts as in sacreBLEU: `references[stream][segment]`, one array per reference stream. Null means that the
+ * stream has no reference for the segment; an empty string is a reference of length 0.
+ */
 export type References = readonly (readonly (string | null)[])[];
 
-/** The references of each segment, and how many there are: "var" where segments differ. */
+/** Reference texts by segment. */
 export interface SegmentReferences {
+  /** `segments[segment]`: at least one reference text */
   segments: string[][];
+  /** number of references per segment; "var" if it differs between segments */
   count: number | "var";
 }
 
 /**
- * Turns reference streams into the references of each segment. An empty string is a reference; null is none.
+ * Checks hypotheses and reference streams, and regroups the references by segment.
  *
- * Stricter than sacreBLEU, which drops segments without a word where a stream is shorter than the hypotheses.
+ * This is stricter than sacreBLEU, which silently drops segments if a stream is shorter than the hypotheses.
  *
- * @param metric the name that errors begin with
- * @throws RangeError for no segments, streams of another length than the hypotheses or a segment without reference;
- *   TypeError for what is not text, with its place
+ * @param metric name of the calling function, which starts the error messages
+ * @param hypotheses one text per segment
+ * @throws {RangeError} if there are no hypotheses, a stream does not have one entry per hypothesis, or a segment has no
+ *   reference
+ * @throws {TypeError} if an argument is not an array or an entry is not a string; names its position
  */
 export function segmentReferences(
   metric: string,
@@ -23,18 +30,20 @@ export function segmentReferences(
 ): SegmentReferences {
   if (!Array.isArray(hypotheses)) throw new TypeError(`${metric}: hypotheses must be an array of strings`);
   if (hypotheses.length === 0) throw new RangeError(`${metric}: there are no hypotheses`);
-  const bad = hypotheses.findIndex((text) => typeof text !== "string");
-  if (bad >= 0) throw new TypeError(`${metric}: hypothesis ${bad} is ${hypotheses[bad]}; it must be a string`);
+  const invalid = hypotheses.findIndex((text) => typeof text !== "string");
+  if (invalid >= 0) throw new TypeError(`${metric}: hypothesis ${invalid} is ${hypotheses[invalid]}; it must be a string`);
   if (!Array.isArray(references) || references.length === 0) {
-    throw new TypeError(`${metric}: references must be an array of reference streams, [references] for a single one`);
+    throw new TypeError(
+      `${metric}: references must be an array of reference streams; pass [references] for a single stream`,
+    );
   }
   for (const [stream, lines] of references.entries()) checkStream(metric, stream, lines, hypotheses.length);
 
   const segments = hypotheses.map((_, row) => {
     return references.map((lines) => lines[row]).filter((text): text is string => text !== null);
   });
-  const without = segments.findIndex((texts) => texts.length === 0);
-  if (without >= 0) throw new RangeError(`${metric}: segment ${without} has no reference in any stream`);
+  const missing = segments.findIndex((texts) => texts.length === 0);
+  if (missing >= 0) throw new RangeError(`${metric}: segment ${missing} has no reference in any stream`);
   const counts = new Set(segments.map((texts) => texts.length));
   return { segments, count: counts.size === 1 ? segments[0].length : "var" };
 }
@@ -42,15 +51,16 @@ export function segmentReferences(
 function checkStream(metric: string, stream: number, lines: unknown, rows: number): void {
   if (!Array.isArray(lines)) {
     throw new TypeError(
-      `${metric}: references[${stream}] is no array; give one array a reference stream, [references] for a single one`,
+      `${metric}: references[${stream}] is not an array; ` +
+        "pass one array per reference stream, [references] for a single stream",
     );
   }
   if (lines.length !== rows) {
-    throw new RangeError(`${metric}: references[${stream}] has ${lines.length} lines for ${rows} hypotheses`);
+    throw new RangeError(`${metric}: references[${stream}] has ${lines.length} entries for ${rows} hypotheses`);
   }
-  const bad = lines.findIndex((text) => typeof text !== "string" && text !== null);
-  if (bad >= 0)
+  const invalid = lines.findIndex((text) => typeof text !== "string" && text !== null);
+  if (invalid >= 0)
     throw new TypeError(
-      `${metric}: references[${stream}][${bad}] is ${lines[bad]}; it must be a string, or null for none`,
+      `${metric}: references[${stream}][${invalid}] is ${lines[invalid]}; it must be a string, or null for no reference`,
     );
 }

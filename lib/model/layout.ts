@@ -1,4 +1,7 @@
-// Token rows are what most of a layer works on; only attention needs rectangles of heads, one row a sequence.
+// Layouts: how sequences are arranged as rows of tokens, and how attention is computed for them. Most of a layer works
+// on rows of tokens (N, …); only attention needs heads (B, heads, T, D), one entry per sequence.
+// Shapes: N rows of tokens, B sequences, T positions per sequence, S key positions, K key-value heads, G query heads per
+// key-value head, D head size, H hidden size.
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
@@ -7,29 +10,48 @@ import type { BlockContext, BlockWeights } from "./block-context";
 
 type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
 
-/** Sequences of any lengths, their rows one after another, and attention within each of them. */
+/** A packed batch for training: sequences of any lengths, concatenated as N rows, and causal attention within each. */
 export interface PackedLayout {
-  /** ids of the rows */
+  /** token id of each row */
   readonly ids: Int32Array;
-  /** position in its sequence of each row */
+  /** position of each row in its sequence, from 0 */
   readonly positions: Int32Array;
-  /** row of each sequence's first token */
+  /** index of each sequence's first row */
   readonly starts: number[];
-  /** cells of queries that only pad */
+  /** number of query positions that are padding */
   readonly paddingTokens: number;
-  /** q (N, heads · D), already scaled by 1/√D, k and v (N, K · D) → y (N, heads · D), and what the gradient needs beside it. */
+  /**
+   * Computes attention.
+   *
+   * @param q queries (N, heads · D), already scaled by 1/√D
+   * @param k keys (N, K · D)
+   * @param v values (N, K · D)
+   * @returns `y` (N, heads · D), and tensors for `attendGradient`, which the caller disposes
+   */
   attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] };
+  /**
+   * Computes the gradients of `attend`.
+   *
+   * @param dy gradient of y (N, heads · D)
+   * @param y result of `attend`
+   * @param saved tensors that `attend` returned
+   * @returns `dq` (N, heads · D), `dk` and `dv` (N, K · D)
+   */
   attendGradient(dy: Tensor, y: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor };
 }
 
-/** The layout for training on this process's device. Its tensors belong to the enclosing `tf.tidy`. */
+/**
+ * Creates the layout for training on this process's device. Its tensors belong to the enclosing `tf.tidy`.
+ *
+ * @param sequences token ids of each sequence, at least one per sequence
+ */
 export function packedLayout(sequences: readonly (readonly number[])[], config: ModelConfig): PackedLayout {
   return fused && config.headSize <= MAX_HEAD_SIZE
     ? new RowLayout(sequences, config)
     : new GroupedLayout(sequences, config);
 }
 
-/** Without any padding: attention reads the rows themselves. */
+/** A layout without padding, for the fused operations: attention reads the rows in place. */
 export class RowLayout implements PackedLayout {
   readonly ids: Int32Array;
   readonly positions: Int32Array;
@@ -54,14 +76,17 @@ export class RowLayout implements PackedLayout {
   }
 }
 
-/** The sequences' tokens one after another, and `more` rows of the token 0. */
+/** Concatenates the sequences as rows and appends `extra` rows of token 0 at position 0. */
 function rowsOf(
   sequences: readonly (readonly number[])[],
-  more: number,
+  extra: number,
 ): Pick<PackedLayout, "ids" | "positions" | "starts"> {
   let tokens = 0;
-  const starts = sequences.map(({ length }) => (tokens += length) - length);
-  const ids = new Int32Array(tokens + more);
+  const starts = sequences.map(({ length }) => {
+    tokens += length;
+    return tokens - length;
+  });
+  const ids = new Int32Array(tokens + extra);
   const positions = new Int32Array(ids.length);
   sequences.forEach((sequence, i) =>
     sequence.forEach((id, t) => {
@@ -72,73 +97,103 @@ function rowsOf(
   return { ids, positions, starts };
 }
 
-/** Query heads (B, heads, T, D) that share a key-value head lie one below the other: (B, K, G·T, D). */
+/** Stacks the query heads that share a key-value head: (B, heads, T, D) → (B, K, G·T, D). */
 export function grouped(x: Tensor, { heads, keyValueHeads }: Heads): Tensor {
   const [batch, , length, headSize] = x.shape as number[];
   return kernel.reshape(x, [batch, keyValueHeads, (heads / keyValueHeads) * length, headSize]);
 }
 
-/** The inverse of `grouped`. */
+/** Inverts {@link grouped}: (B, K, G·T, D) → (B, heads, T, D). */
 export function ungrouped(x: Tensor, { heads, keyValueHeads }: Heads): Tensor {
   const [batch, , length, headSize] = x.shape as number[];
   return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
 }
 
-/** A sequence joins a group if it is at least this share of the group's longest: smaller shares pad more, larger ones make more groups. */
+/**
+ * A sequence joins a group if its length is at least this share of the group's longest sequence. A smaller share means
+ * more padding, a larger share more groups.
+ */
 const SIMILAR_LENGTH = 0.75;
-/** Queries of a group: with fewer, less is computed that the causal mask then hides; with more, operations are larger. */
+/**
+ * Maximum number of query positions in a group. Fewer queries mean fewer scores that the causal mask then hides; more
+ * queries mean larger operations.
+ */
 const QUERIES = device().kind === "GPU" ? 1024 : 128;
-/** Scores (sequences × heads × queries × keys) of a group: on a CPU they should stay in its cache. */
+/** Maximum number of scores (sequences × heads × queries × keys) in a group; on a CPU they should fit into its cache. */
 const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 
-/** Edges of the blocks of queries at positions 0 … length − 1. */
+/** Edges of blocks of at most QUERIES queries that divide the positions 0 … length − 1 evenly. */
 function blockEdges(length: number): number[] {
   const blocks = Math.ceil(length / QUERIES);
   return Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
 }
 
-/** Keys and values, (B, capacity, K · D) each, of which the first `length` positions are there. */
+/** Keys and values of one layer, (B, capacity, K · D) each, of which the first `length` positions are filled. */
 export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
 
-/** The caches of some rows, by their indices (int32). */
+/**
+ * Selects sequences from the caches of all layers.
+ *
+ * @param rows indices of the sequences (m, int32); an index may be repeated
+ * @returns new caches (m, capacity, K · D)
+ */
 export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
   cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));
 
-/** B sequences of one length T, their rows one after another, that may continue positions whose keys and values are cached. */
+/** A batch for inference: B sequences of equal length T, concatenated as B·T rows, that may continue cached positions. */
 export interface InferenceLayout {
+  /** number of sequences B */
   readonly batch: number;
+  /** positions per sequence T, without the cached ones */
   readonly length: number;
   /**
-   * q (B·T, heads · D), already scaled by 1/√D → y (B·T, heads · D), and the cache with k and v (B·S, K · D, S ≥ T) added.
-   * May write into the past's memory: it must not be used again.
+   * Computes causal attention.
+   *
+   * @param q queries (B·T, heads · D), already scaled by 1/√D
+   * @param k new keys (B·S, K · D), S ≥ T; the queries belong to the last T of the S positions
+   * @param v new values (B·S, K · D)
+   * @param past keys and values of the positions before; may be overwritten, so it must not be used again
+   * @returns `y` (B·T, heads · D), and the cache with the new keys and values added
    */
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache };
 }
 
+/** Dimensions of an {@link InferenceLayout}. */
 export interface InferenceShape {
+  /** number of sequences B */
   batch: number;
+  /** positions per sequence T */
   length: number;
-  /** positions before these */
+  /** number of positions before these T */
   before: number;
-  /** positions at the start of each sequence that only pad */
+  /** number of padding positions at the start of each sequence, cached ones included; default 0 */
   padding?: readonly number[];
-  /** positions that the caches should have room for */
+  /** number of positions that a newly allocated cache has room for; default: as many as are filled */
   capacity?: number;
 }
 
-/** The layout for this process's device. Its tensors belong to the enclosing `tf.tidy`. */
+/** Creates the layout for inference on this process's device. Its tensors belong to the enclosing `tf.tidy`. */
 export function inferenceLayout(shape: InferenceShape, config: ModelConfig): InferenceLayout {
   return fused && config.headSize <= MAX_HEAD_SIZE ? new CachedLayout(shape, config) : new DenseLayout(shape, config);
 }
 
-/** Rows (B·T, H) → those of the last positions of each sequence, (B·count, H). */
+/**
+ * Selects the last positions of each sequence.
+ *
+ * @param rows (B·T, H)
+ * @param count positions to select from each sequence, at most T
+ * @returns (B·count, H)
+ */
 export function lastRows(rows: Tensor, { batch, length }: InferenceLayout, count: number): Tensor {
   const size = rows.shape[1]!;
-  const whole = kernel.reshape(rows, [batch, length, size]);
-  return kernel.reshape(kernel.slice(whole, [0, length - count, 0], [batch, count, size]), [batch * count, size]);
+  const sequences = kernel.reshape(rows, [batch, length, size]);
+  return kernel.reshape(kernel.slice(sequences, [0, length - count, 0], [batch, count, size]), [batch * count, size]);
 }
 
-/** Attention reads the cache where it lies, and caches grow in their own memory while there is room. */
+/**
+ * A layout for the fused operations: attention reads the cache in place, and new keys and values are written into the
+ * cache's own memory while they fit.
+ */
 export class CachedLayout implements InferenceLayout {
   readonly batch: number;
   readonly length: number;
@@ -154,19 +209,25 @@ export class CachedLayout implements InferenceLayout {
 
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
     const before = past?.length ?? 0;
-    const none = past ?? { k: tf.tensor1d([]), v: tf.tensor1d([]) };
-    const { y, ...cache } = cachedAttention(q, k, v, none, this.padding, this.settings(before));
+    const pastOrEmpty = past ?? { k: tf.tensor1d([]), v: tf.tensor1d([]) };
+    const { y, ...cache } = cachedAttention(q, k, v, pastOrEmpty, this.padding, this.settings(before));
     return { y, cache: { ...cache, length: before + k.shape[0]! / this.batch } };
   }
 
-  /** One more token of each row through a whole layer; x (B, H) → y (B, H). */
+  /**
+   * Runs a whole layer for one more token of each sequence (T = 1).
+   *
+   * @param x hidden states (B, H)
+   * @param past keys and values of the positions before; may be overwritten, so it must not be used again
+   * @returns `y` (B, H), and the cache with the new position
+   */
   decode(
     x: Tensor,
-    weights: BlockWeights,
+    parameters: BlockWeights,
     { query, key, epsilon }: Pick<BlockContext<unknown>, "query" | "key" | "epsilon">,
     past: KeyValueCache,
   ): { y: Tensor; cache: KeyValueCache } {
-    const { inputNorm, q, k, v, o, attentionNorm, gate, up, down } = weights;
+    const { inputNorm, q, k, v, o, attentionNorm, gate, up, down } = parameters;
     const { y, ...cache } = decodeLayer(
       x,
       [inputNorm, q, k, v, o, attentionNorm, gate, up, down],
@@ -179,19 +240,28 @@ export class CachedLayout implements InferenceLayout {
     return { y, cache: { ...cache, length: past.length + 1 } };
   }
 
+  /** The input `settings` of the fused operations: head size, cached positions, capacity. */
   private settings(before: number): Tensor {
     return tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0], "int32");
   }
 }
 
-/** Attention in groups of sequences and blocks of queries. */
+/** Sequences `row` … `row` + `rows` − 1, and of each the queries at positions `from` … `to` − 1 of the T. */
+interface DenseGroup {
+  row: number;
+  rows: number;
+  from: number;
+  to: number;
+}
+
+/** A layout of TensorFlow's own operations, for any device: attention in groups of sequences and blocks of queries. */
 export class DenseLayout implements InferenceLayout {
   readonly batch: number;
   readonly length: number;
   private readonly before: number;
-  /** What each group of sequences adds to its scores. */
+  /** mask that is added to the scores of each group: causal, and of the padding */
   private readonly masks: Tensor[];
-  private readonly groups: { row: number; rows: number; from: number; to: number }[];
+  private readonly groups: DenseGroup[];
 
   constructor(
     { batch, length, before, padding }: InferenceShape,
@@ -218,12 +288,12 @@ export class DenseLayout implements InferenceLayout {
 
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
     const { config, masks } = this;
-    const extended = (before: Tensor | undefined, rows: Tensor) => {
-      const own = kernel.reshape(rows, [this.batch, rows.shape[0]! / this.batch, rows.shape[1]!]);
-      return before ? kernel.concat([before, own], 1) : own;
+    const extended = (cached: Tensor | undefined, rows: Tensor) => {
+      const added = kernel.reshape(rows, [this.batch, rows.shape[0]! / this.batch, rows.shape[1]!]);
+      return cached ? kernel.concat([cached, added], 1) : added;
     };
     const cache = { k: extended(past?.k, k), v: extended(past?.v, v), length: this.before + this.length };
-    const [keys, values] = [cache.k, cache.v].map((whole) => this.splitKeys(this.toHeads(whole, config.keyValueHeads)));
+    const [keys, values] = [cache.k, cache.v].map((all) => this.splitKeys(this.toHeads(all, config.keyValueHeads)));
     const groups = this.splitQueries(q, config.heads).map((heads, g) =>
       tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]).y, config)),
     );
@@ -231,89 +301,93 @@ export class DenseLayout implements InferenceLayout {
   }
 
   /** (B·S, heads · D) or (B, S, heads · D) → (B, heads, S, D). */
-  private toHeads(whole: Tensor, heads: number): Tensor {
-    const size = whole.shape.at(-1)!;
-    return kernel.transpose(
-      kernel.reshape(whole, [this.batch, whole.size / size / this.batch, heads, size / heads]),
-      [0, 2, 1, 3],
-    );
+  private toHeads(x: Tensor, heads: number): Tensor {
+    const size = x.shape.at(-1)!;
+    const positions = x.size / size / this.batch;
+    return kernel.transpose(kernel.reshape(x, [this.batch, positions, heads, size / heads]), [0, 2, 1, 3]);
   }
 
-  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse. */
+  /** Rows (B·T, heads · D) → queries (rows, heads, to − from, D) of each group. `joinQueries` is the inverse. */
   private splitQueries(rows: Tensor, heads: number): Tensor[] {
-    const whole = this.toHeads(rows, heads);
-    return this.cut(whole, ({ row, rows: count, from, to }) => [
+    const queries = this.toHeads(rows, heads);
+    return this.slices(queries, ({ row, rows: count, from, to }) => [
       [row, 0, from, 0],
-      [count, heads, to - from, whole.shape[3]!],
+      [count, heads, to - from, queries.shape[3]!],
     ]);
   }
 
-  /** Keys or values (B, K, before + T, D) → those of each group. */
-  private splitKeys(whole: Tensor): Tensor[] {
-    return this.cut(whole, ({ row, rows: count, to }) => [
+  /** Keys or values (B, K, before + T, D) → those of each group, (rows, K, before + to, D). */
+  private splitKeys(keys: Tensor): Tensor[] {
+    return this.slices(keys, ({ row, rows: count, to }) => [
       [row, 0, 0, 0],
-      [count, whole.shape[1]!, this.before + to, whole.shape[3]!],
+      [count, keys.shape[1]!, this.before + to, keys.shape[3]!],
     ]);
   }
 
+  /** Heads (rows, heads, to − from, D) of each group → rows (B·T, heads · D). */
   private joinQueries(groups: Tensor[], heads: number): Tensor {
     const rows = [...new Set(this.groups.map(({ row }) => row))];
-    const whole = this.joined(
-      rows.map((row) =>
-        this.joined(
-          groups.filter((_, g) => this.groups[g].row === row),
-          2,
-        ),
+    const sequences = rows.map((row) =>
+      concatenated(
+        groups.filter((_, g) => this.groups[g].row === row),
+        2,
       ),
-      0,
     );
-    return kernel.reshape(kernel.transpose(whole, [0, 2, 1, 3]), [this.batch * this.length, heads * whole.shape[3]!]);
+    const all = concatenated(sequences, 0);
+    return kernel.reshape(kernel.transpose(all, [0, 2, 1, 3]), [this.batch * this.length, heads * all.shape[3]!]);
   }
 
-  private cut(
-    whole: Tensor,
-    part: (group: { row: number; rows: number; from: number; to: number }) => [number[], number[]],
-  ): Tensor[] {
-    return this.groups.length === 1 ? [whole] : this.groups.map((group) => kernel.slice(whole, ...part(group)));
-  }
-
-  private joined(parts: Tensor[], axis: number): Tensor {
-    return parts.length === 1 ? parts[0] : kernel.concat(parts, axis);
+  /** The slice of each group; `bounds` gives its begin and size in every dimension. */
+  private slices(x: Tensor, bounds: (group: DenseGroup) => [begin: number[], size: number[]]): Tensor[] {
+    return this.groups.length === 1 ? [x] : this.groups.map((group) => kernel.slice(x, ...bounds(group)));
   }
 }
 
-/** (B, 1, 1, keys), added to the scores of every query: hides each row's first `padding[row]` keys. */
+function concatenated(parts: Tensor[], axis: number): Tensor {
+  return parts.length === 1 ? parts[0] : kernel.concat(parts, axis);
+}
+
+/** Mask (B, 1, 1, keys), added to the scores of every query: hides each sequence's first `padding[row]` keys. */
 function hiddenPadding(padding: readonly number[], keys: number): Tensor {
   const hidden = new Float32Array(padding.length * keys);
   padding.forEach((pad, row) => hidden.fill(HIDDEN, row * keys, row * keys + pad));
   return tf.tensor4d(hidden, [padding.length, 1, 1, keys]);
 }
 
-/** Queries at positions `from` … `to` − 1 of some sequences; their keys are those at 0 … `to` − 1. */
+/** Queries at positions `from` … `to` − 1 of some sequences (by index); their keys are those at 0 … `to` − 1. */
 interface Group {
   sequences: number[];
   from: number;
   to: number;
 }
 
-/** For a number of heads: the piece (a row's share of one head) of each cell of a group, and the cell of each piece as a query. */
+/**
+ * Indices for one number of heads. A piece is the part (D) of a row that belongs to one head, with index row · heads +
+ * head. A cell is a (sequence, head, position) of a group; the cells of all groups are numbered in order.
+ */
 interface Indices {
+  /** piece of each query cell, for each group */
   queries: Tensor[];
+  /** piece of each key cell, for each group */
   keys: Tensor[];
+  /** query cell of each piece: the inverse of `queries` */
   rows: Tensor;
+  /** `keys` of all groups, concatenated */
   keyPieces: Tensor;
 }
 
 /**
- * Attention in groups of sequences of similar length, each padded to the longest of its group. Where it pads, one more row
- * stands for all padding: an arbitrary token that no sequence contains, whose gradient is 0. Right padding needs no mask:
- * no real token looks ahead.
+ * A layout of TensorFlow's own operations, for any device: attention in groups of sequences of similar length, padded
+ * to the longest sequence of their group. If there is padding, one extra row represents all of it: an arbitrary token
+ * that no sequence contains, whose gradient is 0. Padding on the right needs no mask, because causal attention hides it
+ * from every real token.
  */
 export class GroupedLayout implements PackedLayout {
   readonly ids: Int32Array;
   readonly positions: Int32Array;
   readonly starts: number[];
   readonly paddingTokens: number;
+  /** causal mask of each group (G·queries, keys) */
   readonly masks: Tensor[];
   private readonly groups: Group[];
   private readonly indices: Map<number, Indices>;
@@ -376,23 +450,27 @@ export class GroupedLayout implements PackedLayout {
     };
   }
 
-  /** Rows (N, heads · D) → queries (B, heads, T, D) of each group. `joinQueries` is its inverse and its gradient. */
+  /**
+   * Gathers the queries of each group: rows (N, heads · D) → (sequences, heads, to − from, D). `joinQueries` is the
+   * inverse and the gradient.
+   */
   splitQueries(rows: Tensor, heads: number): Tensor[] {
     return this.indices
       .get(heads)!
       .queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
   }
 
+  /** Inverts `splitQueries`: queries of all groups → rows (N, heads · D). */
   joinQueries(groups: Tensor[], heads: number): Tensor {
     return this.rows(kernel.gather(pieces(groups), this.indices.get(heads)!.rows), heads);
   }
 
-  /** Rows (N, heads · D) → keys or values (B, heads, S, D) of each group. */
+  /** Gathers the keys or values of each group: rows (N, heads · D) → (sequences, heads, to, D). */
   splitKeys(rows: Tensor, heads: number): Tensor[] {
     return this.indices.get(heads)!.keys.map((index, g) => this.cells(rows, heads, index, 0, this.groups[g].to));
   }
 
-  /** The gradient of `splitKeys`: a key is looked at from several groups. */
+  /** Computes the gradient of `splitKeys`: sums over the groups, because several groups use the same key. */
   sumKeys(groups: Tensor[], heads: number): Tensor {
     return this.rows(
       kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads),
@@ -400,25 +478,29 @@ export class GroupedLayout implements PackedLayout {
     );
   }
 
+  /** Rows (N, heads · D) → the cells of one group, (sequences, heads, to − from, D). */
   private cells(rows: Tensor, heads: number, index: Tensor, from: number, to: number): Tensor {
     const headSize = rows.shape[1]! / heads;
     const cells = kernel.gather(kernel.reshape(rows, [this.ids.length * heads, headSize]), index);
     return kernel.reshape(cells, [index.size / heads / (to - from), heads, to - from, headSize]);
   }
 
-  private rows(all: Tensor, heads: number): Tensor {
-    return kernel.reshape(all, [this.ids.length, heads * all.shape[1]!]);
+  /** Pieces (N · heads, D) → rows (N, heads · D). */
+  private rows(allPieces: Tensor, heads: number): Tensor {
+    return kernel.reshape(allPieces, [this.ids.length, heads * allPieces.shape[1]!]);
   }
 
   private indicesOf(heads: number): Indices {
+    const paddingRow = this.ids.length - 1;
     const cells = (group: Group, from: number) => {
       const index = new Int32Array(group.sequences.length * heads * (group.to - from));
       let i = 0;
       for (const sequence of group.sequences) {
         for (let head = 0; head < heads; head++) {
-          for (let t = from; t < group.to; t++)
-            index[i++] =
-              (t < this.sequences[sequence].length ? this.starts[sequence] + t : this.ids.length - 1) * heads + head;
+          for (let t = from; t < group.to; t++) {
+            const row = t < this.sequences[sequence].length ? this.starts[sequence] + t : paddingRow;
+            index[i++] = row * heads + head;
+          }
         }
       }
       return index;
@@ -438,10 +520,10 @@ export class GroupedLayout implements PackedLayout {
   }
 }
 
-/** Heads (…, D) of all groups → pieces (…, D), one below the other. */
+/** Heads (…, D) of all groups → pieces (n, D), in order. */
 function pieces(groups: Tensor[]): Tensor {
   const flat = groups.map((group) => kernel.reshape(group, [group.size / group.shape.at(-1)!, group.shape.at(-1)!]));
-  return flat.length === 1 ? flat[0] : kernel.concat(flat, 0);
+  return concatenated(flat, 0);
 }
 
 function joined(parts: Int32Array[]): Int32Array {
@@ -454,7 +536,7 @@ function joined(parts: Int32Array[]): Int32Array {
   return all;
 }
 
-/** Sequences of similar length together, as many as SCORES allows, their queries in blocks. */
+/** Groups sequences of similar length, as many as SCORES allows, and divides their queries into blocks. */
 function groupsOf(sequences: readonly (readonly number[])[], heads: number): Group[] {
   const order = sequences.map((_, i) => i).sort((a, b) => sequences[b].length - sequences[a].length);
   const similar: { members: number[]; length: number }[] = [];

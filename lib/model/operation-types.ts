@@ -1,40 +1,99 @@
 import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
 
-/** One AdamW update (Loshchilov & Hutter, 2019); `step` counts from 1, gradients are multiplied by `scale`. */
+/** Settings of one AdamW update (Loshchilov & Hutter, 2019). */
 export interface AdamWStep {
+  /** factor on the gradients, from gradient clipping */
   scale: number;
   beta1: number;
   beta2: number;
   learningRate: number;
+  /** number of this update, from 1, for the bias correction */
   step: number;
   epsilon: number;
   weightDecay: number;
 }
 
-/** What has two forms: one of TensorFlow's own operations, for any device, and one in a single pass each, for the CPU. */
+/**
+ * Operations with two implementations: composed of TensorFlow's own operations, for any device, and fused, in a single
+ * pass each, for the CPU. All tensors are float32 unless stated. Where a description says that an input's memory may be
+ * reused, the input must not be used afterwards. N rows of tokens, H hidden size, I intermediate size, V vocabulary size.
+ */
 export interface Operations {
-  /** a (n, k) · b (k, m); with `transposeA`/`transposeB` the stored matrix is the transpose. Added to `sum`, and then may use its memory. */
+  /**
+   * Computes the product a (n, k) · b (k, m), plus `sum` (n, m) if given.
+   *
+   * @param transposeA a is stored as its transpose (k, n)
+   * @param transposeB b is stored as its transpose (m, k)
+   * @param sum its memory may be reused
+   */
   matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, sum?: Tensor): Tensor;
-  /** y = x · rsqrt(mean(x²) + ε) · weight over the last axis; x (N, H), weight (H). `scale`, N values, is kept for the gradient. */
+  /**
+   * Computes y = x · rsqrt(mean(x²) + ε) · weight, with the mean over the last axis.
+   *
+   * @param x (N, H)
+   * @param weight (H)
+   * @param epsilon ε, a scalar
+   * @returns `y` (N, H), and `scale` = rsqrt(mean(x²) + ε), N values, for the gradient
+   */
   rmsNorm(x: Tensor, weight: Tensor, epsilon: Tensor): { y: Tensor; scale: Tensor };
+  /**
+   * Computes the gradients of `rmsNorm` from that of its output, dy (N, H).
+   *
+   * @returns `dx` (N, H) and `dWeight` (H)
+   */
   rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor };
-  /** Rotates queries or keys x (N, heads · D); `back` transposes, which is the gradient. Source: Transformers 5.23, `apply_rotary_pos_emb`. */
+  /**
+   * Applies the rotary position embedding to queries or keys.
+   * Source: Transformers 5.23, `apply_rotary_pos_emb`.
+   *
+   * @param x (N, heads · D)
+   * @param back applies the transpose, which is the gradient; default false
+   * @returns (N, heads · D)
+   */
   rotate(x: Tensor, rotation: Rotation, back?: boolean): Tensor;
-  /** y = gate · sigmoid(gate) · up, all (N, I). */
+  /** Computes gate · sigmoid(gate) · up, elementwise; all (N, I). */
   swiglu(gate: Tensor, up: Tensor): Tensor;
+  /** Computes the gradients of `swiglu` from that of its output; all (N, I). */
   swigluGradient(dy: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor };
-  /** Cross entropy (m), in nats, of logits (m, V) against labels (m, int32); `logSums` (m) = log Σ exp(logits). */
+  /**
+   * Computes the softmax cross entropy of each row.
+   *
+   * @param logits (m, V)
+   * @param labels (m, int32)
+   * @returns `losses` (m) in nats, and `logSums` (m) = log Σ exp(logits)
+   */
   crossEntropy(logits: Tensor, labels: Tensor): { losses: Tensor; logSums: Tensor };
-  /** Gradient of Σ coefficient · loss with respect to the logits: coefficient · (softmax − one-hot); coefficients (m). May use the logits' memory. */
+  /**
+   * Computes the gradient of Σ coefficient · loss with respect to the logits: coefficient · (softmax − one-hot).
+   *
+   * @param logits (m, V); their memory may be reused
+   * @param logSums (m), from `crossEntropy`
+   * @param coefficients (m)
+   * @returns (m, V)
+   */
   crossEntropyGradient(logits: Tensor, labels: Tensor, logSums: Tensor, coefficients: Tensor): Tensor;
-  /** `table` (n, H) with `rows` (m, H) added at `ids` (m, int32): the gradient of `gather`. May use the table's memory. */
+  /**
+   * Adds rows to a table at the given indices, which may repeat: the gradient of `gather`.
+   *
+   * @param table (n, H); its memory may be reused
+   * @param rows (m, H)
+   * @param ids (m, int32)
+   * @returns (n, H)
+   */
   addRows(table: Tensor, rows: Tensor, ids: Tensor): Tensor;
-  /** sums + parts, tensor by tensor. May use the sums' memory, and then returns them. */
+  /** Computes sums + parts, tensor by tensor. The memory of `sums` may be reused, in which case `sums` is returned. */
   accumulate(sums: Tensor[], parts: Tensor[]): Tensor[];
-  /** Σ x² of each tensor. */
+  /** Computes Σ x² of each tensor. */
   squaredSums(tensors: Tensor[]): number[];
-  /** Weights and moments after an update. May use their memory, and then returns them. */
+  /**
+   * Computes one AdamW update. The memory of parameters and moments may be reused, in which case they are returned.
+   *
+   * @param weights parameters
+   * @param m first moments, in the order of the parameters
+   * @param v second moments, in the order of the parameters
+   * @param gradients in the order of the parameters
+   */
   adamW(
     weights: Tensor[],
     m: Tensor[],

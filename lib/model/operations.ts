@@ -1,4 +1,5 @@
-// The decoder's operations and their gradients, written by hand: what the backward pass needs is kept, nothing else.
+// The decoder's operations and their gradients, derived by hand, so that only the tensors that the backward pass needs
+// are kept.
 // Shapes: N rows of tokens, H hidden size, I intermediate size, B batch, K key-value heads, G query heads per key-value
 // head, T query positions, S key positions, D head size, V vocabulary size.
 import { FEW_ROWS, fused, linearOfFewRows } from "./fused";
@@ -6,18 +7,30 @@ import { kernel, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 import { composed } from "./composed";
 
-/** Those of this process. */
+/** The implementation of the operations that this process uses: fused if available, otherwise composed. */
 export const operations: Operations = fused ?? composed;
 
 /**
- * Softmax attention: q (B, K, G·T, D), already scaled by 1/√D; k and v (B, K, S, D); mask added to the scores
- * (broadcasting over them). Returns y (B, K, G·T, D) and the probabilities (B, K, G·T, S) for the gradient.
+ * Computes softmax attention, y = softmax(q · kᵀ + mask) · v.
+ *
+ * @param q queries (B, K, G·T, D), already scaled by 1/√D
+ * @param k keys (B, K, S, D)
+ * @param v values (B, K, S, D)
+ * @param mask added to the scores (B, K, G·T, S), over which it broadcasts
+ * @returns `y` (B, K, G·T, D), and `probabilities` (B, K, G·T, S) for the gradient
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): { y: Tensor; probabilities: Tensor } {
   const probabilities = kernel.softmax(kernel.add(kernel.batchMatMul(q, k, false, true), mask));
   return { y: kernel.batchMatMul(probabilities, v), probabilities };
 }
 
+/**
+ * Computes the gradients of {@link attention} from that of its output, dy (B, K, G·T, D).
+ *
+ * @param y result of `attention`
+ * @param probabilities result of `attention`
+ * @returns `dq`, `dk` and `dv`, each of the shape of its input
+ */
 export function attentionGradient(
   dy: Tensor,
   q: Tensor,
@@ -33,30 +46,58 @@ export function attentionGradient(
   return { dq: kernel.batchMatMul(dScores, k), dk: kernel.batchMatMul(dScores, q, true, false), dv };
 }
 
-/** sum + part, in the sum's memory where that saves a pass: the sum must be a result that nothing else uses. */
+/** Computes sum + part. The sum's memory may be reused, so nothing else may use the sum. */
 export const addTo = (sum: Tensor, part: Tensor): Tensor => operations.accumulate([sum], [part])[0];
 
-/** y = x · Wᵀ; x (N, in), W (out, in). Added to `sum`, and then may use its memory. */
+/**
+ * Computes y = x · Wᵀ, plus `sum` if given.
+ *
+ * @param x (N, in)
+ * @param weight W (out, in)
+ * @param sum (N, out); its memory may be reused
+ * @returns y (N, out)
+ */
 export const linear = (x: Tensor, weight: Tensor, sum?: Tensor): Tensor =>
   operations.matMul(x, weight, false, true, sum);
 
-/** The same where no gradient is wanted: rows that are few, as in decoding, go through the weights as they lie. */
+/**
+ * Computes {@link linear} where no gradient is needed. Few rows, as in decoding, are multiplied without transposing the
+ * weight.
+ *
+ * @param x (N, in)
+ * @param weight W (out, in)
+ * @returns y (N, out)
+ */
 export const inferLinear = (x: Tensor, weight: Tensor): Tensor =>
   fused && x.shape[0]! <= FEW_ROWS ? linearOfFewRows(x, weight) : linear(x, weight);
 
-/** Gradients of `linear`; that of x is added to `dx`, in whose memory it may come, if x has other uses. */
+/**
+ * Computes the gradients of {@link linear}.
+ *
+ * @param dy gradient of y (N, out)
+ * @param dx gradient of x (N, in) from its other uses, to which this one is added; its memory may be reused
+ * @returns `dx` (N, in) and `dWeight` (out, in)
+ */
 export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tensor): { dx: Tensor; dWeight: Tensor } {
   return { dx: operations.matMul(dy, weight, false, false, dx), dWeight: operations.matMul(dy, x, true, false) };
 }
 
-/** (G·T, S) with −∞ (as far as float32 goes) where a key lies after its query; queries are the last T of the S positions. */
+/**
+ * Creates a causal mask: {@link HIDDEN} where a key's position is after its query's, 0 elsewhere. The queries are the
+ * last T of the S positions.
+ *
+ * @param group number of query heads per key-value head, G
+ * @param queries number of query positions, T
+ * @param keys number of key positions, S ≥ T; default T
+ * @returns (G·T, S)
+ */
 export function causalMask(group: number, queries: number, keys = queries): Tensor {
-  const one = new Float32Array(queries * keys);
-  for (let t = 0; t < queries; t++) one.fill(HIDDEN, t * keys + (keys - queries) + t + 1, (t + 1) * keys);
+  const headMask = new Float32Array(queries * keys);
+  for (let t = 0; t < queries; t++) headMask.fill(HIDDEN, t * keys + (keys - queries) + t + 1, (t + 1) * keys);
   const values = new Float32Array(group * queries * keys);
-  for (let g = 0; g < group; g++) values.set(one, g * one.length);
+  for (let g = 0; g < group; g++) values.set(headMask, g * headMask.length);
   return tf.tensor2d(values, [group * queries, keys]);
 }
 
-/** A score that no softmax sees, finite so that a row of nothing else stays a number. */
+/** Mask value: effectively −∞, but finite, so that a fully masked row does not become NaN. */
 export const HIDDEN = -1e30;

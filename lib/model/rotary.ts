@@ -2,8 +2,11 @@ import type { ModelConfig } from "./config";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
 /**
- * Angle per position of each pair of a head's dimensions (headSize / 2 values), with Llama 3's scaling if the config has it.
+ * Computes the frequencies of the rotary embedding, base^(−2i/D) for each pair i of a head's dimensions, with Llama 3's
+ * scaling if the config has it.
  * Source: Transformers 5.23, `modeling_rope_utils._compute_llama3_parameters`.
+ *
+ * @returns headSize / 2 angles, in radians per position
  */
 export function rotaryFrequencies(config: ModelConfig): number[] {
   const half = config.headSize / 2;
@@ -20,26 +23,34 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
   });
 }
 
-/** Cosines and sines of rows: both (N, D / 2). */
+/** Cosines and sines of the rotation angles of N rows. */
 export interface Rotation {
+  /** (N, D / 2) */
   cos: Tensor;
+  /** (N, D / 2) */
   sin: Tensor;
 }
 
 /**
- * The rotations of every position asked for so far, kept on the device for queries and for keys.
- * Those of queries carry attention's factor 1/√D.
+ * A table of rotations by position, on the device, for queries and for keys. It grows to the largest position used so
+ * far. The rotations of queries include attention's factor 1/√D.
  */
 export class RotaryTable {
   private readonly frequencies: Float32Array;
-  private known = 0;
+  /** number of positions in `tables` */
+  private positions = 0;
   private tables: Record<"query" | "key", Rotation> | undefined;
 
+  /** @param config `headSize`, `ropeBase` and `ropeScaling` determine the table */
   constructor(private readonly config: ModelConfig) {
     this.frequencies = Float32Array.from(rotaryFrequencies(config));
   }
 
-  /** For rows at these positions. The tensors belong to the enclosing `tf.tidy`. */
+  /**
+   * Returns the rotations of rows at the given positions. The tensors belong to the enclosing `tf.tidy`.
+   *
+   * @param positions position of each row, at least 0
+   */
   at(positions: Int32Array): Record<"query" | "key", Rotation> {
     const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
     const index = tf.tensor1d(positions, "int32");
@@ -50,16 +61,18 @@ export class RotaryTable {
     return { query: pick(query), key: pick(key) };
   }
 
+  /** Disposes the table's tensors; it is built again when it is used. */
   dispose(): void {
     if (this.tables) tf.dispose([this.tables.query, this.tables.key].flatMap(({ cos, sin }) => [cos, sin]));
     this.tables = undefined;
-    this.known = 0;
+    this.positions = 0;
   }
 
+  /** The tables, extended to at least `length` positions; the size at least doubles, so that growth is rare. */
   private upTo(length: number): Record<"query" | "key", Rotation> {
-    if (this.tables && length <= this.known) return this.tables;
+    if (this.tables && length <= this.positions) return this.tables;
     const half = this.frequencies.length;
-    const positions = Math.max(length, 2 * this.known);
+    const positions = Math.max(length, 2 * this.positions);
     const cos = new Float32Array(positions * half);
     const sin = new Float32Array(positions * half);
     for (let position = 0; position < positions; position++) {
@@ -77,7 +90,7 @@ export class RotaryTable {
       query: { cos: table(cos, factor), sin: table(sin, factor) },
       key: { cos: table(cos, 1), sin: table(sin, 1) },
     };
-    this.known = positions;
+    this.positions = positions;
     return this.tables;
   }
 }

@@ -1,20 +1,23 @@
-// The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes.
-// https://huggingface.co/docs/safetensors
+// Files in the safetensors format: 8 bytes with the header's length, a JSON header, the tensors' values.
+// Source: https://huggingface.co/docs/safetensors
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ModelError } from "../data/errors";
 
-/**
- * A tensor outside TensorFlow: row-major values of the given shape. Those of a file or a model are read or copied each time
- * that `data` is asked for, so that a large model's values need not all be in memory.
- */
+/** A tensor outside TensorFlow. */
 export interface HostTensor {
   readonly shape: number[];
+  /**
+   * Values in row-major order. For a tensor of a file or a model, each access reads or copies them, so that the values
+   * of a large model need not all be in memory.
+   */
   readonly data: Float32Array;
 }
 
+/** A tensor's entry in the header. */
 interface HeaderEntry {
   dtype: string;
   shape: number[];
+  /** begin and end in bytes, after the header */
   data_offsets: [number, number];
 }
 
@@ -22,26 +25,24 @@ const BYTES_PER_VALUE: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limit
 
 /**
- * The tensors of a file as float32 (float16 and bfloat16 are widened exactly), read from it when they are asked for.
- * @param accept only the tensors for which it is true
- * @throws {ModelError} naming the file and tensor, if anything in the header does not fit the file
+ * Opens a safetensors file and returns its tensors as float32; float16 and bfloat16 are widened exactly. The values are
+ * read from the file on each access to `data`.
+ *
+ * @param accept selects tensors by name; default: all
+ * @throws {ModelError} naming file and tensor, if the header is invalid, does not fit the file, or a selected tensor has
+ *   another dtype
  */
 export function readSafetensors(path: string, accept: (name: string) => boolean = () => true): Map<string, HostTensor> {
   const file = openFile(path);
   try {
     const { entries, dataStart } = readHeader(file, path);
     const tensors = new Map<string, HostTensor>();
-    for (const [
-      name,
-      {
-        dtype,
-        shape,
-        data_offsets: [begin, end],
-      },
-    ] of entries) {
+    for (const [name, entry] of entries) {
       if (!accept(name)) continue;
+      const { dtype, shape } = entry;
+      const [begin, end] = entry.data_offsets;
       if (!(dtype in BYTES_PER_VALUE)) {
-        throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; F32, F16 and BF16 are implemented.`);
+        throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; only F32, F16 and BF16 are supported.`);
       }
       tensors.set(name, {
         shape,
@@ -56,7 +57,11 @@ export function readSafetensors(path: string, accept: (name: string) => boolean 
   }
 }
 
-/** Names and shapes of a file's tensors, without their values. */
+/**
+ * Reads names and shapes of a file's tensors, without their values.
+ *
+ * @throws {ModelError} if the header is invalid or does not fit the file
+ */
 export function readSafetensorsShapes(path: string): Map<string, number[]> {
   const file = openFile(path);
   try {
@@ -66,7 +71,10 @@ export function readSafetensorsShapes(path: string): Map<string, number[]> {
   }
 }
 
-/** Writes float32 tensors, in the map's order; the file appears whole or not at all. */
+/**
+ * Writes tensors as float32, in the map's order. The file is written atomically: under a temporary name, flushed to
+ * disk, then renamed.
+ */
 export function writeSafetensors(path: string, tensors: ReadonlyMap<string, HostTensor>): void {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
@@ -76,7 +84,7 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
     offset = end;
   }
   let text = JSON.stringify(header);
-  text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // values start aligned
+  text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // aligns the values at 8 bytes
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
 
@@ -108,54 +116,68 @@ function openFile(path: string): number {
 function readHeader(file: number, path: string): { entries: [string, HeaderEntry][]; dataStart: number } {
   const size = fstatSync(file).size;
   if (size < 8)
-    throw new ModelError(`${path}: ${size} bytes is too short for a safetensors file; fetch or save it again.`);
+    throw new ModelError(
+      `${path}: ${size} bytes is too short for a safetensors file; download or save the file again.`,
+    );
   const length = Number(readBytes(file, 8, 0, path).readBigUInt64LE());
   if (length > MAX_HEADER_BYTES || length > size - 8) {
     throw new ModelError(
-      `${path}: claims a header of ${length} bytes in a file of ${size}; it is truncated or no safetensors file.`,
+      `${path}: claims a header of ${length} bytes in a file of ${size}; ` +
+        "the file is truncated or not a safetensors file.",
     );
   }
   let header: unknown;
   try {
     header = JSON.parse(readBytes(file, length, 8, path).toString("utf8"));
   } catch {
-    throw new ModelError(`${path}: the header is not valid JSON; the file is damaged or no safetensors file.`);
+    throw new ModelError(`${path}: the header is not valid JSON; the file is damaged or not a safetensors file.`);
   }
   if (typeof header !== "object" || header === null || Array.isArray(header)) {
-    throw new ModelError(`${path}: the header is not a JSON object.`);
+    throw new ModelError(`${path}: the header is not a JSON object; the file is damaged or not a safetensors file.`);
   }
   const dataStart = 8 + length;
-  const entries: [string, HeaderEntry][] = [];
-  for (const [name, value] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
-    const entry = value as Partial<HeaderEntry> | null;
-    const { dtype, shape, data_offsets: offsets } = entry ?? {};
-    const isCount = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0;
-    if (
-      typeof dtype !== "string" ||
-      !Array.isArray(shape) ||
-      !shape.every(isCount) ||
-      !Array.isArray(offsets) ||
-      offsets.length !== 2 ||
-      !offsets.every(isCount)
-    ) {
-      throw new ModelError(`${path}: the header's entry for tensor "${name}" is malformed.`);
-    }
-    const [begin, end] = offsets;
-    if (begin > end || dataStart + end > size) {
-      throw new ModelError(
-        `${path}: tensor "${name}" lies at bytes ${begin} to ${end} of ${size - dataStart}; the file is truncated or damaged.`,
-      );
-    }
-    const values = shape.reduce((product, n) => product * n, 1);
-    if (dtype in BYTES_PER_VALUE && values * BYTES_PER_VALUE[dtype] !== end - begin) {
-      throw new ModelError(
-        `${path}: tensor "${name}" of shape [${shape}] and dtype ${dtype} cannot fill ${end - begin} bytes.`,
-      );
-    }
-    entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
-  }
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== "__metadata__")
+    .map(([name, value]): [string, HeaderEntry] => [
+      name,
+      headerEntry(value, size - dataStart, `${path}: tensor "${name}"`),
+    ]);
   return { entries, dataStart };
+}
+
+/**
+ * Validates a tensor's entry in the header.
+ *
+ * @param dataSize number of bytes after the header
+ * @param where names file and tensor in an error
+ */
+function headerEntry(value: unknown, dataSize: number, where: string): HeaderEntry {
+  const { dtype, shape, data_offsets: offsets } = (value as Partial<HeaderEntry> | null) ?? {};
+  const isCount = (x: unknown) => Number.isSafeInteger(x) && (x as number) >= 0;
+  if (
+    typeof dtype !== "string" ||
+    !Array.isArray(shape) ||
+    !shape.every(isCount) ||
+    !Array.isArray(offsets) ||
+    offsets.length !== 2 ||
+    !offsets.every(isCount)
+  ) {
+    throw new ModelError(`${where} has a malformed entry in the header; the file is damaged.`);
+  }
+  const [begin, end] = offsets;
+  if (begin > end || end > dataSize) {
+    throw new ModelError(
+      `${where} occupies bytes ${begin} to ${end} of ${dataSize}; the file is truncated or damaged.`,
+    );
+  }
+  const values = shape.reduce((product, n) => product * n, 1);
+  if (dtype in BYTES_PER_VALUE && values * BYTES_PER_VALUE[dtype] !== end - begin) {
+    throw new ModelError(
+      `${where} of shape [${shape.join(", ")}] and dtype ${dtype} does not have ${end - begin} bytes; ` +
+        "the file is damaged.",
+    );
+  }
+  return { dtype, shape, data_offsets: [begin, end] };
 }
 
 function readPart(path: string, length: number, position: number): Buffer {
@@ -167,14 +189,17 @@ function readPart(path: string, length: number, position: number): Buffer {
   }
 }
 
-const CHUNK = 1 << 30; // one read or write call takes at most 2 GiB
+/** Bytes per read or write call; the system limits a call to 2 GiB. */
+const CHUNK = 1 << 30;
 
+/** @throws {ModelError} if the file ends before `length` bytes are read */
 function readBytes(file: number, length: number, position: number, path: string): Buffer {
-  const bytes = Buffer.from(new ArrayBuffer(length)); // not from Node's pool: aligned for a typed array over it
+  // Not Buffer.alloc, which may use Node's pool: a new ArrayBuffer is aligned for a typed array over it.
+  const bytes = Buffer.from(new ArrayBuffer(length));
   let done = 0;
   while (done < length) {
     const read = readSync(file, bytes, done, Math.min(CHUNK, length - done), position + done);
-    if (read === 0) throw new ModelError(`${path}: ends after ${position + done} bytes; it is truncated.`);
+    if (read === 0) throw new ModelError(`${path}: ends after ${position + done} bytes; the file is truncated.`);
     done += read;
   }
   return bytes;
@@ -184,6 +209,7 @@ function writeAll(file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
 }
 
+/** Converts the bytes of a tensor to float32. F32 values are not copied. */
 function widen(bytes: Buffer, dtype: string): Float32Array {
   if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);

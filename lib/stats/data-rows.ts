@@ -68,7 +68,8 @@ function cell(rows: readonly DataRow[], row: DataRow, index: number, column: str
     );
   }
   throw new StatisticsError(
-    `column "${column}" is in the formula but not in the data, which has ${Object.keys(row).join(", ") || "no columns"}`,
+    `column "${column}" is in the formula but not in the data, ` +
+      `which has ${Object.keys(row).join(", ") || "no columns"}`,
     column,
   );
 }

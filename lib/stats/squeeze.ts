@@ -52,8 +52,8 @@ export function squeezeScores(
   const outside = scores.findIndex((score) => score < 0 || score > 1);
   if (outside >= 0) {
     throw new StatisticsError(
-      `column "${column}", row ${outside}: ${scores[outside]} is outside [0, 1]. A beta model needs scores in between: ` +
-        "min-max transform them within each dataset and benchmark first.",
+      `column "${column}", row ${outside}: ${scores[outside]} is outside [0, 1]. ` +
+        "A beta model needs scores in between: min-max transform them within each dataset and benchmark first.",
       column,
     );
   }

@@ -163,8 +163,9 @@ class Sweep {
     const missing = unique.filter(({ id }) => !this.done.has(id) && !this.failed.has(id));
     if (missing.length > 0 && !this.fatal) {
       throw new Interrupted(
-        `The sweep was ${signal?.aborted ? "stopped" : "interrupted"} with ${this.done.size} of ${unique.length} runs ` +
-          "complete; the others have checkpoints, from which the next call continues.",
+        `The sweep was ${signal?.aborted ? "stopped" : "interrupted"} ` +
+          `with ${this.done.size} of ${unique.length} runs complete. ` +
+          "Checkpoints of the others are kept; the same call continues from them.",
       );
     }
     for (const { id } of missing) this.failed.set(id, `not trained: ${this.fatal}`);
@@ -235,7 +236,7 @@ class Sweep {
     );
   }
 
-  /** Removes the next job to train from `group`: preferably one with the model and data set of the worker's last job. */
+  /** Removes the next job from `group`, preferably one with the model and data set of the worker's last job. */
   private next(group: Job[], last: Job | undefined): Job | undefined {
     while (!this.stopped) {
       const same = last ? group.findIndex((job) => groupKey(job) === groupKey(last)) : -1;
@@ -256,8 +257,8 @@ class Sweep {
   }
 
   /**
-   * Waits for runs that other processes are training. Finished ones are collected; those whose process has ended without
-   * finishing become pending again.
+   * Waits for runs that other processes are training. Finished ones are collected; those whose process has ended
+   * without finishing become pending again.
    */
   private async waitForOthers(): Promise<void> {
     await sleep(POLL_MS, undefined, { signal: this.options.signal }).catch(() => {});
@@ -294,8 +295,8 @@ class Sweep {
 }
 
 /**
- * Orders jobs for training. Jobs with the same model and data set are consecutive, so that a worker encodes the rows once.
- * Groups with the most work come first, so that no worker is left with a long job at the end.
+ * Orders jobs for training. Jobs with the same model and data set are consecutive, so that a worker encodes the rows
+ * once. Groups with the most work come first, so that no worker is left with a long job at the end.
  */
 function inTrainingOrder(jobs: Job[]): Job[] {
   const work = new Map<string, number>();

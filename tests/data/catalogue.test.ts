@@ -7,7 +7,7 @@ import { sha256 } from "../../lib/data/digest";
 import { allTasks } from "../../lib/evaluate/registry";
 import { needsShared, SHARED } from "../support/shared";
 
-test("the paper's two published instruction sets and all sources of its thirteen benchmarks are there", () => {
+test("the catalogue has the paper's two published instruction datasets and its thirteen benchmarks", () => {
   assert.deepEqual(
     DATASETS.map(({ name }) => name),
     [
@@ -31,9 +31,9 @@ test("the paper's two published instruction sets and all sources of its thirteen
   );
 });
 
-test("entries are well formed, and no two files have the same place", () => {
-  const places = DATASETS.flatMap(({ files }) => files.map(({ saveAs }) => saveAs));
-  assert.equal(new Set(places).size, places.length);
+test("entries are well formed, and no two files have the same local path", () => {
+  const paths = DATASETS.flatMap(({ files }) => files.map(({ saveAs }) => saveAs));
+  assert.equal(new Set(paths).size, paths.length);
   for (const { name, repository, revision, files, license } of DATASETS) {
     assert.match(repository, /^[\w.-]+\/[\w.-]+$/, name);
     assert.match(revision, /^(main|[0-9a-f]{7}|[0-9a-f]{40})$/, name);
@@ -46,8 +46,8 @@ test("entries are well formed, and no two files have the same place", () => {
   }
 });
 
-test("benchmarks are saved where evaluate looks for them", () => {
-  const places = DATASETS.flatMap(({ files }) =>
+test("benchmarks are saved at the paths that evaluate reads", () => {
+  const savedPaths = DATASETS.flatMap(({ files }) =>
     files.map(({ saveAs }) => saveAs.replace(/(-00000-of-00001)?\.\w+$/, "")),
   );
   for (const name of [
@@ -64,17 +64,17 @@ test("benchmarks are saved where evaluate looks for them", () => {
     "wmt16-ro-en",
   ]) {
     const task = allTasks().find((known) => known.name === name)!;
-    const needed = [...(task.data.items as string[][]), ...(task.shots > 0 ? [task.data.shots] : [])];
-    for (const candidates of needed)
+    const requiredFiles = [...(task.data.items as string[][]), ...(task.shots > 0 ? [task.data.shots] : [])];
+    for (const candidates of requiredFiles)
       assert.ok(
-        candidates.some((path) => places.includes(path)),
+        candidates.some((path) => savedPaths.includes(path)),
         `${name}: none of ${candidates.join(", ")}`,
       );
   }
 });
 
 test(
-  "PandaLM's digest is that of the copy at hand",
+  "PandaLM's size and digest equal those of the shared copy",
   needsShared("data", "pandalm", "testset-inference-v1.json"),
   () => {
     const [file] = datasetEntry("PandaLM").files;

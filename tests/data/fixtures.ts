@@ -5,10 +5,12 @@ import { after } from "node:test";
 import type { EncodedExample } from "../../lib/data/encode";
 import type { DatasetDescription } from "../../lib/data/statistics";
 
+/** Directory with the fixture tokenizers, rows and expected values. */
 export const FIXTURES = join(__dirname, "fixtures");
+/** Names of the fixture tokenizers, which are also the names of their directories. */
 export const TOKENIZERS = ["bytelevel", "llama", "crossing"] as const;
 
-/** What fixtures/make_tokenizers.py wrote for one tokenizer, by the Rust library and plain Python. */
+/** Expected values for one tokenizer, written by fixtures/make_tokenizers.py from the Rust library and plain Python. */
 export interface ExpectedTokenizer {
   vocabularySize: number;
   eosId: number;
@@ -22,11 +24,16 @@ export interface ExpectedTokenizer {
   longRows: number[];
 }
 
+/** Expected values by tokenizer name; `texts` are the texts that were encoded. */
 export const EXPECTED = JSON.parse(readFileSync(join(FIXTURES, "expected.json"), "utf8")) as {
   texts: string[];
 } & Record<(typeof TOKENIZERS)[number], ExpectedTokenizer>;
 
-/** A directory for this test file, removed at its end, and a way to put files there. */
+/**
+ * Creates a temporary directory that is removed when the test file ends.
+ *
+ * @returns a function that writes a file in this directory and returns its path
+ */
 export function temporaryFiles(): (name: string, content: string | Uint8Array) => string {
   const dir = mkdtempSync(join(tmpdir(), "promptloss-data-"));
   after(() => rmSync(dir, { recursive: true }));

@@ -48,7 +48,10 @@ const INVALID_FILES: [string, string, RegExp][] = [
   [
     "text for a number",
     "name,score\na,0.5\nb,high\n",
-    /scores\.csv: some rows cannot be used.*\n {2}row 2 \(index 1\), column "score": "high" is not a number; write it like 0\.25/,
+    new RegExp(
+      "scores\\.csv: some rows cannot be used.*\\n" +
+        ' {2}row 2 \\(index 1\\), column "score": "high" is not a number; write it like 0\\.25',
+    ),
   ],
   ["a missing number", "name,score\na,\n", /row 1 \(index 0\), column "score": "" is not a number/],
   ["a decimal comma", "name;score\na;0,5\n", /column "score": "0,5" is not a number/],

@@ -4,15 +4,15 @@ import { seededRandom } from "../../lib/data/random";
 import { locateJsonError, parseJson, readJson } from "../../lib/data/read-json";
 import { temporaryFiles } from "./fixtures";
 
-const put = temporaryFiles();
+const writeFile = temporaryFiles();
 
-test("good JSON is read as it is", () => {
-  assert.deepEqual(readJson(put("good.json", '{"a": [1, -2.5e3, true, null, "\\u00e9"]}')), {
+test("valid JSON is parsed", () => {
+  assert.deepEqual(readJson(writeFile("valid.json", '{"a": [1, -2.5e3, true, null, "\\u00e9"]}')), {
     a: [1, -2500, true, null, "é"],
   });
 });
 
-test("the place of a fault is found", () => {
+test("a syntax error is located by line and column", () => {
   for (const [text, line, column, found] of [
     ["", 1, 1, "the end of the text"],
     ["[1, 2", 1, 6, "the end of the text"],
@@ -37,8 +37,8 @@ test("the place of a fault is found", () => {
   );
 });
 
-test("wherever one wrong character breaks a text, the fault is found where Node finds it, if it says where", () => {
-  const good = JSON.stringify(
+test("after replacing one character, the error position equals Node's wherever Node reports one", () => {
+  const valid = JSON.stringify(
     {
       rows: [
         { a: "x y", b: [1.5, -2e-3, true, false, null] },
@@ -51,8 +51,8 @@ test("wherever one wrong character breaks a text, the fault is found where Node 
   const random = seededRandom("read-json");
   let compared = 0;
   for (let trial = 0; trial < 3000; trial++) {
-    const at = Math.floor(random() * good.length);
-    const broken = good.slice(0, at) + '#,:]}"1'[Math.floor(random() * 7)]! + good.slice(at + 1);
+    const at = Math.floor(random() * valid.length);
+    const broken = valid.slice(0, at) + '#,:]}"1'[Math.floor(random() * 7)]! + valid.slice(at + 1);
     let message: string;
     try {
       JSON.parse(broken);

@@ -14,11 +14,11 @@ const dataDir = join(fixtures, "data");
 const TASKS = ["piqa", "wmt16-de-en"];
 const OPTIONS = { dataDir, limit: 3, maxNewTokens: 4 };
 
-/** A store with complete runs of the fixture's model, by PLW. */
-function storeOf(weights: number[]): Run[] {
+/** Creates a store with one complete run of the fixture's model per prompt loss weight. */
+function completeRuns(plws: number[]): Run[] {
   const root = temporaryFolder();
   const store = new RunStore(root);
-  return weights.map((plw) => {
+  return plws.map((plw) => {
     const id = sha256(String(plw)).slice(0, 16);
     const dir = join(root, id);
     mkdirSync(dir);
@@ -47,36 +47,43 @@ function storeOf(weights: number[]): Run[] {
   });
 }
 
-test("every run on every task, in workers; what is there is not done again", { timeout: 120_000 }, async () => {
-  const runs = storeOf([0, 0.1]);
-  const seen: RunsProgress[] = [];
-  const scores = await evaluateRuns(runs, TASKS, {
-    ...OPTIONS,
-    workers: 2,
-    onProgress: (progress) => seen.push(progress),
-  });
-  assert.deepEqual(
-    scores.map(({ run, results }) => [run.recipe.plw, results.map(({ task, items }) => `${task} ${items}`)]),
-    [
-      [0, ["piqa 3", "wmt16-de-en 3"]],
-      [0.1, ["piqa 3", "wmt16-de-en 3"]],
-    ],
-  );
-  assert.deepEqual([seen[0].complete, seen.at(-1)!.complete, seen.at(-1)!.part, seen.at(-1)!.etaSeconds], [0, 2, 1, 0]);
-  const last: RunsProgress[] = [];
-  const again = await evaluateRuns(runs, TASKS, { ...OPTIONS, onProgress: (progress) => last.push(progress) });
-  assert.deepEqual(
-    again.map(({ results }) => results),
-    JSON.parse(JSON.stringify(scores.map(({ results }) => results))),
-  );
-  assert.deepEqual(
-    last.map(({ complete, cached }) => [complete, cached]),
-    [[2, 2]],
-  );
-});
+test(
+  "evaluates every run on every task in workers, and does not repeat stored results",
+  { timeout: 120_000 },
+  async () => {
+    const runs = completeRuns([0, 0.1]);
+    const seen: RunsProgress[] = [];
+    const scores = await evaluateRuns(runs, TASKS, {
+      ...OPTIONS,
+      workers: 2,
+      onProgress: (progress) => seen.push(progress),
+    });
+    assert.deepEqual(
+      scores.map(({ run, results }) => [run.recipe.plw, results.map(({ task, items }) => `${task} ${items}`)]),
+      [
+        [0, ["piqa 3", "wmt16-de-en 3"]],
+        [0.1, ["piqa 3", "wmt16-de-en 3"]],
+      ],
+    );
+    assert.deepEqual(
+      [seen[0].complete, seen.at(-1)!.complete, seen.at(-1)!.part, seen.at(-1)!.etaSeconds],
+      [0, 2, 1, 0],
+    );
+    const last: RunsProgress[] = [];
+    const again = await evaluateRuns(runs, TASKS, { ...OPTIONS, onProgress: (progress) => last.push(progress) });
+    assert.deepEqual(
+      again.map(({ results }) => results),
+      JSON.parse(JSON.stringify(scores.map(({ results }) => results))),
+    );
+    assert.deepEqual(
+      last.map(({ complete, cached }) => [complete, cached]),
+      [[2, 2]],
+    );
+  },
+);
 
-test("what fails is named by run and task, and the rest is done", { timeout: 120_000 }, async () => {
-  const runs = storeOf([0, 0.1]);
+test("the error names failures by run and task, and everything else is evaluated", { timeout: 120_000 }, async () => {
+  const runs = completeRuns([0, 0.1]);
   writeFileSync(join(runs[1].weightsDir, "model.safetensors"), "damaged");
   const onlyPiqa = temporaryFolder();
   cpSync(join(dataDir, "piqa"), join(onlyPiqa, "piqa"), { recursive: true });
@@ -96,8 +103,8 @@ test("what fails is named by run and task, and the rest is done", { timeout: 120
   await assert.rejects(evaluateRuns(runs, ["pica"], OPTIONS), /did you mean piqa/);
 });
 
-test("an interrupt keeps what was done, and the same call continues", { timeout: 120_000 }, async () => {
-  const runs = storeOf([0, 0.1, 1]);
+test("an interrupt keeps finished results, and the same call continues", { timeout: 120_000 }, async () => {
+  const runs = completeRuns([0, 0.1, 1]);
   const stop = new AbortController();
   const options = { ...OPTIONS, workers: 1 };
   await assert.rejects(
@@ -121,10 +128,10 @@ test("an interrupt keeps what was done, and the same call continues", { timeout:
 });
 
 test(
-  "a run that another process evaluates is waited for, and taken over when that one stops",
+  "waits for a run that another process evaluates, and takes it over when that process stops",
   { timeout: 120_000 },
   async () => {
-    const runs = storeOf([0]);
+    const runs = completeRuns([0]);
     const claim = await claimRun(join(runs[0].dir, "scores"), "another");
     setTimeout(() => claim.release(), 4000);
     const started = Date.now();

@@ -19,8 +19,8 @@ const dataDir = join(fixtures, "data");
 const model = loadModel(join(fixtures, "model"));
 after(() => model.dispose());
 
-/** A data folder with one task's rows, changed. */
-function changed(task: string, split: string, change: (rows: Record<string, unknown>[]) => unknown[]): string {
+/** Creates a data folder with the modified rows of one task. */
+function modifiedData(task: string, split: string, change: (rows: Record<string, unknown>[]) => unknown[]): string {
   const dir = temporaryFolder();
   const rows = readFileSync(join(dataDir, task, `${split}.jsonl`), "utf8")
     .trim()
@@ -36,8 +36,8 @@ function changed(task: string, split: string, change: (rows: Record<string, unkn
   return dir;
 }
 
-/** The data folder without one task's rows. */
-function without(task: string): string {
+/** Copies the data folder without the rows of one task. */
+function dataWithout(task: string): string {
   const dir = temporaryFolder();
   cpSync(dataDir, dir, { recursive: true, filter: (path) => basename(path) !== task });
   return dir;
@@ -51,20 +51,20 @@ function storedRun(): Run {
   const record = {
     id: "0123456789abcdef",
     name: "a run",
-    recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "of its tokenizer" } },
-    weights: { bytes, sha256: "of these weights" },
+    recipe: { template: ALPACA_TEMPLATE, tokenizer: { digest: "tokenizer digest" } },
+    weights: { bytes, sha256: "parameter digest" },
   } as unknown as RunRecord;
   return new Run(store, record, "complete");
 }
 
-test("an unknown task is refused at once, with the nearest names", async () => {
+test("rejects an unknown task immediately and suggests similar names", async () => {
   await assert.rejects(
     evaluate(model, ["piqa", "arc_chalenge"], { dataDir }),
     /Unknown task:\n"arc_chalenge": did you mean arc_challenge/,
   );
 });
 
-test("options that cannot be are refused by name", async () => {
+test("rejects invalid options by name", async () => {
   await assert.rejects(
     evaluate(model, "piqa", { dataDir, limit: 0 }),
     /limit must be a whole number of at least 1, got 0/,
@@ -73,9 +73,9 @@ test("options that cannot be are refused by name", async () => {
   await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format must be one of/);
 });
 
-test("a task that fails is named, and the others go on", async () => {
+test("the error names a failed task, and the other tasks are evaluated", async () => {
   await assert.rejects(
-    evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir: without("wmt14-en-fr"), limit: 2 }),
+    evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir: dataWithout("wmt14-en-fr"), limit: 2 }),
     (error) => {
       assert.ok(error instanceof TasksFailedError);
       assert.deepEqual(
@@ -96,7 +96,7 @@ test("a task that fails is named, and the others go on", async () => {
 });
 
 test("the error lists all invalid rows with file and field", async () => {
-  const dir = changed("arc_challenge", "test", ([a, b, c, d, ...rest]) => [
+  const dir = modifiedData("arc_challenge", "test", ([a, b, c, d, ...rest]) => [
     { ...a, question: undefined },
     { ...b, answerKey: "E" },
     { ...c, choices: { text: [], label: [] } },
@@ -112,19 +112,23 @@ test("the error lists all invalid rows with file and field", async () => {
   assert.match(message, /row 1: answerKey is "E", but must be one of the labels A, B, C, D/);
   assert.match(message, /row 2: choices\.text has no choices/);
   assert.match(message, /row 3: choices\.text must be a list of strings, got \["a",1\]/);
-  const labels = changed("piqa", "validation", ([a, ...rest]) => [{ ...a, label: 2 }, ...rest]);
+  const labels = modifiedData("piqa", "validation", ([a, ...rest]) => [{ ...a, label: 2 }, ...rest]);
   await assert.rejects(evaluate(model, "piqa", { dataDir: labels }), /row 0: label must be 0 or 1, got 2/);
 });
 
-test("more shots than rows to draw from is an error that says how many there are", async () => {
+test("the error for too many shots states the number of available rows", async () => {
   await assert.rejects(
     evaluate(model, "arc_challenge", { dataDir, fewShot: 25 }),
     /25 shots need at least 25 rows to draw from; there are 24/,
   );
 });
 
-test("a choice longer than the context leaves its item out, named and counted", async () => {
-  const dir = changed("piqa", "validation", ([a, b, ...rest]) => [a, { ...b, sol2: "word ".repeat(400) }, ...rest]);
+test("leaves out an item with a choice longer than the context, and reports it", async () => {
+  const dir = modifiedData("piqa", "validation", ([a, b, ...rest]) => [
+    a,
+    { ...b, sol2: "word ".repeat(400) },
+    ...rest,
+  ]);
   const [long] = await evaluate(model, "piqa", { dataDir: dir });
   assert.equal(long.leftOut.length, 1);
   assert.equal(long.leftOut[0].id, 1);
@@ -135,7 +139,7 @@ test("a choice longer than the context leaves its item out, named and counted", 
   );
 });
 
-test("a limited evaluation gives the first items of the whole one", async () => {
+test("an evaluation with a limit uses the first items of the full evaluation", async () => {
   const [whole] = await evaluate(model, "winogrande", { dataDir });
   const [first] = await evaluate(model, "winogrande", { dataDir, limit: 3 });
   assert.deepEqual(
@@ -145,25 +149,25 @@ test("a limited evaluation gives the first items of the whole one", async () => 
   assert.equal(first.limit, 3);
 });
 
-test("the paper's commit: its name and version, shuffled items, other shots, MC2 split at the first wrong choice", async () => {
-  const dir = changed("truthfulqa_mc2", "validation", ([a, ...rest]) => {
+test("the paper's commit: name, version, shuffled items, and MC2 split at the first wrong choice", async () => {
+  const dir = modifiedData("truthfulqa_mc2", "validation", ([a, ...rest]) => {
     const targets = a.mc2_targets as { choices: string[]; labels: number[] };
     return [{ ...a, mc2_targets: { ...targets, labels: targets.labels.map((_, i) => (i === 1 ? 0 : 1)) } }, ...rest];
   });
-  const [now, then] = await evaluate(model, ["truthfulqa_mc2", "truthfulqa_mc2@b281b09"], { dataDir: dir });
-  assert.deepEqual([then.task, then.harness, then.version], ["truthfulqa_mc2@b281b09", "b281b09", "1"]);
+  const [release, paper] = await evaluate(model, ["truthfulqa_mc2", "truthfulqa_mc2@b281b09"], { dataDir: dir });
+  assert.deepEqual([paper.task, paper.harness, paper.version], ["truthfulqa_mc2@b281b09", "b281b09", "1"]);
   // CPython: x = list(range(5)); random.Random(42).shuffle(x)
   assert.deepEqual(
-    then.samples.map(({ id }) => id),
+    paper.samples.map(({ id }) => id),
     [3, 1, 2, 4, 0],
   );
-  const unsorted = then.samples.find(({ id }) => id === 0)!;
+  const unsorted = paper.samples.find(({ id }) => id === 0)!;
   const p = unsorted.requests.map(({ logLikelihood }) => Math.exp(logLikelihood!));
   assert.ok(Math.abs(unsorted.metrics.mc2 - p[0] / p.reduce((a, b) => a + b, 0)) < 1e-12);
-  assert.ok(now.samples[0].metrics.acc > unsorted.metrics.mc2);
+  assert.ok(release.samples[0].metrics.acc > unsorted.metrics.mc2);
 });
 
-test("the paper's instruction: in the harness' layout, or in the model's template", async () => {
+test("the paper's instruction: in the harness's layout, or in the model's template", async () => {
   const options = { dataDir, limit: 2, maxNewTokens: 4 };
   const [lines] = await evaluate(model, "wmt16-de-en", { ...options, format: "harness+instruction" });
   assert.match(
@@ -178,13 +182,13 @@ test("the paper's instruction: in the harness' layout, or in the model's templat
   assert.equal(template.template, "alpaca");
 });
 
-test("generations that reach the limit are counted", async () => {
+test("counts generations that reach the maximum length", async () => {
   const [result] = await evaluate(model, "wmt16-de-en", { dataDir, maxNewTokens: 3 });
   assert.equal(result.unfinished, result.samples.filter(({ finish }) => finish === "length").length);
   assert.ok(result.unfinished > 0);
 });
 
-test("TruthfulQA's text scores are the harness'", () => {
+test("TruthfulQA's text scores equal the harness's", () => {
   const cases = JSON.parse(readFileSync(join(fixtures, "truthful.json"), "utf8")) as {
     row: unknown;
     text: string;
@@ -197,7 +201,7 @@ test("TruthfulQA's text scores are the harness'", () => {
   const { perAnswer } = scoreTruthfulness(answers);
   cases.forEach(({ scores, text }, i) => {
     for (const [name, value] of Object.entries(scores)) {
-      // worst seen 3e-14
+      // largest difference observed: 3e-14
       assert.ok(
         Math.abs(perAnswer[i][name] - value) < 1e-9,
         `${name} of ${JSON.stringify(text)}: ${perAnswer[i][name]} instead of ${value}`,
@@ -206,7 +210,7 @@ test("TruthfulQA's text scores are the harness'", () => {
   });
 });
 
-test("rows from Parquet are those from JSON lines", async () => {
+test("rows from Parquet equal those from JSON Lines", async () => {
   const dir = temporaryFolder();
   mkdirSync(join(dir, "piqa"));
   cpSync(join(fixtures, "piqa.parquet"), join(dir, "piqa", "validation-00000-of-00001.parquet"));
@@ -215,7 +219,7 @@ test("rows from Parquet are those from JSON lines", async () => {
   assert.deepEqual(parquet.samples, lines.samples);
 });
 
-test("a run's results are kept, and computed once", async () => {
+test("a run's results are stored and computed once", async () => {
   const run = storedRun();
   const [first] = await evaluate(run, "piqa", { dataDir });
   const file = join(run.dir, "scores", "piqa.json");
@@ -223,17 +227,17 @@ test("a run's results are kept, and computed once", async () => {
     (JSON.parse(readFileSync(file, "utf8")) as { result: unknown }).result,
     JSON.parse(JSON.stringify(first)),
   );
-  let worked = false;
+  let wasEvaluated = false;
   const [again] = await evaluate(run, "piqa", {
     dataDir,
     onProgress: () => {
-      worked = true;
+      wasEvaluated = true;
     },
   });
   assert.deepEqual(again, JSON.parse(JSON.stringify(first)));
-  assert.equal(worked, false);
+  assert.equal(wasEvaluated, false);
   await evaluate(run, "piqa", { dataDir, limit: 2 });
-  assert.equal(readdirSync(join(run.dir, "scores")).length, 2, "another limit is another result");
+  assert.equal(readdirSync(join(run.dir, "scores")).length, 2, "another limit has its own stored result");
 });
 
 test("an interrupted task continues to the same result", async () => {
@@ -262,12 +266,12 @@ test("an interrupted task continues to the same result", async () => {
     fewShot: 3,
     onProgress: ({ done }) => seen.push(done),
   });
-  assert.ok(seen[0] > 0, "what was done is not done again");
+  assert.ok(seen[0] > 0, "finished items are not evaluated again");
   assert.deepEqual(result.samples, expected.samples);
   assert.equal(existsSync(partial), false);
 });
 
-test("the six translation directions: one file of rows serves both, validation before test, each language by its name", async () => {
+test("six translation directions: one file serves both, validation precedes test, prompts name languages", async () => {
   const dir = temporaryFolder();
   const names: Record<string, string> = { en: "English", fr: "French", de: "German", ro: "Romanian" };
   const tasks = [
@@ -303,7 +307,7 @@ test("the six translation directions: one file of rows serves both, validation b
   assert.deepEqual(Object.keys(results[0].metrics).sort(), ["bleu", "chrf", "ter"]);
 });
 
-test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept with what was compared", async () => {
+test("Alpaca Eval and PandaLM use the judge in the options, and store the compared answers", async () => {
   const dir = temporaryFolder();
   for (const task of ["alpaca_eval", "pandalm"]) mkdirSync(join(dir, task));
   writeJson(join(dir, "alpaca_eval", "alpaca_eval.json"), [
@@ -326,12 +330,12 @@ test("Alpaca Eval and PandaLM are tasks: with the judge in the options, kept wit
   assert.equal(alpaca.samples[1].judged!.opponent, "Otto");
   assert.equal(alpaca.samples[1].judged!.judgements[0].verdict === null, false);
   assert.equal(panda.samples[0].judged!.opponent, "x");
-  // another judge is another result
+  // another judge changes the settings of the result
   const [other] = await evaluate(model, ["alpaca_eval"], { ...options, judge: { ...lengthJudge, digest: "other" } });
   assert.notEqual(other.data, alpaca.data);
 });
 
-test("without a judge, judged tasks say what is missing, and the others go on", async (t) => {
+test("without a judge, judged tasks name the missing setting, and other tasks are evaluated", async (t) => {
   const url = process.env.PROMPTLOSS_JUDGE_URL;
   delete process.env.PROMPTLOSS_JUDGE_URL;
   t.after(() => (url === undefined ? undefined : (process.env.PROMPTLOSS_JUDGE_URL = url)));
@@ -346,7 +350,7 @@ test("without a judge, judged tasks say what is missing, and the others go on", 
   );
 });
 
-test("leaves no tensors behind", async () => {
+test("does not leak tensors", async () => {
   const before = tf.memory().numTensors;
   await evaluate(model, ["piqa", "winogrande", "truthfulqa_mc2", "wmt16-de-en"], {
     dataDir,
@@ -356,7 +360,7 @@ test("leaves no tensors behind", async () => {
   assert.equal(tf.memory().numTensors, before);
 });
 
-test("every pocket benchmark is a task, and its rows can be read", async () => {
+test("every pocket benchmark is a task whose rows can be read", async () => {
   const pocket = allTasks()
     .map(({ name }) => name)
     .filter((name) => name.startsWith("pocket-"));

@@ -1,5 +1,6 @@
-// Against lm-evaluation-harness 0.4.13 on real benchmark rows and a real small model. Requests, metrics and errors are
-// compared for every item; log-likelihoods for the first ones, or with PROMPTLOSS_ALL_ITEMS=1 for all, which takes minutes.
+// Compares with lm-evaluation-harness 0.4.13 on real benchmark rows and a real small model. Requests, metrics and
+// standard errors are compared for every item; log-likelihoods for the first items, or with PROMPTLOSS_ALL_ITEMS=1 for
+// all items, which takes minutes.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -18,8 +19,11 @@ import { SHARED, needsShared } from "../support/shared";
 
 const ALL_ITEMS = process.env.PROMPTLOSS_ALL_ITEMS === "1";
 
-/** Nats. Worst seen: 2.8e-4 over all items of PIQA, 1e-4 of TruthfulQA, 6.4e-5 of the first 40 of ARC with 25 shots. */
-const LOG_LIKELIHOOD = 1e-3;
+/**
+ * Tolerance in nats. Largest difference observed: 2.8e-4 over all items of PIQA, 1e-4 over all of TruthfulQA, 6.4e-5
+ * over the first 40 items of ARC with 25 shots.
+ */
+const LOG_LIKELIHOOD_TOLERANCE = 1e-3;
 
 interface Golden {
   aggregates: Record<string, number>;
@@ -44,7 +48,7 @@ let loaded: CausalLM | undefined;
 const model = () => (loaded ??= loadModel(join(SHARED, "models", "stories260K")));
 after(() => loaded?.dispose());
 
-/** The reference's files under the names that tasks look for. */
+/** Copies the reference's files to the file names that the tasks expect. */
 function dataFolder(): string {
   const dir = temporaryFolder();
   const files = {
@@ -74,7 +78,7 @@ const CHOICES: [golden: string, task: string, shots: number, scored: number][] =
 
 for (const [name, task, shots, scored] of CHOICES) {
   test(
-    `${name}: all requests, metrics and errors; log-likelihoods of the first ${scored} items`,
+    `${name}: all requests, metrics and standard errors; log-likelihoods of the first ${scored} items`,
     needsShared("reference", "lm-eval", "golden", `${name}.json`),
     async (context) => {
       const { docs, aggregates } = readGolden(name);
@@ -102,27 +106,31 @@ for (const [name, task, shots, scored] of CHOICES) {
       const [result] = await evaluate(model(), task, { dataDir, fewShot: shots, ...(!ALL_ITEMS && { limit: scored }) });
       let worst = 0;
       const nearTies: number[] = [];
-      result.samples.forEach(({ requests, metrics: own }, i) => {
+      result.samples.forEach(({ requests, metrics: sampleMetrics }, i) => {
         requests.forEach(({ logLikelihood, isGreedy }, j) => {
-          const off = Math.abs(logLikelihood! - docs[i].lls[j]);
-          worst = Math.max(worst, off);
+          const difference = Math.abs(logLikelihood! - docs[i].lls[j]);
+          worst = Math.max(worst, difference);
           assert.ok(
-            off < LOG_LIKELIHOOD,
-            `item ${i}, choice ${j}: ${logLikelihood} instead of ${docs[i].lls[j]}, off by ${off}`,
+            difference < LOG_LIKELIHOOD_TOLERANCE,
+            `item ${i}, choice ${j}: ${logLikelihood} instead of ${docs[i].lls[j]}, difference ${difference}`,
           );
           assert.equal(isGreedy, docs[i].is_greedy[j]);
         });
         const same = Object.keys(choice.metrics).every(
-          (metric) => Math.abs(own[metric] - docs[i].metrics[metric]) < 1e-4,
+          (metric) => Math.abs(sampleMetrics[metric] - docs[i].metrics[metric]) < 1e-4,
         );
         if (!same) nearTies.push(i);
       });
       context.diagnostic(
-        `worst log-likelihood of ${result.samples.length} items: off by ${worst.toExponential(1)}; decided otherwise by a near-tie: ${nearTies.join(", ") || "none"}`,
+        `largest log-likelihood difference of ${result.samples.length} items: ${worst.toExponential(1)}; ` +
+          `items with different metrics because of a near-tie: ${nearTies.join(", ") || "none"}`,
       );
       for (const i of nearTies) {
         const values = [...docs[i].lls].sort((a, b) => b - a);
-        assert.ok(values[0] - values[1] < 2 * LOG_LIKELIHOOD, `item ${i} is no near-tie, and has other metrics`);
+        assert.ok(
+          values[0] - values[1] < 2 * LOG_LIKELIHOOD_TOLERANCE,
+          `item ${i} has different metrics without a near-tie`,
+        );
       }
       if (ALL_ITEMS && nearTies.length === 0)
         for (const metric of Object.keys(choice.metrics)) {
@@ -145,13 +153,13 @@ const GENERATIONS: [golden: string, shots: number, format: PromptFormat][] = [
 
 for (const [name, shots, format] of GENERATIONS) {
   test(
-    `${name}: all prompts, greedy text, scores and errors`,
+    `${name}: all prompts, greedy text, scores and standard errors`,
     needsShared("reference", "lm-eval", "golden", `${name}.json`),
     async () => {
       const { docs, aggregates, truncated_requests: truncated } = readGolden(name);
-      const [stock] = findTasks(["wmt16-de-en"]);
-      // the reference has both splits in one file, and draws from the first
-      const task = { ...stock, data: { ...stock.data, items: [["wmt16-de-en/both"]] } } as GenerationTask;
+      const [original] = findTasks(["wmt16-de-en"]);
+      // the reference has both splits in one file, and draws examples from the first split
+      const task = { ...original, data: { ...original.data, items: [["wmt16-de-en/both"]] } } as GenerationTask;
       const [result] = await evaluate(model(), [task], {
         dataDir: dataFolder(),
         fewShot: shots,
@@ -176,7 +184,7 @@ for (const [name, shots, format] of GENERATIONS) {
 }
 
 test(
-  "wmt16-de-en_scripted: scores and errors of translations that are partly right",
+  "wmt16-de-en_scripted: scores and standard errors of partly correct translations",
   needsShared("reference", "lm-eval", "golden", "wmt16-de-en_scripted.json"),
   () => {
     const { docs, aggregates } = readGolden("wmt16-de-en_scripted") as unknown as {
@@ -203,7 +211,7 @@ test(
 );
 
 test(
-  "a PIQA row whose choices are longer than the context is left out, where the harness stops",
+  "leaves out a PIQA row whose choices exceed the context, where the harness fails",
   needsShared("reference", "lm-eval", "data", "piqa_too_long_row314.jsonl"),
   async () => {
     const [piqa] = findTasks(["piqa"]);

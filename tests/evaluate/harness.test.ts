@@ -1,4 +1,5 @@
-// Against lm-evaluation-harness 0.4.13 on rows of the pocket benchmarks: fixtures/harness.json, by make_harness.py.
+// Compares with lm-evaluation-harness 0.4.13 on rows of the pocket benchmarks. make_harness.py creates
+// fixtures/harness.json.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,13 +27,16 @@ const expected = JSON.parse(readFileSync(join(fixtures, "harness.json"), "utf8")
 const model = loadModel(join(fixtures, "model"));
 after(() => model.dispose());
 
-/** Worst seen: 1.4e-5, for sums down to -172. */
-const LOG_LIKELIHOOD = 1e-4;
-/** Worst seen: 2.5e-6, of MC2, which follows the log-likelihoods of a float32 model; 7.4e-8 elsewhere. */
-const METRIC = 1e-5;
+/** Tolerance in nats. Largest difference observed: 1.4e-5, for sums down to -172. */
+const LOG_LIKELIHOOD_TOLERANCE = 1e-4;
+/**
+ * Tolerance. Largest difference observed: 2.5e-6 for MC2, which depends on the log-likelihoods of a float32 model;
+ * 7.4e-8 for all other metrics.
+ */
+const METRIC_TOLERANCE = 1e-5;
 
 for (const { task, shots, maxNewTokens, version, metrics, samples } of expected) {
-  test(`${task}, ${shots} shots: requests, scores and errors as the harness has them`, async () => {
+  test(`${task}, ${shots} shots: requests, scores and standard errors equal the harness's`, async () => {
     const [result] = await evaluate(model, task, {
       dataDir: join(fixtures, "data"),
       fewShot: shots,
@@ -41,27 +45,37 @@ for (const { task, shots, maxNewTokens, version, metrics, samples } of expected)
     assert.equal(Number(result.version), Number(version));
     assert.equal(result.samples.length, samples.length);
     result.samples.forEach((sample, i) => {
-      const wanted = samples[i];
+      const expectedSample = samples[i];
       assert.equal(sample.id, i);
-      if (wanted.requests) {
+      if (expectedSample.requests) {
         assert.deepEqual(
           sample.requests.map(({ context, continuation }) => [context, continuation]),
-          wanted.requests,
+          expectedSample.requests,
         );
         sample.requests.forEach(({ logLikelihood, isGreedy }, j) => {
-          close(logLikelihood!, wanted.logLikelihoods![j], LOG_LIKELIHOOD, `item ${i}, choice ${j}`);
-          assert.equal(isGreedy, wanted.isGreedy![j]);
+          assertClose(
+            logLikelihood!,
+            expectedSample.logLikelihoods![j],
+            LOG_LIKELIHOOD_TOLERANCE,
+            `item ${i}, choice ${j}`,
+          );
+          assert.equal(isGreedy, expectedSample.isGreedy![j]);
         });
       } else {
-        assert.equal(sample.requests[0].context, wanted.prompt);
-        assert.equal(sample.requests[0].continuation, wanted.text);
+        assert.equal(sample.requests[0].context, expectedSample.prompt);
+        assert.equal(sample.requests[0].continuation, expectedSample.text);
       }
       for (const [name, value] of Object.entries(sample.metrics))
-        close(value, wanted.metrics[name], METRIC, `item ${i}, ${name}`);
+        assertClose(value, expectedSample.metrics[name], METRIC_TOLERANCE, `item ${i}, ${name}`);
     });
     for (const [name, value] of Object.entries(result.metrics)) {
-      close(value, metrics[name], METRIC, name);
-      close(result.standardErrors[name]!, metrics[`${name}_stderr`], METRIC, `standard error of ${name}`);
+      assertClose(value, metrics[name], METRIC_TOLERANCE, name);
+      assertClose(
+        result.standardErrors[name]!,
+        metrics[`${name}_stderr`],
+        METRIC_TOLERANCE,
+        `standard error of ${name}`,
+      );
     }
     assert.deepEqual(
       Object.keys(result.metrics).sort(),
@@ -72,15 +86,15 @@ for (const { task, shots, maxNewTokens, version, metrics, samples } of expected)
   });
 }
 
-test("the fixture has what it is meant to hold: cut contexts, and choices told apart", async () => {
+test("the fixture contains truncated contexts and choices with different log-likelihoods", async () => {
   const [arc] = await evaluate(model, "arc_challenge", { dataDir: join(fixtures, "data"), fewShot: 3 });
-  assert.ok(arc.truncatedRequests >= 4, `${arc.truncatedRequests} requests were cut`);
+  assert.ok(arc.truncatedRequests >= 4, `${arc.truncatedRequests} requests were truncated`);
   assert.ok(new Set(arc.samples[0].requests.map(({ logLikelihood }) => logLikelihood)).size > 1);
 });
 
-function close(actual: number, wanted: number, tolerance: number, what: string): void {
+function assertClose(actual: number, expected: number, tolerance: number, label: string): void {
   assert.ok(
-    Math.abs(actual - wanted) <= tolerance,
-    `${what}: ${actual} instead of ${wanted}, off by ${Math.abs(actual - wanted)}, allowed ${tolerance}`,
+    Math.abs(actual - expected) <= tolerance,
+    `${label}: ${actual} instead of ${expected}, difference ${Math.abs(actual - expected)}, allowed ${tolerance}`,
   );
 }

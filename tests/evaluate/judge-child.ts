@@ -1,4 +1,4 @@
-// The process that judge.test.ts kills: judges the given items one at a time.
+// Process that judge.test.ts kills: judges the given items one at a time.
 import { judgeOutputs, type JudgedItem } from "../../lib/evaluate/judge/judge";
 import { openAiJudge } from "../../lib/evaluate/judge/judge-openai";
 

@@ -1,4 +1,5 @@
-// judgeOutputs with a judge on this machine that is slow, busy, broken or dies: no judgement is lost, none is paid for twice.
+// Tests judgeOutputs with a local judge server that is slow, busy, faulty or stops: no judgement is lost, and none is
+// paid for twice.
 import { strict as assert } from "node:assert";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +16,7 @@ import { bodyOf, serve } from "../support/http-server";
 
 const KEY = "sk-secret-0123456789";
 
-/** Item i's output is better; its reference is longer. */
+/** Creates n items whose output is better and whose reference is longer. */
 const items = (n: number): JudgedItem[] =>
   Array.from({ length: n }, (_, i) => ({
     instruction: `Count to ${i}.`,
@@ -23,13 +24,18 @@ const items = (n: number): JudgedItem[] =>
     reference: `poor and long ${i}`,
   }));
 
+/** A request that the server received. */
 interface Asked {
   id: string;
   authorization?: string;
   time: number;
 }
 
-/** A judge that finds "good" better; `fault` may answer in its place. Gives what was answered with a verdict or malformed text, by question. */
+/**
+ * Starts a judge that prefers the answer with "good" in it.
+ * @param fault may send another response instead; it then returns true
+ * @returns `asked`: all requests; `paid`: number of verdicts by question
+ */
 async function judgeServer(
   t: TestContext,
   fault: (request: number, response: ServerResponse, id: string) => boolean | Promise<boolean> = () => false,
@@ -74,7 +80,7 @@ function folder(t: TestContext): string {
   return path;
 }
 
-test("judges in seeded orders, counts tokens and costs, and sets length beside it", async (t) => {
+test("judges in seeded orders, counts tokens and costs, and reports the length baseline", async (t) => {
   const server = await judgeServer(t);
   const progress: JudgeProgress[] = [];
   const price = { prompt: 2, completion: 10 };
@@ -110,7 +116,7 @@ test("judges in seeded orders, counts tokens and costs, and sets length beside i
   );
 });
 
-test("both orders: a judge that always says (a) comes out at 50, inconsistent everywhere", async (t) => {
+test("both orders: a judge that always answers (a) gets a win rate of 50, with every item inconsistent", async (t) => {
   const server = await judgeServer(t, (_, response) => (answer(response, "Output (a)"), true));
   const result = await judgeOutputs({ judge: judge(server.url), items: items(4), order: "both" });
   assert.deepEqual(
@@ -120,7 +126,7 @@ test("both orders: a judge that always says (a) comes out at 50, inconsistent ev
   assert.equal(server.asked.length, 8);
 });
 
-test("busy and failing servers are tried again; Retry-After stops all questions", async (t) => {
+test("retries busy and failing servers; Retry-After pauses all questions", async (t) => {
   const server = await judgeServer(t, (request, response) => {
     if (request === 1) return fail(response, 429, { "retry-after": "0.4" });
     if (request === 3) return fail(response, 500);
@@ -134,10 +140,10 @@ test("busy and failing servers are tried again; Retry-After stops all questions"
   assert.deepEqual([...server.paid.values()], [1, 1, 1, 1, 1]);
   assert.equal(server.asked.length, 10);
   const pause = server.asked[1].time - server.asked[0].time;
-  assert.ok(pause >= 395, `came back after ${pause} ms of 400`);
+  assert.ok(pause >= 395, `retried after ${pause} ms instead of 400`);
 });
 
-test("a slow server times out, is tried again, and is given up with its cause, without the key", async (t) => {
+test("a slow server times out and is retried; the final error names the cause, but not the key", async (t) => {
   const server = await judgeServer(t, () => true); // never answers
   const call = judgeOutputs({
     judge: judge(server.url, { timeoutSeconds: 0.05, retries: 1, concurrency: 1 }),
@@ -147,7 +153,7 @@ test("a slow server times out, is tried again, and is given up with its cause, w
   assert.equal(server.asked.length, 2);
 });
 
-test("a refused key ends the call at once; the key is in no error, property or file", async (t) => {
+test("a rejected key ends the call immediately; the key does not appear in errors, properties or files", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const server = await judgeServer(t, (request, response) => (request > 2 ? fail(response, 401) : false));
   const client = judge(server.url, { concurrency: 1 });
@@ -163,7 +169,7 @@ test("a refused key ends the call at once; the key is in no error, property or f
     assert.ok(!shown.includes(KEY), shown);
 });
 
-test("dies half-way: what was answered is kept, the rest is asked for later, nothing is paid for twice", async (t) => {
+test("server stops half-way: answers are kept, the rest is asked later, nothing is paid for twice", async (t) => {
   const cacheFile = join(folder(t), "new", "judgements.jsonl");
   let alive = true;
   const server = await judgeServer(t, (request, response) => {
@@ -190,7 +196,7 @@ test("dies half-way: what was answered is kept, the rest is asked for later, not
   assert.deepEqual([third.spent.answers, third.usage.answers, third.winRate], [0, 20, result.winRate]);
 });
 
-test("a last line cut anywhere costs that answer only", async (t) => {
+test("a truncated last line loses only that answer", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const server = await judgeServer(t);
   await judgeOutputs({ judge: judge(server.url), items: items(3), cacheFile });
@@ -201,7 +207,7 @@ test("a last line cut anywhere costs that answer only", async (t) => {
   }
 });
 
-test("model, parameters, order and outputs are part of the key; a file of nonsense is passed over", async (t) => {
+test("model, parameters, order and outputs are part of the key; invalid lines of the file are skipped", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   writeFileSync(cacheFile, 'nonsense\n[]\nnull\n{"key":"k","verdict":"better"}\n');
   const server = await judgeServer(t);
@@ -224,7 +230,7 @@ test("model, parameters, order and outputs are part of the key; a file of nonsen
   assert.equal(await count({}, { output: "poor and long 0", reference: "good 0" }), 1);
 });
 
-test("malformed answers are asked for again, counted, shown, and never guessed", async (t) => {
+test("malformed answers are requested again, counted, reported, and never guessed", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const server = await judgeServer(t, (request, response, id) => {
     if (id === "1" || (id === "2" && request === 5)) return (answer(response, "I cannot choose."), true);
@@ -233,7 +239,7 @@ test("malformed answers are asked for again, counted, shown, and never guessed",
   });
   for (const call of [1, 2]) {
     const result = await judgeOutputs({ judge: judge(server.url, { concurrency: 1 }), items: items(5), cacheFile });
-    // requests: 0 · 1 1 1 · 2 2 · 3 · 4, then only the refused 3, which cost nothing
+    // requests by item: 0 · 1 1 1 · 2 2 · 3 · 4; the second call only repeats the rejected item 3, which cost nothing
     assert.equal(server.asked.length, call === 1 ? 8 : 9);
     assert.deepEqual([result.winRate.n, result.winRate.missing, result.malformed], [3, 2, 2]);
     assert.deepEqual(
@@ -249,7 +255,7 @@ test("malformed answers are asked for again, counted, shown, and never guessed",
   }
 });
 
-test("equal comparisons are asked for once in a call", async (t) => {
+test("equal comparisons are requested once per call", async (t) => {
   const server = await judgeServer(t, async () => (await new Promise((resolve) => setTimeout(resolve, 20)), false));
   const result = await judgeOutputs({
     judge: judge(server.url, { concurrency: 4 }),
@@ -259,7 +265,7 @@ test("equal comparisons are asked for once in a call", async (t) => {
   assert.deepEqual([result.winRate.n, result.usage.answers], [4, 2]);
 });
 
-test("interrupting stops new questions at once and keeps what is under way", async (t) => {
+test("an interrupt stops new questions immediately and keeps pending answers", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const controller = new AbortController();
   const server = await judgeServer(t, async (request) => {
@@ -276,7 +282,7 @@ test("interrupting stops new questions at once and keeps what is under way", asy
   assert.deepEqual([...server.paid.values()], Array(20).fill(1));
 });
 
-test("killed outright: every answer before the one under way is kept", async (t) => {
+test("SIGKILL: every answer before the pending one is kept", async (t) => {
   const cacheFile = join(folder(t), "judgements.jsonl");
   const child: { process?: ChildProcess } = {};
   const server = await judgeServer(t, (request) => request === 6 && Boolean(child.process?.kill("SIGKILL")));
@@ -293,15 +299,16 @@ test("killed outright: every answer before the one under way is kept", async (t)
   assert.deepEqual([...server.paid.values()], Array(12).fill(1));
 });
 
-test("a rate limit holds", async (t) => {
+test("respects the rate limit", async (t) => {
   const server = await judgeServer(t);
   const started = Date.now();
   await judgeOutputs({ judge: judge(server.url, { requestsPerMinute: 1200 }), items: items(4) });
-  const span = server.asked[3].time - started; // from before the first was sent: its way to the server may take longer than the last one's
-  assert.ok(span >= 149, `4 requests at 20 a second took ${span} ms of at least 150`);
+  // measured from before the first request is sent, because it may take longer to arrive than the last one
+  const span = server.asked[3].time - started;
+  assert.ok(span >= 149, `4 requests at 20 a second took ${span} ms instead of at least 150`);
 });
 
-test("address and model come from the environment, and what is missing or wrong is named", (t) => {
+test("reads URL and model from the environment, and the error names a missing or invalid one", (t) => {
   for (const name of ["PROMPTLOSS_JUDGE_URL", "PROMPTLOSS_JUDGE_MODEL", "PROMPTLOSS_JUDGE_KEY"]) {
     const before = process.env[name];
     delete process.env[name];
@@ -319,7 +326,7 @@ test("address and model come from the environment, and what is missing or wrong 
   );
 });
 
-test("verdicts are read by the protocol, and nothing else is one", () => {
+test("parses verdicts in the documented format and rejects all other answers", () => {
   const cases: [string, string | null][] = [
     ["Output (a)", "first"],
     [" Output (b)\nbecause", "second"],
@@ -343,7 +350,7 @@ test("verdicts are read by the protocol, and nothing else is one", () => {
   assert.ok(content.includes("### Response 1:\none\n\n### Response 2:\ntwo") && !content.includes("### Input"));
 });
 
-test("the stand-in prefers what overlaps with the right answer, and needs one", async () => {
+test("the stand-in prefers the answer that overlaps more with the right answer, and requires one", async () => {
   const gold = "The lamp is kept in the cellar.";
   const item = {
     instruction: "Where is the lamp?",
@@ -365,5 +372,5 @@ test("the stand-in prefers what overlaps with the right answer, and needs one", 
     judgeOutputs({ judge: referenceJudge, items: [{ ...item, gold: undefined }] }),
     /needs a right answer/,
   );
-  await assert.rejects(judgeOutputs({ judge: referenceJudge, items: [] }), /no items/);
+  await assert.rejects(judgeOutputs({ judge: referenceJudge, items: [] }), /items is empty/);
 });

@@ -17,7 +17,7 @@ import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../r
 
 const store = temporaryFolder();
 const model = tinyModel(join(store, "start"), 1);
-// the fourth row asks what the second asks; its answer is another
+// the fourth row has the instruction of the second row and another answer
 const unique = tinyExamples(6, 3);
 const data = writeJson(join(store, "data.json"), [
   ...unique.slice(0, 3),
@@ -34,21 +34,21 @@ const trainOn = (examples: Example[] | string): Promise<Run> =>
     hyperparameters: { ...QUICK, learningRate: 0.02, epochs: 60 },
   });
 
-const one = async (run: Run, task: string, options: EvaluateOptions = {}): Promise<TaskResult> =>
+const evaluateOne = async (run: Run, task: string, options: EvaluateOptions = {}): Promise<TaskResult> =>
   (await evaluate(run, task, options))[0];
 
 test(
-  "memorization: unique training prompts, answers that end near the right one's length, the paper's BLEU, exact matches",
+  "memorization: unique training prompts, length limit relative to the reference, the paper's BLEU, exact matches",
   { timeout: 120_000 },
   async () => {
     const run = await trainOn(data);
-    const result = await one(run, "memorization");
+    const result = await evaluateOne(run, "memorization");
     const examples = readExamples(data);
     assert.deepEqual(result.samples.map(({ id }) => id).sort(), [0, 1, 2, 4, 5, 6]);
     assert.notDeepEqual(
       result.samples.map(({ id }) => id),
       [0, 1, 2, 4, 5, 6],
-      "drawn in an order of their own",
+      "prompts are drawn in random order",
     );
     const tokenizer = loadModel(run.weightsDir).needTokenizer();
     for (const {
@@ -75,19 +75,19 @@ test(
       result.metrics.exact_match,
       result.samples.reduce((sum, { metrics }) => sum + metrics.exact_match, 0) / 6,
     );
-    assert.ok(result.metrics.bleu > 20, `sixty epochs on seven rows are remembered: ${result.metrics.bleu}`);
+    assert.ok(result.metrics.bleu > 20, `sixty epochs on seven rows give BLEU above 20, got ${result.metrics.bleu}`);
     assert.deepEqual(
-      (await one(run, "memorization", { limit: 2 })).samples.map(({ id }) => id),
+      (await evaluateOne(run, "memorization", { limit: 2 })).samples.map(({ id }) => id),
       result.samples.slice(0, 2).map(({ id }) => id),
     );
 
     rmSync(data);
     await assert.rejects(
-      one(run, "memorization"),
+      evaluateOne(run, "memorization"),
       /cannot find the rows of Data that the run was trained on: .*data\.json/,
     );
     writeFileSync(data, JSON.stringify(unique));
-    await assert.rejects(one(run, "memorization"), /data\.json has changed since the run was trained on it/);
+    await assert.rejects(evaluateOne(run, "memorization"), /data\.json has changed since the run was trained on it/);
     const start = loadModel(model);
     after(() => start.dispose());
     await assert.rejects(evaluate(start, "memorization"), /this needs a run/);
@@ -95,7 +95,7 @@ test(
 );
 
 test(
-  "the control: held-out rows that went the same way as the data set's, by its name",
+  "memorization-heldout: uses the held-out rows of the run's dataset, with the same transform",
   { timeout: 120_000 },
   async () => {
     const long = (seed: number): Example[] =>
@@ -126,13 +126,13 @@ test(
     assert.deepEqual(heldoutFiles({ ...study, heldout: undefined }, store), {});
 
     const run = (await trainOn(file)).named("m", "Short");
-    const result = await one(run, "memorization-heldout", { heldout: files, limit: 3 });
+    const result = await evaluateOne(run, "memorization-heldout", { heldout: files, limit: 3 });
     for (const { id, references } of result.samples) assert.deepEqual(references, [inverted[id].output]);
     await assert.rejects(
-      one(run, "memorization-heldout", { heldout: { Data: heldout } }),
+      evaluateOne(run, "memorization-heldout", { heldout: { Data: heldout } }),
       /heldout names no file for the data set Short; it has Data/,
     );
-    // workers are told of the files
+    // the option heldout reaches the workers
     const [{ results }] = await evaluateRuns([new RunStore(store).get(run.id)!], ["memorization-heldout"], {
       heldout: { Data: heldout },
       limit: 2,
@@ -146,7 +146,7 @@ test(
 );
 
 test(
-  "an answer as long as the context: the prompt stays whole, and a prompt as long leaves the answer half",
+  "a reference as long as the context: a short prompt is kept whole, a long one leaves half of the context",
   { timeout: 120_000 },
   async () => {
     const word = (count: number) => "ba ".repeat(count).trim();
@@ -158,7 +158,7 @@ test(
       { instruction: "Say it.", input: "", output: word(maxPositions) },
       { instruction: word(maxPositions), input: "", output: word(maxPositions) },
     ];
-    // Trained on as far as they fit.
+    // training truncates the rows to the context
     const run = await train({
       model,
       examples: writeJson(join(store, "endless.json"), rows),
@@ -167,7 +167,7 @@ test(
       store,
       hyperparameters: { ...QUICK, maxSteps: 1, maxLength: maxPositions },
     });
-    const result = await one(run, "memorization");
+    const result = await evaluateOne(run, "memorization");
     assert.equal(result.truncatedRequests, 1);
     for (const {
       id,

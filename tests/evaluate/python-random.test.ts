@@ -15,7 +15,7 @@ interface Case {
 const cases = JSON.parse(readFileSync(join(__dirname, "fixtures", "random.json"), "utf8")) as Case[];
 
 for (const expected of cases) {
-  test(`draws as CPython does, seed ${expected.seed}`, () => {
+  test(`draws the same numbers as CPython, seed ${expected.seed}`, () => {
     const random = new PythonRandom(expected.seed);
     assert.deepEqual(Array.from({ length: 700 }, () => random.random()).slice(-3), expected.random);
     assert.deepEqual(
@@ -44,7 +44,7 @@ for (const expected of cases) {
   });
 }
 
-test("refuses seeds and samples that cannot be", () => {
+test("rejects invalid seeds and sample sizes", () => {
   assert.throws(() => new PythonRandom(-1), /whole number/);
   assert.throws(() => new PythonRandom(0).sample([1], 2), /cannot draw 2 of 1/);
 });

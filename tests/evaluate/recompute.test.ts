@@ -1,4 +1,5 @@
-// RSD, weight distance and BLEU of stored runs against recompute.py: NumPy and sacreBLEU on the stored files.
+// Compares RSD, weight distance and BLEU of stored runs with recompute.py, which applies NumPy and sacreBLEU to the
+// stored files.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -22,17 +23,17 @@ const python = PYTHONS.find(
 );
 const skip =
   python === undefined &&
-  "needs a Python with numpy, sacrebleu and safetensors; name one in PROMPTLOSS_REFERENCE_PYTHON";
+  "needs a Python with numpy, sacrebleu and safetensors; set its path in PROMPTLOSS_REFERENCE_PYTHON";
 
 test(
-  "stored runs: RSD, weight distance and BLEU as NumPy and sacreBLEU compute them, to 1e-6",
+  "stored runs: RSD, weight distance and BLEU equal those of NumPy and sacreBLEU to 1e-6",
   { skip, timeout: 180_000 },
   async () => {
     const store = temporaryFolder();
     const study = { ...loadStudy(writeTinyNormalizers(store)), weights: [0, 0.1], seeds: [42] };
     const runs = await sweep({ study, store: join(store, "runs"), workers: 2 });
-    const kinds = ["memorization", "memorization-heldout"];
-    const scores = await evaluateRuns(runs, kinds, { heldout: heldoutFiles(study, join(store, "runs")), workers: 2 });
+    const tasks = ["memorization", "memorization-heldout"];
+    const scores = await evaluateRuns(runs, tasks, { heldout: heldoutFiles(study, join(store, "runs")), workers: 2 });
     const { stdout, stderr } = spawnSync(python!, [join(__dirname, "recompute.py"), ...runs.map(({ dir }) => dir)], {
       cwd: ROOT,
       encoding: "utf8",
@@ -42,11 +43,11 @@ test(
       string,
       { rsd: number; completionRsd: number; distance: number; bleu: Record<string, number> }
     >;
-    const near = (actual: number, expected: number, what: string) =>
+    const near = (actual: number, expected: number, label: string) =>
       assert.ok(
         Math.abs(actual - expected) <= 1e-6 * Math.max(1, Math.abs(expected)),
-        `${what}: ${actual}, not ${expected}`,
-      ); // seen 2e-15; BLEU 2e-14
+        `${label}: ${actual} instead of ${expected}`,
+      ); // observed: 2e-15; BLEU 2e-14
     const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     assert.equal(runs.length, 8);
     for (const [i, run] of runs.entries()) {
@@ -58,7 +59,7 @@ test(
         `${run.name}, RSD of completions`,
       );
       near(distanceRows([run])[0].distance, expected.distance, `${run.name}, distance`);
-      assert.deepEqual(Object.keys(expected.bleu).sort(), kinds);
+      assert.deepEqual(Object.keys(expected.bleu).sort(), tasks);
       for (const { task, metrics } of scores[i].results)
         near(metrics.bleu, expected.bleu[task], `${run.name}, BLEU on ${task}`);
     }

@@ -1,4 +1,5 @@
-// Win rates and agreements with people: by hand, and on the published annotations of Alpaca Eval 1 and PandaLM.
+// Tests win rates and agreement with people on values computed by hand, and on the published annotations of Alpaca
+// Eval 1 and PandaLM.
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,10 +27,10 @@ const near = (actual: number | null, expected: number, tolerance = 1e-9) =>
   assert.ok(Math.abs(actual! - expected) <= tolerance, `${actual} instead of ${expected}`);
 const STYLE = { format: "harness", template: ALPACA_TEMPLATE } as const;
 
-test("a win counts 1, a tie half, a missing preference not at all", () => {
+test("a win counts 1, a tie 0.5, and missing preferences are excluded", () => {
   const rate = winRate([2, 1, 1, 0, 1.5, null]);
   near(rate.winRate, 40); // (1 + 0 + 0 + ½ + ½) / 5
-  near(rate.standardError, 100 * Math.sqrt(0.7 / 4 / 5)); // squares about 0.4: 0.36 + 2 × 0.16 + 2 × 0.01 = 0.7
+  near(rate.standardError, 100 * Math.sqrt(0.7 / 4 / 5)); // squared deviations from 0.4: 0.36 + 2 × 0.16 + 2 × 0.01 = 0.7
   assert.deepEqual([rate.wins, rate.losses, rate.ties, rate.n, rate.missing], [1, 2, 2, 5, 1]);
   near(winRate([1.75, 1]).winRate, 37.5);
   assert.equal(winRate([2]).standardError, null);
@@ -38,7 +39,7 @@ test("a win counts 1, a tie half, a missing preference not at all", () => {
 });
 
 test(
-  "alpaca-7b's published win rate from its 805 published annotations",
+  "reproduces alpaca-7b's published win rate from its 805 published annotations",
   needsShared("data", "alpaca_eval"),
   async () => {
     const annotations = readAlpacaEvalAnnotations(
@@ -60,7 +61,7 @@ test(
   },
 );
 
-test("people's label is their majority's; agreement counts three ways", () => {
+test("the human label is the majority label; agreement has three measures", () => {
   assert.deepEqual(
     [humanLabel([1, 2, 1]), humanLabel([0, 0, 0]), humanLabel([0, 1, 2]), humanLabel([2, 2, 1])],
     [1, 0, null, 2],
@@ -78,43 +79,47 @@ test("people's label is their majority's; agreement counts three ways", () => {
   assert.throws(() => humanAgreement([1], [null]), /no pair has a human label/);
 });
 
-test("PandaLM-7B's and GPT-3.5's published agreement with people", needsShared("data", "pandalm"), async () => {
-  const file = (name: string) => join(SHARED, "data", "pandalm", name);
-  const pairs = readPandaLmPairs(file("testset-v1.json"));
-  const human = pairs.map(({ annotators }) => humanLabel(annotators));
-  assert.deepEqual(
-    [null, 0, 1, 2].map((kind) => human.filter((given) => given === kind).length),
-    [0, 105, 422, 472],
-  ); // as its README says
-  const published = (labels: (PandaLmLabel | null)[]) => {
-    const { agreement, precision, recall, f1 } = humanAgreement(labels, human, { unreadable: "tie" });
-    return [agreement, precision, recall, f1].map((value) => Number((value / 100).toFixed(4)));
-  };
-  // the numbers in PandaLM's compute_metrics.py
-  const gpt = readPandaLmLabels(file("gpt-3.5-turbo-testset-v1.json"), "gpt_result");
-  assert.deepEqual(
-    published(readPandaLmLabels(file("pandalm-7b-testset-v1.json"), "pandalm_result")),
-    [0.6677, 0.5738, 0.575, 0.5743],
-  );
-  assert.deepEqual(published(gpt), [0.7107, 0.5879, 0.5736, 0.5755]);
-  const strict = humanAgreement(gpt, human);
-  near(strict.agreement, 69.7698, 5e-5); // 25 of GPT-3.5's answers were not readable
-  assert.equal(strict.unreadable, 25);
-  const byLength = await judgeOutputs({
-    judge: lengthJudge,
-    order: "both",
-    items: pairs.map(({ instruction, input, response1, response2 }) => ({
-      instruction,
-      input,
-      output: response1,
-      reference: response2,
-    })),
-  });
-  const labels = byLength.samples.map(({ preference }): PandaLmLabel =>
-    preference === 1.5 ? 0 : preference === 2 ? 1 : 2,
-  );
-  near(humanAgreement(labels, human).agreement, 61.0611, 5e-5);
-});
+test(
+  "reproduces PandaLM-7B's and GPT-3.5's published agreement with people",
+  needsShared("data", "pandalm"),
+  async () => {
+    const file = (name: string) => join(SHARED, "data", "pandalm", name);
+    const pairs = readPandaLmPairs(file("testset-v1.json"));
+    const human = pairs.map(({ annotators }) => humanLabel(annotators));
+    assert.deepEqual(
+      [null, 0, 1, 2].map((kind) => human.filter((given) => given === kind).length),
+      [0, 105, 422, 472],
+    ); // as its README says
+    const published = (labels: (PandaLmLabel | null)[]) => {
+      const { agreement, precision, recall, f1 } = humanAgreement(labels, human, { unreadable: "tie" });
+      return [agreement, precision, recall, f1].map((value) => Number((value / 100).toFixed(4)));
+    };
+    // the numbers in PandaLM's compute_metrics.py
+    const gpt = readPandaLmLabels(file("gpt-3.5-turbo-testset-v1.json"), "gpt_result");
+    assert.deepEqual(
+      published(readPandaLmLabels(file("pandalm-7b-testset-v1.json"), "pandalm_result")),
+      [0.6677, 0.5738, 0.575, 0.5743],
+    );
+    assert.deepEqual(published(gpt), [0.7107, 0.5879, 0.5736, 0.5755]);
+    const strict = humanAgreement(gpt, human);
+    near(strict.agreement, 69.7698, 5e-5); // 25 of GPT-3.5's answers could not be parsed
+    assert.equal(strict.unreadable, 25);
+    const byLength = await judgeOutputs({
+      judge: lengthJudge,
+      order: "both",
+      items: pairs.map(({ instruction, input, response1, response2 }) => ({
+        instruction,
+        input,
+        output: response1,
+        reference: response2,
+      })),
+    });
+    const labels = byLength.samples.map(({ preference }): PandaLmLabel =>
+      preference === 1.5 ? 0 : preference === 2 ? 1 : 2,
+    );
+    near(humanAgreement(labels, human).agreement, 61.0611, 5e-5);
+  },
+);
 
 const ROWS = [
   { instruction: "Describe the lamp.", output: "The lamp is of glass and gives light in the cellar." },
@@ -122,7 +127,7 @@ const ROWS = [
   { instruction: "Tell a story about Mia.", output: "One day Mia left the house and met a fox." },
 ];
 
-/** A file with the text, or the value as JSON. */
+/** Creates a file that contains a string, or another value as JSON. */
 function fileWith(t: TestContext, content: unknown): string {
   const folder = mkdtempSync(join(tmpdir(), "judged-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -131,7 +136,7 @@ function fileWith(t: TestContext, content: unknown): string {
   return path;
 }
 
-test("a pocket benchmark: the stand-in compares with the answer to the nearest other instruction", async (t) => {
+test("a pocket benchmark: the stand-in compares with the answer to the most similar other instruction", async (t) => {
   const path = fileWith(t, ROWS.map((row) => JSON.stringify(row)).join("\n"));
   const task = pocketJudged(
     { name: "pocket", version: "1", harness: "0.4.13", shots: 0, data: { items: [], shots: [], dropsItself: false } },
@@ -154,11 +159,11 @@ test("a pocket benchmark: the stand-in compares with the answer to the nearest o
   assert.equal(metrics.unjudged, 0);
   assert.throws(
     () => nearestAnswers([{ ...ROWS[0], input: "" }])({ instruction: ROWS[0].instruction, input: "" }),
-    /no other answer/,
+    /No other answer/,
   );
 });
 
-test("judged tasks take their judge from the environment, and their opponents' answers from the data", (t) => {
+test("judged tasks use the judge from the environment, and the opponents' answers from the data", (t) => {
   const url = process.env.PROMPTLOSS_JUDGE_URL;
   delete process.env.PROMPTLOSS_JUDGE_URL;
   t.after(() => (url === undefined ? undefined : (process.env.PROMPTLOSS_JUDGE_URL = url)));
@@ -172,7 +177,7 @@ test("judged tasks take their judge from the environment, and their opponents' a
   assert.throws(() => task.question(new Fields(ROWS[1]), STYLE), /no answer to "Describe the spade\."/);
 });
 
-test("bad annotations are named by row and field", (t) => {
+test("the error names invalid annotations by row and field", (t) => {
   const pair = {
     instruction: "I",
     input: "",

@@ -178,7 +178,7 @@ test("what cannot be loaded is refused with file and reason", () => {
   assert.throws(attempt(config({ num_hidden_layers: 1 })), /9 tensors do not belong to a LLaMA model/);
   assert.throws(
     attempt(file((bytes) => bytes.subarray(0, bytes.length - 100))),
-    /model.safetensors: tensor ".*" lies at bytes .*truncated or damaged/,
+    /model.safetensors: tensor ".*" occupies bytes .*truncated or damaged/,
   );
   assert.throws(
     attempt(

@@ -1,4 +1,4 @@
-// train(): wrong input is refused by name, interruptions and damage cost nothing but time.
+// Tests train(): errors name invalid input, and interruptions and damaged files do not change the result.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const base: TrainOptions = {
 };
 const ROOT_ONLY = { skip: process.getuid?.() === 0 ? false : "mounting a small or read-only disk needs root" };
 
-/** Interrupts after so many steps. */
+/** Returns options that interrupt the training after a number of steps. */
 function stopAfter(steps: number): Pick<TrainOptions, "signal" | "onStep"> {
   const stop = new AbortController();
   return {
@@ -38,6 +38,7 @@ function stopAfter(steps: number): Pick<TrainOptions, "signal" | "onStep"> {
   };
 }
 
+/** Mounts a temporary file system and returns its path; it is unmounted after the tests. */
 function mounted(name: string, options: string): string {
   const path = join(dir, name);
   mkdirSync(path);
@@ -47,7 +48,7 @@ function mounted(name: string, options: string): string {
   return path;
 }
 
-test("a run is trained once, and found afterwards", async () => {
+test("a run is trained once and reused afterwards", async () => {
   const run = await train(base);
   assert.equal(run.status, "complete");
   assert.equal(run.records.length, 6);
@@ -73,7 +74,7 @@ test("a run is trained once, and found afterwards", async () => {
   assert.equal(again.name, "model · Another name · PLW 0.1 · weights · seed 42");
 });
 
-test("what decides the result decides the id", async () => {
+test("every setting that determines the result changes the id", async () => {
   const ids = new Set<string>();
   for (const change of [
     {},
@@ -90,7 +91,7 @@ test("what decides the result decides the id", async () => {
   assert.equal(ids.size, 8);
 });
 
-test("interrupted and continued, a run ends with the same bits", async () => {
+test("an interrupted and continued run has bit-identical parameters", async () => {
   const store = join(dir, "interrupted");
   const whole = await train(base);
   await assert.rejects(
@@ -99,7 +100,8 @@ test("interrupted and continued, a run ends with the same bits", async () => {
   );
   const partial = new RunStore(store).list()[0];
   assert.equal(partial.status, "partial");
-  writeFileSync(runFiles(partial.dir).steps, readFileSync(runFiles(partial.dir).steps, "utf8") + '{"step":5,"lo'); // a torn line
+  const { steps } = runFiles(partial.dir);
+  writeFileSync(steps, readFileSync(steps, "utf8") + '{"step":5,"lo'); // a truncated line
   const run = await train({ ...base, store });
   assert.deepEqual(
     run.record.attempts.map(({ fromStep }) => fromStep),
@@ -137,7 +139,7 @@ test("a damaged checkpoint is reported and not used", async () => {
   assert.match(run.record.notes.join(), /damaged/);
 });
 
-test("a complete run whose weights are damaged is not handed out", async () => {
+test("rejects a complete run whose parameters are damaged", async () => {
   const run = await train({ ...base, seed: 3 });
   truncateSync(runFiles(run.dir).weights, 500);
   await assert.rejects(
@@ -148,11 +150,11 @@ test("a complete run whose weights are damaged is not handed out", async () => {
   );
 });
 
-test("weights, normalizers and rows that cannot be are refused by name", async () => {
+test("rejects invalid prompt loss weights, normalizers and rows by name", async () => {
   for (const plw of [-0.1, NaN, Infinity, "0.1"]) {
     await assert.rejects(
       train({ ...base, plw: plw as number }),
-      new RegExp(`prompt loss weight \\(plw\\): "?${String(plw)}`),
+      new RegExp(`prompt loss weight \\(plw\\): .*, got "?${String(plw)}`),
     );
   }
   await assert.rejects(
@@ -176,9 +178,9 @@ test("weights, normalizers and rows that cannot be are refused by name", async (
   await assert.rejects(train({ ...base, examples: broken }), /broken\.json.*\b1\b.*input/s);
 });
 
-test("a loss that is no number fails the run, with step and rows", async () => {
-  const spoilt = tinyModel(join(dir, "spoilt"), 3, (weights) => {
-    weights.get("model.norm.weight")!.data[3] = NaN;
+test("a loss that is not finite fails the run, and the error names step and rows", async () => {
+  const spoilt = tinyModel(join(dir, "spoilt"), 3, (parameters) => {
+    parameters.get("model.norm.weight")!.data[3] = NaN;
   });
   const options = { ...base, model: spoilt };
   await assert.rejects(train(options), /step 1: the loss is NaN.*rows \d+, .*initial model is damaged/);
@@ -188,7 +190,7 @@ test("a loss that is no number fails the run, with step and rows", async () => {
   await assert.rejects(train(options), /failed before: step 1.*delete .* to try once more/);
 });
 
-test("a run that another process holds is not trained twice; a dead holder's claim ends", async () => {
+test("a run that another process holds is not trained twice; the claim of a dead process is removed", async () => {
   const store = join(dir, "held");
   await assert.rejects(train({ ...base, store, ...stopAfter(2) }), Interrupted);
   const { dir: runDir } = new RunStore(store).list()[0];
@@ -203,14 +205,14 @@ test("a run that another process holds is not trained twice; a dead holder's cla
 
   const name = readdirSync(runDir).find((file) => file.startsWith("claim-"));
   assert.equal(name, undefined);
-  // the same host, a process that is gone
-  const gone = spawnSync(process.execPath, ["-e", ""]).pid;
-  const host = await hostMark(runDir);
-  writeFileSync(join(runDir, `claim-${host}-${gone}-12345-00000000`), "");
-  // the same process id, another start
+  // the same host, a process that has exited
+  const deadPid = spawnSync(process.execPath, ["-e", ""]).pid;
+  const host = await hostId(runDir);
+  writeFileSync(join(runDir, `claim-${host}-${deadPid}-12345-00000000`), "");
+  // the same process id, another start time
   writeFileSync(join(runDir, `claim-${host}-${process.pid}-1-00000000`), "");
   assert.equal(livingHolder(runDir), undefined);
-  // another host: alive as long as it shows it
+  // another host: live as long as its heartbeat is recent
   const foreign = join(runDir, "claim-0123456789ab-1-1-00000000");
   writeFileSync(foreign, "");
   assert.equal(livingHolder(runDir)!.sameMachine, false);
@@ -219,7 +221,7 @@ test("a run that another process holds is not trained twice; a dead holder's cla
   assert.equal((await train({ ...base, store })).status, "complete");
 });
 
-test("of many that claim a run at the same moment exactly one gets it", async () => {
+test("exactly one of several simultaneous claims succeeds", async () => {
   const runDir = join(dir, "claims");
   const claims = await Promise.allSettled(Array.from({ length: 8 }, () => claimRun(runDir, "test")));
   const held = claims.filter((result) => result.status === "fulfilled");
@@ -227,14 +229,14 @@ test("of many that claim a run at the same moment exactly one gets it", async ()
   held[0].value.release();
 });
 
-test("a full disk stops with path and cure; the checkpoint before stays good", ROOT_ONLY, async () => {
+test("a full disk raises an error with path and remedy; the previous checkpoint stays valid", ROOT_ONLY, async () => {
   const store = mounted("small", "size=1m");
   await assert.rejects(train({ ...base, store, ...stopAfter(3) }), Interrupted);
   const filler = join(store, "filler");
   try {
     writeFileSync(filler, Buffer.alloc(2 << 20));
   } catch {
-    /* that was the aim */
+    /* the disk is full now */
   }
   await assert.rejects(
     train({ ...base, store }),
@@ -250,7 +252,7 @@ test("a full disk stops with path and cure; the checkpoint before stays good", R
   assert.deepEqual(readFileSync(runFiles(run.dir).weights), readFileSync(runFiles((await train(base)).dir).weights));
 });
 
-test("a store that cannot be written is named", ROOT_ONLY, async () => {
+test("the error names a store that cannot be written", ROOT_ONLY, async () => {
   const store = mounted("readonly", "ro,size=1m");
   await assert.rejects(
     train({ ...base, store: join(store, "runs") }),
@@ -263,15 +265,15 @@ test("a store that cannot be written is named", ROOT_ONLY, async () => {
   await assert.rejects(train({ ...base, store: join(dir, "file", "runs") }), /a file is in its way/);
 });
 
-/** The mark of this host in claim names. */
-async function hostMark(runDir: string): Promise<string> {
+/** Returns the identifier of this host in claim file names. */
+async function hostId(runDir: string): Promise<string> {
   const claim = await claimRun(runDir, "test");
   const name = readdirSync(runDir).find((file) => file.startsWith("claim-"))!;
   claim.release();
   return name.split("-")[1];
 }
 
-test("a model or rows that changed between asking and training are refused", async () => {
+test("rejects a model or rows that changed between resolving the job and training", async () => {
   const changing = tinyModel(join(dir, "changing"), 5);
   const file = writeJson(join(dir, "changing.json"), tinyExamples(8, 5));
   const store = new RunStore(join(dir, "runs"));
@@ -289,11 +291,11 @@ test("a model or rows that changed between asking and training are refused", asy
       new DigestCache(store.root),
       { device: device().kind, threads: threads() },
     );
-  const asked = job();
+  const dataJob = job();
   writeJson(file, tinyExamples(8, 6));
-  await assert.rejects(trainJob(asked, store), /changing\.json: the rows changed after the run was requested/);
-  const askedAgain = job();
+  await assert.rejects(trainJob(dataJob, store), /changing\.json: the rows changed after the run was requested/);
+  const modelJob = job();
   tinyModel(changing, 6);
-  await assert.rejects(trainJob(askedAgain, store), /changing: the model changed after the run was requested/);
+  await assert.rejects(trainJob(modelJob, store), /changing: the model changed after the run was requested/);
   assert.equal((await trainJob(job(), store)).status, "complete");
 });

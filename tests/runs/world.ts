@@ -10,7 +10,7 @@ import type { HostTensor } from "../../lib/model/safetensors";
 
 const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
 
-/** A decoder of a few thousand weights: a training step takes milliseconds. */
+/** Configuration of a decoder with a few thousand parameters, whose training steps take milliseconds. */
 export const TINY: ModelConfig = {
   vocabularySize: 512,
   hiddenSize: 16,
@@ -27,19 +27,24 @@ export const TINY: ModelConfig = {
   paddingIndex: null,
 };
 
+/** Hyperparameters for short training runs on {@link tinyExamples}. */
 export const QUICK = { learningRate: 1e-2, batchSize: 4, microBatchSize: 2, epochs: 2, maxLength: 192 };
 
-/** A temporary folder that is gone after the test file. */
+/** Creates a temporary folder that is deleted after the test file. */
 export function temporaryFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), "promptloss-test-"));
   after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
   return dir;
 }
 
-/** Writes a model of random weights, without loading TensorFlow; returns its directory. `spoil` may change the weights. */
-export function tinyModel(dir: string, seed: number, spoil?: (weights: Map<string, HostTensor>) => void): string {
+/**
+ * Writes a model with random parameters, without loading TensorFlow.
+ * @param modify may change the parameters before they are written
+ * @returns `dir`
+ */
+export function tinyModel(dir: string, seed: number, modify?: (parameters: Map<string, HostTensor>) => void): string {
   const random = seededRandom("tiny model", seed);
-  const weights = new Map(
+  const parameters = new Map(
     [...parameterShapes(TINY)].map(([name, shape]) => {
       const size = shape.reduce((product, n) => product * n, 1);
       return [
@@ -54,18 +59,21 @@ export function tinyModel(dir: string, seed: number, spoil?: (weights: Map<strin
       ];
     }),
   );
-  spoil?.(weights);
-  writeModelDirectory(dir, TINY, weights, TOKENIZER);
+  modify?.(parameters);
+  writeModelDirectory(dir, TINY, parameters, TOKENIZER);
   return dir;
 }
 
 const WORDS =
   "bread mill bell copper lantern river Tovin Mira sells buys under near old seven coins morning boat".split(" ");
 
+/** Creates random examples of a few words; every other row has an input. */
 export function tinyExamples(rows: number, seed: number): Example[] {
   const random = seededRandom("tiny examples", seed);
-  const words = (most: number) =>
-    Array.from({ length: 1 + Math.floor(random() * most) }, () => WORDS[Math.floor(random() * WORDS.length)]).join(" ");
+  const words = (maximum: number) =>
+    Array.from({ length: 1 + Math.floor(random() * maximum) }, () => WORDS[Math.floor(random() * WORDS.length)]).join(
+      " ",
+    );
   return Array.from({ length: rows }, (_, row) => ({
     instruction: `Say ${words(3)}.`,
     input: row % 2 ? words(4) : "",
@@ -73,10 +81,15 @@ export function tinyExamples(rows: number, seed: number): Example[] {
   }));
 }
 
+/**
+ * Writes a value as JSON, creating missing folders.
+ * @returns `path`
+ */
 export function writeJson(path: string, value: unknown): string {
   mkdirSync(join(path, ".."), { recursive: true });
   writeFileSync(path, JSON.stringify(value));
   return path;
 }
 
+/** Reads a JSON file, unchecked. */
 export const readJson = <T>(path: string) => JSON.parse(readFileSync(path, "utf8")) as T;

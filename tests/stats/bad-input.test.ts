@@ -173,7 +173,7 @@ const GAM: [string, Edit, string | undefined, RegExp, GamOptions?][] = [
     "an unknown method",
     (rows) => rows,
     undefined,
-    /method is "ML"; there are "GCV" and "REML"/,
+    /method is "ML"; use "GCV" or "REML"/,
     { method: "ML" as never },
   ],
   [
@@ -251,6 +251,6 @@ test("fits that are not nested are not compared", () => {
   assert.throws(() => compareFits(large, small), /second fit must be the larger one/);
   assert.throws(
     () => compareFits(small, fitBetaGlmm(scores.slice(1), { formula: "score ~ pol(w_p, 2) + (1 | b)" })),
-    /different scores/,
+    /have different scores/,
   );
 });

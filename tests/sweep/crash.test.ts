@@ -1,4 +1,5 @@
-// Kills at any moment cost time, never results: a sweep that was killed ten times ends with the bits of an undisturbed one.
+// Crash safety: a sweep that is killed at arbitrary moments and resumed gives results bit-identical to those of an
+// uninterrupted sweep.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -37,7 +38,7 @@ const exit = (child: ChildProcess) =>
     child.on("exit", (code) => resolve(code));
   });
 
-/** Steps on record in a store, finished or not. */
+/** Counts the recorded steps of all runs in a store, unfinished runs included. */
 function stepsOnRecord(store: string): number {
   if (!existsSync(store)) return 0;
   return readdirSync(store)
@@ -56,10 +57,10 @@ const results = (runs: Run[]) =>
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 
 test("a sweep killed with -9 ten times and resumed each time ends bit-identical", { timeout: 900_000 }, async (t) => {
-  const undisturbed = join(dir, "undisturbed");
-  const reference = startSweep(undisturbed);
+  const referenceStore = join(dir, "undisturbed");
+  const reference = startSweep(referenceStore);
   assert.equal(await exit(reference), 0, reference.output);
-  const total = stepsOnRecord(undisturbed);
+  const total = stepsOnRecord(referenceStore);
   assert.equal(total, 2 * 48);
 
   const store = join(dir, "killed");
@@ -68,7 +69,7 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
   for (let kill = 1; kill <= 10; kill++) {
     const child = startSweep(store);
     const ended = exit(child);
-    // each kill falls a few steps further on, at a random moment of the step, of a checkpoint or of the start
+    // each kill comes a few steps later than the previous one, at a random moment of a step, a checkpoint or the start
     const target = Math.floor((total * 0.9 * (kill - 1 + random())) / 10);
     const deadline = Date.now() + 60_000;
     while (stepsOnRecord(store) < target && child.exitCode === null && Date.now() < deadline) await sleep(5);
@@ -85,17 +86,17 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
     resumedAt.push(...record.attempts.map(({ fromStep }) => fromStep).filter((step) => step > 0));
   t.diagnostic(`resumed at steps ${resumedAt.join(", ")}`);
   assert.ok(resumedAt.length >= 5, `only ${resumedAt.length} attempts started from a checkpoint`);
-  assert.deepEqual(results(runs), results(new RunStore(undisturbed).list()));
+  assert.deepEqual(results(runs), results(new RunStore(referenceStore).list()));
   for (const { dir } of runs)
     assert.deepEqual(readdirSync(dir).sort(), ["model", "run.json", "steps.jsonl", "tensorboard"]);
 });
 
-test("workers whose parent is killed write a checkpoint and end", { timeout: 400_000 }, async () => {
+test("workers write a checkpoint and exit if their parent is killed", { timeout: 400_000 }, async () => {
   const store = join(dir, "orphans");
   const child = startSweep(store);
   const deadline = Date.now() + 60_000;
   while (stepsOnRecord(store) < 10 && Date.now() < deadline) await sleep(5);
-  process.kill(child.pid!, "SIGKILL"); // the parent alone
+  process.kill(child.pid!, "SIGKILL"); // only the parent
   const claims = () =>
     readdirSync(store)
       .flatMap((id) => (id.startsWith(".") ? [] : readdirSync(join(store, id))))
@@ -109,18 +110,22 @@ test("workers whose parent is killed write a checkpoint and end", { timeout: 400
   }
 });
 
-test("two sweeps at once on one store train each run once, and both get all runs", { timeout: 400_000 }, async () => {
-  const store = join(dir, "shared");
-  const sweeps = [startSweep(store, 1), startSweep(store, 1)];
-  const codes = await Promise.all(sweeps.map(exit));
-  assert.deepEqual(codes, [0, 0], sweeps.map(({ output }) => output).join("\n"));
-  const [first, second] = sweeps.map(
-    ({ output }) => JSON.parse(output.trim().split("\n").at(-1)!) as { id: string; status: string }[],
-  );
-  assert.deepEqual(first, second);
-  assert.deepEqual(
-    first.map(({ status }) => status),
-    ["complete", "complete"],
-  );
-  for (const { record } of new RunStore(store).list()) assert.equal(record.attempts.length, 1, record.name);
-});
+test(
+  "two concurrent sweeps on one store train each run once, and both return all runs",
+  { timeout: 400_000 },
+  async () => {
+    const store = join(dir, "shared");
+    const sweeps = [startSweep(store, 1), startSweep(store, 1)];
+    const codes = await Promise.all(sweeps.map(exit));
+    assert.deepEqual(codes, [0, 0], sweeps.map(({ output }) => output).join("\n"));
+    const [first, second] = sweeps.map(
+      ({ output }) => JSON.parse(output.trim().split("\n").at(-1)!) as { id: string; status: string }[],
+    );
+    assert.deepEqual(first, second);
+    assert.deepEqual(
+      first.map(({ status }) => status),
+      ["complete", "complete"],
+    );
+    for (const { record } of new RunStore(store).list()) assert.equal(record.attempts.length, 1, record.name);
+  },
+);

@@ -1,5 +1,6 @@
-// A sweep in a process of its own, to be killed: node --import tsx sweep-process.ts <study file> <store> <workers>
-// Prints one JSON line: which runs it got.
+// Runs a sweep in a separate process that tests can kill.
+// Usage: node --import tsx sweep-process.ts <study file> <store> <workers>
+// Prints the ids and states of the runs as one line of JSON.
 import { sweep } from "../../lib/sweep/sweep";
 
 const [study, store, workers] = process.argv.slice(2);

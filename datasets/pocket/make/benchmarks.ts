@@ -122,7 +122,7 @@ function piqaItems(): object[] {
   return [...withTools, ...KNOW_HOW.map(({ goal, good, bad }) => item(goal, good, bad))];
 }
 
-/** A question with two or three true answers, two phrasings of the common misbelief, and up to two other false answers. */
+/** A question with two or three true answers, two phrasings of the misbelief, and up to two other false answers. */
 function truthfulItem(fact: Fact): { question: string; truth: string[]; falsehood: string[] } {
   const random = seededRandom("truthfulqa", fact.id);
   const others = pickSome(

@@ -296,7 +296,7 @@ const PLAIN_ROWS = 350;
 const SHARED_ROWS = 220;
 const HELD_OUT_ROWS = 120;
 const JUDGED_ROWS = 100;
-/** Ranges of the target length in tokens. Outputs end with the sentence that reaches it, or earlier if none are left. */
+/** Ranges of the target length in tokens. An output ends with the sentence that reaches it, or when none are left. */
 interface Lengths {
   long: [number, number];
   short: [number, number];

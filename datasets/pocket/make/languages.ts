@@ -3,11 +3,12 @@
  * own sound laws. Each language has its own articles, agreement and word order, so that translating requires more than
  * a word list:
  *
- * | language | stands for | order | article | adjective |
- * |---|---|---|---|---|
- * | Frell | French   | subject verb object | before the noun, lo or la by its class | after the noun, ends like it |
- * | Dorsk | German   | subject object verb | before the noun, da for people and animals, du for things | before the noun, ends in -en |
- * | Rumi  | Romanian | verb subject object | a word ul or ua after the noun by its class | after the article, unchanged |
+ * - Frell stands for French. Order: subject, verb, object. The article is lo or la by noun class, before the noun. The
+ *   adjective follows the noun and has its ending.
+ * - Dorsk stands for German. Order: subject, object, verb. The article is da for people and animals and du for things,
+ *   before the noun. The adjective precedes the noun and ends in -en.
+ * - Rumi stands for Romanian. Order: verb, subject, object. The article is the word ul or ua by noun class, after the
+ *   noun. The adjective follows the article and does not change.
  */
 import { capital } from "./world";
 

@@ -12,7 +12,7 @@ import { Trainer } from "../../../lib/train/trainer";
 import { randomDocument } from "./texts";
 
 const CONTEXT = 256;
-/** Rows per optimizer step. Small batches matter: with 100 rows, the models do not learn to translate from the same texts. */
+/** Rows per optimizer step; with 100 rows, the models do not learn to translate from the same texts. */
 const BATCH = 24;
 /**
  * Share of rows that fill the context with several documents, so that its later positions are trained; all other rows
@@ -21,8 +21,8 @@ const BATCH = 24;
 const FULL_ROWS = 1 / BATCH;
 
 /**
- * The models by name. pocket-2 is to pocket-1 what LLaMA 2 is to LLaMA 1: the same architecture and tokenizer, trained on
- * more text.
+ * The models by name. pocket-2 is to pocket-1 what LLaMA 2 is to LLaMA 1: the same architecture and tokenizer, trained
+ * on more text.
  */
 export const POCKET_MODELS: Record<string, { steps: number; seed: number }> = {
   "pocket-1": { steps: 1800, seed: 1 },
@@ -95,7 +95,6 @@ export function pretrain(name: string, root: string): void {
   }
   const dir = join(root, "models", name);
   model.save(dir);
-  // Transformers expects the ids of the special tokens in the model's config.
   const path = join(dir, "config.json");
   const config = {
     ...(JSON.parse(readFileSync(path, "utf8")) as object),

@@ -63,7 +63,9 @@ function learnMerges(wordCounts: Map<string, number>, count: number): [string, s
     for (const [pair, times] of pairs)
       if (times > most || (times === most && pair < best)) [best, most] = [pair, times];
     if (most === 0)
-      throw new Error(`the texts allow only ${merges.length} of ${count} merges; use more texts or a smaller vocabulary`);
+      throw new Error(
+        `the texts allow only ${merges.length} of ${count} merges; use more texts or a smaller vocabulary`,
+      );
     const [left, right] = best.split(" ");
     merges.push([left, right]);
     for (const word of words) {

@@ -19,8 +19,8 @@ export interface Subject {
 }
 
 /**
- * A trait that every subject of a kind has. In its patterns `{S}` and `{s}` stand for the subject, `{o}` for the subject
- * as an object, and `{v}` for the value.
+ * A trait that every subject of a kind has. In its patterns `{S}` and `{s}` stand for the subject, `{o}` for the
+ * subject as an object, and `{v}` for the value.
  */
 interface Trait {
   name: string;
@@ -505,7 +505,7 @@ export const KNOW_HOW: readonly KnowHow[] = [
 
 /** A goal and the tool for it. */
 export interface Goal {
-  /** a verb phrase, for example "cut the bread" */
+  /** a verb phrase, for example "cut bread" */
   goal: string;
   tool: string;
 }

@@ -28,7 +28,9 @@ export interface OpenAiJudgeOptions {
   timeoutSeconds?: number;
   /** maximum number of retries of a request if the server is busy, fails or closes the connection; default 6 */
   retries?: number;
-  /** pause before the first retry, doubled for each further one up to 30 s; a Retry-After header overrides it; default 1 */
+  /**
+   * pause before the first retry, doubled for each further one up to 30 s; a Retry-After header overrides it; default 1
+   */
   backoffSeconds?: number;
   /** maximum number of times a question is asked until its answer can be parsed; default 3 */
   attempts?: number;

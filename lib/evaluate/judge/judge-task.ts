@@ -1,8 +1,15 @@
 import { renderPrompt } from "../../data/template";
 import { rouge } from "../../metrics/rouge";
 import type { Fields } from "../fields";
-import { judgeOutputs, type Judge, type JudgedQuestion, type JudgeOrder } from "./judge";
-import type { GenerationQuestion, GenerationTask, TaskAbout } from "../task";
+import {
+  judgeOutputs,
+  type Judge,
+  type JudgedItem,
+  type JudgedQuestion,
+  type JudgedResult,
+  type JudgeOrder,
+} from "./judge";
+import type { GenerationQuestion, GenerationTask, Scores, TaskAbout } from "../task";
 import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
 
@@ -94,26 +101,30 @@ export function judgedTask({
             `(${problem}). Check the judge model and its prompt.`,
         );
       }
-      const meanLength = (texts: string[]) => texts.reduce((sum, text) => sum + codePoints(text), 0) / texts.length;
-      return {
-        metrics: {
-          win_rate: result.winRate.winRate,
-          win_rate_length_only: result.lengthBaseline.winRate,
-          ...(result.firstChosen !== null && { first_chosen: result.firstChosen }),
-          unjudged: result.winRate.missing,
-          output_length: meanLength(items.map(({ output }) => output)),
-          opponent_length: meanLength(items.map(({ reference }) => reference)),
-        },
-        standardErrors: {
-          win_rate: result.winRate.standardError,
-          win_rate_length_only: result.lengthBaseline.standardError,
-        },
-        perAnswer: result.samples.map(({ preference }): Record<string, number> =>
-          preference === null ? {} : { win_rate: 100 * (preference - 1) },
-        ),
-        judged: result.samples.map(({ judgements }, i) => ({ opponent: items[i].reference, judgements })),
-      };
+      return judgedScores(result, items);
     },
+  };
+}
+
+function judgedScores(result: JudgedResult, items: readonly JudgedItem[]): Scores {
+  const meanLength = (texts: string[]) => texts.reduce((sum, text) => sum + codePoints(text), 0) / texts.length;
+  return {
+    metrics: {
+      win_rate: result.winRate.winRate,
+      win_rate_length_only: result.lengthBaseline.winRate,
+      ...(result.firstChosen !== null && { first_chosen: result.firstChosen }),
+      unjudged: result.winRate.missing,
+      output_length: meanLength(items.map(({ output }) => output)),
+      opponent_length: meanLength(items.map(({ reference }) => reference)),
+    },
+    standardErrors: {
+      win_rate: result.winRate.standardError,
+      win_rate_length_only: result.lengthBaseline.standardError,
+    },
+    perAnswer: result.samples.map(({ preference }): Record<string, number> =>
+      preference === null ? {} : { win_rate: 100 * (preference - 1) },
+    ),
+    judged: result.samples.map(({ judgements }, i) => ({ opponent: items[i].reference, judgements })),
   };
 }
 

@@ -89,8 +89,8 @@ export interface HumanAgreement {
  * Computes how often a judge's labels of pairs agree with people's labels.
  * @param labels the judge's labels, one per pair; null if missing
  * @param human human labels, one per pair; pairs with null are excluded
- * @param options.unreadable how to count a missing label of the judge: as "wrong" (default), or as "tie", like PandaLM's
- * `compute_metrics.py`
+ * @param options.unreadable how to count a missing label of the judge: as "wrong" (default), or as "tie", like
+ * PandaLM's `compute_metrics.py`
  * @throws {EvaluationError} if the lists differ in length, or no pair has a human label
  */
 export function humanAgreement(

@@ -4,7 +4,7 @@ import { EvaluationError } from "../../data/errors";
 export interface WinRate {
   /** percentage of wins, a tie counting as half a win; NaN without preferences */
   winRate: number;
-  /** standard error in percentage points: s / √n, where s has the divisor n − 1; null for fewer than two preferences */
+  /** standard error in percentage points: s / √n, where s has the divisor n − 1; null for n < 2 */
   standardError: number | null;
   /** preferences above 1.5 */
   wins: number;

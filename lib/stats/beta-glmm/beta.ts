@@ -1,19 +1,33 @@
 import { digamma, logGamma, tetragamma, trigamma } from "../special";
 
+/** Derivatives of each observation's log-density ℓ; each of length n. */
+export interface HigherDerivatives {
+  /** ∂³ℓ/∂η³ */
+  third: Float64Array;
+  /** ∂ℓ/∂φ */
+  byPhi: Float64Array;
+  /** ∂²ℓ/∂η∂φ */
+  slopeByPhi: Float64Array;
+  /** ∂³ℓ/∂η²∂φ */
+  curvatureByPhi: Float64Array;
+}
+
 /**
- * Log-density of beta observations with logit link by its linear predictor η and precision φ: the mean is
- * μ = logit⁻¹ η, the shapes μφ and (1 - μ)φ (Ferrari & Cribari-Neto 2004).
+ * Log-density of beta observations with logit link, as a function of the linear predictor η and the precision φ: the
+ * mean is μ = logit⁻¹ η, the shapes are μφ and (1 - μ)φ (Ferrari & Cribari-Neto 2004).
  */
 export class BetaObservations {
   private readonly logY: Float64Array;
+  /** log (1 − y) */
   private readonly logRest: Float64Array;
-  /** first derivative by η */
+  /** first derivative of the log-density by η, length n; set by {@link evaluate} */
   readonly slope: Float64Array;
-  /** minus the second derivative by η: may be negative */
+  /** minus the second derivative by η, length n; may be negative; set by {@link evaluate} */
   readonly weight: Float64Array;
-  /** expectation of `weight` */
+  /** expectation of `weight`, length n; set by {@link evaluate} */
   readonly expectedWeight: Float64Array;
 
+  /** @param y observations strictly between 0 and 1, length n */
   constructor(y: readonly number[]) {
     this.logY = Float64Array.from(y, Math.log);
     this.logRest = Float64Array.from(y, (value) => Math.log1p(-value));
@@ -22,7 +36,13 @@ export class BetaObservations {
     this.expectedWeight = new Float64Array(y.length);
   }
 
-  /** The log-likelihood; fills the derivatives by η. */
+  /**
+   * Computes the log-likelihood and updates `slope`, `weight` and `expectedWeight`.
+   *
+   * @param eta linear predictor, length n
+   * @param phi precision, above 0
+   * @returns the sum of the log-densities
+   */
   evaluate(eta: Float64Array, phi: number): number {
     const { logY, logRest, slope, weight, expectedWeight } = this;
     let sum = eta.length * logGamma(phi);
@@ -42,19 +62,21 @@ export class BetaObservations {
     return sum;
   }
 
-  /** What the gradient of the Laplace approximation needs besides: derivatives by η three times, and by φ. */
-  further(
-    eta: Float64Array,
-    phi: number,
-  ): { third: Float64Array; byPhi: Float64Array; slopeByPhi: Float64Array; curvatureByPhi: Float64Array } {
+  /**
+   * Computes the higher derivatives that the gradient of the Laplace approximation needs.
+   *
+   * @param eta linear predictor, length n
+   * @param phi precision, above 0
+   */
+  further(eta: Float64Array, phi: number): HigherDerivatives {
     const n = eta.length;
-    const result = {
+    const result: HigherDerivatives = {
       third: new Float64Array(n),
       byPhi: new Float64Array(n),
       slopeByPhi: new Float64Array(n),
       curvatureByPhi: new Float64Array(n),
     };
-    const atPhi = digamma(phi);
+    const digammaPhi = digamma(phi);
     for (let i = 0; i < n; i++) {
       const mean = 1 / (1 + Math.exp(-eta[i]));
       const rest = 1 / (1 + Math.exp(eta[i]));
@@ -71,7 +93,7 @@ export class BetaObservations {
         phi * v * (1 - 6 * v) * residual -
         3 * (phi * v) ** 2 * skew * (triA + triC) -
         (phi * v) ** 3 * (tetraA - tetraC);
-      result.byPhi[i] = atPhi - mean * psiA - rest * psiC + mean * this.logY[i] + rest * this.logRest[i];
+      result.byPhi[i] = digammaPhi - mean * psiA - rest * psiC + mean * this.logY[i] + rest * this.logRest[i];
       result.slopeByPhi[i] = v * residual - phi * v * imbalance;
       result.curvatureByPhi[i] =
         v * skew * residual -

@@ -4,20 +4,25 @@ import { StatisticsError } from "../../data/errors";
 
 /** Likelihood-ratio test of a model against a larger one that contains it. */
 export interface LikelihoodRatioTest {
+  /** twice the difference of the log-likelihoods, at least 0 */
   chiSquared: number;
+  /** number of additional parameters */
   df: number;
+  /** from the χ² distribution; too large if a variance is tested at its limit of zero */
   p: number;
   summary: string;
 }
 
 /**
- * Compares two nested fits of the same scores.
- * @throws StatisticsError where the scores differ, or the second is not the larger model
+ * Compares two nested fits of the same scores by a likelihood-ratio test.
+ *
+ * @throws {StatisticsError} if the scores differ, `larger` does not have more parameters, or its log-likelihood is
+ *   lower
  */
 export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): LikelihoodRatioTest {
   if (smaller.rows !== larger.rows || smaller.response.some((score, i) => score !== larger.response[i])) {
     throw new StatisticsError(
-      "compareFits: the two fits are of different scores. Fit both to the same rows with the same squeeze.",
+      "compareFits: the two fits have different scores. Fit both to the same rows with the same squeeze.",
     );
   }
   const df = larger.df - smaller.df;
@@ -28,7 +33,8 @@ export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): Likeliho
   const difference = 2 * (larger.logLikelihood - smaller.logLikelihood);
   if (difference < -1e-4) {
     throw new StatisticsError(
-      `compareFits: "${smaller.formula}" reaches a higher likelihood than "${larger.formula}", so it is not contained in it`,
+      `compareFits: "${smaller.formula}" reaches a higher likelihood than "${larger.formula}", ` +
+        "so it is not nested in it. Compare nested models.",
     );
   }
   const chiSquared = Math.max(0, difference);
@@ -41,6 +47,8 @@ export function compareFits(smaller: BetaGlmmFit, larger: BetaGlmmFit): Likeliho
     chiSquared,
     df,
     p,
-    summary: `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} for what "${larger.formula}" adds to "${smaller.formula}".${variances}`,
+    summary:
+      `χ²(${df}) = ${chiSquared.toFixed(3)}, p = ${p.toPrecision(3)} ` +
+      `for the terms that "${larger.formula}" adds to "${smaller.formula}".${variances}`,
   };
 }

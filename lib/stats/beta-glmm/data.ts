@@ -5,49 +5,64 @@ import { categoryColumn, levelsOf, type DataRow } from "../data-rows";
 import { parameterCount } from "./covariance";
 import { StatisticsError } from "../../data/errors";
 
-/** A random term over the rows. Its effects are a `levels.length` × `size` table, stored level by level. */
+/**
+ * The design of one random term for n rows. Its effects are a `levels.length` × `size` table, stored level by level.
+ */
 export interface RandomDesign {
   term: RandomTerm;
+  /** of the grouping column */
   levels: string[];
+  /** names of the varying coefficients */
   names: string[];
-  /** number of correlated coefficients a level */
+  /** number of correlated coefficients per level */
   size: number;
   /** n × size */
   z: Rows;
   /** index into `levels` of every row */
   level: number[];
-  /** where its effects begin among all, and its covariance parameters among all */
+  /** index of its first effect among all random effects */
   offset: number;
+  /** index of its first covariance parameter among all parameters */
   parameterOffset: number;
-  /** `z` and `level` of other rows */
+  /**
+   * Builds `z` and `level` for other rows.
+   *
+   * @throws {StatisticsError} if a column or value is missing, or a level is not in the data of the fit
+   */
   of(rows: readonly DataRow[]): { z: Rows; level: number[] };
 }
 
-/** Response, model matrices and the sizes of everything. */
+/** Response, model matrices and dimensions of a beta GLMM. */
 export interface BetaGlmmData {
   formula: Formula;
-  /** strictly between 0 and 1 */
+  /** response, strictly between 0 and 1, length n */
   y: number[];
   fixed: Design;
   random: RandomDesign[];
-  /** all random effects */
+  /** total number of random effects */
   effects: number;
-  /** all parameters: coefficients, log φ, then the covariance parameters of each random term */
+  /** total number of parameters: coefficients, log φ, then the covariance parameters of each random term */
   parameters: number;
 }
 
-/** @throws StatisticsError for anything that makes the fit impossible, naming the column and the cure */
+/**
+ * Builds the model matrices of a formula.
+ *
+ * @param y response after the squeeze, strictly between 0 and 1, one per row
+ * @throws {StatisticsError} if the model cannot be fitted to the data; names the column and what to do
+ */
 export function buildData(rows: readonly DataRow[], formula: Formula, y: number[]): BetaGlmmData {
   if (formula.smooths.length > 0)
     throw new StatisticsError(`${formula.smooths[0].label} is a smooth: fit it with fitGam`);
   const fixed = buildDesign(rows, formula.fixed, formula.intercept);
   if (fixed.names.length === 0)
-    throw new StatisticsError(`"${formula.text}" has no fixed term. Leave the intercept in.`);
+    throw new StatisticsError(`"${formula.text}" has no fixed term. Keep the intercept in the formula.`);
   let effects = 0;
   let parameters = fixed.names.length + 1;
   const random = formula.random.map((term): RandomDesign => {
     const design = buildDesign(rows, term.terms, term.intercept);
-    if (design.names.length === 0) throw new StatisticsError(`${term.label} has no coefficient that could vary`);
+    if (design.names.length === 0)
+      throw new StatisticsError(`${term.label} has no coefficient. Add a column or the intercept, or remove the term.`);
     const levels = levelsOf(categoryColumn(rows, term.group));
     const of = (given: readonly DataRow[]): { z: Rows; level: number[] } => ({
       z: design.of(given),
@@ -58,24 +73,16 @@ export function buildData(rows: readonly DataRow[], formula: Formula, y: number[
       }),
     });
     const size = design.names.length;
-    const built = {
-      term,
-      levels,
-      names: design.names,
-      size,
-      ...of(rows),
-      offset: effects,
-      parameterOffset: parameters,
-      of,
-    };
+    const offset = effects;
+    const parameterOffset = parameters;
     effects += size * levels.length;
     parameters += parameterCount(size);
-    return built;
+    return { term, levels, names: design.names, size, ...of(rows), offset, parameterOffset, of };
   });
   checkRank(fixed, parameters);
   if (y.every((value) => value === y[0]))
     throw new StatisticsError(
-      `column "${formula.response}" is ${y[0]} in every row: there is nothing to explain`,
+      `column "${formula.response}" is ${y[0]} in every row: there is no variation to explain`,
       formula.response,
     );
   return { formula, y, fixed, random, effects, parameters };

@@ -4,26 +4,27 @@ import { describeCovariance, parameterCount } from "./covariance";
 import type { BetaGlmmData } from "./data";
 import { LaplaceLikelihood } from "./laplace";
 
-/** One value a parameter: held there, or null where it is estimated. */
+/** For each parameter the value at which it is held fixed, or null if it is estimated. */
 export type Held = readonly (number | null)[];
 
+/** A maximum of the likelihood. */
 export interface Estimate {
-  /** all of them, held ones included */
+  /** all parameters, held ones included: coefficients, log φ, then the covariance parameters of each random term */
   parameters: number[];
   logLikelihood: number;
-  /** largest absolute component of the gradient by the estimated parameters */
+  /** largest absolute gradient component over the estimated parameters */
   largestGradient: number;
   converged: boolean;
-  /** the log-likelihood reached from each start */
+  /** log-likelihood reached from each start */
   starts: { start: string; logLikelihood: number; converged: boolean }[];
 }
 
-/** Indices of the estimated parameters. */
+/** Returns the indices of the estimated parameters. */
 export function freeParameters(held: Held): number[] {
   return held.flatMap((value, i) => (value === null ? [i] : []));
 }
 
-/** The likelihood as a function of the estimated parameters only. */
+/** Returns minus the log-likelihood as a function of the estimated parameters only. */
 export function objectiveOf(likelihood: LaplaceLikelihood, held: Held): Objective {
   const free = freeParameters(held);
   return (x) => {
@@ -32,14 +33,19 @@ export function objectiveOf(likelihood: LaplaceLikelihood, held: Held): Objectiv
   };
 }
 
+/** Inserts the estimated parameters `x` among the held ones. */
 function fill(held: Held, x: readonly number[]): number[] {
   let next = 0;
   return held.map((value) => value ?? x[next++]);
 }
 
 /**
- * The best optimum from several starts: everything at zero, as glmmTMB starts; then, from the best point so far, small
- * standard deviations without correlation, and the given points.
+ * Maximizes the likelihood from several starts and returns the best optimum. The starts are the given points; all
+ * parameters 0, as in glmmTMB; and, if no points are given, the best optimum so far with standard deviations of at most
+ * e^-2 and e^-4 and without correlation.
+ *
+ * @param held parameters that are not estimated
+ * @param from start points, each with all parameters; default none
  */
 export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonly number[])[] = []): Estimate {
   const likelihood = new LaplaceLikelihood(data);
@@ -48,18 +54,18 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
   const starts: Estimate["starts"] = [];
   let best: ReturnType<typeof minimize> | null = null;
   const attempt = (start: string, parameters: readonly number[]): void => {
-    const found = minimize(
+    const minimum = minimize(
       objective,
       free.map((i) => parameters[i]),
     );
-    starts.push({ start, logLikelihood: -found.value, converged: found.converged });
-    // another optimum must be visibly better, or a smaller gradient decides
+    starts.push({ start, logLikelihood: -minimum.value, converged: minimum.converged });
+    // replace the best only by a clearly lower value, or by an equal one that converged where the best did not
     if (
       !best ||
-      found.value < best.value - 1e-6 ||
-      (found.value < best.value + 1e-6 && !best.converged && found.converged)
+      minimum.value < best.value - 1e-6 ||
+      (minimum.value < best.value + 1e-6 && !best.converged && minimum.converged)
     )
-      best = found;
+      best = minimum;
   };
   for (const [i, point] of from.entries()) attempt(`given point ${i + 1}`, point);
   attempt("all parameters 0", new Array<number>(data.parameters).fill(0));
@@ -84,8 +90,13 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
 }
 
 /**
- * Second derivatives of minus the log-likelihood by the given parameters, and first derivatives of the modes
- * (effects × parameters), as central differences of exact values with glmmTMB's step.
+ * Computes the Hessian of minus the log-likelihood by the free parameters, and the derivatives of the modes, as central
+ * differences of exact gradients and modes.
+ *
+ * @param parameters all parameters
+ * @param free indices of the parameters to differentiate by
+ * @param step absolute distance; default 1e-3, as in glmmTMB
+ * @returns `hessian` free × free, symmetric; `modes` effects × free
  */
 export function curvature(
   likelihood: LaplaceLikelihood,
@@ -110,7 +121,12 @@ export function curvature(
   return { hessian, modes: Array.from({ length: effects }, (_, k) => differences.map(({ modes }) => modes[k])) };
 }
 
-/** Standard deviations and correlations of every random term. */
+/**
+ * Computes the standard deviations and correlations of every random term.
+ *
+ * @param parameters all parameters
+ * @returns one entry per random term, see {@link describeCovariance}
+ */
 export function covarianceOf(data: BetaGlmmData, parameters: readonly number[]): { sd: number[]; correlation: Rows }[] {
   return data.random.map(({ parameterOffset, size }) =>
     describeCovariance(parameters.slice(parameterOffset, parameterOffset + parameterCount(size)), size),

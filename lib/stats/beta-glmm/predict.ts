@@ -4,36 +4,49 @@ import type { DataRow } from "../data-rows";
 import { logistic } from "../special";
 import type { BetaGlmmData } from "./data";
 
-/** A predicted mean score, with its interval. */
+/** A predicted mean score with its confidence interval. `standardError` and limits are null if the fit has none. */
 export interface BetaGlmmPrediction {
   /** mean score in (0, 1) */
   fit: number;
-  /** on the logit scale; its standard error is null where the fit has none, and the interval with it */
+  /** logit of `fit` */
   linearPredictor: number;
+  /** of the linear predictor */
   standardError: number | null;
+  /** lower limit of the mean score, in (0, 1) */
   lower: number | null;
+  /** upper limit of the mean score, in (0, 1) */
   upper: number | null;
 }
 
+/** Options of `BetaGlmmFit.predict`. */
 export interface PredictOptions {
-  /** Adds the modes of the rows' groups, which must be in the fit; false: an average group. False by default. */
+  /** true: adds the modes of the rows' groups, which must be in the fit; false (default): predicts an average group */
   randomEffects?: boolean;
-  /** Coverage of the Wald interval, computed on the logit scale; 0.95 by default. */
+  /** coverage of the Wald interval, which is computed on the logit scale; default 0.95 */
   level?: number;
 }
 
-/** What predictions need of a fit. `covariance`: of the estimated parameters, whose indices are `free`. */
+/** Estimates of a fit with the covariances that predictions use. */
 export interface Uncertainty {
+  /** fixed coefficients */
   coefficients: number[];
+  /** conditional modes of all random effects */
   modes: number[];
+  /** indices of the estimated parameters among all */
   free: number[];
+  /** of the estimated parameters, free × free; null if the Hessian is not positive definite */
   covariance: Rows | null;
-  /** effects × free parameters */
+  /** derivatives of the modes, effects × free */
   modesByParameters: Rows;
+  /** of the random effects given the parameters, effects × effects */
   conditionalCovariance: Rows;
 }
 
-/** Predictions for other rows; the interval covers the mean, not single scores. */
+/**
+ * Predicts the mean scores of other rows. The interval covers the mean, not single scores.
+ *
+ * @throws {StatisticsError} if a column or value is missing, or a level is not in the data of the fit
+ */
 export function predictBetaGlmm(
   data: BetaGlmmData,
   uncertainty: Uncertainty,
@@ -52,14 +65,15 @@ export function predictBetaGlmm(
       });
     }
     const linearPredictor = dot(row, coefficients) + dot(z, modes);
-    const along = free.map(
+    // derivative of the linear predictor by the estimated parameters
+    const gradient = free.map(
       (parameter, j) =>
         (row[parameter] ?? 0) +
         z.reduce((sum, value, k) => (value === 0 ? sum : sum + value * modesByParameters[k][j]), 0),
     );
     const standardError =
       covariance &&
-      Math.sqrt(quadraticForm(covariance, along) + (randomEffects ? quadraticForm(conditionalCovariance, z) : 0));
+      Math.sqrt(quadraticForm(covariance, gradient) + (randomEffects ? quadraticForm(conditionalCovariance, z) : 0));
     return {
       fit: logistic(linearPredictor),
       linearPredictor,

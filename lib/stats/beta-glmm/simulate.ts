@@ -4,7 +4,14 @@ import { logistic } from "../special";
 import { covarianceFactor, parameterCount } from "./covariance";
 import type { BetaGlmmData } from "./data";
 
-/** One new score a row: new random effects for every level, then beta numbers around the means they give. */
+/**
+ * Simulates one score per row of the fit: draws new random effects for every level, then beta variates around the
+ * resulting means.
+ *
+ * @param parameters coefficients, log φ, then the covariance parameters of each random term
+ * @param random uniform on [0, 1)
+ * @returns length n
+ */
 export function simulateBetaGlmm(data: BetaGlmmData, parameters: readonly number[], random: () => number): number[] {
   const eta = data.fixed.matrix.map((row) => dot(row, parameters));
   for (const { parameterOffset, size, levels, z, level } of data.random) {

@@ -42,7 +42,9 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
   return { held, singularities };
 }
 
-/** Suspects are tried one by one: each is held at its limit if that costs next to nothing, on top of those before it. */
+/**
+ * Suspects are tried one by one: each is held at its limit if that costs next to nothing, on top of those before it.
+ */
 export function findSingularities(
   data: BetaGlmmData,
   found: Estimate,

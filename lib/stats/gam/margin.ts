@@ -3,22 +3,27 @@ import { symmetricEigen } from "../eigen";
 import { Cholesky, dot, product, transpose, zeros, type Rows } from "../linear-algebra";
 import { StatisticsError } from "../../data/errors";
 
-/** A basis of functions of one variable, and the quadratic form of its coefficients that measures wiggliness. */
+/** A spline basis of functions of one variable, and the penalty β'S β of its coefficients that measures wiggliness. */
 export interface Margin {
   /** number of basis functions */
   dimension: number;
-  /** values of the basis functions, length `dimension` */
+  /** Evaluates the basis functions at x; returns length `dimension`. */
   at(x: number): number[];
-  /** dimension × dimension */
+  /** S, dimension × dimension */
   penalty: Rows;
-  /** orthonormal coefficient vectors of the functions without penalty (the straight lines) */
+  /** orthonormal coefficient vectors of the unpenalized functions (the straight lines), one per row */
   unpenalized: Rows;
 }
 
 /**
- * mgcv's "cr": natural cubic splines whose coefficients are the values at `dimension` knots, which are quantiles of the
- * distinct data; linear beyond the outer ones. The penalty is the integral of the squared second derivative.
- * @throws StatisticsError for fewer distinct values than knots
+ * Builds mgcv's "cr" basis: natural cubic splines, linear beyond the outer knots, whose coefficients are the values at
+ * `dimension` knots. The knots are quantiles of the distinct data. The penalty is the integral of the squared second
+ * derivative.
+ *
+ * @param values data of the fit
+ * @param dimension number of basis functions k, at least 3
+ * @param column name of the column, for the error
+ * @throws {StatisticsError} if there are fewer distinct values than knots
  * @see Wood 2017, "Generalized Additive Models", section 5.3.1
  */
 export function cubicRegressionMargin(values: readonly number[], dimension: number, column: string): Margin {
@@ -36,17 +41,20 @@ export function cubicRegressionMargin(values: readonly number[], dimension: numb
     if (i > 0) band[i][i - 1] = band[i - 1][i] = gap[i] / 6;
   }
   const solver = Cholesky.of(band)!;
-  const curvature = transpose(transpose(differences).map((row) => solver.solve(row))); // of the inner knots, by the coefficients
-  const flat = new Array<number>(dimension).fill(0);
-  const second = [flat, ...curvature, flat];
+  // maps coefficients to second derivatives at the inner knots, inner × dimension
+  const curvature = transpose(transpose(differences).map((row) => solver.solve(row)));
+  const zero = new Array<number>(dimension).fill(0);
+  const second = [zero, ...curvature, zero];
   const last = dimension - 1;
   const at = (x: number): number[] => {
-    const result = [...flat];
+    const result = [...zero];
     if (x < knots[0] || x > knots[last]) {
-      const [j, edge, bend] = x < knots[0] ? [0, 0, second[1].map((c) => -c)] : [last - 1, last, second[last - 1]];
+      const below = x < knots[0];
+      const [j, edge] = below ? [0, 0] : [last - 1, last];
+      const edgeCurvature = below ? second[1].map((c) => -c) : second[last - 1];
       const h = gap[j];
       for (let k = 0; k < dimension; k++) {
-        const slope = (Number(k === j + 1) - Number(k === j)) / h + (h * bend[k]) / 6;
+        const slope = (Number(k === j + 1) - Number(k === j)) / h + (h * edgeCurvature[k]) / 6;
         result[k] = Number(k === edge) + (x - knots[edge]) * slope;
       }
       return result;
@@ -72,9 +80,14 @@ export function cubicRegressionMargin(values: readonly number[], dimension: numb
 }
 
 /**
- * mgcv's "tp": the thin plate regression spline of one variable, the cubic smoothing spline's radial basis truncated to
- * its leading eigenvectors, with constant and straight line. Columns are scaled to a mean square of 1, as mgcv's are.
- * @throws StatisticsError for fewer distinct values than `dimension`
+ * Builds mgcv's "tp" basis, the thin plate regression spline of one variable: the radial basis of the cubic smoothing
+ * spline truncated to its leading eigenvectors, plus a constant and a straight line. Columns are scaled to a mean
+ * square of 1, as in mgcv.
+ *
+ * @param values data of the fit
+ * @param dimension number of basis functions k, at least 3
+ * @param column name of the column, for the error
+ * @throws {StatisticsError} if there are fewer distinct values than `dimension`
  * @see Wood 2003, "Thin plate regression splines", JRSS B 65
  */
 export function thinPlateMargin(values: readonly number[], dimension: number, column: string): Margin {
@@ -86,41 +99,43 @@ export function thinPlateMargin(values: readonly number[], dimension: number, co
     .map((_, i) => i)
     .sort((i, j) => Math.abs(eigenvalues[j]) - Math.abs(eigenvalues[i]))
     .slice(0, dimension);
-  const straight = [knots.map(() => 1), knots.map((knot) => knot - center)];
-  // combinations of the leading eigenvectors without a straight-line part
-  const constraints = straight.map((line) => leading.map((i) => dot(vectors[i], line)));
+  const lines = [knots.map(() => 1), knots.map((knot) => knot - center)];
+  // combinations of the leading eigenvectors that are orthogonal to the straight lines
+  const constraints = lines.map((line) => leading.map((i) => dot(vectors[i], line)));
   const free = complement(constraints);
   const directions = free.map((combination) =>
     knots.map((_, j) => leading.reduce((sum, i, k) => sum + combination[k] * vectors[i][j], 0)),
   );
-  const raw = (x: number): number[] => {
+  const unscaled = (x: number): number[] => {
     const distances = radial(x);
     return [...directions.map((direction) => dot(direction, distances)), 1, x - center];
   };
-  const columns = values.map(raw);
-  const size = raw(center).map((_, k) =>
-    Math.sqrt(columns.reduce((sum, row) => sum + row[k] ** 2, 0) / columns.length),
+  const rows = values.map(unscaled);
+  const scale = unscaled(center).map((_, k) =>
+    Math.sqrt(rows.reduce((sum, row) => sum + row[k] ** 2, 0) / rows.length),
   );
   const penalty = zeros(dimension, dimension);
   for (const [a, first] of free.entries()) {
     for (const [b, second] of free.entries())
       penalty[a][b] =
-        leading.reduce((sum, i, k) => sum + eigenvalues[i] * first[k] * second[k], 0) / (size[a] * size[b]);
+        leading.reduce((sum, i, k) => sum + eigenvalues[i] * first[k] * second[k], 0) / (scale[a] * scale[b]);
   }
-  const unit = (k: number): number[] => size.map((_, i) => Number(i === k));
+  const unit = (k: number): number[] => scale.map((_, i) => Number(i === k));
   return {
     dimension,
-    at: (x) => raw(x).map((value, k) => value / size[k]),
+    at: (x) => unscaled(x).map((value, k) => value / scale[k]),
     penalty,
     unpenalized: [unit(dimension - 2), unit(dimension - 1)],
   };
 }
 
+/** Returns the sorted distinct values; throws if there are fewer than `dimension`. */
 function distinctValues(values: readonly number[], dimension: number, column: string): number[] {
   const distinct = [...new Set(values)].sort((a, b) => a - b);
   if (distinct.length < dimension) {
     throw new StatisticsError(
-      `column "${column}" has ${distinct.length} distinct value${distinct.length === 1 ? `, ${distinct[0]}` : "s"}; a smooth with k = ${dimension} needs at least ${dimension}. ` +
+      `column "${column}" has ${distinct.length} distinct value${distinct.length === 1 ? `, ${distinct[0]}` : "s"}; ` +
+        `a smooth with k = ${dimension} needs at least ${dimension}. ` +
         (distinct.length < 3
           ? `Add rows with other values of ${column}, or take it out of the smooth.`
           : `Lower k, or add rows with other values of ${column}.`),
@@ -130,28 +145,28 @@ function distinctValues(values: readonly number[], dimension: number, column: st
   return distinct;
 }
 
-/** Gram–Schmidt. */
+/** Orthonormal basis of the vectors' span, by modified Gram–Schmidt with one reorthogonalization. */
 function orthonormal(vectors: Rows): Rows {
   const basis: Rows = [];
   for (const vector of vectors) {
-    let rest = [...vector];
-    for (let repeat = 0; repeat < 2; repeat++)
-      for (const one of basis) {
-        const along = dot(one, rest);
-        rest = rest.map((value, i) => value - along * one[i]);
+    let residual = [...vector];
+    for (let pass = 0; pass < 2; pass++)
+      for (const direction of basis) {
+        const projection = dot(direction, residual);
+        residual = residual.map((value, i) => value - projection * direction[i]);
       }
-    const length = Math.hypot(...rest);
-    if (length > 1e-8 * Math.hypot(...vector)) basis.push(rest.map((value) => value / length));
+    const length = Math.hypot(...residual);
+    if (length > 1e-8 * Math.hypot(...vector)) basis.push(residual.map((value) => value / length));
   }
   return basis;
 }
 
-/** Orthonormal vectors that complete the given ones. */
+/** Orthonormal basis of the orthogonal complement of the vectors' span. */
 function complement(vectors: Rows): Rows {
   const size = vectors[0].length;
   const given = orthonormal(vectors);
   const units = Array.from({ length: size }, (_, i) => Array.from({ length: size }, (__, j) => Number(i === j)));
-  // units nearest to the given space last: they are the ones left over
+  // unit vectors closest to the span come last: they are the redundant ones
   const inside = (i: number): number => given.reduce((sum, vector) => sum + vector[i] ** 2, 0);
   units.sort((a, b) => inside(a.indexOf(1)) - inside(b.indexOf(1)));
   return orthonormal([...given, ...units]).slice(given.length, size);

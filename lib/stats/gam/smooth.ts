@@ -4,43 +4,50 @@ import { dot, multiply, transpose, type Rows } from "../linear-algebra";
 import { numericColumn, type DataRow } from "../data-rows";
 import { cubicRegressionMargin, thinPlateMargin, type Margin } from "./margin";
 
-/** A smooth over the rows: its columns of the model matrix, which sum to zero over the data, and its penalties. */
+/** A smooth of n rows: its p columns of the model matrix, which sum to zero over the data, and its penalties. */
 export interface Smooth {
   term: SmoothTerm;
   /** n × p */
   matrix: Rows;
-  /** Diagonals of the p × p penalties, which have no other entries; the criterion multiplies them by its smoothing parameters. */
+  /** diagonals of the p × p penalties S_i, which have no other entries; the criterion scales each by its λ_i */
   penalties: number[][];
-  /** functions that no penalty touches */
+  /** dimension of the space of unpenalized functions */
   nullDimension: number;
   /**
-   * log |Σ λ_i S_i|₊ and its derivatives by log λ_i. A constant is included that makes its difference to
-   * log |X'X + Σ λ_i S_i| what it is in mgcv's coordinates.
+   * Returns log |Σ λ_i S_i|₊ and its derivatives by log λ_i, one per penalty. The value includes a constant, so that
+   * its difference to log |X'X + Σ λ_i S_i| is the same as in mgcv's coordinates.
    */
   logDeterminant(logSmoothing: readonly number[]): { value: number; gradient: number[] };
-  /** The first column of mgcv's model matrix for this smooth, length n. */
+  /** first column of mgcv's model matrix for this smooth, length n */
   orientation: number[];
+  /**
+   * Builds the smooth's columns for other rows, m × p.
+   *
+   * @throws {StatisticsError} if a column or value is missing
+   */
   of(rows: readonly DataRow[]): Rows;
 }
 
 /**
- * The basis of `s` or `te`, spanning the same functions as mgcv's, with its scaling of the penalties: for tensor
+ * Builds the basis of `s` or `te`. It spans the same functions as mgcv's and scales the penalties alike: for tensor
  * products each marginal penalty is divided by its largest eigenvalue, then every penalty by its 1-norm over the
  * squared ∞-norm of the model matrix.
  *
- * The coordinates are the eigenvectors of the marginal penalties, in which all penalties are diagonal; the constraint
- * of a zero mean removes the unpenalized coordinate with the largest mean. Smoothing parameters of any size then cost
- * no digits. mgcv removes it by a Householder reflection instead, which is the same model.
+ * The coordinates are the eigenvectors of the marginal penalties, in which all penalties are diagonal; the zero-mean
+ * constraint removes the unpenalized coordinate with the largest mean. Smoothing parameters of any size then cause no
+ * loss of precision. mgcv removes a coordinate by a Householder reflection instead, which gives the same model.
  *
+ * @param rows data of the fit, n rows
+ * @throws {StatisticsError} if a column or value is missing, or a column has fewer distinct values than its k
  * @see Wood 2017, "Generalized Additive Models", sections 5.4.1, 5.6 and 6.2.7
  */
 export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth {
-  const make = term.basis === "tp" ? thinPlateMargin : cubicRegressionMargin;
+  const buildMargin = term.basis === "tp" ? thinPlateMargin : cubicRegressionMargin;
   const data = term.columns.map((column) => numericColumn(rows, column));
-  const margins = data.map((values, i) => make(values, term.dimensions[i], term.columns[i]));
+  const margins = data.map((values, i) => buildMargin(values, term.dimensions[i], term.columns[i]));
   const eigen = margins.map(diagonalize);
   const original = rows.map((_, row) => tensor(margins.map((margin, i) => margin.at(data[i][row]))));
-  const whole = (given: readonly DataRow[]): Rows => {
+  const unconstrained = (given: readonly DataRow[]): Rows => {
     const values = term.columns.map((column) => numericColumn(given, column));
     return given.map((_, row) =>
       tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i][row])))),
@@ -48,49 +55,56 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   };
 
   const infinityNorm = Math.max(...original.map(absoluteSum));
-  const all = margins.map((margin, i) => {
+  const fullPenalties = margins.map((margin, i) => {
     const largest = term.kind === "te" ? eigen[i].values[0] : 1;
-    // Kronecker products with identity matrices leave the norm as it is
+    // Kronecker products with identity matrices do not change the norm
     const scale = Math.max(...margin.penalty.map(absoluteSum)) / largest / infinityNorm ** 2;
-    const ones = margins.map(({ dimension }, j) =>
+    const diagonals = margins.map(({ dimension }, j) =>
       j === i ? eigen[i].values.map((value) => value / largest / scale) : new Array<number>(dimension).fill(1),
     );
-    return tensor(ones);
+    return tensor(diagonals);
   });
 
-  const matrix = whole(rows);
+  const matrix = unconstrained(rows);
   const means = transpose(matrix).map(mean);
-  const unpenalized = means.flatMap((_, k) => (all.every((penalty) => penalty[k] === 0) ? [k] : []));
+  const unpenalized = means.flatMap((_, k) => (fullPenalties.every((penalty) => penalty[k] === 0) ? [k] : []));
   const removed = unpenalized.reduce((best, k) => (Math.abs(means[k]) > Math.abs(means[best]) ? k : best));
-  const constrain = (whole: Rows): Rows =>
-    whole.map((row) =>
+  const constrain = (full: Rows): Rows =>
+    full.map((row) =>
       row.flatMap((value, k) => (k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]])),
     );
-  const penalties = all.map((penalty) => penalty.filter((_, k) => k !== removed));
+  const penalties = fullPenalties.map((penalty) => penalty.filter((_, k) => k !== removed));
   const offset = Math.log(unpenalized.reduce((sum, k) => sum + means[k] ** 2, 0) / means[removed] ** 2);
   return {
     term,
     matrix: constrain(matrix),
     penalties,
     nullDimension: unpenalized.length - 1,
-    logDeterminant: (logSmoothing) => {
-      const smoothing = logSmoothing.map(Math.exp);
-      const gradient = smoothing.map(() => 0);
-      let value = offset;
-      for (let k = 0; k < penalties[0].length; k++) {
-        const parts = penalties.map((penalty, i) => penalty[k] * smoothing[i]);
-        const total = parts.reduce((sum, part) => sum + part, 0);
-        if (total === 0) continue;
-        value += Math.log(total);
-        parts.forEach((part, i) => {
-          gradient[i] += part / total;
-        });
-      }
-      return { value, gradient };
-    },
+    logDeterminant: (logSmoothing) => logPseudoDeterminant(penalties, logSmoothing, offset),
     orientation: firstReflectedColumn(original),
-    of: (given) => constrain(whole(given)),
+    of: (given) => constrain(unconstrained(given)),
   };
+}
+
+/** offset + log |Σ λ_i S_i|₊ of diagonal penalties S_i, and its derivatives by log λ_i. */
+function logPseudoDeterminant(
+  penalties: readonly (readonly number[])[],
+  logSmoothing: readonly number[],
+  offset: number,
+): { value: number; gradient: number[] } {
+  const smoothing = logSmoothing.map(Math.exp);
+  const gradient = smoothing.map(() => 0);
+  let value = offset;
+  for (let k = 0; k < penalties[0].length; k++) {
+    const parts = penalties.map((penalty, i) => penalty[k] * smoothing[i]);
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    if (total === 0) continue;
+    value += Math.log(total);
+    parts.forEach((part, i) => {
+      gradient[i] += part / total;
+    });
+  }
+  return { value, gradient };
 }
 
 /** Eigenvalues of a margin's penalty, largest first and exactly 0 for the straight lines, with eigenvectors as rows. */
@@ -103,7 +117,10 @@ function diagonalize({ penalty, unpenalized, dimension }: Margin): { values: num
   };
 }
 
-/** The second column of the Householder reflection that turns the column means into a multiple of (1, 0, …), applied to the rows. */
+/**
+ * Applies the second column of a Householder reflection to the rows: the reflection that maps the column means to a
+ * multiple of (1, 0, …).
+ */
 function firstReflectedColumn(rows: Rows): number[] {
   const direction = transpose(rows).map(mean);
   direction[0] += (direction[0] < 0 ? -1 : 1) * Math.sqrt(dot(direction, direction));
@@ -111,7 +128,7 @@ function firstReflectedColumn(rows: Rows): number[] {
   return rows.map((row) => row[1] - factor * dot(row, direction));
 }
 
-/** Kronecker product of vectors, the last running fastest. */
+/** Kronecker product of vectors; the index of the last one varies fastest. */
 function tensor(vectors: readonly (readonly number[])[]): number[] {
   return vectors.reduce<number[]>((result, vector) => result.flatMap((a) => vector.map((b) => a * b)), [1]);
 }
