@@ -1,9 +1,10 @@
-// Makes a fresh clone ready to run: npm packages, Python environment, TensorFlow addon, Jupyter kernel.
-// Needs Node, Python with venv and a C++ compiler; everything else is installed below this folder.
-// Each step leaves a stamp when it is done, so a second call is quick and an interrupted one continues.
+// Prepares a fresh clone: npm packages, Python environment, TensorFlow addon, fused operations, Jupyter kernel.
+// It needs Node, Python with venv and a C++ compiler, and installs everything else below this folder.
+// Each finished step leaves a stamp, so a second call is quick and an interrupted set-up resumes.
 //
-//   node setup.mjs            what is missing
-//   PROMPTLOSS_CUDA=1|0       force the CUDA-enabled or the CPU build of TensorFlow (default: CUDA if an NVIDIA driver is there)
+//   node setup.mjs [--quiet]   runs the steps that are not done yet; --quiet prints nothing if there are none
+//   PROMPTLOSS_CUDA=1|0        selects the CUDA or the CPU build of TensorFlow (default: CUDA if an NVIDIA driver is found)
+//   PYTHON, CXX                select the Python interpreter and the C++ compiler
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -28,7 +29,7 @@ const stamps = join(root, ".setup");
 const compiler = process.env.CXX ?? "g++";
 
 const TENSORFLOW = "2.21.0";
-const NEWEST_PYTHON = 13; // the newest 3.x that the pinned TensorFlow wheel is built for
+const NEWEST_PYTHON = 13; // newest minor version 3.x for which the pinned TensorFlow has a wheel
 const JUPYTER = ["jupyterlab==4.6.6", "nbconvert==7.17.2", "plotly==7.1.0"];
 
 const started = Date.now();
@@ -55,8 +56,9 @@ for (const [index, [name, step]] of steps.entries()) {
       console.log(`${title}: done in ${Math.round((Date.now() - since) / 1000)} s`);
     }
   } catch (error) {
+    console.error(`${title} failed: ${error.message}`);
     console.error(
-      `${title} failed: ${error.message}\nRun the same command again: it continues here. environment.md has a section on troubleshooting.`,
+      "Run the same command again to resume at this step. See the troubleshooting section of environment.md.",
     );
     process.exit(1);
   }
@@ -64,15 +66,15 @@ for (const [index, [name, step]] of steps.entries()) {
 if (worked) console.log(`Set-up complete in ${Math.round((Date.now() - started) / 1000)} s.`);
 else if (!process.argv.includes("--quiet")) console.log("Set-up is complete; nothing to do.");
 
-// ---------------------------------------------------------------- steps; each answers whether it had work to do
+// ---------------------------------------------------------------- steps; each returns whether it changed anything
 
 async function npmPackages(say) {
   const wanted = digest(readFileSync(join(root, "package-lock.json")), process.versions.modules);
   if (isStamped("npm", wanted) && existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
   say("installing about 600 MB of locked packages, 1 to 3 minutes");
   await run("npm", ["ci", "--no-fund", "--no-audit"]);
-  // danfojs-node asks for @tensorflow/tfjs-node, which is a second copy of our package: two native addons
-  // in one process clash, so the copy becomes a link.
+  // danfojs-node depends on @tensorflow/tfjs-node, which is installed as a second copy of tfjs-node-gpu. Two native
+  // addons in one process conflict, so the copy is replaced by a link.
   const alias = join(root, "node_modules", "@tensorflow", "tfjs-node");
   if (!lstatSync(alias).isSymbolicLink()) {
     rmSync(alias, { recursive: true });
@@ -92,7 +94,7 @@ async function pythonEnvironment(say) {
   say("JupyterLab, nbconvert and the plotly renderer, about 200 MB");
   await run(venvPython, [...pip, ...JUPYTER]);
   say(cuda ? "TensorFlow with CUDA libraries, about 6 GB" : "TensorFlow for the CPU, about 1 GB unpacked");
-  // The Python side of TensorFlow is never imported: only its libraries and headers are used.
+  // TensorFlow's Python side is never imported; only the wheel's libraries and headers are used.
   if (cuda) await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
   else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
   stamp("python", wanted);
@@ -127,7 +129,7 @@ async function addon(say) {
   return true;
 }
 
-/** What TensorFlow does in several passes, in one, for the CPU: lib/model/native. */
+/** Compiles lib/model/native: CPU operations that do in one pass what TensorFlow does in several. */
 async function fusedOperations(say) {
   const wheel = tensorflowWheel();
   const folder = join(root, "lib", "model", "native");
@@ -142,7 +144,7 @@ async function fusedOperations(say) {
   if (isStamped("fused", wanted) && existsSync(built)) return false;
   say("compiling, about 25 s");
   const object = (name) => join(stamps, `${name}.o`);
-  // once for processors with AVX-512 and once for those with AVX2: which one runs is decided when the library loads
+  // Compiled once for AVX-512 (x86-64-v4) and once for AVX2 (v3); which one runs is decided when the library is loaded.
   const levels = ["V4", "V3"];
   await Promise.all([
     ...levels.map((level) =>
@@ -162,7 +164,7 @@ async function fusedOperations(say) {
     ),
     run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(folder, "ops.cc"), "-o", object("ops")]),
   ]);
-  // nodelete: TensorFlow and the helping threads know the library's code until the process ends
+  // nodelete: TensorFlow and the helper threads refer to the library's code until the process ends.
   await run(compiler, [
     "-shared",
     "-Wl,-z,nodelete",
@@ -217,7 +219,9 @@ function checkMachine() {
       `Python 3.10 to 3.${NEWEST_PYTHON} with venv: apt-get install python3 python3-venv (or set PYTHON to one)`,
     );
   if (missing.length > 0) {
-    console.error(`Promptloss needs of this machine:\n${missing.map((line) => `  - ${line}`).join("\n")}`);
+    console.error(
+      `Promptloss needs the following to be installed:\n${missing.map((line) => `  - ${line}`).join("\n")}`,
+    );
     process.exit(1);
   }
   return found;
@@ -233,7 +237,7 @@ function tensorflowWheel() {
   return join(venv, "lib", version, "site-packages", "tensorflow");
 }
 
-/** Compiles against Node's and TensorFlow's headers. */
+/** Compiler options for a Node addon that uses TensorFlow's headers. */
 function nodeAddon(wheel) {
   return [
     "-std=c++17",
@@ -244,7 +248,7 @@ function nodeAddon(wheel) {
   ];
 }
 
-/** Linked in place: the wheel's libraries find the CUDA ones that pip put beside them. */
+/** Linker options. The wheel's libraries are linked in place, where they find the CUDA libraries installed by pip. */
 function linked(wheel) {
   return [`-L${wheel}`, "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", `-Wl,-rpath,${wheel}`];
 }
@@ -267,7 +271,7 @@ function stamp(name, value) {
   writeFileSync(join(stamps, name), value);
 }
 
-/** Runs a command; its output is shown only if it fails, a line every 15 s tells that it lives. */
+/** Runs a command. Its output is shown only if it fails; every 15 s a line shows that it is still running. */
 function run(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
@@ -279,15 +283,15 @@ function run(command, args) {
       output += chunk;
     });
     const since = Date.now();
-    const alive = setInterval(() => console.log(`    … ${Math.round((Date.now() - since) / 1000)} s`), 15_000);
+    const progress = setInterval(() => console.log(`    … ${Math.round((Date.now() - since) / 1000)} s`), 15_000);
     child.on("error", (error) => {
-      clearInterval(alive);
-      reject(new Error(`${command} cannot be started: ${error.message}`));
+      clearInterval(progress);
+      reject(new Error(`cannot start ${command}: ${error.message}`));
     });
     child.on("close", (code) => {
-      clearInterval(alive);
+      clearInterval(progress);
       if (code === 0) resolve();
-      else reject(new Error(`${command} ended with ${code}\n${output.slice(-4000)}`));
+      else reject(new Error(`${command} exited with status ${code}\n${output.slice(-4000)}`));
     });
   });
 }

@@ -84,9 +84,8 @@ async function main(): Promise<void> {
     return;
   }
   if (!values.python) throw new Error("--python is missing; give a Python interpreter that has lm-eval installed");
-  console.log(
-    `| task | ours, s | harness at batch ${BATCHES.join(" / ")}, s | best harness time / ours | metrics |\n|---|---|---|---|---|`,
-  );
+  console.log(`| task | ours, s | harness at batch ${BATCHES.join(" / ")}, s | best harness time / ours | metrics |`);
+  console.log("|---|---|---|---|---|");
   for (const { task, shots } of CASES) {
     const ourSeconds: number[] = [];
     const harnessSeconds = BATCHES.map(() => [] as number[]);

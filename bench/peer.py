@@ -2,7 +2,7 @@
 
 Usage: peer.py HF_PLW CASE
 
-HF_PLW is the peer's script; CASE is a file with a JSON object whose `kind` is "training", "generation" or "scoring".
+HF_PLW is the peer's script; CASE is a JSON object, or the path of a file with one, whose `kind` is "training", "generation" or "scoring".
 HF_PLW must define `PLWTrainer` (a Trainer with the weighted loss), `encode(row, tokenizer, max_length)` and
 `run(args, plw, model, initial, tokenizer, data, out)`, which writes one line per step to out/log.jsonl. As a command it
 must accept --sweep, as compare.ts uses it.
@@ -23,7 +23,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 
 def training(peer, case):
-    """The peer's own training run, over the rows in their given order (so that batches equal ours) or grouped by length."""
+    """The peer's own training run: rows in their given order, so that batches equal ours, or grouped by length."""
     class InOrder(peer.PLWTrainer):
         def _get_train_sampler(self, *_):
             if case["grouped"]:
@@ -66,7 +66,7 @@ def generation(_, case):
 
 
 def scoring(_, case):
-    """Log-likelihood of each continuation given its context; batches rows of similar length, as lm-evaluation-harness does."""
+    """Log-likelihood of each continuation given its context; like lm-evaluation-harness, it batches similar lengths."""
     model = AutoModelForCausalLM.from_pretrained(case["model"], dtype=torch.float32).eval()
     order = sorted(range(len(case["rows"])), key=lambda i: -len(case["rows"][i]["ids"]))
     sums = [0.0] * len(order)

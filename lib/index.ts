@@ -1,3 +1,5 @@
+/// <reference types="node" />
+// The public names of the library: what notebooks and other projects import.
 export { DATASETS, MODELS, datasetEntry, type CatalogueEntry } from "./data/catalogue";
 export * from "./data/encode";
 export { PromptlossError, StatisticsError } from "./data/errors";

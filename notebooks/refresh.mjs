@@ -1,7 +1,8 @@
-// Takes the results of the last study into the repository: executed notebooks from out/notebooks, figures and tables
-// from out/figures, and a page that shows them. Nothing else writes there, so that a commit of results is a decision.
+// Copies the results of the last study into the repository: executed notebooks from out/notebooks, figures and tables
+// from out/figures, and a page that shows them. Nothing else writes there, so that committing results is a deliberate
+// step.
 //
-//   node notebooks/refresh.mjs [folder of the study's results; default PROMPTLOSS_OUT, or out] [repository to write to]
+//   node notebooks/refresh.mjs [folder with the study's results; default PROMPTLOSS_OUT, or out] [repository to write to]
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -15,12 +16,11 @@ try {
   const notebooks = readNotebooks();
   const figures = readFigures();
   for (const [name, content] of notebooks) write(join(target, "notebooks", name), content);
-  for (const name of listed(join(target, "figures"), /\.(pdf|svg|png|csv|tex|html)$/))
+  for (const name of listFiles(join(target, "figures"), /\.(pdf|svg|png|csv|tex|html)$/))
     if (!figures.has(name)) rmSync(join(target, "figures", name));
   for (const [name, content] of figures) write(join(target, "figures", name), content);
-  console.log(
-    `Refreshed ${notebooks.size} notebooks and ${figures.size - 1} files of figures and tables. Look at them before you commit.`,
-  );
+  console.log(`Refreshed ${notebooks.size} notebooks and ${figures.size - 1} files of figures and tables.`);
+  console.log("Review them before you commit.");
 } catch (error) {
   console.error(`Nothing was changed: ${error.message}`);
   process.exitCode = 1;
@@ -29,7 +29,7 @@ try {
 // ---------------------------------------------------------------- notebooks
 
 function readNotebooks() {
-  const names = listed(join(source, "notebooks"), /\.ipynb$/);
+  const names = listFiles(join(source, "notebooks"), /\.ipynb$/);
   return new Map(
     names.map((name) => {
       const file = join(results, "notebooks", name);
@@ -51,7 +51,7 @@ function checkNotebook(notebook, name) {
   if (failed) throw new Error(`${name} ended with an error: ${failed.ename}: ${failed.evalue}`);
 }
 
-/** Without what differs from machine to machine and from minute to minute: paths, names, speeds, times. */
+/** Removes content that depends on the machine or the time: metadata, paths, host names and speeds. */
 function cleaned(notebook) {
   for (const cell of notebook.cells) {
     cell.metadata = {};
@@ -68,15 +68,15 @@ function cleaned(notebook) {
 
 function cleanedText(text) {
   if (Array.isArray(text)) return text.map(cleanedText);
-  const whole = (words) => new RegExp(`(?<![\\w-])${words.replace(/[^\w]/g, "\\$&")}(?![\\w-])`, "g");
+  const wholeWord = (literal) => new RegExp(`(?<![\\w-])${literal.replace(/[^\w]/g, "\\$&")}(?![\\w-])`, "g");
   return text
     .replaceAll(source, ".")
-    .replace(whole(homedir()), "~")
-    .replace(whole(hostname()), "localhost")
+    .replace(wholeWord(homedir()), "~")
+    .replace(wholeWord(hostname()), "localhost")
     .replace(/ · [\d,]+ tokens\/s/g, "");
 }
 
-/** Six digits: what lies below differs between processors, and no picture shows it. */
+/** Rounds numbers to six significant digits: further digits differ between processors and are invisible in a plot. */
 function rounded(value) {
   if (typeof value === "number") return Number.isInteger(value) ? value : Number(value.toPrecision(6));
   if (Array.isArray(value)) return value.map(rounded);
@@ -89,13 +89,13 @@ function rounded(value) {
 
 function readFigures() {
   const folder = join(results, "figures");
-  const names = existsSync(folder) ? listed(folder, /\.(pdf|svg|png|csv|tex|html)$/) : [];
+  const names = existsSync(folder) ? listFiles(folder, /\.(pdf|svg|png|csv|tex|html)$/) : [];
   if (names.length === 0) throw new Error(`${folder} has no figures; run npm run study first.`);
   const files = new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
   return files.set("README.md", gallery(files));
 }
 
-/** A page of all figures with their captions, and of links to the tables. */
+/** The content of figures/README.md: all figures with their captions, and links to all files. */
 function gallery(files) {
   const stems = [...new Set([...files.keys()].map((name) => name.replace(/\.\w+$/, "")))].sort();
   const links = (stem) =>
@@ -112,12 +112,15 @@ function gallery(files) {
       .filter((part) => part !== "")
       .join("\n\n");
   });
-  return `${["# Figures and tables", "Made by the notebooks from the last committed study; `npm run refresh` writes this folder.", ...sections].join("\n\n")}\n`;
+  const introduction =
+    "The notebooks made these figures and tables from the last committed study; `npm run refresh` updates this folder.";
+  return `${["# Figures and tables", introduction, ...sections].join("\n\n")}\n`;
 }
 
 // ---------------------------------------------------------------- files
 
-function listed(folder, pattern) {
+/** Sorted names of the files in a folder that match a pattern; empty if the folder does not exist. */
+function listFiles(folder, pattern) {
   return existsSync(folder)
     ? readdirSync(folder)
         .filter((name) => pattern.test(name))
@@ -125,6 +128,7 @@ function listed(folder, pattern) {
     : [];
 }
 
+/** Writes a file atomically, creating its folder if necessary. */
 function write(path, content) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(`${path}.part`, content);

@@ -1,6 +1,6 @@
 /**
- * A corpus metric split into segment statistics that can be added. The metric of any selection of segments is `score` of
- * the sum of their statistics, so resampling a corpus (bootstrap) costs only additions.
+ * A corpus metric split into segment statistics that can be added. The metric of any selection of segments is `score`
+ * of the sum of their statistics, so resampling a corpus (bootstrap) costs only additions.
  */
 export interface AdditiveMetric {
   /** statistics of each segment, all of the same length */

@@ -49,7 +49,7 @@ export interface BleuScore {
   brevityPenalty: number;
   /** tokens of all hypotheses */
   hypothesisLength: number;
-  /** tokens of all segments' references, taking for each segment the reference closest in length to the hypothesis */
+  /** tokens of the references, taking for each segment the one closest in length to the hypothesis */
   referenceLength: number;
   /** sacreBLEU signature, such as `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0` */
   signature: string;
@@ -101,9 +101,16 @@ export function corpusBleu(
  */
 export function sentenceBleu(hypothesis: string, references: readonly string[], options: BleuOptions = {}): BleuScore {
   if (!Array.isArray(references))
-    throw new TypeError("sentenceBleu: references must be an array of strings; pass [reference] for a single reference");
+    throw new TypeError(
+      "sentenceBleu: references must be an array of strings; pass [reference] for a single reference",
+    );
   const streams = references.map((reference) => [reference]);
-  return bleu("sentenceBleu", [hypothesis], streams, checkSettings("sentenceBleu", { effectiveOrder: true, ...options }));
+  return bleu(
+    "sentenceBleu",
+    [hypothesis],
+    streams,
+    checkSettings("sentenceBleu", { effectiveOrder: true, ...options }),
+  );
 }
 
 /**
@@ -162,14 +169,18 @@ function segmentStatistics(
   references: string[],
   { tokenize, lowercase, maxNgramOrder }: Settings,
 ): number[] {
-  const tokenizeLine = (line: string): string[] => BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
+  const tokenizeLine = (line: string): string[] =>
+    BLEU_TOKENIZERS[tokenize](trimEnd(lowercase ? line.toLowerCase() : line));
   const hypothesis = tokenizeLine(text);
   const tokenizedReferences = references.map(tokenizeLine);
   const orders = numberNgrams([hypothesis, ...tokenizedReferences], maxNgramOrder);
   return [
     hypothesis.length,
     closestLength(hypothesis.length, tokenizedReferences),
-    ...orders.flatMap((ngrams) => [matchCount(countNgrams(ngrams, 0), maxReferenceCounts(ngrams)), ngrams.texts[0].length]),
+    ...orders.flatMap((ngrams) => [
+      matchCount(countNgrams(ngrams, 0), maxReferenceCounts(ngrams)),
+      ngrams.texts[0].length,
+    ]),
   ];
 }
 

@@ -5,29 +5,32 @@ import { segmentReferences, type References } from "./references";
 import { signature, yesOrNo } from "./signature";
 import { splitWords } from "./words";
 
-/** sacreBLEU's settings, under its names. */
+/** Options of chrF; names and defaults as in sacreBLEU. */
 export interface ChrfOptions {
-  /** The longest n-gram of characters; 6 by default. */
+  /** longest character n-gram; default 6 */
   charOrder?: number;
-  /** The longest n-gram of words: 0 for chrF (the default), 2 for chrF++. */
+  /** longest word n-gram: 0 for chrF (default), 2 for chrF++ */
   wordOrder?: number;
-  /** How many times as much recall counts as precision; 2 by default. */
+  /** β of the F score, the weight of recall relative to precision, above 0; default 2 */
   beta?: number;
-  /** Compares in lower case; false by default. */
+  /** compare lowercased text; default false */
   lowercase?: boolean;
-  /** Keeps white space in the n-grams of characters; false by default. */
+  /** keep white space in character n-grams; default false */
   whitespace?: boolean;
-  /** Averages every order, the missing ones as almost 0, as chrF++.py does; false by default: only orders that both sides have. */
+  /**
+   * average the F scores of all orders, with 1e-16 in place of undefined values, as chrF++.py does; default false,
+   * which averages precision and recall over the orders for which both sides have n-grams
+   */
   epsSmoothing?: boolean;
 }
 
-/** chrF with the name and signature that sacreBLEU gives it. */
+/** chrF with sacreBLEU's name and signature. */
 export interface ChrfScore {
-  /** 0 to 100. */
+  /** chrF, 0 to 100 */
   score: number;
-  /** `chrF2`, `chrF2++`, …: beta, and a plus for each order of words. */
+  /** `chrF2`, `chrF2++`, …: β, then one plus per word order */
   name: string;
-  /** Such as `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0`. */
+  /** sacreBLEU signature, such as `nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0` */
   signature: string;
 }
 
@@ -44,16 +47,19 @@ const DEFAULTS: Settings = {
 const EPSILON = 1e-16;
 const ASCII_PUNCTUATION = new Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
 
-/** n-grams of one order: how many in the hypothesis, in the reference, and in both. */
-type Matches = [hypothesis: number, reference: number, both: number];
+/** Number of n-grams of one order in the hypothesis, in the reference, and in both. */
+type NgramCounts = [hypothesis: number, reference: number, both: number];
 
 /**
- * Corpus chrF (Popović, 2015) or chrF++ (2017): the F score of n-grams of characters (and words), averaged over
- * orders, from counts over all segments. Numbers and signature are those of sacreBLEU 2.6.0's `corpus_chrf`; with a
- * single segment, its `sentence_chrf`. Of several references, each segment counts the one with the best F score.
+ * Computes corpus chrF (Popović, 2015) or chrF++ (Popović, 2017), from n-gram counts over all segments:
+ * 100 · (1 + β²) P R / (β² P + R), where P and R are precision and recall averaged over the orders of character (and
+ * word) n-grams. Score and signature equal those of sacreBLEU 2.6.0's `corpus_chrf`, and for a single segment those of
+ * its `sentence_chrf`. If a segment has several references, the one with the best F score is used.
  *
- * @param references as in {@link corpusBleu}
- * @throws as {@link corpusBleu}
+ * @param hypotheses one text per segment
+ * @param references as in `corpusBleu`
+ * @throws {RangeError} as `corpusBleu`
+ * @throws {TypeError} as `corpusBleu`
  */
 export function corpusChrf(
   hypotheses: readonly string[],
@@ -63,7 +69,7 @@ export function corpusChrf(
   const settings = checkSettings(options);
   const { charOrder, wordOrder, beta, whitespace, lowercase, epsSmoothing } = settings;
   const { segments, count } = segmentReferences("corpusChrf", hypotheses, references);
-  const sum = sumSegments(segments.map((texts, row) => segmentMatches(hypotheses[row], texts, settings).flat()));
+  const sum = sumSegments(segments.map((texts, row) => segmentCounts(hypotheses[row], texts, settings).flat()));
   return {
     score: fScore(byOrder(sum), settings),
     name: `chrF${beta}${"+".repeat(wordOrder)}`,
@@ -77,7 +83,12 @@ export function corpusChrf(
   };
 }
 
-/** {@link corpusChrf} in parts, to score many choices of the same segments. @throws as {@link corpusChrf} */
+/**
+ * Splits {@link corpusChrf} into segment statistics, to score many selections of the same segments.
+ *
+ * @throws {RangeError} as {@link corpusChrf}
+ * @throws {TypeError} as {@link corpusChrf}
+ */
 export function chrfBySegment(
   hypotheses: readonly string[],
   references: References,
@@ -86,13 +97,14 @@ export function chrfBySegment(
   const settings = checkSettings(options);
   const { segments } = segmentReferences("chrfBySegment", hypotheses, references);
   return {
-    segments: segments.map((texts, row) => segmentMatches(hypotheses[row], texts, settings).flat()),
+    segments: segments.map((texts, row) => segmentCounts(hypotheses[row], texts, settings).flat()),
     score: (sum) => fScore(byOrder(sum), settings),
   };
 }
 
-const byOrder = (sum: readonly number[]): Matches[] =>
-  Array.from({ length: sum.length / 3 }, (_, order) => sum.slice(3 * order, 3 * order + 3) as Matches);
+/** Regroups summed statistics by order. */
+const byOrder = (sum: readonly number[]): NgramCounts[] =>
+  Array.from({ length: sum.length / 3 }, (_, order) => sum.slice(3 * order, 3 * order + 3) as NgramCounts);
 
 function checkSettings(options: ChrfOptions): Settings {
   const settings = withDefaults("corpusChrf", options, DEFAULTS);
@@ -104,33 +116,36 @@ function checkSettings(options: ChrfOptions): Settings {
   return settings;
 }
 
-function segmentMatches(hypothesis: string, references: string[], settings: Settings): Matches[] {
-  const orders = numberedNgrams([hypothesis, ...references], settings);
-  let best: Matches[] = [];
+/** Counts the n-grams of a segment by order, against the reference with the best F score. */
+function segmentCounts(hypothesis: string, references: string[], settings: Settings): NgramCounts[] {
+  const orders = ngramsByOrder([hypothesis, ...references], settings);
+  let best: NgramCounts[] = [];
   let bestScore = -1;
   for (let text = 1; text <= references.length; text++) {
-    const matches = orders.map((ngrams): Matches => {
-      const [ours, theirs] = [ngrams.texts[0].length, ngrams.texts[text].length];
-      // an order that the reference is too short for does not count against the hypothesis
-      return [theirs > 0 ? ours : 0, theirs, matchCount(countNgrams(ngrams, 0), countNgrams(ngrams, text))];
+    const counts = orders.map((ngrams): NgramCounts => {
+      const hypothesisCount = ngrams.texts[0].length;
+      const referenceCount = ngrams.texts[text].length;
+      const both = matchCount(countNgrams(ngrams, 0), countNgrams(ngrams, text));
+      // an order for which the reference is too short must not lower the precision of the hypothesis
+      return [referenceCount > 0 ? hypothesisCount : 0, referenceCount, both];
     });
-    const score = fScore(matches, settings);
-    if (score > bestScore) [best, bestScore] = [matches, score];
+    const score = fScore(counts, settings);
+    if (score > bestScore) [best, bestScore] = [counts, score];
   }
   return best;
 }
 
-/** By order: characters first, then words. */
-function numberedNgrams(texts: string[], { charOrder, wordOrder, lowercase, whitespace }: Settings): Ngrams[] {
+/** Numbers the n-grams of the texts by order: character n-grams first, then word n-grams. */
+function ngramsByOrder(texts: string[], { charOrder, wordOrder, lowercase, whitespace }: Settings): Ngrams[] {
   const cased = lowercase ? texts.map((text) => text.toLowerCase()) : texts;
   const characters = cased.map((text) => Array.from(whitespace ? text : splitWords(text).join("")));
-  const ofCharacters = numberNgrams(characters, charOrder);
-  if (wordOrder === 0) return ofCharacters;
+  const characterNgrams = numberNgrams(characters, charOrder);
+  if (wordOrder === 0) return characterNgrams;
   const words = cased.map((text) => splitWords(text).flatMap(separatePunctuation));
-  return [...ofCharacters, ...numberNgrams(words, wordOrder)];
+  return [...characterNgrams, ...numberNgrams(words, wordOrder)];
 }
 
-/** Splits one mark off a word: the last character if it is one, else the first. "(hi)" becomes "(hi" and ")". */
+/** Splits one punctuation mark off a word: the last character if it is one, else the first. "(hi)" gives "(hi", ")". */
 function separatePunctuation(word: string): string[] {
   if (word.length === 1) return [word];
   const last = word.length - 1;
@@ -139,24 +154,25 @@ function separatePunctuation(word: string): string[] {
   return [word];
 }
 
-function fScore(matches: Matches[], { beta, epsSmoothing }: Settings): number {
-  const factor = beta ** 2;
+/** Computes chrF, 0 to 100, from n-gram counts by order. */
+function fScore(counts: NgramCounts[], { beta, epsSmoothing }: Settings): number {
+  const betaSquared = beta ** 2;
   const f = (precision: number, recall: number): number =>
-    ((1 + factor) * precision * recall) / (factor * precision + recall);
-  let sum = 0;
+    ((1 + betaSquared) * precision * recall) / (betaSquared * precision + recall);
+  let fSum = 0;
   let precisions = 0;
   let recalls = 0;
   let orders = 0;
-  for (const [hypothesis, reference, both] of matches) {
+  for (const [hypothesis, reference, both] of counts) {
     const precision = hypothesis > 0 ? both / hypothesis : EPSILON;
     const recall = reference > 0 ? both / reference : EPSILON;
-    sum += precision + recall > 0 ? f(precision, recall) : EPSILON;
+    fSum += precision + recall > 0 ? f(precision, recall) : EPSILON;
     if (hypothesis > 0 && reference > 0) {
       precisions += precision;
       recalls += recall;
       orders++;
     }
   }
-  if (epsSmoothing) return (100 * sum) / matches.length;
+  if (epsSmoothing) return (100 * fSum) / counts.length;
   return precisions + recalls > 0 ? 100 * f(precisions / orders, recalls / orders) : 0;
 }

@@ -5,44 +5,51 @@ import { readJson } from "../data/read-json";
 import { weightFiles } from "../model/directory";
 import { readSafetensors, readSafetensorsShapes } from "../model/safetensors";
 
-/** L2 distances between two models' weights. Squares of the parts of each breakdown add up to the square of the whole. */
+/**
+ * L2 distances between the parameters of two models. In each breakdown, the squares of the distances add up to the
+ * square of the total distance.
+ */
 export interface WeightDistance {
-  /** Over all weights. */
+  /** L2 distance over all parameters */
   distance: number;
-  /** By the tensor's name in the checkpoint, in the first model's order. */
+  /** by name of the tensor in the checkpoint, in the order of the first model */
   perTensor: Record<string, number>;
-  /** By decoder layer ("layer 0", …); what belongs to none is under "embedding", "final norm" and "head". */
+  /** by decoder layer ("layer 0", …); tensors outside the layers are under "embedding", "final norm" and "head" */
   perLayer: Record<string, number>;
-  /** By what the tensor does, over all layers: "q_proj", "down_proj", "input_layernorm", "embed_tokens", … */
+  /** by module over all layers: "q_proj", "down_proj", "input_layernorm", "embed_tokens", … */
   perKind: Record<string, number>;
 }
 
-/** A loaded model as far as its weights are concerned: `CausalLM` is one. */
+/** The parameters of a loaded model; `CausalLM` implements it. */
 export interface WeightHolder {
+  /** tensors by checkpoint name; `dataSync` returns the values in row-major order */
   readonly parameters: ReadonlyMap<string, { readonly shape: number[]; dataSync(): ArrayLike<number> }>;
 }
 
-/** Weights by name, read one tensor at a time. */
-interface Weights {
+/** The parameters of a model by tensor name, read one tensor at a time. */
+interface ParameterSource {
+  /** name of the model in error messages */
   label: string;
   shapes: ReadonlyMap<string, number[]>;
   values(name: string): ArrayLike<number>;
 }
 
 /**
- * L2 distance between the weights of two models of one architecture: sqrt(Σ (a_i - b_i)²), summed in float64.
- * This is the paper's "distance between learned weights and PTLM weights" (section 5.3, Figure 2b).
+ * Computes the L2 distance between the parameters of two models with the same architecture: √(Σ (a_i − b_i)²), summed
+ * in float64. This is the paper's "distance between learned weights and PTLM weights" (section 5.3, Figure 2b).
  *
- * Directories are read one tensor at a time, without TensorFlow: two 7B checkpoints need memory for their two
- * largest tensors only. Buffers that older checkpoints store (rotary frequencies) and an output head that is
- * tied to the embedding are no weights of their own and are left out.
+ * Directories are read one tensor at a time, without TensorFlow: comparing two 7B checkpoints needs memory only for the
+ * two largest tensors. Rotary-frequency buffers, which older checkpoints store, and an output head that is tied to the
+ * embedding are not separate parameters and are ignored.
  *
- * @param modelOrDirA a loaded model, or a Hugging Face directory with `model.safetensors`, one file or sharded
- * @throws ModelError naming the tensors that only one of the two has, or whose shapes differ
+ * @param modelOrDirA a loaded model, or a Hugging Face directory with `model.safetensors`, single or sharded
+ * @param modelOrDirB like `modelOrDirA`
+ * @throws {ModelError} if a directory or file cannot be read, or if a tensor exists in only one of the models or has
+ *   another shape; names the tensors
  */
 export function weightDistance(modelOrDirA: WeightHolder | string, modelOrDirB: WeightHolder | string): WeightDistance {
-  const a = openWeights(modelOrDirA, "the first model");
-  const b = openWeights(modelOrDirB, "the second model");
+  const a = openParameters(modelOrDirA, "the first model");
+  const b = openParameters(modelOrDirB, "the second model");
   checkSameTensors(a, b);
 
   const perTensor: Record<string, number> = {};
@@ -52,20 +59,24 @@ export function weightDistance(modelOrDirA: WeightHolder | string, modelOrDirB: 
   for (const name of a.shapes.keys()) {
     const square = squaredDistance(a.values(name), b.values(name));
     perTensor[name] = Math.sqrt(square);
-    add(layers, layerOf(name), square);
-    add(kinds, kindOf(name), square);
+    addTo(layers, layerOf(name), square);
+    addTo(kinds, kindOf(name), square);
     total += square;
   }
-  return { distance: Math.sqrt(total), perTensor, perLayer: roots(layers), perKind: roots(kinds) };
+  return { distance: Math.sqrt(total), perTensor, perLayer: squareRoots(layers), perKind: squareRoots(kinds) };
 }
 
-const BLOCK = 4096; // sums of sums keep the rounding error of billions of terms near that of thousands
+/**
+ * Number of squares summed before they are added to the total. Summing in blocks keeps the rounding error for billions
+ * of terms close to that for thousands.
+ */
+const SUM_BLOCK = 4096;
 
 function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
-  for (let start = 0; start < a.length; start += BLOCK) {
+  for (let start = 0; start < a.length; start += SUM_BLOCK) {
     let block = 0;
-    for (let i = start; i < Math.min(start + BLOCK, a.length); i++) {
+    for (let i = start; i < Math.min(start + SUM_BLOCK, a.length); i++) {
       const difference = a[i] - b[i];
       block += difference * difference;
     }
@@ -74,7 +85,7 @@ function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return sum;
 }
 
-function openWeights(source: WeightHolder | string, role: string): Weights {
+function openParameters(source: WeightHolder | string, role: string): ParameterSource {
   if (typeof source === "string") return openDirectory(source);
   return {
     label: role,
@@ -83,7 +94,7 @@ function openWeights(source: WeightHolder | string, role: string): Weights {
   };
 }
 
-function openDirectory(dir: string): Weights {
+function openDirectory(dir: string): ParameterSource {
   const tied = isHeadTied(dir);
   const shapes = new Map<string, number[]>();
   const fileOf = new Map<string, string>();
@@ -97,10 +108,11 @@ function openDirectory(dir: string): Weights {
   return {
     label: dir,
     shapes,
-    values: (wanted) => readSafetensors(fileOf.get(wanted)!, (name) => name === wanted).get(wanted)!.data,
+    values: (name) => readSafetensors(fileOf.get(name)!, (candidate) => candidate === name).get(name)!.data,
   };
 }
 
+/** Returns whether config.json ties the output head to the embedding; false without config.json. */
 function isHeadTied(dir: string): boolean {
   const config = join(dir, "config.json");
   return (
@@ -108,20 +120,22 @@ function isHeadTied(dir: string): boolean {
   );
 }
 
-function checkSameTensors(a: Weights, b: Weights): void {
+function checkSameTensors(a: ParameterSource, b: ParameterSource): void {
   const problems: string[] = [];
   for (const [name, shape] of a.shapes) {
-    const other = b.shapes.get(name);
-    if (!other) problems.push(`${name} is only in ${a.label}`);
-    else if (shape.join() !== other.join())
-      problems.push(`${name} is [${shape.join(", ")}] in ${a.label}, [${other.join(", ")}] in ${b.label}`);
+    const otherShape = b.shapes.get(name);
+    if (!otherShape) problems.push(`${name} is only in ${a.label}`);
+    else if (shape.join() !== otherShape.join())
+      problems.push(`${name} is [${shape.join(", ")}] in ${a.label}, [${otherShape.join(", ")}] in ${b.label}`);
   }
   for (const name of b.shapes.keys()) if (!a.shapes.has(name)) problems.push(`${name} is only in ${b.label}`);
-  if (a.shapes.size === 0) problems.push(`${a.label} holds no tensors`);
+  if (a.shapes.size === 0) problems.push(`${a.label} has no tensors`);
   if (problems.length === 0) return;
-  const shown = problems.slice(0, 10).join("; ");
+  const listed = problems.slice(0, 10).join("; ");
   const rest = problems.length > 10 ? `; and ${problems.length - 10} more` : "";
-  throw new ModelError(`Weights cannot be compared, the models differ in ${problems.length} tensors: ${shown}${rest}.`);
+  throw new ModelError(
+    `The parameters cannot be compared, because the models differ in ${problems.length} tensors: ${listed}${rest}.`,
+  );
 }
 
 function layerOf(name: string): string {
@@ -137,10 +151,11 @@ function kindOf(name: string): string {
   return kind === "norm" ? "final norm" : kind;
 }
 
-function add(sums: Map<string, number>, key: string, value: number): void {
+function addTo(sums: Map<string, number>, key: string, value: number): void {
   sums.set(key, (sums.get(key) ?? 0) + value);
 }
 
-function roots(sums: Map<string, number>): Record<string, number> {
+/** Converts sums of squares to distances. */
+function squareRoots(sums: Map<string, number>): Record<string, number> {
   return Object.fromEntries([...sums].map(([key, square]) => [key, Math.sqrt(square)]));
 }

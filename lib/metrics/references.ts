@@ -31,7 +31,8 @@ export function segmentReferences(
   if (!Array.isArray(hypotheses)) throw new TypeError(`${metric}: hypotheses must be an array of strings`);
   if (hypotheses.length === 0) throw new RangeError(`${metric}: there are no hypotheses`);
   const invalid = hypotheses.findIndex((text) => typeof text !== "string");
-  if (invalid >= 0) throw new TypeError(`${metric}: hypothesis ${invalid} is ${hypotheses[invalid]}; it must be a string`);
+  if (invalid >= 0)
+    throw new TypeError(`${metric}: hypothesis ${invalid} is ${hypotheses[invalid]}; it must be a string`);
   if (!Array.isArray(references) || references.length === 0) {
     throw new TypeError(
       `${metric}: references must be an array of reference streams; pass [references] for a single stream`,
@@ -61,6 +62,7 @@ function checkStream(metric: string, stream: number, lines: unknown, rows: numbe
   const invalid = lines.findIndex((text) => typeof text !== "string" && text !== null);
   if (invalid >= 0)
     throw new TypeError(
-      `${metric}: references[${stream}][${invalid}] is ${lines[invalid]}; it must be a string, or null for no reference`,
+      `${metric}: references[${stream}][${invalid}] is ${lines[invalid]}; ` +
+        "it must be a string, or null for no reference",
     );
 }

@@ -1,9 +1,12 @@
 import { countNgrams, matchCount, numberNgrams } from "./ngrams";
 
-/** `rouge1` to `rouge9` count n-grams; `rougeL` takes the longest common subsequence of the texts, `rougeLsum` of their lines. */
+/**
+ * Variants of ROUGE: `rouge1` to `rouge9` compare n-grams, `rougeL` the longest common subsequence of the texts, and
+ * `rougeLsum` the union of the longest common subsequences of their lines.
+ */
 export type RougeType = `rouge${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}` | "rougeL" | "rougeLsum";
 
-/** Ratios from 0 to 1, not per cent. */
+/** ROUGE precision, recall and F1, from 0 to 1 (not in percent). */
 export interface RougeScore {
   precision: number;
   recall: number;
@@ -11,27 +14,33 @@ export interface RougeScore {
 }
 
 /**
- * ROUGE (Lin, 2004) of a prediction against one reference: the numbers of PyPI's rouge-score 0.1.2, without stemming.
+ * Computes ROUGE (Lin, 2004) of a prediction against one reference. Scores equal those of the PyPI package rouge-score
+ * 0.1.2 without stemming.
  *
- * Words are runs of a to z and 0 to 9 in lower case; all other characters, accented letters too, separate them.
- * `rougeLsum` takes each line, ended by "\n", as a sentence. A side without words scores 0.
+ * Words are runs of a–z and 0–9 after lowercasing; all other characters, including accented letters, are separators.
+ * `rougeLsum` treats every line (ended by "\n") as a sentence. If either text has no words, all scores are 0.
  *
- * @throws RangeError for a type that does not exist
+ * @param types ROUGE variants to compute
+ * @returns scores by variant
+ * @throws {RangeError} if a type is unknown
  */
 export function rouge<T extends RougeType>(
   reference: string,
   prediction: string,
   types: readonly T[],
 ): Record<T, RougeScore> {
-  const target = rougeWords(reference);
-  const words = rougeWords(prediction);
+  const referenceWords = rougeWords(reference);
+  const predictionWords = rougeWords(prediction);
   const score = (type: RougeType): RougeScore => {
-    if (type === "rougeL") return fromHits(longestCommonSubsequence(target, words).length, target.length, words.length);
+    if (type === "rougeL") {
+      const hits = longestCommonSubsequence(referenceWords, predictionWords).length;
+      return scoreFromHits(hits, referenceWords.length, predictionWords.length);
+    }
     if (type === "rougeLsum") return summaryScore(rougeLines(reference), rougeLines(prediction));
     const order = /^rouge([1-9])$/.exec(type)?.[1];
     if (order === undefined)
-      throw new RangeError(`rouge: there is no ${type}; there are rouge1 to rouge9, rougeL and rougeLsum`);
-    return ngramScore(target, words, Number(order));
+      throw new RangeError(`rouge: unknown type ${type}; use rouge1 to rouge9, rougeL or rougeLsum`);
+    return ngramScore(referenceWords, predictionWords, Number(order));
   };
   return Object.fromEntries(types.map((type) => [type, score(type)])) as Record<T, RougeScore>;
 }
@@ -47,39 +56,43 @@ function rougeLines(text: string): string[][] {
   return text.split("\n").map(rougeWords);
 }
 
-function ngramScore(target: string[], words: string[], order: number): RougeScore {
-  const ngrams = numberNgrams([target, words], order)[order - 1];
-  const [theirs, ours] = ngrams.texts;
-  return fromHits(matchCount(countNgrams(ngrams, 0), countNgrams(ngrams, 1)), theirs.length, ours.length);
+function ngramScore(referenceWords: string[], predictionWords: string[], order: number): RougeScore {
+  const ngrams = numberNgrams([referenceWords, predictionWords], order)[order - 1];
+  const [referenceNgrams, predictionNgrams] = ngrams.texts;
+  const hits = matchCount(countNgrams(ngrams, 0), countNgrams(ngrams, 1));
+  return scoreFromHits(hits, referenceNgrams.length, predictionNgrams.length);
 }
 
-function fromHits(hits: number, targetLength: number, length: number): RougeScore {
+/** Computes the scores from the number of matching units and the number of units on each side. */
+function scoreFromHits(hits: number, referenceLength: number, predictionLength: number): RougeScore {
   if (hits === 0) return { precision: 0, recall: 0, fmeasure: 0 };
-  const precision = hits / length;
-  const recall = hits / targetLength;
+  const precision = hits / predictionLength;
+  const recall = hits / referenceLength;
   return { precision, recall, fmeasure: (2 * precision * recall) / (precision + recall) };
 }
 
 /**
- * Summary-level ROUGE-L (Lin, 2004, section 3.2): hits are the words of each reference line that are in its longest
- * common subsequence with any line of the prediction, none more often than both sides have it.
+ * Computes summary-level ROUGE-L (Lin, 2004, section 3.2). Hits are the words of each reference line that are in its
+ * longest common subsequence with any line of the prediction. A word is counted at most as often as it occurs in the
+ * reference and in the prediction.
  */
-function summaryScore(target: string[][], prediction: string[][]): RougeScore {
-  const left = countWords(target.flat());
-  const leftInPrediction = countWords(prediction.flat());
+function summaryScore(referenceLines: string[][], predictionLines: string[][]): RougeScore {
+  const unusedInReference = countWords(referenceLines.flat());
+  const unusedInPrediction = countWords(predictionLines.flat());
   let hits = 0;
-  for (const line of target) {
-    const union = new Set(prediction.flatMap((other) => longestCommonSubsequence(line, other)));
-    for (const place of union) {
-      const word = line[place];
-      const [available, availableInPrediction] = [left.get(word) ?? 0, leftInPrediction.get(word) ?? 0];
-      if (available === 0 || availableInPrediction === 0) continue;
+  for (const line of referenceLines) {
+    const union = new Set(predictionLines.flatMap((other) => longestCommonSubsequence(line, other)));
+    for (const index of union) {
+      const word = line[index];
+      const referenceCount = unusedInReference.get(word) ?? 0;
+      const predictionCount = unusedInPrediction.get(word) ?? 0;
+      if (referenceCount === 0 || predictionCount === 0) continue;
       hits++;
-      left.set(word, available - 1);
-      leftInPrediction.set(word, availableInPrediction - 1);
+      unusedInReference.set(word, referenceCount - 1);
+      unusedInPrediction.set(word, predictionCount - 1);
     }
   }
-  return fromHits(hits, target.flat().length, prediction.flat().length);
+  return scoreFromHits(hits, referenceLines.flat().length, predictionLines.flat().length);
 }
 
 function countWords(words: string[]): Map<string, number> {
@@ -88,7 +101,11 @@ function countWords(words: string[]): Map<string, number> {
   return counts;
 }
 
-/** Places in `target` of one longest common subsequence, last first; of several, the one that rouge-score reads out. */
+/**
+ * Finds a longest common subsequence. If there are several, it returns the one that rouge-score finds.
+ *
+ * @returns indices of its words in `target`, in descending order
+ */
 function longestCommonSubsequence(target: string[], words: string[]): number[] {
   const columns = words.length + 1;
   const lengths = new Int32Array((target.length + 1) * columns);
@@ -101,13 +118,13 @@ function longestCommonSubsequence(target: string[], words: string[]): number[] {
           : Math.max(lengths[cell - columns], lengths[cell - 1]);
     }
   }
-  const places: number[] = [];
+  const indices: number[] = [];
   let row = target.length;
   let column = words.length;
   while (row > 0 && column > 0) {
     const cell = row * columns + column;
     if (target[row - 1] === words[column - 1]) {
-      places.push(row - 1);
+      indices.push(row - 1);
       row--;
       column--;
     } else if (lengths[cell - 1] > lengths[cell - columns]) {
@@ -116,5 +133,5 @@ function longestCommonSubsequence(target: string[], words: string[]): number[] {
       row--;
     }
   }
-  return places;
+  return indices;
 }

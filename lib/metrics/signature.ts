@@ -2,8 +2,8 @@
 const SACREBLEU_VERSION = "2.6.0";
 
 /**
- * Formats a sacreBLEU signature, such as `nrefs:1|case:mixed|…|version:2.6.0`. The version is the sacreBLEU release whose
- * results are reproduced; sacreBLEU itself is not run.
+ * Formats a sacreBLEU signature, such as `nrefs:1|case:mixed|…|version:2.6.0`. The version is the sacreBLEU release
+ * whose results are reproduced; sacreBLEU itself is not run.
  *
  * @param referenceCount number of references per segment; "var" if it differs between segments
  * @param fields settings in signature order

@@ -1,31 +1,33 @@
-/** How the windows of {@link relativeStandardDeviation} are taken. */
+/** Options of {@link relativeStandardDeviation}. */
 export interface StabilityOptions {
-  /** `sample` divides by n - 1 (the default), `population` by n. */
+  /** standard deviation: `sample` divides by n − 1 (default), `population` by n */
   sd?: "sample" | "population";
-  /** Whether a window starts at every step (the default: "all five-step windows") or where the last one ended. */
+  /** true: a window starts at every step (default, "all five-step windows"); false: windows do not overlap */
   overlapping?: boolean;
 }
 
-/** RSD of every window in order of its first step, and their arithmetic mean. Ratios, not per cent. */
+/** Relative standard deviations (RSD) of the loss, as ratios (not in percent). */
 export interface Stability {
+  /** RSD of each window, in order of its first step */
   windows: number[];
+  /** arithmetic mean over the windows */
   mean: number;
 }
 
 /**
- * Training-loss instability: the relative standard deviation (standard deviation / mean) of the loss within
- * every window of `window` consecutive steps, and the mean over the windows.
+ * Measures training-loss instability: the relative standard deviation (standard deviation / mean) of the loss within
+ * every window of consecutive steps, and its mean over the windows. Scaling all losses by a positive factor does not
+ * change the result.
  *
- * This is the quantity of the paper's section 5.3 and Figure 2a, "training loss relative standard deviation
- * over all five-step windows". The paper does not say which standard deviation or whether windows overlap;
- * the defaults are n - 1 and sliding windows. Steps that do not fill a last window are left out when windows
- * do not overlap. Scaling all losses by a positive factor changes nothing.
+ * This is the quantity of the paper's section 5.3 and Figure 2a, "training loss relative standard deviation over all
+ * five-step windows". The paper does not say which standard deviation it uses or whether windows overlap; the defaults
+ * are n − 1 and sliding windows. If windows do not overlap, steps at the end that do not fill a window are ignored.
  *
- * @param losses one loss a step, in step order; finite
- * @param window steps a window, at least 2
- * @throws RangeError for a window that is no integer ≥ 2, fewer losses than one window, a loss that is not
- *   finite, or a window whose mean is not positive (a ratio to zero or to a negative mean says nothing about
- *   spread; cross entropy never has one)
+ * @param losses finite training loss of each step, in step order
+ * @param window steps per window, at least 2; default 5
+ * @throws {RangeError} if the window is not an integer of at least 2, there are fewer losses than one window, a loss is
+ *   not finite, or the mean of a window is not positive (relative to a mean of zero or below, the standard deviation
+ *   does not measure spread; the mean of a cross entropy is positive)
  */
 export function relativeStandardDeviation(
   losses: readonly number[],
@@ -36,27 +38,27 @@ export function relativeStandardDeviation(
     throw new RangeError(`relativeStandardDeviation: window is ${window}; it must be an integer of at least 2 steps`);
   }
   if (losses.length < window) {
-    throw new RangeError(
-      `relativeStandardDeviation: ${losses.length} losses do not fill one window of ${window} steps`,
-    );
+    throw new RangeError(`relativeStandardDeviation: there are ${losses.length} losses; one window needs ${window}`);
   }
-  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
-  if (bad >= 0)
-    throw new RangeError(`relativeStandardDeviation: loss ${bad} is ${losses[bad]}; every loss must be finite`);
+  const invalid = losses.findIndex((loss) => !Number.isFinite(loss));
+  if (invalid >= 0) {
+    throw new RangeError(`relativeStandardDeviation: loss ${invalid} is ${losses[invalid]}; every loss must be finite`);
+  }
 
   const windows: number[] = [];
   for (let start = 0; start + window <= losses.length; start += overlapping ? 1 : window) {
-    windows.push(windowDeviation(losses.slice(start, start + window), sd, start));
+    windows.push(windowRsd(losses.slice(start, start + window), sd, start));
   }
   return { windows, mean: windows.reduce((sum, value) => sum + value, 0) / windows.length };
 }
 
-function windowDeviation(losses: number[], sd: "sample" | "population", start: number): number {
+/** Computes the RSD of one window; `start` is its first step, for the error message. */
+function windowRsd(losses: number[], sd: "sample" | "population", start: number): number {
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   if (mean <= 0) {
     throw new RangeError(
       `relativeStandardDeviation: the mean of losses ${start} to ${start + losses.length - 1} is ${mean}; ` +
-        "a relative deviation needs a positive mean",
+        "a relative standard deviation requires a positive mean",
     );
   }
   const squares = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);

@@ -5,29 +5,32 @@ import { signature, yesOrNo } from "./signature";
 import { tokenizeTercom, type TercomOptions } from "./tokenize-tercom";
 import { translationEdits } from "./translation-edits";
 
-/** sacreBLEU's settings, under its names; its `asian_support` is not here. */
+/** Options of TER; names and defaults as in sacreBLEU, whose `asian_support` is not implemented. */
 export type TerOptions = TercomOptions;
 
-/** TER and what it is made of. */
+/** TER and its components. */
 export interface TerScore {
-  /** Edits per 100 reference words; 0 is best, and it can be above 100. */
+  /** edits per 100 reference words; 0 is best, values above 100 are possible */
   score: number;
-  /** Edits over all segments, each to the reference that takes the fewest. */
+  /** edits over all segments, for each segment to the reference that requires the fewest */
   edits: number;
-  /** Reference words over all segments, of several references their mean. */
+  /** reference words over all segments; the mean over references if a segment has several */
   referenceLength: number;
-  /** Such as `nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0`. */
+  /** sacreBLEU signature, such as `nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0` */
   signature: string;
 }
 
 const DEFAULTS: Required<TerOptions> = { normalized: false, noPunct: false, caseSensitive: false };
 
 /**
- * Corpus translation edit rate (Snover et al., 2006), lower case by default: the numbers and signature of
- * sacreBLEU 2.6.0's `corpus_ter`, which follows Tercom. Words against empty references only score 100.
+ * Computes the corpus translation edit rate (Snover et al., 2006): 100 · edits / reference words, on lowercased text by
+ * default. Score and signature equal those of sacreBLEU 2.6.0's `corpus_ter`, which follows Tercom. If all references
+ * are empty, the score is 100 for non-empty hypotheses and 0 otherwise.
  *
- * @param references as in {@link corpusBleu}
- * @throws as {@link corpusBleu}
+ * @param hypotheses one text per segment
+ * @param references as in `corpusBleu`
+ * @throws {RangeError} as `corpusBleu`
+ * @throws {TypeError} as `corpusBleu`
  */
 export function corpusTer(hypotheses: readonly string[], references: References, options: TerOptions = {}): TerScore {
   const settings = withDefaults("corpusTer", options, DEFAULTS);
@@ -49,7 +52,12 @@ export function corpusTer(hypotheses: readonly string[], references: References,
   };
 }
 
-/** {@link corpusTer} in parts, to score many choices of the same segments. @throws as {@link corpusTer} */
+/**
+ * Splits {@link corpusTer} into segment statistics, to score many selections of the same segments.
+ *
+ * @throws {RangeError} as {@link corpusTer}
+ * @throws {TypeError} as {@link corpusTer}
+ */
 export function terBySegment(
   hypotheses: readonly string[],
   references: References,
@@ -63,23 +71,24 @@ export function terBySegment(
   };
 }
 
-/** Fewest edits over the references, and their mean number of words. */
+/** Returns the minimum number of edits over the references, and the mean number of words of the references. */
 function segmentEdits(
   text: string,
   references: string[],
   settings: Required<TerOptions>,
 ): [edits: number, words: number] {
   const hypothesis = tokenizeTercom(text, settings);
-  // sacreBLEU tokenizes references twice: with `normalized`, "it's\tnew" becomes it's, then it 's
-  const alternatives = references.map((reference) =>
+  // sacreBLEU tokenizes references twice: with `normalized`, "it's\tnew" first gives "it's", then "it" and "'s"
+  const tokenizedReferences = references.map((reference) =>
     tokenizeTercom(tokenizeTercom(reference, settings).join(" "), settings),
   );
   return [
-    Math.min(...alternatives.map((reference) => translationEdits(hypothesis, reference))),
-    alternatives.reduce((sum, words) => sum + words.length, 0) / alternatives.length,
+    Math.min(...tokenizedReferences.map((reference) => translationEdits(hypothesis, reference))),
+    tokenizedReferences.reduce((sum, words) => sum + words.length, 0) / tokenizedReferences.length,
   ];
 }
 
+/** Returns edits per reference word; without reference words, 1 if there are edits and 0 otherwise. */
 function rate(edits: number, words: number): number {
   if (words > 0) return edits / words;
   return edits > 0 ? 1 : 0;

@@ -1,17 +1,17 @@
 import { decodeEntities, separateMarks, separateSymbols } from "./tokenize";
 import { splitWords, trimEnd } from "./words";
 
-/** What happens to a line before its words are compared. */
+/** Normalization of a line before its words are compared. */
 export interface TercomOptions {
-  /** Joins lines, decodes entities and sets punctuation apart; false by default. */
+  /** join lines, decode entities and separate punctuation; default false */
   normalized?: boolean;
-  /** Removes . , ? : ; ! " ( and ); false by default. */
+  /** remove the marks . , ? : ; ! " ( and ); default false */
   noPunct?: boolean;
-  /** Compares as written rather than in lower case; false by default. */
+  /** keep upper and lower case instead of lowercasing; default false */
   caseSensitive?: boolean;
 }
 
-/** The words of a line by the rules of Tercom's normalizer, as in sacreBLEU 2.6.0, but for its Asian support. */
+/** Splits a line into words by the rules of Tercom's normalizer, as in sacreBLEU 2.6.0 without `asian_support`. */
 export function tokenizeTercom(
   line: string,
   { normalized, noPunct, caseSensitive }: Required<TercomOptions>,

@@ -1,9 +1,9 @@
 import { splitWords, trim } from "./words";
 
-/** sacreBLEU's tokenizers that need no model or dictionary. */
+/** The tokenizers of sacreBLEU that do not require a model or dictionary. */
 export type BleuTokenizer = "13a" | "intl" | "char" | "zh" | "none";
 
-/** Each takes a line without white space at its end and gives its tokens, as sacreBLEU 2.6.0 does. */
+/** Tokenizers by name. Each maps a line without trailing white space to its tokens, as in sacreBLEU 2.6.0. */
 export const BLEU_TOKENIZERS: Readonly<Record<BleuTokenizer, (line: string) => string[]>> = {
   "13a": tokenize13a,
   intl: tokenizeInternational,
@@ -17,12 +17,12 @@ const MARK_AFTER_OTHER = /([^0-9])([.,])/gu;
 const MARK_BEFORE_OTHER = /([.,])([^0-9])/gu;
 const DASH_AFTER_DIGIT = /([0-9])(-)/g;
 
-/** Sets apart each ASCII punctuation mark but ' , - and period. */
+/** Surrounds every ASCII punctuation mark or symbol except apostrophe, comma, hyphen and period with spaces. */
 export function separateSymbols(text: string): string {
   return text.replace(ASCII_SYMBOL, " $& ");
 }
 
-/** Splits off periods and commas unless between digits, and dashes after a digit. */
+/** Separates periods and commas, unless they are between digits, and hyphens after a digit. */
 export function separateMarks(text: string): string {
   return text
     .replace(MARK_AFTER_OTHER, "$1 $2 ")
@@ -30,21 +30,22 @@ export function separateMarks(text: string): string {
     .replace(DASH_AFTER_DIGIT, "$1 $2 ");
 }
 
-/** Decodes the four entities of mteval, in its order: "&amp;lt;" ends as "<". */
+/** Decodes the four HTML entities of mteval, in mteval's order: "&amp;lt;" becomes "<". */
 export function decodeEntities(text: string): string {
   if (!text.includes("&")) return text;
   return text.replaceAll("&quot;", '"').replaceAll("&amp;", "&").replaceAll("&lt;", "<").replaceAll("&gt;", ">");
 }
 
-/** The rules of NIST's mteval-v13a for Western text. */
+/** Tokenizes by the rules of NIST's mteval-v13a for Western text. */
 function tokenize13a(line: string): string[] {
   const joined = line.replaceAll("<skipped>", "").replaceAll("-\n", "").replaceAll("\n", " ");
   return splitWords(separateMarks(separateSymbols(` ${decodeEntities(joined)} `)));
 }
 
 /**
- * mteval-v14's international tokenization: punctuation apart unless between numbers, symbols always apart, by
- * Unicode's general categories. A period after a final digit stays: no character follows it (sacreBLEU keeps that).
+ * Tokenizes by the international rules of mteval-v14, based on Unicode general categories: punctuation is separated
+ * unless it is next to numbers on both sides, symbols are always separated. A period after a digit at the end of the
+ * line is not separated, because the rule requires a following character; sacreBLEU does the same.
  */
 function tokenizeInternational(line: string): string[] {
   return splitWords(
@@ -56,18 +57,21 @@ function tokenizeInternational(line: string): string[] {
 }
 
 /**
- * Characters that the `zh` tokenizer sets apart. U+2001 to U+2A6D (dashes, curly quotes, arrows, …) is what sacreBLEU's
- * table does in fact: its CJK Extension B, "\u20000" to "\u2a6d6", is read by Python as four hexadecimal digits and one
- * more character. Extension B itself is not set apart.
+ * Characters that the `zh` tokenizer separates. The range U+2001 to U+2A6D (dashes, curly quotes, arrows, …) reproduces
+ * an error in sacreBLEU's table: Python reads its CJK Extension B, "\u20000" to "\u2a6d6", as four hexadecimal digits
+ * followed by another character. Extension B itself is not separated.
  */
-const CHINESE = new RegExp(
+const CHINESE_CHARACTER = new RegExp(
   "[\u3400-\u4db5\u4e00-\u9fbb\uf900-\ufa2d\ufa30-\ufa6a\ufa70-\ufad9\u2001-\u2a6d\u2f81-\u2fa1\uff00-\uffef" +
     "\u2e80-\u2eff\u3000-\u303f\u31c0-\u31ef\u2f00-\u2fdf\u2ff0-\u2fff\u3100-\u312f\u31a0-\u31bf\ufe10-\ufe1f" +
     "\ufe30-\ufe4f\u3200-\u33ff]",
   "gu",
 );
 
-/** Chinese characters and marks one by one, the rest by 13a's rules; no blanks are added at the ends, and no entities decoded. */
+/**
+ * Separates all Chinese characters and marks, and tokenizes the rest by the rules of 13a. Unlike {@link tokenize13a},
+ * it does not add spaces at the ends and does not decode entities.
+ */
 function tokenizeChinese(line: string): string[] {
-  return splitWords(separateMarks(separateSymbols(trim(line).replace(CHINESE, " $& "))));
+  return splitWords(separateMarks(separateSymbols(trim(line).replace(CHINESE_CHARACTER, " $& "))));
 }

@@ -1,10 +1,13 @@
-// Limits of the search, as sacreBLEU sets them; the first two are Tercom's.
+// Limits of the search in sacreBLEU; the first two are those of Tercom.
 const MAX_SHIFT_WORDS = 10;
 const MAX_SHIFT_DISTANCE = 50;
 const BEAM_WIDTH = 25;
 const MAX_CANDIDATES = 1000;
 
+/** Cost of a cell outside the beam. */
 const UNREACHED = 2 ** 30;
+
+/** Edits that transform the hypothesis into the reference. */
 const enum Edit {
   Keep,
   Substitute,
@@ -13,50 +16,69 @@ const enum Edit {
 }
 
 /**
- * How many edits turn a hypothesis into its reference: insertions, deletions and substitutions of a word, and shifts
- * of a run of words, each counting 1 (Snover et al., 2006).
+ * Counts the edits that transform a hypothesis into its reference: insertions, deletions and substitutions of a word,
+ * and shifts of a run of words, each counted as 1 (Snover et al., 2006).
  *
- * Greedy, as in Tercom: takes the shift that lowers the edit distance most, until none does. Follows sacreBLEU 2.6.0
- * (its `lib_ter.py`) in which shifts are tried, their order, the beam around the diagonal, and in giving up on the
- * round that reaches 1000 candidates. Not necessarily the smallest number of edits.
+ * The search is greedy, as in Tercom: it repeats the shift that reduces the edit distance most, until no shift reduces
+ * it. The result is not necessarily the minimum number of edits. The candidate shifts, their order, the beam around the
+ * diagonal, and the stop in the round that reaches 1000 candidates follow sacreBLEU 2.6.0 (`lib_ter.py`).
+ *
+ * @param hypothesis words of the hypothesis
+ * @param reference words of the reference; if it is empty, the result is the length of the hypothesis
+ * @returns number of edits
  */
 export function translationEdits(hypothesis: readonly string[], reference: readonly string[]): number {
   if (reference.length === 0) return hypothesis.length;
-  const numbers = new Map<string, number>();
-  const toNumbers = (words: readonly string[]): Int32Array =>
+  const ids = new Map<string, number>();
+  const toIds = (words: readonly string[]): Int32Array =>
     Int32Array.from(words, (word) => {
-      if (!numbers.has(word)) numbers.set(word, numbers.size);
-      return numbers.get(word)!;
+      if (!ids.has(word)) ids.set(word, ids.size);
+      return ids.get(word)!;
     });
-  const search = new ShiftSearch(toNumbers(hypothesis), toNumbers(reference));
+  const search = new ShiftSearch(toIds(hypothesis), toIds(reference));
   let shifts = 0;
   while (search.shiftOnce()) shifts++;
   return shifts + search.distance;
 }
 
+/** A candidate shift of a run of words. */
 interface Shift {
+  /** word ids after the shift */
   words: Int32Array;
+  /** edit distance to the reference after the shift */
   distance: number;
+  /** index of the first word of the run */
   start: number;
+  /** number of words in the run */
   length: number;
+  /** index of the word before which the run is moved */
   target: number;
 }
 
 /** A word-for-word alignment of the hypothesis with the reference. */
 interface Alignment {
-  /** For each reference word, the place in the hypothesis it stands at, or after which it is missing; -1 before the first. */
-  place: Int32Array;
+  /**
+   * for each reference word, the index of its word in the hypothesis; if it is missing there, the index of the word
+   * after which it is missing, −1 for the start
+   */
+  positions: Int32Array;
+  /** for each hypothesis word, 1 if it is substituted or deleted, else 0 */
   wrongInHypothesis: Uint8Array;
+  /** for each reference word, 1 if it is substituted or inserted, else 0 */
   wrongInReference: Uint8Array;
 }
 
+/** Greedy search for shifts, with the state of the current hypothesis. */
 class ShiftSearch {
+  /** edit distance of the current hypothesis */
   distance: number;
   private candidates = 0;
   private readonly columns: number;
-  /** Edit distances of every start of the hypothesis (rows) to every start of the reference (columns). */
+  /** edit distances between every prefix of the hypothesis (rows) and every prefix of the reference (columns) */
   private readonly costs: Int32Array;
+  /** like `costs`, for candidate shifts */
   private readonly scratch: Int32Array;
+  /** last edit of each cell of `costs` */
   private readonly edits: Uint8Array;
 
   constructor(
@@ -69,31 +91,35 @@ class ShiftSearch {
     for (let column = 0; column < this.columns; column++) this.costs[column] = column;
     this.scratch = this.costs.slice();
     this.edits = new Uint8Array(cells).fill(Edit.Insert, 0, this.columns);
-    this.distance = this.fill(words, 0, this.costs, this.edits);
+    this.distance = this.fillRows(words, 0, this.costs, this.edits);
   }
 
-  /** Makes the best shift, if one lowers the distance and the candidates are not used up. */
+  /**
+   * Applies the best shift, unless no shift lowers the distance or the limit of candidates is reached.
+   *
+   * @returns true if a shift was applied
+   */
   shiftOnce(): boolean {
     const best = this.bestShift();
     if (this.candidates >= MAX_CANDIDATES || best === undefined || best.distance >= this.distance) return false;
     this.words = best.words;
-    this.distance = this.fill(this.words, 0, this.costs, this.edits);
+    this.distance = this.fillRows(this.words, 0, this.costs, this.edits);
     return true;
   }
 
   private bestShift(): Shift | undefined {
-    const { place, wrongInHypothesis, wrongInReference } = this.align();
+    const { positions, wrongInHypothesis, wrongInReference } = this.align();
     let best: Shift | undefined;
-    for (const [start, from, length] of this.commonRuns()) {
+    for (const [start, referenceStart, length] of this.commonRuns()) {
       if (!wrongInHypothesis.subarray(start, start + length).includes(1)) continue;
-      if (!wrongInReference.subarray(from, from + length).includes(1)) continue;
-      if (start <= place[from] && place[from] < start + length) continue;
-      let previous = -1;
-      for (let column = from - 1; column < from + length; column++) {
-        const target = column < 0 ? 0 : place[column] + 1;
-        if (target === previous) continue;
-        previous = target;
-        const words = moved(this.words, start, length, target);
+      if (!wrongInReference.subarray(referenceStart, referenceStart + length).includes(1)) continue;
+      if (start <= positions[referenceStart] && positions[referenceStart] < start + length) continue;
+      let previousTarget = -1;
+      for (let column = referenceStart - 1; column < referenceStart + length; column++) {
+        const target = column < 0 ? 0 : positions[column] + 1;
+        if (target === previousTarget) continue;
+        previousTarget = target;
+        const words = moveRun(this.words, start, length, target);
         const shift = { words, distance: this.distanceOf(words, Math.min(start, target)), start, length, target };
         this.candidates++;
         if (best === undefined || isBetter(shift, best)) best = shift;
@@ -103,39 +129,46 @@ class ShiftSearch {
     return best;
   }
 
-  /** Every run of words that is in both, shorter ones at the same places first. */
-  private *commonRuns(): Generator<[start: number, from: number, length: number]> {
+  /** Yields all runs of words that are in both texts; at the same positions, shorter runs come first. */
+  private *commonRuns(): Generator<[start: number, referenceStart: number, length: number]> {
     const { words, reference } = this;
     for (let start = 0; start < words.length; start++) {
+      const first = Math.max(0, start - MAX_SHIFT_DISTANCE);
       const last = Math.min(reference.length - 1, start + MAX_SHIFT_DISTANCE);
-      for (let from = Math.max(0, start - MAX_SHIFT_DISTANCE); from <= last; from++) {
-        const longest = Math.min(MAX_SHIFT_WORDS, words.length - start, reference.length - from);
-        for (let i = 0; i < longest && words[start + i] === reference[from + i]; i++) yield [start, from, i + 1];
+      for (let referenceStart = first; referenceStart <= last; referenceStart++) {
+        const longest = Math.min(MAX_SHIFT_WORDS, words.length - start, reference.length - referenceStart);
+        for (let i = 0; i < longest && words[start + i] === reference[referenceStart + i]; i++) {
+          yield [start, referenceStart, i + 1];
+        }
       }
     }
   }
 
-  /** The distance after a shift that left the first `unchanged` words in place: their rows stand already. */
+  /** Returns the edit distance after a shift that kept the first `unchanged` words, whose rows are reused. */
   private distanceOf(words: Int32Array, unchanged: number): number {
     const row = unchanged * this.columns;
     this.scratch.set(this.costs.subarray(row, row + this.columns), row);
-    return this.fill(words, unchanged, this.scratch);
+    return this.fillRows(words, unchanged, this.scratch);
   }
 
   /**
-   * Fills the rows after `unchanged` inside the beam, and gives the last cell. Of equally cheap edits it prefers keeping
-   * or substituting, then deleting, then inserting.
+   * Fills the rows after `unchanged` within the beam. In a tie, keep or substitute is preferred to delete, and delete
+   * to insert.
+   *
+   * @param costs matrix of shape [words + 1, reference words + 1], row-major; rows up to `unchanged` must be filled
+   * @param edits matrix of the same shape for the last edit of each cell
+   * @returns the edit distance, which is the cost of the last cell
    */
-  private fill(words: Int32Array, unchanged: number, costs: Int32Array, edits?: Uint8Array): number {
+  private fillRows(words: Int32Array, unchanged: number, costs: Int32Array, edits?: Uint8Array): number {
     const { columns, reference } = this;
     const ratio = reference.length / words.length;
     const beam = BEAM_WIDTH < ratio / 2 ? Math.ceil(ratio / 2 + BEAM_WIDTH) : BEAM_WIDTH;
     for (let row = unchanged + 1; row <= words.length; row++) {
-      const here = row * columns;
-      const above = here - columns;
+      const current = row * columns;
+      const above = current - columns;
       const diagonal = Math.floor(row * ratio);
       const end = row === words.length ? columns : Math.min(columns, diagonal + beam);
-      costs.fill(UNREACHED, here, here + columns);
+      costs.fill(UNREACHED, current, current + columns);
       for (let column = Math.max(0, diagonal - beam); column < end; column++) {
         let cost = UNREACHED;
         let edit = Edit.Delete;
@@ -145,18 +178,19 @@ class ShiftSearch {
           edit = same ? Edit.Keep : Edit.Substitute;
         }
         if (costs[above + column] + 1 < cost) [cost, edit] = [costs[above + column] + 1, Edit.Delete];
-        if (column > 0 && costs[here + column - 1] + 1 < cost)
-          [cost, edit] = [costs[here + column - 1] + 1, Edit.Insert];
-        costs[here + column] = cost;
-        if (edits) edits[here + column] = edit;
+        if (column > 0 && costs[current + column - 1] + 1 < cost)
+          [cost, edit] = [costs[current + column - 1] + 1, Edit.Insert];
+        costs[current + column] = cost;
+        if (edits) edits[current + column] = edit;
       }
     }
     return costs[(words.length + 1) * columns - 1];
   }
 
+  /** Traces the edits back from the last cell. */
   private align(): Alignment {
     const { words, reference, columns, edits } = this;
-    const place = new Int32Array(reference.length);
+    const positions = new Int32Array(reference.length);
     const wrongInHypothesis = new Uint8Array(words.length);
     const wrongInReference = new Uint8Array(reference.length);
     let row = words.length;
@@ -164,18 +198,18 @@ class ShiftSearch {
     while (row > 0 || column > 0) {
       const edit: Edit = edits[row * columns + column];
       if (edit !== Edit.Delete) {
-        place[column - 1] = row - 1;
+        positions[column - 1] = row - 1;
         wrongInReference[column - 1] = edit === Edit.Keep ? 0 : 1;
       }
       if (edit !== Edit.Insert) wrongInHypothesis[row - 1] = edit === Edit.Keep ? 0 : 1;
       if (edit !== Edit.Delete) column--;
       if (edit !== Edit.Insert) row--;
     }
-    return { place, wrongInHypothesis, wrongInReference };
+    return { positions, wrongInHypothesis, wrongInReference };
   }
 }
 
-/** Tercom's order of shifts: the smallest distance, then the longest run, then the earliest start, then the earliest target. */
+/** Orders shifts as Tercom does: smallest distance, then longest run, then earliest start, then earliest target. */
 function isBetter(a: Shift, b: Shift): boolean {
   if (a.distance !== b.distance) return a.distance < b.distance;
   if (a.length !== b.length) return a.length > b.length;
@@ -184,10 +218,10 @@ function isBetter(a: Shift, b: Shift): boolean {
 }
 
 /**
- * A copy with `length` words from `start` moved before the word at `target`. A target inside the run, or just after it,
- * moves it right by as many words as the target lies after `start`, so far as there are any.
+ * Returns a copy in which the run of `length` words at `start` is moved before the word at `target`. If the target is
+ * inside the run or directly after it, the run moves right by target − start words, at most to the end.
  */
-function moved(words: Int32Array, start: number, length: number, target: number): Int32Array {
+function moveRun(words: Int32Array, start: number, length: number, target: number): Int32Array {
   const result = words.slice();
   const run = words.subarray(start, start + length);
   if (target < start) {

@@ -1,3 +1,9 @@
+// A run goes by five names on its way to disk:
+//   RunSpec    what is wanted: names, paths and settings, as a study or a caller gives them (this file)
+//   Recipe     everything that decides the result, model and data by their digests; its hash is the run's id (recipe.ts)
+//   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
+//   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
+//   Run        a run in the store: its record, its status, and where its files are (store.ts)
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
@@ -7,36 +13,44 @@ import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
 import type { Hyperparameters } from "./hyperparameters";
 import { RECIPE_FORMAT, runId, runName, type Recipe } from "./recipe";
 
-/** A wanted run, as a study or a caller names it. */
+/** A run that a study or a caller wants. */
 export interface RunSpec {
   /** `dir`: absolute path of a Hugging Face directory */
   model: { name: string; dir: string };
   dataset: { name: string; source: DatasetSource };
+  /** prompt loss weight, finite and at least 0 */
   plw: number;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
+  /** seed of the order of the rows */
   seed: number;
+  /** default "truncate" */
   truncation?: Truncation;
+  /** default Stanford Alpaca's */
   template?: PromptTemplate;
-  /** TensorFlow threads; default: what the size of the model calls for, see lib/sweep/plan.ts */
+  /** TensorFlow threads; default: by the size of the model, see lib/workers/plan.ts */
   threads?: number;
 }
 
-/** A wanted run with everything its result depends on pinned by digest; plain data, fit to be sent to another process. */
+/** A recipe with the files that it needs on this machine. Plain data, so it can be sent to another process. */
 export interface Job {
+  /** the run's id: hash of the recipe */
   id: string;
   name: string;
   recipe: Recipe;
   modelDir: string;
   dataFile: string;
-  /** of the model */
+  /** number of the model's parameters */
   parameters: number;
-  /** of text that training reads in all its steps */
+  /** characters of text that training reads over all its steps: a measure of its work */
   characters: number;
 }
 
 /**
- * Reads (or remembers) the digests of what a spec names. Loads no TensorFlow.
+ * Turns a spec into a job: checks its values, and finds the digests of the model, data and tokenizer. Does not load TensorFlow.
+ * @param store folder of the run store, which keeps transformed rows
+ * @param cache digests of files that have not changed since they were last read
+ * @param environment device, and TensorFlow threads (a number, or a function of the number of parameters)
  * @throws {PromptlossError} naming the value or file that is wrong
  */
 export function resolveJob(
@@ -74,7 +88,7 @@ export function resolveJob(
   };
 }
 
-/** Optimizer steps of a run, before any row is dropped. */
+/** Number of optimizer steps of a run, if no row is dropped. */
 export function plannedSteps({ hyperparameters: { batchSize, epochs, maxSteps }, data: { rows } }: Recipe): number {
   return maxSteps ?? Math.ceil(rows / batchSize) * epochs;
 }

@@ -4,10 +4,10 @@ import type { PromptTemplate } from "../data/template";
 import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
 
-/** Raised when the same recipe would give other weights than before: a change of loss, batches, optimizer or encoding. */
+/** Format of recipes; raised when the same recipe gives other weights than before (loss, batches, optimizer or encoding changed). */
 export const RECIPE_FORMAT = 4;
 
-/** Everything that decides a run's result, and the names it goes by. */
+/** Everything that decides a run's result, with display names for model, data set and template. */
 export interface Recipe {
   format: number;
   /** digest of config.json and weights before training */
@@ -20,12 +20,12 @@ export interface Recipe {
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
   seed: number;
-  /** of one TensorFlow operation; sums depend on it */
+  /** threads of one TensorFlow operation; the order of sums depends on them */
   threads: number;
   device: "CPU" | "GPU";
 }
 
-/** The run's name in the store: a hash of the recipe without the names, which decide nothing. */
+/** Id of a run: SHA-256 of the recipe, 16 hexadecimal digits, excluding display names, which do not affect the result. */
 export function runId(recipe: Recipe): string {
   const { model, data, template, ...rest } = recipe;
   return sha256(
@@ -38,7 +38,7 @@ export function runId(recipe: Recipe): string {
   ).slice(0, 16);
 }
 
-/** What people call the run. */
+/** Display name of a run: model, data set, PLW, normalizer and seed. */
 export function runName({
   model,
   data,
@@ -49,7 +49,7 @@ export function runName({
   return `${model.name} · ${data.name} · PLW ${plw} · ${normalizer} · seed ${seed}`;
 }
 
-/** The recipe as a sentence for the run's record. */
+/** The recipe as one sentence, for the run's record and its model card. */
 export function recipeInWords(recipe: Recipe): string {
   const { hyperparameters: h } = recipe;
   const length = h.maxSteps === undefined ? `${h.epochs} epochs` : `${h.maxSteps} steps`;
@@ -63,7 +63,7 @@ export function recipeInWords(recipe: Recipe): string {
   );
 }
 
-/** JSON with sorted keys, so that equal values give equal text. */
+/** JSON with sorted keys: equal values give equal text. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     typeof part === "object" && part !== null && !Array.isArray(part)

@@ -16,41 +16,42 @@ import type { CheckpointInterval } from "./checkpoint";
 export interface TrainOptions {
   /** Hugging Face directory of the model to start from; relative paths count from the repository root, here and below */
   model: string;
-  /** what the run's record calls it; default: the directory's name */
+  /** display name of the model in the run's record; default: the directory's name */
   modelName?: string;
-  /** rows, or the file that holds them */
+  /** rows, or a `.json` or `.jsonl` file in Alpaca's format */
   examples: Example[] | string;
-  /** what the run's record calls them; default: the file's name, or "examples" */
+  /** display name of the data set in the run's record; default: the file's name, or "examples" */
   dataset?: string;
   /** prompt loss weight, finite and at least 0 */
   plw: number;
   /** default "weights" */
   normalizer?: Normalizer;
-  /** those that differ from Alpaca's, `ALPACA_HYPERPARAMETERS` */
+  /** hyperparameters that differ from Alpaca's, `ALPACA_HYPERPARAMETERS` */
   hyperparameters?: Partial<Hyperparameters>;
-  /** of the order of the rows; default 42 */
+  /** seed of the order of the rows; default 42 */
   seed?: number;
   /** default "truncate" */
   truncation?: Truncation;
-  /** default Alpaca's */
+  /** default Stanford Alpaca's */
   template?: PromptTemplate;
   /** folder of the run store; default `PROMPTLOSS_RUNS`, or `runs` */
   store?: string;
-  /** stops within one step; calling again continues */
+  /** stops training within one step; the same call continues */
   signal?: AbortSignal;
   onStep?: (record: StepRecord, totalSteps: number) => void;
-  /** told of what the run's record will note, such as a damaged checkpoint */
+  /** receives the notes that go into the run's record, such as a damaged checkpoint */
   onNote?: (note: string) => void;
   /** default: every 30 s */
   checkpointEvery?: CheckpointInterval;
 }
 
 /**
- * Fine-tunes a model with a prompt loss weight, into the run store. A run that is there is not trained again, one
- * that was interrupted continues where its last checkpoint is, to the same weights bit by bit.
+ * Fine-tunes a model with a prompt loss weight, and stores the run. A complete run is returned from the store; an interrupted one
+ * continues from its last checkpoint and ends with the same weights, bit for bit.
  *
+ * @returns the complete run; `weightsDir` is a Hugging Face directory
  * @throws {DataError | ModelError | StoreError} naming the file or value that is wrong
- * @throws {TrainingError} where loss or gradient is not finite; the run is recorded as failed
+ * @throws {TrainingError} for hyperparameters out of range, and where loss or gradient is not finite; the run is then recorded as failed
  * @throws {RunHeldError} if another process is training this run
  * @throws {Interrupted} after `signal`, with a checkpoint written
  */

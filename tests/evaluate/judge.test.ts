@@ -239,7 +239,7 @@ test("malformed answers are requested again, counted, reported, and never guesse
   });
   for (const call of [1, 2]) {
     const result = await judgeOutputs({ judge: judge(server.url, { concurrency: 1 }), items: items(5), cacheFile });
-    // requests by item: 0 · 1 1 1 · 2 2 · 3 · 4; the second call only repeats the rejected item 3, which cost nothing
+    // requests by item: 0 · 1 1 1 · 2 2 · 3 · 4; the second call only repeats the rejected item 3, which is free
     assert.equal(server.asked.length, call === 1 ? 8 : 9);
     assert.deepEqual([result.winRate.n, result.winRate.missing, result.malformed], [3, 2, 2]);
     assert.deepEqual(

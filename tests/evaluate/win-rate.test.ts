@@ -30,7 +30,8 @@ const STYLE = { format: "harness", template: ALPACA_TEMPLATE } as const;
 test("a win counts 1, a tie 0.5, and missing preferences are excluded", () => {
   const rate = winRate([2, 1, 1, 0, 1.5, null]);
   near(rate.winRate, 40); // (1 + 0 + 0 + ½ + ½) / 5
-  near(rate.standardError, 100 * Math.sqrt(0.7 / 4 / 5)); // squared deviations from 0.4: 0.36 + 2 × 0.16 + 2 × 0.01 = 0.7
+  // squared deviations from 0.4: 0.36 + 2 × 0.16 + 2 × 0.01 = 0.7
+  near(rate.standardError, 100 * Math.sqrt(0.7 / 4 / 5));
   assert.deepEqual([rate.wins, rate.losses, rate.ties, rate.n, rate.missing], [1, 2, 2, 5, 1]);
   near(winRate([1.75, 1]).winRate, 37.5);
   assert.equal(winRate([2]).standardError, null);

@@ -7,20 +7,20 @@ import { corpusChrf } from "../../lib/metrics/chrf";
 import { needsShared, SHARED } from "../support/shared";
 import { camelCased, corpus, near, REFERENCE } from "./text-metrics";
 
-const NUMBERS = ["score", "brevityPenalty", "hypothesisLength", "referenceLength"] as const;
-const LISTS = ["counts", "totals", "precisions"] as const;
+const NUMBER_FIELDS = ["score", "brevityPenalty", "hypothesisLength", "referenceLength"] as const;
+const LIST_FIELDS = ["counts", "totals", "precisions"] as const;
 
-function equalsSacrebleu(actual: BleuScore, expected: BleuScore, what: string): void {
-  // worst residual seen 2.1e-14 (score)
-  for (const field of NUMBERS) near(actual[field], expected[field], 1e-11, `${field}, ${what}`);
-  for (const field of LISTS) {
-    assert.equal(actual[field].length, expected[field].length, `${field}, ${what}`);
-    for (const [i, value] of expected[field].entries()) near(actual[field][i], value, 1e-11, `${field} ${i}, ${what}`);
+/** Asserts that all fields equal sacreBLEU's; the largest residual observed is 2.1e-14 (score). */
+function assertEqualsSacrebleu(actual: BleuScore, expected: BleuScore, label: string): void {
+  for (const field of NUMBER_FIELDS) near(actual[field], expected[field], 1e-11, `${field}, ${label}`);
+  for (const field of LIST_FIELDS) {
+    assert.equal(actual[field].length, expected[field].length, `${field}, ${label}`);
+    for (const [i, value] of expected[field].entries()) near(actual[field][i], value, 1e-11, `${field} ${i}, ${label}`);
   }
-  assert.equal(actual.signature, expected.signature, what);
+  assert.equal(actual.signature, expected.signature, label);
 }
 
-test("by hand: precisions 3/4, 2/3, 1/2, none; the last one smoothed to half of 1/1", () => {
+test("by hand: precisions 3/4, 2/3, 1/2 and 0/1, the last smoothed to 1/2", () => {
   const { score, counts, totals, precisions, brevityPenalty, signature } = corpusBleu(["a b c d"], [["a b c e"]]);
   assert.deepEqual(
     [counts, totals],
@@ -30,29 +30,33 @@ test("by hand: precisions 3/4, 2/3, 1/2, none; the last one smoothed to half of 
     ],
   );
   for (const [i, precision] of [75, 200 / 3, 50, 50].entries()) near(precisions[i], precision, 1e-12, `precision ${i}`);
-  near(score, 100 * (((((((3 / 4) * 2) / 3) * 1) / 2) * 1) / 2) ** (1 / 4), 1e-12, "geometric mean"); // seen 0
+  near(score, 100 * ((3 / 4) * (2 / 3) * (1 / 2) * (1 / 2)) ** (1 / 4), 1e-12, "geometric mean"); // residual observed: 0
   assert.equal(brevityPenalty, 1);
   assert.equal(signature, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
 });
 
-test("by hand: brevity penalty, and matches clipped at the reference that has a word most often", () => {
+test("by hand: brevity penalty, and matches clipped at the maximum count over references", () => {
   const { counts, brevityPenalty, referenceLength } = corpusBleu(
     ["the the the"],
     [["the cat sat down"], ["the big the x y"]],
   );
   assert.deepEqual(counts, [2, 0, 0, 0]);
-  assert.equal(referenceLength, 4); // the nearer of 4 and 5
+  assert.equal(referenceLength, 4); // the closer of 4 and 5
   near(brevityPenalty, Math.exp(1 - 4 / 3), 1e-15, "brevity penalty");
 });
 
-test("of two references equally near in length the shorter counts", () => {
+test("of two references equally close in length the shorter is used", () => {
   assert.equal(corpusBleu(["a b c"], [["a b c d"], ["a b"]]).referenceLength, 2);
 });
 
 test("corpora equal sacreBLEU's, for every tokenizer, smoothing and number of references", () => {
-  for (const one of REFERENCE.bleu) {
-    const options = { ...camelCased(one.options), force: true } as BleuOptions;
-    equalsSacrebleu(corpusBleu(...corpus(one), options), one.expected, JSON.stringify({ ...one, expected: undefined }));
+  for (const testCase of REFERENCE.bleu) {
+    const options = { ...camelCased(testCase.options), force: true } as BleuOptions;
+    assertEqualsSacrebleu(
+      corpusBleu(...corpus(testCase), options),
+      testCase.expected,
+      JSON.stringify({ ...testCase, expected: undefined }),
+    );
   }
 });
 
@@ -60,20 +64,20 @@ test("single sentences equal sacreBLEU's, for every tokenizer", () => {
   for (const tokenize of ["13a", "intl", "char", "zh"] as const) {
     for (const [row, expected] of REFERENCE.rows.bleu[tokenize].entries()) {
       const { score, signature } = sentenceBleu(REFERENCE.hypotheses[row], [REFERENCE.streams[0][row]!], { tokenize });
-      near(score, expected, 1e-11, `row ${row}, ${tokenize}`); // worst residual seen 8.5e-14
+      near(score, expected, 1e-11, `row ${row}, ${tokenize}`); // largest residual observed: 8.5e-14
       assert.equal(signature, `nrefs:1|case:mixed|eff:yes|tok:${tokenize}|smooth:exp|version:2.6.0`);
     }
   }
 });
 
-test("bounds: a text against itself has 100, against nothing of it 0", () => {
+test("bounds: a text scores 100 against itself and 0 against a text without common words", () => {
   const texts = REFERENCE.hypotheses.filter((text) => text.length > 40).slice(0, 50);
   near(corpusBleu(texts, [texts]).score, 100, 1e-11, "itself");
   assert.equal(corpusBleu(["a b c d"], [["e f g h"]]).score, 0);
   assert.equal(corpusBleu([""], [["e f g h"]]).score, 0);
 });
 
-test("a null is no reference, an empty text is one", () => {
+test("null is not a reference, but an empty text is", () => {
   const hypotheses = ["a b c d", "e f g h"];
   const missing = corpusBleu(hypotheses, [
     ["a b c d", "e f g h"],
@@ -88,12 +92,12 @@ test("a null is no reference, an empty text is one", () => {
   assert.equal(corpusBleu([""], [["a"], [""]]).referenceLength, 0);
 });
 
-test("what cannot be scored is an error that says why", () => {
+test("invalid input is rejected with the reason", () => {
   assert.throws(() => corpusBleu([], [[]]), /corpusBleu: there are no hypotheses/);
-  assert.throws(() => corpusBleu(["a", "b"], [["a"]]), /references\[0\] has 1 lines for 2 hypotheses/);
+  assert.throws(() => corpusBleu(["a", "b"], [["a"]]), /references\[0\] has 1 entries for 2 hypotheses/);
   assert.throws(
     () => corpusBleu(["a"], ["a"] as unknown as string[][]),
-    /references\[0\] is no array; give one array a reference stream/,
+    /references\[0\] is not an array; pass one array per reference stream/,
   );
   assert.throws(() => corpusBleu(["a"], []), /references must be an array of reference streams/);
   assert.throws(() => corpusBleu(["a", "b"], [["a", null]]), /segment 1 has no reference/);
@@ -101,12 +105,15 @@ test("what cannot be scored is an error that says why", () => {
   assert.throws(() => corpusBleu(["a"], [[7 as unknown as string]]), /references\[0\]\[0\] is 7/);
   assert.throws(
     () => corpusBleu(["a"], [["a"]], { tokenise: "intl" } as BleuOptions),
-    /unknown option tokenise; there are tokenize, /,
+    /unknown option tokenise; the options are tokenize, /,
   );
-  assert.throws(() => corpusBleu(["a"], [["a"]], { tokenize: "spm" as "13a" }), /tokenize is spm; there are 13a, intl/);
+  assert.throws(
+    () => corpusBleu(["a"], [["a"]], { tokenize: "spm" as "13a" }),
+    /tokenize is spm; it must be one of 13a, intl/,
+  );
   assert.throws(
     () => corpusBleu(["a"], [["a"]], { smoothMethod: "add" as "exp" }),
-    /smoothMethod is add; there are exp/,
+    /smoothMethod is add; it must be one of exp/,
   );
   assert.throws(() => corpusBleu(["a"], [["a"]], { smoothMethod: "floor", smoothValue: -1 }), /smoothValue is -1/);
   assert.throws(() => corpusBleu(["a"], [["a"]], { maxNgramOrder: 0 }), /maxNgramOrder is 0/);
@@ -117,14 +124,14 @@ test("what cannot be scored is an error that says why", () => {
   assert.equal(corpusBleu(["a"], [["a"]], { tokenize: undefined }).hypothesisLength, 1);
 });
 
-test("warns of tokenized text, unless forced", (t) => {
+test("tokenized text causes a warning, unless force is set", (t) => {
   const warn = t.mock.method(console, "warn", () => {});
   const hypotheses = Array.from({ length: 100 }, () => "a b .");
   corpusBleu(hypotheses, [hypotheses], { force: true });
   corpusBleu(hypotheses.slice(1), [hypotheses.slice(1)]);
   assert.equal(warn.mock.callCount(), 0);
   corpusBleu(hypotheses, [hypotheses]);
-  assert.match(String(warn.mock.calls[0].arguments[0]), /100 hypotheses end in a period after a blank/);
+  assert.match(String(warn.mock.calls[0].arguments[0]), /100 hypotheses end in a space and a period/);
 });
 
 interface SharedFile {
@@ -143,49 +150,55 @@ type SharedScore = {
   signature: string;
 };
 
-const folder = ["reference", "sacrebleu"];
-const files = needsShared(...folder).skip
+const FOLDER = ["reference", "sacrebleu"];
+const files = needsShared(...FOLDER).skip
   ? []
-  : readdirSync(join(SHARED, ...folder)).filter((name) => name.endsWith(".json"));
+  : readdirSync(join(SHARED, ...FOLDER)).filter((name) => name.endsWith(".json"));
 
-test("reference cases are there", needsShared(...folder), () => assert.ok(files.length >= 10));
+test("the shared reference files exist", needsShared(...FOLDER), () => assert.ok(files.length >= 10));
 
 for (const name of files) {
   test(`${name} equals sacreBLEU`, () => {
     const { hypotheses, references, runs } = JSON.parse(
-      readFileSync(join(SHARED, ...folder, name), "utf8"),
+      readFileSync(join(SHARED, ...FOLDER, name), "utf8"),
     ) as SharedFile;
     for (const { metric, options, expected } of runs) {
-      const what = `${metric} ${JSON.stringify(options)}`;
-      const named = camelCased(options) as BleuOptions;
-      const single = (row: number): string[] => references.map((lines) => lines[row]);
+      const label = `${metric} ${JSON.stringify(options)}`;
+      const camelCasedOptions = camelCased(options) as BleuOptions;
+      const referencesOf = (row: number): string[] => references.map((lines) => lines[row]);
       if (metric === "bleu") {
         const { bp, sys_len, ref_len, ...rest } = expected as SharedScore;
         const score = { ...rest, brevityPenalty: bp, hypothesisLength: sys_len, referenceLength: ref_len };
-        equalsSacrebleu(corpusBleu(hypotheses, references, named), score, what); // worst residual seen 2.1e-14
+        // largest residual observed: 2.1e-14
+        assertEqualsSacrebleu(corpusBleu(hypotheses, references, camelCasedOptions), score, label);
       } else if (metric === "chrf") {
         const { score, signature } = expected as SharedScore;
-        near(corpusChrf(hypotheses, references, named).score, score, 1e-11, what); // seen 0
-        assert.equal(corpusChrf(hypotheses, references, named).signature, signature);
+        near(corpusChrf(hypotheses, references, camelCasedOptions).score, score, 1e-11, label); // residual observed: 0
+        assert.equal(corpusChrf(hypotheses, references, camelCasedOptions).signature, signature);
       } else if (metric === "sentence_bleu") {
         for (const [row, score] of (expected as number[]).entries()) {
-          near(sentenceBleu(hypotheses[row], single(row), named).score, score, 1e-11, `${what}, row ${row}`); // seen 7.1e-15
+          near(
+            sentenceBleu(hypotheses[row], referencesOf(row), camelCasedOptions).score,
+            score,
+            1e-11,
+            `${label}, row ${row}`,
+          ); // largest residual observed: 7.1e-15
         }
       } else if (metric === "sentence_chrf") {
         for (const [row, score] of (expected as number[]).entries()) {
           near(
             corpusChrf(
               [hypotheses[row]],
-              single(row).map((text) => [text]),
-              named,
+              referencesOf(row).map((text) => [text]),
+              camelCasedOptions,
             ).score,
             score,
             1e-11,
-            `${what}, row ${row}`,
-          ); // seen 0
+            `${label}, row ${row}`,
+          ); // residual observed: 0
         }
       } else {
-        assert.fail(`${metric} is not compared`);
+        assert.fail(`there is no comparison for the metric ${metric}`);
       }
     }
   });

@@ -12,22 +12,23 @@ import { camelCased, corpus, near, REFERENCE } from "./text-metrics";
 const edits = (hypothesis: string, reference: string): number =>
   translationEdits(hypothesis.split(" "), reference.split(" "));
 
-test("by hand: one edit each", () => {
+test("by hand: no edit, or one edit of each kind", () => {
   assert.equal(edits("a b c", "a b c"), 0);
   assert.equal(edits("a x c", "a b c"), 1);
   assert.equal(edits("a c", "a b c"), 1);
   assert.equal(edits("a b b c", "a b c"), 1);
-  assert.equal(edits("d e f a b c", "a b c d e f"), 1); // a shift of three words, where words alone would take six edits
+  // one shift of three words; without shifts, six edits would be needed
+  assert.equal(edits("d e f a b c", "a b c d e f"), 1);
 });
 
-test("by hand: nothing on one side", () => {
+test("by hand: empty hypothesis or reference", () => {
   assert.equal(translationEdits([], ["a", "b"]), 2);
   assert.equal(translationEdits(["a", "b", "c"], []), 3);
   assert.equal(corpusTer(["a b c"], [[""]]).score, 100);
   assert.equal(corpusTer([""], [[""]]).score, 0);
 });
 
-test("by hand: the fewest edits, by the mean length of the references; case does not count unless asked", () => {
+test("by hand: the minimum of the edits is divided by the mean reference length; case is ignored by default", () => {
   const { score, referenceLength, signature } = corpusTer(["A b x"], [["a b c"], ["a b c d e"]]);
   assert.equal(referenceLength, 4);
   assert.equal(score, 25);
@@ -36,35 +37,36 @@ test("by hand: the fewest edits, by the mean length of the references; case does
 });
 
 test("corpora equal sacreBLEU's, for every option and number of references", () => {
-  for (const one of REFERENCE.ter) {
-    const result = corpusTer(...corpus(one), camelCased(one.options) as TerOptions);
-    const what = JSON.stringify({ ...one, expected: undefined });
-    near(result.score, one.expected.score, 1e-11, what); // worst residual seen 0
-    near(result.referenceLength, one.expected.referenceLength, 1e-9, what);
-    assert.deepEqual([result.edits, result.signature], [one.expected.edits, one.expected.signature], what);
+  for (const testCase of REFERENCE.ter) {
+    const result = corpusTer(...corpus(testCase), camelCased(testCase.options) as TerOptions);
+    const label = JSON.stringify({ ...testCase, expected: undefined });
+    near(result.score, testCase.expected.score, 1e-11, label); // largest residual observed: 0
+    near(result.referenceLength, testCase.expected.referenceLength, 1e-9, label);
+    assert.deepEqual([result.edits, result.signature], [testCase.expected.edits, testCase.expected.signature], label);
   }
 });
 
 test("single segments equal sacreBLEU's", () => {
   for (const [row, expected] of REFERENCE.rows.ter.entries()) {
-    near(corpusTer([REFERENCE.hypotheses[row]], [[REFERENCE.streams[0][row]]]).score, expected, 1e-11, `row ${row}`); // seen 0
+    // residual observed: 0
+    near(corpusTer([REFERENCE.hypotheses[row]], [[REFERENCE.streams[0][row]]]).score, expected, 1e-11, `row ${row}`);
   }
 });
 
-test("long texts with many shifts, unequal lengths and repeated words: past every limit of sacreBLEU's search", () => {
+test("edits equal sacreBLEU's for long texts that reach every limit of its search", () => {
   for (const { hypothesis, reference, edits: expected } of REFERENCE.terHard) {
     assert.equal(edits(hypothesis, reference), expected, `${hypothesis} against ${reference}`);
   }
 });
 
-test("unknown options are refused", () => {
+test("unknown options are rejected", () => {
   assert.throws(
     () => corpusTer(["a"], [["a"]], { asianSupport: true } as TerOptions),
     /corpusTer: unknown option asianSupport/,
   );
 });
 
-const golden = ["reference", "lm-eval", "golden"];
+const GOLDEN = ["reference", "lm-eval", "golden"];
 
 for (const name of [
   "wmt16-de-en_scripted.json",
@@ -72,15 +74,16 @@ for (const name of [
   "wmt16-de-en_2shot.json",
   "wmt16-de-en_instruct.json",
 ]) {
-  test(`${name}: BLEU, chrF and TER equal lm-evaluation-harness's`, needsShared(...golden, name), () => {
-    const { docs, aggregates } = JSON.parse(readFileSync(join(SHARED, ...golden, name), "utf8")) as {
+  test(`${name}: BLEU, chrF and TER equal lm-evaluation-harness's`, needsShared(...GOLDEN, name), () => {
+    const { docs, aggregates } = JSON.parse(readFileSync(join(SHARED, ...GOLDEN, name), "utf8")) as {
       docs: { filtered: string; target: string }[];
       aggregates: Record<"bleu" | "chrf" | "ter", number>;
     };
     const hypotheses = docs.map((doc) => doc.filtered);
     const references = [docs.map((doc) => doc.target)];
-    near(corpusBleu(hypotheses, references).score, aggregates.bleu, 1e-11, "BLEU"); // worst residual seen 1.4e-14
-    near(corpusChrf(hypotheses, references).score, aggregates.chrf, 1e-11, "chrF"); // seen 0
-    near(corpusTer(hypotheses, references).score, aggregates.ter, 1e-11, "TER"); // seen 0
+    // largest residuals observed: 1.4e-14 for BLEU, 0 for chrF and TER
+    near(corpusBleu(hypotheses, references).score, aggregates.bleu, 1e-11, "BLEU");
+    near(corpusChrf(hypotheses, references).score, aggregates.chrf, 1e-11, "chrF");
+    near(corpusTer(hypotheses, references).score, aggregates.ter, 1e-11, "TER");
   });
 }

@@ -2,21 +2,25 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Options as Python writes them (smooth_method) under the names that the library uses (smoothMethod). */
+/** Converts option names from Python's form (smooth_method) to the library's (smoothMethod). */
 export function camelCased(options: Record<string, unknown>): Record<string, unknown> {
   const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [camel(name), value]));
 }
 
+/** A corpus with options and the score that sacreBLEU gives for it. */
 export interface CorpusCase<Expected> {
+  /** number of reference streams, in words */
   streams: "one" | "two" | "three";
   options: Record<string, unknown>;
+  /** first segment of `REFERENCE.hypotheses` */
   start: number;
+  /** segment after the last one */
   end: number;
   expected: Expected;
 }
 
-/** What make_text_metrics.py wrote. */
+/** Texts and reference scores, written by make_text_metrics.py. */
 export const REFERENCE = JSON.parse(readFileSync(join(__dirname, "text_metrics.json"), "utf8")) as {
   hypotheses: string[];
   streams: (string | null)[][];
@@ -38,7 +42,7 @@ export const REFERENCE = JSON.parse(readFileSync(join(__dirname, "text_metrics.j
   rouge: { reference: string; prediction: string; scores: [precision: number, recall: number, fmeasure: number][] }[];
 };
 
-/** The texts of a case: hypotheses and reference streams. */
+/** Returns the hypotheses and reference streams of a case. */
 export function corpus({ streams, start, end }: CorpusCase<unknown>): [string[], (string | null)[][]] {
   const count = { one: 1, two: 2, three: 3 }[streams];
   return [
@@ -47,6 +51,7 @@ export function corpus({ streams, start, end }: CorpusCase<unknown>): [string[],
   ];
 }
 
-export function near(actual: number, expected: number, tolerance: number, what: string): void {
-  assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, expected ${expected}`);
+/** Asserts that two numbers differ by at most `tolerance`. */
+export function near(actual: number, expected: number, tolerance: number, label: string): void {
+  assert.ok(Math.abs(actual - expected) <= tolerance, `${label}: ${actual}, expected ${expected}`);
 }

@@ -4,7 +4,7 @@ import { temporaryFolder } from "../runs/world";
 
 const folder = temporaryFolder();
 
-/** Writes a CSV file, over the one before; returns its path. */
+/** Writes a CSV file and returns its path; every call overwrites the same file. */
 export function csvFile(text: string): string {
   const path = join(folder, "scores.csv");
   writeFileSync(path, text);

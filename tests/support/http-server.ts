@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 
-/** Starts a server on this machine that ends with the test; gives its address, without a slash at the end. */
+/** Starts a local HTTP server that is closed when the test ends; returns its base URL without a trailing slash. */
 export async function serve(
   t: TestContext,
   handle: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
@@ -16,7 +16,7 @@ export async function serve(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** The body of a request, as text. */
+/** Reads the body of a request as text. */
 export async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

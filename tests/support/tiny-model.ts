@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../../lib/model/config";
 
-/** A model that trains in milliseconds, with grouped queries and an untied head. */
+/** Configuration of a model that trains in milliseconds, with grouped-query attention and an untied output head. */
 export const TINY: ModelConfig = {
   vocabularySize: 50,
   hiddenSize: 16,
