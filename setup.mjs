@@ -3,7 +3,7 @@
 // Each finished step leaves a stamp, so a second call is quick and an interrupted set-up resumes.
 //
 //   node setup.mjs [--quiet]   runs the steps that are not done yet; --quiet prints nothing if there are none
-//   PROMPTLOSS_CUDA=1|0        selects the CUDA or the CPU build of TensorFlow (default: CUDA if an NVIDIA driver is found)
+//   PROMPTLOSS_CUDA=1|0        selects TensorFlow's CUDA or CPU build (default: CUDA if an NVIDIA driver is found)
 //   PYTHON, CXX                select the Python interpreter and the C++ compiler
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -13,13 +13,16 @@ async function main(): Promise<void> {
     normalizer: "weights", // the loss is Σ w ℓ / Σ w
     hyperparameters: { learningRate: 1e-3, batchSize: 16, microBatchSize: 16, maxLength: 192, maxSteps: 30 },
     store: resolve("runs"), // the same call finds a finished run here, and continues an interrupted one
-    onStep: ({ step, loss }, steps) => step % 10 === 0 && console.log(`step ${step} of ${steps}: loss ${loss.toFixed(3)}`),
+    onStep: ({ step, loss }, steps) =>
+      step % 10 === 0 && console.log(`step ${step} of ${steps}: loss ${loss.toFixed(3)}`),
   });
   console.log(`${run.name}: weights in ${run.weightsDir}`);
 
   const trained = loadModel(run.weightsDir);
   const { text } = await trained.generate(renderPrompt(examples[0]).prompt, { maxNewTokens: 40 });
-  console.log(`moved by ${weightDistance(run.initialDir, run.weightsDir).distance.toFixed(3)} (L2); it answers:${text}`);
+  console.log(
+    `moved by ${weightDistance(run.initialDir, run.weightsDir).distance.toFixed(3)} (L2); it answers:${text}`,
+  );
   trained.dispose();
 }
 

@@ -2,7 +2,10 @@
 // from out/figures, and a page that shows them. Nothing else writes there, so that committing results is a deliberate
 // step.
 //
-//   node notebooks/refresh.mjs [folder with the study's results; default PROMPTLOSS_OUT, or out] [repository to write to]
+//   node notebooks/refresh.mjs [results] [repository]
+//
+// `results` is the folder with the study's results (default: PROMPTLOSS_OUT, or out); `repository` is the checkout to
+// write to (default: this one).
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";

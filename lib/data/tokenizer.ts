@@ -56,6 +56,10 @@ interface AddedToken {
 
 /** The tokenizer's JSON files, parsed. */
 interface TokenizerFiles {
+  /** path of tokenizer.json */
+  path: string;
+  /** text of tokenizer.json */
+  text: string;
   /** tokenizer.json */
   json: JsonObject & { model: JsonObject };
   /** tokenizer_config.json, or {} if missing */
@@ -82,28 +86,10 @@ interface SpecialToken {
  *   is defined, or its text is not encoded as one token; names the file
  */
 export function loadTokenizer(dir: string): Tokenizer {
-  const path = join(dir, "tokenizer.json");
-  if (!existsSync(path)) {
-    throw new DataError(
-      `${dir}: there is no tokenizer.json here; use a Hugging Face directory with the file of the fast tokenizer`,
-    );
-  }
-  const text = readText(path);
-  const json = parseJson(text, path);
-  if (!isObject(json) || !isObject(json.model))
-    throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
-  const config = optionalObject(dir, "tokenizer_config.json");
-  const files: TokenizerFiles = {
-    json: { ...json, model: json.model },
-    config,
-    tokenNames: { ...optionalObject(dir, "special_tokens_map.json"), ...withoutNulls(config) },
-    tokenIds: {
-      ...optionalObject(dir, "config.json"),
-      ...withoutNulls(optionalObject(dir, "generation_config.json")),
-    },
-  };
+  const files = readTokenizerFiles(dir);
+  const { text, config } = files;
   const added = addedTokens(files);
-  const library = createLibraryTokenizer(path, files, added);
+  const library = createLibraryTokenizer(files, added);
   widenWordCache(library);
   let largestId = -1;
   for (const id of library.get_vocab().values()) largestId = Math.max(largestId, id);
@@ -149,11 +135,32 @@ export function loadTokenizer(dir: string): Tokenizer {
   return tokenizer;
 }
 
-function createLibraryTokenizer(
-  path: string,
-  { json, config }: TokenizerFiles,
-  added: AddedToken[],
-): HuggingFaceTokenizer {
+function readTokenizerFiles(dir: string): TokenizerFiles {
+  const path = join(dir, "tokenizer.json");
+  if (!existsSync(path)) {
+    throw new DataError(
+      `${dir}: there is no tokenizer.json here; use a Hugging Face directory with the file of the fast tokenizer`,
+    );
+  }
+  const text = readText(path);
+  const json = parseJson(text, path);
+  if (!isObject(json) || !isObject(json.model))
+    throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
+  const config = optionalObject(dir, "tokenizer_config.json");
+  return {
+    path,
+    text,
+    json: { ...json, model: json.model },
+    config,
+    tokenNames: { ...optionalObject(dir, "special_tokens_map.json"), ...withoutNulls(config) },
+    tokenIds: {
+      ...optionalObject(dir, "config.json"),
+      ...withoutNulls(optionalObject(dir, "generation_config.json")),
+    },
+  };
+}
+
+function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: AddedToken[]): HuggingFaceTokenizer {
   try {
     return new HuggingFaceTokenizer(
       {

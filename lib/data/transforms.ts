@@ -83,7 +83,7 @@ interface InversionCounts {
  * ratio (without randomness) until R_g ≤ target.
  *
  * @param target R_g to reach, above 0
- * @param options.seed seed of the order in which rows are inverted
+ * @param options `seed`: seed of the order in which rows are inverted
  * @throws {DataError} if the dataset has no rows or the target is not a number above 0 or is out of range; names the
  *   range that can be reached
  */
@@ -134,7 +134,7 @@ export function generationRatioPlan(
  * Lowers the generation ratio of a dataset to a target by the rule of {@link generationRatioPlan}.
  *
  * @param target R_g to reach, above 0
- * @param options.seed seed of the order in which rows are inverted
+ * @param options `seed`: seed of the order in which rows are inverted
  * @returns the remaining rows, some of them inverted, in their original order
  * @throws {DataError} as {@link generationRatioPlan}
  */

@@ -1,48 +1,53 @@
-// Validation of everything that comes from outside (study files, hyperparameters, templates, model configs, command-line values):
-// valibot schemas, whose problems are listed all at once, each with its field.
+// Validation of all external input (study files, hyperparameters, templates, model configs, command-line values) with
+// valibot schemas. An error lists all problems at once, each with its field.
 import * as v from "valibot";
 import type { PromptlossError } from "./errors";
 
-/** Text of a value in an error message: JSON, cut at 60 characters; NaN and infinities by name. */
+/** Formats a value for an error message: as JSON, cut after 60 characters; NaN and infinities by name. */
 export function shown(value: unknown): string {
   const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 /**
- * A schema of one rule.
- * @param rule completes the sentence "must be …"
- * @param test accepts a value
+ * Creates a schema that checks a value with one test.
+ *
+ * @param requirement completes the message "must be …"
+ * @param test returns true for valid values
  */
-export function rule<T>(rule: string, test: (value: unknown) => boolean): v.GenericSchema<T> {
-  return v.custom<T>(test, ({ input }) => `must be ${rule}, got ${shown(input)}`);
+export function rule<T>(requirement: string, test: (value: unknown) => boolean): v.GenericSchema<T> {
+  return v.custom<T>(test, ({ input }) => `must be ${requirement}, got ${shown(input)}`);
 }
 
-/** A whole number of at least `least`. */
+/** Schema of an integer of at least `least` that float64 represents exactly. */
 export const wholeNumber = (least: number): v.GenericSchema<number> =>
   rule(`a whole number of at least ${least}`, (value) => Number.isSafeInteger(value) && (value as number) >= least);
 
-/** An integer that float64 holds exactly. */
+/** Schema of an integer that float64 represents exactly. */
 export const integer: v.GenericSchema<number> = rule("an integer", Number.isSafeInteger);
 
-/** A non-empty string. */
+/** Schema of a non-empty string. */
 export const text: v.GenericSchema<string> = rule(
   "a non-empty text",
   (value) => typeof value === "string" && value !== "",
 );
 
-/** One of some names. */
+/** Schema of a string that is one of the given names. */
 export const oneOf = <const Name extends string>(names: readonly Name[]): v.GenericSchema<Name> =>
   rule(`one of ${names.join(", ")}`, (value) => names.includes(value as Name));
 
-/** A list with at least one entry. */
+/** Schema of a non-empty array. */
 export const listOf = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T[]> =>
   v.pipe(
     rule<unknown[]>("a list with at least one entry", (value) => Array.isArray(value) && value.length > 0),
     v.array(entry),
   );
 
-/** An object with the keys of `entries` and no others; every unknown key is a problem that lists the known ones. */
+/**
+ * Schema of an object with exactly the keys of `entries`. Every unknown key is reported with the known keys.
+ *
+ * @param entries schema of each key
+ */
 export function objectOf<const Entries extends v.ObjectEntries>(entries: Entries) {
   const known = Object.keys(entries);
   return v.pipe(
@@ -59,10 +64,10 @@ export function objectOf<const Entries extends v.ObjectEntries>(entries: Entries
   );
 }
 
-/** Names that JavaScript objects treat specially, and that a schema library may drop without a word. */
+/** Names with a special meaning in JavaScript objects, which a schema library may drop silently. */
 const RESERVED_NAMES = ["__proto__", "prototype", "constructor"];
 
-/** An object with at least one entry, whose keys are names that the user chose. */
+/** Schema of a non-empty object whose keys are user-defined names. */
 export const namedEntries = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, Record<string, T>> =>
   v.pipe(
     rule<Record<string, unknown>>(
@@ -79,22 +84,24 @@ export const namedEntries = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSc
     v.record(v.string(), entry),
   );
 
-/** The item of an issue's path that stands for `key` of `input`. */
+/** Returns the path item of a valibot issue for the property `key` of `input`. */
 export function pathItem(input: object, key: string): v.ObjectPathItem {
   const object = input as Record<string, unknown>;
   return { type: "object", origin: "value", input: object, key, value: object[key] };
 }
 
-/** Everything that is wrong with a value, as lines "field: problem"; empty for a valid one. */
+/** Returns all problems of a value as lines "field: problem"; empty for a valid value. */
 export function problemsOf(schema: v.GenericSchema<unknown, unknown>, value: unknown): string[] {
   const { issues = [] } = v.safeParse(schema, value);
   return issues.map((issue) => [v.getDotPath(issue), issue.message].filter((part) => part !== null).join(": "));
 }
 
 /**
- * The value as its schema reads it, with defaults filled in.
- * @param where names the value in the error: a file, an option, a function's argument
- * @throws {ErrorClass} listing every problem by field
+ * Validates a value and returns the output of its schema, with defaults filled in.
+ *
+ * @param where origin of the value for the error message: a file, an option or a function argument
+ * @param ErrorClass class of the error to throw
+ * @throws {ErrorClass} if the value is invalid; lists every problem with its field
  */
 export function validated<T>(
   schema: v.GenericSchema<unknown, T>,
@@ -109,12 +116,12 @@ export function validated<T>(
   throw new ErrorClass(`${where}: ${problems.length} problems:\n${problems.map((line) => `  - ${line}`).join("\n")}`);
 }
 
-/** Whether a value is an object with keys: not null, not an array. */
+/** Returns true if a value is an object other than null or an array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A JSON value without the keys "//", which are comments. */
+/** Returns a copy of a JSON value without the keys "//", which hold comments. */
 export function withoutComments(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutComments);
   if (!isObject(value)) return value;

@@ -25,8 +25,8 @@ export const DATA_DIR = "datasets/benchmarks";
 
 /**
  * Lists the tasks that can be given by name. Custom tasks are passed to `evaluate` as objects.
- * @param options.judge judge of Alpaca Eval and PandaLM; default: the one that the environment variables name
- * @param options.dataDir as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
+ * @param options `judge`: judge of Alpaca Eval and PandaLM; default: the one that the environment variables name.
+ *   `dataDir`: as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
  */
 export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir?: string } = {}): Task[] {
   const judged = judge && { judge: () => judge };

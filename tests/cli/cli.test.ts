@@ -14,11 +14,11 @@ const study = writeJson(join(dir, "study.json"), {
   name: "cli",
   models: { tiny: model },
   datasets: { One: { path: data } },
-  weights: [0.1],
+  plws: [0.1],
   hyperparameters: QUICK,
 });
 
-/** Runs a command from another folder; `json` is its last line of output. */
+/** Runs a command from another folder; `json` is the parsed last line of standard output, if that is JSON. */
 function promptloss(
   ...args: string[]
 ): Promise<{ code: number | null; json: Record<string, unknown>; stdout: string; stderr: string }> {
@@ -48,7 +48,7 @@ function promptloss(
   });
 }
 
-test("sweep, status and train speak of the same runs", { timeout: 400_000 }, async () => {
+test("sweep, status and train agree on the runs", { timeout: 400_000 }, async () => {
   const missing = await promptloss("status", "--study", study, "--store", store, "--json");
   assert.deepEqual(missing.json.counts, { missing: 1 });
   const swept = await promptloss("sweep", "--study", study, "--store", store, "--json");
@@ -79,21 +79,21 @@ test("sweep, status and train speak of the same runs", { timeout: 400_000 }, asy
 test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 }, async () => {
   const fixtures = join(root, "tests", "evaluate", "fixtures");
   const rows = ["--tasks", "piqa", "--data", join(fixtures, "data"), "--limit", "2", "--json"];
-  const ofModel = await promptloss("evaluate", "--model", join(fixtures, "model"), ...rows);
-  assert.equal(ofModel.code, 0, ofModel.stderr);
-  const [{ task, items, metrics }] = ofModel.json.results as {
+  const modelScores = await promptloss("evaluate", "--model", join(fixtures, "model"), ...rows);
+  assert.equal(modelScores.code, 0, modelScores.stderr);
+  const [{ task, items, metrics }] = modelScores.json.results as {
     task: string;
     items: number;
     metrics: Record<string, number>;
   }[];
   assert.deepEqual([task, items, Object.keys(metrics)], ["piqa", 2, ["acc", "acc_norm"]]);
-  const ofStudy = await promptloss("evaluate", "--study", study, "--store", store, ...rows);
-  assert.equal(ofStudy.code, 0, ofStudy.stderr);
-  const [run] = ofStudy.json.runs as { id: string; results: object[] }[];
+  const studyScores = await promptloss("evaluate", "--study", study, "--store", store, ...rows);
+  assert.equal(studyScores.code, 0, studyScores.stderr);
+  const [run] = studyScores.json.runs as { id: string; results: object[] }[];
   assert.equal(run.results.length, 1);
   assert.deepEqual(
     (await promptloss("evaluate", "--run", run.id, "--store", store, ...rows)).json.runs,
-    ofStudy.json.runs,
+    studyScores.json.runs,
   );
   const wrong = await promptloss("evaluate", "--run", "nothing", "--store", store, ...rows);
   assert.match((wrong.json.error as { message: string }).message, /has no run "nothing"/);
@@ -111,7 +111,10 @@ test("describe and transform", async () => {
 test("errors are one JSON object, and the exit code is 1", async () => {
   const wrong = await promptloss("train", "--model", model, "--data", data, "--plw=-0.1", "--store", store, "--json");
   assert.equal(wrong.code, 1);
-  assert.match((wrong.json.error as { message: string }).message, /--plw: must be a finite number of at least 0, got -0\.1/);
+  assert.match(
+    (wrong.json.error as { message: string }).message,
+    /--plw: must be a finite number of at least 0, got -0\.1/,
+  );
   for (const [args, message] of [
     [["train", "--plw", "x", "--model", model, "--data", data], /--plw: must be a number, got "x"/],
     [["train", "--model", model, "--data", data], /--plw: missing/],
@@ -129,7 +132,7 @@ test("errors are one JSON object, and the exit code is 1", async () => {
   }
 });
 
-test("the doctor finds this machine fit", { timeout: 400_000 }, async () => {
+test("doctor: all checks pass on this machine", { timeout: 400_000 }, async () => {
   const { json } = await promptloss("doctor", "--store", store, "--json");
   const checks = json.checks as { name: string; ok: boolean; detail: string }[];
   assert.deepEqual(

@@ -1,4 +1,5 @@
-// The committed pocket data: it is what its maker writes, it has the paper's ratios in kind, and its benchmarks are sound.
+// The committed pocket data: they equal the generator's output, have generation ratios like the paper's, and contain
+// consistent benchmarks.
 // Run: node --import tsx --test tests/datasets/data.test.ts
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -36,17 +37,18 @@ const sets: Record<string, Example[]> = {
   tiny: toGenerationRatio(cleaned, 0.042, tokenizer, { seed: 42 }),
 };
 
-test("the committed files are what the maker writes", () => {
+test("the committed files equal the generator's output", () => {
   for (const [name, content] of makeData()) {
     assert.ok(
       readFileSync(join(POCKET, name), "utf8") === content,
-      `datasets/pocket/${name} differs from what its maker writes; run it again: node --import tsx datasets/pocket/make/index.ts data`,
+      `datasets/pocket/${name} differs from the generator's output; run: ` +
+        "node --import tsx datasets/pocket/make/index.ts data",
     );
   }
 });
 
-test("the five sets have the paper's generation ratios in kind", () => {
-  // Table 1 and section 6. Seen: 3.222, 7.903, 0.0727, 1.000, 0.0420.
+test("the five sets have generation ratios close to the paper's", () => {
+  // Table 1 and section 6 of the paper. The data have 3.222, 7.903, 0.0727, 1.000, 0.0420.
   const expected = {
     plain: [3.27, 0.2],
     cleaned: [7.83, 0.2],
@@ -67,7 +69,7 @@ test("the five sets have the paper's generation ratios in kind", () => {
   }
 });
 
-test("rows fit: at most 2 % of any set lose a part of their completion at 208 tokens, none loses it whole", () => {
+test("at 208 tokens, at most 2 % of any set's rows lose part of their completion, and no row loses all of it", () => {
   for (const [name, rows] of Object.entries({ ...sets, heldOut })) {
     const { truncated, withoutCompletion } = encodeDataset(rows, tokenizer, { maxLength: 208, name });
     assert.ok(truncated.length <= 0.02 * rows.length, `${name}: ${truncated.length} rows are cut`);
@@ -158,7 +160,7 @@ test("labels are in range and choices differ", () => {
       assert.ok(answer === "1" || answer === "2", sentence);
     }
   }
-  // the right answer stands at every place about equally often: 4 sd of a fair draw
+  // The correct answer is about equally often in every position: within 4 standard deviations of a uniform draw.
   const share = (values: boolean[]): number => values.filter(Boolean).length / values.length;
   const arc = readLines<ArcItem>("pocket-arc.jsonl");
   for (const letter of "ABCD")
@@ -202,7 +204,7 @@ test("answers agree with the world, and wrong choices are wrong in it", () => {
     if (fact.misbelief !== undefined) assert.ok(otherValues([...FACTS], fact).includes(fact.misbelief), fact.id);
 });
 
-test("benchmark items occur in no instruction set", () => {
+test("no benchmark item occurs in an instruction set", () => {
   const rows = [...plain, ...cleaned, ...heldOut].flatMap(({ instruction, input, output }) => [
     instruction,
     input,
@@ -239,7 +241,7 @@ test("benchmark items occur in no instruction set", () => {
   );
 });
 
-test("the languages tell all words apart, and no two sentences have the same translation", () => {
+test("each language distinguishes all nouns, and no two sentences have the same translation", () => {
   for (const language of FOREIGN) {
     assert.equal(new Set(NOUNS.map((noun) => nounPhraseIn({ noun }, language))).size, NOUNS.length);
     const random = seededRandom("languages test");
@@ -250,7 +252,7 @@ test("the languages tell all words apart, and no two sentences have the same tra
   }
 });
 
-test("the tokenizer takes any text and has the template's words whole", () => {
+test("the tokenizer round-trips any text, and encodes the template's words as single tokens", () => {
   for (const text of ["The fox lives in a den.", "naïve 漢字 🦊\t\n  x", " leading and trailing ", "</s> in a text"]) {
     assert.equal(tokenizer.decode(tokenizer.encode(text, { addSpecialTokens: false })), text);
   }

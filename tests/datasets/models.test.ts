@@ -1,5 +1,6 @@
-// The pocket models know their world: well above chance on multiple choice, and a few steps of fine-tuning lower the loss
-// of held-out completions. Run: node --import tsx --test tests/datasets/models.test.ts
+// The pocket models know the facts of their world: they score well above chance on multiple choice, and a few steps of
+// fine-tuning lower their loss on held-out completions.
+// Run: node --import tsx --test tests/datasets/models.test.ts
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +35,7 @@ for (const name of ["pocket-1", "pocket-2"]) {
     model.dispose();
   });
 
-  test(`${name} carries the pocket tokenizer and takes its ids`, () => {
+  test(`${name} contains the pocket tokenizer and accepts its ids`, () => {
     for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
       assert.equal(
         readFileSync(join(directory(name), file), "utf8"),

@@ -1,10 +1,10 @@
-"""Starts a Jupyter kernel and talks to it as front ends do, with jupyter_client.
+"""Starts a Jupyter kernel and talks to it with jupyter_client, as front ends do.
 
 Usage: client.py '<json of {"argv": [...], "interrupt_mode": "message"|"signal", "cwd": "..."}>'
-Reads one JSON command a line from standard input, writes one JSON answer a line:
+Reads one JSON command per line from standard input and writes one JSON answer per line:
   {"op": "execute", "codes": [...]}   sends all cells at once, as "Run All" does
       -> {"cells": [{"reply": {...}, "outputs": [{"type": ..., "content": ...}], "seconds": ...}]}
-      with "interrupt_after": <text>  presses stop when that text appears in an output
+      with "interrupt_after": <text>  interrupts the kernel when that text appears in an output
   {"op": "request", "type": "complete_request", "content": {...}} -> {"reply": {...}}
   {"op": "restart"} -> {"seconds": ...}
   {"op": "shutdown"}
@@ -20,7 +20,7 @@ LIMIT = 60
 
 
 def wait_for(kernel, message_id, codes_left, started, settings):
-    """All outputs of one cell up to its idle status, and its reply."""
+    """Collects all outputs of one cell up to its idle status, and its reply."""
     outputs, reply, idle, interrupted_at, stopped = [], None, False, None, None
     while not idle or reply is None:
         if time.time() - started > settings.get("limit", LIMIT):

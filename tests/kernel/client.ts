@@ -3,13 +3,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 
+/** The repository root. */
 export const ROOT = join(__dirname, "..", "..");
+/** The Python interpreter of the project's environment. */
 export const PYTHON = join(ROOT, ".venv", "bin", "python");
 
+/** An output message of a cell, by Jupyter's message type. */
 export interface Output {
   type: string;
   content: Record<string, unknown> & { data?: Record<string, unknown> };
 }
+/** The content of an `execute_reply`. */
 export interface Reply {
   status: string;
   execution_count?: number;
@@ -17,17 +21,18 @@ export interface Reply {
   evalue?: string;
   traceback?: string[];
 }
+/** Everything that a cell sent, and its duration. */
 export interface CellResult {
   reply: Reply;
   outputs: Output[];
   seconds: number;
-  /** from pressing stop to the reply */
+  /** seconds from the interrupt to the reply */
   seconds_to_stop?: number;
-  /** the cell did not end within the limit */
+  /** true if the cell did not end within the limit */
   hung?: boolean;
 }
 
-/** Our kernel as Jupyter starts it, by kernel/kernel.json. */
+/** The project's kernel, as kernel/kernel.json starts it. */
 export function ourKernel(): KernelSpec {
   const text = readFileSync(join(ROOT, "kernel", "kernel.json"), "utf8")
     .replaceAll("{node}", process.execPath)
@@ -35,7 +40,7 @@ export function ourKernel(): KernelSpec {
   return JSON.parse(text) as KernelSpec;
 }
 
-/** tslab as it comes, which shows the faults that ours cures. */
+/** Unmodified tslab, which has the faults that the project's kernel fixes. */
 export const STOCK_KERNEL: KernelSpec = {
   argv: [
     process.execPath,
@@ -47,23 +52,28 @@ export const STOCK_KERNEL: KernelSpec = {
   interrupt_mode: "signal",
 };
 
+/** How to start and interrupt a kernel, as in a kernelspec. */
 export interface KernelSpec {
   argv: string[];
   interrupt_mode: string;
 }
 
-/** A running kernel and a front end to it (client.py). */
+/** A running kernel with a client (client.py) that talks to it like a front end. */
 export class TestKernel {
   private constructor(
     private readonly process: ChildProcessWithoutNullStreams,
     private readonly lines: AsyncIterator<string>,
     private readonly reader: Interface,
-    /** until it answered for the first time */
+    /** seconds until the kernel answered for the first time */
     readonly startSeconds: number,
     readonly pid: number,
   ) {}
 
-  /** @param cwd the notebook's folder */
+  /**
+   * Starts a kernel and waits until it answers.
+   * @param cwd the notebook's folder
+   * @throws {Error} with the client's log if the kernel does not start
+   */
   static async start({ argv, interrupt_mode }: KernelSpec, cwd = join(ROOT, "tests", "kernel")): Promise<TestKernel> {
     const child = spawn(
       PYTHON,
@@ -82,7 +92,11 @@ export class TestKernel {
     return new TestKernel(child, lines, reader, ready, pid);
   }
 
-  /** Runs cells, all sent at once as "Run All" does. */
+  /**
+   * Runs cells, sent all at once as "Run All" does.
+   * @param options.interrupt_after interrupts the kernel when this text appears in an output
+   * @param options.limit seconds
+   */
   async run(
     codes: string[],
     options: { interrupt_after?: string; limit?: number; stop_on_error?: boolean } = {},
@@ -90,18 +104,22 @@ export class TestKernel {
     return (await this.ask<{ cells: CellResult[] }>({ op: "execute", codes, ...options })).cells;
   }
 
+  /** Runs a single cell; see {@link run}. */
   async runOne(code: string, options: { interrupt_after?: string; limit?: number } = {}): Promise<CellResult> {
     return (await this.run([code], options))[0]!;
   }
 
+  /** Sends a request on the shell channel and returns the content of its reply. */
   async request(type: string, content: Record<string, unknown>): Promise<Record<string, unknown>> {
     return (await this.ask<{ reply: Record<string, unknown> }>({ op: "request", type, content })).reply;
   }
 
+  /** Restarts the kernel; returns the seconds until it is ready. */
   restart(): Promise<{ seconds: number }> {
     return this.ask({ op: "restart" });
   }
 
+  /** Shuts down kernel and client. */
   async stop(): Promise<void> {
     await this.ask({ op: "shutdown" });
     this.reader.close();
@@ -111,12 +129,12 @@ export class TestKernel {
   private async ask<T>(command: Record<string, unknown>): Promise<T> {
     this.process.stdin.write(`${JSON.stringify(command)}\n`);
     const line = await this.lines.next();
-    if (line.done) throw new Error("the kernel's client ended");
+    if (line.done) throw new Error("client.py exited unexpectedly");
     return JSON.parse(line.value) as T;
   }
 }
 
-/** Everything a cell wrote to standard output. */
+/** Returns everything that a cell wrote to standard output. */
 export function printed(cell: CellResult): string {
   return cell.outputs
     .filter(({ type, content }) => type === "stream" && content.name === "stdout")
@@ -124,7 +142,7 @@ export function printed(cell: CellResult): string {
     .join("");
 }
 
-/** The error output of a cell. */
+/** Returns the error output of a cell, if there is one. */
 export function errorOf(cell: CellResult): { ename: string; evalue: string; traceback: string[] } | undefined {
   return cell.outputs.find(({ type }) => type === "error")?.content as
     { ename: string; evalue: string; traceback: string[] } | undefined;

@@ -1,5 +1,5 @@
-// The kernel and lib/notebook in a real JupyterLab, seen through a browser.
-// PROMPTLOSS_SCREENSHOTS=<folder> keeps pictures.
+// Tests the kernel and lib/notebook in a real JupyterLab, through a browser.
+// PROMPTLOSS_SCREENSHOTS=<folder> saves screenshots.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 for (let step = 1; step <= 20; step++) {
   await pause(150);
   update({
-    wanted: 2, complete: step < 20 ? 1 : 2, cached: 1, failed: 0, stepsDone: step, stepsTotal: 20, tokensPerSecond: 5000, etaSeconds: 20 - step,
+    wanted: 2, complete: step < 20 ? 1 : 2, cached: 1, failed: 0,
+    stepsDone: step, stepsTotal: 20, tokensPerSecond: 5000, etaSeconds: 20 - step,
     active: step < 20 ? [{ run: "pocket-1/Short/0.1", step, totalSteps: 20, loss: 3 - step / 10 }] : [], failures: [],
   });
 }`,
@@ -34,7 +35,9 @@ for (let step = 1; step <= 20; step++) {
   layout: { width: 468, height: 300, xaxis: { title: { text: "PLW" } }, yaxis: { title: { text: "loss" } } },
 });`,
   // 3
-  `await show(new dfd.DataFrame([{ set: "Short", loss: 1.9, note: "<b>bold</b>" }, { set: "Tiny", loss: 2.25, note: "" }]), { caption: "Final losses" });`,
+  `await show(new dfd.DataFrame([
+  { set: "Short", loss: 1.9, note: "<b>bold</b>" }, { set: "Tiny", loss: 2.25, note: "" },
+]), { caption: "Final losses" });`,
   // 4
   `const words = ["<s>", "Below", " is", " an", " instruction", "\\n", "<b>Blue</b>", " sky", "</s>"];
 const tokenizer = {
@@ -84,7 +87,7 @@ const styleOf = (element: unknown, property: string): string =>
     property
   ]!;
 
-async function seePlotTableAndTokens(page: NotebookPage): Promise<void> {
+async function checkPlotTableAndTokens(page: NotebookPage): Promise<void> {
   const plot = page.output(2).locator(".js-plotly-plot");
   await plot.locator(".scatterlayer .trace .point").first().waitFor();
   assert.equal(await plot.locator(".scatterlayer .trace").count(), 2);
@@ -114,10 +117,10 @@ async function seePlotTableAndTokens(page: NotebookPage): Promise<void> {
 
 test("figures have their traces, tables their rows, tokens their colors", options, async () => {
   await notebook.done(4);
-  await seePlotTableAndTokens(notebook);
+  await checkPlotTableAndTokens(notebook);
 });
 
-test("■ ends a running loop, aborts the cells after it, and the kernel goes on", options, async () => {
+test("■ ends a running loop, aborts the cells after it, and the kernel keeps working", options, async () => {
   await notebook.output(5).getByText("looping").waitFor();
   await new Promise((resolve) => setTimeout(resolve, 500));
   const pressed = Date.now();
@@ -131,35 +134,39 @@ test("■ ends a running loop, aborts the cells after it, and the kernel goes on
   await notebook.output(6).getByText("after 9").waitFor();
 });
 
-test("the saved notebook holds a picture of the figure, and only the last state of the progress", options, async () => {
-  const { cells } = await notebook.save();
-  assert.deepEqual(Object.keys(cells[2]!.outputs![0]!.data!).sort(), [
-    "application/vnd.plotly.v1+json",
-    "image/svg+xml",
-    "text/plain",
-  ]);
-  assert.equal(cells[1]!.outputs!.length, 1);
-  assert.doesNotMatch(JSON.stringify(cells[4]!.outputs), /<script|<style/);
+test(
+  "the saved notebook contains a picture of the figure, and only the last state of the progress",
+  options,
+  async () => {
+    const { cells } = await notebook.save();
+    assert.deepEqual(Object.keys(cells[2]!.outputs![0]!.data!).sort(), [
+      "application/vnd.plotly.v1+json",
+      "image/svg+xml",
+      "text/plain",
+    ]);
+    assert.equal(cells[1]!.outputs!.length, 1);
+    assert.doesNotMatch(JSON.stringify(cells[4]!.outputs), /<script|<style/);
 
-  // The same outputs in a file that this machine never ran: JupyterLab does not trust it.
-  writeFileSync(
-    join(lab.folder, "untrusted.ipynb"),
-    notebookFile(
-      CELLS.map((source) => `// not run here\n${source}`),
-      cells.map(({ outputs }) => outputs ?? []),
-    ),
-  );
-});
+    // The same outputs in a file that was never run on this machine, so that JupyterLab does not trust it.
+    writeFileSync(
+      join(lab.folder, "untrusted.ipynb"),
+      notebookFile(
+        CELLS.map((source) => `// not run here\n${source}`),
+        cells.map(({ outputs }) => outputs ?? []),
+      ),
+    );
+  },
+);
 
 test("an untrusted notebook shows figure, table and tokens without running anything", options, async () => {
   const untrusted = await lab.open("untrusted.ipynb");
   await untrusted.page.locator('[data-icon="ui-components:not-trusted"]:visible').first().waitFor();
-  await seePlotTableAndTokens(untrusted);
+  await checkPlotTableAndTokens(untrusted);
   await untrusted.screenshot("untrusted");
   await untrusted.close();
 });
 
-test("restart forgets the variables, and the kernel works", options, async () => {
+test("restart deletes the variables, and the kernel works", options, async () => {
   await notebook.restart();
   await notebook.runCell(6);
   await notebook.output(6).getByText("Cannot find name 'words'").first().waitFor();
@@ -168,7 +175,7 @@ test("restart forgets the variables, and the kernel works", options, async () =>
     async () => (await notebook.prompt(0)) === "[2]:",
     60_000,
     () => notebook.prompt(0),
-  ); // it has "[1]:" of the first kernel before
+  ); // before that, the prompt is the first kernel's "[1]:"
   await notebook.screenshot("restarted");
   await notebook.close();
 });

@@ -10,14 +10,17 @@ import { ROOT } from "./client";
 const JUPYTER = join(ROOT, ".venv", "bin", "jupyter");
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** JupyterLab's settings for tests: no requests to other sites, and every cell in the page at once. */
+/** JupyterLab's settings for the tests: no requests to other sites, no autosave, and all cells in the page at once. */
 const SETTINGS: Record<string, Record<string, unknown>> = {
   "apputils-extension/notification": { fetchNews: "false", checkForUpdates: false },
   "notebook-extension/tracker": { windowingMode: "none" },
   "docmanager-extension/plugin": { autosave: false },
 };
 
-/** A real JupyterLab in a folder of its own, and a browser on it. The user's Jupyter settings are neither read nor written. */
+/**
+ * A real JupyterLab server in its own temporary folder, with a browser. The user's Jupyter settings are neither read nor
+ * written.
+ */
 export class Lab {
   private constructor(
     readonly folder: string,
@@ -27,12 +30,16 @@ export class Lab {
     private readonly token: string,
   ) {}
 
-  /** @param environment is added to the server's, and so to the kernels' */
+  /**
+   * Starts server and browser.
+   * @param environment variables added to the environment of the server, and so to that of its kernels
+   * @throws {Error} with the server's log if it does not answer within a minute
+   */
   static async start(environment: Record<string, string> = {}): Promise<Lab> {
     const folder = mkdtempSync(join(tmpdir(), "promptloss-lab-"));
-    const own = (name: string): string => join(folder, ".jupyter", name);
+    const jupyterFolder = (name: string): string => join(folder, ".jupyter", name);
     for (const [name, settings] of Object.entries(SETTINGS)) {
-      const file = join(own("settings"), "@jupyterlab", `${name}.jupyterlab-settings`);
+      const file = join(jupyterFolder("settings"), "@jupyterlab", `${name}.jupyterlab-settings`);
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, JSON.stringify(settings));
     }
@@ -55,12 +62,12 @@ export class Lab {
         env: {
           ...process.env,
           ...environment,
-          JUPYTER_CONFIG_DIR: own("config"),
-          JUPYTER_DATA_DIR: own("data"),
-          JUPYTER_RUNTIME_DIR: own("runtime"),
-          IPYTHONDIR: own("ipython"),
-          JUPYTERLAB_SETTINGS_DIR: own("settings"),
-          JUPYTERLAB_WORKSPACES_DIR: own("workspaces"),
+          JUPYTER_CONFIG_DIR: jupyterFolder("config"),
+          JUPYTER_DATA_DIR: jupyterFolder("data"),
+          JUPYTER_RUNTIME_DIR: jupyterFolder("runtime"),
+          IPYTHONDIR: jupyterFolder("ipython"),
+          JUPYTERLAB_SETTINGS_DIR: jupyterFolder("settings"),
+          JUPYTERLAB_WORKSPACES_DIR: jupyterFolder("workspaces"),
           JUPYTER_PATH: "",
           JUPYTER_PREFER_ENV_PATH: "1",
         },
@@ -91,7 +98,7 @@ export class Lab {
     }
   }
 
-  /** Opens a notebook that lies in {@link folder}. */
+  /** Opens a notebook in {@link folder} and waits until its kernel is idle. */
   async open(path: string): Promise<NotebookPage> {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 1600 } });
     const page = await context.newPage();
@@ -99,10 +106,11 @@ export class Lab {
     await page.goto(`${this.url}/lab/tree/${path}?reset&token=${this.token}`);
     await page.locator(".jp-NotebookPanel:visible .jp-Cell").first().waitFor({ timeout: 60_000 });
     const notebook = new NotebookPage(page, join(this.folder, path));
-    await notebook.idle(); // before, "Run All" asks which kernel to take
+    await notebook.idle(); // before that, "Run All" asks which kernel to use
     return notebook;
   }
 
+  /** Stops browser and server, and deletes the folder. */
   async stop(): Promise<void> {
     await this.browser.close();
     await end(this.server);
@@ -110,7 +118,7 @@ export class Lab {
   }
 }
 
-/** An open notebook, driven as a user does: with menus, buttons and eyes. */
+/** An open notebook, controlled as by a user: through menus, buttons and the visible page. */
 export class NotebookPage {
   constructor(
     readonly page: Page,
@@ -121,42 +129,48 @@ export class NotebookPage {
     return this.page.locator(".jp-NotebookPanel:visible");
   }
 
+  /** The cell at an index, counted from 0 over code and markdown cells. */
   cell(index: number): Locator {
     return this.panel.locator(".jp-Notebook .jp-Cell").nth(index);
   }
 
+  /** The output area of a cell. */
   output(index: number): Locator {
     return this.cell(index).locator(".jp-Cell-outputArea");
   }
 
-  /** "[3]:", or "[*]:" while it runs or waits */
+  /** The prompt of a cell: "[3]:", or "[*]:" while the cell runs or is queued. */
   prompt(index: number): Promise<string> {
     return this.cell(index).locator(".jp-InputPrompt").innerText();
   }
 
+  /** Clicks an item of a menu in the menu bar. */
   async menu(menu: string, item: string): Promise<void> {
     await this.page.locator(".lm-MenuBar-itemLabel", { hasText: new RegExp(`^${menu}$`) }).click();
     await this.page.locator(".lm-Menu-itemLabel", { hasText: new RegExp(`^${item}$`) }).click();
   }
 
+  /** Starts "Run All Cells" without waiting for its end. */
   async runAll(): Promise<void> {
     await this.menu("Run", "Run All Cells");
   }
 
+  /** Starts one cell without waiting for its end. */
   async runCell(index: number): Promise<void> {
     await this.cell(index).locator(".jp-InputPrompt").click();
     await this.cell(index).and(this.page.locator(".jp-mod-active")).waitFor(); // the keys go to the active cell
     await this.page.keyboard.press("Control+Enter");
   }
 
-  /** ■ */
+  /** Clicks ■. */
   async interrupt(): Promise<void> {
     await this.panel.locator('[data-jp-item-name="interrupt"] >> visible=true').first().click();
   }
 
+  /** Restarts the kernel and waits until it is idle. */
   async restart(): Promise<void> {
     await this.panel.locator('[data-jp-item-name="restart"] >> visible=true').first().click();
-    // Until the server has answered, "Idle" may be the old kernel's, and what is run may be lost.
+    // Until the server has answered, "Idle" may refer to the old kernel, and cells run then may be lost.
     const answered = this.page.waitForResponse((response) => /\/restart(\?|$)/.test(response.url()), {
       timeout: 60_000,
     });
@@ -165,7 +179,7 @@ export class NotebookPage {
     await this.idle();
   }
 
-  /** Waits until a cell has run, well or not. */
+  /** Waits until a cell has ended, successfully or not. @throws {Error} with the cell's output after `timeout` ms */
   async done(index: number, timeout = 60_000): Promise<void> {
     await until(
       async () => /\[\d+\]/.test(await this.prompt(index)),
@@ -174,7 +188,7 @@ export class NotebookPage {
     );
   }
 
-  /** Waits until the kernel has nothing to do. */
+  /** Waits until the kernel is idle. */
   async idle(timeout = 60_000): Promise<void> {
     await this.page
       .locator("#jp-main-statusbar")
@@ -182,7 +196,7 @@ export class NotebookPage {
       .waitFor({ timeout });
   }
 
-  /** The texts that an output shows, one after the other, until `enough` of them were seen or the cell ended. */
+  /** Collects the successive texts of an output, until there are `enough` of them or the cell has ended. */
   async watch(index: number, enough: number, timeout = 60_000): Promise<string[]> {
     const seen: string[] = [];
     await until(
@@ -198,7 +212,7 @@ export class NotebookPage {
     return seen;
   }
 
-  /** Saves and answers what is in the file. */
+  /** Saves the notebook and returns the file's content. */
   async save(): Promise<{ cells: { outputs?: { output_type: string; data?: Record<string, unknown> }[] }[] }> {
     await this.page.keyboard.press("Control+s");
     await this.panel.locator(".jp-Toolbar").first().waitFor();
@@ -214,17 +228,19 @@ export class NotebookPage {
     return JSON.parse(readFileSync(this.path, "utf8")) as never;
   }
 
+  /** Saves a screenshot to `PROMPTLOSS_SCREENSHOTS`, if that is set. */
   async screenshot(name: string): Promise<void> {
     const folder = process.env.PROMPTLOSS_SCREENSHOTS;
     if (folder) await this.page.screenshot({ path: join(folder, `${name}.png`) });
   }
 
+  /** Closes the page. */
   close(): Promise<void> {
     return this.page.context().close();
   }
 }
 
-/** A notebook file with our kernel. `outputs` are those that it is saved with. */
+/** Returns the content of a notebook file for the project's kernel; `outputs` are the saved outputs of each cell. */
 export function notebookFile(sources: readonly string[], outputs: readonly unknown[][] = []): string {
   return JSON.stringify({
     nbformat: 4,
@@ -241,9 +257,9 @@ export function notebookFile(sources: readonly string[], outputs: readonly unkno
   });
 }
 
-/** Why the browser tests cannot run here, or false. */
+/** Returns the reason why the browser tests cannot run here, or false if they can. */
 export function labMissing(): string | false {
-  if (!existsSync(JUPYTER)) return "needs the Python environment: node setup.mjs";
+  if (!existsSync(JUPYTER)) return "needs the Python environment; run node setup.mjs";
   return false;
 }
 
@@ -266,13 +282,16 @@ async function startBrowser(): Promise<Browser> {
       ],
     });
   } catch (error) {
-    throw new Error(`${basename(executablePath)} cannot be started; set CHROME_PATH to a Chromium or Chrome`, {
+    throw new Error(`cannot start ${basename(executablePath)}; set CHROME_PATH to a Chromium or Chrome`, {
       cause: error,
     });
   }
 }
 
-/** Waits for `condition`, looking every `interval` ms. */
+/**
+ * Waits until `condition` returns true, checking every `interval` ms.
+ * @throws {Error} with the message `complaint` after `timeout` ms
+ */
 export async function until(
   condition: () => Promise<boolean>,
   timeout: number,
@@ -297,7 +316,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Asks a process to end and waits for it; JupyterLab ends its kernels first. */
+/** Terminates a process and waits until it has ended; JupyterLab first shuts down its kernels. */
 async function end(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null) return;
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
@@ -307,7 +326,7 @@ async function end(server: ChildProcess): Promise<void> {
   clearTimeout(killer);
 }
 
-/** Whether `pid` is there. */
+/** Returns whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
   return spawnSync("kill", ["-0", String(pid)]).status === 0;
 }

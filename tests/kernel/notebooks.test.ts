@@ -1,5 +1,5 @@
-// The first four notebooks in a real JupyterLab, on a study of four runs.
-// PROMPTLOSS_SCREENSHOTS=<folder> keeps pictures.
+// Runs the first four notebooks in a real JupyterLab, on a study of four runs.
+// PROMPTLOSS_SCREENSHOTS=<folder> saves screenshots.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,7 +30,7 @@ after(async () => {
   rmSync(work, { recursive: true, maxRetries: 5 });
 });
 
-/** Index of the cell whose code has `text` in it. */
+/** Returns the index of the first code cell that contains `text`. */
 function find(name: string, text: string): number {
   const { cells } = JSON.parse(readFileSync(join(ROOT, "notebooks", `${name}.ipynb`), "utf8")) as {
     cells: { cell_type: string; source: string | string[] }[];

@@ -1,5 +1,5 @@
-// The whole path in a real JupyterLab, as a person goes it, on a study of a few runs: add a weight, stop the training, continue, see
-// the weight in Figures 1 and 2, point at it. PROMPTLOSS_SCREENSHOTS=<folder> keeps pictures.
+// Follows a user through all notebooks in a real JupyterLab, on a study of a few runs: add a PLW, stop the training,
+// resume it, find the PLW in Figures 1 and 2, and point at it. PROMPTLOSS_SCREENSHOTS=<folder> saves screenshots.
 import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ before(async () => {
     PROMPTLOSS_STUDY: writeJson(join(folder, "slow.json"), {
       ...study,
       hyperparameters: { ...QUICK, maxLength: 250, epochs: 40 },
-    }), // long enough to be stopped
+    }), // long enough to be interrupted
     PROMPTLOSS_NORMALIZERS: normalizers,
     PROMPTLOSS_RUNS: join(folder, "runs"),
     PROMPTLOSS_OUT: join(folder, "out"),
@@ -61,41 +61,41 @@ async function runAll(page: NotebookPage, name: string): Promise<void> {
 }
 
 test(
-  "02: a weight is added; ■ stops the training within a moment; run again, it continues to the end",
+  "02: after a PLW is added, ■ stops the training promptly, and running the cell again finishes it",
   options,
   async () => {
     const page = await lab.open(named("02"));
-    const weights = cellWith(named("02"), "const weights");
-    await page.cell(weights).locator(".cm-content").click();
+    const sweepCell = cellWith(named("02"), "const plws");
+    await page.cell(sweepCell).locator(".cm-content").click();
     await page.page.keyboard.press("Control+a");
-    const source = (JSON.parse(readFileSync(join(ROOT, "notebooks", named("02")), "utf8")) as Cells).cells[weights]
+    const source = (JSON.parse(readFileSync(join(ROOT, "notebooks", named("02")), "utf8")) as Cells).cells[sweepCell]
       .source;
     await page.page.keyboard.insertText([source].flat().join("").replace("[...study.plws]", "[...study.plws, 0.03]"));
     await page.runAll();
     await until(
-      async () => /step [1-9]\d* of/.test(await page.output(weights).innerText()),
+      async () => /step [1-9]\d* of/.test(await page.output(sweepCell).innerText()),
       60_000,
-      () => page.output(weights).innerText(),
+      () => page.output(sweepCell).innerText(),
     );
     const pressed = Date.now();
     await page.interrupt();
     await page
-      .output(weights)
+      .output(sweepCell)
       .getByText(/Interrupted/)
       .first()
       .waitFor({ timeout: 10_000 });
-    await page.done(weights);
+    await page.done(sweepCell);
     assert.ok(Date.now() - pressed < 8000, `${Date.now() - pressed} ms`);
     await page.screenshot("02-stopped");
     await runAll(page, named("02"));
-    assert.match(await page.output(weights).innerText(), /6 of 6 runs/);
+    assert.match(await page.output(sweepCell).innerText(), /6 of 6 runs/);
     assert.match(await page.page.locator(".jp-Notebook").innerText(), /PLW 0\.03/);
     await page.screenshot("02-continued");
     await page.close();
   },
 );
 
-/** Ticks of the first axis of weights. */
+/** Tick labels of the PLW axes of a figure. */
 const ticks = (page: NotebookPage, cell: number): Promise<string[]> =>
   page
     .output(cell)
@@ -103,7 +103,7 @@ const ticks = (page: NotebookPage, cell: number): Promise<string[]> =>
     .allTextContents();
 
 test(
-  "03: Figure 1 has the new weight; the mouse over a point shows run, weight and score; a click on the legend hides a data set",
+  "03: Figure 1 has the new PLW; pointing at a marker shows run, PLW and score; a click on the legend hides a dataset",
   options,
   async () => {
     const page = await lab.open(named("03"));
@@ -112,7 +112,7 @@ test(
     const plot = page.output(cell).locator(".js-plotly-plot").first();
     await plot.scrollIntoViewIfNeeded();
     assert.ok((await ticks(page, cell)).includes("0.03"), (await ticks(page, cell)).join(" "));
-    const traces = () => plot.locator(".scatterlayer .trace .point").count();
+    const pointCount = () => plot.locator(".scatterlayer .trace .point").count();
     const point = plot.locator(".scatterlayer .trace .point").nth(2);
     const box = (await point.boundingBox())!;
     await page.page.mouse.move(box.x + box.width / 2 - 3, box.y + box.height / 2);
@@ -126,19 +126,19 @@ test(
       /PLW [\d.]+, tiny-1 seed 42/,
     );
     await page.screenshot("03-hover");
-    const all = await traces();
+    const all = await pointCount();
     await plot.locator(".legend .traces .legendtoggle").first().click();
     await until(
-      async () => (await traces()) < all,
+      async () => (await pointCount()) < all,
       10_000,
-      async () => `${await traces()} of ${all} points after the click`,
+      async () => `${await pointCount()} of ${all} points after the click`,
     );
     await page.screenshot("03-hidden");
     await page.close();
   },
 );
 
-test("05: Figures 2a to 2d have the new weight", options, async () => {
+test("05: Figures 2a to 2d have the new PLW", options, async () => {
   const page = await lab.open(named("05"));
   await runAll(page, named("05"));
   for (const text of ["figure2a(stabilityRows(runs),", "figure2b(distanceRows", "figure2c(", "figure2d("]) {
@@ -150,7 +150,7 @@ test("05: Figures 2a to 2d have the new weight", options, async () => {
   await page.close();
 });
 
-for (const name of NAMES.filter((one) => !/^0[235]/.test(one))) {
+for (const name of NAMES.filter((notebook) => !/^0[235]/.test(notebook))) {
   test(`${name}: Run All ends without an error`, options, async () => {
     const page = await lab.open(name);
     await runAll(page, name);

@@ -1,4 +1,4 @@
-// Every notebook, executed without a browser window on a study of four runs, as `jupyter nbconvert` does it.
+// Executes every notebook headless with `jupyter nbconvert`, on a study of four runs.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -39,7 +39,7 @@ before(async () => {
   const normalizers = writeTinyNormalizers(folder);
   process.env.PROMPTLOSS_NORMALIZERS = normalizers;
   const study = writeTinyStudy(folder);
-  // The sweep first, so that the others find its runs; then two at a time.
+  // The sweep runs first, so that the other notebooks find its runs; the others run two at a time.
   const rest = NAMES.filter((name) => !name.startsWith("02"));
   await execute(
     NAMES.find((name) => name.startsWith("02"))!,
@@ -83,10 +83,10 @@ async function execute(name: string, study: string): Promise<void> {
 
 const read = (name: string): Notebook => JSON.parse(readFileSync(join(ROOT, "notebooks", name), "utf8")) as Notebook;
 const outputs = (notebook: Notebook): Output[] => notebook.cells.flatMap((cell) => cell.outputs ?? []);
-const startsWith = (number: string): Notebook => executed.get(NAMES.find((name) => name.startsWith(number))!)!;
+const notebookNumber = (number: string): Notebook => executed.get(NAMES.find((name) => name.startsWith(number))!)!;
 
 for (const name of NAMES) {
-  test(`${name}: short cells with prose around them, on our kernel`, () => {
+  test(`${name}: short cells with prose, for the project's kernel`, () => {
     const { cells, metadata } = read(name);
     assert.equal(metadata.kernelspec.name, "promptloss");
     assert.equal(new Set(cells.map(({ id }) => id)).size, cells.length, "cell ids");
@@ -100,7 +100,7 @@ for (const name of NAMES) {
     for (const { source } of code) assert.ok(source.length <= 15, source.join(""));
   });
 
-  test(`${name}: runs through on another study without an error or a warning`, () => {
+  test(`${name}: runs on another study without an error or a warning`, () => {
     assert.ok(executed.has(name), failures.get(name));
     for (const output of outputs(executed.get(name)!)) {
       assert.notEqual(output.output_type, "error", output.evalue);
@@ -109,7 +109,7 @@ for (const name of NAMES) {
   });
 }
 
-test("every figure has traces, a static picture and its words; every table has rows", () => {
+test("every figure has traces, a static picture and a description; every table has rows", () => {
   for (const [name, notebook] of executed) {
     for (const { data = {} } of outputs(notebook)) {
       const plot = data["application/vnd.plotly.v1+json"] as { data: { x: unknown[] }[] } | undefined;
@@ -122,7 +122,7 @@ test("every figure has traces, a static picture and its words; every table has r
         assert.match(
           [data["image/svg+xml"]].flat().join(""),
           /^<svg [^>]*>[^]*<\/svg>$/,
-          `${name}: a picture for where Plotly is not`,
+          `${name}: a picture for viewers without Plotly`,
         );
         assert.ok([data["text/plain"]].flat().join("").length > 40, `${name}: a description`);
       } else if (html.includes("<table")) {
@@ -130,17 +130,17 @@ test("every figure has traces, a static picture and its words; every table has r
       }
     }
   }
-  const of = (number: string): number =>
+  const figureCount = (number: string): number =>
     [...executed]
       .filter(([name]) => name.startsWith(number))
       .flatMap(([, notebook]) => outputs(notebook))
       .filter(({ data }) => data?.["application/vnd.plotly.v1+json"]).length;
-  assert.deepEqual(["00", "01", "02", "03", "04", "05", "06", "07"].map(of), [1, 1, 1, 4, 1, 8, 0, 2]);
+  assert.deepEqual(["00", "01", "02", "03", "04", "05", "06", "07"].map(figureCount), [1, 1, 1, 4, 1, 8, 0, 2]);
 });
 
 test("the tables and figures are about this study", () => {
   const html = (number: string): string =>
-    outputs(startsWith(number))
+    outputs(notebookNumber(number))
       .map(({ data }) => [data?.["text/html"] ?? ""].flat().join(""))
       .join("\n");
   assert.match(html("01"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);
@@ -149,7 +149,7 @@ test("the tables and figures are about this study", () => {
   assert.match(html("03"), /4 of 4 runs evaluated/);
   assert.match(html("03"), /TinyDataShort[^]*Short: group I peaks at small weights/);
   const text = (number: string): string =>
-    outputs(startsWith(number))
+    outputs(notebookNumber(number))
       .map(({ text: lines = "" }) => [lines].flat().join(""))
       .join("\n");
   assert.match(html("04"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);

@@ -23,7 +23,11 @@ interface Notebook {
   cells: { cell_type: string; metadata: object; source: string[]; outputs?: Output[] }[];
 }
 
-/** Results of a study as they lie in out/, each notebook's first code cell with the given outputs. */
+/**
+ * Writes results of a study, laid out as in `out/`, to a new folder; the first code cell of each notebook has the given
+ * outputs.
+ * @returns the folder
+ */
 function results(name: string, outputs: Output[], change?: (notebook: Notebook) => void): string {
   const out = join(folder, name);
   for (const part of ["notebooks", "figures"]) mkdirSync(join(out, part), { recursive: true });
@@ -43,7 +47,7 @@ function refresh(out: string, target: string): { status: number | null; stdout: 
   return spawnSync(process.execPath, [join(ROOT, "notebooks", "refresh.mjs"), out, target], { encoding: "utf8" });
 }
 
-test("results are taken over without paths, names, speeds and times", () => {
+test("results are copied without paths, host names, speeds and times", () => {
   const target = join(folder, "repository");
   mkdirSync(join(target, "figures"), { recursive: true });
   writeFileSync(join(target, "figures", "old.svg"), "");
@@ -76,7 +80,7 @@ test("results are taken over without paths, names, speeds and times", () => {
   );
 });
 
-test("nothing is taken over from a notebook that failed, was edited since, or was not run", () => {
+test("nothing is copied if a notebook failed, was edited since, or was not run", () => {
   const target = join(folder, "untouched");
   const refused = (out: string, message: RegExp): void => {
     const { status, stderr } = refresh(out, target);

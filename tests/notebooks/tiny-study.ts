@@ -7,7 +7,10 @@ import { QUICK, TINY, tinyExamples, writeJson } from "../runs/world";
 
 const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
 
-/** Writes a study of four runs that train in seconds: one model of random weights, two data sets, two weights. Returns its file. */
+/**
+ * Writes a study of four runs that train in seconds: one model with random parameters, two datasets, two PLWs.
+ * @returns the path of the study file
+ */
 export function writeTinyStudy(folder: string): string {
   mkdirSync(folder, { recursive: true });
   const examples = tinyExamples(24, 1);
@@ -22,12 +25,16 @@ export function writeTinyStudy(folder: string): string {
       TinyData: { path: writeJson(join(folder, "tiny.json"), long) },
       TinyDataShort: { from: "TinyData", transform: "invertLongCompletions" },
     },
-    weights: [0, 0.1],
+    plws: [0, 0.1],
     hyperparameters: { ...QUICK, maxLength: 250 },
   });
 }
 
-/** Beside it, what 05-causes crosses: two normalizers and two seeds of the same, with held-out rows. Returns its file. */
+/**
+ * Writes the study for the second half of 05-causes: {@link writeTinyStudy} with three PLWs, two normalizers, two seeds
+ * and held-out rows.
+ * @returns the path of the study file
+ */
 export function writeTinyNormalizers(folder: string): string {
   const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
   const heldout = writeJson(
@@ -41,7 +48,7 @@ export function writeTinyNormalizers(folder: string): string {
     ...study,
     name: "tiny normalizers",
     heldout,
-    weights: [0, 0.1, 1],
+    plws: [0, 0.1, 1],
     normalizers: ["weights", "tokens"],
     seeds: [42, 43],
     hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
@@ -51,7 +58,7 @@ export function writeTinyNormalizers(folder: string): string {
 function tinyModel(dir: string): string {
   const config = { ...TINY, keyValueHeads: 2 };
   const random = seededRandom("tiny model");
-  const weights = new Map(
+  const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => {
       const size = shape.reduce((product, n) => product * n, 1);
       return [
@@ -66,6 +73,6 @@ function tinyModel(dir: string): string {
       ];
     }),
   );
-  writeModelDirectory(dir, config, weights, TOKENIZER);
+  writeModelDirectory(dir, config, parameters, TOKENIZER);
   return dir;
 }

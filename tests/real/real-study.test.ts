@@ -1,4 +1,5 @@
-// The real study in small: every step from real rows to the figures' numbers, with the same code as the whole one.
+// The study on real data, scaled down: every step from real rows to the figures' numbers, with the same code as the full
+// study.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,11 +29,11 @@ test(
     const all = readExamples(join(SHARED, "data", "alpaca", "alpaca_data_sample_9229.json")).map((row) =>
       JSON.stringify(row),
     );
-    const places = rows.map((row) => all.indexOf(JSON.stringify(row)));
+    const indices = rows.map((row) => all.indexOf(JSON.stringify(row)));
     assert.deepEqual(countTokens(rows, tokenizer), {
-      instruction: places.map((i) => reference.instruction[i]),
-      input: places.map((i) => reference.input[i]),
-      completion: places.map((i) => reference.output[i]),
+      instruction: indices.map((i) => reference.instruction[i]),
+      input: indices.map((i) => reference.input[i]),
+      completion: indices.map((i) => reference.output[i]),
     });
     const ratio = (dataset: string) => describeDataset(studyExamples(study, dataset), tokenizer).generationRatio;
     assert.ok(
@@ -48,11 +49,11 @@ test(
     const first = Object.fromEntries(
       runs.map(({ recipe, records }) => [`${recipe.normalizer} ${recipe.plw}`, records[0]]),
     );
-    assert.equal(first["weights 1"].loss, first["tokens 1"].loss, "at PLW 1 both divide by the same count");
-    assert.equal(first["weights 0"].loss, first["tokens 0"].loss, "and at PLW 0");
+    assert.equal(first["weights 1"].loss, first["tokens 1"].loss, "at PLW 1 both normalizers divide by the same count");
+    assert.equal(first["weights 0"].loss, first["tokens 0"].loss, "at PLW 0 both normalizers divide by the same count");
     assert.ok(
       first["tokens 0.0005"].loss < 0.3 * first["weights 0.0005"].loss,
-      "a count with the prompt's tokens is many times larger here",
+      "on these rows, counting prompt tokens makes the denominator several times larger",
     );
     assert.ok(
       stabilityRows(runs).every(({ rsd }) => rsd > 0) && distanceRows(runs).every(({ distance }) => distance > 0),

@@ -1,5 +1,6 @@
-// A study of real material, where that lies beside the checkout: a pre-trained model of 260 K parameters, rows of
-// AlpacaData and of AlpacaDataCleaned, and AlpacaDataShort made from the latter. The whole of it, from the repository root:
+// A study on real data, if they are available next to the checkout: a pre-trained model with 260 K parameters, rows of
+// AlpacaData and of AlpacaDataCleaned, and AlpacaDataShort made from the latter. To run the full study, from the
+// repository root:
 //
 //   node --import tsx tests/real/real-study.ts out/real
 //   PROMPTLOSS_NORMALIZERS=out/real/normalizers.json npm run study -- --study out/real/study.json --out out/real
@@ -13,14 +14,16 @@ const MODEL = join(SHARED, "models", "stories260K");
 const ALPACA = join(SHARED, "data", "alpaca");
 
 /**
- * Writes the rows, the study file, and one that crosses weight and normalizer into `folder`; returns the study file's path.
- * @param size.rows of each data set @param size.maxSteps fewer than its epoch, for a quick look
+ * Writes the rows, the study file, and a second study file that crosses PLW and normalizer to `folder`.
+ * @param size.rows number of rows of each dataset
+ * @param size.maxSteps limits the steps of a run, for a quick look; by default a run is one epoch
+ * @returns the path of the study file
  */
 export function writeRealStudy(
   folder: string,
   { rows = 1000, maxSteps }: { rows?: number; maxSteps?: number } = {},
 ): string {
-  // The second file is the head of a larger one and not a sample, so its rows are mixed.
+  // The second file contains the first rows of a larger file, not a random sample, so the rows are shuffled.
   const random = seededRandom("real study");
   const sample = (name: string): Example[] => shuffled(readExamples(join(ALPACA, name)), random);
   const plain = sample("alpaca_data_sample_9229.json");
@@ -29,7 +32,7 @@ export function writeRealStudy(
   const common = {
     models: { stories260K: MODEL },
     heldout: write("heldout.json", cleaned.slice(rows, 2 * rows)),
-    weights: [0, 0.0005, 0.1, 1],
+    plws: [0, 0.0005, 0.1, 1],
   };
   const datasets = {
     AlpacaData: { path: write("alpaca.json", plain.slice(0, rows)) },
