@@ -23,8 +23,13 @@ def main(model, data, task, shots, limit, batch):
     files = {path.stem: str(path) for path in sorted((Path(data) / task).glob("*.jsonl"))}
     # The harness's own task file; only the source of its rows is changed.
     lines = [
-        f"include: {Path(lm_eval.__file__).parent / 'tasks' / TASKS[task]}", f"task: local_{task}", "dataset_path: json", "dataset_name: null",
-        "dataset_kwargs:", f"  data_files: {json.dumps(files)}", "validation_split: null" if "test" in files else "training_split: null",
+        f"include: {Path(lm_eval.__file__).parent / 'tasks' / TASKS[task]}",
+        f"task: local_{task}",
+        "dataset_path: json",
+        "dataset_name: null",
+        "dataset_kwargs:",
+        f"  data_files: {json.dumps(files)}",
+        "validation_split: null" if "test" in files else "training_split: null",
     ]
     folder = tempfile.mkdtemp()
     (Path(folder) / "task.yaml").write_text("\n".join(lines) + "\n")
@@ -34,10 +39,13 @@ def main(model, data, task, shots, limit, batch):
     tasks = TaskManager(include_path=folder)
     loaded = time.perf_counter()
     results = lm_eval.simple_evaluate(
-        model=harness, tasks=[f"local_{task}"], task_manager=tasks, num_fewshot=int(shots), limit=int(limit) or None, bootstrap_iters=0, log_samples=False)
+        model=harness, tasks=[f"local_{task}"], task_manager=tasks, num_fewshot=int(shots), limit=int(limit) or None,
+        bootstrap_iters=0, log_samples=False)
+    seconds = time.perf_counter() - loaded
+    metrics = results["results"][f"local_{task}"]
     print(json.dumps({
-        "seconds": time.perf_counter() - loaded, "loading": loaded - started, "threads": torch.get_num_threads(),
-        "metrics": {name: value for name, value in results["results"][f"local_{task}"].items() if isinstance(value, float)},
+        "seconds": seconds, "loading": loaded - started, "threads": torch.get_num_threads(),
+        "metrics": {name: value for name, value in metrics.items() if isinstance(value, float)},
     }))
 
 

@@ -2,8 +2,8 @@
 
 Usage: peer.py HF_PLW CASE
 
-HF_PLW is the peer's script; CASE is a JSON object, or the path of a file with one, whose `kind` is "training", "generation" or "scoring".
-HF_PLW must define `PLWTrainer` (a Trainer with the weighted loss), `encode(row, tokenizer, max_length)` and
+HF_PLW is the peer's script. CASE is a JSON object, or the path of a file with one, whose `kind` is "training",
+"generation" or "scoring". HF_PLW must define `PLWTrainer` (a Trainer with the weighted loss), `encode(row, tokenizer, max_length)` and
 `run(args, plw, model, initial, tokenizer, data, out)`, which writes one line per step to out/log.jsonl. As a command it
 must accept --sweep, as compare.ts uses it.
 """
@@ -27,7 +27,8 @@ def training(peer, case):
     class InOrder(peer.PLWTrainer):
         def _get_train_sampler(self, *_):
             if case["grouped"]:
-                return LengthGroupedSampler(self.args.train_batch_size, lengths=[len(row["ids"]) for row in self.train_dataset])
+                lengths = [len(row["ids"]) for row in self.train_dataset]
+                return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
             return SequentialSampler(self.train_dataset)
 
     peer.PLWTrainer = InOrder
@@ -37,8 +38,9 @@ def training(peer, case):
     model = AutoModelForCausalLM.from_pretrained(case["model"], dtype=torch.float32)
     initial = {name: value.clone() for name, value in model.state_dict().items()}
     args = argparse.Namespace(
-        model=case["model"], normalizer="weights", seed=42, steps=0, epochs=1, batch_size=case["batch"], grad_accum=1, lr=case["learningRate"],
-        optim="adamw_torch", max_grad_norm=1.0, scheduler="cosine", warmup=0.03, max_length=case["maxLength"], threads=case["threads"], no_save=True)
+        model=case["model"], normalizer="weights", seed=42, steps=0, epochs=1, batch_size=case["batch"], grad_accum=1,
+        lr=case["learningRate"], optim="adamw_torch", max_grad_norm=1.0, scheduler="cosine", warmup=0.03,
+        max_length=case["maxLength"], threads=case["threads"], no_save=True)
     out = tempfile.mkdtemp()
     peer.run(args, case["plw"], model, initial, tokenizer, data, out)
     with open(os.path.join(out, "log.jsonl"), encoding="utf-8") as file:
@@ -59,7 +61,9 @@ def generation(_, case):
             for i, prompt in enumerate(prompts):
                 ids[i, width - len(prompt):] = torch.tensor(prompt)
                 mask[i, width - len(prompt):] = 1
-            out = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=case["newTokens"], min_new_tokens=case["newTokens"], pad_token_id=0)
+            out = model.generate(
+                input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=case["newTokens"],
+                min_new_tokens=case["newTokens"], pad_token_id=0)
             new += out[:, width:].tolist()
         seconds = time.perf_counter() - started
     return {"seconds": seconds, "tokens": sum(map(len, new)), "results": new}

@@ -19,7 +19,7 @@ from jupyter_client.kernelspec import KernelSpec
 LIMIT = 60
 
 
-def wait_for(kernel, message_id, codes_left, started, settings):
+def wait_for(kernel, message_id, started, settings):
     """Collects all outputs of one cell up to its idle status, and its reply."""
     outputs, reply, idle, interrupted_at, stopped = [], None, False, None, None
     while not idle or reply is None:
@@ -37,7 +37,8 @@ def wait_for(kernel, message_id, codes_left, started, settings):
                 else:
                     outputs.append({"type": kind, "content": message["content"]})
                     text = settings.get("interrupt_after")
-                    if text and interrupted_at is None and text in json.dumps(message["content"]) and kind != "execute_input":
+                    seen = text and kind != "execute_input" and text in json.dumps(message["content"])
+                    if seen and interrupted_at is None:
                         kernel.manager.interrupt_kernel()
                         interrupted_at = time.time()
         if reply is None:
@@ -62,7 +63,8 @@ waiting = {}
 def main():
     settings = json.loads(sys.argv[1])
     manager = KernelManager()
-    manager._kernel_spec = KernelSpec(argv=settings["argv"], interrupt_mode=settings["interrupt_mode"], display_name="x", language="typescript")
+    manager._kernel_spec = KernelSpec(
+        argv=settings["argv"], interrupt_mode=settings["interrupt_mode"], display_name="x", language="typescript")
     started = time.time()
     manager.start_kernel(cwd=settings["cwd"])
     kernel = manager.client()
@@ -79,8 +81,9 @@ def main():
             command = json.loads(line)
             if command["op"] == "execute":
                 started = time.time()
-                ids = [kernel.execute(code, stop_on_error=command.get("stop_on_error", True)) for code in command["codes"]]
-                answer({"cells": [wait_for(kernel, one, len(ids), started, command) for one in ids]})
+                stop_on_error = command.get("stop_on_error", True)
+                ids = [kernel.execute(code, stop_on_error=stop_on_error) for code in command["codes"]]
+                answer({"cells": [wait_for(kernel, message_id, started, command) for message_id in ids]})
             elif command["op"] == "request":
                 message = kernel.session.msg(command["type"], command["content"])
                 kernel.shell_channel.send(message)

@@ -1,4 +1,4 @@
-// Each test shows a fault of the stock kernel (unmodified tslab) on both kernels: the project's kernel does not have it.
+// Each test shows a fault of the stock kernel (unmodified tslab) that the project's kernel does not have.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -84,7 +84,8 @@ test("thousands of lines in one tick arrive completely and in order, also when t
 test("output of a synchronous loop arrives while it runs, standard output and error in order", async () => {
   const cell = await ours.runOne(
     [
-      'console.log("a"); console.error("b"); process.stdout.write(Buffer.from("é").subarray(0, 1)); process.stdout.write(Buffer.from("é").subarray(1));',
+      'console.log("a"); console.error("b");',
+      'process.stdout.write(Buffer.from("é").subarray(0, 1)); process.stdout.write(Buffer.from("é").subarray(1));',
       'const until = Date.now() + 300; let n = 0; while (Date.now() < until) if (++n % 100000 === 0) console.log("…");',
     ].join("\n"),
   );
@@ -142,7 +143,10 @@ test("cells that may fail do not abort what follows", async () => {
 
 test("causes, library frames and thrown values that are not errors are shown", async () => {
   const cell = await ours.runOne(
-    'import { checkPromptLossWeight } from "./lib/data/prompt-loss-weight";\ntry { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }',
+    [
+      'import { checkPromptLossWeight } from "./lib/data/prompt-loss-weight";',
+      'try { checkPromptLossWeight(-1) } catch (cause) { throw new Error("outer", { cause }) }',
+    ].join("\n"),
   );
   const text = errorOf(cell)!.traceback.join("\n");
   assert.match(text, /^Error: outer\n {4}at cell \[\d+\]:2:\d+\n/);
@@ -218,9 +222,13 @@ test("an output has all its MIME types, and is updated in place", async () => {
   assert.deepEqual(second!.content.data, { "text/html": "<b>2</b>", "text/plain": "2" });
 });
 
-test("variables, types and functions of earlier cells are known to later ones; imported names can be replaced", async () => {
+test("later cells see variables, types and functions of earlier ones; imported names can be redeclared", async () => {
   const cells = await ours.run([
-    "interface Point { x: number }\nlet total = 1; const point: Point = { x: 2 };\nfunction add(p: Point) { total += p.x; return total; }",
+    [
+      "interface Point { x: number }",
+      "let total = 1; const point: Point = { x: 2 };",
+      "function add(p: Point) { total += p.x; return total; }",
+    ].join("\n"),
     "add(point); add(point)",
     "total",
     'import { join } from "node:path";',
@@ -244,8 +252,13 @@ test("a loop over a top-level variable is not slow", async () => {
 });
 
 test("the stop button ends a loop that checks the signal within one step, and the kernel keeps working", async () => {
-  const loop =
-    'console.log("started"); for (let step = 1; ; step++) { await new Promise((resolve) => setTimeout(resolve, 20)); interruptSignal().throwIfAborted(); }';
+  const loop = [
+    'console.log("started");',
+    "for (let step = 1; ; step++) {",
+    "  await new Promise((resolve) => setTimeout(resolve, 20));",
+    "  interruptSignal().throwIfAborted();",
+    "}",
+  ].join("\n");
   await ours.runOne('import { interruptSignal } from "./lib/notebook/interrupt";\nlet state = "kept";');
   const cell = await ours.runOne(loop, { interrupt_after: "started" });
   assert.deepEqual([errorOf(cell)?.ename, errorOf(cell)?.evalue], ["Interrupted", "The cell was interrupted."]);
@@ -270,7 +283,10 @@ test("the import cell reloads an edited library file and the files that import i
     write("other.ts", "export const loaded = Math.random();", 5000);
     write(
       "index.ts",
-      'export { value } from "./leaf"; export { loaded } from "./other"; export const twice = (x: number): number => 2 * x;',
+      [
+        'export { value } from "./leaf"; export { loaded } from "./other";',
+        "export const twice = (x: number): number => 2 * x;",
+      ].join("\n"),
       5000,
     );
     const importing = `import { value, loaded, twice } from "./${name}/index";\n`;

@@ -18,8 +18,8 @@ const SETTINGS: Record<string, Record<string, unknown>> = {
 };
 
 /**
- * A real JupyterLab server in its own temporary folder, with a browser. The user's Jupyter settings are neither read nor
- * written.
+ * A real JupyterLab server in its own temporary folder, with a browser. It neither reads nor writes the user's Jupyter
+ * settings.
  */
 export class Lab {
   private constructor(

@@ -53,7 +53,9 @@ async function runWhole(name: string): Promise<NotebookPage> {
   assert.deepEqual(
     await notebook.page
       .locator(
-        '.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.stderr"]',
+        ["error", "stderr"]
+          .map((kind) => `.jp-RenderedText[data-mime-type="application/vnd.jupyter.${kind}"]`)
+          .join(", "),
       )
       .allInnerTexts(),
     [],

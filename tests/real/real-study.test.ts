@@ -1,5 +1,4 @@
-// The study on real data, scaled down: every step from real rows to the figures' numbers, with the same code as the full
-// study.
+// The study on real data, scaled down: every step from real rows to the figures' numbers, with the full study's code.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
