@@ -1,6 +1,7 @@
 // Whether two checkouts give the same results: after `npm run study` in both, on one machine at one thread count,
 //     node --import tsx bench/same-results.ts <checkout before> <checkout after> [runs to compare, default all]
-// compares the bytes of the trained weights of runs with the same id, and every exported CSV file. Exits with 1 if any differ.
+// compares the trained weights of runs with the same id, byte by byte, and every exported CSV file. Exits with 1 if any
+// differ.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

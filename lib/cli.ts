@@ -1,4 +1,4 @@
-// The command line: npm run -s promptloss -- <command> … [--json]. One file a command in lib/cli.
+// The command line: npm run -s promptloss -- <command> … [--json]. Each command has a file in lib/cli.
 import { parseArgs } from "node:util";
 import { COMMANDS } from "./cli/commands";
 import { UsageError, type Answer, type Values } from "./cli/values";
@@ -9,7 +9,7 @@ void main(process.argv.slice(2));
 async function main(args: string[]): Promise<void> {
   const json = args.includes("--json");
   const stop = new AbortController();
-  // the first Ctrl-C, or a batch system's warning, ends in order; the second at once
+  // The first Ctrl-C, or a batch system's warning, stops after the current step; the second one stops at once.
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(1);
@@ -27,8 +27,7 @@ async function main(args: string[]): Promise<void> {
     process.exitCode = answer.failed ? 1 : 0;
   } catch (error) {
     const { name, message } = error as Error;
-    process.stderr.write(`${errorText(error)}
-`);
+    process.stderr.write(`${errorText(error)}\n`);
     const details = {
       name,
       message,
@@ -49,7 +48,7 @@ async function run([name, ...args]: string[], signal: AbortSignal): Promise<Answ
     const known = entry !== undefined || name === undefined || name === "--help" || name === "help";
     const heading = known
       ? "npm run -s promptloss -- <command> … [--json]"
-      : `There is no command ${JSON.stringify(name)}. There are:`;
+      : `There is no command ${JSON.stringify(name)}. The commands are:`;
     return {
       text: `${heading}\n${text}`,
       result: known ? { commands: Object.keys(COMMANDS) } : { error: { name: "UsageError", message: heading } },

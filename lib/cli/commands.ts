@@ -5,7 +5,7 @@ interface Command {
   usage: string;
   summary: string;
   options: NonNullable<ParseArgsConfig["options"]>;
-  /** The code is loaded when asked for: `status` should not wait for TensorFlow. */
+  /** Loads the command's code, only when it is called: `status` should not wait for TensorFlow. */
   load(): Promise<{ run(values: Values, signal: AbortSignal): Answer | Promise<Answer> }>;
 }
 
@@ -20,7 +20,7 @@ export const COMMANDS: Record<string, Command> = {
   },
   describe: {
     usage: "--data file --tokenizer dir | [--study file] [--dataset name]",
-    summary: "Table 1's numbers of a dataset, or of all of a study's",
+    summary: "Table 1 for one data set, or for all data sets of a study",
     options: texts("data", "tokenizer", "study", "dataset"),
     load: () => import("./describe"),
   },
@@ -32,8 +32,9 @@ export const COMMANDS: Record<string, Command> = {
   },
   train: {
     usage:
-      "--plw w (--model dir --data file | [--study file] --model name --dataset name) [--normalizer n] [--seed n] [--truncation t] [--hyperparameters json] [--store dir]",
-    summary: "one run; an interrupted one continues",
+      "--plw w (--model dir --data file | [--study file] --model name --dataset name) [--normalizer n] [--seed n] " +
+      "[--truncation t] [--hyperparameters json] [--store dir]",
+    summary: "trains one run, or continues it if it was interrupted",
     options: texts(
       "plw",
       "model",
@@ -50,15 +51,16 @@ export const COMMANDS: Record<string, Command> = {
   },
   sweep: {
     usage: "[--study file] [--store dir] [--workers n] [--workers-per-gpu n]",
-    summary: "trains the runs of a study that are not there yet",
+    summary: "trains the runs of a study that are not in the store yet",
     options: texts("study", "store", "workers", "workers-per-gpu"),
     load: () => import("./sweep"),
   },
   evaluate: {
     usage:
-      "[--tasks a,b] [--study file | --run id | --model dir] [--store dir] [--data dir] [--limit n] [--few-shot n] [--max-new-tokens n] [--format f] [--workers n]",
+      "[--tasks a,b] [--study file | --run id | --model dir] [--store dir] [--data dir] [--limit n] [--few-shot n] " +
+      "[--max-new-tokens n] [--format f] [--workers n]",
     summary:
-      "scores a study's complete runs, one run or a model on benchmarks: the thirteen pocket ones unless others are named",
+      "scores the complete runs of a study, one run, or a model on benchmarks (default: the thirteen pocket benchmarks)",
     options: texts(
       "tasks",
       "study",
@@ -76,13 +78,13 @@ export const COMMANDS: Record<string, Command> = {
   },
   status: {
     usage: "[--study file] [--store dir]",
-    summary: "which runs of a study are there",
+    summary: "lists which runs of a study are complete, partial, failed or missing",
     options: texts("study", "store"),
     load: () => import("./status"),
   },
   study: {
     usage: "[--study file] [--store dir] [--out dir] [--workers n]",
-    summary: "the whole study: sweep, then every notebook, with the figures in out/figures",
+    summary: "runs the whole study: sweep, then every notebook; figures go to out/figures",
     options: texts("study", "store", "out", "workers"),
     load: () => import("./study"),
   },

@@ -37,5 +37,7 @@ function line(
   { rows, instruction, input, completion, totalTokens, generationRatio }: DatasetDescription,
 ): string {
   const field = ({ mean, sd }: { mean: number; sd: number }) => `${mean.toFixed(2)} (${sd.toFixed(2)})`;
-  return `${name}: ${rows} rows, ${totalTokens} tokens; mean (sd) of instruction ${field(instruction)}, input ${field(input)}, completion ${field(completion)}; generation ratio ${generationRatio.toFixed(3)}`;
+  const fields = `instruction ${field(instruction)}, input ${field(input)}, completion ${field(completion)}`;
+  const ratio = `generation ratio ${generationRatio.toFixed(3)}`;
+  return `${name}: ${rows} rows, ${totalTokens} tokens; mean (sd) of ${fields}; ${ratio}`;
 }

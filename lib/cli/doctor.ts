@@ -16,6 +16,7 @@ interface Check {
 
 const GIB = 2 ** 30;
 
+/** Checks this machine: versions, TensorFlow, memory, kernel, browser, run store. */
 export async function run(values: Values): Promise<Answer> {
   const root = repositoryRoot();
   const checks: Check[] = [];
@@ -42,7 +43,9 @@ export async function run(values: Values): Promise<Answer> {
       throw new Error(
         `computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`,
       );
-    return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads and computes; ${operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`}`;
+    const operations =
+      operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`;
+    return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads; ${operations}`;
   });
   await check("cores", () => String(availableParallelism()));
   await check("memory", () => `${(totalmem() / GIB).toFixed(1)} GiB, ${(freemem() / GIB).toFixed(1)} GiB free`);

@@ -64,7 +64,8 @@ function studyRuns({ study: path, store: folder }: Values): Run[] {
     .filter(({ status }) => status === "complete");
   if (runs.length === 0)
     throw new UsageError(
-      `No run of study ${study.name} is complete in ${store.root}; sweep trains them. Or name one with --run, or a model's directory with --model.`,
+      `No run of study ${study.name} is complete in ${store.root}. Train them with sweep, or name a run with --run, ` +
+        "or a model's directory with --model.",
     );
   if (runs.length < jobs.length)
     process.stderr.write(

@@ -45,12 +45,13 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const cached = last?.cached ?? 0;
   const sweepSeconds = (Date.now() - started) / 1000;
   process.stderr.write(
-    `${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. Now the notebooks.\n`,
+    `${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. ` +
+      "Next: the notebooks.\n",
   );
 
   const inputs = inputsDigest(study, runs);
   const current = isCurrent(out, inputs);
-  if (current) process.stderr.write("Nothing that they show has changed since they were executed.\n");
+  if (current) process.stderr.write("The notebooks are up to date: nothing they depend on has changed.\n");
   const notebooks = current
     ? []
     : await executeAll(
@@ -69,7 +70,8 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const text = [
     ...failures.map(({ run, message }) => `Failed: ${run}: ${message}`),
     ...broken.map(({ notebook, error }) => `Failed: ${notebook}: ${error}`),
-    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} were there) and ${current ? "no notebook to execute again" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; ` +
+    `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} from the store) and ` +
+      `${current ? "no notebook to execute" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; ` +
       `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
     `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
   ].join("\n");

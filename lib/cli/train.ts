@@ -30,7 +30,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
       );
     },
   };
-  // as many threads as a sweep gives the same run, so that both mean the same run; before TensorFlow loads
+  // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow loads.
   const { parameters } = modelDigest(options.model, new DigestCache(storePath(values.store)));
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
@@ -59,7 +59,8 @@ function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
   const model = study.models[modelName];
   if (!model)
     throw new UsageError(
-      `--model: study ${study.name} has no model ${JSON.stringify(modelName)}; it has ${Object.keys(study.models).join(", ")}.`,
+      `--model: study ${study.name} has no model ${JSON.stringify(modelName)}; ` +
+        `its models are ${Object.keys(study.models).join(", ")}.`,
     );
   return {
     model,
@@ -105,7 +106,8 @@ function describe(run: Run): Answer {
   const cut =
     rows.truncated.length === 0
       ? ""
-      : `; ${rows.truncated.length} rows cut by the maximum length, ${rows.withoutCompletion.length} of them to the bare prompt`;
+      : `; ${rows.truncated.length} rows cut by the maximum length, ` +
+        `${rows.withoutCompletion.length} of them down to the prompt`;
   return {
     text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}\n${run.dir}`,
     result,

@@ -3,14 +3,14 @@ export class PromptlossError extends Error {
   override name = "PromptlossError";
 }
 
-/** One fault in a data file. `row` is the index in the dataset (0 = first); absent when the file as a whole is meant. */
+/** One problem in a data file. `row` is the index in the data set, from 0; absent if the problem is the file's. */
 export interface DataProblem {
   row?: number;
   field?: string;
   problem: string;
 }
 
-/** Bad instruction data, tokenizer files, templates or weights. `problems` lists the faulty rows, all of them. */
+/** Invalid instruction data, tokenizer files, templates or weights. `problems` lists all invalid rows. */
 export class DataError extends PromptlossError {
   override name = "DataError";
 
@@ -22,7 +22,7 @@ export class DataError extends PromptlossError {
   }
 }
 
-/** Bad or unsupported model files, or a call that a model cannot serve. */
+/** Invalid or unsupported model files, or a call that a model cannot serve. */
 export class ModelError extends PromptlossError {
   override name = "ModelError";
 }
@@ -47,7 +47,7 @@ export class EvaluationError extends PromptlossError {
   override name = "EvaluationError";
 }
 
-/** Data or a formula from which nothing can be estimated. `column` is the one to look at, where there is one. */
+/** Data or a formula from which nothing can be estimated. `column` names the column that is the cause, if there is one. */
 export class StatisticsError extends PromptlossError {
   override name = "StatisticsError";
 
@@ -59,7 +59,7 @@ export class StatisticsError extends PromptlossError {
   }
 }
 
-/** The run store cannot be written or does not hold what it should; `code` is the system's, if it has one. */
+/** The run store cannot be written, or its content is not as expected; `code` is the system's error code, if any. */
 export class StoreError extends RunError {
   override name = "StoreError";
   constructor(
@@ -70,7 +70,7 @@ export class StoreError extends RunError {
   }
 }
 
-/** Somebody else is training this run. */
+/** Another process is training this run. */
 export class RunHeldError extends RunError {
   override name = "RunHeldError";
 }
@@ -80,17 +80,17 @@ export class RunFailedError extends RunError {
   override name = "RunFailedError";
 }
 
-/** Work stopped because the caller's signal asked for it; what was done is kept. */
+/** Work was stopped by the caller's signal; finished work is kept. */
 export class Interrupted extends PromptlossError {
   override name = "Interrupted";
 }
 
-/** Whether an error explains itself to a user: one of this project's, or an abort that the user asked for. */
+/** Whether an error explains itself to a user: an error of this project, or an abort that the user asked for. */
 export function isKnown(error: unknown): error is Error {
   return error instanceof PromptlossError || (error instanceof Error && error.name === "AbortError");
 }
 
-/** What to show of anything thrown: the message of a known error, the stack of any other. */
+/** Text for a user about anything thrown: the message of a known error, the stack of any other. */
 export function errorText(error: unknown): string {
   if (isKnown(error)) return error.message;
   return error instanceof Error ? (error.stack ?? String(error)) : String(error);

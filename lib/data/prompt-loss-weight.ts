@@ -14,12 +14,18 @@ export const PAPER_WEIGHTS: readonly number[] = Object.freeze([
 /** The exponent of w_p (§4.1): log10(2) to five digits, so that PLW 0.1 becomes 0.5. */
 const EXPONENT = 0.30103;
 
-/** w_p = PLW^0.30103 (§4.1): nearly uniform on [0, 1] for the paper's grid. @throws {DataError} for a PLW that is negative or not finite */
+/**
+ * w_p = PLW^0.30103 (§4.1): nearly uniform on [0, 1] for the paper's grid.
+ * @throws {DataError} for a PLW that is negative or not finite
+ */
 export function transformWeight(plw: number): number {
   return checkPromptLossWeight(plw) ** EXPONENT;
 }
 
-/** PLW from w_p = PLW^0.30103 (§4.1). @throws {DataError} for a w_p that is negative or NaN */
+/**
+ * PLW from w_p = PLW^0.30103 (§4.1).
+ * @throws {DataError} for a w_p that is negative or NaN
+ */
 export function untransformWeight(transformed: number): number {
   if (!(transformed >= 0)) throw new DataError(`w_p is ${transformed}; it must be a number of at least 0`);
   return transformed ** (1 / EXPONENT);
@@ -67,8 +73,8 @@ export function lossWeights(example: EncodedExample, plw: number): Float32Array 
 }
 
 /**
- * What the sum Σ w ℓ over an optimizer batch is divided by (ℓ: cross entropy in nats, w: loss weight).
- * The paper does not say which it used; section 4 and C.1.
+ * The divisor of the sum Σ w ℓ over an optimizer batch (ℓ: cross entropy in nats, w: loss weight).
+ * The paper does not say which one it used (section 4 and C.1).
  *
  * - `weights`: Σ w
  * - `tokens`: number of tokens with w > 0
@@ -77,6 +83,7 @@ export function lossWeights(example: EncodedExample, plw: number): Float32Array 
  */
 export type Normalizer = "weights" | "tokens" | "completion" | "sequence";
 
+/** The normalizers by name; the first is the default. */
 export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "completion", "sequence"];
 
 /** The name of a normalizer. */
@@ -95,11 +102,16 @@ export function checkNormalizer(value: unknown, where = "normalizer"): Normalize
 export interface LossCoefficients {
   /** per example, of the tokens at 1 … length − 1: token 0 is never predicted */
   perExample: Float32Array[];
-  /** what Σ w ℓ is divided by; 0 if nothing in the batch counts, and then every coefficient is 0 */
+  /** divisor of Σ w ℓ; 0 if every weight of the batch is 0, and then every coefficient is 0 */
   denominator: number;
 }
 
-/** Coefficients of a whole optimizer batch: accumulation, padding and order cannot change them. */
+/**
+ * Turns the PLW into the coefficient of every predicted token of an optimizer batch: w / divisor. They belong to the whole batch, so
+ * gradient accumulation, padding and the order of rows do not change the loss.
+ * @param examples all rows of the optimizer batch
+ * @param plw prompt loss weight, finite and at least 0
+ */
 export function lossCoefficients(
   examples: readonly EncodedExample[],
   plw: number,

@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { visit } from "jsonc-parser";
 import { DataError } from "./errors";
 
-/** A text file as UTF-8, without byte order mark. @throws DataError naming the file when it cannot be read or is not UTF-8 */
+/**
+ * Reads a text file as UTF-8, without byte order mark.
+ * @throws {DataError} naming the file if it cannot be read or is not UTF-8
+ */
 export function readText(path: string): string {
   let bytes: Buffer;
   try {
@@ -25,12 +28,19 @@ export function readText(path: string): string {
   }
 }
 
-/** A JSON file's value, unchecked. @throws DataError with file, line and column when it is not JSON */
+/**
+ * Reads a JSON file; the value is not validated.
+ * @throws {DataError} with file, line and column if it is not JSON
+ */
 export function readJson(path: string): unknown {
   return parseJson(readText(path), path);
 }
 
-/** Like JSON.parse. @throws DataError `where:line:column: …` */
+/**
+ * JSON.parse with errors that say where.
+ * @param where names the text in an error: a file, an option
+ * @throws {DataError} with line and column
+ */
 export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
@@ -43,8 +53,8 @@ export function parseJson(text: string, where: string): unknown {
 }
 
 /**
- * Where `text`, which JSON.parse refused, stops being JSON; Node's own message often has no position. Lines and columns count from 1.
- * Positions are those of Microsoft's jsonc-parser, read as strict JSON.
+ * Finds where a text that JSON.parse refused stops being JSON; Node's own message often has no position. Lines and
+ * columns count from 1. Positions are those of Microsoft's jsonc-parser, which reads the text as strict JSON.
  */
 export function locateJsonError(text: string): { line: number; column: number; found: string } {
   let first: { offset: number; line: number; column: number } | undefined;

@@ -32,6 +32,7 @@ const textWith = (...placeholders: string[]): v.GenericSchema<string> =>
     (value) => typeof value === "string" && placeholders.every((placeholder) => value.includes(placeholder)),
   );
 
+/** Schema of a template; unknown keys are refused. */
 export const templateSchema: v.GenericSchema<unknown, PromptTemplate> = objectOf({
   name: text,
   withInput: textWith("{instruction}", "{input}"),
@@ -39,7 +40,7 @@ export const templateSchema: v.GenericSchema<unknown, PromptTemplate> = objectOf
 });
 
 /**
- * The template itself, if it is one.
+ * Checks a template and returns it.
  * @throws {DataError} listing missing placeholders and unknown keys
  */
 export function checkTemplate(template: PromptTemplate): PromptTemplate {

@@ -39,7 +39,7 @@ const positive = rule<number>(
   (value) => typeof value === "number" && Number.isFinite(value) && value > 0,
 );
 
-/** A setting that changes what the model computes, of which one value is implemented; absent and null mean that value. */
+/** A setting with one implemented value; absent and null mean that value. */
 const only = (implemented: string | number | boolean | null, required = false): v.GenericSchema =>
   v.custom(
     (value) => value === implemented || (!required && !isSet(value)),

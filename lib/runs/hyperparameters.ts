@@ -31,7 +31,8 @@ export interface Hyperparameters {
 
 /**
  * Hyperparameters of the paper: the first set in Stanford Alpaca's README (section 4 and C.1).
- * Its batch of 128 is 4 rows × 8 accumulation steps × 4 GPUs; max_grad_norm, betas and epsilon are Transformers' defaults.
+ * Its batch of 128 is 4 rows × 8 accumulation steps × 4 GPUs; max_grad_norm, betas and epsilon are the defaults of
+ * Transformers.
  */
 export const ALPACA_HYPERPARAMETERS: Readonly<Hyperparameters> = {
   learningRate: 2e-5,

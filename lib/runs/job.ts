@@ -1,6 +1,6 @@
 // A run goes by five names on its way to disk:
 //   RunSpec    what is wanted: names, paths and settings, as a study or a caller gives them (this file)
-//   Recipe     everything that decides the result, model and data by their digests; its hash is the run's id (recipe.ts)
+//   Recipe     everything that decides the result, with digests of model and data; its hash is the run's id (recipe.ts)
 //   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
 //   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
 //   Run        a run in the store: its record, its status, and where its files are (store.ts)
@@ -47,7 +47,7 @@ export interface Job {
 }
 
 /**
- * Turns a spec into a job: checks its values, and finds the digests of the model, data and tokenizer. Does not load TensorFlow.
+ * Turns a spec into a job: checks its values, and finds the digests of model, data and tokenizer, without TensorFlow.
  * @param store folder of the run store, which keeps transformed rows
  * @param cache digests of files that have not changed since they were last read
  * @param environment device, and TensorFlow threads (a number, or a function of the number of parameters)

@@ -4,7 +4,7 @@ import type { PromptTemplate } from "../data/template";
 import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
 
-/** Format of recipes; raised when the same recipe gives other weights than before (loss, batches, optimizer or encoding changed). */
+/** Format of recipes; raised when a change of loss, batches, optimizer or encoding gives the same recipe other weights. */
 export const RECIPE_FORMAT = 4;
 
 /** Everything that decides a run's result, with display names for model, data set and template. */
@@ -25,7 +25,7 @@ export interface Recipe {
   device: "CPU" | "GPU";
 }
 
-/** Id of a run: SHA-256 of the recipe, 16 hexadecimal digits, excluding display names, which do not affect the result. */
+/** Id of a run: 16 hexadecimal digits of the recipe's SHA-256, without display names, which do not affect the result. */
 export function runId(recipe: Recipe): string {
   const { model, data, template, ...rest } = recipe;
   return sha256(
@@ -54,11 +54,15 @@ export function recipeInWords(recipe: Recipe): string {
   const { hyperparameters: h } = recipe;
   const length = h.maxSteps === undefined ? `${h.epochs} epochs` : `${h.maxSteps} steps`;
   return (
-    `Model ${recipe.model.name}, fine-tuned on ${recipe.data.rows} rows of ${recipe.data.name} with the template "${recipe.template.name}", ` +
-    `prompt loss weight ${recipe.plw}, normalizer "${recipe.normalizer}"; ${length} in batches of ${h.batchSize} (${h.microBatchSize} at a time), ` +
-    `at most ${h.maxLength} tokens a row (longer ones: ${recipe.truncation}); AdamW with learning rate ${h.learningRate}, ${h.schedule} schedule, ` +
+    `Model ${recipe.model.name}, fine-tuned on ${recipe.data.rows} rows of ${recipe.data.name} ` +
+    `with the template "${recipe.template.name}", ` +
+    `prompt loss weight ${recipe.plw}, normalizer "${recipe.normalizer}"; ` +
+    `${length} in batches of ${h.batchSize} (${h.microBatchSize} at a time), ` +
+    `at most ${h.maxLength} tokens per row (longer rows: ${recipe.truncation}); ` +
+    `AdamW with learning rate ${h.learningRate}, ${h.schedule} schedule, ` +
     `warm-up over ${h.warmupRatio} of the steps, weight decay ${h.weightDecay}, ` +
-    `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; seed ${recipe.seed}; ` +
+    `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; ` +
+    `seed ${recipe.seed}; ` +
     `${recipe.device}, ${recipe.threads} thread${recipe.threads === 1 ? "" : "s"}.`
   );
 }

@@ -28,8 +28,8 @@ import type { RunSpec } from "../runs/job";
 import { fromRoot, storePath } from "../runs/paths";
 
 /**
- * A study: every model is trained on every data set with every prompt loss weight, normalizer and seed. Plain data, so a
- * notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
+ * A study: every model is trained on every data set with every prompt loss weight, normalizer and seed. Plain data, so
+ * a notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
  */
 export interface Study {
   name: string;
@@ -102,7 +102,8 @@ export function studyExamples(study: Study, dataset: string): Example[] {
   const source = study.datasets[dataset];
   if (!source)
     throw new StudyError(
-      `Study ${study.name} has no dataset ${JSON.stringify(dataset)}; it has ${Object.keys(study.datasets).join(", ")}.`,
+      `Study ${study.name} has no data set ${JSON.stringify(dataset)}; ` +
+        `its data sets are ${Object.keys(study.datasets).join(", ")}.`,
     );
   return sourceExamples(source);
 }
@@ -132,7 +133,7 @@ export function wantedRuns(study: Study): RunSpec[] {
 }
 
 /**
- * For each data set of a study a file with its held-out rows, which went through the same transforms; empty for a study without.
+ * For each data set of a study, a file with its held-out rows, transformed as the data set is; {} for a study without.
  * @param store where transformed rows are kept; default `PROMPTLOSS_RUNS`, or `runs`
  * @throws {DataError} for bad rows, or a transform that is not possible with these
  */
@@ -208,7 +209,7 @@ const datasetEntries: v.GenericSchema<unknown, Record<string, DatasetEntry>> = v
         const message = repeats
           ? `made from itself: ${chain.join(" from ")}`
           : `no data set of this study is called ${JSON.stringify(parent)}`;
-        // reported for the members of the circle, or for the data set that names the missing one, not for what is made from them
+        // Reported for the members of the circle, or for the one that names a missing data set, not for those made from it.
         if (repeats ? parent === name : chain.length === 2) addIssue({ message, path: [pathItem(entries, name)] });
         break;
       }

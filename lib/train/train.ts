@@ -14,7 +14,7 @@ import type { Normalizer } from "../data/prompt-loss-weight";
 import type { CheckpointInterval } from "./checkpoint";
 
 export interface TrainOptions {
-  /** Hugging Face directory of the model to start from; relative paths count from the repository root, here and below */
+  /** Hugging Face directory of the initial model; relative paths, here and below, count from the repository root */
   model: string;
   /** display name of the model in the run's record; default: the directory's name */
   modelName?: string;
@@ -46,12 +46,13 @@ export interface TrainOptions {
 }
 
 /**
- * Fine-tunes a model with a prompt loss weight, and stores the run. A complete run is returned from the store; an interrupted one
- * continues from its last checkpoint and ends with the same weights, bit for bit.
+ * Fine-tunes a model with a prompt loss weight, and stores the run. A complete run is returned from the store; an
+ * interrupted one continues from its last checkpoint and ends with the same weights, bit for bit.
  *
  * @returns the complete run; `weightsDir` is a Hugging Face directory
  * @throws {DataError | ModelError | StoreError} naming the file or value that is wrong
- * @throws {TrainingError} for hyperparameters out of range, and where loss or gradient is not finite; the run is then recorded as failed
+ * @throws {TrainingError} for hyperparameters out of range, and if loss or gradient is not finite; the run is then
+ *   recorded as failed
  * @throws {RunHeldError} if another process is training this run
  * @throws {Interrupted} after `signal`, with a checkpoint written
  */

@@ -1,9 +1,9 @@
-// Reads the imports of a source tree: which folder uses which, against the order of the rooms, and files that import each other.
+// Reads the imports of a source tree: arrows against the order of the folders, and files that import each other.
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 
-/** The rooms of lib; each imports only from itself and those before it. Files beside the rooms (index.ts, cli.ts) come last. */
+/** The folders of lib; each imports only from itself and those before it. Files beside them (index.ts, cli.ts) come last. */
 export const ROOMS = [
   "data",
   "model",
@@ -21,7 +21,7 @@ export const ROOMS = [
   "cli",
 ] as const;
 
-/** Relative paths of the files that each TypeScript file below `root` imports, type-only and dynamic imports included. */
+/** The files that each TypeScript file below `root` imports, as relative paths; type-only and dynamic imports included. */
 export function importGraph(root: string): Map<string, string[]> {
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   const known = new Set(files);
@@ -56,7 +56,7 @@ export function unknownRooms(graph: ReadonlyMap<string, unknown>, rooms: readonl
   return [...new Set(folders)].filter((folder) => !rooms.includes(folder));
 }
 
-/** Groups of files that import each other in a circle: strongly connected components (Tarjan, 1972) of more than one file. */
+/** Files that import each other in a circle: strongly connected components (Tarjan, 1972) of more than one file. */
 export function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   const index = new Map<string, number>();
   const low = new Map<string, number>();

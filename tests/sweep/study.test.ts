@@ -28,7 +28,7 @@ test("a study's defaults are the paper's", () => {
   );
   assert.equal(wantedRuns(study).length, 30);
   assert.equal(studyExamples(study, "Short").length, 10);
-  assert.throws(() => studyExamples(study, "Long"), /has no dataset "Long"; it has One, Short, Less/);
+  assert.throws(() => studyExamples(study, "Long"), /has no data set "Long"; its data sets are One, Short, Less/);
 });
 
 test("everything that is wrong is listed, by field", () => {

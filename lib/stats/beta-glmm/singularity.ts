@@ -2,26 +2,32 @@ import { correlationIndex } from "./covariance";
 import type { BetaGlmmData, RandomDesign } from "./data";
 import { covarianceOf, estimate, type Estimate, type Held } from "./estimate";
 
-/** Something about the random effects that the data cannot tell apart from a limit. */
+/** A covariance parameter of the random effects that the data cannot distinguish from its limit. */
 export interface Singularity {
   kind: "zero variance" | "perfect correlation" | "one level";
-  /** the random term, such as "(1 | m)" */
+  /** label of the random term, such as "(1 | m)" */
   term: string;
+  /** grouping column */
   group: string;
-  /** the coefficient, or the two that go together */
+  /** the coefficient without variance, the two that are correlated, or all of a term with one level */
   coefficients: string[];
   /** estimated standard deviation or correlation; null for one level */
   estimate: number | null;
   summary: string;
 }
 
-/** Below this standard deviation of the linear predictor a coefficient is suspected of not varying. */
+/** A coefficient whose effect on the linear predictor has a smaller standard deviation may have zero variance. */
 const SMALL_DEVIATION = 0.05;
+/** A larger absolute correlation may be perfect. */
 const LARGE_CORRELATION = 0.99;
-/** A limit is called reached when going there costs less log-likelihood than this. */
+/** A parameter counts as at its limit if holding it there lowers the log-likelihood by at most this. */
 const NEGLIGIBLE = 0.005;
 
-/** Random terms over a single level: their variance is held at zero from the start. */
+/**
+ * Finds random terms with a single level and holds their variance at zero.
+ *
+ * @returns one `held` entry per parameter, and one singularity per such term
+ */
 export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularities: Singularity[] } {
   let held: Held = new Array<number | null>(data.parameters).fill(null);
   const singularities: Singularity[] = [];
@@ -35,7 +41,8 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
       coefficients: names,
       estimate: null,
       summary:
-        `Column "${term.group}" has the single level "${levels[0]}", so the variance of ${term.label} cannot be estimated. It is left out; ` +
+        `Column "${term.group}" has the single level "${levels[0]}", ` +
+        `so the variance of ${term.label} cannot be estimated. It is left out; ` +
         `add rows of at least one more ${term.group}, better several, or take ${term.label} out of the formula.`,
     });
   }
@@ -75,8 +82,9 @@ export function findSingularities(
         coefficients: [names[k]],
         estimate: sd[k],
         summary:
-          `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero (standard deviation ${sd[k].toPrecision(2)}): ` +
-          `beyond the noise, the data show no difference of it between the levels of "${term.group}".`,
+          `The variance of ${names[k]} over ${term.group} in ${term.label} went to zero ` +
+          `(standard deviation ${sd[k].toPrecision(2)}): ` +
+          `the data show no difference in it between the levels of "${term.group}" beyond the noise.`,
       });
     }
     for (let row = 1; row < size; row++) {
@@ -84,17 +92,18 @@ export function findSingularities(
         const index = design.parameterOffset + correlationIndex(size, row, column);
         const r = correlation[row][column];
         if (held[index] !== null || Math.abs(r) < LARGE_CORRELATION) continue;
-        // with more than two coefficients no single parameter holds a correlation at ±1
-        const limit = size === 2 ? held.map((value, i) => (i === index ? Math.sign(r) * 1e8 : value)) : held;
-        if (!confirm(limit)) continue;
+        // with more than two coefficients, a correlation of ±1 does not correspond to a single parameter at a limit
+        const candidate = size === 2 ? held.map((value, i) => (i === index ? Math.sign(r) * 1e8 : value)) : held;
+        if (!confirm(candidate)) continue;
         singularities.push({
           kind: "perfect correlation",
           ...common,
           coefficients: [names[column], names[row]],
           estimate: r,
           summary:
-            `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): ` +
-            `${data.random[t].levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
+            `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} ` +
+            `went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): ` +
+            `${design.levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
         });
       }
     }
@@ -102,7 +111,7 @@ export function findSingularities(
   return { singularities, held, reduced };
 }
 
-/** A coefficient that does not vary: standard deviation and correlations zero. */
+/** Holds a coefficient's standard deviation and correlations at zero. */
 function withoutCoefficient(held: Held, { parameterOffset, size }: RandomDesign, coefficient: number): Held {
   const result = [...held];
   result[parameterOffset + coefficient] = -Infinity;
