@@ -3,9 +3,9 @@
 Usage: peer.py HF_PLW CASE
 
 HF_PLW is the peer's script. CASE is a JSON object, or the path of a file with one, whose `kind` is "training",
-"generation" or "scoring". HF_PLW must define `PLWTrainer` (a Trainer with the weighted loss), `encode(row, tokenizer, max_length)` and
-`run(args, plw, model, initial, tokenizer, data, out)`, which writes one line per step to out/log.jsonl. As a command it
-must accept --sweep, as compare.ts uses it.
+"generation" or "scoring". HF_PLW must define `PLWTrainer` (a Trainer with the weighted loss),
+`encode(row, tokenizer, max_length)` and `run(args, plw, model, initial, tokenizer, data, out)`, which writes one line
+per step to out/log.jsonl. As a command it must accept --sweep, as compare.ts uses it.
 """
 import argparse
 import importlib.util

@@ -1,18 +1,22 @@
-/** One row of the paper's Table 2. */
+/** A benchmark: one row of the paper's Table 2. */
 export interface Benchmark {
   name: string;
-  /** the task's names here: the real one, and its pocket counterpart */
+  /** names of its tasks in this project: the real one, and its pocket counterpart */
   tasks: readonly string[];
+  /** multiple choice, short generation or long generation */
   type: "MC" | "G_S" | "G_L";
-  /** by how the paper's short-completion models depend on PLW (appendix A): I peaks, II rises, III is noise */
+  /**
+   * how the score of the paper's short-completion models depends on PLW (appendix A): I peaks, II rises, III is noise
+   */
   group: "I" | "II" | "III";
-  /** the metric that stands for it, the first that a result has */
+  /** metrics in order of preference; the first one that a result has is the benchmark's score */
   metrics: readonly string[];
 }
 
 /**
- * The paper's thirteen benchmarks. It does not name its metrics: here they are those of Hugging Face's leaderboard, which it
- * says it matches, the share of answers nearer to a right than to a wrong one (BLEU) for TruthfulQA-Gen, BLEU and win rates.
+ * The paper's thirteen benchmarks. The paper does not name its metrics. Used here: those of Hugging Face's leaderboard,
+ * which the paper says it matches; for TruthfulQA-Gen the share of answers that are closer (by BLEU) to a correct than
+ * to an incorrect answer; BLEU for translation; win rates for long generation.
  */
 export const BENCHMARKS: readonly Benchmark[] = [
   { name: "ARC Challenge", tasks: ["arc_challenge", "pocket-arc"], type: "MC", group: "I", metrics: ["acc_norm"] },
@@ -52,13 +56,23 @@ function translation(name: string, ...tasks: string[]): Benchmark {
   return { name, tasks, type: "G_S", group: "III", metrics: ["bleu"] };
 }
 
-/** The benchmark that a task is, its version by the paper's commit included; undefined for any other task. */
+/**
+ * Finds the benchmark of a task.
+ *
+ * @param task name, optionally with a version such as "@b281b09" (the paper's commit)
+ * @returns undefined if the task is not a benchmark of Table 2
+ */
 export function benchmarkOf(task: string): Benchmark | undefined {
   const [name] = task.split("@");
   return BENCHMARKS.find(({ tasks }) => tasks.includes(name));
 }
 
-/** Whether translation goes from English, into English, or it is none. */
+/**
+ * Returns the source language of a translation benchmark: "English", or "other" if it translates into English.
+ *
+ * @param benchmark name in {@link BENCHMARKS}
+ * @returns null if the benchmark is not a translation
+ */
 export function translationFrom(benchmark: string): "English" | "other" | null {
   if (!benchmark.startsWith("WMT")) return null;
   return / En→/.test(benchmark) ? "English" : "other";

@@ -1,4 +1,4 @@
-// What may explain the paper's Figures 2a and 2b, a row a run; and how each changes with the weight, by normalizer.
+// Possible causes of the paper's Figures 2a and 2b, one row per run, and how each depends on PLW, by normalizer.
 import { distinct, groupBy, mean } from "../data/group";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { GradientShare } from "./gradient-share";
@@ -8,7 +8,7 @@ import { twoFactors, type Variation } from "../stats/two-factor";
 import { distanceRows, factors, stabilityRows, type LossName } from "./run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
-/** Numbers of one run about its training. RSD are means over all windows of five steps; null where there is no such window. */
+/** Training measures of one run. RSDs are means over all windows of five steps; null if there is no such window. */
 export type CauseRow = {
   model: string;
   dataset: string;
@@ -16,26 +16,37 @@ export type CauseRow = {
   seed: number;
   plw: number;
   clipping: "clipped" | "not clipped";
-  /** Of the weighted loss, and of the mean cross entropy of prompt and of completion tokens. */
+  /** RSD of the weighted loss */
   rsd: number | null;
+  /** RSD of the mean cross entropy of prompt tokens */
   promptRsd: number | null;
+  /** RSD of the mean cross entropy of completion tokens */
   completionRsd: number | null;
-  /** Mean L2 norm of the gradient over all steps, before clipping. */
+  /** mean L2 norm of the gradient over all steps, before clipping */
   gradientNorm: number;
-  /** That the gradient is clipped to; null without clipping. */
+  /** L2 norm to which the gradient is clipped; null without clipping */
   threshold: number | null;
-  /** Share of steps whose gradient was longer; null without clipping. */
+  /** share of steps whose gradient norm exceeded the threshold, 0 to 1; null without clipping */
   clippedSteps: number | null;
-  /** L2 distance of the weights from the start. */
+  /** L2 distance of the final from the initial parameters */
   distance: number;
-  /** The completion tokens' share of the gradient, see `gradientShares`; null where it was not measured. */
+  /**
+   * the completion tokens' share of the gradient at the initial parameters, see `gradientShares`; null if not measured
+   */
   shareAtStart: number | null;
+  /** the same at the final parameters */
   shareAtEnd: number | null;
-  /** Mean negative log-likelihood of a held-out completion in nats, the task `heldout-loss`; null where it was not scored. */
+  /** mean negative log-likelihood of a held-out completion in nats (task `heldout-loss`); null if not evaluated */
   heldoutLoss: number | null;
 };
 
-/** One row a run; reads steps and weights. @throws RunError as {@link distanceRows} */
+/**
+ * Collects the training measures of runs, one row per run. Reads their steps and parameters from disk.
+ *
+ * @param options.shares of `gradientShares`; default none
+ * @param options.scores results that may include the task `heldout-loss`; default none
+ * @throws {RunError} as {@link distanceRows}
+ */
 export function causeRows(
   runs: readonly Run[],
   { shares = [], scores = [] }: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {},
@@ -69,80 +80,96 @@ export function causeRows(
   });
 }
 
-/** Measures of {@link CauseRow} that are ratios: their changes are in per cent. */
+/** A measure of {@link CauseRow} on a ratio scale; changes of it are in per cent. */
 export type CauseMeasure = "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "distance" | "heldoutLoss";
 
-/** How a measure changes from one weight to another on one data set under one normalizer. All changes are in per cent, with 95 % intervals. */
+/**
+ * Change of a measure between two PLWs on one data set under one normalizer. All changes are in per cent, with 95 %
+ * confidence intervals.
+ */
 export type NormalizerEffectRow = {
   dataset: string;
+  /** first PLW */
   from: number;
+  /** second PLW */
   to: number;
   clipping: CauseRow["clipping"];
   normalizer: string;
-  /** Pairs of runs: models × seeds. */
+  /** number of pairs of runs: models × seeds */
   units: number;
   change: number;
   low: number;
   high: number;
-  /** The change relative to that under the first normalizer, pair by pair: what the normalizer adds; null for the first itself. */
+  /** change relative to that under the first normalizer, paired by unit; null for the first normalizer */
   beyond: number | null;
   beyondLow: number | null;
   beyondHigh: number | null;
 };
 
 /**
- * The change of a measure from PLW 0 to the smallest weight above it, where the paper's jump and dip are, and from there to the largest;
- * for each data set and normalizer, with and without clipping. The mean over units of the log ratio of two runs that differ in the weight alone, with
- * its 95 % interval by Student's t over units, as per cent; against the first normalizer the difference of the two log ratios within
- * each unit (a model with a seed). So an interval speaks of other models and seeds of this kind; two units make it wide. Units without both runs, or where the measure is
- * null or 0, are not counted in `units`.
+ * Computes the change of a measure from PLW 0 to the smallest PLW above it, where the paper's jump and dip are, and
+ * from there to the largest PLW; for each data set and normalizer, with and without clipping.
+ *
+ * A unit is a model with a seed. The change is the mean over units of log(measure at the second PLW / measure at the
+ * first), for runs that differ only in PLW, with its 95 % interval by Student's t over units, expressed in per cent.
+ * `beyond` is the same for the difference between this log ratio and that of the first normalizer. An interval
+ * therefore generalizes to other models and seeds of this kind; with two units it is wide. Units without both runs, or
+ * with a measure that is null or 0, are not counted in `units`.
+ *
+ * @returns no rows if there is no PLW 0 or no other PLW
  */
 export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasure): NormalizerEffectRow[] {
-  const weights = distinct(rows.map(({ plw }) => plw)).sort((a, b) => a - b);
-  const [zero, smallest, largest] = [weights[0], weights[1], weights[weights.length - 1]];
+  const plws = distinct(rows.map(({ plw }) => plw)).sort((a, b) => a - b);
+  const [zero, smallest, largest] = [plws[0], plws[1], plws[plws.length - 1]];
   const steps =
-    weights.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
+    plws.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
   const groups = [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()];
-  return steps.flatMap(([from, to]) =>
-    groups.flatMap((group) => {
-      const [{ dataset, clipping }] = group;
-      const own = (normalizer: string) =>
-        logRatios(
-          group.filter((row) => row.normalizer === normalizer),
-          measure,
-          from,
-          to,
-        );
-      const base = own(normalizers[0]);
-      return normalizers.flatMap((normalizer, i): NormalizerEffectRow[] => {
-        const ratios = own(normalizer);
-        if (ratios.size === 0) return [];
-        const change = percentInterval([...ratios.values()]);
-        const pairs = [...ratios].flatMap(([unit, ratio]) => (base.has(unit) ? [ratio - base.get(unit)!] : []));
-        const beyond = i > 0 && pairs.length > 0 ? percentInterval(pairs) : null;
-        return [
-          {
-            dataset,
-            from,
-            to,
-            clipping,
-            normalizer,
-            units: ratios.size,
-            change: change.estimate,
-            low: change.low,
-            high: change.high,
-            beyond: beyond && beyond.estimate,
-            beyondLow: beyond && beyond.low,
-            beyondHigh: beyond && beyond.high,
-          },
-        ];
-      });
-    }),
-  );
+  return steps.flatMap(([from, to]) => groups.flatMap((group) => groupEffects(group, normalizers, measure, from, to)));
 }
 
-/** Log of the measure at `to` over that at `from`, by unit. */
+/** @param group rows of one data set and kind of clipping */
+function groupEffects(
+  group: readonly CauseRow[],
+  normalizers: readonly string[],
+  measure: CauseMeasure,
+  from: number,
+  to: number,
+): NormalizerEffectRow[] {
+  const [{ dataset, clipping }] = group;
+  const ratiosOf = (normalizer: string): Map<string, number> => {
+    const rows = group.filter((row) => row.normalizer === normalizer);
+    return logRatios(rows, measure, from, to);
+  };
+  const baseline = ratiosOf(normalizers[0]);
+  return normalizers.flatMap((normalizer, i): NormalizerEffectRow[] => {
+    const ratios = ratiosOf(normalizer);
+    if (ratios.size === 0) return [];
+    const change = percentInterval([...ratios.values()]);
+    const differences = [...ratios].flatMap(([unit, ratio]) =>
+      baseline.has(unit) ? [ratio - baseline.get(unit)!] : [],
+    );
+    const beyond = i > 0 && differences.length > 0 ? percentInterval(differences) : null;
+    return [
+      {
+        dataset,
+        from,
+        to,
+        clipping,
+        normalizer,
+        units: ratios.size,
+        change: change.estimate,
+        low: change.low,
+        high: change.high,
+        beyond: beyond && beyond.estimate,
+        beyondLow: beyond && beyond.low,
+        beyondHigh: beyond && beyond.high,
+      },
+    ];
+  });
+}
+
+/** Log of the measure at PLW `to` over that at PLW `from`, by unit. */
 function logRatios(rows: readonly CauseRow[], measure: CauseMeasure, from: number, to: number): Map<string, number> {
   const units = groupBy(rows, ({ model, seed }) => JSON.stringify([model, seed]));
   return new Map(
@@ -159,6 +186,7 @@ interface Interval {
   high: number;
 }
 
+/** Mean of log ratios with its 95 % interval, in per cent: 100 (e^log − 1). */
 function percentInterval(logs: readonly number[]): Interval {
   const { estimate, low, high } = meanInterval(logs);
   const percent = (log: number) => 100 * Math.expm1(log);
@@ -166,59 +194,68 @@ function percentInterval(logs: readonly number[]): Interval {
 }
 
 /**
- * {@link normalizerEffects} of several measures side by side as people read them, a row a data set, normalizer and kind of clipping.
- * "+12 % [3, 21]" is the change with its interval, "*" after it where 0 lies outside.
- * @param kind the change itself, or what it is beyond that of the first normalizer
+ * Formats {@link normalizerEffects} of several measures for display: one row per data set, normalizer and kind of
+ * clipping, one column per measure. A cell such as "+12 % [3, 21] *" is the change with its interval, with "*" if the
+ * interval excludes 0.
+ *
+ * @param measures by column title
+ * @param kind the change itself (default), or the change beyond that of the first normalizer
  */
 export function effectsTable(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
   kind: "change" | "beyond" = "change",
 ): Record<string, string | number>[] {
-  const digits = (value: number) =>
-    Number.isFinite(value)
-      ? `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}`
-      : value > 0
-        ? "∞"
-        : "-∞";
-  const cell = (value: number | null, low: number | null, high: number | null) =>
-    value === null ? "" : `${digits(value)} % [${digits(low!)}, ${digits(high!)}]${low! > 0 || high! < 0 ? " *" : ""}`;
   const columns = Object.entries(measures).map(([title, measure]) => ({
     title,
     effects: normalizerEffects(rows, measure),
   }));
   const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) =>
     JSON.stringify([from, to, dataset, clipping, normalizer]);
-  const all = new Map(
+  const rowsByKey = new Map(
     columns
       .flatMap(({ effects }) => effects)
       .filter(({ beyond }) => kind === "change" || beyond !== null)
       .map((row) => [keyOf(row), row]),
   );
-  return [...all].map(([key, row]) => ({
+  return [...rowsByKey].map(([key, row]) => ({
     PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`,
     dataset: row.dataset,
     clipping: row.clipping,
     normalizer: row.normalizer,
     ...Object.fromEntries(
       columns.map(({ title, effects }) => {
-        const found = effects.find((effect) => keyOf(effect) === key);
-        return [
-          title,
-          !found
-            ? ""
-            : kind === "change"
-              ? cell(found.change, found.low, found.high)
-              : cell(found.beyond, found.beyondLow, found.beyondHigh),
-        ];
+        const effect = effects.find((candidate) => keyOf(candidate) === key);
+        return [title, effect ? formatEffect(effect, kind) : ""];
       }),
     ),
   }));
 }
 
+function formatEffect(effect: NormalizerEffectRow, kind: "change" | "beyond"): string {
+  const { change, low, high, beyond, beyondLow, beyondHigh } = effect;
+  return kind === "change" ? formatInterval(change, low, high) : formatInterval(beyond, beyondLow, beyondHigh);
+}
+
+function formatInterval(value: number | null, low: number | null, high: number | null): string {
+  if (value === null) return "";
+  const excludesZero = low! > 0 || high! < 0;
+  return `${formatPercent(value)} % [${formatPercent(low!)}, ${formatPercent(high!)}]${excludesZero ? " *" : ""}`;
+}
+
+function formatPercent(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
+  return `${value > 0 ? "+" : ""}${Math.abs(value) < 10 ? value.toFixed(1) : value.toFixed(0)}`;
+}
+
 /**
- * How the variation of a measure's logarithm over the weights above 0 is divided between weight and normalizer, by data set and
- * kind of clipping: `twoFactors` with a block for each model and seed. Groups with fewer than two of either are left out.
+ * Divides the variation of log(measure) over PLWs above 0 between PLW and normalizer, by data set and kind of clipping:
+ * `twoFactors` with factors "weight" (the PLW) and "normalizer", and a block for each model and seed. Groups with fewer
+ * than two units, PLWs or normalizers, or fewer than four combinations of PLW and normalizer, are omitted.
+ *
+ * @param measures by name, as the rows' `measure` shows it
+ * @returns the four sources of variation of each group and measure
+ * @throws {StatisticsError} as {@link twoFactors}
  */
 export function variationRows(
   rows: readonly CauseRow[],
@@ -253,7 +290,13 @@ export function variationRows(
   );
 }
 
-/** {@link variationRows} as people read them: shares in per cent, "*" where F has p < 0.01. */
+/**
+ * Formats {@link variationRows} for display: one row per measure, data set and kind of clipping, with the share of each
+ * source in per cent, and "*" if its F test has p < 0.01.
+ *
+ * @param measures by name
+ * @throws {StatisticsError} as {@link twoFactors}
+ */
 export function variationTable(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,

@@ -1,80 +1,116 @@
-import { groupBy, mean } from "../data/group";
+import { distinct, groupBy, mean } from "../data/group";
 import { seededRandom } from "../data/random";
 import { transformWeight } from "../data/prompt-loss-weight";
+import { dot } from "../stats/linear-algebra";
 import { translationFrom } from "./benchmarks";
 import { relativeRows, type RelativeRow, type ScoreRow } from "./score-rows";
 
+/** One claim of section 5.1 as an estimate with its interval. */
 export type ClaimRow = {
   claim: string;
-  /** what the estimate is, and its unit */
+  /** definition and unit of the estimate */
   measure: string;
   estimate: number;
-  /** 95 %, see {@link claimRows} */
+  /** lower 95 % limit, see {@link claimRows} */
   low: number;
+  /** upper 95 % limit */
   high: number;
-  /** benchmark × model, that are resampled */
+  /** number of resampled units: benchmarks × models, or benchmarks where models are compared */
   units: number;
-  /** "yes" or "no" where the whole interval says so, else "open" */
+  /** "yes" or "no" if the interval excludes 0, else "open" */
   holds: "yes" | "no" | "open";
 };
 
-/** The data sets that section 5.1 speaks of, by their names in the study. */
+/** The data sets to which the claims of section 5.1 refer, by name. Claims about a missing one are omitted. */
 export interface ClaimDatasets {
+  /** AlpacaData */
   plain?: string;
+  /** AlpacaDataCleaned */
   cleaned?: string;
+  /** AlpacaDataShort */
   short?: string;
 }
 
+/** Number of bootstrap resamples. */
 const RESAMPLES = 2000;
 
 /**
- * Section 5.1's claims, each as one number with an interval. A claim's number is a mean over units, a unit being a benchmark
- * with one model (a benchmark where models are compared); the interval is the 95 % percentile bootstrap over units
- * (2,000 resamples, seeded), so it speaks of other benchmarks and models of this kind, not of other seeds or items.
- * Relative scores are min-max scaled within data set and benchmark. Claims about data sets, groups or weights that the
- * rows do not have are left out, and so are benchmarks without any difference where relative scores are needed.
+ * Estimates section 5.1's claims, each as one number with an interval. The number is a mean over units; a unit is a
+ * benchmark with one model, or a benchmark where models are compared. The interval is the 95 % percentile bootstrap
+ * over units (2,000 resamples, seeded), so it generalizes to other benchmarks and models of this kind, not to other
+ * seeds or items. Relative scores are min-max scaled within data set and benchmark. Claims about data sets, groups or
+ * PLWs that the rows do not have, or with fewer than two units, are omitted; so are benchmarks without any difference
+ * where relative scores are needed.
  *
- * @param datasets default: names that end in "Short" and "Cleaned", and for `plain` what "Cleaned" is appended to
+ * @param datasets default: `cleaned` and `short` are the names that end in "Cleaned" and "Short"; `plain` is the name
+ *   of `cleaned` without this ending
  */
 export function claimRows(rows: readonly ScoreRow[], datasets: ClaimDatasets = namedDatasets(rows)): ClaimRow[] {
   const relative = relativeRows(rows).filter((row): row is Scaled => row.relative !== null);
   const { plain, cleaned, short } = datasets;
-  const of = (dataset: string | undefined, group?: string) =>
-    relative.filter((row) => row.dataset === dataset && (group === undefined || row.group === group));
-  const raw = (dataset: string | undefined) => rows.filter((row) => row.dataset === dataset);
-  const translations = (from: "English" | "other") =>
-    of(short).filter(({ benchmark }) => translationFrom(benchmark) === from);
-  const all = [...new Set(rows.map(({ dataset }) => dataset))];
   return [
-    ...all.map((dataset) =>
+    ...distinct(rows.map(({ dataset }) => dataset)).flatMap((dataset) =>
       claim(
         dataset === short
           ? "Short: scores at PLW > 0 lie above those at 0"
           : `${dataset}: scores at PLW > 0 are those at 0`,
         "relative score at PLW > 0, mean, minus at 0",
-        perUnit(of(dataset), aboveZero),
+        perUnit(
+          relative.filter((row) => row.dataset === dataset),
+          aboveZero,
+        ),
         dataset === short ? "above" : "none",
       ),
     ),
+    ...shortDatasetClaims(
+      rows.filter(({ dataset }) => dataset === short),
+      relative.filter(({ dataset }) => dataset === short),
+    ),
+    ...claim(
+      "Models: the second is better than the first",
+      "points, paired by data set and weight",
+      paired(rows, "model", distinct(rows.map(({ model }) => model))),
+      "above",
+    ),
+    ...claim(
+      "Cleaned is better than plain data",
+      "points, paired by model and weight",
+      plain && cleaned ? paired(rows, "dataset", [plain, cleaned]) : [],
+      "above",
+    ),
+  ];
+}
+
+/**
+ * The claims about how scores depend on PLW on short completions.
+ *
+ * @param rows of this data set
+ * @param relative its rows with relative scores
+ */
+function shortDatasetClaims(rows: readonly ScoreRow[], relative: readonly Scaled[]): ClaimRow[] {
+  const ofGroup = (group: string): Scaled[] => relative.filter((row) => row.group === group);
+  const translations = (from: "English" | "other"): Scaled[] =>
+    relative.filter(({ benchmark }) => translationFrom(benchmark) === from);
+  return [
     claim(
       "Short: any PLW > 0 beats 0 on groups I and II",
       "share of weights that beat 0, minus a half",
-      perUnit([...of(short, "I"), ...of(short, "II")], shareAboveZero),
+      perUnit([...ofGroup("I"), ...ofGroup("II")], shareAboveZero),
       "above",
     ),
     claim(
       "Short: group I peaks at small weights",
       "relative score in 0.01 to 0.1, mean, minus mean at 0 and 1",
-      perUnit(of(short, "I"), peak),
+      perUnit(ofGroup("I"), peak),
       "above",
     ),
     claim(
       "Short: group I is curved downwards",
       "relative score, coefficient of w_p²",
-      perUnit(of(short, "I"), curvature),
+      perUnit(ofGroup("I"), curvature),
       "below",
     ),
-    claim("Short: group II rises with PLW", "relative score, slope on w_p", perUnit(of(short, "II"), slope), "above"),
+    claim("Short: group II rises with PLW", "relative score, slope on w_p", perUnit(ofGroup("II"), slope), "above"),
     claim(
       "Short: translation from English rises with PLW",
       "relative score, slope on w_p",
@@ -90,27 +126,15 @@ export function claimRows(rows: readonly ScoreRow[], datasets: ClaimDatasets = n
     claim(
       "Short: long generation changes most",
       "points between best and worst weight: judged benchmarks, minus mean of the others",
-      rangeUnits(raw(short)),
-      "above",
-    ),
-    claim(
-      "Models: the second is better than the first",
-      "points, paired by data set and weight",
-      paired(rows, "model", [...new Set(rows.map(({ model }) => model))]),
-      "above",
-    ),
-    claim(
-      "Cleaned is better than plain data",
-      "points, paired by model and weight",
-      plain && cleaned ? paired(rows, "dataset", [plain, cleaned]) : [],
+      rangeUnits(rows),
       "above",
     ),
   ].flat();
 }
 
-/** What the names of data sets say of them. */
+/** Identifies the data sets by the endings of their names. */
 function namedDatasets(rows: readonly ScoreRow[]): ClaimDatasets {
-  const names = [...new Set(rows.map(({ dataset }) => dataset))];
+  const names = distinct(rows.map(({ dataset }) => dataset));
   const cleaned = names.find((name) => name.endsWith("Cleaned"));
   return {
     cleaned,
@@ -121,7 +145,14 @@ function namedDatasets(rows: readonly ScoreRow[]): ClaimDatasets {
 
 type Scaled = RelativeRow & { relative: number };
 
-/** `expected`: where the paper has the number, above 0, below it, or at it (then the claim never holds for sure, and fails where 0 is outside). */
+/**
+ * Estimates one claim.
+ *
+ * @param values one per unit
+ * @param expected sign of the estimate according to the paper; a claim of "none" never holds for certain, and fails if
+ *   the interval excludes 0
+ * @returns no rows for fewer than two values
+ */
 function claim(
   name: string,
   measure: string,
@@ -139,62 +170,64 @@ function claim(
   return [{ claim: name, measure, estimate: mean(values), low, high, units: values.length, holds }];
 }
 
-/** A number of each benchmark × model, where it has one. */
+/** Applies a measure to the rows of each benchmark × model; units without a value are omitted. */
 function perUnit(rows: readonly Scaled[], measure: (unit: readonly Scaled[]) => number | null): number[] {
   return [...groupBy(rows, ({ benchmark, model }) => JSON.stringify([benchmark, model])).values()].flatMap(
     (unit) => measure(unit) ?? [],
   );
 }
 
-const scores = (unit: readonly Scaled[], chosen: (plw: number) => boolean) =>
-  unit.filter(({ plw }) => chosen(plw)).map(({ relative }) => relative);
-const difference = (high: number[], low: number[]) =>
-  high.length > 0 && low.length > 0 ? mean(high) - mean(low) : null;
+/** Relative scores at the selected PLWs. */
+function scoresAt(unit: readonly Scaled[], selected: (plw: number) => boolean): number[] {
+  return unit.filter(({ plw }) => selected(plw)).map(({ relative }) => relative);
+}
 
-const aboveZero = (unit: readonly Scaled[]) =>
-  difference(
-    scores(unit, (plw) => plw > 0),
-    scores(unit, (plw) => plw === 0),
-  );
-const peak = (unit: readonly Scaled[]) =>
-  difference(
-    scores(unit, (plw) => plw >= 0.01 && plw <= 0.1),
-    scores(unit, (plw) => plw === 0 || plw === 1),
-  );
+/** Difference of means; null if one list is empty. */
+function meanDifference(high: readonly number[], low: readonly number[]): number | null {
+  return high.length > 0 && low.length > 0 ? mean(high) - mean(low) : null;
+}
 
+/** Mean relative score at PLW > 0, minus that at 0. */
+function aboveZero(unit: readonly Scaled[]): number | null {
+  const positive = scoresAt(unit, (plw) => plw > 0);
+  const zero = scoresAt(unit, (plw) => plw === 0);
+  return meanDifference(positive, zero);
+}
+
+/** Mean relative score at PLW 0.01 to 0.1, minus that at 0 and 1. */
+function peak(unit: readonly Scaled[]): number | null {
+  const small = scoresAt(unit, (plw) => plw >= 0.01 && plw <= 0.1);
+  const ends = scoresAt(unit, (plw) => plw === 0 || plw === 1);
+  return meanDifference(small, ends);
+}
+
+/** Share of scores at PLW > 0 above the mean score at 0, minus 1/2. */
 function shareAboveZero(unit: readonly Scaled[]): number | null {
-  const zero = scores(unit, (plw) => plw === 0);
-  const others = scores(unit, (plw) => plw > 0);
+  const zero = scoresAt(unit, (plw) => plw === 0);
+  const others = scoresAt(unit, (plw) => plw > 0);
   if (zero.length === 0 || others.length === 0) return null;
   return others.filter((score) => score > mean(zero)).length / others.length - 0.5;
 }
 
-/** Least squares on w_p. */
+/** Slope of the least squares line of the relative score on w_p; null for fewer than two PLWs. */
 function slope(unit: readonly Scaled[]): number | null {
   const x = unit.map(({ plw }) => transformWeight(plw));
-  return new Set(x).size < 2
-    ? null
-    : regression(
-        x,
-        unit.map(({ relative }) => relative),
-      ).slope;
+  const y = unit.map(({ relative }) => relative);
+  return new Set(x).size < 2 ? null : regression(x, y).slope;
 }
 
-/** Least squares on w_p and w_p²: the coefficient of what w_p² has beside a straight line. */
+/** Least squares coefficient of w_p² in a quadratic of w_p, by partial regression; null for fewer than three PLWs. */
 function curvature(unit: readonly Scaled[]): number | null {
   const x = unit.map(({ plw }) => transformWeight(plw));
+  const y = unit.map(({ relative }) => relative);
   if (new Set(x).size < 3) return null;
-  const squares = regression(
-    x,
-    x.map((value) => value ** 2),
-  ).residuals;
-  const residuals = regression(
-    x,
-    unit.map(({ relative }) => relative),
-  ).residuals;
-  return dot(squares, residuals) / dot(squares, squares);
+  const squares = x.map((value) => value ** 2);
+  const squareResiduals = regression(x, squares).residuals;
+  const residuals = regression(x, y).residuals;
+  return dot(squareResiduals, residuals) / dot(squareResiduals, squareResiduals);
 }
 
+/** Least squares line of y on x. */
 function regression(x: readonly number[], y: readonly number[]): { slope: number; residuals: number[] } {
   const [meanX, meanY] = [mean(x), mean(y)];
   const centered = x.map((value) => value - meanX);
@@ -202,12 +235,10 @@ function regression(x: readonly number[], y: readonly number[]): { slope: number
   return { slope, residuals: y.map((value, i) => value - meanY - slope * centered[i]) };
 }
 
-const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-
-/** Each judged benchmark's range over weights, minus the mean range of all others, by model. */
+/** Range over PLWs of each judged benchmark (type G_L), minus the mean range of the other benchmarks, by model. */
 function rangeUnits(rows: readonly ScoreRow[]): number[] {
-  return [...groupBy(rows, ({ model }) => model).values()].flatMap((own) => {
-    const ranges = [...groupBy(own, ({ benchmark }) => benchmark).values()].map((unit) => {
+  return [...groupBy(rows, ({ model }) => model).values()].flatMap((modelRows) => {
+    const ranges = [...groupBy(modelRows, ({ benchmark }) => benchmark).values()].map((unit) => {
       const values = unit.map(({ score }) => score);
       return { judged: unit[0].type === "G_L", range: Math.max(...values) - Math.min(...values) };
     });
@@ -216,7 +247,10 @@ function rangeUnits(rows: readonly ScoreRow[]): number[] {
   });
 }
 
-/** Second minus first of a factor's two values, over pairs of runs that differ in it only: their mean for each benchmark, and for each model where the factor is another. */
+/**
+ * Mean score difference, second minus first value of a factor, over pairs of runs that differ only in this factor: one
+ * number per benchmark, or per benchmark and model if the factor is "dataset".
+ */
 function paired(rows: readonly ScoreRow[], factor: "model" | "dataset", [first, second]: readonly string[]): number[] {
   const unitOf = ({ benchmark, model }: ScoreRow) =>
     factor === "model" ? benchmark : JSON.stringify([benchmark, model]);

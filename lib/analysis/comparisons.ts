@@ -1,22 +1,24 @@
 import { groupBy, mean } from "../data/group";
 import { meanWithError, type ScoreRow } from "./score-rows";
 
+/** Best PLW of one benchmark on one data set, compared with PLW 0. Scores are in points, 0 to 100. */
 export type BestPlwRow = {
   benchmark: string;
   dataset: string;
   group: string | null;
-  /** the weight with the highest score, averaged over models and seeds; of equals the smallest */
+  /** PLW with the highest mean score over models and seeds; the smallest one of ties */
   bestPlw: number;
+  /** mean score at this PLW */
   best: number;
-  /** score at PLW 0; null without such runs */
+  /** mean score at PLW 0; null without such runs */
   atZero: number | null;
-  /** best minus at zero: never below 0, since the best is chosen from the same scores */
+  /** best − atZero; never negative, since the best PLW is selected on the same scores */
   difference: number | null;
-  /** of the difference, both scores taken as independent: over seeds where there are several, else over items */
+  /** of the difference, treating both scores as independent: over seeds if there are several, else over items */
   standardError: number | null;
 };
 
-/** For each benchmark and data set the best weight, and PLW 0 against it. */
+/** Finds the best PLW for each benchmark and data set, and compares it with PLW 0. */
 export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].map((group): BestPlwRow => {
@@ -44,30 +46,35 @@ export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
   });
 }
 
+/** Paired comparison of two models on one benchmark and data set. */
 export type ModelRow = {
   benchmark: string;
   dataset: string;
   model: string;
+  /** the model it is compared with */
   against: string;
-  /** mean over weights and seeds, in points */
+  /** mean score difference, `model` minus `against`, over PLWs and seeds, in points */
   difference: number;
-  /** pairs of runs that differ in the model only */
+  /** number of pairs of runs that differ only in the model */
   pairs: number;
-  /** of them, how many are won; ties count half */
+  /** number of pairs in which `model` scores higher; ties count half */
   won: number;
 };
 
-/** Each later model against the first, in the order of the rows: by benchmark and data set, runs paired by weight, seed and normalizer. */
+/**
+ * Compares each further model with the first one, in the order of the rows, for each benchmark and data set. Runs are
+ * paired by PLW, seed and normalizer; comparisons without pairs are omitted.
+ */
 export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].flatMap((group) => {
     const [first, ...others] = groupBy(group, ({ model }) => model).entries();
     return others
-      .map(([model, own]): ModelRow => {
-        const differences = pairs(first[1], own);
+      .map(([model, modelRows]): ModelRow => {
+        const differences = pairedDifferences(first[1], modelRows);
         return {
-          benchmark: own[0].benchmark,
-          dataset: own[0].dataset,
+          benchmark: group[0].benchmark,
+          dataset: group[0].dataset,
           model,
           against: first[0],
           difference: mean(differences),
@@ -81,7 +88,8 @@ export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
   });
 }
 
-function pairs(first: readonly ScoreRow[], second: readonly ScoreRow[]): number[] {
+/** Score differences, second minus first, of runs with the same PLW, seed and normalizer. */
+function pairedDifferences(first: readonly ScoreRow[], second: readonly ScoreRow[]): number[] {
   const key = ({ plw, seed, normalizer }: ScoreRow) => JSON.stringify([plw, seed, normalizer]);
   const scores = new Map(first.map((row) => [key(row), row.score]));
   return second.flatMap((row) => (scores.has(key(row)) ? [row.score - scores.get(key(row))!] : []));

@@ -1,4 +1,4 @@
-// What the datasets notebook shows of a study: how its sets were made, and what the maximum length cuts.
+// Rows of the datasets notebook: how a study's data sets were made, and how truncation to the maximum length affects them.
 import { encodeDataset, TRUNCATIONS, type EncodedDataset, type Truncation } from "../data/encode";
 import { DataError } from "../data/errors";
 import { countTokens, describeDataset } from "../data/statistics";
@@ -8,24 +8,30 @@ import { sourceExamples } from "../runs/dataset-source";
 import { studyExamples, type Study } from "../sweep/study";
 import type { Example } from "../data/example";
 
-/** How a data set came to be. */
+/** Origin of a data set. */
 export type OriginRow = {
   dataset: string;
-  /** The rule in words, with its numbers. */
+  /** description of the transform with its numbers, or "as given" */
   made: string;
+  /** number of examples of the original source */
   rows: number;
+  /** R_g: completion tokens over instruction and input tokens */
   generationRatio: number;
 };
 
-/** How each data set of a study was made, and the generation ratio that it has. */
+/**
+ * Describes how each data set of a study was made, with its generation ratio.
+ *
+ * @throws {DataError} if a source cannot be read or transformed
+ */
 export function originRows(study: Study, tokenizer: Tokenizer): OriginRow[] {
   return Object.entries(study.datasets).map(([dataset, source]) => {
     const { rows, generationRatio } = describeDataset(sourceExamples(source), tokenizer);
-    return { dataset, made: originInWords(source, tokenizer), rows, generationRatio };
+    return { dataset, made: describeOrigin(source, tokenizer), rows, generationRatio };
   });
 }
 
-function originInWords(source: Study["datasets"][string], tokenizer: Tokenizer): string {
+function describeOrigin(source: Study["datasets"][string], tokenizer: Tokenizer): string {
   if (!("from" in source)) return "as given";
   const from = sourceExamples(source.from);
   if (source.transform === "toGenerationRatio")
@@ -33,13 +39,23 @@ function originInWords(source: Study["datasets"][string], tokenizer: Tokenizer):
   return `all ${longCompletionRows(countTokens(from, tokenizer)).length} long-completion rows inverted`;
 }
 
-/** A study's data sets by generation ratio, the shortest completions first. */
+/**
+ * Returns the names of a study's data sets by ascending generation ratio.
+ *
+ * @throws {DataError} as {@link originRows}
+ */
 export function datasetsByRatio(study: Study, tokenizer: Tokenizer): string[] {
   const ratio = new Map(originRows(study, tokenizer).map((row) => [row.dataset, row.generationRatio]));
   return [...ratio.keys()].sort((a, b) => ratio.get(a)! - ratio.get(b)!);
 }
 
-/** A data set as it is trained on: with the study's template, maximum length and truncation policy. */
+/**
+ * Encodes a data set as for training: with the study's template and maximum length.
+ *
+ * @param dataset name in the study
+ * @param truncation default: the study's own policy
+ * @throws {DataError} if the policy is "error" and an example is too long, or no example remains
+ */
 export function encodeStudyDataset(
   study: Study,
   dataset: string,
@@ -53,19 +69,25 @@ export function encodeStudyDataset(
   return encodeDataset(studyExamples(study, dataset), tokenizer, { template, maxLength, truncation, name: dataset });
 }
 
-/** What a policy does with the rows of one data set that are longer than the maximum length. */
+/** Numbers of examples of one data set that a truncation policy keeps, truncates and drops. */
 export type TruncationRow = {
   dataset: string;
   policy: Truncation;
-  /** Whether this is the study's own policy. */
+  /** true for the study's own policy */
   used: boolean;
+  /** examples that are trained on */
   trained: number;
+  /** of these, truncated to the maximum length */
   cut: number;
+  /** of these, without any completion token left */
   cutToThePrompt: number;
   dropped: number;
 };
 
-/** What each truncation policy would do to each data set; the policy "error" only where it lets the data pass. */
+/**
+ * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with examples that
+ * are too long, or "drop" with no example remaining.
+ */
 export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRow[] {
   return Object.keys(study.datasets).flatMap((dataset) =>
     TRUNCATIONS.flatMap((policy) => {
@@ -83,31 +105,39 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
           },
         ];
       } catch (error) {
-        if (error instanceof DataError) return []; // "error" refuses, or "drop" leaves nothing
+        if (error instanceof DataError) return []; // "error" with long examples, or "drop" with none remaining
         throw error;
       }
     }),
   );
 }
 
-/** Mean and standard deviation of tokens by field, as in the paper's Table 1. */
+/** Token statistics of a data set, as in the paper's Table 1. */
 export type DatasetRow = {
   dataset: string;
+  /** number of examples; null if unknown, as for the paper's data sets */
   rows: number | null;
+  /** tokens per example; likewise for the other fields */
   instruction: { mean: number; sd: number };
   input: { mean: number; sd: number };
   completion: { mean: number; sd: number };
   totalTokens: number;
+  /** R_g: completion tokens over instruction and input tokens, totals over the data set */
   generationRatio: number;
+  /** mean of the examples' own generation ratios */
   meanOfRatios: number | null;
 };
 
-/** A data set's row of Table 1. */
+/** Computes a data set's row of Table 1. */
 export function datasetRow(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): DatasetRow {
   return { dataset, ...describeDataset(examples, tokenizer) };
 }
 
-/** The rows of Table 1 for the data sets of a study. */
+/**
+ * Computes the rows of Table 1 for all data sets of a study.
+ *
+ * @throws {DataError} if a data set cannot be read or transformed
+ */
 export function datasetRows(study: Study, tokenizer: Tokenizer): DatasetRow[] {
   return Object.keys(study.datasets).map((name) => datasetRow(name, studyExamples(study, name), tokenizer));
 }

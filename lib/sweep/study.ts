@@ -108,8 +108,14 @@ export function studyExamples(study: Study, dataset: string): Example[] {
   return sourceExamples(source);
 }
 
-/** Every run that a study asks for: models × datasets × normalizers × seeds × PLWs, in this order. */
+/**
+ * Every run that a study asks for: models × data sets × normalizers × seeds × PLWs, in this order.
+ * @throws {StudyError} for a study with the old key `weights`, as older notebooks add it
+ */
 export function wantedRuns(study: Study): RunSpec[] {
+  if ("weights" in study) {
+    throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
+  }
   const { truncation, template, hyperparameters, threads } = study;
   return Object.entries(study.models).flatMap(([modelName, dir]) =>
     Object.entries(study.datasets).flatMap(([datasetName, source]) =>

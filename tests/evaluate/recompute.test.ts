@@ -30,7 +30,7 @@ test(
   { skip, timeout: 180_000 },
   async () => {
     const store = temporaryFolder();
-    const study = { ...loadStudy(writeTinyNormalizers(store)), weights: [0, 0.1], seeds: [42] };
+    const study = { ...loadStudy(writeTinyNormalizers(store)), plws: [0, 0.1], seeds: [42] };
     const runs = await sweep({ study, store: join(store, "runs"), workers: 2 });
     const tasks = ["memorization", "memorization-heldout"];
     const scores = await evaluateRuns(runs, tasks, { heldout: heldoutFiles(study, join(store, "runs")), workers: 2 });

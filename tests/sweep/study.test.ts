@@ -86,6 +86,8 @@ test("everything that is wrong is listed, by field", () => {
 test("the old key weights is read as plws; both at once are refused", () => {
   assert.deepEqual(parseStudy({ ...valid, weights: [0, 0.1] }, "old").plws, [0, 0.1]);
   assert.deepEqual(parseStudy({ ...valid, plws: "paper" }, "new").plws, [...PAPER_WEIGHTS]);
+  const oldCell = { ...parseStudy(valid, "new"), weights: [0, 0.03] };
+  assert.throws(() => wantedRuns(oldCell), /unknown key "weights"; prompt loss weights are in "plws"/);
   assert.throws(() => parseStudy({ ...valid, weights: [0], plws: [0] }, "both"), /both "plws" and "weights".*keep one/);
 });
 

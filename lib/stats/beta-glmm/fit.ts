@@ -1,6 +1,6 @@
 import type { DesignTerm } from "../design";
 import { parseFormula } from "../formula";
-import { Cholesky, type Rows } from "../linear-algebra";
+import { Cholesky, quadraticForm, type Rows } from "../linear-algebra";
 import { categoryColumn, numericColumn, type DataRow } from "../data-rows";
 import { logistic } from "../special";
 import { squeezeScores, type Squeeze, type SqueezeReport } from "../squeeze";
@@ -9,92 +9,107 @@ import { buildData, type BetaGlmmData } from "./data";
 import { diagnose, type Diagnosis } from "./diagnosis";
 import { covarianceOf, curvature, estimate, freeParameters, type Estimate, type Held } from "./estimate";
 import { LaplaceLikelihood } from "./laplace";
-import { predictBetaGlmm, type BetaGlmmPrediction, type PredictOptions } from "./predict";
+import { predictBetaGlmm, type BetaGlmmPrediction, type PredictOptions, type Uncertainty } from "./predict";
 import { simulateBetaGlmm } from "./simulate";
 import { findSingularities, holdSingleLevels, type Singularity } from "./singularity";
 import { StatisticsError } from "../../data/errors";
 
-/** The paper's model (§5.2). `pol` are raw powers: its λ follows from their coefficients. */
+/** The paper's model (§5.2). `pol` has raw powers: the paper's λ follows from their coefficients. */
 export const PAPER_GLMM = "score ~ pol(w_p, 2) + (0 + pol(w_p, 2) | b) + (1 | m)";
 
+/** Options of {@link fitBetaGlmm}. */
 export interface BetaGlmmOptions {
-  /** R's notation, see `parseFormula`; {@link PAPER_GLMM} by default. */
+  /** in R's notation, see `parseFormula`; default {@link PAPER_GLMM} */
   formula?: string;
-  /** What to do about scores of exactly 0 and 1; without it they are refused. */
+  /** method for scores of exactly 0 or 1; without it they are an error */
   squeeze?: Squeeze;
-  /** The column whose groups `smithson-verkuilen-by-group` counts; the first random term's by default. */
+  /** column whose groups `smithson-verkuilen-by-group` counts; default: the group of the first random term */
   squeezeBy?: string;
-  /** ε of `clamp`; 0.001 by default. */
+  /** ε of `clamp`; default 0.001 */
   clampTo?: number;
 }
 
-/** A random term's covariance. */
+/** The estimated covariance of a random term, on the logit scale. */
 export interface RandomEffects {
+  /** label in the formula */
   term: string;
+  /** grouping column */
   group: string;
+  /** number of levels of the grouping column */
   levels: number;
   coefficients: string[];
+  /** one per coefficient */
   standardDeviations: number[];
+  /** coefficients × coefficients */
   correlation: Rows;
 }
 
-/** The most likely value of one random coefficient at one level. */
+/** The conditional mode of one random coefficient at one level, on the logit scale. */
 export interface Mode {
   term: string;
   group: string;
   level: string;
   coefficient: string;
   mode: number;
-  /** Uncertainty of the parameters included; null where the fit has none. */
+  /** includes the uncertainty of the parameters; null if the Hessian is not positive definite */
   standardError: number | null;
 }
 
+/** A fitted beta GLMM. */
 export interface BetaGlmmFit {
   formula: string;
-  /** rows of data */
+  /** number of rows of data */
   rows: number;
+  /** fixed coefficients, on the logit scale */
   coefficients: Coefficient[];
   randomEffects: RandomEffects[];
-  /** Precision of the beta distribution: the variance is μ (1 - μ) / (1 + φ). */
+  /** precision φ of the beta distribution: the variance is μ (1 - μ) / (1 + φ) */
   phi: number;
   logLikelihood: number;
-  /** estimated parameters */
+  /** number of estimated parameters */
   df: number;
   aic: number;
   bic: number;
-  /** All coefficients of a fixed term together: the paper's Table 3 has one such p-value a data set. */
+  /** joint test of each fixed term; the p-values of the paper's Table 3, one per data set, are such tests */
   waldTests: WaldTest[];
   modes: Mode[];
-  /** Mean score of every row, its groups' modes included. */
+  /** mean score of each row, with the modes of its groups */
   fitted: number[];
-  /** the same for average groups */
+  /** mean score of each row for average groups */
   populationFitted: number[];
-  /** scores after the squeeze, which the model explains */
+  /** scores after the squeeze, to which the model is fitted */
   response: number[];
   squeeze: SqueezeReport;
-  /** Everything estimated, on the scale of the optimizer: coefficients, log φ, log sd and correlation parameters. */
+  /**
+   * All parameters on the scale of the optimizer: coefficients, log φ, log standard deviations and correlation
+   * parameters. `covariance` covers the parameters that are not at a limit; standard errors of the others are null.
+   */
   parameters: { names: string[]; estimates: number[]; standardErrors: (number | null)[]; covariance: Rows | null };
-  /** terms of the fixed part, by their places among the coefficients */
+  /** fixed terms, with indices into `coefficients` */
   terms: DesignTerm[];
   diagnosis: Diagnosis<BetaGlmmFit>;
-  /** @throws StatisticsError for rows without a needed column, or with a level that the fit has not seen */
+  /**
+   * Predicts the mean scores of other rows.
+   *
+   * @throws {StatisticsError} if a column or value is missing, or a level is not in the data of the fit
+   */
   predict(rows: readonly DataRow[], options?: PredictOptions): BetaGlmmPrediction[];
-  /** New scores for every row, from new random effects. */
+  /** Simulates one score per row of the fit, with new random effects; `random` is uniform on [0, 1). */
   simulate(random: () => number): number[];
 }
 
 /**
- * Fits a beta mixed model with logit link by maximum likelihood (Laplace approximation): glmmTMB's model, from several
- * starts. Standard errors come from the Hessian over all parameters. A fit at the boundary is no error: `diagnosis`
- * says in words what happened, and holds the reduced model.
+ * Fits a beta mixed model with logit link by maximum likelihood (Laplace approximation), glmmTMB's model, from several
+ * starts. Standard errors come from the Hessian over all parameters. A fit at the boundary is not an error: `diagnosis`
+ * describes it and contains the reduced model.
  *
  * @param rows one observation each: plain objects with the formula's columns
- * @throws StatisticsError for data or a formula that cannot be fitted, naming the column and what to do
+ * @throws {StatisticsError} if the data or the formula cannot be fitted; names the column and what to do
  * @see Brooks et al. 2017, "glmmTMB Balances Speed and Flexibility …", R Journal 9(2)
  */
 export function fitBetaGlmm(rows: readonly DataRow[], options: BetaGlmmOptions = {}): BetaGlmmFit {
   const { formula: text = PAPER_GLMM, squeeze, clampTo = 1e-3 } = options;
-  if (rows.length === 0) throw new StatisticsError("fitBetaGlmm: no rows");
+  if (rows.length === 0) throw new StatisticsError("fitBetaGlmm: there are no rows to fit; pass at least one");
   const formula = parseFormula(text);
   const squeezeBy = options.squeezeBy ?? formula.random[0]?.group;
   const { scores, report } = squeezeScores(numericColumn(rows, formula.response), formula.response, squeeze, {
@@ -103,94 +118,70 @@ export function fitBetaGlmm(rows: readonly DataRow[], options: BetaGlmmOptions =
   });
   const data = buildData(rows, formula, scores);
   const single = holdSingleLevels(data);
-  const found = estimate(data, single.held);
-  const { singularities, held, reduced } = findSingularities(data, found, single.held);
+  const full = estimate(data, single.held);
+  const { singularities, held, reduced } = findSingularities(data, full, single.held);
   const reducedFit =
     reduced &&
-    describe(data, reduced, { held, at: held, singularities: single.singularities, squeeze: report, reduced: null });
-  return describe(data, found, {
+    buildFit(data, reduced, {
+      held,
+      excluded: held,
+      singularities: single.singularities,
+      squeeze: report,
+      reduced: null,
+    });
+  return buildFit(data, full, {
     held: single.held,
-    at: held,
+    excluded: held,
     singularities: [...single.singularities, ...singularities],
     squeeze: report,
     reduced: reducedFit,
   });
 }
 
-/** @param at what is left out of the curvature: the held parameters, and those that reached their limits */
-function describe(
+/** The context of an optimum. */
+interface FitContext {
+  /** parameters that were not estimated */
+  held: Held;
+  /** parameters excluded from the Hessian: those held, and those at their limits */
+  excluded: Held;
+  singularities: Singularity[];
+  squeeze: SqueezeReport;
+  /** null for a regular fit, and for the reduced one */
+  reduced: BetaGlmmFit | null;
+}
+
+/** Builds the fit from an optimum: covariances, tests, modes and diagnosis. */
+function buildFit(
   data: BetaGlmmData,
   found: Estimate,
-  {
-    held,
-    at,
-    singularities,
-    squeeze,
-    reduced,
-  }: {
-    held: Held;
-    at: Held;
-    singularities: Singularity[];
-    squeeze: SqueezeReport;
-    reduced: BetaGlmmFit | null;
-  },
+  { held, excluded, singularities, squeeze, reduced }: FitContext,
 ): BetaGlmmFit {
   const { parameters, logLikelihood } = found;
-  const { fixed, random, formula, y } = data;
+  const { fixed, formula, y } = data;
   const likelihood = new LaplaceLikelihood(data);
-  const free = freeParameters(at);
-  const slopes = curvature(likelihood, parameters, free);
-  const covariance = Cholesky.of(slopes.hessian)?.inverse() ?? null;
+  const free = freeParameters(excluded);
+  const { hessian, modes: modesByParameters } = curvature(likelihood, parameters, free);
+  const covariance = Cholesky.of(hessian)?.inverse() ?? null;
   const { modes, eta } = likelihood.evaluate(parameters);
   const coefficients = parameters.slice(0, fixed.names.length);
   const conditionalCovariance = likelihood.conditionalCovariance(parameters);
-  const uncertainty = { coefficients, modes, free, covariance, modesByParameters: slopes.modes, conditionalCovariance };
+  const uncertainty = { coefficients, modes, free, covariance, modesByParameters, conditionalCovariance };
   const fixedCovariance = covariance && coefficients.map((_, i) => coefficients.map((__, j) => covariance[i][j]));
   const df = freeParameters(held).length;
   const standardError = (i: number): number | null =>
     covariance && free.includes(i) ? Math.sqrt(covariance[free.indexOf(i)][free.indexOf(i)]) : null;
-  const covariances = covarianceOf(data, parameters);
-  const phi = Math.exp(parameters[fixed.names.length]);
   return {
     formula: formula.text,
     rows: y.length,
     coefficients: coefficientTests(fixed.names, coefficients, fixedCovariance),
-    randomEffects: random.map(({ term, levels, names }, t) => ({
-      term: term.label,
-      group: term.group,
-      levels: levels.length,
-      coefficients: names,
-      standardDeviations: covariances[t].sd,
-      correlation: covariances[t].correlation,
-    })),
-    phi,
+    randomEffects: describeRandomEffects(data, parameters),
+    phi: Math.exp(parameters[fixed.names.length]),
     logLikelihood,
     df,
     aic: 2 * df - 2 * logLikelihood,
     bic: Math.log(y.length) * df - 2 * logLikelihood,
     waldTests: waldTests(fixed.terms, coefficients, fixedCovariance),
-    modes: random.flatMap(({ term, levels, names, offset, size }) =>
-      levels.flatMap((level, l) =>
-        names.map((coefficient, k): Mode => {
-          const index = offset + l * size + k;
-          const variance =
-            covariance &&
-            conditionalCovariance[index][index] +
-              slopes.modes[index].reduce(
-                (sum, a, i) => sum + a * slopes.modes[index].reduce((inner, b, j) => inner + b * covariance[i][j], 0),
-                0,
-              );
-          return {
-            term: term.label,
-            group: term.group,
-            level,
-            coefficient,
-            mode: modes[index],
-            standardError: variance === null ? null : Math.sqrt(variance),
-          };
-        }),
-      ),
-    ),
+    modes: describeModes(data, uncertainty),
     fitted: eta.map(logistic),
     populationFitted: fixed.matrix.map((row) =>
       logistic(row.reduce((sum, value, j) => sum + value * coefficients[j], 0)),
@@ -215,7 +206,51 @@ function describe(
   };
 }
 
-/** Polynomials with as many coefficients as their column has values: nothing can speak against their shape. */
+function describeRandomEffects(data: BetaGlmmData, parameters: readonly number[]): RandomEffects[] {
+  const covariances = covarianceOf(data, parameters);
+  return data.random.map(({ term, levels, names }, t) => ({
+    term: term.label,
+    group: term.group,
+    levels: levels.length,
+    coefficients: names,
+    standardDeviations: covariances[t].sd,
+    correlation: covariances[t].correlation,
+  }));
+}
+
+/**
+ * The modes with standard errors by the delta method: the variance is that given the parameters plus d'V d, with d the
+ * derivatives of the mode and V the covariance of the parameters.
+ */
+function describeModes(
+  { random }: BetaGlmmData,
+  { modes, covariance, modesByParameters, conditionalCovariance }: Uncertainty,
+): Mode[] {
+  const varianceOf = (index: number): number | null => {
+    const derivatives = modesByParameters[index];
+    return covariance && conditionalCovariance[index][index] + quadraticForm(covariance, derivatives);
+  };
+  return random.flatMap(({ term, levels, names, offset, size }) =>
+    levels.flatMap((level, l) =>
+      names.map((coefficient, k): Mode => {
+        const index = offset + l * size + k;
+        const variance = varianceOf(index);
+        return {
+          term: term.label,
+          group: term.group,
+          level,
+          coefficient,
+          mode: modes[index],
+          standardError: variance === null ? null : Math.sqrt(variance),
+        };
+      }),
+    ),
+  );
+}
+
+/**
+ * Messages about polynomials with one coefficient per distinct value but one: the data cannot contradict their shape.
+ */
 function saturatedPolynomials({ fixed }: BetaGlmmData): string[] {
   return fixed.terms
     .filter(
@@ -224,10 +259,13 @@ function saturatedPolynomials({ fixed }: BetaGlmmData): string[] {
     )
     .map(
       ({ label, polynomial, columns }) =>
-        `"${polynomial!.column}" has only ${columns.length + 1} distinct values, so ${label} passes through the mean at each, and nothing can show that its shape is wrong. Add values of ${polynomial!.column}.`,
+        `"${polynomial!.column}" has only ${columns.length + 1} distinct values, ` +
+        `so ${label} passes through the mean at each, and nothing can show that its shape is wrong. ` +
+        `Add values of ${polynomial!.column}.`,
     );
 }
 
+/** Names of all parameters, in the order of the optimizer. */
 function parameterNames({ fixed, random }: BetaGlmmData): string[] {
   return [
     ...fixed.names,

@@ -50,7 +50,13 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
 }
 
 /**
- * Suspects are tried one by one: each is held at its limit if that costs next to nothing, on top of those before it.
+ * Finds small standard deviations and large correlations that are at their limits. Candidates are tried in order: each
+ * is held at its limit, in addition to those before it, if the log-likelihood of the refitted model is at most 0.005
+ * below that of the full model.
+ *
+ * @param found optimum of the full model
+ * @param initial parameters held in the full model
+ * @returns the singularities; the parameters held in the reduced model; its optimum, or null without singularities
  */
 export function findSingularities(
   data: BetaGlmmData,
@@ -103,7 +109,8 @@ export function findSingularities(
           summary:
             `The correlation of ${names[column]} and ${names[row]} over ${term.group} in ${term.label} ` +
             `went to ${r > 0 ? "+1" : "-1"} (${r.toFixed(5)}): ` +
-            `${design.levels.length} levels of "${term.group}" cannot tell two separate slopes; they vary along one line.`,
+            `${design.levels.length} levels of "${term.group}" cannot tell two separate slopes; ` +
+            "they vary along one line.",
         });
       }
     }
