@@ -13,7 +13,7 @@ export type OriginRow = {
   dataset: string;
   /** description of the transform with its numbers, or "as given" */
   made: string;
-  /** number of examples of the original source */
+  /** number of rows of the data set */
   rows: number;
   /** R_g: completion tokens over instruction and input tokens */
   generationRatio: number;
@@ -54,7 +54,7 @@ export function datasetsByRatio(study: Study, tokenizer: Tokenizer): string[] {
  *
  * @param dataset name in the study
  * @param truncation default: the study's own policy
- * @throws {DataError} if the policy is "error" and an example is too long, or no example remains
+ * @throws {DataError} if the policy is "error" and a row is too long, or no row remains
  */
 export function encodeStudyDataset(
   study: Study,
@@ -69,24 +69,24 @@ export function encodeStudyDataset(
   return encodeDataset(studyExamples(study, dataset), tokenizer, { template, maxLength, truncation, name: dataset });
 }
 
-/** Numbers of examples of one data set that a truncation policy keeps, truncates and drops. */
+/** Numbers of rows of one data set that a truncation policy keeps, truncates and drops. */
 export type TruncationRow = {
   dataset: string;
   policy: Truncation;
   /** true for the study's own policy */
   used: boolean;
-  /** examples that are trained on */
+  /** rows that are trained on */
   trained: number;
   /** of these, truncated to the maximum length */
   cut: number;
-  /** of these, without any completion token left */
+  /** rows without any completion token after truncation, dropped ones included */
   cutToThePrompt: number;
   dropped: number;
 };
 
 /**
- * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with examples that
- * are too long, or "drop" with no example remaining.
+ * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with rows that are
+ * too long, or "drop" with no row remaining.
  */
 export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRow[] {
   return Object.keys(study.datasets).flatMap((dataset) =>
@@ -105,7 +105,7 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
           },
         ];
       } catch (error) {
-        if (error instanceof DataError) return []; // "error" with long examples, or "drop" with none remaining
+        if (error instanceof DataError) return []; // "error" with long rows, or "drop" with none remaining
         throw error;
       }
     }),
@@ -115,16 +115,16 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
 /** Token statistics of a data set, as in the paper's Table 1. */
 export type DatasetRow = {
   dataset: string;
-  /** number of examples; null if unknown, as for the paper's data sets */
+  /** number of rows; null if unknown, as for the paper's data sets */
   rows: number | null;
-  /** tokens per example; likewise for the other fields */
+  /** tokens per row; likewise for the other fields */
   instruction: { mean: number; sd: number };
   input: { mean: number; sd: number };
   completion: { mean: number; sd: number };
   totalTokens: number;
   /** R_g: completion tokens over instruction and input tokens, totals over the data set */
   generationRatio: number;
-  /** mean of the examples' own generation ratios */
+  /** mean over rows of completion / (instruction + input) tokens; null if unknown */
   meanOfRatios: number | null;
 };
 

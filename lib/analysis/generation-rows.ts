@@ -1,16 +1,21 @@
-// From evaluated runs to the plain rows of Figures 2c and 2d.
+// Converts evaluated runs to the rows of Figures 2c and 2d.
 import { tokenLength } from "../data/statistics";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
 import { factors } from "./run-rows";
 
+/** Kind of prompts that each memorization task uses. */
 const PROMPTS: Record<string, MemorizationRow["prompts"]> = {
   memorization: "training",
   "memorization-heldout": "held-out",
 };
 
-/** Memorization of every run, for `figure2c`, from its results on `memorization` and `memorization-heldout`; others are passed over. */
+/**
+ * Collects the memorization of every run for `figure2c`.
+ *
+ * @param scores results on `memorization` and `memorization-heldout`; other tasks are ignored
+ */
 export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[] {
   const percent = (value: number | null) => (value === null ? null : 100 * value);
   return scores.flatMap(({ run, results }) =>
@@ -28,7 +33,11 @@ export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[
   );
 }
 
-/** Length of every generated answer, for `figure2d`, in tokens of the run's own tokenizer. */
+/**
+ * Measures the length of every generated answer for `figure2d`, in tokens of the run's own tokenizer.
+ *
+ * @param stored samples of generation tasks
+ */
 export function generationLengthRows(stored: readonly StoredSamples[]): GenerationLengthRow[] {
   const tokenizers = new Map<string, Tokenizer>();
   return stored.flatMap(({ run, task, samples }) => {
@@ -45,7 +54,7 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
   });
 }
 
-/** How much of one kind of prompts' right completions a run generates. */
+/** Memorization of one run: how closely its generations reproduce the reference completions of one kind of prompts. */
 export type MemorizationRow = {
   model: string;
   dataset: string;
@@ -53,16 +62,19 @@ export type MemorizationRow = {
   seed: number;
   plw: number;
   prompts: "training" | "held-out";
+  /** number of prompts */
   items: number;
-  /** Corpus BLEU, 0 to 100. */
+  /** corpus BLEU, 0 to 100 */
   bleu: number;
+  /** standard error of `bleu`; null if unknown */
   bleuError: number | null;
-  /** Completions that are right to the letter, in per cent. */
+  /** completions that equal the reference exactly, in per cent */
   exactMatch: number;
+  /** standard error of `exactMatch`, in per cent; null if unknown */
   exactMatchError: number | null;
 };
 
-/** How long one generated answer of one run is. */
+/** Length of one generated answer of one run. */
 export type GenerationLengthRow = {
   model: string;
   dataset: string;
@@ -70,10 +82,10 @@ export type GenerationLengthRow = {
   seed: number;
   plw: number;
   task: string;
-  /** The item's place in its benchmark. */
+  /** index of the item in its benchmark */
   id: number;
-  /** Of the answer's text, end-of-sequence not counted. */
+  /** number of tokens of the answer's text, without end-of-sequence */
   tokens: number;
-  /** False where the answer reached the limit of new tokens. */
+  /** false if the answer reached the limit of new tokens */
   ended: boolean;
 };

@@ -11,17 +11,23 @@ import { subjectOf } from "../evaluate/subject";
 import { pause } from "../evaluate/work";
 import { Interrupted } from "../data/errors";
 
-/** How much of a run's gradient and of its loss weights belongs to completion tokens, on one batch of its training rows. */
+/** Share of completion tokens in a run's gradient and in its loss weights, on one batch of its training rows. */
 export interface GradientShare {
   run: Run;
-  /** ‖completion part‖ / (‖prompt part‖ + ‖completion part‖) of the gradient, at the initial and at the final weights; null where both are 0 */
+  /**
+   * ‖completion part‖ / (‖prompt part‖ + ‖completion part‖) of the gradient at the initial parameters; null if both norms
+   * are 0
+   */
   atStart: number | null;
+  /** the same at the final parameters */
   atEnd: number | null;
-  /** Σ w over completion tokens / Σ w over all */
+  /** Σ w over completion tokens / Σ w over all predicted tokens (w: loss weight) */
   ofWeights: number;
 }
 
+/** Content of gradient-share.json in a run's folder. */
 interface Stored {
+  /** key; stored values are reused only if it matches */
   settings: string;
   start: GradientParts;
   end: GradientParts;
@@ -29,17 +35,19 @@ interface Stored {
 }
 
 /**
- * The completion tokens' share of the gradient for each complete run, over the first rows of its training data as one batch. Kept
- * in the run's folder, so a second call only reads; an interrupted one continues.
- * @param options.rows in the batch
- * @throws {EvaluationError} for runs whose training rows or models are not what they were
- * @throws {Interrupted} after `signal`
+ * Measures the completion tokens' share of the gradient for each complete run, with the first rows of its training data as
+ * one batch. Results are stored in the run's folder: a second call only reads them, and a call after an interrupt continues.
+ *
+ * @param options.rows number of rows in the batch; default 8
+ * @param options.signal stops the measurement before the next run
+ * @throws {EvaluationError} if a run's training rows or models have changed since it was trained
+ * @throws {Interrupted} if `signal` is aborted
  */
 export async function gradientShares(
   runs: readonly Run[],
   { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {},
 ): Promise<GradientShare[]> {
-  const known: Known = { batches: new Map(), starts: new Map() };
+  const cache: MeasurementCache = { batches: new Map(), starts: new Map() };
   const shares: GradientShare[] = [];
   for (const run of runs) {
     const file = join(run.dir, "gradient-share.json");
@@ -47,9 +55,11 @@ export async function gradientShares(
     let stored = readJsonIfAny(file) as Stored | undefined;
     if (stored?.settings !== settings) {
       await pause(signal).catch(() => {
-        throw new Interrupted(`Stopped at ${run.name}; the runs before it are done, and the same call continues.`);
+        throw new Interrupted(
+          `gradientShares: interrupted before ${run.name}; the runs before it are done, and the same call continues.`,
+        );
       });
-      stored = { settings, ...measure(run, rows, known) };
+      stored = { settings, ...measure(run, rows, cache) };
       writeFileAtomic(file, JSON.stringify(stored));
     }
     const share = ({ prompt, completion }: GradientParts) =>
@@ -59,33 +69,24 @@ export async function gradientShares(
   return shares;
 }
 
-/** What runs share: one data set's batch, and the parts at the initial weights for one model, data set, weight and normalizer. */
-interface Known {
+/** Intermediate results that several runs share. */
+interface MeasurementCache {
+  /** batch by data set and encoding */
   batches: Map<string, EncodedExample[]>;
+  /** gradient parts at the initial parameters, by model, encoding, PLW and normalizer */
   starts: Map<string, GradientParts>;
 }
 
-function measure(run: Run, rows: number, { batches, starts }: Known): Omit<Stored, "settings"> {
-  const { recipe } = run;
-  const {
-    plw,
-    normalizer,
-    template,
-    truncation,
-    hyperparameters: { maxLength },
-    model,
-    data,
-  } = recipe;
+function measure(run: Run, rows: number, { batches, starts }: MeasurementCache): Omit<Stored, "settings"> {
+  const { plw, normalizer, template, truncation, hyperparameters, model, data, tokenizer } = run.recipe;
+  const { maxLength } = hyperparameters;
   const subject = subjectOf(run);
   try {
-    const encoding = JSON.stringify([data.digest, recipe.tokenizer.digest, template, truncation, maxLength]);
+    const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, maxLength]);
     if (!batches.has(encoding)) {
       const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
-      batches.set(
-        encoding,
-        encodeDataset(examples, subject.model().needTokenizer(), { template, truncation, maxLength, name: data.name })
-          .examples,
-      );
+      const options = { template, truncation, maxLength, name: data.name };
+      batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), options).examples);
     }
     const batch = batches.get(encoding)!;
     const key = JSON.stringify([model.digest, encoding, plw, normalizer]);
@@ -94,18 +95,21 @@ function measure(run: Run, rows: number, { batches, starts }: Known): Omit<Store
       starts.set(key, gradientParts(initial, batch, plw, normalizer));
       initial.dispose();
     }
-    const weights = batch
-      .map((example) =>
-        [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1),
-      )
-      .flat();
-    const sum = (some: typeof weights) => some.reduce((total, { w }) => total + w, 0);
     return {
       start: starts.get(key)!,
       end: gradientParts(subject.model(), batch, plw, normalizer),
-      ofWeights: sum(weights.filter(({ completion }) => completion)) / sum(weights),
+      ofWeights: completionShareOfWeights(batch, plw),
     };
   } finally {
     subject.release();
   }
+}
+
+/** Σ w over completion tokens / Σ w over all predicted tokens; token 0 is never predicted. */
+function completionShareOfWeights(batch: readonly EncodedExample[], plw: number): number {
+  const tokens = batch.flatMap((example) =>
+    [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1),
+  );
+  const sum = (selected: typeof tokens): number => selected.reduce((total, { w }) => total + w, 0);
+  return sum(tokens.filter(({ completion }) => completion)) / sum(tokens);
 }

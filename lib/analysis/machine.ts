@@ -2,19 +2,19 @@ import { operationsLevel } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { provenance } from "../runs/provenance";
 
-/** This machine and installation in two columns, as each run records them. */
+/** Describes this machine and installation, as each run records them: one row per item. */
 export function machineRows(): { item: string; value: string }[] {
   const { kind, tensorflow } = device();
-  const found = provenance({ tensorflow, operations: operationsLevel, device: kind, threads: threads() });
+  const record = provenance({ tensorflow, operations: operationsLevel, device: kind, threads: threads() });
   return Object.entries({
-    device: found.device,
-    processor: `${found.cpu}, ${found.cores} cores`,
-    memory: `${(found.memory / 2 ** 30).toFixed(0)} GiB`,
-    system: found.platform,
-    TensorFlow: found.tensorflow,
-    operations: found.operations,
-    "TensorFlow.js": found.tfjs,
-    Node: found.node,
-    Promptloss: `${found.promptloss}${found.commit === null ? "" : `, commit ${found.commit}`}`,
+    device: record.device,
+    processor: `${record.cpu}, ${record.cores} cores`,
+    memory: `${(record.memory / 2 ** 30).toFixed(0)} GiB`,
+    system: record.platform,
+    TensorFlow: record.tensorflow,
+    operations: record.operations,
+    "TensorFlow.js": record.tfjs,
+    Node: record.node,
+    Promptloss: `${record.promptloss}${record.commit === null ? "" : `, commit ${record.commit}`}`,
   }).map(([item, value]) => ({ item, value }));
 }
