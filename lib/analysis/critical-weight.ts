@@ -9,7 +9,9 @@ import { StatisticsError } from "../data/errors";
 export interface CriticalWeight {
   /** weight in [0, 1] with the highest predicted score */
   lambda: Weight;
-  /** vertex of the fitted quadratic on the scale of w_p; null for a straight line. Outside [0, 1], λ is the nearer end. */
+  /**
+   * vertex of the fitted quadratic on the scale of w_p; null for a straight line. Outside [0, 1], λ is the nearer end.
+   */
   vertex: number | null;
   shape: "maximum" | "minimum";
   /** confidence set for a maximum, within [0, 1]; null if the data do not bound it */
@@ -34,8 +36,9 @@ interface Quadratic {
 }
 
 /**
- * Computes λ from a fit with a quadratic of the transformed weight, with Fieller's confidence set: all weights at which the
- * fitted slope β₁ + 2 β₂ w_p does not differ significantly from zero. For a singular fit, the reduced model is used.
+ * Computes λ from a fit with a quadratic of the transformed weight, with Fieller's confidence set: all weights at which
+ * the fitted slope β₁ + 2 β₂ w_p does not differ significantly from zero. For a singular fit, the reduced model is
+ * used.
  *
  * @param given a fit with `pol(column, 2)` or `poly(column, 2)`
  * @param options.column name of the transformed weight; default "w_p"

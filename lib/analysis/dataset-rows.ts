@@ -1,4 +1,5 @@
-// Rows of the datasets notebook: how a study's data sets were made, and how truncation to the maximum length affects them.
+// Rows of the datasets notebook: how a study's data sets were made, and how truncation to the maximum length affects
+// them.
 import { encodeDataset, TRUNCATIONS, type EncodedDataset, type Truncation } from "../data/encode";
 import { DataError } from "../data/errors";
 import { countTokens, describeDataset } from "../data/statistics";
@@ -85,8 +86,8 @@ export type TruncationRow = {
 };
 
 /**
- * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with rows that are
- * too long, or "drop" with no row remaining.
+ * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with rows
+ * that are too long, or "drop" with no row remaining.
  */
 export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRow[] {
   return Object.keys(study.datasets).flatMap((dataset) =>

@@ -15,8 +15,8 @@ import { Interrupted } from "../data/errors";
 export interface GradientShare {
   run: Run;
   /**
-   * ‖completion part‖ / (‖prompt part‖ + ‖completion part‖) of the gradient at the initial parameters; null if both norms
-   * are 0
+   * ‖completion part‖ / (‖prompt part‖ + ‖completion part‖) of the gradient at the initial parameters; null if both
+   * norms are 0
    */
   atStart: number | null;
   /** the same at the final parameters */
@@ -35,8 +35,9 @@ interface Stored {
 }
 
 /**
- * Measures the completion tokens' share of the gradient for each complete run, with the first rows of its training data as
- * one batch. Results are stored in the run's folder: a second call only reads them, and a call after an interrupt continues.
+ * Measures the completion tokens' share of the gradient for each complete run, with the first rows of its training data
+ * as one batch. Results are stored in the run's folder: a second call only reads them, and a call after an interrupt
+ * continues.
  *
  * @param options.rows number of rows in the batch; default 8
  * @param options.signal stops the measurement before the next run

@@ -9,7 +9,9 @@ export const H0 = "prompt loss weight has no relationship with model performance
 /** The paper's alternative (§3). */
 export const H1 = "prompt loss weight has a quadratic relationship with model performance";
 
-/** The test of one data set. All fields but `dataset`, `rows` and `verdict` are null if the model could not be fitted. */
+/**
+ * The test of one data set. All fields but `dataset`, `rows` and `verdict` are null if the model could not be fitted.
+ */
 export interface HypothesisTest {
   dataset: string;
   /** number of rows of the data set */
@@ -39,9 +41,9 @@ export interface HypothesisOptions extends BetaGlmmOptions {
 }
 
 /**
- * Tests {@link H0} against {@link H1} for each data set, as the paper does (§5.2): fits one beta GLMM per data set and tests
- * the linear and quadratic coefficients jointly by a Wald test. If a fit is singular, the reduced model is tested, and the
- * verdict says so. If a data set cannot be fitted, its verdict says why and what to add.
+ * Tests {@link H0} against {@link H1} for each data set, as the paper does (§5.2): fits one beta GLMM per data set and
+ * tests the linear and quadratic coefficients jointly by a Wald test. If a fit is singular, the reduced model is
+ * tested, and the verdict says so. If a data set cannot be fitted, its verdict says why and what to add.
  *
  * @param rows with the formula's columns and the one that names the data set
  * @returns one test per data set, in the order of R's C locale

@@ -2,37 +2,43 @@ import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
 import { StatisticsError } from "../data/errors";
 
-/** Section 6's model of one benchmark group; `fit` is null where there is too little data for one. */
+/** Section 6's model of one benchmark group. */
 export interface RatioFit {
   group: BenchmarkGroup;
+  /** rows of the group */
   rows: Observation[];
+  /** null if the model could not be fitted */
   fit: GamFit | null;
-  /** what the fit is worth, or why there is none and what to add */
+  /** diagnosis of the fit, or the reason why there is none and what to add */
   summary: string;
 }
 
 /**
- * One additive model a benchmark group, of weight and generation ratio. A group that cannot be fitted says why.
- * @param options.weight the weight in the smooth: transformed ("w_p", which Table 4's values point to, the default) or PLW itself ("w")
+ * Fits one additive model of PLW and generation ratio per benchmark group: `score ~ te(weight, r, k = 3) + factor(b)`,
+ * without factor(b) for a single benchmark, and with factor(s) for several seeds. If a group cannot be fitted, its
+ * `summary` says why.
+ *
+ * @param options.weight column of the smooth: the transformed weight "w_p" (default; Table 4's values suggest it) or
+ *   PLW "w"
+ * @param options.method default "GCV"
  */
 export function fitRatios(
   rows: readonly Observation[],
   { weight = "w_p", method }: { weight?: "w_p" | "w"; method?: GamMethod } = {},
 ): RatioFit[] {
   return (Object.keys(BENCHMARK_GROUPS) as BenchmarkGroup[]).map((group) => {
-    const own = rows.filter(BENCHMARK_GROUPS[group]);
-    if (own.length === 0)
-      return { group, rows: own, fit: null, summary: `${group}: there are no scores of such benchmarks. Add some.` };
-    const several = new Set(own.map(({ b }) => b)).size > 1;
+    const groupRows = rows.filter(BENCHMARK_GROUPS[group]);
+    const unfitted = { group, rows: groupRows, fit: null };
+    if (groupRows.length === 0)
+      return { ...unfitted, summary: `${group}: there are no scores of such benchmarks. Add some.` };
+    const benchmarkTerm = new Set(groupRows.map(({ b }) => b)).size > 1 ? " + factor(b)" : "";
+    const formula = withSeeds(`score ~ te(${weight}, r, k = 3)${benchmarkTerm}`, groupRows, "factor(s)");
     try {
-      const fit = fitGam(own, {
-        formula: withSeeds(`score ~ te(${weight}, r, k = 3)${several ? " + factor(b)" : ""}`, own, "factor(s)"),
-        method,
-      });
-      return { group, rows: own, fit, summary: `${group}: ${fit.diagnosis.messages.join(" ")}` };
+      const fit = fitGam(groupRows, { formula, method });
+      return { group, rows: groupRows, fit, summary: `${group}: ${fit.diagnosis.messages.join(" ")}` };
     } catch (error) {
       if (!(error instanceof StatisticsError)) throw error;
-      return { group, rows: own, fit: null, summary: `${group}: cannot be fitted. ${error.message}` };
+      return { ...unfitted, summary: `${group}: cannot be fitted. ${error.message}` };
     }
   });
 }

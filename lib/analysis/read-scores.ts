@@ -2,30 +2,33 @@ import { csvCells, csvNames, csvNumbers, readCsv } from "../data/read-csv";
 import { benchmarkOf, BENCHMARKS } from "./benchmarks";
 import type { ScoreRow } from "./score-rows";
 
-/** What the regression and the prediction of weights need of a score, whether it comes from runs or from a file. */
+/** A score from runs or from a file, with the fields that the regression and the prediction of λ use. */
 export type Score = Pick<ScoreRow, "dataset" | "benchmark" | "model" | "plw" | "generationRatio" | "type" | "score"> & {
   seed?: number | string;
   normalizer?: string;
 };
 
-/** Names of a file's columns. */
+/** Names of a score file's columns. */
 export interface ScoreColumns {
   score: string;
   plw: string;
   dataset: string;
   benchmark: string;
   model: string;
-  /** without it, all scores count as one seed's */
+  /** default: all scores belong to the same seed */
   seed?: string;
-  /** R_g of the data set, which only the prediction of weights needs */
+  /** R_g of the data set; only the prediction of λ needs it */
   generationRatio?: string;
-  /** MC, G_S or G_L as in Table 2; where it is not given, that of the paper's benchmark of the same name */
+  /**
+   * MC, G_S or G_L as in Table 2; default: the type of the paper's benchmark with the same name or task, else unknown
+   */
   type?: string;
 }
 
 /**
- * Scores from a CSV file, one a row.
- * @throws DataError naming file, row and column
+ * Reads scores from a CSV file, one per row.
+ *
+ * @throws {DataError} if the file cannot be read, a column is missing, or a cell is invalid; names file, row and column
  */
 export function readScores(path: string, columns: ScoreColumns): Score[] {
   const table = readCsv(path);
@@ -38,7 +41,7 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
     table,
     columns.plw,
     (text) => (Number(text) >= 0 ? text : null),
-    "is no prompt loss weight, which is at least 0",
+    "is not a prompt loss weight; give a number of at least 0",
   );
   const ratios = columns.generationRatio === undefined ? null : csvNumbers(table, columns.generationRatio);
   const types =
@@ -48,7 +51,7 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
           table,
           columns.type,
           (text) => (["MC", "G_S", "G_L"] as const).find((type) => type === text) ?? null,
-          "is none of MC, G_S, G_L",
+          "is not a benchmark type; use MC, G_S or G_L",
         );
   return table.records.map((_, i): Score => ({
     dataset: dataset[i],

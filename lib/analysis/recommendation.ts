@@ -5,46 +5,57 @@ import { untransformWeight, type Weight } from "../data/prompt-loss-weight";
 import { StatisticsError } from "../data/errors";
 
 /**
- * What 5 % is taken of in Table 4's star rule, which the paper does not define: the range of the observed scores, or
- * that of the smooth's predictions over all weights and the ratios of the data.
+ * The range of which Table 4's star rule takes 5 %; the paper does not define it. "scores" is the range of the observed
+ * scores, "predictions" that of the smooth's predictions over all weights and the ratios of the data.
  */
 export type RangeBase = "scores" | "predictions";
 
+/** Options of {@link recommendWeight}. */
 export interface RecommendationOptions {
-  /** Draws from the posterior of the smooth; 1,000 by default. */
+  /** number of draws from the posterior of the smooth; default 1,000 */
   draws?: number;
+  /** default 42 */
   seed?: number;
-  /** 0.95 by default */
+  /** level of the interval; default 0.95 */
   level?: number;
-  /** "scores" by default */
+  /** default "scores" */
   base?: RangeBase;
-  /** Columns of the fit: the generation ratio, PLW and w_p; "r", "w" and "w_p" by default. */
+  /** columns of the fit with the generation ratio, PLW and w_p; default "r", "w" and "w_p" */
   columns?: { ratio: string; plw: string; transformed: string };
 }
 
-/** The weight that a fitted interaction recommends at one generation ratio. */
+/** The PLW recommended by a fitted interaction at one generation ratio. */
 export interface Recommendation {
+  /** R_g */
   ratio: number;
-  /** Highest prediction among w_p = 0, 0.01, …, 1: the grid that Table 4's values lie on. */
+  /** weight with the highest prediction among w_p = 0, 0.01, …, 1, the grid of Table 4's values */
   weight: Weight;
-  /** Quantiles of the best weight over draws from the posterior. */
+  /** quantiles of the best weight over draws from the posterior */
   interval: { lower: Weight; upper: Weight };
-  /** Highest and lowest prediction of the smooth over the weights. */
+  /** highest prediction of the smooth over the weights */
   highest: number;
+  /** lowest prediction of the smooth over the weights */
   lowest: number;
   /** (highest - lowest) / the range named by `base` */
   relativeSpan: number;
   base: RangeBase;
-  /** Table 4's star: the span is less than 5 % of that range, so the weight hardly matters. */
+  /** Table 4's star: `relativeSpan` is below 5 %, so the weight hardly matters */
   starred: boolean;
   summary: string;
 }
 
+/** Values of w_p among which the best weight is selected. */
 const GRID = Array.from({ length: 101 }, (_, k) => k / 100);
 
+/** Number of generation ratios, from the lowest to the highest of the data, that {@link predictionRange} covers. */
+const RANGE_RATIOS = 17;
+
 /**
- * The recommended PLW for a data set's generation ratio R_g, from a GAM with a smooth of weight and ratio (§6).
- * @throws StatisticsError for a fit without such a smooth, or an impossible ratio
+ * Recommends a PLW for a data set's generation ratio R_g, from a GAM with a smooth of weight and ratio (§6).
+ *
+ * @param fit with a smooth of `columns.ratio` and of `columns.plw` or `columns.transformed`
+ * @param ratio R_g, above 0
+ * @throws {StatisticsError} if the fit has no such smooth, or the ratio is not a positive number
  */
 export function recommendWeight(fit: GamFit, ratio: number, options: RecommendationOptions = {}): Recommendation {
   const {
@@ -56,26 +67,19 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
   } = options;
   if (!(Number.isFinite(ratio) && ratio > 0))
     throw new StatisticsError(`recommendWeight: the generation ratio is ${ratio}; it must be a positive number`);
-  const smooth = fit.smooths.find(
-    (one) =>
-      one.columns.includes(columns.ratio) &&
-      (one.columns.includes(columns.plw) || one.columns.includes(columns.transformed)),
-  );
-  if (!smooth)
-    throw new StatisticsError(
-      `recommendWeight: "${fit.formula}" has no smooth of ${columns.ratio} and ${columns.plw} or ${columns.transformed}, such as te(${columns.plw}, ${columns.ratio}, k = 3)`,
-    );
-  const at = (r: number): Record<string, number>[] =>
+  const smooth = findSmooth(fit, columns);
+  const gridAt = (r: number): Record<string, number>[] =>
     GRID.map((transformed) => ({
       [columns.ratio]: r,
       [columns.plw]: untransformWeight(transformed),
       [columns.transformed]: transformed,
     }));
-  const rows = at(ratio);
+  const rows = gridAt(ratio);
   const predicted = smooth.predict(rows).map((point) => point.fit);
-  const best = GRID[largest(predicted)];
-  const drawn = smooth.draw(rows, seededRandom(seed, "recommendation"), draws).map((values) => GRID[largest(values)]);
-  const weightAt = (transformed: number): Weight => ({ plw: untransformWeight(transformed), transformed });
+  const weight = weightAt(GRID[indexOfLargest(predicted)]);
+  const drawn = smooth
+    .draw(rows, seededRandom(seed, "recommendation"), draws)
+    .map((values) => GRID[indexOfLargest(values)]);
   const interval = {
     lower: weightAt(quantile(drawn, (1 - level) / 2)),
     upper: weightAt(quantile(drawn, (1 + level) / 2)),
@@ -84,12 +88,11 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
   const range =
     base === "scores"
       ? Math.max(...fit.response) - Math.min(...fit.response)
-      : predictionRange(smooth, columns.ratio, at);
+      : predictionRange(smooth, columns.ratio, gridAt);
   const relativeSpan = (highest - lowest) / range;
   const starred = relativeSpan < 0.05;
   const { min, max } = smooth.ranges[smooth.columns.indexOf(columns.ratio)];
   const percent = `${Number((100 * level).toFixed(6))} %`;
-  const weight = weightAt(best);
   return {
     ratio,
     weight,
@@ -100,22 +103,46 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
     base,
     starred,
     summary:
-      `At a generation ratio of ${ratio} the model recommends PLW ${weight.plw.toFixed(3)} (${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).` +
+      `At a generation ratio of ${ratio} the model recommends PLW ${weight.plw.toFixed(3)} ` +
+      `(${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).` +
       (starred
-        ? ` It hardly matters: over all weights the prediction moves by ${(100 * relativeSpan).toFixed(1)} % of the range of ${base}.`
+        ? " It hardly matters: over all weights the prediction moves by " +
+          `${(100 * relativeSpan).toFixed(1)} % of the range of ${base}.`
         : "") +
       (ratio < min || ratio > max ? ` The data have ratios from ${min} to ${max}; this is an extrapolation.` : ""),
   };
 }
 
-function predictionRange(smooth: GamSmooth, ratio: string, at: (r: number) => Record<string, number>[]): number {
+function findSmooth(fit: GamFit, { ratio, plw, transformed }: Required<RecommendationOptions>["columns"]): GamSmooth {
+  const smooth = fit.smooths.find(
+    ({ columns }) => columns.includes(ratio) && (columns.includes(plw) || columns.includes(transformed)),
+  );
+  if (!smooth)
+    throw new StatisticsError(
+      `recommendWeight: "${fit.formula}" has no smooth of ${ratio} and ${plw} or ${transformed}; ` +
+        `put one into the formula, such as te(${plw}, ${ratio}, k = 3)`,
+    );
+  return smooth;
+}
+
+function weightAt(transformed: number): Weight {
+  return { plw: untransformWeight(transformed), transformed };
+}
+
+/**
+ * Range of the smooth's predictions over all weights and the ratios of the data.
+ *
+ * @param gridAt returns the rows of all weights at a ratio
+ */
+function predictionRange(smooth: GamSmooth, ratio: string, gridAt: (r: number) => Record<string, number>[]): number {
   const { min, max } = smooth.ranges[smooth.columns.indexOf(ratio)];
-  const predictions = Array.from({ length: 17 }, (_, k) =>
-    smooth.predict(at(min + ((max - min) * k) / 16)).map((point) => point.fit),
+  const predictions = Array.from({ length: RANGE_RATIOS }, (_, k) =>
+    smooth.predict(gridAt(min + ((max - min) * k) / (RANGE_RATIOS - 1))).map((point) => point.fit),
   ).flat();
   return Math.max(...predictions) - Math.min(...predictions);
 }
 
-function largest(values: readonly number[]): number {
+/** Index of the largest value; the first one of ties. */
+function indexOfLargest(values: readonly number[]): number {
   return values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
 }

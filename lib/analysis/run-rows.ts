@@ -1,4 +1,4 @@
-// From runs and data sets to the plain rows that figures and tables are made of.
+// Converts runs and data sets to the rows of figures and tables.
 import { RunError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
@@ -10,7 +10,7 @@ import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import { mean } from "../data/group";
 
-/** The factors of a run, as every row carries them. */
+/** Returns the factors of a run, which every row includes. */
 export function factors({ recipe }: Run): {
   model: string;
   dataset: string;
@@ -27,7 +27,7 @@ export function factors({ recipe }: Run): {
   };
 }
 
-/** Losses of every step, for `lossCurves`. */
+/** Lists the losses of every step of every run, for `lossCurves`. */
 export function lossRows(runs: readonly Run[]): LossRow[] {
   return runs.flatMap((run) =>
     run.records.map(({ step, loss, promptLoss, completionLoss }) => ({
@@ -40,11 +40,18 @@ export function lossRows(runs: readonly Run[]): LossRow[] {
   );
 }
 
-/** Which loss of a step record: the weighted one that is trained on, or the cross entropy of one part's tokens. */
+/**
+ * Name of a loss in a step record: the weighted training loss, or the mean cross entropy of prompt or completion
+ * tokens.
+ */
 export type LossName = "loss" | "promptLoss" | "completionLoss";
 
-/** One row a run. The losses are means over the last tenth of the steps; null where no batch had such tokens. */
+/**
+ * Summary of one run. Losses are means over the last tenth of the steps, in nats per token; null if no batch there had
+ * such tokens.
+ */
 export type RunRow = {
+  /** run id */
   run: string;
   status: string;
   model: string;
@@ -53,14 +60,14 @@ export type RunRow = {
   seed: number;
   plw: number;
   steps: number;
-  /** Trained on, padding not counted. */
+  /** number of training tokens over all steps, without padding */
   tokens: number;
   loss: number | null;
   promptLoss: number | null;
   completionLoss: number | null;
 };
 
-/** What was trained, and the losses at the end. Run times stay in the runs' records: they differ each time. */
+/** Summarizes runs with their final losses. Run times are omitted, since they differ between repetitions. */
 export function runRows(runs: readonly Run[]): RunRow[] {
   return runs.map((run) => {
     const { id, status, records } = run;
@@ -83,9 +90,14 @@ export function runRows(runs: readonly Run[]): RunRow[] {
 }
 
 /**
- * RSD of every window of the weighted loss, for `figure2a`; options as for `relativeStandardDeviation`. With `loss`,
- * of another loss instead: that of the completion tokens does not depend on how the weighted loss is normalized.
- * A step whose batch had no such tokens ends a stretch of windows; runs and stretches shorter than a window have none.
+ * Computes the RSD of a loss in every window of consecutive steps, for `figure2a`. No window includes a step whose
+ * batch had no such tokens.
+ *
+ * @param options as for `relativeStandardDeviation`
+ * @param options.window number of steps per window; default 5
+ * @param options.loss default "loss", the weighted loss. "completionLoss" does not depend on the normalizer of the
+ *   weighted loss.
+ * @returns one row per window; none for runs with fewer consecutive steps than a window
  */
 export function stabilityRows(
   runs: readonly Run[],
@@ -93,7 +105,7 @@ export function stabilityRows(
 ): StabilityRow[] {
   const stride = options.overlapping === false ? window : 1;
   return runs.flatMap((run) =>
-    stretches(run.records, loss)
+    consecutiveLosses(run.records, loss)
       .filter(({ losses }) => losses.length >= window)
       .flatMap(({ from, losses }) =>
         relativeStandardDeviation(losses, window, options).windows.map((rsd, i) => ({
@@ -105,28 +117,36 @@ export function stabilityRows(
   );
 }
 
-/** Consecutive steps that all have a loss. */
-function stretches(records: readonly StepRecord[], loss: LossName): { from: number; losses: number[] }[] {
-  const found: { from: number; losses: number[] }[] = [];
+/** Splits the steps at those without the loss; `from` is the first step of a segment. */
+function consecutiveLosses(records: readonly StepRecord[], loss: LossName): { from: number; losses: number[] }[] {
+  const segments: { from: number; losses: number[] }[] = [];
   let open = false;
   for (const record of records) {
     const value = record[loss];
-    if (value !== null && !open) found.push({ from: record.step, losses: [] });
+    if (value !== null && !open) segments.push({ from: record.step, losses: [] });
     open = value !== null;
-    if (value !== null) found[found.length - 1].losses.push(value);
+    if (value !== null) segments[segments.length - 1].losses.push(value);
   }
-  return found;
+  return segments;
 }
 
 /**
- * Distance between each complete run's weights and those it started from, for `figure2b`. Reads both from disk.
- * @throws RunError where the model that a run started from is no longer what it was
+ * Computes the L2 distance between each complete run's final and initial parameters, for `figure2b`. Reads both from
+ * disk.
+ *
+ * @throws {RunError} if the initial model of a run has changed since the run started
+ * @throws {ModelError} if parameters cannot be read
  */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
   return distances(runs).map(({ run, distance }) => ({ ...factors(run), distance: distance.distance }));
 }
 
-/** The same by decoder layer and by kind of tensor, for `figure2bParts`. @throws RunError as {@link distanceRows} */
+/**
+ * Computes the distances of {@link distanceRows} by decoder layer and by kind of tensor, for `figure2bParts`.
+ *
+ * @throws {RunError} as {@link distanceRows}
+ * @throws {ModelError} as {@link distanceRows}
+ */
 export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
   return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) =>
     (
@@ -140,7 +160,7 @@ export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
   );
 }
 
-/** Of complete runs, whose weights do not change: both functions above, and those that call them, read a model once. */
+/** Distances already computed. The parameters of complete runs do not change, so each model is read only once. */
 const measured = new WeakMap<Run, WeightDistance>();
 
 function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
@@ -150,8 +170,8 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
     if (!caches.has(root)) caches.set(root, new DigestCache(root));
     if (modelDigest(run.initialDir, caches.get(root)!).digest !== run.recipe.model.digest) {
       throw new RunError(
-        `distanceRows: ${run.initialDir} has changed since ${run.name} started from it, so the distance between the two says nothing. ` +
-          "Restore that model, or train its runs again.",
+        `distanceRows: ${run.initialDir} has changed since ${run.name} started from it, ` +
+          "so their distance cannot be computed. Restore that model, or train its runs again.",
       );
     }
     if (!measured.has(run)) measured.set(run, weightDistance(run.initialDir, run.weightsDir));
@@ -159,7 +179,11 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
   });
 }
 
-/** Token counts of every row's fields, for `lengthHistograms`. */
+/**
+ * Counts the tokens of each field of every row of a data set, for `lengthHistograms`.
+ *
+ * @param dataset name, for the rows
+ */
 export function lengthRows(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): LengthRow[] {
   const { instruction, input, completion } = countTokens(examples, tokenizer);
   return completion.map((count, row) => ({
@@ -177,37 +201,39 @@ export type StabilityRow = {
   normalizer: string;
   seed: number;
   plw: number;
-  /** Step at which the window starts, from 1. */
+  /** first step of the window; steps count from 1 */
   step: number;
+  /** standard deviation / mean of the loss */
   rsd: number;
 };
 
-/** How far one part of a run's weights ended from where it started. */
+/** Distance of one part of a run's final parameters from the initial ones. */
 export type DistancePartRow = {
   model: string;
   dataset: string;
   normalizer: string;
   seed: number;
   plw: number;
-  /** what the weights are divided by: decoder layers, or kinds of tensors over all layers */
+  /** partition of the parameters: by decoder layer, or by kind of tensor over all layers */
   by: "layer" | "kind";
+  /** name of the layer or kind, see `WeightDistance` */
   part: string;
-  /** L2; squares of a run's parts of one division add up to that of the whole */
+  /** L2; the squares over all parts of a partition add up to the square of the run's distance */
   distance: number;
 };
 
-/** How far one run's weights ended from the model it started from. */
+/** Distance of one run's final parameters from its initial model. */
 export type DistanceRow = {
   model: string;
   dataset: string;
   normalizer: string;
   seed: number;
   plw: number;
-  /** L2, see `weightDistance`. */
+  /** L2 over all parameters, see `weightDistance` */
   distance: number;
 };
 
-/** Tokens of one example: its fields alone, without template and special tokens. */
+/** Token counts of one row's fields, without template and special tokens. */
 export type LengthRow = {
   dataset: string;
   instruction: number;
@@ -215,17 +241,19 @@ export type LengthRow = {
   completion: number;
 };
 
-/** The losses of one training step of one run. */
+/** Losses of one training step of one run, in nats per token. */
 export type LossRow = {
   model: string;
   dataset: string;
   normalizer: string;
   seed: number;
   plw: number;
+  /** from 1 */
   step: number;
-  /** The weighted loss, which is trained on. */
+  /** weighted training loss */
   loss: number;
-  /** Mean cross entropy of prompt and of completion tokens; null in a batch that has none. */
+  /** mean cross entropy of prompt tokens; null if the batch has none */
   promptLoss: number | null;
+  /** mean cross entropy of completion tokens; null if the batch has none */
   completionLoss: number | null;
 };

@@ -4,43 +4,49 @@ import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
 import { standardError as standardErrorOf } from "../evaluate/means";
 import { EvaluationError } from "../data/errors";
 
-/** One run's score on one benchmark. */
+/** Score of one run on one benchmark. */
 export type ScoreRow = {
+  /** run id */
   run: string;
   model: string;
   dataset: string;
   normalizer: string;
   seed: number;
   plw: number;
-  /** R_g of the data set; null where it is not given */
+  /** R_g of the data set; null if not given */
   generationRatio: number | null;
   task: string;
-  /** Table 2's name; the task's own for others */
+  /** name in Table 2; the task's name if it is not in Table 2 */
   benchmark: string;
+  /** null if the task is not in Table 2 */
   type: "MC" | "G_S" | "G_L" | null;
+  /** null if the task is not in Table 2 */
   group: "I" | "II" | "III" | null;
   metric: string;
   /** 0 to 100 */
   score: number;
-  /** over items, in the same unit; null where one item gives none */
+  /** over items, on the scale of `score`; null if unknown, for example with a single item */
   standardError: number | null;
 };
 
-/** A score beside the others of its data set and benchmark. */
+/** A score relative to the others of its data set, benchmark and normalizer. */
 export type RelativeRow = ScoreRow & {
-  /** 0 for the group's lowest score, 1 for its highest; null where all are the same */
+  /** 0 for the group's lowest score, 1 for its highest; null if all are equal */
   relative: number | null;
+  /** on the scale of `relative`; null if `relative` or `standardError` is null */
   relativeStandardError: number | null;
 };
 
-/** Metrics that are shares of 1; all others are per cent already. */
+/** Names of metrics in 0 … 1; all others are in per cent. */
 const SHARES = /^acc|^mc[12]$|_acc$/;
 
 /**
- * Score rows of evaluated runs: each task by the metric that stands for it (see `BENCHMARKS`), in per cent.
+ * Converts the results of evaluated runs to scores in per cent, one row per run and task. A task's score is the first
+ * of its benchmark's metrics (see `BENCHMARKS`) that the result has.
+ *
  * @param options.generationRatios R_g by data set
- * @param options.metrics another metric by task, and the one of each task that is not in Table 2
- * @throws {EvaluationError} for a metric that a result does not have, or a task without one
+ * @param options.metrics metric by task; required for tasks that are not in Table 2, overrides the metric for others
+ * @throws {EvaluationError} if a result does not have the metric, or no metric is defined for a task
  */
 export function scoreRows(
   scores: readonly RunScores[],
@@ -49,10 +55,8 @@ export function scoreRows(
   return scores.flatMap(({ run: { id, recipe }, results }) =>
     results.map((result): ScoreRow => {
       const benchmark = benchmarkOf(result.task);
-      const metric = metricOf(
-        result,
-        options.metrics?.[result.task] ? [options.metrics[result.task]] : (benchmark?.metrics ?? []),
-      );
+      const override = options.metrics?.[result.task];
+      const metric = metricOf(result, override ? [override] : (benchmark?.metrics ?? []));
       const scale = SHARES.test(metric) ? 100 : 1;
       const error = result.standardErrors[metric] ?? null;
       return {
@@ -75,26 +79,36 @@ export function scoreRows(
   );
 }
 
-function metricOf({ task, metrics }: TaskSummary, wanted: readonly string[]): string {
-  const metric = wanted.find((name) => name in metrics);
+/** @param candidates metrics in order of preference */
+function metricOf({ task, metrics }: TaskSummary, candidates: readonly string[]): string {
+  const metric = candidates.find((name) => name in metrics);
   if (metric === undefined) {
+    const problem =
+      candidates.length === 0
+        ? `no metric is defined for task ${task}`
+        : `task ${task} has no metric ${candidates.join(" or ")}`;
     throw new EvaluationError(
-      `scoreRows: ${wanted.length === 0 ? `no metric is known to stand for ${task}` : `${task} has no metric ${wanted.join(" or ")}`}; ` +
-        `name one in the option metrics: ${Object.keys(metrics).join(", ")}.`,
+      `scoreRows: ${problem}; name one in the option metrics: ${Object.keys(metrics).join(", ")}.`,
     );
   }
   return metric;
 }
 
-/** The line through (lowest, 0) and (highest, 1) of some values: `scale` for values, `width` for their errors. Null where all are the same. */
+/**
+ * Min-max scaling: (value − min) / (max − min).
+ *
+ * @param values at least one
+ * @returns `scale` for values, and `width` = max − min, by which their standard errors are divided; null if all values
+ *   are equal
+ */
 export function minMaxScale(values: readonly number[]): { scale(value: number): number; width: number } | null {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   return low === high ? null : { scale: (value) => (value - low) / (high - low), width: high - low };
 }
 
 /**
- * Min-max scaled scores (section 5.1): within each data set and benchmark (and normalizer), over all models, weights and seeds.
- * Standard errors are scaled alike, the group's ends taken as they are.
+ * Min-max scales scores (section 5.1) within each data set, benchmark and normalizer, over all models, PLWs and seeds.
+ * Standard errors are divided by the range of the group, without the uncertainty of its minimum and maximum.
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
   const groupOf = ({ dataset, benchmark, normalizer }: ScoreRow) => JSON.stringify([dataset, benchmark, normalizer]);
@@ -113,8 +127,13 @@ export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
 }
 
 /**
- * A mean over whatever the values differ in, and its standard error: over the seeds' means where there are several seeds, which holds all
- * that training adds by chance; else from the values' own, taken as independent, and null where one has none.
+ * Computes a mean and its standard error. With several seeds, the error is that of the mean of the seeds' means, which
+ * includes the randomness of training; with a single seed it is computed from the values' own errors, treated as
+ * independent.
+ *
+ * @param values with their seed, and their own standard error or null
+ * @returns `standardError` is null for a single seed with a value without an error; `seedMeans` in order of first
+ *   appearance
  */
 export function meanWithError(values: readonly { seed: number; value: number; error: number | null }[]): {
   mean: number;
@@ -129,7 +148,7 @@ export function meanWithError(values: readonly { seed: number; value: number; er
   return { mean: mean(values.map(({ value }) => value)), standardError, seedMeans };
 }
 
-/** Standard error of a mean of independent numbers. */
+/** Standard error of the mean of independent values, √(Σ e²) / n; null if one is unknown. */
 function combinedError(errors: readonly (number | null)[]): number | null {
   if (errors.includes(null)) return null;
   return Math.sqrt(errors.reduce<number>((sum, error) => sum + error! ** 2, 0)) / errors.length;

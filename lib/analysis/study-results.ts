@@ -26,32 +26,46 @@ import {
 } from "./run-rows";
 import { scoreRows, type ScoreRow } from "./score-rows";
 
-/** Tasks whose answers Figure 2d measures. */
+/** Tasks whose answer lengths Figure 2d shows. */
 const LONG_GENERATION = ["pocket-alpaca-eval", "pocket-pandalm"];
 
-/** The numbers behind every figure and table of a study. */
+/** The data of every figure and table of a study. */
 export interface StudyResults {
   study: Study;
   runs: readonly Run[];
+  /** results on the pocket benchmarks */
   scores: readonly RunScores[];
+  /** `scores` as rows: Figure 1 and the regressions */
   rows: readonly ScoreRow[];
+  /** Figure 2a */
   stability: readonly StabilityRow[];
+  /** Figure 2b */
   distances: readonly DistanceRow[];
+  /** Figure 2b by part of the model */
   distanceParts: readonly DistancePartRow[];
+  /** Figure 2c */
   memorization: readonly MemorizationRow[];
+  /** Figure 2d */
   generationLengths: readonly GenerationLengthRow[];
+  /** Table 1 */
   datasets: readonly DatasetRow[];
+  /** Table 3 */
   tests: readonly HypothesisTest[];
+  /** Table 4, and Figures 3 and 7 to 9 */
   ratioFits: readonly RatioFit[];
+  /** section 5.1 */
   claims: readonly ClaimRow[];
 }
 
 /**
- * All results of a study, from its runs, its benchmarks and their memorization: stored scores are read, missing ones are evaluated
- * first. `studyFigures` and `studyTables` draw them.
+ * Computes all results of a study from its runs, their benchmark scores and their memorization. Stored scores are read;
+ * missing ones are evaluated first. `studyFigures` and `studyTables` plot and tabulate the results.
  *
+ * @param runs complete runs of the study
  * @param options as for `evaluateRuns`
- * @throws as `evaluateRuns` and `distanceRows`
+ * @throws {EvaluationError} as `evaluateRuns`, also if evaluations fail
+ * @throws {RunError} as {@link distanceRows}
+ * @throws {Interrupted} if `options.signal` is aborted
  */
 export async function studyResults(
   study: Study,

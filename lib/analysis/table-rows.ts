@@ -1,18 +1,25 @@
 import type { HypothesisTest } from "./hypothesis";
 
-/** Table 3: one regression a data set. Coefficients are those of powers of w_p, on the logit scale. */
+/** The regression of one data set: a row of Table 3. Coefficients are on the logit scale; null without a fit. */
 export type RegressionRow = {
   dataset: string;
+  /** of the joint Wald test; null if there is none */
   p: number | null;
+  /** coefficient of w_p */
   linear: number | null;
+  /** coefficient of w_p² */
   quadratic: number | null;
   intercept: number | null;
-  /** The fit converged to a regular maximum. */
+  /** true if the fit converged to a regular maximum */
   trustworthy: boolean;
+  /** diagnosis if not trustworthy, verdict without a fit, remark on a published row; otherwise empty */
   note: string;
 };
 
-/** Table 3 as published. Two of its fits came with convergence warnings; "<0.001" is an upper limit. */
+/**
+ * Table 3 as published. Two of its fits raised convergence warnings. The p of AlpacaDataShort is published as "<0.001":
+ * the value here is this upper limit.
+ */
 export const PAPER_TABLE3: readonly RegressionRow[] = [
   {
     dataset: "AlpacaData",
@@ -43,7 +50,11 @@ export const PAPER_TABLE3: readonly RegressionRow[] = [
   },
 ];
 
-/** Rows of Table 3 from {@link HypothesisTest}s of the default formula. A singular fit's row is its reduced model's. */
+/**
+ * Converts hypothesis tests to rows of Table 3. A singular fit is represented by its reduced model.
+ *
+ * @param tests with a polynomial in the fixed part of the formula, as in the default one
+ */
 export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
   return tests.map(({ dataset, p, fit, verdict }) => {
     if (!fit) return { dataset, p, linear: null, quadratic: null, intercept: null, trustworthy: false, note: verdict };
@@ -52,7 +63,7 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
     const powers = term.polynomial!.basis.monomials;
     const power = (k: number): number =>
       term.columns.reduce((sum, column, j) => sum + powers[j][k] * coefficients[column].estimate, 0);
-    const intercept = coefficients.find((one) => one.term === "(Intercept)")?.estimate ?? 0;
+    const intercept = coefficients.find((coefficient) => coefficient.term === "(Intercept)")?.estimate ?? 0;
     return {
       dataset,
       p,
@@ -65,18 +76,24 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
   });
 }
 
-/** The critical weight of one data set, and its confidence set; numbers are null where the data do not bound it or nothing could be fitted. */
+/**
+ * The critical weight λ of one data set with its confidence set, as PLWs. All numbers are null without a fit; the
+ * limits also if the data do not bound λ.
+ */
 export type CriticalWeightRow = {
   dataset: string;
   lambda: number | null;
   lower: number | null;
   upper: number | null;
+  /** vertex of the fitted curve, on the scale of w_p */
   turnsAt: number | null;
+  /** "maximum", "minimum" or "not fitted" */
   shape: string;
+  /** name of the confidence set; "as published" for the paper's λ */
   method: string;
 };
 
-/** λ of every data set, with the paper's (§5.2) below. `turnsAt` is the vertex on the scale of w_p. */
+/** Lists λ of every data set, followed by the paper's λ (§5.2). */
 export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWeightRow[] {
   return [
     ...tests.map(({ dataset, critical }): CriticalWeightRow => ({
@@ -100,22 +117,24 @@ export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWe
   ];
 }
 
-/** The ratios of Table 4: 8.0, 7.5, …, 0.5. */
+/** Generation ratios of Table 4: 8.0, 7.5, …, 0.5. */
 export const TABLE4_RATIOS: readonly number[] = Object.freeze(Array.from({ length: 16 }, (_, k) => 8 - k / 2));
 
 /** One cell of Table 4 as published. */
 export interface PublishedWeight {
   plw: number;
+  /** marked with "*": the weight hardly affects the predicted score */
   starred: boolean;
 }
 
-/** Table 4 as published, ratios as in {@link TABLE4_RATIOS}. */
+/** Table 4 as published: one cell per ratio in {@link TABLE4_RATIOS}, by benchmark group. */
 export const PAPER_TABLE4: Readonly<Record<"All" | "MC" | "Gen", readonly PublishedWeight[]>> = {
   All: published("1* 1* 1* 1* 1* 1* 0* 0* 1* 1* 1* 1* 0.239 0.183 0.155 0.155"),
   MC: published("1* 1* 1* 1* 1* 1* 1* 1* 1* 1* 1* 1* 1* 0.278 0.183 0.155"),
   Gen: published("0.654 1* 1* 1* 0* 0* 0* 0* 0* 0* 1* 1* 0.679* 0.385* 0.321* 0.292*"),
 };
 
+/** @param cells PLWs separated by spaces, starred ones followed by "*" */
 function published(cells: string): PublishedWeight[] {
   return cells.split(" ").map((cell) => ({ plw: parseFloat(cell), starred: cell.endsWith("*") }));
 }

@@ -18,7 +18,7 @@ import { table4 } from "../../lib/figures/table4";
 const glmmRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("glmm_default").rows;
 const gamRows = (): DataRow[] => fixture<{ rows: DataRow[] }>("gam_default").rows;
 
-test("the paper's λ from its own coefficients, and the transform back", () => {
+test("the paper's λ follows from its coefficients, and the transform of the weight is inverted", () => {
   assert.equal(untransformWeight(5.59 / (2 * 4.284)).toFixed(3), "0.242");
   for (const plw of [0, 0.0005, 0.1, 1]) close([untransformWeight(transformWeight(plw))], [plw], 1e-12, "PLW");
   assert.throws(() => untransformWeight(-0.1), /at least 0/);
@@ -38,7 +38,7 @@ test("λ equals the reference's vertex", needsShared("reference", "stats", "glmm
   );
 });
 
-test("λ lies where the fitted curve is highest, and at its interval's ends the slope is just significant", () => {
+test("λ maximizes the fitted curve, and at the ends of its interval the slope is just significant", () => {
   const fit = fitBetaGlmm(glmmRows());
   const critical = criticalWeight(fit);
   assert.equal(critical.shape, "maximum");
@@ -63,7 +63,7 @@ test("λ lies where the fitted curve is highest, and at its interval's ends the 
   assert.match(critical.summary, /highest at w_p = 0\.\d+, that is λ = 0\.\d+\. 95 % interval/);
 });
 
-test("orthogonal polynomials of one fixed model give the same λ and interval as raw ones", () => {
+test("orthogonal polynomials give the same λ and interval as raw ones in the same model", () => {
   const rows = glmmRows();
   const raw = criticalWeight(fitBetaGlmm(rows, { formula: "score ~ pol(w_p, 2) + (1 | b) + (1 | m)" }));
   const orthogonal = criticalWeight(fitBetaGlmm(rows, { formula: "score ~ poly(w_p, 2) + (1 | b) + (1 | m)" }));
@@ -75,7 +75,7 @@ test("orthogonal polynomials of one fixed model give the same λ and interval as
   );
 });
 
-test("a curve that opens upwards, or turns outside [0, 1], has λ at an end", () => {
+test("λ is at an end of [0, 1] if the curve opens upwards or its vertex is outside", () => {
   const rows = glmmRows();
   const up = criticalWeight(fitBetaGlmm(rows.map((row) => ({ ...row, score: 1 - (row.score as number) }))));
   assert.equal(up.shape, "minimum");
@@ -93,7 +93,7 @@ test("a curve that opens upwards, or turns outside [0, 1], has λ at an end", ()
   assert.throws(() => criticalWeight(fitBetaGlmm(rising, { formula: "score ~ w_p" })), /no quadratic of "w_p"/);
 });
 
-test("hypotheses: one verdict a data set, in words", () => {
+test("hypotheses: one verdict per data set", () => {
   const rows = glmmRows();
   const random = seededRandom("no relationship");
   const flat = rows.map((row) => ({ ...row, score: 0.3 + 0.4 * random() }));
@@ -174,35 +174,38 @@ for (const key of ["GCV.Cp", "REML_wp"]) {
         TABLE4_RATIOS,
         expected.map(({ r }) => r),
       );
-      for (const one of expected) {
-        const found = recommendWeight(fit, one.r, { draws: 20 });
+      for (const optimum of expected) {
+        const recommendation = recommendWeight(fit, optimum.r, { draws: 20 });
         close(
-          [found.weight.transformed, found.weight.plw, found.highest, found.lowest],
-          [one.optimum_w_p, one.optimum_plw, one.max, one.min],
+          [recommendation.weight.transformed, recommendation.weight.plw, recommendation.highest, recommendation.lowest],
+          [optimum.optimum_w_p, optimum.optimum_plw, optimum.max, optimum.min],
           1e-6,
-          `ratio ${one.r}`,
+          `ratio ${optimum.r}`,
         );
-        close([found.relativeSpan], [one.span], 1e-6, "span of scores from 0 to 1");
-        assert.equal(found.starred, one.span < 0.05);
+        close([recommendation.relativeSpan], [optimum.span], 1e-6, "span of scores from 0 to 1");
+        assert.equal(recommendation.starred, optimum.span < 0.05);
       }
     },
   );
 }
 
-test("a recommendation has an interval from seeded draws, and warns beyond the data", () => {
+test("a recommendation has an interval from seeded draws, and a warning outside the data's ratios", () => {
   const fit = fitGam(gamRows(), { formula: "score ~ te(w_p, r, k = 3) + factor(b)", method: "REML" });
-  const found = recommendWeight(fit, 0.3);
-  assert.deepEqual(recommendWeight(fit, 0.3), found);
-  assert.ok(found.interval.lower.plw <= found.weight.plw && found.weight.plw <= found.interval.upper.plw);
-  close([found.weight.transformed], [0.6], 0.1, "the weight that the data were made with"); // peak at w_p = 0.6
+  const recommendation = recommendWeight(fit, 0.3);
+  assert.deepEqual(recommendWeight(fit, 0.3), recommendation);
+  assert.ok(
+    recommendation.interval.lower.plw <= recommendation.weight.plw &&
+      recommendation.weight.plw <= recommendation.interval.upper.plw,
+  );
+  close([recommendation.weight.transformed], [0.6], 0.1, "the weight with which the data were simulated"); // peak at w_p = 0.6
   assert.match(
-    found.summary,
+    recommendation.summary,
     /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/,
   );
   assert.match(recommendWeight(fit, 20).summary, /ratios from 0.05 to 8; this is an extrapolation/);
   const predictions = recommendWeight(fit, 0.3, { base: "predictions" });
   assert.equal(predictions.base, "predictions");
-  assert.ok(predictions.relativeSpan > found.relativeSpan);
+  assert.ok(predictions.relativeSpan > recommendation.relativeSpan);
   assert.throws(() => recommendWeight(fit, 0), /positive number/);
   assert.throws(
     () => recommendWeight(fitGam(gamRows(), { formula: "score ~ s(w_p, k = 4)" }), 1),
@@ -210,7 +213,7 @@ test("a recommendation has an interval from seeded draws, and warns beyond the d
   );
 });
 
-test("Table 4 has a line a ratio and a cell a group; the published one is beside it", () => {
+test("Table 4 has a row per ratio and a column per group, and the published columns", () => {
   const rows = gamRows();
   const fit = fitGam(rows, { method: "REML" });
   const { rows: cells, frame } = table4(
@@ -239,7 +242,7 @@ test("Table 4 has a line a ratio and a cell a group; the published one is beside
   );
   assert.deepEqual(PAPER_TABLE4.Gen[0], { plw: 0.654, starred: false });
   assert.deepEqual(PAPER_TABLE4.Gen[15], { plw: 0.292, starred: true });
-  // published inner optima are w_p = k/100 transformed back
+  // published inner optima are back-transformed from w_p = k/100
   for (const { plw } of Object.values(PAPER_TABLE4)
     .flat()
     .filter(({ plw }) => plw > 0 && plw < 1)) {
@@ -247,7 +250,7 @@ test("Table 4 has a line a ratio and a cell a group; the published one is beside
   }
 });
 
-test("observations are min-max scaled within a data set and benchmark; a group without any difference is named and left out", () => {
+test("observations are min-max scaled within data set and benchmark; a constant group is named and omitted", () => {
   const score = (benchmark: string, value: number): Score => ({
     dataset: "D",
     benchmark,

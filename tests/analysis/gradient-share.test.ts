@@ -16,10 +16,10 @@ const store = temporaryFolder();
 const dir = tinyModel(join(store, "start"), 1);
 const file = writeJson(join(store, "data.json"), tinyExamples(12, 3));
 
-test("the parts of a gradient: of one part the whole where nothing else counts, and bounds on the whole otherwise", () => {
+test("gradient parts: the completion part is the whole gradient at PLW 0; otherwise the parts bound the whole", () => {
   const model = loadModel(dir);
   const batch = encodeDataset(readExamples(file), model.needTokenizer(), { maxLength: 192 }).examples;
-  gradientParts(model, batch, 0.3, "weights"); // what a model keeps for later passes is there now
+  gradientParts(model, batch, 0.3, "weights"); // allocates the tensors that the model caches between passes
   const before = tf.memory().numTensors;
   for (const normalizer of NORMALIZERS) {
     const whole = (plw: number) => encodedLoss(model, batch, { plw, normalizer, microBatchSize: 12 }).gradientNorm;
@@ -33,7 +33,7 @@ test("the parts of a gradient: of one part the whole where nothing else counts, 
       normalizer,
     );
   }
-  // a normalizer that divides the whole batch by one number cancels in the share
+  // a denominator common to the whole batch cancels in the share
   const shares = (["weights", "tokens", "completion"] as const).map((normalizer) => {
     const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer);
     return completion / (prompt + completion);
@@ -43,21 +43,21 @@ test("the parts of a gradient: of one part the whole where nothing else counts, 
   model.dispose();
 });
 
-test("shares are measured once, kept in the run's folder, and 1 where the prompt is masked", async () => {
+test("shares are measured once, stored in the run's folder, and 1 if the prompt is masked", async () => {
   const options = { model: dir, examples: file, dataset: "Data", store, hyperparameters: QUICK };
   const runs = [await train({ ...options, plw: 0 }), await train({ ...options, plw: 0.5 })];
   const [masked, weighted] = await gradientShares(runs, { rows: 4 });
   assert.deepEqual([masked.atStart, masked.atEnd, masked.ofWeights], [1, 1, 1]);
   for (const share of [weighted.atStart!, weighted.atEnd!, weighted.ofWeights])
     assert.ok(share > 0 && share < 1, String(share));
-  const kept = join(runs[1].dir, "gradient-share.json");
-  assert.ok(existsSync(kept));
-  writeFileSync(kept, readFileSync(kept, "utf8").replace(/"ofWeights":[\d.]+/, '"ofWeights":0.125'));
-  assert.equal((await gradientShares(runs, { rows: 4 }))[1].ofWeights, 0.125, "read, not measured again");
+  const stored = join(runs[1].dir, "gradient-share.json");
+  assert.ok(existsSync(stored));
+  writeFileSync(stored, readFileSync(stored, "utf8").replace(/"ofWeights":[\d.]+/, '"ofWeights":0.125'));
+  assert.equal((await gradientShares(runs, { rows: 4 }))[1].ofWeights, 0.125, "the stored share is read");
   assert.notEqual(
     (await gradientShares(runs, { rows: 5 }))[1].ofWeights,
     0.125,
-    "another batch is another measurement",
+    "another batch size is measured again",
   );
   await assert.rejects(gradientShares(runs, { rows: 6, signal: AbortSignal.abort() }), /same call continues/);
 });

@@ -6,9 +6,10 @@ import { csvFile } from "../support/csv-file";
 
 const columns = { score: "Points", plw: "weight", dataset: "set", benchmark: "task", model: "llm" };
 
-test("scores from named columns; types of the paper's benchmarks by name, or from a column", () => {
+test("reads scores from named columns; types come from the paper's benchmarks by name, or from a column", () => {
   const path = csvFile(
-    "llm,set,task,weight,Points,R_g,kind\nm,s,PIQA,0,70.5,0.08,G_L\nm,s,arc_challenge,0.1,30,0.08,MC\nm,s,mine,1,3,0.08,G_S\n",
+    "llm,set,task,weight,Points,R_g,kind\n" +
+      "m,s,PIQA,0,70.5,0.08,G_L\nm,s,arc_challenge,0.1,30,0.08,MC\nm,s,mine,1,3,0.08,G_S\n",
   );
   const rows = readScores(path, columns);
   assert.deepEqual(rows[0], {
@@ -35,15 +36,15 @@ test("scores from named columns; types of the paper's benchmarks by name, or fro
   );
 });
 
-test("bad weights, types and columns are named", () => {
+test("an invalid PLW, type or column is an error that names it", () => {
   const header = "llm,set,task,weight,Points,kind\n";
   assert.throws(
     () => readScores(csvFile(`${header}m,s,t,-0.1,1,MC\n`), columns),
-    /row 1 \(index 0\), column "weight": "-0\.1" is no prompt loss weight/,
+    /row 1 \(index 0\), column "weight": "-0\.1" is not a prompt loss weight; give a number of at least 0/,
   );
   assert.throws(
     () => readScores(csvFile(`${header}m,s,t,0,1,mc\n`), { ...columns, type: "kind" }),
-    /column "kind": "mc" is none of MC, G_S, G_L/,
+    /column "kind": "mc" is not a benchmark type; use MC, G_S or G_L/,
   );
   assert.throws(
     () => readScores(csvFile(`${header}m,s,t,0,1,MC\n`), { ...columns, model: "model" }),
@@ -51,7 +52,7 @@ test("bad weights, types and columns are named", () => {
   );
 });
 
-test("observations: min-max within a data set and benchmark, one normalizer, groups without differences left out by name", () => {
+test("observations are min-max scaled by data set and benchmark for one normalizer; constant groups omitted", () => {
   const score = (benchmark: string, plw: number, value: number, normalizer?: string) => ({
     dataset: "s",
     benchmark,
@@ -97,8 +98,8 @@ test("observations: min-max within a data set and benchmark, one normalizer, gro
     score("a", 0, 3, "tokens"),
   ];
   assert.deepEqual(
-    [observations(both), observations(both, { normalizer: "tokens" })].map(({ rows: own }) =>
-      own.map(({ w, score: value }) => [w, value]),
+    [observations(both), observations(both, { normalizer: "tokens" })].map(({ rows: scaled }) =>
+      scaled.map(({ w, score: value }) => [w, value]),
     ),
     [
       [

@@ -12,7 +12,7 @@ const folder = temporaryFolder();
 const initial = tinyModel(join(folder, "initial"), 1);
 const store = join(folder, "runs");
 
-/** A run in the store as far as rows read it: completion loss null where the list has null. */
+/** Creates a run in the store with the files that rows read: one step per completion loss, which may be null. */
 function run(id: string, losses: (number | null)[]): Run {
   const dir = join(store, id);
   mkdirSync(dir, { recursive: true });
@@ -40,7 +40,7 @@ function run(id: string, losses: (number | null)[]): Run {
 }
 const factors = { model: "m", dataset: "d", normalizer: "weights", seed: 42, plw: 0.1 };
 
-test("loss rows are the steps; a run's losses are those of its last tenth", () => {
+test("there is one loss row per step; a run's losses are means over the last tenth of its steps", () => {
   const twenty = run(
     "twenty",
     Array.from({ length: 20 }, (_, i) => (i === 19 ? null : i)),
@@ -60,7 +60,7 @@ test("loss rows are the steps; a run's losses are those of its last tenth", () =
   ]);
 });
 
-test("windows never span a step without the loss", () => {
+test("no window includes a step without the loss", () => {
   const gap = run("gap", [1, 1, 1, null, 2, 2, 2, 2, null, 3]);
   assert.deepEqual(
     stabilityRows([gap], { window: 3, loss: "completionLoss" }).map(({ step, rsd }) => [step, rsd]),
@@ -76,18 +76,18 @@ test("windows never span a step without the loss", () => {
   );
 });
 
-test("distances are to the model that the run started from, and to no other that took its place", () => {
+test("distances are to the run's initial model; a changed initial model is an error", () => {
   const moved = run("moved", [1]);
-  tinyModel(moved.weightsDir, 1, (weights) => {
-    weights.get("model.norm.weight")!.data[0] += 5;
+  tinyModel(moved.weightsDir, 1, (parameters) => {
+    parameters.get("model.norm.weight")!.data[0] += 5;
   });
   assert.deepEqual(distanceRows([moved]), [{ ...factors, distance: 5 }]);
   const file = join(initial, "model.safetensors");
-  const weights = readSafetensors(file);
-  const norm = weights.get("model.norm.weight")!;
+  const parameters = readSafetensors(file);
+  const norm = parameters.get("model.norm.weight")!;
   writeSafetensors(
     file,
-    new Map([...weights, ["model.norm.weight", { ...norm, data: norm.data.map((x, i) => (i === 0 ? 7 : x)) }]]),
+    new Map([...parameters, ["model.norm.weight", { ...norm, data: norm.data.map((x, i) => (i === 0 ? 7 : x)) }]]),
   );
   assert.throws(() => distanceRows([moved]), /initial has changed since moved started from it/);
 });

@@ -9,8 +9,8 @@ import { figure1 } from "../../lib/figures/figure1";
 import { allTasks } from "../../lib/evaluate/registry";
 import { relativeRows, scoreRows, type ScoreRow } from "../../lib/analysis/score-rows";
 
-const near = (actual: number | null | undefined, wanted: number) =>
-  assert.ok(Math.abs(actual! - wanted) < 1e-12, `${actual} instead of ${wanted}`);
+const assertNear = (actual: number | null | undefined, expected: number) =>
+  assert.ok(Math.abs(actual! - expected) < 1e-12, `${actual}, expected ${expected}`);
 
 function row(
   benchmark: string,
@@ -39,7 +39,7 @@ function row(
   };
 }
 
-test("Table 2: thirteen benchmarks, each a task twice; groups of four, three and six", () => {
+test("Table 2: thirteen benchmarks, each with a real and a pocket task; groups of four, three and six", () => {
   const names = new Set(allTasks().map(({ name }) => name));
   assert.deepEqual(
     BENCHMARKS.flatMap(({ tasks }) => tasks).filter((task) => !names.has(task)),
@@ -53,7 +53,7 @@ test("Table 2: thirteen benchmarks, each a task twice; groups of four, three and
   assert.equal(benchmarkOf("mine"), undefined);
 });
 
-test("score rows: the metric that stands for a task, in per cent, with the run's factors", () => {
+test("score rows have the metric of the task's benchmark in per cent, and the run's factors", () => {
   const recipe = { plw: 0.1, seed: 1, normalizer: "weights", model: { name: "m" }, data: { name: "d" } };
   const result = (task: string, metrics: Record<string, number>, standardErrors: Record<string, number | null>) => ({
     task,
@@ -86,7 +86,7 @@ test("score rows: the metric that stands for a task, in per cent, with the run's
       ["mine", "acc", 25, null, null, 3],
     ],
   );
-  assert.throws(() => scoreRows(scores), /no metric is known to stand for mine; name one in the option metrics: acc/);
+  assert.throws(() => scoreRows(scores), /no metric is defined for task mine; name one in the option metrics: acc/);
   assert.throws(() => scoreRows(scores, { metrics: { mine: "f1" } }), /mine has no metric f1/);
 });
 
@@ -101,48 +101,48 @@ const HAND = [
   row("PandaLM", "D", "two", 1, 10),
 ];
 
-test("relative scores lie between the lowest and highest of a data set and benchmark, over models; without any difference there are none", () => {
+test("relative scores are min-max scaled over models within data set and benchmark; constant groups have none", () => {
   const relative = relativeRows(HAND);
   assert.deepEqual(
-    relative.map((one) => one.relative),
+    relative.map((scaled) => scaled.relative),
     [0, 0.5, 0.25, 1, null, null, null, null],
   );
-  near(relative[3].relativeStandardError, 3 / 20);
-  // another data set is another group
+  assertNear(relative[3].relativeStandardError, 3 / 20);
+  // another data set does not change the scaling
   assert.deepEqual(
     relativeRows([...HAND, row("PIQA", "E", "one", 0, 0), row("PIQA", "E", "one", 1, 1)])
       .slice(0, 4)
-      .map((one) => one.relative),
+      .map((scaled) => scaled.relative),
     [0, 0.5, 0.25, 1],
   );
 });
 
-test("aggregates are unweighted means over models and benchmarks, their errors those of means", () => {
+test("aggregates are unweighted means over models and benchmarks, with standard errors of means", () => {
   const aggregate = (rows: ScoreRow[], part: string) => figure1(rows).rows.filter((plotted) => plotted.part === part);
   const simple = aggregate(HAND, "(a) simple aggregate");
   assert.deepEqual(
     simple.map(({ plw }) => plw),
     [0, 1],
   );
-  near(simple[0].mean as number, (50 + 55 + 10 + 10) / 4);
-  near(simple[1].standardError as number, Math.sqrt(1 + 9 + 1 + 1) / 4);
+  assertNear(simple[0].mean as number, (50 + 55 + 10 + 10) / 4);
+  assertNear(simple[1].standardError as number, Math.sqrt(1 + 9 + 1 + 1) / 4);
   const relative = aggregate(HAND, "(b) D");
   assert.deepEqual(
     relative.map(({ mean }) => mean),
     [0.125, 0.75],
   );
-  near(relative[1].standardError as number, Math.sqrt(1 + 9) / 20 / 2);
+  assertNear(relative[1].standardError as number, Math.sqrt(1 + 9) / 20 / 2);
   const withoutErrors = [row("PIQA", "D", "one", 0, 1, null), row("PIQA", "D", "one", 1, 2)];
   assert.equal(aggregate(withoutErrors, "(a) simple aggregate")[0].standardError, null);
 });
 
-test("best weights: the smallest of equals, PLW 0 against it", () => {
+test("the best PLW is the smallest of ties, and is compared with PLW 0", () => {
   const [piqa, panda] = bestPlws(HAND);
   assert.deepEqual(
     [piqa.benchmark, piqa.bestPlw, piqa.best, piqa.atZero, piqa.difference],
     ["PIQA", 1, 65, 52.5, 12.5],
   );
-  near(piqa.standardError, Math.hypot(Math.sqrt(10) / 2, Math.SQRT2 / 2));
+  assertNear(piqa.standardError, Math.hypot(Math.sqrt(10) / 2, Math.SQRT2 / 2));
   assert.deepEqual([panda.bestPlw, panda.difference, panda.standardError], [0, 0, 0]);
   assert.equal(bestPlws([row("PIQA", "D", "one", 1, 1)])[0].atZero, null);
 });
@@ -154,16 +154,16 @@ test("models are compared pair by pair", () => {
   ]);
 });
 
-test("claims: signs, sizes and intervals of made-up scores with known trends", () => {
-  const weights = [0, 0.01, 0.1, 1];
+test("claims have the signs, sizes and intervals of synthetic scores with known trends", () => {
+  const plws = [0, 0.01, 0.1, 1];
   const shape: Record<string, (w: number) => number> = {
     I: (w) => 1 - 4 * (w - 0.5) ** 2,
     II: (w) => w,
     III: (w) => w,
   };
-  const made = BENCHMARKS.flatMap(({ name, group, type }) =>
+  const rows = BENCHMARKS.flatMap(({ name, group, type }) =>
     ["one", "two"].flatMap((model, m) =>
-      weights.flatMap((plw) => {
+      plws.flatMap((plw) => {
         const w = transformWeight(plw);
         const height = type === "G_L" ? 20 : 1;
         return [
@@ -174,30 +174,30 @@ test("claims: signs, sizes and intervals of made-up scores with known trends", (
       }),
     ),
   );
-  const claims = new Map(claimRows(made).map((claim) => [claim.claim, claim]));
+  const claims = new Map(claimRows(rows).map((claim) => [claim.claim, claim]));
   const curved = claims.get("Short: group I is curved downwards")!;
-  // group I spans 2 (models) + 1, or a fraction of it: the coefficient is −4 over the span of scores
+  // group I spans 2 (difference of the models) plus the range of its shape: the coefficient is −4 over this span
   const span = (() => {
-    const values = weights.map((plw) => shape.I(transformWeight(plw)));
+    const values = plws.map((plw) => shape.I(transformWeight(plw)));
     return 2 + Math.max(...values) - Math.min(...values);
   })();
-  near(curved.estimate, -4 / span);
-  near(curved.low, -4 / span);
+  assertNear(curved.estimate, -4 / span);
+  assertNear(curved.low, -4 / span);
   assert.deepEqual([curved.units, curved.holds], [8, "yes"]);
   const rises = claims.get("Short: group II rises with PLW")!;
-  near(rises.estimate, (2 / 3 + 4 * (20 / 22)) / 6 + 0); // slopes 1/3 (twice), 20/22 (four times)
+  assertNear(rises.estimate, (2 / 3 + 4 * (20 / 22)) / 6 + 0); // slopes 1/3 (twice), 20/22 (four times)
   assert.equal(rises.holds, "yes");
-  near(claims.get("Models: the second is better than the first")!.estimate, 2);
-  near(claims.get("Cleaned is better than plain data")!.estimate, 3);
+  assertNear(claims.get("Models: the second is better than the first")!.estimate, 2);
+  assertNear(claims.get("Cleaned is better than plain data")!.estimate, 3);
   assert.equal(claims.get("Short: translation into English shows no trend")!.holds, "no");
   assert.equal(claims.get("Data: scores at PLW > 0 are those at 0")!.holds, "open");
-  near(claims.get("Data: scores at PLW > 0 are those at 0")!.estimate, 0);
-  near(claims.get("Short: long generation changes most")!.estimate, 20 - (4 * (span - 2) + 7) / 11);
-  // an interval holds its estimate, and is the same each time
+  assertNear(claims.get("Data: scores at PLW > 0 are those at 0")!.estimate, 0);
+  assertNear(claims.get("Short: long generation changes most")!.estimate, 20 - (4 * (span - 2) + 7) / 11);
+  // an interval contains its estimate, and repetitions are identical
   for (const { estimate, low, high } of claims.values()) assert.ok(low <= estimate + 1e-9 && estimate <= high + 1e-9);
-  assert.deepEqual(claimRows(made), [...claims.values()]);
+  assert.deepEqual(claimRows(rows), [...claims.values()]);
   assert.deepEqual(
-    claimRows(made.filter(({ dataset }) => dataset === "Data")).map(({ claim }) => claim),
+    claimRows(rows.filter(({ dataset }) => dataset === "Data")).map(({ claim }) => claim),
     ["Data: scores at PLW > 0 are those at 0", "Models: the second is better than the first"],
   );
 });

@@ -10,15 +10,17 @@ import { StatisticsError } from "../../lib/data/errors";
 type Edit = (rows: DataRow[]) => DataRow[];
 const scores = fixture<{ rows: DataRow[] }>("glmm_default").rows;
 const ratios = fixture<{ rows: DataRow[] }>("gam_default").rows;
-/** Row 3 with another value. */
+/** Replaces the value of a column in row 3. */
 const change =
   (column: string, value: unknown): Edit =>
   (rows) =>
     rows.map((row, i) => (i === 3 ? { ...row, [column]: value } : row));
+/** Adds or replaces a column. */
 const add =
   (column: string, value: (row: DataRow) => unknown): Edit =>
   (rows) =>
     rows.map((row) => ({ ...row, [column]: value(row) }));
+/** Keeps the rows that pass a test. */
 const keep =
   (test: (row: DataRow, i: number) => boolean): Edit =>
   (rows) =>
@@ -78,7 +80,7 @@ const GLMM: [string, Edit, string | undefined, RegExp, BetaGlmmOptions?][] = [
     { formula: "score ~ w_p + w2 + (1 | b)" },
   ],
   [
-    "factors that say the same",
+    "redundant factors",
     add("b2", ({ b }) => `${String(b)}!`),
     "b2",
     /is determined by bbench2/,
@@ -169,13 +171,7 @@ const GAM: [string, Edit, string | undefined, RegExp, GamOptions?][] = [
     { formula: "score ~ w + te(w, r, k = 3)" },
   ],
   ["the same score everywhere", add("score", () => 1), "score", /column "score" is 1 in every row/],
-  [
-    "an unknown method",
-    (rows) => rows,
-    undefined,
-    /method is "ML"; use "GCV" or "REML"/,
-    { method: "ML" as never },
-  ],
+  ["an unknown method", (rows) => rows, undefined, /method is "ML"; use "GCV" or "REML"/, { method: "ML" as never }],
   [
     "a random term",
     (rows) => rows,
@@ -198,7 +194,7 @@ for (const [name, edit, column, message, options] of GAM) {
     ));
 }
 
-test("one model: its variance is left out, the rest is fitted, and the fit says so", () => {
+test("one model: its variance is omitted, the rest is fitted, and the diagnosis says so", () => {
   const rows = scores.filter(({ m }) => m === "model1");
   const fit = fitBetaGlmm(rows, { formula: "score ~ pol(w_p, 2) + (1 | b) + (1 | m)" });
   const without = fitBetaGlmm(rows, { formula: "score ~ pol(w_p, 2) + (1 | b)" });
@@ -231,7 +227,7 @@ test("one model and one benchmark still give a curve", () => {
   assert.ok(fit.coefficients.every(({ standardError }) => standardError! > 0));
 });
 
-test("three weights: fitted, with a word on what they cannot show", () => {
+test("three weights: fitted, with a message that the shape cannot be contradicted", () => {
   const three = ({ w }: DataRow): boolean => [0, 0.1, 1].includes(w as number);
   const glmm = fitBetaGlmm(scores.filter(three), { formula: "score ~ pol(w_p, 2) + (1 | b) + (1 | m)" });
   assert.match(

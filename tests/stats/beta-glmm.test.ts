@@ -21,7 +21,8 @@ interface Case {
   fitted: number[];
 }
 
-function holdTo(
+/** Asserts that a fit equals the expected one within tolerances, and is trustworthy. */
+function assertFit(
   fit: BetaGlmmFit,
   expected: Pick<Case, "parameters" | "standardErrors" | "logLikelihood" | "modes" | "fitted">,
 ): void {
@@ -42,7 +43,7 @@ for (const name of ["glmm_default", "glmm_orthogonal", "glmm_factor", "glmm_thre
   test(`equals glmmTMB: ${name}`, () => {
     const expected = fixture<Case>(name);
     const fit = fitBetaGlmm(expected.rows, { formula: expected.formula });
-    holdTo(fit, expected);
+    assertFit(fit, expected);
     close([fit.aic], [expected.aic], 1e-5, "AIC");
     assert.deepEqual(fit.diagnosis.messages, ["Converged to a regular maximum."]);
   });
@@ -91,7 +92,7 @@ for (const name of ["glmm_base", "glmm_unbalanced", "glmm_minmax"]) {
       } = reference<ReferenceCase>("glmm", `${name}.json`);
       const fit = fitBetaGlmm(toRows(data), { formula: FORMULAS[kind] });
       const optimum = expected.polished!;
-      holdTo(fit, {
+      assertFit(fit, {
         parameters: optimum.par,
         standardErrors: optimum.se_par,
         logLikelihood: optimum.logLik,
@@ -109,7 +110,7 @@ for (const name of ["glmm_base", "glmm_unbalanced", "glmm_minmax"]) {
         optimum.fixed.p,
         1e-2,
         "p",
-      ); // z² / 2 in its exponent
+      ); // p depends on exp(-z²/2), which amplifies the error of z
       closeRelative(
         [fit.waldTests[0].chiSquared, fit.phi],
         [optimum.wald_joint.chisq, optimum.phi],
@@ -162,36 +163,36 @@ test(
   },
 );
 
-// What the reference's description says of each; the log-likelihood must not be lower than R's.
+// The singularities that the reference's description lists; the log-likelihood must not be lower than R's.
 const SINGULAR = [
-  { name: "glmm_singular", kind: "raw", found: ["zero variance (Intercept)"], reduced: "raw_without_m" },
+  { name: "glmm_singular", kind: "raw", singularities: ["zero variance (Intercept)"], reduced: "raw_without_m" },
   {
     name: "glmm_singular",
     kind: "orthogonal",
-    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
+    singularities: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
     reduced: "orthogonal_without_m",
   },
-  { name: "glmm_singular_nonpd", kind: "raw", found: ["zero variance (Intercept)"], reduced: "raw_without_m" },
+  { name: "glmm_singular_nonpd", kind: "raw", singularities: ["zero variance (Intercept)"], reduced: "raw_without_m" },
   {
     name: "glmm_singular_nonpd",
     kind: "orthogonal",
-    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
+    singularities: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2", "zero variance (Intercept)"],
     reduced: "orthogonal_without_m",
   },
   {
     name: "glmm_singular_corr",
     kind: "raw",
-    found: ["perfect correlation pol(w_p,2)1/pol(w_p,2)2"],
+    singularities: ["perfect correlation pol(w_p,2)1/pol(w_p,2)2"],
     reduced: undefined,
   },
   {
     name: "glmm_singular_corr",
     kind: "orthogonal",
-    found: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2"],
+    singularities: ["perfect correlation poly(w_p, 2)1/poly(w_p, 2)2"],
     reduced: undefined,
   },
 ] as const;
-for (const { name, kind, found, reduced } of SINGULAR) {
+for (const { name, kind, singularities, reduced } of SINGULAR) {
   test(
     `a singular fit is diagnosed: ${name}, ${kind}`,
     needsShared("reference", "stats", "glmm", `${name}.json`),
@@ -201,15 +202,15 @@ for (const { name, kind, found, reduced } of SINGULAR) {
       assert.ok(fit.logLikelihood >= fits[kind].logLik - 1e-4, `${fit.logLikelihood}, R ${fits[kind].logLik}`);
       assert.equal(fit.diagnosis.trustworthy, false);
       assert.deepEqual(
-        fit.diagnosis.singularities.map((one) => `${one.kind} ${one.coefficients.join("/")}`),
-        found,
+        fit.diagnosis.singularities.map(({ kind, coefficients }) => `${kind} ${coefficients.join("/")}`),
+        singularities,
       );
       for (const { summary } of fit.diagnosis.singularities) assert.match(summary, /went to (zero|[+-]1)/);
       const limit = fit.diagnosis.reduced!;
-      assert.equal(limit.df, fit.df - found.length);
+      assert.equal(limit.df, fit.df - singularities.length);
       assert.ok(limit.coefficients.every(({ standardError }) => standardError! > 0 && standardError! < 10));
       if (reduced) {
-        // R's reduced model lacks only (1 | m); where the correlation is at its limit too, R's estimate of it is
+        // R's reduced model only omits (1 | m); if the correlation is at its limit too, so is R's estimate of it
         const expected = fits_reduced![reduced];
         close([limit.logLikelihood], [expected.logLik], 1e-4, "reduced log-likelihood");
         close(
@@ -245,7 +246,7 @@ const SQUEEZED: { name: string; squeeze: Squeeze; clampTo?: number }[] = [
 ];
 for (const { name, ...options } of SQUEEZED) {
   test(
-    `what the squeeze does to the fit equals the reference: ${name}`,
+    `a fit to squeezed scores equals the reference: ${name}`,
     needsShared("reference", "stats", "glmm", "glmm_minmax.json"),
     () => {
       const { data, squeeze_sensitivity } = reference<ReferenceCase>("glmm", "glmm_minmax.json");
@@ -264,7 +265,7 @@ for (const { name, ...options } of SQUEEZED) {
   );
 }
 
-test("squeezes by hand", () => {
+test("squeezes equal values computed by hand", () => {
   const scores = [0, 0.5, 1, 1];
   const options = { groups: ["a", "a", "b", "b"], epsilon: 0.01 };
   assert.deepEqual(squeezeScores(scores, "y", "smithson-verkuilen", options).scores, [0.125, 0.5, 0.875, 0.875]);
@@ -279,7 +280,7 @@ for (const formula of [
   "score ~ 0 + factor(b) + w_p",
   "score ~ w_p + (1 + w_p | b) + (0 + w_p | m)",
 ]) {
-  test(`the gradient is that of the likelihood: ${formula}`, () => {
+  test(`the gradient equals finite differences of the likelihood: ${formula}`, () => {
     const { rows } = fixture<Case>("glmm_default");
     const data = buildData(
       rows,
@@ -307,7 +308,7 @@ for (const formula of [
   });
 }
 
-test("the likelihood does not depend on where the modes were sought before", () => {
+test("the likelihood does not depend on the previous modes", () => {
   const { rows, parameters } = fixture<Case>("glmm_default");
   const data = buildData(
     rows,
@@ -320,7 +321,7 @@ test("the likelihood does not depend on where the modes were sought before", () 
   close([likelihood.evaluate(parameters).value], [first.value], 1e-9, "value");
 });
 
-test("predictions: an average group, and a given one", () => {
+test("predictions for an average group and for a given group", () => {
   const { rows, formula } = fixture<Case>("glmm_default");
   const fit = fitBetaGlmm(rows, { formula });
   close(

@@ -25,7 +25,7 @@ interface Expected {
   mixture: { weights: number[]; statistic: number[]; upper: number[] };
 }
 
-test("tail areas and quantiles equal R's, the smallest ones too", () => {
+test("tail areas and quantiles equal R's, including the smallest ones", () => {
   const { normal, chiSquared, student, f, beta, binomial } = fixture<Expected>("distributions");
   closeRelative(normal.z.map(normalTwoSided), normal.twoSided, 1e-12, "normal");
   closeRelative(normal.probability.map(normalQuantile), normal.quantile, 1e-12, "normal quantile");
@@ -73,11 +73,11 @@ test("the Kolmogorov–Smirnov limit equals R's", () => {
   ); // R stops its series at 1e-6
 });
 
-test("mixtures of χ² equal the Davies method's, and F where they are F", () => {
+test("mixtures of χ² equal the Davies method's, and the F distribution where they reduce to it", () => {
   const {
     mixture: { weights, statistic, upper },
   } = fixture<Expected>("distributions");
-  // a comparison with a constant is one with a χ²/df of very many degrees of freedom
+  // χ²/df with very many degrees of freedom approximates a constant
   const constant = (q: number): number => mixtureAboveZero([...weights, -q / 1e6], [...weights.map(() => 1), 1e6]);
   close(statistic.map(constant), upper, 2e-6, "mixture");
   for (const [f, df1, df2] of [
@@ -100,7 +100,7 @@ test("mixtures of χ² equal the Davies method's, and F where they are F", () =>
   }
 });
 
-test("gamma functions by their recurrences", () => {
+test("gamma functions satisfy their recurrences", () => {
   for (const x of [1e-4, 0.3, 1.4616, 7, 250.5]) {
     closeRelative([logGamma(x + 1) - logGamma(x) - Math.log(x) + 1], [1], 1e-12, "log Γ");
     closeRelative(

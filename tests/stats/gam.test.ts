@@ -97,7 +97,7 @@ for (const name of ["gam_default", "gam_te4", "gam_te53", "gam_s5", "gam_s5_fact
         [expected.p].flat(),
         3e-5,
         "p",
-      ); // mgcv's own accuracy
+      ); // accuracy of mgcv's own p-value
       close([fit.criterion.value], [expected.score], 1e-6, "score");
       closeRelative(
         [fit.scale, fit.devianceExplained, fit.edf],
@@ -149,8 +149,9 @@ interface ReferenceCase {
   fits: Record<string, ReferenceFit & { polished: ReferenceFit }>;
 }
 
-// Where the reference's own score at a smoothing parameter of e^18 has lost digits (it is 8e-6 too low): the value of the
-// same formulas in 40-digit arithmetic. mgcv's score at mgcv's smoothing parameters is held to in the next test.
+// Scores that replace the reference's: at a smoothing parameter of e^18 the reference loses digits (it is 8e-6 too
+// low). Computed with the same formulas in 40-digit arithmetic. The next test compares scores at mgcv's smoothing
+// parameters.
 const OPTIMA: Record<string, number> = { "gam_unbalanced REML": 6.116736974974994 };
 
 for (const name of ["gam_base", "gam_flat", "gam_mc", "gam_unbalanced"]) {
@@ -242,7 +243,7 @@ function criterionOf(rows: DataRow[], text: string, method: GamMethod): GamCrite
 
 for (const name of ["gam_base", "gam_flat", "gam_mc", "gam_unbalanced"]) {
   test(
-    `mgcv's score at mgcv's smoothing parameters: ${name}`,
+    `the score at mgcv's smoothing parameters equals mgcv's: ${name}`,
     needsShared("reference", "stats", "gam", `${name}.json`),
     () => {
       const { data, fits } = reference<ReferenceCase>("gam", `${name}.json`);
@@ -259,7 +260,7 @@ for (const name of ["gam_base", "gam_flat", "gam_mc", "gam_unbalanced"]) {
 
 for (const method of METHODS) {
   for (const name of ["gam_te4", "gam_two_smooths"]) {
-    test(`the gradient is that of the criterion: ${name}, ${method}`, () => {
+    test(`the gradient equals finite differences of the criterion: ${name}, ${method}`, () => {
       const { formula, rows } = fixture<Case>(name);
       const criterion = criterionOf(rows, formula, method);
       for (const at of [
@@ -268,8 +269,8 @@ for (const method of METHODS) {
         [6, 2],
       ]) {
         const { gradient } = criterion.objective(at);
-        const value = (i: number, distance: number): number =>
-          criterion.objective(at.map((v, k) => (k === i ? v + distance : v))).value;
+        const value = (i: number, step: number): number =>
+          criterion.objective(at.map((x, k) => (k === i ? x + step : x))).value;
         gradient.forEach((component, i) => {
           const difference = (8 * (value(i, 1e-3) - value(i, -1e-3)) - (value(i, 2e-3) - value(i, -2e-3))) / 12e-3;
           assert.ok(

@@ -53,12 +53,12 @@ test(
       [distance, kolmogorovUpper(distance, 260)],
       [expected.conditional_pit.ks.D, expected.conditional_pit.ks.p],
       1e-5,
-      "its uniformity",
+      "uniformity of the conditional probability",
     );
   },
 );
 
-test("a right model passes, and the same seed gives the same check", () => {
+test("a correct model passes, and the same seed gives the same check", () => {
   const { rows, formula } = fixture<{ rows: DataRow[]; formula: string }>("glmm_default");
   const fit = fitBetaGlmm(rows, { formula });
   const check = checkResiduals(fit, { seed: 7 });
@@ -81,9 +81,9 @@ test("simulated scores have the mean and the variance of the model", () => {
     { simulations: 4000 },
   );
   assert.ok(check.scaledResiduals.every((residual) => residual > 0 && residual < 1));
-  let sum = 0,
-    squares = 0,
-    count = 0;
+  let sum = 0;
+  let squares = 0;
+  let count = 0;
   const mean = fit.fitted[0];
   let state = 1;
   const random = (): number => {
@@ -103,7 +103,7 @@ test("simulated scores have the mean and the variance of the model", () => {
   assert.ok(Math.abs(squares / count / variance - 1) < 0.03);
 });
 
-test("what is wrong with a model is found", () => {
+test("a spread that is too small and shifted scores are detected", () => {
   const { rows, formula } = fixture<{ rows: DataRow[]; formula: string }>("glmm_default");
   const fit = fitBetaGlmm(rows, { formula });
   // the same means with half the spread
@@ -118,14 +118,14 @@ test("what is wrong with a model is found", () => {
   assert.ok(shifted.uniformity.p < 1e-6);
 });
 
-test("ties are broken at random, between the shares below and up to", () => {
+test("ties are broken at random, between the shares of simulated scores below and up to the observed one", () => {
   const fit = { response: [1, 1], populationFitted: [1, 0.5], simulate: () => [1, 0] };
   const [tied, above] = checkResiduals(fit, { simulations: 50 }).scaledResiduals;
   assert.ok(tied > 0 && tied < 1);
   assert.equal(above, 1);
 });
 
-test("simulations that do not fit the data are refused", () => {
+test("simulations with the wrong number of rows or too few draws are an error", () => {
   const fit = { response: [0.5, 0.6], populationFitted: [0.5, 0.5], simulate: () => [0, 1] };
   assert.throws(() => checkResiduals(fit, { simulated: [[0.1]] }), /one array for each of the 2 rows/);
   assert.throws(() => checkResiduals(fit, { simulations: 3 }), /at least 20/);

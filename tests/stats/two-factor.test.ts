@@ -1,4 +1,4 @@
-// Against statsmodels' anova_lm(typ=2): fixtures/make_two_factor.py.
+// Expected values: anova_lm(typ=2) of statsmodels, from fixtures/make_two_factor.py.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,27 +13,27 @@ interface Case {
 }
 const { cases } = JSON.parse(readFileSync(join(__dirname, "fixtures", "two_factor.json"), "utf8")) as { cases: Case[] };
 
-const near = (actual: number | null, expected: number, what: string): void => {
+const assertNear = (actual: number | null, expected: number, quantity: string): void => {
   assert.ok(
     actual !== null && Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
-    `${what}: ${actual}, not ${expected}`,
-  ); // seen 1e-13
+    `${quantity}: ${actual}, expected ${expected}`,
+  ); // largest residual so far: 1e-13
 };
 
 for (const { name, rows, expected, rest } of cases) {
   test(`${name}: sums of squares, F and p of both factors and their interaction`, () => {
-    const found = twoFactors(rows, { response: "log", a: "weight", b: "normalizer", block: "unit" });
-    for (const [i, one] of expected.entries()) {
-      assert.deepEqual([found[i].source, found[i].df], [one.source, one.df]);
-      near(found[i].sumOfSquares, one.sumOfSquares, one.source);
-      near(found[i].f, one.f, `F of ${one.source}`);
-      near(found[i].p, one.p, `p of ${one.source}`);
+    const variations = twoFactors(rows, { response: "log", a: "weight", b: "normalizer", block: "unit" });
+    for (const [i, row] of expected.entries()) {
+      assert.deepEqual([variations[i].source, variations[i].df], [row.source, row.df]);
+      assertNear(variations[i].sumOfSquares, row.sumOfSquares, row.source);
+      assertNear(variations[i].f, row.f, `F of ${row.source}`);
+      assertNear(variations[i].p, row.p, `p of ${row.source}`);
     }
-    assert.deepEqual([found[3].source, found[3].df], ["rest", rest.df]);
-    near(found[3].sumOfSquares, rest.sumOfSquares, "rest");
+    assert.deepEqual([variations[3].source, variations[3].df], ["rest", rest.df]);
+    assertNear(variations[3].sumOfSquares, rest.sumOfSquares, "rest");
     if (name === "balanced")
-      near(
-        found.reduce((sum, { share }) => sum + share, 0),
+      assertNear(
+        variations.reduce((sum, { share }) => sum + share, 0),
         1,
         "shares",
       );

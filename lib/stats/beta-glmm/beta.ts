@@ -19,7 +19,7 @@ export interface HigherDerivatives {
 export class BetaObservations {
   private readonly logY: Float64Array;
   /** log (1 − y) */
-  private readonly logRest: Float64Array;
+  private readonly logComplement: Float64Array;
   /** first derivative of the log-density by η, length n; set by {@link evaluate} */
   readonly slope: Float64Array;
   /** minus the second derivative by η, length n; may be negative; set by {@link evaluate} */
@@ -30,7 +30,7 @@ export class BetaObservations {
   /** @param y observations strictly between 0 and 1, length n */
   constructor(y: readonly number[]) {
     this.logY = Float64Array.from(y, Math.log);
-    this.logRest = Float64Array.from(y, (value) => Math.log1p(-value));
+    this.logComplement = Float64Array.from(y, (value) => Math.log1p(-value));
     this.slope = new Float64Array(y.length);
     this.weight = new Float64Array(y.length);
     this.expectedWeight = new Float64Array(y.length);
@@ -44,19 +44,19 @@ export class BetaObservations {
    * @returns the sum of the log-densities
    */
   evaluate(eta: Float64Array, phi: number): number {
-    const { logY, logRest, slope, weight, expectedWeight } = this;
+    const { logY, logComplement, slope, weight, expectedWeight } = this;
     let sum = eta.length * logGamma(phi);
     for (let i = 0; i < eta.length; i++) {
       const mean = 1 / (1 + Math.exp(-eta[i]));
-      const rest = 1 / (1 + Math.exp(eta[i]));
+      const complement = 1 / (1 + Math.exp(eta[i]));
       const a = mean * phi;
-      const c = rest * phi;
-      sum += (a - 1) * logY[i] + (c - 1) * logRest[i] - logGamma(a) - logGamma(c);
-      const v = phi * mean * rest;
-      const residual = logY[i] - logRest[i] - digamma(a) + digamma(c);
+      const c = complement * phi;
+      sum += (a - 1) * logY[i] + (c - 1) * logComplement[i] - logGamma(a) - logGamma(c);
+      const v = phi * mean * complement;
+      const residual = logY[i] - logComplement[i] - digamma(a) + digamma(c);
       const information = v * v * (trigamma(a) + trigamma(c));
       slope[i] = v * residual;
-      weight[i] = information - v * (rest - mean) * residual;
+      weight[i] = information - v * (complement - mean) * residual;
       expectedWeight[i] = information;
     }
     return sum;
@@ -79,27 +79,28 @@ export class BetaObservations {
     const digammaPhi = digamma(phi);
     for (let i = 0; i < n; i++) {
       const mean = 1 / (1 + Math.exp(-eta[i]));
-      const rest = 1 / (1 + Math.exp(eta[i]));
+      const complement = 1 / (1 + Math.exp(eta[i]));
       const a = mean * phi;
-      const c = rest * phi;
-      const v = mean * rest;
-      const skew = rest - mean;
+      const c = complement * phi;
+      const v = mean * complement;
+      const skew = complement - mean;
       const [psiA, psiC] = [digamma(a), digamma(c)];
       const [triA, triC] = [trigamma(a), trigamma(c)];
       const [tetraA, tetraC] = [tetragamma(a), tetragamma(c)];
-      const residual = this.logY[i] - this.logRest[i] - psiA + psiC;
-      const imbalance = mean * triA - rest * triC;
+      const residual = this.logY[i] - this.logComplement[i] - psiA + psiC;
+      const imbalance = mean * triA - complement * triC;
       result.third[i] =
         phi * v * (1 - 6 * v) * residual -
         3 * (phi * v) ** 2 * skew * (triA + triC) -
         (phi * v) ** 3 * (tetraA - tetraC);
-      result.byPhi[i] = digammaPhi - mean * psiA - rest * psiC + mean * this.logY[i] + rest * this.logRest[i];
+      result.byPhi[i] =
+        digammaPhi - mean * psiA - complement * psiC + mean * this.logY[i] + complement * this.logComplement[i];
       result.slopeByPhi[i] = v * residual - phi * v * imbalance;
       result.curvatureByPhi[i] =
         v * skew * residual -
         phi * v * skew * imbalance -
         2 * phi * v * v * (triA + triC) -
-        (phi * v) ** 2 * (mean * tetraA + rest * tetraC);
+        (phi * v) ** 2 * (mean * tetraA + complement * tetraC);
     }
     return result;
   }

@@ -39,15 +39,15 @@ interface FitState<Fit> {
 /**
  * Diagnoses a fit and describes its state in sentences.
  *
- * @param found the optimum of the full model
+ * @param optimum of the full model
  */
 export function diagnose<Fit extends Reduced>(
-  found: Estimate,
+  optimum: Estimate,
   { hessianPositiveDefinite, singularities, reduced, saturated }: FitState<Fit>,
 ): Diagnosis<Fit> {
-  const { converged, largestGradient, starts } = found;
+  const { converged, largestGradient, starts } = optimum;
   const messages = singularities.map(({ summary }) => summary);
-  if (reduced) messages.push(describeReduced(reduced, singularities, found.logLikelihood));
+  if (reduced) messages.push(describeReduced(reduced, singularities, optimum.logLikelihood));
   if (!converged)
     messages.push(
       `The optimizer did not converge: the largest gradient component is ${largestGradient.toExponential(1)}. ` +

@@ -153,10 +153,10 @@ interface FitContext {
 /** Builds the fit from an optimum: covariances, tests, modes and diagnosis. */
 function buildFit(
   data: BetaGlmmData,
-  found: Estimate,
+  optimum: Estimate,
   { held, excluded, singularities, squeeze, reduced }: FitContext,
 ): BetaGlmmFit {
-  const { parameters, logLikelihood } = found;
+  const { parameters, logLikelihood } = optimum;
   const { fixed, formula, y } = data;
   const likelihood = new LaplaceLikelihood(data);
   const free = freeParameters(excluded);
@@ -195,7 +195,7 @@ function buildFit(
       covariance,
     },
     terms: fixed.terms,
-    diagnosis: diagnose(found, {
+    diagnosis: diagnose(optimum, {
       hessianPositiveDefinite: covariance !== null,
       singularities,
       reduced,

@@ -54,27 +54,27 @@ export function holdSingleLevels(data: BetaGlmmData): { held: Held; singularitie
  * is held at its limit, in addition to those before it, if the log-likelihood of the refitted model is at most 0.005
  * below that of the full model.
  *
- * @param found optimum of the full model
+ * @param optimum of the full model
  * @param initial parameters held in the full model
  * @returns the singularities; the parameters held in the reduced model; its optimum, or null without singularities
  */
 export function findSingularities(
   data: BetaGlmmData,
-  found: Estimate,
+  optimum: Estimate,
   initial: Held,
 ): { singularities: Singularity[]; held: Held; reduced: Estimate | null } {
   const singularities: Singularity[] = [];
   let held = initial;
   let reduced: Estimate | null = null;
   const confirm = (candidate: Held): boolean => {
-    const start = (reduced ?? found).parameters;
+    const start = (reduced ?? optimum).parameters;
     const limit = estimate(data, candidate, [start]);
-    if (limit.logLikelihood < found.logLikelihood - NEGLIGIBLE) return false;
+    if (limit.logLikelihood < optimum.logLikelihood - NEGLIGIBLE) return false;
     held = candidate;
     reduced = limit;
     return true;
   };
-  for (const [t, { sd, correlation }] of covarianceOf(data, found.parameters).entries()) {
+  for (const [t, { sd, correlation }] of covarianceOf(data, optimum.parameters).entries()) {
     const design = data.random[t];
     const { term, names, size } = design;
     const common = { term: term.label, group: term.group };

@@ -32,20 +32,20 @@ export function testSmooth(
     const sign = Math.sign(dot(vectors[j], reference)) || 1;
     return (sign * dot(vectors[j], fitted)) / Math.sqrt(value);
   });
-  const whole = Math.floor(rank);
-  const part = rank - whole;
+  const integerPart = Math.floor(rank);
+  const fraction = rank - integerPart;
   const sumOfSquares = (count: number): number =>
     standardized.slice(0, count).reduce((sum, value) => sum + value * value, 0);
-  if (part < 1e-12 || whole === 0 || whole >= values.length) {
-    const count = Math.max(1, Math.min(whole, values.length));
+  if (fraction < 1e-12 || integerPart === 0 || integerPart >= values.length) {
+    const count = Math.max(1, Math.min(integerPart, values.length));
     const statistic = sumOfSquares(count) / count;
     return { statistic, p: fUpper(statistic, count, residualDf) };
   }
-  const [a, b] = [standardized[whole - 1], standardized[whole]];
-  const cross = 2 * Math.sqrt((part * (1 - part)) / 2) * a * b;
-  const base = sumOfSquares(whole) + part * b * b;
-  const larger = (part + 1 + Math.sqrt((part + 1) * (1 - part))) / 2;
-  const weights = [...new Array<number>(whole - 1).fill(1), larger, part + 1 - larger];
+  const [a, b] = [standardized[integerPart - 1], standardized[integerPart]];
+  const cross = 2 * Math.sqrt((fraction * (1 - fraction)) / 2) * a * b;
+  const base = sumOfSquares(integerPart) + fraction * b * b;
+  const larger = (fraction + 1 + Math.sqrt((fraction + 1) * (1 - fraction))) / 2;
+  const weights = [...new Array<number>(integerPart - 1).fill(1), larger, fraction + 1 - larger];
   const df = Math.max(1, Math.round(residualDf));
   const tail = (statistic: number): number =>
     mixtureAboveZero([...weights, -statistic / df], [...weights.map(() => 1), df]);

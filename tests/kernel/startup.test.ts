@@ -1,0 +1,36 @@
+// The kernel's compiler starts from a snapshot with the library's types loaded: kernel/snapshot.cjs.
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ROOT, TestKernel, ourKernel, printed } from "./client";
+
+// A library file that no snapshot knows, because its name is new.
+const name = `startup-probe-${process.pid}`;
+const file = join(ROOT, "lib", `${name}.ts`);
+after(() => rmSync(file, { force: true }));
+
+/** Starts a kernel, imports the file and prints what it exports; returns everything that was printed. */
+async function importInNewKernel(use: string): Promise<string> {
+  const kernel = await TestKernel.start(ourKernel());
+  try {
+    const cell = await kernel.runOne(`import { probe } from "./lib/${name}";\n${use}`, { limit: 200 });
+    assert.equal(cell.reply.status, "ok", JSON.stringify(cell.reply));
+    return printed(cell);
+  } finally {
+    await kernel.stop();
+  }
+}
+
+test(
+  "the library is compiled once and says so; later starts use the snapshot, and see edited files",
+  { timeout: 500_000 },
+  async () => {
+    writeFileSync(file, "export const probe: number = 1;\n");
+    const first = await importInNewKernel("console.log(probe.toFixed(1));");
+    assert.match(first, /^Compiling the library \(first time after a change\)[^\n]*\n1\.0\n$/);
+    assert.equal(await importInNewKernel("console.log(probe.toFixed(1));"), "1.0\n");
+    writeFileSync(file, 'export const probe: string = "edited";\n'); // of another type: toFixed would not compile
+    assert.equal(await importInNewKernel("console.log(probe.toUpperCase());"), "EDITED\n");
+  },
+);
