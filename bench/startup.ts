@@ -1,6 +1,6 @@
-// Time from the start of a notebook's kernel to the result of its first cell, which imports the library, and the same after
-// a restart: `node --import tsx bench/startup.ts [starts, default 5] [checkout, default this one]`. "cold" is a start
-// without the compiled library (the first of a checkout, or after an update).
+// Time from the start of a notebook's kernel to the result of its first cell, which imports the library, and the same
+// after a restart: `node --import tsx bench/startup.ts [starts, default 5] [checkout, default this one]`. "cold" is a
+// start without the compiled library (the first of a checkout, or after an update).
 import { existsSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
@@ -29,10 +29,9 @@ async function main(): Promise<void> {
     const { seconds } = await kernel.restart();
     const again = await kernel.runOne(IMPORT, { limit: 300 });
     const total = (kernel.startSeconds + cell.seconds).toFixed(2);
-    console.log(
-      `${start === 0 ? "cold" : "warm"}: kernel ${kernel.startSeconds.toFixed(2)} s, import ${cell.seconds.toFixed(2)} s, ` +
-        `together ${total} s; after a restart ${seconds.toFixed(2)} + ${again.seconds.toFixed(2)} s`,
-    );
+    const first = `kernel ${kernel.startSeconds.toFixed(2)} s, import ${cell.seconds.toFixed(2)} s, together ${total} s`;
+    const restarted = `after a restart ${seconds.toFixed(2)} + ${again.seconds.toFixed(2)} s`;
+    console.log(`${start === 0 ? "cold" : "warm"}: ${first}; ${restarted}`);
     await kernel.stop();
   }
 }

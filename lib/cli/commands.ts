@@ -59,8 +59,7 @@ export const COMMANDS: Record<string, Command> = {
     usage:
       "[--tasks a,b] [--study file | --run id | --model dir] [--store dir] [--data dir] [--limit n] [--few-shot n] " +
       "[--max-new-tokens n] [--format f] [--workers n]",
-    summary:
-      "scores the complete runs of a study, one run, or a model on benchmarks (default: the thirteen pocket benchmarks)",
+    summary: "scores the complete runs of a study, one run, or a model on benchmarks (default: the pocket benchmarks)",
     options: texts(
       "tasks",
       "study",

@@ -30,7 +30,8 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
       );
     },
   };
-  // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow loads.
+  // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow
+  // loads.
   const { parameters } = modelDigest(options.model, new DigestCache(storePath(values.store)));
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";

@@ -47,7 +47,9 @@ export class EvaluationError extends PromptlossError {
   override name = "EvaluationError";
 }
 
-/** Data or a formula from which nothing can be estimated. `column` names the column that is the cause, if there is one. */
+/**
+ * Data or a formula from which nothing can be estimated. `column` names the column that is the cause, if there is one.
+ */
 export class StatisticsError extends PromptlossError {
   override name = "StatisticsError";
 

@@ -107,8 +107,8 @@ export interface LossCoefficients {
 }
 
 /**
- * Turns the PLW into the coefficient of every predicted token of an optimizer batch: w / divisor. They belong to the whole batch, so
- * gradient accumulation, padding and the order of rows do not change the loss.
+ * Turns the PLW into the coefficient of every predicted token of an optimizer batch: w / divisor. They belong to the
+ * whole batch, so gradient accumulation, padding and the order of rows do not change the loss.
  * @param examples all rows of the optimizer batch
  * @param plw prompt loss weight, finite and at least 0
  */

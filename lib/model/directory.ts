@@ -1,5 +1,5 @@
-// Hugging Face model directories: config.json, model.safetensors (one file or shards), tokenizer files. This module does
-// not load TensorFlow.
+// Hugging Face model directories: config.json, model.safetensors (one file or shards), tokenizer files. This module
+// does not load TensorFlow.
 import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";

@@ -1,4 +1,5 @@
-// The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles it.
+// The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles
+// it.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findRepository } from "../data/repository";

@@ -1,7 +1,7 @@
 // Layouts: how sequences are arranged as rows of tokens, and how attention is computed for them. Most of a layer works
 // on rows of tokens (N, …); only attention needs heads (B, heads, T, D), one entry per sequence.
-// Shapes: N rows of tokens, B sequences, T positions per sequence, S key positions, K key-value heads, G query heads per
-// key-value head, D head size, H hidden size.
+// Shapes: N rows of tokens, B sequences, T positions per sequence, S key positions, K key-value heads, G query heads
+// per key-value head, D head size, H hidden size.
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
@@ -119,7 +119,9 @@ const SIMILAR_LENGTH = 0.75;
  * queries mean larger operations.
  */
 const QUERIES = device().kind === "GPU" ? 1024 : 128;
-/** Maximum number of scores (sequences × heads × queries × keys) in a group; on a CPU they should fit into its cache. */
+/**
+ * Maximum number of scores (sequences × heads × queries × keys) in a group; on a CPU they should fit into its cache.
+ */
 const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 
 /** Edges of blocks of at most QUERIES queries that divide the positions 0 … length − 1 evenly. */
@@ -140,7 +142,9 @@ export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
 export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
   cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));
 
-/** A batch for inference: B sequences of equal length T, concatenated as B·T rows, that may continue cached positions. */
+/**
+ * A batch for inference: B sequences of equal length T, concatenated as B·T rows, that may continue cached positions.
+ */
 export interface InferenceLayout {
   /** number of sequences B */
   readonly batch: number;

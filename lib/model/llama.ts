@@ -160,8 +160,8 @@ export class Decoder {
    *
    * @param input token ids (B, T)
    * @param options with `padding`, sequence i starts with `padding[i]` padding positions. With `past`, the sequences
-   *   continue its positions; the returned cache may share its memory, so `past` must not be changed or continued again.
-   *   With `tail`, the last layer computes only the last `tail` positions of each sequence.
+   *   continue its positions; the returned cache may share its memory, so `past` must not be changed or continued
+   *   again. With `tail`, the last layer computes only the last `tail` positions of each sequence.
    * @returns `hidden`, the hidden states after the last norm, (B·T, H) or (B·tail, H), and the `cache` of each layer
    */
   inferencePass(input: IdBatch, options: InferenceOptions = {}): { hidden: Tensor; cache: KeyValueCache[] } {

@@ -50,7 +50,9 @@ const CACHE_BYTES = 2 ** 30;
 /** A common prefix of fewer tokens is not worth a pass of its own. */
 const WORTH_SHARING = 12;
 
-/** Arranges items, each a list of sequences, into batches; an item is never divided. The same items give the same plan. */
+/**
+ * Arranges items, each a list of sequences, into batches; an item is never divided. The same items give the same plan.
+ */
 export function planScoring(items: readonly ScoredSequence[][], model: Decoder): Plan {
   const trunks = items.map((sequences, item) => trunksOf(sequences, item));
   const { prefix, prefixed } = sharedPrefix(trunks);
@@ -148,7 +150,9 @@ export function scoreBatch(
   return results;
 }
 
-/** Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together. */
+/**
+ * Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together.
+ */
 function scoreBranches(
   model: Decoder,
   trunks: Trunk[],
@@ -232,7 +236,9 @@ function addUp(
   });
 }
 
-/** The prefix before each row, less its last `padding[row]` tokens; what takes their place in front is never looked at. */
+/**
+ * The prefix before each row, less its last `padding[row]` tokens; what takes their place in front is never looked at.
+ */
 function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache[] {
   const [{ length }] = prefix;
   const indices = tf.tensor1d(

@@ -17,7 +17,8 @@ export interface AdamWStep {
 /**
  * Operations with two implementations: composed of TensorFlow's own operations, for any device, and fused, in a single
  * pass each, for the CPU. All tensors are float32 unless stated. Where a description says that an input's memory may be
- * reused, the input must not be used afterwards. N rows of tokens, H hidden size, I intermediate size, V vocabulary size.
+ * reused, the input must not be used afterwards. N rows of tokens, H hidden size, I intermediate size, V vocabulary
+ * size.
  */
 export interface Operations {
   /**

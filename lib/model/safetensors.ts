@@ -29,8 +29,8 @@ const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limi
  * read from the file on each access to `data`.
  *
  * @param accept selects tensors by name; default: all
- * @throws {ModelError} naming file and tensor, if the header is invalid, does not fit the file, or a selected tensor has
- *   another dtype
+ * @throws {ModelError} naming file and tensor, if the header is invalid, does not fit the file, or a selected tensor
+ *   has another dtype
  */
 export function readSafetensors(path: string, accept: (name: string) => boolean = () => true): Map<string, HostTensor> {
   const file = openFile(path);

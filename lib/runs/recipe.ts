@@ -4,7 +4,9 @@ import type { PromptTemplate } from "../data/template";
 import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
 
-/** Format of recipes; raised when a change of loss, batches, optimizer or encoding gives the same recipe other weights. */
+/**
+ * Format of recipes; raised when a change of loss, batches, optimizer or encoding gives the same recipe other weights.
+ */
 export const RECIPE_FORMAT = 4;
 
 /** Everything that decides a run's result, with display names for model, data set and template. */
@@ -25,7 +27,9 @@ export interface Recipe {
   device: "CPU" | "GPU";
 }
 
-/** Id of a run: 16 hexadecimal digits of the recipe's SHA-256, without display names, which do not affect the result. */
+/**
+ * Id of a run: 16 hexadecimal digits of the recipe's SHA-256, without display names, which do not affect the result.
+ */
 export function runId(recipe: Recipe): string {
   const { model, data, template, ...rest } = recipe;
   return sha256(

@@ -215,7 +215,8 @@ const datasetEntries: v.GenericSchema<unknown, Record<string, DatasetEntry>> = v
         const message = repeats
           ? `made from itself: ${chain.join(" from ")}`
           : `no data set of this study is called ${JSON.stringify(parent)}`;
-        // Reported for the members of the circle, or for the one that names a missing data set, not for those made from it.
+        // Reported for the members of the circle, or for the one that names a missing data set, not for those made from
+        // it.
         if (repeats ? parent === name : chain.length === 2) addIssue({ message, path: [pathItem(entries, name)] });
         break;
       }

@@ -1,6 +1,6 @@
-// The weighted loss of an optimizer batch, Σ coefficient · ℓ over the predicted tokens (ℓ: cross entropy in nats). Every
-// predicted token has a loss weight: the prompt loss weight (PLW) in the prompt, 1 in the completion. `lossCoefficients`
-// turns loss weights into coefficients.
+// The weighted loss of an optimizer batch, Σ coefficient · ℓ over the predicted tokens (ℓ: cross entropy in nats).
+// Every predicted token has a loss weight: the prompt loss weight (PLW) in the prompt, 1 in the completion.
+// `lossCoefficients` turns loss weights into coefficients.
 import type { EncodedExample } from "../data/encode";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";

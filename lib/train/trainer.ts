@@ -25,13 +25,13 @@ export interface TrainerOptions {
 }
 
 /**
- * Computes the loss and gradient of an optimizer batch, accumulated over micro-batches. Examples of similar length share
- * a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the whole
- * batch.
+ * Computes the loss and gradient of an optimizer batch, accumulated over micro-batches. Examples of similar length
+ * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
+ * whole batch.
  *
  * @param options `microBatchSize`: examples per forward pass, at least 1
- * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has a
- *   loss weight above 0, disposed by the caller; `denominator` of the loss
+ * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
+ *   a loss weight above 0, disposed by the caller; `denominator` of the loss
  */
 export function batchLoss(
   model: CausalLM,

@@ -1,5 +1,5 @@
-// Every public symbol has an API page: TypeDoc finds no undocumented symbol and no broken link, and a public function that
-// throws says what and when.
+// Every public symbol has an API page: TypeDoc finds no undocumented symbol and no broken link, and a public function
+// that throws says what and when.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

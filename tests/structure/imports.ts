@@ -3,7 +3,10 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 
-/** The folders of lib; each imports only from itself and those before it. Files beside them (index.ts, cli.ts) come last. */
+/**
+ * The folders of lib; each imports only from itself and those before it. Files beside them (index.ts, cli.ts) come
+ * last.
+ */
 export const ROOMS = [
   "data",
   "model",
@@ -21,7 +24,9 @@ export const ROOMS = [
   "cli",
 ] as const;
 
-/** The files that each TypeScript file below `root` imports, as relative paths; type-only and dynamic imports included. */
+/**
+ * The files that each TypeScript file below `root` imports, as relative paths; type-only and dynamic imports included.
+ */
 export function importGraph(root: string): Map<string, string[]> {
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   const known = new Set(files);
