@@ -43,8 +43,8 @@ export type CauseRow = {
 /**
  * Collects the training measures of runs, one row per run. Reads their steps and parameters from disk.
  *
- * @param options.shares of `gradientShares`; default none
- * @param options.scores results that may include the task `heldout-loss`; default none
+ * @param options `shares`: of `gradientShares`; default none; `scores`: results that may include the task
+ *   `heldout-loss`; default none
  * @throws {RunError} as {@link distanceRows}
  */
 export function causeRows(

@@ -41,8 +41,7 @@ interface Quadratic {
  * used.
  *
  * @param given a fit with `pol(column, 2)` or `poly(column, 2)`
- * @param options.column name of the transformed weight; default "w_p"
- * @param options.level confidence level; default 0.95
+ * @param options `column`: name of the transformed weight; default "w_p"; `level`: confidence level; default 0.95
  * @throws {StatisticsError} if the fit has no quadratic of `column`, or no standard errors
  */
 export function criticalWeight(

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
-import { lossWeights } from "../data/prompt-loss-weight";
+import { isPromptToken, lossWeights } from "../data/prompt-loss-weight";
 import { loadModel } from "../model/causal-lm";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import type { Run } from "../runs/store";
@@ -39,8 +39,7 @@ interface Stored {
  * as one batch. Results are stored in the run's folder: a second call only reads them, and a call after an interrupt
  * continues.
  *
- * @param options.rows number of rows in the batch; default 8
- * @param options.signal stops the measurement before the next run
+ * @param options `rows`: number of rows in the batch; default 8; `signal`: stops the measurement before the next run
  * @throws {EvaluationError} if a run's training rows or models have changed since it was trained
  * @throws {Interrupted} if `signal` is aborted
  */
@@ -109,7 +108,7 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
 /** Σ w over completion tokens / Σ w over all predicted tokens; token 0 is never predicted. */
 function completionShareOfWeights(batch: readonly EncodedExample[], plw: number): number {
   const tokens = batch.flatMap((example) =>
-    [...lossWeights(example, plw)].map((w, t) => ({ w, completion: t >= example.promptLength })).slice(1),
+    [...lossWeights(example, plw)].map((w, t) => ({ w, completion: !isPromptToken(example, t) })).slice(1),
   );
   const sum = (selected: typeof tokens): number => selected.reduce((total, { w }) => total + w, 0);
   return sum(tokens.filter(({ completion }) => completion)) / sum(tokens);

@@ -18,9 +18,8 @@ export interface RatioFit {
  * without factor(b) for a single benchmark, and with factor(s) for several seeds. If a group cannot be fitted, its
  * `summary` says why.
  *
- * @param options.weight column of the smooth: the transformed weight "w_p" (default; Table 4's values suggest it) or
- *   PLW "w"
- * @param options.method default "GCV"
+ * @param options `weight`: column of the smooth: the transformed weight "w_p" (default; Table 4's values suggest it) or
+ *   PLW "w"; `method`: default "GCV"
  */
 export function fitRatios(
   rows: readonly Observation[],

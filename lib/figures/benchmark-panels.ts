@@ -4,15 +4,21 @@ import type { ScoreRow } from "../analysis/score-rows";
 import { linesByDataset, type ScorePanel } from "./score-panels";
 import type { Look } from "./theme";
 
-/** One panel a benchmark that the rows have, in Table 2's order. */
+/**
+ * Makes one panel per benchmark of the rows, with one line per data set, in the order of Table 2.
+ *
+ * @param rows benchmarks that are not in Table 2 are omitted
+ * @returns panels titled with the benchmark and its metric; scores in 0 to 100
+ */
 export function benchmarkPanels(rows: readonly ScoreRow[], look: Look): ScorePanel[] {
   const names = BENCHMARKS.map(({ name }) => name).filter((name) => rows.some(({ benchmark }) => benchmark === name));
   return names.map((name) => {
-    const own = rows.filter(({ benchmark }) => benchmark === name);
+    const benchmarkRows = rows.filter(({ benchmark }) => benchmark === name);
+    const metrics = distinct(benchmarkRows.map(({ metric }) => metric));
     return {
-      title: `${name} (${distinct(own.map(({ metric }) => metric)).join(", ")})`,
+      title: `${name} (${metrics.join(", ")})`,
       measure: "score",
-      lines: linesByDataset(own, look),
+      lines: linesByDataset(benchmarkRows, look),
     };
   });
 }

@@ -1,4 +1,4 @@
-// Boxes by weight, a panel a data set: what Figures 2a and 2d are made of.
+// Box plots by PLW with one panel per data set, for Figures 2a and 2d.
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
@@ -21,7 +21,7 @@ import {
   type Look,
 } from "./theme";
 
-/** One of the values that a box is over. */
+/** One value of a run; a box summarizes the values of a model, data set, normalizer and PLW over all seeds. */
 export interface BoxValue {
   dataset: string;
   model: string;
@@ -31,45 +31,54 @@ export interface BoxValue {
   value: number;
 }
 
+/**
+ * One box: its quantiles as `q09`, `q25`, `q50`, `q75` and `q91`, the `mean` and the `transformedPlw`, the number of
+ * values in a column named by {@link BoxPanels.countColumn}, and with several seeds their means in `seeds`, separated
+ * by spaces. `runs` is the number of seeds.
+ */
 export type Box = Row & { dataset: string; model: string; normalizer: string; plw: number; runs: number };
 
+/** Options of {@link drawBoxPanels}. */
 export interface BoxPanels {
   /** title of the vertical axis */
   measure: string;
-  /** what the values of a box are: names the column with their number */
-  of: string;
+  /** name of the column with the number of values in a box, for example "windows" */
+  countColumn: string;
+  /** colors and markers; default: order of first appearance in the values */
   look?: Look;
 }
 
-const MOST_COLUMNS = 3;
+/** The boxes of one panel and its title. */
+interface BoxPanel {
+  title: string;
+  boxes: Box[];
+}
+
+const MAX_COLUMNS = 3;
 const OPEN_FILL = "white";
 
-/** What captions say of a box of {@link drawBoxPanels}. */
+/** Description of the boxes of {@link drawBoxPanels} for captions, a sentence without its period. */
 export const BOX_IN_WORDS =
-  "0.25, 0.5 and 0.75 quantiles, whiskers at the 0.09 and 0.91 quantiles; the line joins the means, and dots, where there are several seeds, are those of each";
+  "Boxes show the 0.25, 0.5 and 0.75 quantiles, with whiskers at the 0.09 and 0.91 quantiles; lines connect the " +
+  "means; where a box covers several seeds, circles mark the mean of each seed";
 
 /**
- * One panel a data set (and normalizer, where the values have several), one box a model and PLW over all values of its runs: 0.25,
- * 0.5 and 0.75 quantiles, whiskers at 0.09 and 0.91; the line joins the means. The rows are the boxes.
+ * Draws one panel per data set, or per data set and normalizer if there are several normalizers, with one box per model
+ * and PLW over the values of all its runs: 0.25, 0.5 and 0.75 quantiles, and whiskers at 0.09 and 0.91. Lines connect
+ * the means.
+ *
+ * @returns `spec` for Plotly, and one row per box
  */
 export function drawBoxPanels(
   values: readonly BoxValue[],
-  { measure, of, look: given }: BoxPanels,
+  { measure, countColumn, look: givenLook }: BoxPanels,
 ): Pick<Figure, "spec"> & { rows: Box[] } {
-  const look = lookOf(values, given);
-  const boxes = summarize(values, of);
+  const look = lookOf(values, givenLook);
+  const boxes = summarize(values, countColumn);
   const normalizers = distinct(values.map((row) => row.normalizer));
-  const panels = look.datasets
-    .filter((dataset) => boxes.some((box) => box.dataset === dataset))
-    .flatMap((dataset) =>
-      normalizers.map((normalizer) => ({
-        title: normalizers.length > 1 ? `${dataset} / ${normalizer}` : dataset,
-        boxes: boxes.filter((box) => box.dataset === dataset && box.normalizer === normalizer),
-      })),
-    )
-    .filter((panel) => panel.boxes.length > 0);
-  // Several normalizers stand side by side, a row of panels each data set.
-  const columns = normalizers.length > 1 ? Math.min(normalizers.length, MOST_COLUMNS) : MOST_COLUMNS;
+  const panels = splitPanels(boxes, normalizers, look);
+  // Several normalizers are shown side by side, with one row of panels per data set.
+  const columns = normalizers.length > 1 ? Math.min(normalizers.length, MAX_COLUMNS) : MAX_COLUMNS;
   const models = look.models.filter((model) => boxes.some((box) => box.model === model));
 
   const width = Math.round(PAGE_INCHES * 144);
@@ -77,53 +86,27 @@ export function drawBoxPanels(
   const panelRows = Math.ceil(panels.length / columns);
   const height = margin.t + margin.b + panelRows * 200 + (panelRows - 1) * 66;
   const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: 18, y: 66 } });
-  const dodge = boxWidth(
-    boxes.map((box) => box.plw),
-    models.length,
-  );
+  const plws = boxes.map((box) => box.plw);
+  const dodge = boxWidth(plws, models.length);
 
-  const axes: Layout = {};
-  const data: Trace[] = models.map((model) => legendEntry(model, modelStyle(look, model)));
-  for (const [i, panel] of panels.entries()) {
-    const place = grid[i];
-    axes[place.xaxis] = {
-      ...plwAxis(
-        boxes.map((box) => box.plw),
-        place.pixels,
+  const boxData = panels.flatMap((panel, i) =>
+    models.flatMap((model, m) =>
+      boxTraces(
+        panel.boxes.filter((box) => box.model === model),
+        grid[i],
+        (m - (models.length - 1) / 2) * dodge,
+        dodge * 0.86,
+        look,
       ),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? measure : null),
-      anchor: place.x,
-      domain: place.domain.y,
-      matches: i === 0 ? undefined : "y",
-      showticklabels: place.isLeft,
-      rangemode: "tozero",
-      showgrid: true,
-    };
-    for (const [m, model] of models.entries()) {
-      const offset = (m - (models.length - 1) / 2) * dodge;
-      data.push(
-        ...boxTraces(
-          panel.boxes.filter((box) => box.model === model),
-          place,
-          offset,
-          dodge * 0.86,
-          look,
-        ),
-      );
-    }
-  }
+    ),
+  );
   return {
     spec: {
-      data,
+      data: [...models.map((model) => legendEntry(model, modelStyle(look, model))), ...boxData],
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...axes,
+          ...panelAxes(grid, plws, measure),
           ...topLegends([models], { width, height }, SMALL),
           margin,
           boxmode: "overlay",
@@ -138,7 +121,48 @@ export function drawBoxPanels(
   };
 }
 
-function summarize(rows: readonly BoxValue[], of: string): Box[] {
+/** Distributes boxes over panels; combinations of data set and normalizer without boxes are omitted. */
+function splitPanels(boxes: readonly Box[], normalizers: readonly string[], look: Look): BoxPanel[] {
+  return look.datasets
+    .filter((dataset) => boxes.some((box) => box.dataset === dataset))
+    .flatMap((dataset) =>
+      normalizers.map((normalizer) => ({
+        title: normalizers.length > 1 ? `${dataset} / ${normalizer}` : dataset,
+        boxes: boxes.filter((box) => box.dataset === dataset && box.normalizer === normalizer),
+      })),
+    )
+    .filter((panel) => panel.boxes.length > 0);
+}
+
+/** Axes of all panels; the vertical axis is shared and starts at 0. */
+function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: string): Layout {
+  const axes: Layout = {};
+  for (const [i, place] of grid.entries()) {
+    axes[place.xaxis] = {
+      ...plwAxis(plws, place.pixels),
+      anchor: place.y,
+      domain: place.domain.x,
+      ...(place.isBottom ? {} : { title: undefined }),
+    };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? measure : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      matches: i === 0 ? undefined : "y",
+      showticklabels: place.isLeft,
+      rangemode: "tozero",
+      showgrid: true,
+    };
+  }
+  return axes;
+}
+
+/**
+ * Computes the boxes, sorted by PLW.
+ *
+ * @param countColumn see {@link BoxPanels.countColumn}
+ */
+function summarize(rows: readonly BoxValue[], countColumn: string): Box[] {
   const groups = groupBy(rows, (row) => JSON.stringify([row.dataset, row.normalizer, row.model, row.plw]));
   return [...groups.values()]
     .map((group) => {
@@ -151,7 +175,7 @@ function summarize(rows: readonly BoxValue[], of: string): Box[] {
         plw,
         transformedPlw: transformWeight(plw),
         runs: distinct(group.map((row) => row.seed)).length,
-        [of]: values.length,
+        [countColumn]: values.length,
         mean: mean(values),
         ...boxQuantiles(values),
         ...seedMeans(group),
@@ -160,16 +184,19 @@ function summarize(rows: readonly BoxValue[], of: string): Box[] {
     .sort((a, b) => a.plw - b.plw);
 }
 
-/** The mean of each seed's values, in one column, where there are several seeds. */
+/** Means of the seeds, separated by spaces; no column for a single seed. */
 function seedMeans(values: readonly BoxValue[]): { seeds?: string } {
-  const means = [...groupBy(values, ({ seed }) => String(seed)).values()].map((own) =>
-    mean(own.map(({ value }) => value)),
+  const means = [...groupBy(values, ({ seed }) => String(seed)).values()].map((group) =>
+    mean(group.map(({ value }) => value)),
   );
   return means.length > 1 ? { seeds: means.join(" ") } : {};
 }
 
-/** Width of one model's share of a PLW on the transformed axis: as wide as the closest weights allow, within reason. */
-function boxWidth(plws: number[], models: number): number {
+/**
+ * Computes the width per model at each PLW, in units of the transformed PLW: 0.85 times the smallest gap between PLWs,
+ * limited to 0.03 … 0.06, divided by the number of models.
+ */
+function boxWidth(plws: readonly number[], models: number): number {
   const positions = distinct(plws)
     .map(transformWeight)
     .sort((a, b) => a - b);
@@ -177,6 +204,7 @@ function boxWidth(plws: number[], models: number): number {
   return Math.min(0.06, Math.max(0.03, 0.85 * Math.min(...gaps, 0.06))) / models;
 }
 
+/** Line of means, boxes, circles of single seeds and median lines of one model in one panel. */
 function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number, look: Look): Trace[] {
   if (boxes.length === 0) return [];
   const { dataset, model } = boxes[0];
@@ -224,7 +252,7 @@ function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number,
   ];
 }
 
-/** Each seed's mean as a dot over its box. */
+/** Circles over the boxes at the mean of each seed. */
 function seedMarks(boxes: Box[], positions: number[], { x, y }: { x: string; y: string }): Trace[] {
   const marks = boxes.flatMap(({ model, seeds }, i) =>
     typeof seeds === "string" ? seeds.split(" ").map((value) => ({ model, x: positions[i], y: Number(value) })) : [],
@@ -247,7 +275,7 @@ function seedMarks(boxes: Box[], positions: number[], { x, y }: { x: string; y: 
   ];
 }
 
-/** A filled box hides its own median line: it is drawn again, in white. */
+/** White median lines for filled boxes, whose own median lines are in the fill color. */
 function medianMarks(
   positions: number[],
   medians: unknown[],

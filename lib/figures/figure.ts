@@ -1,22 +1,29 @@
-/** One row of plotted numbers, or of a table. Kinds of rows are type aliases, not interfaces: only those can be shown as tables. */
+/**
+ * One row of the numbers behind a figure or table. Row types are type aliases, not interfaces, because only aliases are
+ * assignable to this index signature and can be shown as tables.
+ */
 export type Row = Record<string, string | number | boolean | null>;
 
-/** A Plotly trace and layout, as plotly.js documents them: https://plotly.com/javascript/reference/ */
+/** A Plotly trace, documented at https://plotly.com/javascript/reference/ */
 export type Trace = Record<string, unknown>;
+
+/** A Plotly layout or a part of one, documented at https://plotly.com/javascript/reference/layout/ */
 export type Layout = Record<string, unknown>;
 
 /**
- * A figure of the paper: what to draw, the numbers in it, and the words under it.
- * Its size is `spec.layout.width` by `spec.layout.height`, at {@link PIXELS_PER_INCH} pixels an inch of paper.
+ * A figure: its drawing, the plotted numbers and the caption. Its size is `spec.layout.width` × `spec.layout.height`
+ * pixels, at {@link PIXELS_PER_INCH} pixels per inch on paper.
  */
 export interface Figure {
-  /** File name without extension, for example "figure2a". */
+  /** file name without extension, for example "figure2a" */
   name: string;
+  /** Plotly figure */
   spec: { data: Trace[]; layout: Layout };
-  /** The plotted numbers, one row a drawn point, box or bar: what the CSV file holds. */
+  /** plotted numbers, one row per drawn point, box or bar; saved as a CSV file */
   rows: Row[];
+  /** caption as plain text */
   caption: string;
 }
 
-/** 144: one typographic point is two pixels, and a figure has a readable size on the screen too. */
+/** Pixels per inch on paper: 144, so that one typographic point is two pixels and figures are legible on a screen. */
 export const PIXELS_PER_INCH = 144;

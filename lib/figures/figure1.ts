@@ -13,12 +13,13 @@ import {
 import { lookOf, type Look } from "./theme";
 
 /**
- * Figure 1, performance by PLW: (a) the simple aggregate, the mean of all benchmark scores, a line a data set; from (b) on
- * the relative aggregate, the mean of min-max scaled scores, a panel a data set, with the single benchmarks behind it.
- * The paper's (b) to (d) are its three data sets.
+ * Draws Figure 1, performance by PLW. Panel (a) shows the simple aggregate, the mean of all benchmark scores, with one
+ * line per data set. The following panels show the relative aggregate, the mean of the min-max scaled scores, with one
+ * panel per data set and its benchmarks as grey lines. The paper's (b) to (d) are its three data sets.
  *
- * @param rows one a run and benchmark; `scoreRows` makes them
- * @param options.normalizer default: the first row's
+ * @param rows one per run and benchmark, from `scoreRows`
+ * @param options.look colors and markers; default: order of first appearance in the rows
+ * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
 export function figure1(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
@@ -44,15 +45,17 @@ export function figure1(rows: readonly ScoreRow[], options: { look?: Look; norma
     spec: drawScorePanels(panels, look, panels.length === 4 ? 2 : 3),
     rows: panelRows(panels),
     caption:
-      "Performance by prompt loss weight. (a) Simple aggregate: unweighted mean of all benchmark scores, in per cent. The other panels: relative aggregate, " +
-      "the mean of scores that are min-max scaled within each data set and benchmark, a panel a data set; grey lines are its single benchmarks. " +
-      `Relative levels of two data sets cannot be compared. ${averagesInWords(shown)}`,
+      "Performance by prompt loss weight (PLW). (a) Simple aggregate: unweighted mean of all benchmark scores, in per " +
+      "cent. Other panels: relative aggregate of one data set, the mean of the scores after min-max scaling within " +
+      "each data set and benchmark; grey lines show the individual benchmarks. Relative scores cannot be compared " +
+      `between data sets. ${averagesInWords(shown)}`,
   };
 }
 
+/** Relative scores of each benchmark of a data set by PLW; benchmarks with equal scores only are omitted. */
 function singleBenchmarks(rows: readonly ScoreRow[], dataset: string): ScorePanel["background"] {
-  const own = relativeRows(rows.filter((row) => row.dataset === dataset));
-  return [...groupBy(own, ({ benchmark }) => benchmark).values()].flatMap((group) => {
+  const relative = relativeRows(rows.filter((row) => row.dataset === dataset));
+  return [...groupBy(relative, ({ benchmark }) => benchmark).values()].flatMap((group) => {
     const values = group.flatMap((row) =>
       row.relative === null ? [] : [{ ...row, value: row.relative, error: null }],
     );

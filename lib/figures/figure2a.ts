@@ -1,14 +1,18 @@
-import { distinct } from "../data/group";
+import type { StabilityRow } from "../analysis/run-rows";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
+import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
-import type { StabilityRow } from "../analysis/run-rows";
 
 /**
- * Figure 2a, training loss stability: the RSD of five-step windows of the training loss by PLW, boxes as {@link drawBoxPanels} has them.
+ * Draws Figure 2a, training loss stability: box plots of the relative standard deviation (RSD, standard deviation /
+ * mean) of the training loss in windows of consecutive steps, by PLW. Panels and boxes as in {@link drawBoxPanels}.
  *
- * @param rows one a window; `stabilityRows` makes them from runs
- * @param options.look colors of the whole study; `windowSteps` and `standardDeviation` only go into the caption
+ * @param rows one per window, from `stabilityRows`
+ * @param options.look colors and markers; default: order of first appearance in the rows
+ * @param options.windowSteps steps per window, as passed to `stabilityRows`, for the caption only; default 5
+ * @param options.standardDeviation divisor of the variance, as passed to `stabilityRows`, for the caption only; default
+ *   "n - 1"
  */
 export function figure2a(
   rows: readonly StabilityRow[],
@@ -16,15 +20,18 @@ export function figure2a(
 ): Figure {
   const panels = drawBoxPanels(
     rows.map((row) => ({ ...row, value: row.rsd })),
-    { measure: "RSD of training loss", of: "windows", look: options.look },
+    { measure: "RSD of training loss", countColumn: "windows", look: options.look },
   );
+  const { windowSteps = 5, standardDeviation = "n - 1" } = options;
+  const hasSeeds = panels.rows.some(({ runs }) => runs > 1);
   return {
     name: "figure2a",
     ...panels,
     caption:
-      `Training loss stability. Relative standard deviation (RSD) of the training loss in all ${options.windowSteps ?? 5}-step windows, ` +
-      `by prompt loss weight (axis: PLW to the power 0.30103). One box a run${panels.rows.some(({ runs }) => runs > 1) ? " (over all seeds)" : ""}, over its windows: ` +
-      `${BOX_IN_WORDS}. Sliding windows, standard deviation with ${options.standardDeviation ?? "n - 1"}; the loss is the weighted training loss of each step, ` +
-      `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`,
+      "Training loss stability. Relative standard deviation (RSD: standard deviation divided by mean) of the " +
+      `training loss in sliding windows of ${windowSteps} steps, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
+      `Each box covers all windows of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
+      `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Standard deviations are computed with ${standardDeviation}; ` +
+      `the loss is the weighted training loss of each step, ${normalizersInWords(rows)}.`,
   };
 }

@@ -1,7 +1,8 @@
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
+import { PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends } from "./panels";
+import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -18,14 +19,26 @@ import {
 } from "./theme";
 import type { DistancePartRow } from "../analysis/run-rows";
 
+/** The two partitions of the parameters, one row of panels each. */
+const PARTITIONS = ["layer", "kind"] as const;
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x"];
 
+/** Mean distance of one part of the model at one PLW. */
+interface PartPoint {
+  plw: number;
+  /** L2, mean over runs */
+  distance: number;
+  /** number of runs */
+  runs: number;
+}
+
 /**
- * Figure 2b taken apart: L2 distance of each decoder layer (above) and of each kind of tensor (below) by PLW, a column a data set.
- * Lines are means over models and seeds.
+ * Draws the distance of Figure 2b by part of the model: the L2 distance of each decoder layer (first row) and of each
+ * kind of tensor (second row) by PLW, with one column per data set. Lines are means over models and seeds.
  *
- * @param rows one a run and part; `distancePartRows` makes them
- * @param options.normalizer default: the first row's
+ * @param rows one per run and part, from `distancePartRows`
+ * @param options.look order of the data sets; default: order of first appearance in the rows
+ * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
 export function figure2bParts(
   rows: readonly DistancePartRow[],
@@ -34,9 +47,7 @@ export function figure2bParts(
   const normalizer = options.normalizer ?? rows[0]?.normalizer;
   const shown = rows.filter((row) => row.normalizer === normalizer);
   const datasets = lookOf(shown, options.look).datasets.filter((name) => shown.some(({ dataset }) => dataset === name));
-  const parts = (["layer", "kind"] as const).map((by) =>
-    distinct(shown.filter((row) => row.by === by).map(({ part }) => part)),
-  );
+  const parts = PARTITIONS.map((by) => distinct(shown.filter((row) => row.by === by).map(({ part }) => part)));
   const plws = distinct(shown.map(({ plw }) => plw));
 
   const width = Math.round(PAGE_INCHES * 144);
@@ -52,49 +63,20 @@ export function figure2bParts(
     margin,
     gap: { x: 18, y: 40 },
   });
-  const axes: Layout = {};
   const plotted: Row[] = [];
-  const data: Trace[] = parts.flatMap((names, group) =>
-    names.map((name, i) => ({
-      ...style(i, names.length),
-      type: "scatter",
-      mode: "lines+markers",
-      name: escapeText(name),
-      legend: group === 0 ? "legend" : "legend2",
-      legendgroup: name,
-      x: [null],
-      y: [null],
-    })),
+  const data: Trace[] = parts.flatMap((names, partition) =>
+    names.map((name, i) => legendEntry(name, partition === 0 ? "legend" : "legend2", style(i, names.length))),
   );
   for (const [i, place] of grid.entries()) {
-    const [group, dataset] = [Math.floor(i / datasets.length), datasets[i % datasets.length]];
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? `L2 by ${group === 0 ? "layer" : "kind"}` : null),
-      anchor: place.x,
-      domain: place.domain.y,
-      showgrid: true,
-      nticks: 5,
-      rangemode: "tozero",
-      showticklabels: place.isLeft,
-      matches: place.isLeft ? undefined : grid[group * datasets.length].y,
-    };
-    for (const [k, part] of parts[group].entries()) {
-      const own = shown.filter(
-        (row) => row.dataset === dataset && row.by === (group === 0 ? "layer" : "kind") && row.part === part,
-      );
-      const points = [...groupBy(own, ({ plw }) => String(plw)).values()]
-        .map((runs) => ({ plw: runs[0].plw, distance: mean(runs.map(({ distance }) => distance)), runs: runs.length }))
-        .sort((a, b) => a.plw - b.plw);
+    const partition = Math.floor(i / datasets.length);
+    const by = PARTITIONS[partition];
+    const dataset = datasets[i % datasets.length];
+    for (const [k, part] of parts[partition].entries()) {
+      const points = meansByPlw(shown.filter((row) => row.dataset === dataset && row.by === by && row.part === part));
       plotted.push(
         ...points.map(({ plw, distance, runs }) => ({
           dataset,
-          by: group === 0 ? "layer" : "kind",
+          by,
           part,
           plw,
           transformedPlw: transformWeight(plw),
@@ -102,20 +84,7 @@ export function figure2bParts(
           runs,
         })),
       );
-      data.push({
-        ...style(k, parts[group].length),
-        type: "scatter",
-        mode: "lines+markers",
-        xaxis: place.x,
-        yaxis: place.y,
-        name: escapeText(part),
-        legendgroup: part,
-        showlegend: false,
-        x: points.map(({ plw }) => transformWeight(plw)),
-        y: points.map(({ distance }) => distance),
-        text: points.map(({ plw }) => escapeText(`PLW ${plw}, ${dataset}`)),
-        hoverinfo: "text+y+name",
-      });
+      data.push({ ...style(k, parts[partition].length), ...partTrace(points, { dataset, part }, place) });
     }
   }
   return {
@@ -125,7 +94,7 @@ export function figure2bParts(
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...axes,
+          ...panelAxes(grid, datasets.length, plws),
           ...topLegends(parts, { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
@@ -136,13 +105,88 @@ export function figure2bParts(
       ),
     },
     rows: plotted,
-    caption:
-      "Weight distance by part. L2 distance between fine-tuned and initial weights of each decoder layer (above; what belongs to none by its name) and of each kind of tensor over all layers (below), " +
-      `by prompt loss weight (axis: PLW to the power 0.30103). Means over models${distinct(shown.map(({ seed }) => seed)).length > 1 ? " and seeds" : ""}; the squares of one division add up to the square of Figure 2b's distance; normalizer "${normalizer}".`,
+    caption: captionOf(shown, normalizer),
   };
 }
 
-/** Parts from dark to light, five markers in turn. */
+function captionOf(rows: readonly DistancePartRow[], normalizer: string): string {
+  const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
+  return (
+    "Weight distance by part of the model. L2 distance between fine-tuned and initial parameters by prompt loss " +
+    "weight (PLW). Top: each decoder layer, and parameters outside all layers under their own names. Bottom: each kind of " +
+    `tensor, over all layers. ${PLW_AXIS_IN_WORDS}. Points are means over models${hasSeeds ? " and seeds" : ""} ` +
+    `(${runsInWords(rows)} in total). For each run, the squared distances of the parts in a row of panels add up to ` +
+    `the squared distance in Figure 2b. Loss normalizer "${normalizer}".`
+  );
+}
+
+/** Mean distances over models and seeds, sorted by PLW. */
+function meansByPlw(rows: readonly DistancePartRow[]): PartPoint[] {
+  return [...groupBy(rows, ({ plw }) => String(plw)).values()]
+    .map((runs) => ({ plw: runs[0].plw, distance: mean(runs.map(({ distance }) => distance)), runs: runs.length }))
+    .sort((a, b) => a.plw - b.plw);
+}
+
+/** Axes of all panels; the panels of a row share their vertical axis. */
+function panelAxes(grid: readonly Panel[], columns: number, plws: readonly number[]): Layout {
+  const axes: Layout = {};
+  for (const [i, place] of grid.entries()) {
+    const partition = Math.floor(i / columns);
+    axes[place.xaxis] = {
+      ...plwAxis(plws, place.pixels),
+      anchor: place.y,
+      domain: place.domain.x,
+      ...(place.isBottom ? {} : { title: undefined }),
+    };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? `L2 by ${PARTITIONS[partition]}` : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      showgrid: true,
+      nticks: 5,
+      rangemode: "tozero",
+      showticklabels: place.isLeft,
+      matches: place.isLeft ? undefined : grid[partition * columns].y,
+    };
+  }
+  return axes;
+}
+
+function legendEntry(name: string, legend: string, partStyle: Trace): Trace {
+  return {
+    ...partStyle,
+    type: "scatter",
+    mode: "lines+markers",
+    name: escapeText(name),
+    legend,
+    legendgroup: name,
+    x: [null],
+    y: [null],
+  };
+}
+
+/** Line and markers of one part in the panel of one data set. */
+function partTrace(
+  points: readonly PartPoint[],
+  { dataset, part }: { dataset: string; part: string },
+  { x, y }: Panel,
+): Trace {
+  return {
+    type: "scatter",
+    mode: "lines+markers",
+    xaxis: x,
+    yaxis: y,
+    name: escapeText(part),
+    legendgroup: part,
+    showlegend: false,
+    x: points.map(({ plw }) => transformWeight(plw)),
+    y: points.map(({ distance }) => distance),
+    text: points.map(({ plw }) => escapeText(`PLW ${plw}, ${dataset}`)),
+    hoverinfo: "text+y+name",
+  };
+}
+
+/** Color from dark to light and marker of a part; the markers repeat after five parts. */
 function style(index: number, count: number): Trace {
   const color = sequentialColor(count > 1 ? index / (count - 1) : 0);
   return { line: { color, width: LINE * 0.75 }, marker: { color, symbol: SYMBOLS[index % SYMBOLS.length], size: 6 } };

@@ -1,5 +1,6 @@
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
+import { PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
@@ -8,11 +9,13 @@ import type { MemorizationRow } from "../analysis/generation-rows";
 const KINDS = ["training", "held-out"] as const;
 
 /**
- * Figure 2c, memorization: corpus BLEU of completions generated for training prompts by PLW, held-out prompts beside them as a
- * control, and the share of exact matches below. A point a run, color and marker by data set, dash and marker fill by model.
+ * Draws Figure 2c, memorization, by PLW: corpus BLEU of the completions generated for training prompts, with held-out
+ * prompts beside them as a control, and below both the share of exact matches in per cent. Points are runs. Color and
+ * marker show the data set, dash and marker fill the model.
  *
- * @param rows one a run and kind of prompts; `memorizationRows` makes them
- * @param options.normalizer default: the first row's
+ * @param rows one per run and kind of prompts, from `memorizationRows`
+ * @param options.look colors, markers and dashes; default: order of first appearance in the rows
+ * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
 export function figure2c(rows: readonly MemorizationRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const normalizer = options.normalizer ?? rows[0]?.normalizer;
@@ -37,9 +40,6 @@ export function figure2c(rows: readonly MemorizationRow[], options: { look?: Loo
     ...kinds.map((kind) => panel(kind, "corpus BLEU", "bleu")),
     ...kinds.map((kind) => panel(kind, "exact match (%)", "exactMatch")),
   ];
-  const counts = (kind: string) =>
-    distinct(shown.filter(({ prompts }) => prompts === kind).map(({ items }) => items)).sort((a, b) => a - b);
-  const range = (kind: string) => distinct([counts(kind)[0], counts(kind).at(-1)]).join(" to ");
   return {
     name: "figure2c",
     spec: drawRunPanels(panels, {
@@ -49,10 +49,28 @@ export function figure2c(rows: readonly MemorizationRow[], options: { look?: Loo
       panelHeight: 190,
     }),
     rows: shown.map((row): Row => ({ ...row, transformedPlw: transformWeight(row.plw) })),
-    caption:
-      `Memorization. Completions generated for unique ${kinds.map((kind) => `${kind} prompts (${range(kind)} a run)`).join(" and ")} against the right ones: corpus BLEU ` +
-      "(sacreBLEU's nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp) and the share of exact matches, by prompt loss weight (axis: PLW to the power 0.30103). Greedy decoding, " +
-      `at most 16 tokens beyond the right completion's length. A point a run, error bars one standard error ${distinct(shown.map(({ seed }) => seed)).length > 1 ? "of the mean over seeds" : "over its prompts (bootstrap for BLEU)"}; ` +
-      `${kinds.includes("held-out") ? "held-out rows went through the same transforms as the data set's own; " : ""}normalizer "${normalizer}".`,
+    caption: captionOf(shown, kinds, normalizer),
   };
+}
+
+function captionOf(rows: readonly MemorizationRow[], kinds: readonly string[], normalizer: string): string {
+  const prompts = kinds.map((kind) => `${kind} prompts (${promptCounts(rows, kind)} per run)`).join(" and ");
+  const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
+  return (
+    `Memorization. Completions generated for unique ${prompts}, compared with the reference completions, by prompt ` +
+    "loss weight (PLW): corpus BLEU (sacreBLEU's nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp) and the share of " +
+    `exact matches. ${PLW_AXIS_IN_WORDS}. Greedy decoding, at most 16 tokens beyond the length of the reference ` +
+    `completion. Each point is one run (${runsInWords(rows)} in total); lines connect the ` +
+    (hasSeeds
+      ? "means over seeds, with one standard error of the mean as error bars. "
+      : "runs of one model and data set; error bars are one standard error over a run's prompts (bootstrap for BLEU). ") +
+    (kinds.includes("held-out") ? "Held-out examples underwent the same transforms as the training data. " : "") +
+    `Loss normalizer "${normalizer}".`
+  );
+}
+
+/** Number of prompts per run as text, "64" or, if it differs between runs, "60 to 64". */
+function promptCounts(rows: readonly MemorizationRow[], kind: string): string {
+  const counts = rows.filter(({ prompts }) => prompts === kind).map(({ items }) => items);
+  return distinct([Math.min(...counts), Math.max(...counts)]).join(" to ");
 }

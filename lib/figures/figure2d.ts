@@ -1,27 +1,33 @@
+import type { GenerationLengthRow } from "../analysis/generation-rows";
 import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
+import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
-import type { GenerationLengthRow } from "../analysis/generation-rows";
 
 /**
- * Figure 2d, generation lengths: tokens of the answers to long-generation prompts by PLW, boxes as {@link drawBoxPanels} has them.
+ * Draws Figure 2d, generation lengths: box plots of the number of tokens in the answers to long-generation prompts, by
+ * PLW. Panels and boxes as in {@link drawBoxPanels}.
  *
- * @param rows one an answer; `generationLengthRows` makes them from runs
+ * @param rows one per answer, from `generationLengthRows`
+ * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure2d(rows: readonly GenerationLengthRow[], options: { look?: Look } = {}): Figure {
   const panels = drawBoxPanels(
     rows.map((row) => ({ ...row, value: row.tokens })),
-    { measure: "tokens generated", of: "answers", look: options.look },
+    { measure: "tokens generated", countColumn: "answers", look: options.look },
   );
-  const cut = rows.filter(({ ended }) => !ended).length / Math.max(1, rows.length);
+  const tasks = distinct(rows.map(({ task }) => task));
+  const truncatedShare = rows.filter(({ ended }) => !ended).length / Math.max(1, rows.length);
+  const hasSeeds = panels.rows.some(({ runs }) => runs > 1);
   return {
     name: "figure2d",
     ...panels,
     caption:
-      `Generation lengths. Tokens of the answers to the prompts of ${distinct(rows.map(({ task }) => task)).join(" and ")}, greedily generated, end-of-sequence not counted, ` +
-      `by prompt loss weight (axis: PLW to the power 0.30103). One box a run${panels.rows.some(({ runs }) => runs > 1) ? " (over all seeds)" : ""}, over its answers: ` +
-      `${BOX_IN_WORDS}. Answers that reached the limit of new tokens (${(100 * cut).toFixed(1)} % of all) count as long as they got; ` +
-      `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`,
+      `Generation lengths. Number of tokens in greedily decoded answers to the prompts of ${tasks.join(" and ")}, ` +
+      `excluding end-of-sequence, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
+      `Each box covers all answers of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
+      `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Answers cut off at the limit of new tokens ` +
+      `(${(100 * truncatedShare).toFixed(1)} % of all) count with their truncated length; ${normalizersInWords(rows)}.`,
   };
 }

@@ -5,9 +5,11 @@ import { averagesInWords, drawScorePanels, ofNormalizer, panelRows } from "./sco
 import { lettered, lookOf, type Look } from "./theme";
 
 /**
- * Figure 4, group I benchmarks by PLW: a panel a benchmark, a line a data set.
- * @param rows one a run and benchmark; `scoreRows` makes them
- * @param options.normalizer default: the first row's
+ * Draws Figure 4, the benchmarks of group I by PLW, with one panel per benchmark and one line per data set.
+ *
+ * @param rows one per run and benchmark, from `scoreRows`; other groups are omitted
+ * @param options.look colors and markers; default: order of first appearance in the rows
+ * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
 export function figure4(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
@@ -21,7 +23,8 @@ export function figure4(rows: readonly ScoreRow[], options: { look?: Look; norma
     spec: drawScorePanels(panels, look, 2),
     rows: panelRows(panels),
     caption:
-      "Group I: benchmarks on which the paper's short-completion models peak at small weights (ARC Challenge, PIQA, TruthfulQA-Gen, WinoGrande), by prompt loss weight, in per cent. " +
-      averagesInWords(shown),
+      "Group I: benchmarks on which the paper's short-completion models peak at small weights (ARC Challenge, PIQA, " +
+      "TruthfulQA-Gen, WinoGrande). Scores by prompt loss weight (PLW), in per cent; each panel is one benchmark, each " +
+      `line one data set. ${averagesInWords(shown)}`,
   };
 }

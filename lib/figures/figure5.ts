@@ -5,9 +5,11 @@ import { averagesInWords, drawScorePanels, ofNormalizer, panelRows } from "./sco
 import { lettered, lookOf, type Look } from "./theme";
 
 /**
- * Figure 5, group II benchmarks by PLW: a panel a benchmark, a line a data set.
- * @param rows one a run and benchmark; `scoreRows` makes them
- * @param options.normalizer default: the first row's
+ * Draws Figure 5, the benchmarks of group II by PLW, with one panel per benchmark and one line per data set.
+ *
+ * @param rows one per run and benchmark, from `scoreRows`; other groups are omitted
+ * @param options.look colors and markers; default: order of first appearance in the rows
+ * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
 export function figure5(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
   const look = lookOf(rows, options.look);
@@ -21,7 +23,8 @@ export function figure5(rows: readonly ScoreRow[], options: { look?: Look; norma
     spec: drawScorePanels(panels, look, 3),
     rows: panelRows(panels),
     caption:
-      "Group II: benchmarks on which the paper's short-completion models rise with the weight (TruthfulQA-MC2, Alpaca Eval, PandaLM), by prompt loss weight, in per cent. " +
-      averagesInWords(shown),
+      "Group II: benchmarks on which the scores of the paper's short-completion models rise with the weight " +
+      "(TruthfulQA-MC2, Alpaca Eval, PandaLM). Scores by prompt loss weight (PLW), in per cent; each panel is one " +
+      `benchmark, each line one data set. ${averagesInWords(shown)}`,
   };
 }

@@ -1,10 +1,14 @@
-// Small tables about fits, for notebooks.
+// Tables of regression diagnostics, for notebooks.
 import { formatP } from "../stats/beta-glmm/diagnosis";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Row } from "./figure";
 import type { DatasetCheck } from "./residual-panels";
 
-/** The tests of the scaled residuals, one row a data set. */
+/**
+ * Lists the tests of the scaled residuals (uniformity, dispersion, outliers).
+ *
+ * @returns one row per data set: test statistics, p values as text, and the summary of the check as the verdict
+ */
 export function residualTable(checks: readonly DatasetCheck[]): Row[] {
   return checks.map(({ dataset, check: { uniformity, dispersion, outliers, summary } }) => ({
     dataset,
@@ -19,7 +23,13 @@ export function residualTable(checks: readonly DatasetCheck[]): Row[] {
   }));
 }
 
-/** What each benchmark group's surface is worth; numbers are null where it could not be fitted. */
+/**
+ * Lists the smooth term and the quality of fit of each benchmark group's additive model.
+ *
+ * @param fits from `fitRatios`
+ * @returns one row per group: number of scores, effective degrees of freedom, F and p of the smooth term, share of the
+ *   deviance explained (0 to 1) and scale; null, and "not fitted" as p, if the model could not be fitted
+ */
 export function ratioFitRows(fits: readonly RatioFit[]): Row[] {
   return fits.map(({ group, rows, fit }) => {
     const smooth = fit?.smooths[0];

@@ -1,6 +1,6 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
-import { legendsHeight, panelGrid, topLegends } from "./panels";
+import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -18,10 +18,15 @@ import type { LengthRow } from "../analysis/run-rows";
 
 const COLUMNS = 3;
 const PARTS = ["prompt", "completion"] as const;
+type Part = (typeof PARTS)[number];
 
 /**
- * How long prompts (instruction and input) and completions are: the share of rows in each length bin, one panel a
- * data set. Bins are half octaves (0, 1, 2, 3, 4–5, 6–7, 8–11, 12–15, 16–23, …), so that short and long texts both show.
+ * Draws the distribution of the lengths of prompts (instruction and input) and completions in tokens: the share of rows
+ * in each bin, one panel per data set. Bins are half octaves (0, 1, 2, 3, 4–5, 6–7, 8–11, 12–15, 16–23, …), so that
+ * both short and long texts are visible.
+ *
+ * @param rows one per row of a data set, from `lengthRows`
+ * @param options.look colors; default: order of first appearance in the rows
  */
 export function lengthHistograms(rows: readonly LengthRow[], options: { look?: Look } = {}): Figure {
   const look = lookOf(rows, options.look);
@@ -35,7 +40,6 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
   const margin = { l: 62, r: 10, t: legendsHeight([PARTS], width, SMALL) + 28, b: 56 };
   const height = margin.t + margin.b + panelRows * 160 + (panelRows - 1) * 66;
   const grid = panelGrid({ count: datasets.length, columns: COLUMNS, width, height, margin, gap: { x: 18, y: 66 } });
-  const axes: Layout = {};
   const data: Trace[] = PARTS.map((part) => ({
     type: "scatter",
     mode: "lines",
@@ -46,9 +50,54 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
   }));
   const plotted: Row[] = [];
   for (const [i, dataset] of datasets.entries()) {
-    const place = grid[i];
     const group = groups.get(dataset)!;
     const { color } = datasetStyle(look, dataset);
+    for (const part of PARTS) {
+      const lengths = group.map((row) => (part === "prompt" ? row.instruction + row.input : row.completion));
+      const counts = histogram(lengths, edges);
+      const shares = counts.map((count) => count / group.length);
+      plotted.push(
+        ...counts.map((count, bin): Row => ({
+          dataset,
+          part,
+          from: edges[bin],
+          to: edges[bin + 1] - 1,
+          rows: count,
+          share: shares[bin],
+        })),
+      );
+      data.push(stepTrace(part, shares, color, grid[i]));
+    }
+  }
+  return {
+    name: "length-histograms",
+    spec: {
+      data,
+      layout: baseLayout(
+        { width: PAGE_INCHES, height: height / 144 },
+        {
+          ...panelAxes(grid, edges),
+          ...topLegends([PARTS], { width, height }, SMALL),
+          margin,
+          showlegend: true,
+          annotations: datasets.map((name, i) =>
+            panelTitle(lettered(name, i, datasets.length), grid[i].center, grid[i].top),
+          ),
+        },
+      ),
+    },
+    rows: plotted,
+    caption:
+      "Lengths of prompts (instruction and input, dotted) and completions (filled) in tokens, without template and " +
+      "special tokens. Each panel shows the share of rows per length bin in one data set. Bins are half an octave " +
+      "wide; tick labels are their lower edges.",
+  };
+}
+
+/** Axes of all panels; the vertical axis is shared. */
+function panelAxes(grid: readonly Panel[], edges: readonly number[]): Layout {
+  const axes: Layout = {};
+  for (const [i, place] of grid.entries()) {
     axes[place.xaxis] = {
       ...axis(place.isBottom ? "tokens" : null),
       ...lengthTicks(edges),
@@ -66,71 +115,40 @@ export function lengthHistograms(rows: readonly LengthRow[], options: { look?: L
       tickformat: ".0%",
       showgrid: true,
     };
-    for (const part of PARTS) {
-      const lengths = group.map((row) => (part === "prompt" ? row.instruction + row.input : row.completion));
-      const counts = histogram(lengths, edges);
-      plotted.push(
-        ...counts.map((count, bin): Row => ({
-          dataset,
-          part,
-          from: edges[bin],
-          to: edges[bin + 1] - 1,
-          rows: count,
-          share: count / group.length,
-        })),
-      );
-      // A point at each bin's start, two at the end of the last: horizontal and vertical steps, down to 0.
-      const shares = counts.map((count) => count / group.length);
-      data.push({
-        type: "scatter",
-        mode: "lines",
-        xaxis: place.x,
-        yaxis: place.y,
-        name: part,
-        showlegend: false,
-        hoverinfo: "y+name",
-        x: [...edges.keys(), edges.length - 1],
-        y: [...shares, shares[shares.length - 1], 0],
-        ...partStyle(part, color),
-      });
-    }
   }
+  return axes;
+}
+
+/** Outline of a histogram: one point at the start of each bin, and two at the end of the last, the second at 0. */
+function stepTrace(part: Part, shares: readonly number[], color: string, { x, y }: Panel): Trace {
   return {
-    name: "length-histograms",
-    spec: {
-      data,
-      layout: baseLayout(
-        { width: PAGE_INCHES, height: height / 144 },
-        {
-          ...axes,
-          ...topLegends([PARTS], { width, height }, SMALL),
-          margin,
-          showlegend: true,
-          annotations: datasets.map((name, i) =>
-            panelTitle(lettered(name, i, datasets.length), grid[i].center, grid[i].top),
-          ),
-        },
-      ),
-    },
-    rows: plotted,
-    caption:
-      "Lengths of prompts (instruction and input) and completions in tokens, fields only, without template and special tokens. " +
-      "Share of rows by length; bins of half an octave.",
+    type: "scatter",
+    mode: "lines",
+    xaxis: x,
+    yaxis: y,
+    name: part,
+    showlegend: false,
+    hoverinfo: "y+name",
+    x: [...Array(shares.length + 1).keys(), shares.length],
+    y: [...shares, shares[shares.length - 1], 0],
+    ...partStyle(part, color),
   };
 }
 
-function partStyle(part: (typeof PARTS)[number], color: string): Trace {
+/** Prompts: a dotted outline; completions: a solid outline with a translucent area. */
+function partStyle(part: Part, color: string): Trace {
   return part === "prompt"
     ? { line: { color, width: LINE, shape: "hv", dash: "dot" } }
     : { line: { color, width: LINE, shape: "hv" }, fill: "tozeroy", fillcolor: translucent(color) };
 }
 
+/** Converts a color "#RRGGBB" to rgba() with opacity 0.25. */
 function translucent(color: string): string {
   const [r, g, b] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
   return `rgba(${r},${g},${b},0.25)`;
 }
 
-/** 0, 1, 2, 3, 4, 6, 8, 12, 16, …: the first edge above `longest` is the last. */
+/** Bin edges 0, 1, 2, 3, 4, 6, 8, 12, 16, … up to the first edge above `longest`. */
 function binEdges(longest: number): number[] {
   const edges = [0, 1, 2, 3];
   for (let octave = 4; edges[edges.length - 1] <= longest; octave *= 2) edges.push(octave, octave * 1.5);
@@ -138,13 +156,15 @@ function binEdges(longest: number): number[] {
   return edges;
 }
 
+/** Counts the values in each bin, lower edge included, upper edge excluded. */
 function histogram(values: number[], edges: number[]): number[] {
   const counts = new Array<number>(edges.length - 1).fill(0);
   for (const value of values) counts[edges.findIndex((_, bin) => value < edges[bin + 1])]++;
   return counts;
 }
 
-function lengthTicks(edges: number[]): Layout {
+/** Tick labels at 1 and the powers of 4; positions are bin indices. */
+function lengthTicks(edges: readonly number[]): Layout {
   const labelled = edges.flatMap((edge, bin) => (edge === 1 || Math.log2(edge) % 2 === 0 ? [bin] : []));
   return {
     tickvals: labelled,

@@ -1,53 +1,56 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "../data/group";
-import { panelGrid } from "./panels";
+import { panelGrid, type Panel } from "./panels";
 import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT } from "./theme";
-import type { LossRow } from "../analysis/run-rows";
+import type { LossName, LossRow } from "../analysis/run-rows";
+import { runsInWords } from "./captions";
 import { plwLabel } from "../data/prompt-loss-weight";
 
+/** Key and panel title of each loss. */
 const LOSSES = [
   ["loss", "weighted loss"],
   ["promptLoss", "prompt loss"],
   ["completionLoss", "completion loss"],
 ] as const;
-const MOST_POINTS = 200;
+const MAX_POINTS = 200;
 
-/** Pixels that plotly gives an entry of a legend in small text, and its title. */
+/** Height in pixels of a legend entry in small text, and of the legend title, as plotly.js lays them out. */
 const LEGEND_ENTRY = 19.5;
 const LEGEND_TITLE = 36;
 
 /**
- * Training loss by step, one line a run, dark to light with rising PLW: the weighted loss that is minimized, and
- * the plain cross entropy of prompt and completion tokens apart. One row of panels a model and data set.
+ * Draws the training loss by step: the weighted loss that is minimized, and the unweighted cross entropy of prompt and
+ * of completion tokens, in nats per token. Each line is one run, its color changes from dark to light with rising PLW.
+ * Each row of panels is one combination of data set, model and normalizer. Long lines are thinned evenly to about 200
+ * points, including the first and the last step.
  *
- * @param rows one a step; `lossRows` makes them from runs
- * @param options.smooth steps of the centered running mean, 1 for none. At most 200 points of a line are drawn.
+ * @param rows one per step, from `lossRows`
+ * @param options.smooth width in steps of the centered running mean, 1 for none; even values act as the next odd one; default 5
  */
 export function lossCurves(rows: readonly LossRow[], options: { smooth?: number } = {}): Figure {
   const smooth = options.smooth ?? 5;
   const groups = [...groupBy(rows, (row) => JSON.stringify([row.dataset, row.model, row.normalizer])).values()];
   const hasNormalizers = distinct(rows.map((row) => row.normalizer)).length > 1;
   const plws = distinct(rows.map((row) => row.plw)).sort((a, b) => a - b);
-  const color = new Map(plws.map((plw, i) => [plw, sequentialColor(plws.length > 1 ? i / (plws.length - 1) : 0)]));
+  const colors = new Map(plws.map((plw, i) => [plw, sequentialColor(plws.length > 1 ? i / (plws.length - 1) : 0)]));
 
   const width = Math.round(PAGE_INCHES * 144);
   const margin = { l: 58, r: 96, t: 56, b: 54 };
   const gap = { x: 50, y: 110 };
-  // The legend lies beside the panels; one that is taller than they are is cut off at the bottom.
-  const panel = Math.max(
+  // The legend is beside the panels. Plotly cuts it off at the bottom if it is taller than they are.
+  const panelHeight = Math.max(
     210,
     (plws.length * LEGEND_ENTRY + LEGEND_TITLE - (groups.length - 1) * gap.y) / groups.length,
   );
-  const height = Math.round(margin.t + margin.b + groups.length * panel + (groups.length - 1) * gap.y);
+  const height = Math.round(margin.t + margin.b + groups.length * panelHeight + (groups.length - 1) * gap.y);
   const grid = panelGrid({ count: groups.length * LOSSES.length, columns: LOSSES.length, width, height, margin, gap });
-  const axes: Layout = {};
   const data: Trace[] = plws.map((plw) => ({
     type: "scatter",
     mode: "lines",
     name: plwLabel(plw),
     x: [null],
     y: [null],
-    line: { color: color.get(plw), width: 2 * LINE },
+    line: { color: colors.get(plw), width: 2 * LINE },
   }));
   const titles: Layout[] = [];
   const plotted: Row[] = [];
@@ -61,28 +64,8 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
     titles.push({ ...panelTitle(name, 0, grid[g * 3].top), xanchor: "left", yshift: 26 });
     for (const [i, [key, title]] of LOSSES.entries()) {
       const place = grid[g * 3 + i];
-      axes[place.xaxis] = { ...axis("step"), anchor: place.y, domain: place.domain.x, rangemode: "tozero", nticks: 6 };
-      axes[place.yaxis] = {
-        ...axis(place.isLeft ? "loss (nats a token)" : null),
-        anchor: place.x,
-        domain: place.domain.y,
-        showgrid: true,
-        nticks: 6,
-      };
       titles.push({ ...panelTitle(title, place.center, place.top), text: title });
-      for (const curve of curves) {
-        data.push({
-          type: "scatter",
-          mode: "lines",
-          xaxis: place.x,
-          yaxis: place.y,
-          showlegend: false,
-          name: `PLW ${curve[0].plw}`,
-          x: curve.map((row) => row.step),
-          y: curve.map((row) => row[key]),
-          line: { color: color.get(curve[0].plw), width: LINE },
-        });
-      }
+      data.push(...curves.map((curve) => curveTrace(curve, key, colors.get(curve[0].plw)!, place)));
     }
   }
   return {
@@ -92,7 +75,7 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...axes,
+          ...panelAxes(grid),
           margin,
           annotations: titles,
           showlegend: true,
@@ -109,18 +92,52 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
     },
     rows: plotted,
     caption:
-      "Training loss by step and prompt loss weight: the weighted loss that is minimized, and the mean cross entropy of prompt " +
-      "and of completion tokens by themselves, each over one optimizer batch. " +
-      (smooth > 1 ? `Centered running means over ${smooth} steps.` : "Single steps."),
+      "Training loss by step and prompt loss weight (PLW), in nats per token: the weighted loss that is minimized, " +
+      "and the unweighted mean cross entropy of prompt tokens and of completion tokens, each over one optimizer batch. " +
+      `Each line is one run (${runsInWords(rows)} in total). ` +
+      (smooth > 1 ? `Centered running means over ${smooth} steps.` : "Losses are not smoothed."),
   };
 }
 
-/** Running means over a run's steps, thinned evenly to what a line of this size can show. */
+function panelAxes(grid: readonly Panel[]): Layout {
+  const axes: Layout = {};
+  for (const place of grid) {
+    axes[place.xaxis] = { ...axis("step"), anchor: place.y, domain: place.domain.x, rangemode: "tozero", nticks: 6 };
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? "loss (nats a token)" : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      showgrid: true,
+      nticks: 6,
+    };
+  }
+  return axes;
+}
+
+/** One run's line of one loss. */
+function curveTrace(curve: readonly LossRow[], key: LossName, color: string, { x, y }: Panel): Trace {
+  return {
+    type: "scatter",
+    mode: "lines",
+    xaxis: x,
+    yaxis: y,
+    showlegend: false,
+    name: `PLW ${curve[0].plw}`,
+    x: curve.map((row) => row.step),
+    y: curve.map((row) => row[key]),
+    line: { color, width: LINE },
+  };
+}
+
+/**
+ * Computes centered running means over the steps of one run, with shorter windows at both ends, and thins them evenly
+ * to at most `MAX_POINTS` points plus the last step. Steps without a loss are excluded from its means.
+ */
 function smoothed(run: LossRow[], window: number): LossRow[] {
   const steps = [...run].sort((a, b) => a.step - b.step);
   const half = Math.floor(window / 2);
-  const stride = Math.max(1, Math.ceil(steps.length / MOST_POINTS));
-  const average = (i: number, key: "loss" | "promptLoss" | "completionLoss"): number | null => {
+  const stride = Math.max(1, Math.ceil(steps.length / MAX_POINTS));
+  const average = (i: number, key: LossName): number | null => {
     const values = steps.slice(Math.max(0, i - half), i + half + 1).flatMap((row) => row[key] ?? []);
     return values.length > 0 ? mean(values) : null;
   };

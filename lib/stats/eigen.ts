@@ -15,18 +15,3 @@ export function symmetricEigen(a: Rows): { values: number[]; vectors: Rows } {
     .sort((i, j) => decomposition.realEigenvalues[j] - decomposition.realEigenvalues[i]);
   return { values: order.map((i) => decomposition.realEigenvalues[i]), vectors: order.map((i) => columns[i]) };
 }
-
-/**
- * Symmetric square root S of a positive semi-definite matrix: S S = a. Negative eigenvalues count as 0.
- *
- * @param a n × n, symmetric
- * @returns n × n
- */
-export function squareRoot(a: Rows): Rows {
-  const { values, vectors } = symmetricEigen(a);
-  return a.map((row, i) =>
-    row.map((_, j) =>
-      values.reduce((sum, value, k) => sum + Math.sqrt(Math.max(0, value)) * vectors[k][i] * vectors[k][j], 0),
-    ),
-  );
-}

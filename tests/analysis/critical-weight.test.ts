@@ -197,7 +197,8 @@ test("a recommendation has an interval from seeded draws, and a warning outside 
     recommendation.interval.lower.plw <= recommendation.weight.plw &&
       recommendation.weight.plw <= recommendation.interval.upper.plw,
   );
-  close([recommendation.weight.transformed], [0.6], 0.1, "the weight with which the data were simulated"); // peak at w_p = 0.6
+  // the simulated scores peak at w_p = 0.6
+  close([recommendation.weight.transformed], [0.6], 0.1, "the weight with which the data were simulated");
   assert.match(
     recommendation.summary,
     /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/,
