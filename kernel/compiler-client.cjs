@@ -83,7 +83,8 @@ class CompilerClient {
         this.#damaged += 1;
         rmSync(file, { force: true });
       } else {
-        for (const { reject } of this.#requests.values()) reject(new Error(`The compiler ended (${signal ?? status}).`));
+        for (const { reject } of this.#requests.values())
+          reject(new Error(`The compiler ended (${signal ?? status}).`));
         this.#requests.clear();
       }
       void this.#start();

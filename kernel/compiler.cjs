@@ -29,22 +29,30 @@ ts.sys.watchDirectory = () => ({ close() {} });
 const { fileExists } = ts.sys;
 ts.sys.fileExists = (path) => !path.includes("/node_modules/playwright-core/") && fileExists(path);
 
-ts.createWatchCompilerHost = (files, options, ...rest) => original.createWatchCompilerHost([...files, LIBRARY], {
-  ...options,
-  strict: true,
-  moduleResolution: original.ModuleResolutionKind.Bundler,
-  types: ["node"],
-  allowJs: false,
-  checkJs: false,
-  inlineSourceMap: true,
-}, ...rest);
+ts.createWatchCompilerHost = (files, options, ...rest) =>
+  original.createWatchCompilerHost(
+    [...files, LIBRARY],
+    {
+      ...options,
+      strict: true,
+      moduleResolution: original.ModuleResolutionKind.Bundler,
+      types: ["node"],
+      allowJs: false,
+      checkJs: false,
+      inlineSourceMap: true,
+    },
+    ...rest,
+  );
 
 ts.createWatchProgram = (host) => {
   const { afterProgramCreate } = host;
-  host.afterProgramCreate = (builder) => afterProgramCreate(Object.assign(Object.create(builder), {
-    getAllDependencies: (file) => [file.fileName],
-    getProgram: () => programSeeingShorthands(builder.getProgram()),
-  }));
+  host.afterProgramCreate = (builder) =>
+    afterProgramCreate(
+      Object.assign(Object.create(builder), {
+        getAllDependencies: (file) => [file.fileName],
+        getProgram: () => programSeeingShorthands(builder.getProgram()),
+      }),
+    );
   return original.createWatchProgram(host);
 };
 
@@ -53,8 +61,10 @@ ts.createWatchProgram = (host) => {
 function programSeeingShorthands(program) {
   const checker = program.getTypeChecker();
   const seeing = Object.assign(Object.create(checker), {
-    getSymbolAtLocation: (node) => (node.parent && ts.isShorthandPropertyAssignment(node.parent) && node.parent.name === node
-      ? checker.getShorthandAssignmentValueSymbol(node.parent) : checker.getSymbolAtLocation(node)),
+    getSymbolAtLocation: (node) =>
+      node.parent && ts.isShorthandPropertyAssignment(node.parent) && node.parent.name === node
+        ? checker.getShorthandAssignmentValueSymbol(node.parent)
+        : checker.getSymbolAtLocation(node),
   });
   return Object.assign(Object.create(program), { getTypeChecker: () => seeing });
 }
@@ -72,7 +82,8 @@ ts.transpileModule = (source, options) => {
   const first = source.match(/\n\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/);
   if (!first) return original.transpileModule(source, options);
   const { outputText, sourceMapText, ...rest } = original.transpileModule(source.slice(0, first.index), {
-    ...options, compilerOptions: { ...options.compilerOptions, sourceMap: true },
+    ...options,
+    compilerOptions: { ...options.compilerOptions, sourceMap: true },
   });
   maps = [JSON.parse(sourceMapText), JSON.parse(Buffer.from(first[1], "base64").toString())];
   return { ...rest, outputText: outputText.replace(/\n\/\/# sourceMappingURL=\S+\s*$/, "\n") };

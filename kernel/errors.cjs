@@ -21,19 +21,29 @@ function thrownError(thrown, cells, root) {
 
   let first = null;
   const text = safely(() => inspect(thrown, { depth: 2 })) ?? String(thrown.stack);
-  const lines = text.split("\n").filter((line) => !isFrame(line) || !isOurs(line)).map((line) => line
-    .replaceAll(CELL_POSITION, (_, count, row, column) => {
-      const at = cells.get(Number(count))?.position(Number(row), Number(column));
-      if (!at) return cellName(count);
-      first ??= { count: Number(count), ...at };
-      return `${cellName(count)}:${at.line}:${at.column}`;
-    })
-    .replaceAll(`${root}/`, ""));
+  const lines = text
+    .split("\n")
+    .filter((line) => !isFrame(line) || !isOurs(line))
+    .map((line) =>
+      line
+        .replaceAll(CELL_POSITION, (_, count, row, column) => {
+          const at = cells.get(Number(count))?.position(Number(row), Number(column));
+          if (!at) return cellName(count);
+          first ??= { count: Number(count), ...at };
+          return `${cellName(count)}:${at.line}:${at.column}`;
+        })
+        .replaceAll(`${root}/`, ""),
+    );
   if (first) lines.push("", ...excerpt(cells.get(first.count).code, first.line, first.count));
   return { ename, evalue, traceback: lines };
 
   function isOurs(line) {
-    return line.includes(`${root}/kernel/`) || line.includes("(node:") || line.includes("at node:") || /at new Promise \(<anonymous>\)|lines matching cause/.test(line);
+    return (
+      line.includes(`${root}/kernel/`) ||
+      line.includes("(node:") ||
+      line.includes("at node:") ||
+      /at new Promise \(<anonymous>\)|lines matching cause/.test(line)
+    );
   }
 }
 
@@ -43,8 +53,17 @@ function compileError(diagnostics, code, count) {
   for (const { start, fileName, messageText, code: number } of diagnostics) {
     const last = found.at(-1);
     // The rest of a chain ("Types of property … are incompatible") has the position of its head, and no file.
-    if (last && last.offset === start.offset && (fileName === undefined || fileName === last.fileName)) last.messages.push(messageText);
-    else found.push({ offset: start.offset, line: start.line + 1, column: start.character + 1, fileName, number, messages: [messageText] });
+    if (last && last.offset === start.offset && (fileName === undefined || fileName === last.fileName))
+      last.messages.push(messageText);
+    else
+      found.push({
+        offset: start.offset,
+        line: start.line + 1,
+        column: start.character + 1,
+        fileName,
+        number,
+        messages: [messageText],
+      });
   }
   const traceback = found.flatMap(({ line, column, fileName, number, messages }, index) => [
     ...(index > 0 ? [""] : []),
@@ -54,7 +73,11 @@ function compileError(diagnostics, code, count) {
   ]);
   const [{ line, column, fileName, messages }] = found;
   const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
-  return { ename: "TypeScriptError", evalue: `${fileName ?? "line"} ${line}:${column}: ${messages[0]}${more}`, traceback };
+  return {
+    ename: "TypeScriptError",
+    evalue: `${fileName ?? "line"} ${line}:${column}: ${messages[0]}${more}`,
+    traceback,
+  };
 }
 
 /** The lines around `line` (1-based), which is marked. */
@@ -66,7 +89,9 @@ function excerpt(code, line, count) {
   const width = String(from + shown.length).length;
   return [
     ...(count === null ? [] : [`${cellName(count)}:`]),
-    ...shown.map((text, index) => `${from + index === line ? ">" : " "} ${String(from + index).padStart(width)} | ${text}`),
+    ...shown.map(
+      (text, index) => `${from + index === line ? ">" : " "} ${String(from + index).padStart(width)} | ${text}`,
+    ),
   ];
 }
 

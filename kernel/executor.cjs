@@ -46,7 +46,8 @@ class Executor {
       if (this.#running.interrupted) return { status: "error", error: interruptedError("") };
       return { status: "ok", result };
     } catch (error) {
-      if (this.#running.interrupted) return { status: "error", error: interruptedError(this.#running.abandoned ? ABANDONED : messageOf(error)) };
+      if (this.#running.interrupted)
+        return { status: "error", error: interruptedError(this.#running.abandoned ? ABANDONED : messageOf(error)) };
       return { status: "error", error: error instanceof CompileError ? error.content : this.#describe(error) };
     } finally {
       this.#running = null;
@@ -92,7 +93,10 @@ class Executor {
     if (compiled.output) {
       // Imported names are plain variables, which later cells may replace; a getter could not be.
       const body = compiled.output.replaceAll(/^Object\.defineProperty\(exports, /gm, "__define(exports, ");
-      const run = vm.runInThisContext(`(async function (exports, require, __define) {\n${body}\n})`, { filename: cellName(count), lineOffset: -1 });
+      const run = vm.runInThisContext(`(async function (exports, require, __define) {\n${body}\n})`, {
+        filename: cellName(count),
+        lineOffset: -1,
+      });
       await Promise.race([run(this.#variables, this.#require, define), this.#running.promise]);
     }
     this.#declarations = compiled.declOutput ?? "";
@@ -106,7 +110,7 @@ class Executor {
 
   /** An error that nothing caught: fails the running cell at once, or else the next one. */
   #onStray(error) {
-    if (error instanceof Interrupted || error?.name === "AbortError" && this.signal.aborted) return;
+    if (error instanceof Interrupted || (error?.name === "AbortError" && this.signal.aborted)) return;
     const cell = this.#running;
     if (cell) {
       cell.failed ??= { error };
@@ -115,12 +119,17 @@ class Executor {
       return;
     }
     this.#stray.push(error);
-    console.error("Nothing caught this error; the next cell will fail with it:\n" + this.#describe(error).traceback.join("\n"));
+    console.error(
+      "Nothing caught this error; the next cell will fail with it:\n" + this.#describe(error).traceback.join("\n"),
+    );
   }
 
   #leftOver() {
     const [error, ...others] = this.#stray.splice(0).map((stray) => this.#describe(stray));
-    error.traceback.unshift("Code that an earlier cell left running failed. This cell was not run; run it again to go on.", "");
+    error.traceback.unshift(
+      "Code that an earlier cell left running failed. This cell was not run; run it again to go on.",
+      "",
+    );
     for (const other of others) error.traceback.push("", ...other.traceback);
     return { status: "error", error };
   }
@@ -155,7 +164,9 @@ function define(variables, name, { get, value }) {
 
 function withResolvers() {
   let reject;
-  const promise = new Promise((_, no) => { reject = no; });
+  const promise = new Promise((_, no) => {
+    reject = no;
+  });
   promise.catch(() => {}); // handled where the cell waits, if it still does
   return { promise, reject };
 }

@@ -40,7 +40,9 @@ function requireForCells(root) {
   function ourFiles() {
     const packages = join(root, "node_modules") + sep;
     const kernel = __dirname + sep;
-    return Object.keys(require.cache).filter((file) => file.startsWith(root + sep) && !file.startsWith(packages) && !file.startsWith(kernel));
+    return Object.keys(require.cache).filter(
+      (file) => file.startsWith(root + sep) && !file.startsWith(packages) && !file.startsWith(kernel),
+    );
   }
 
   function forgetEdited() {
@@ -49,7 +51,8 @@ function requireForCells(root) {
     if (stale.size === 0) return;
     for (let before = -1; before !== stale.size;) {
       before = stale.size;
-      for (const file of files) if (require.cache[file].children.some((child) => stale.has(child.filename))) stale.add(file);
+      for (const file of files)
+        if (require.cache[file].children.some((child) => stale.has(child.filename))) stale.add(file);
     }
     for (const file of stale) {
       delete require.cache[file];

@@ -25,7 +25,10 @@ class Output {
       const stream = process[name];
       stream.write = (chunk, encoding, callback) => {
         if (typeof encoding === "function") callback = encoding;
-        const text = typeof chunk === "string" && (encoding === "hex" || encoding === "base64") ? Buffer.from(chunk, encoding) : chunk;
+        const text =
+          typeof chunk === "string" && (encoding === "hex" || encoding === "base64")
+            ? Buffer.from(chunk, encoding)
+            : chunk;
         this.write(name, typeof text === "string" ? text : decoder.write(Buffer.from(text)));
         if (callback) process.nextTick(callback);
         return true;

@@ -36,10 +36,13 @@ class Server {
   async start(connectionFile) {
     const connection = JSON.parse(readFileSync(connectionFile, "utf8"));
     this.#key = connection.key;
-    const bind = (socket, port) => socket.bind(`${connection.transport}://${connection.ip}${connection.transport === "ipc" ? "-" : ":"}${port}`);
+    const bind = (socket, port) =>
+      socket.bind(`${connection.transport}://${connection.ip}${connection.transport === "ipc" ? "-" : ":"}${port}`);
     await Promise.all([
-      bind(this.#iopub, connection.iopub_port), bind(this.#shell, connection.shell_port),
-      bind(this.#control, connection.control_port), bind(this.#stdin, connection.stdin_port),
+      bind(this.#iopub, connection.iopub_port),
+      bind(this.#shell, connection.shell_port),
+      bind(this.#control, connection.control_port),
+      bind(this.#stdin, connection.stdin_port),
       bind(this.#heartbeat, connection.hb_port),
     ]);
     this.#publish("status", { execution_state: "starting" }, null);
@@ -115,9 +118,13 @@ class Server {
     if (error) this.#output.publish("error", error);
     this.#output.flush();
     const finish = () => {
-      this.#reply(request, "execute_reply", error
-        ? { status: "error", execution_count: count, ...error, user_expressions: {}, payload: [] }
-        : { status: "ok", execution_count: count, user_expressions: {}, payload: [] });
+      this.#reply(
+        request,
+        "execute_reply",
+        error
+          ? { status: "error", execution_count: count, ...error, user_expressions: {}, payload: [] }
+          : { status: "ok", execution_count: count, user_expressions: {}, payload: [] },
+      );
       this.#status("idle", request);
     };
     if (error) return finish;
@@ -133,7 +140,12 @@ class Server {
       if (content) this.#reply(request, type.replace("_request", "_reply"), { status: "ok", ...content });
     } catch (error) {
       // Looking up code while it is being typed must never take the kernel down.
-      this.#reply(request, type.replace("_request", "_reply"), { status: "error", ename: error.name, evalue: error.message, traceback: [] });
+      this.#reply(request, type.replace("_request", "_reply"), {
+        status: "error",
+        ename: error.name,
+        evalue: error.message,
+        traceback: [],
+      });
     }
     this.#status("idle", request);
     if (type === "shutdown_request") setTimeout(() => process.exit(0), 20); // the reply leaves first
@@ -146,8 +158,13 @@ class Server {
       implementation_version: require("../package.json").version,
       banner: `TypeScript ${typescriptVersion} on Node ${process.versions.node}`,
       language_info: {
-        name: "typescript", version: typescriptVersion, mimetype: "application/typescript", file_extension: ".ts",
-        codemirror_mode: "typescript", pygments_lexer: "typescript", nbconvert_exporter: "script",
+        name: "typescript",
+        version: typescriptVersion,
+        mimetype: "application/typescript",
+        file_extension: ".ts",
+        codemirror_mode: "typescript",
+        pygments_lexer: "typescript",
+        nbconvert_exporter: "script",
       },
       help_links: [],
     }),
@@ -162,7 +179,9 @@ class Server {
     },
     inspect_request: async ({ code, cursor_pos: position }) => {
       const text = await this.#executor.inspect(code, position);
-      return text ? { found: true, data: { "text/plain": text }, metadata: {} } : { found: false, data: {}, metadata: {} };
+      return text
+        ? { found: true, data: { "text/plain": text }, metadata: {} }
+        : { found: false, data: {}, metadata: {} };
     },
     complete_request: async ({ code, cursor_pos: position }) => {
       const { start, end, candidates } = await this.#executor.complete(code, position);
@@ -190,14 +209,18 @@ class Server {
     const executor = this.#executor;
     globalThis[Symbol.for("promptloss.kernel")] = {
       display,
-      get signal() { return executor.signal; },
+      get signal() {
+        return executor.signal;
+      },
     };
   }
 
   /** A kernel whose Jupyter was killed would live on for ever. */
   #endWithParent() {
     const parent = process.ppid;
-    setInterval(() => { if (process.ppid !== parent) process.exit(0); }, 2000).unref();
+    setInterval(() => {
+      if (process.ppid !== parent) process.exit(0);
+    }, 2000).unref();
   }
 }
 

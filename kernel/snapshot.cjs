@@ -16,7 +16,9 @@ const ABANDONED = 3600_000; // ms after which an unfinished entry is removed
 function snapshotFile(root) {
   const hash = createHash("sha256");
   const kernel = readdirSync(__dirname).map((name) => join(__dirname, name));
-  const versions = ["tslab", "@tslab/typescript-for-tslab"].map((name) => join(root, "node_modules", name, "package.json"));
+  const versions = ["tslab", "@tslab/typescript-for-tslab"].map((name) =>
+    join(root, "node_modules", name, "package.json"),
+  );
   for (const file of [...kernel, ...versions, join(root, "package-lock.json")]) hash.update(readFileSync(file));
   const { version, arch, platform } = process;
   hash.update(JSON.stringify([root, version, arch, platform, cpus()[0]?.model, libraryFiles(root)]));
@@ -37,7 +39,8 @@ async function makeSnapshot(root, file, { inBackground = false } = {}) {
   process.once("exit", stop);
   const status = await new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   process.off("exit", stop);
-  if (status === 0) renameSync(unfinished, file); // atomic: another kernel sees the old entry or the new one
+  if (status === 0)
+    renameSync(unfinished, file); // atomic: another kernel sees the old entry or the new one
   else rmSync(unfinished, { force: true });
   removeOld(folder);
   return status === 0;
@@ -54,7 +57,9 @@ function removeOld(folder) {
     .map((name) => join(folder, name))
     .map((file) => ({ file, modified: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => b.modified - a.modified);
-  const [whole, unfinished] = [true, false].map((wanted) => entries.filter(({ file }) => file.endsWith(".blob") === wanted));
+  const [whole, unfinished] = [true, false].map((wanted) =>
+    entries.filter(({ file }) => file.endsWith(".blob") === wanted),
+  );
   const old = unfinished.filter(({ modified }) => modified < Date.now() - ABANDONED);
   for (const { file } of [...whole.slice(KEPT), ...old]) rmSync(file, { force: true });
 }

@@ -12,7 +12,8 @@ function readMessage(frames, key) {
   const parts = frames.slice(delimiter + 2, delimiter + 6);
   const given = frames[delimiter + 1];
   const wanted = Buffer.from(sign(parts, key));
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw new Error("a message with a wrong signature");
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
+    throw new Error("a message with a wrong signature");
   const [header, parent, metadata, content] = parts.map((part) => JSON.parse(part.toString()));
   return { identities: frames.slice(0, delimiter), header, parent, metadata, content };
 }
@@ -20,7 +21,12 @@ function readMessage(frames, key) {
 /** The frames of a message of `type` that answers `request` (null for one that answers nothing). */
 function writeMessage(type, content, request, key, identities = []) {
   const header = {
-    msg_id: randomUUID(), msg_type: type, session, username: "kernel", version: "5.3", date: new Date().toISOString(),
+    msg_id: randomUUID(),
+    msg_type: type,
+    session,
+    username: "kernel",
+    version: "5.3",
+    date: new Date().toISOString(),
   };
   const parts = [header, request?.header ?? {}, {}, content].map((part) => Buffer.from(JSON.stringify(part)));
   return [...identities, DELIMITER, Buffer.from(sign(parts, key)), ...parts];

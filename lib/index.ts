@@ -2,7 +2,7 @@
 // The public names of the library: what notebooks and other projects import.
 export { DATASETS, MODELS, datasetEntry, type CatalogueEntry } from "./data/catalogue";
 export * from "./data/encode";
-export { PromptlossError, StatisticsError } from "./data/errors";
+export * from "./data/errors";
 export * from "./data/example";
 export { fetchDataset, type FetchOptions, type FetchProgress, type FetchedFile } from "./data/fetch";
 export * from "./data/statistics";

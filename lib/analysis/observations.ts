@@ -90,11 +90,11 @@ export function withSeeds(formula: string, rows: readonly Observation[], term: "
 /**
  * Predicates for the benchmark groups of section 6 and appendix B: all, multiple choice, generation except translation.
  */
-export const BENCHMARK_GROUPS = {
+export const BENCHMARK_GROUPS: Readonly<Record<"All" | "MC" | "Gen", (row: Observation) => boolean>> = {
   All: () => true,
-  MC: ({ type }: Observation) => type === "MC",
-  Gen: ({ type, b }: Observation) => (type === "G_S" || type === "G_L") && translationFrom(b) === null,
-} as const;
+  MC: ({ type }) => type === "MC",
+  Gen: ({ type, b }) => (type === "G_S" || type === "G_L") && translationFrom(b) === null,
+};
 
 /** Name of a benchmark group. */
 export type BenchmarkGroup = keyof typeof BENCHMARK_GROUPS;

@@ -26,6 +26,7 @@ export interface FetchOptions {
   revision?: string;
   /** interrupts the download; a partly downloaded file is kept */
   signal?: AbortSignal;
+  /** called while a file is downloaded */
   onProgress?: (progress: FetchProgress) => void;
   /** size limit per file in bytes, where the catalogue has no size; default 2 GiB */
   maxBytes?: number;

@@ -33,6 +33,7 @@ export interface TaskOptions {
 export interface EvaluateOptions extends TaskOptions {
   /** stops the evaluation within a batch; for a run, the same call continues */
   signal?: AbortSignal;
+  /** called at the start of each task and after each batch */
   onProgress?: (progress: EvaluationProgress) => void;
   /**
    * after all tasks: "throw" a `TasksFailedError` that names the failed tasks (default), or "return" the results of the

@@ -39,7 +39,7 @@ export class TasksFailedError extends EvaluationError {
  * in memory are not stored.
  *
  * @param modelOrRun a model in memory, or a complete run
- * @param tasks names of tasks, see {@link findTasks}, or task objects
+ * @param tasks names of tasks, see `findTasks`, or task objects
  * @returns one result per task, in the given order
  * @throws {EvaluationError} immediately for unknown tasks, invalid options and runs that are not complete
  * @throws {TasksFailedError} after all tasks, naming those that failed and why (unless `onFailure` is "return")

@@ -41,7 +41,7 @@ export function figurePath(name: string): string {
 
 /**
  * Writes a figure as `<path>.pdf` and `<path>.svg` (vector graphics), `<path>.png` (300 dpi) and `<path>.csv` (the
- * plotted numbers). The printed size is the layout's size divided by {@link PIXELS_PER_INCH}. The theme's font is
+ * plotted numbers). The printed size is the layout's size divided by `PIXELS_PER_INCH`. The theme's font is
  * embedded. Needs no network. Exporting the same figure again gives identical files.
  *
  * @param figure the figure; the CSV file of a plain Plotly figure holds the x and y values of its traces

@@ -12,7 +12,7 @@ export type Layout = Record<string, unknown>;
 
 /**
  * A figure: its drawing, the plotted numbers and the caption. Its size is `spec.layout.width` × `spec.layout.height`
- * pixels, at {@link PIXELS_PER_INCH} pixels per inch on paper.
+ * pixels, at `PIXELS_PER_INCH` pixels per inch on paper.
  */
 export interface Figure {
   /** file name without extension, for example "figure2a" */

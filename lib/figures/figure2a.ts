@@ -6,7 +6,7 @@ import type { Look } from "./theme";
 
 /**
  * Draws Figure 2a, training loss stability: box plots of the relative standard deviation (RSD, standard deviation /
- * mean) of the training loss in windows of consecutive steps, by PLW. Panels and boxes as in {@link drawBoxPanels}.
+ * mean) of the training loss in windows of consecutive steps, by PLW. Panels and boxes as in `drawBoxPanels`.
  *
  * @param rows one per window, from `stabilityRows`
  * @param options.look colors and markers; default: order of first appearance in the rows

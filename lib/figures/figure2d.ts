@@ -7,7 +7,7 @@ import type { Look } from "./theme";
 
 /**
  * Draws Figure 2d, generation lengths: box plots of the number of tokens in the answers to long-generation prompts, by
- * PLW. Panels and boxes as in {@link drawBoxPanels}.
+ * PLW. Panels and boxes as in `drawBoxPanels`.
  *
  * @param rows one per answer, from `generationLengthRows`
  * @param options.look colors and markers; default: order of first appearance in the rows

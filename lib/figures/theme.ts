@@ -26,6 +26,7 @@ export let DATASET_COLORS: readonly string[] = COLORS;
 const DATASET_MARKERS = ["circle", "square", "diamond", "triangle-up", "hexagon"] as const;
 const MODEL_DASHES = ["solid", "dash", "dot", "dashdot"] as const;
 
+/** Sizes, font and palette of all figures; see {@link useTheme}. */
 export interface Theme {
   /** inches; default 3.25 and 6.75 */
   columnWidth?: number;
@@ -36,7 +37,12 @@ export interface Theme {
   colors?: readonly string[];
 }
 
-/** Sets width, font and palette of all figures that are made from now on; what is left out is as at first. Text sizes stay, so that they are legible. */
+/**
+ * Sets width, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults; text
+ * sizes do not change, so that text stays legible.
+ *
+ * @throws {RangeError} for a width outside 2.5 to 12 inches, or an empty palette
+ */
 export function useTheme({
   columnWidth = 3.25,
   pageWidth = 6.75,
@@ -52,8 +58,8 @@ export function useTheme({
 }
 
 /**
- * The order in which data sets and models get their colors, markers and dashes. Made once from a study, it keeps
- * them the same in every figure, whichever of them a figure shows.
+ * The order in which data sets and models are assigned colors, markers and dashes. Made once from a study, it keeps them
+ * the same in every figure, whichever of them a figure shows.
  */
 export interface Look {
   datasets: readonly string[];

@@ -20,10 +20,17 @@ export interface WeightDistance {
   perKind: Record<string, number>;
 }
 
+/** A tensor of a model: its shape, and its values in row-major order. */
+export interface ParameterTensor {
+  readonly shape: number[];
+  /** the values, copied from the device */
+  dataSync(): ArrayLike<number>;
+}
+
 /** The parameters of a loaded model; `CausalLM` implements it. */
 export interface WeightHolder {
-  /** tensors by checkpoint name; `dataSync` returns the values in row-major order */
-  readonly parameters: ReadonlyMap<string, { readonly shape: number[]; dataSync(): ArrayLike<number> }>;
+  /** tensors by checkpoint name */
+  readonly parameters: ReadonlyMap<string, ParameterTensor>;
 }
 
 /** The parameters of a model by tensor name, read one tensor at a time. */

@@ -4,7 +4,7 @@ import { cacheRows, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { tf } from "./tensorflow";
 
-/** Options of {@link generate}. */
+/** Options of `generate`. */
 export interface GenerationOptions {
   /** maximum number of new tokens, for all prompts or for each; the model's context also limits it */
   maxNewTokens: number | readonly number[];

@@ -120,6 +120,7 @@ export class Decoder {
   trainingPass(sequences: readonly (readonly number[])[]): {
     hidden: Tensor;
     layout: PackedLayout;
+    /** gradients by parameter name, from dHidden (N, H) and dHead (V, H) */
     backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor>;
   } {
     const layout = packedLayout(sequences, this.config);

@@ -302,6 +302,7 @@ function commonPrefix(lists: readonly number[][]): number[] {
 const firstTarget = ({ ids, targets }: Trunk): number =>
   targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
 
+/** Log-likelihood of a continuation given its context. */
 export interface LogLikelihood {
   /** log p(continuation | context), natural logarithm */
   sum: number;

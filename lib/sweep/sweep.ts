@@ -90,6 +90,7 @@ export async function sweep(options: SweepOptions = {}): Promise<Run[]> {
  *
  * @returns the jobs in order, and a report for each run that cannot be resolved, for example because of invalid rows or
  *   a missing file
+ * @throws {Error} any error that is not one of this project's
  */
 export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs: Job[]; failures: RunFailureReport[] } {
   const cache = new DigestCache(store.root);

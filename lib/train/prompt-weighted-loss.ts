@@ -122,14 +122,14 @@ export function gradientParts(
     );
     const { gradients } = microBatchLoss(model, examples, masked, true);
     const tensors = [...(gradients?.values() ?? [])];
-    const squares = tensors.reduce((sum, gradient) => sum + squaredSum(gradient), 0);
+    const squares = tensors.reduce((sum, gradient) => squaredSum(gradient, sum), 0);
     tf.dispose(tensors);
     return Math.sqrt(squares);
   };
   return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };
 }
 
-/** Σ g² of one parameter's gradient, in double precision; 0 without a gradient. */
-function squaredSum(gradient: Tensor | undefined): number {
-  return gradient?.dataSync<"float32">().reduce((sum, g) => sum + g * g, 0) ?? 0;
+/** Adds Σ g² of one parameter's gradient to `sum`, in double precision; adds nothing without a gradient. */
+function squaredSum(gradient: Tensor | undefined, sum = 0): number {
+  return gradient?.dataSync<"float32">().reduce((square, g) => square + g * g, sum) ?? sum;
 }

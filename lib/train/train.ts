@@ -13,6 +13,7 @@ import { trainJob } from "./train-job";
 import type { Normalizer } from "../data/prompt-loss-weight";
 import type { CheckpointInterval } from "./checkpoint";
 
+/** What to train, on what, and how; options of {@link train}. */
 export interface TrainOptions {
   /** Hugging Face directory of the initial model; relative paths, here and below, count from the repository root */
   model: string;
@@ -38,6 +39,7 @@ export interface TrainOptions {
   store?: string;
   /** stops training within one step; the same call continues */
   signal?: AbortSignal;
+  /** called after every optimizer step */
   onStep?: (record: StepRecord, totalSteps: number) => void;
   /** receives the notes that go into the run's record, such as a damaged checkpoint */
   onNote?: (note: string) => void;

@@ -165,7 +165,10 @@ test("what cannot be loaded is refused with file and reason", () => {
   assert.throws(attempt(config({ hidden_act: "gelu" })), /hidden_act: "gelu" is not implemented/);
   assert.throws(attempt(config({ attention_bias: true })), /attention_bias: true is not implemented/);
   assert.throws(attempt(config({ sliding_window: 4096 })), /sliding_window: 4096 is not implemented/);
-  assert.throws(attempt(config({ quantization_config: { bits: 4 } })), /quantization_config: \{"bits":4\} is not implemented/);
+  assert.throws(
+    attempt(config({ quantization_config: { bits: 4 } })),
+    /quantization_config: \{"bits":4\} is not implemented/,
+  );
   assert.throws(
     attempt(config({ rope_scaling: { rope_type: "yarn", factor: 4 } })),
     /rope_scaling: must be rope parameters of type "default" or "llama3"/,

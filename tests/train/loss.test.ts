@@ -94,7 +94,10 @@ test("a batch in which nothing counts has loss 0 and gradient 0", () => {
 });
 
 test("an unknown normalizer is refused with the known ones", () => {
-  assert.throws(() => checkNormalizer("mean"), /normalizer: must be one of weights, tokens, completion, sequence, got "mean"/);
+  assert.throws(
+    () => checkNormalizer("mean"),
+    /normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
+  );
 });
 
 test("one key-value head for all queries trains as any other number does", () => {
