@@ -1,4 +1,4 @@
-// From data to weights: fine-tunes a model with a prompt loss weight (PLW), and loads what was trained. Takes half a minute.
+// From data to weights: fine-tunes a model with a prompt loss weight (PLW), and loads what was trained, in half a minute.
 import { dirname, join, resolve } from "node:path";
 import { loadModel, readExamples, renderPrompt, train, weightDistance } from "promptloss";
 

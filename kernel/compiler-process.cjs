@@ -46,7 +46,8 @@ const compiler = new Compiler(root);
 const warmUp = 'import { train } from "./lib/index";\nconst used = train;\nused';
 const { declOutput } = compiler.compile("", warmUp);
 if (startupSnapshot.isBuildingSnapshot()) {
-  // Code that ran is compiled in the snapshot. Completion cannot run: Intl objects, which sort the names, cannot be saved.
+  // Code that ran is compiled in the snapshot. Completion cannot run: Intl objects, which sort the names, cannot be
+  // saved.
   compiler.compile(declOutput, "const wrong: string = used;");
   compiler.isComplete("if (used) {");
   startupSnapshot.setDeserializeMainFunction(serve);

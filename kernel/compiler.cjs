@@ -56,8 +56,8 @@ ts.createWatchProgram = (host) => {
   return original.createWatchProgram(host);
 };
 
-// tslab turns a name from an earlier cell into `exports.name`, but not in `{ name }`: the checker says "property" there,
-// and a shorthand cannot hold the longer expression.
+// tslab turns a name from an earlier cell into `exports.name`, but not in `{ name }`: the checker says "property"
+// there, and a shorthand cannot hold the longer expression.
 function programSeeingShorthands(program) {
   const checker = program.getTypeChecker();
   const seeing = Object.assign(Object.create(checker), {

@@ -34,7 +34,8 @@ class Executor {
   }
 
   /** Runs a cell. Never rejects.
-   *  @returns {status: "ok", result?: text of the last expression} or {status: "error", error: {ename, evalue, traceback}} */
+   *  @returns {status: "ok", result?: text of the last expression} or {status: "error", error: {ename, evalue,
+   *   traceback}} */
   async execute(code, count) {
     this.#controller = new AbortController();
     this.#running = { interrupted: false, ...withResolvers() };

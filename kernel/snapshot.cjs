@@ -1,6 +1,6 @@
 // The cache of the compiler's memory with all types loaded: V8 startup snapshots. An entry belongs to one version of
-// Node, of the packages and of the kernel, and to one list of library files. Those of them that were edited after it was
-// made are read again by the compiler, as in a kernel that runs.
+// Node, of the packages and of the kernel, and to one list of library files. Those of them that were edited after it
+// was made are read again by the compiler, as in a kernel that runs.
 const { spawn } = require("node:child_process");
 const { createHash } = require("node:crypto");
 const { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } = require("node:fs");

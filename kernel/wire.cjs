@@ -1,5 +1,5 @@
-// Jupyter's wire protocol, version 5.3: one signed message is [identities…, delimiter, signature, header, parent header,
-// metadata, content]. https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol
+// Jupyter's wire protocol, version 5.3: one signed message is [identities…, delimiter, signature, header, parent
+// header, metadata, content]. https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol
 const { createHmac, randomUUID, timingSafeEqual } = require("node:crypto");
 
 const DELIMITER = Buffer.from("<IDS|MSG>");

@@ -25,7 +25,8 @@ const LEGEND_TITLE = 36;
  * points, including the first and the last step.
  *
  * @param rows one per step, from `lossRows`
- * @param options.smooth width in steps of the centered running mean, 1 for none; even values act as the next odd one; default 5
+ * @param options.smooth width in steps of the centered running mean, 1 for none; even values act as the next odd one;
+ *   default 5
  */
 export function lossCurves(rows: readonly LossRow[], options: { smooth?: number } = {}): Figure {
   const smooth = options.smooth ?? 5;

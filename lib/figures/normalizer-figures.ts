@@ -47,7 +47,10 @@ const LEARNING: readonly Measure[] = [
   { key: "heldoutLoss", title: "held-out loss" },
 ];
 
-/** RSD of the weighted, the prompt and the completion loss (rows of panels) by weight, a column a normalizer, with and without clipping. */
+/**
+ * RSD of the weighted, the prompt and the completion loss (rows of panels) by weight, a column a normalizer, with and
+ * without clipping.
+ */
 export function normalizerStability(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-stability",
@@ -58,7 +61,10 @@ export function normalizerStability(rows: readonly CauseRow[], options: { look?:
   };
 }
 
-/** Norm of the gradient, share of steps clipped and distance from the start (rows of panels) by weight, a column a normalizer. */
+/**
+ * Norm of the gradient, share of steps clipped and distance from the start (rows of panels) by weight, a column a
+ * normalizer.
+ */
 export function normalizerMovement(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-movement",
@@ -69,7 +75,9 @@ export function normalizerMovement(rows: readonly CauseRow[], options: { look?: 
   };
 }
 
-/** The completion tokens' share of the gradient, and what came of it (rows of panels) by weight, a column a normalizer. */
+/**
+ * The completion tokens' share of the gradient, and what came of it (rows of panels) by weight, a column a normalizer.
+ */
 export function normalizerLearning(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-learning",

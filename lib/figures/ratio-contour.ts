@@ -11,8 +11,8 @@ const MARGIN = { l: 66, r: 84, t: 14, b: 56 };
 const width = (): number => Math.round(COLUMN_INCHES * 144);
 
 /**
- * Predictions of the smooth over w_p and R_g (in logarithms, as the data sets lie), the data in the same colors, and the
- * recommended weight along the ratios.
+ * Predictions of the smooth over w_p and R_g (in logarithms, as the data sets lie), the data in the same colors, and
+ * the recommended weight along the ratios.
  * @throws RangeError for a group without a fit; its `words` say why it has none
  */
 export function drawRatioContour(
@@ -169,7 +169,10 @@ function ratioAxis(low: number, high: number): Layout {
   return axis("generation ratio R<sub>g</sub>", { type: "log", range, tickvals: ticks, ticktext: ticks.map(String) });
 }
 
-/** Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
+/**
+ * Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks. `fit` is the group All of
+ * `fitRatios`. @throws RangeError where that group could not be fitted
+ */
 export function figure3(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure3",
@@ -177,7 +180,10 @@ export function figure3(fit: RatioFit): Figure {
   });
 }
 
-/** Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit` is the group All of `fitRatios`. @throws RangeError where that group could not be fitted */
+/**
+ * Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit`
+ * is the group All of `fitRatios`. @throws RangeError where that group could not be fitted
+ */
 export function figure7(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure7",
@@ -185,12 +191,18 @@ export function figure7(fit: RatioFit): Figure {
   });
 }
 
-/** Figure 8, the interaction over the multiple choice benchmarks. `fit` is the group MC of `fitRatios`. @throws RangeError where that group could not be fitted */
+/**
+ * Figure 8, the interaction over the multiple choice benchmarks. `fit` is the group MC of `fitRatios`. @throws
+ * RangeError where that group could not be fitted
+ */
 export function figure8(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure8", caption: "The interaction over the multiple choice benchmarks." });
 }
 
-/** Figure 9, the interaction over the generation benchmarks but translation. `fit` is the group Gen of `fitRatios`. @throws RangeError where that group could not be fitted */
+/**
+ * Figure 9, the interaction over the generation benchmarks but translation. `fit` is the group Gen of `fitRatios`.
+ * @throws RangeError where that group could not be fitted
+ */
 export function figure9(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure9",

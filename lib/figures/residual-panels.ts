@@ -57,7 +57,9 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
   };
 }
 
-/** Scaled residuals against ranked predictions: their quartiles lie level at 0.25, 0.5 and 0.75 if the model is right. */
+/**
+ * Scaled residuals against ranked predictions: their quartiles lie level at 0.25, 0.5 and 0.75 if the model is right.
+ */
 export function residualPredictions(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
   const look = lookOf(checks, options.look);
   return {

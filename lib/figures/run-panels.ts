@@ -1,4 +1,5 @@
-// Points of single runs by weight, lines through their means: what Figures 2b and 2c and those of the normalizers are made of.
+// Points of single runs by weight, lines through their means: what Figures 2b and 2c and those of the normalizers are
+// made of.
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
@@ -55,7 +56,10 @@ export interface RunPanels {
 /** Marker sizes in large and in small panels, and the height at which one begins. */
 const MARKERS = { large: 10, small: 7, from: 200 };
 
-/** Panels in reading order, with legends of data sets and variants above; titles stand over the first row, or over every panel if they differ by row. */
+/**
+ * Panels in reading order, with legends of data sets and variants above; titles stand over the first row, or over every
+ * panel if they differ by row.
+ */
 export function drawRunPanels(
   panels: readonly RunPanel[],
   { look, inches, columns, panelHeight, dodge = 0 }: RunPanels,

@@ -13,10 +13,12 @@ export function runTable(runs: readonly Run[]): DataFrame {
 }
 
 /**
- * A number by data set, model and, where there are several, normalizer (rows) and PLW (columns), averaged over whatever else the rows
- * differ in; where there are several seeds, as "mean ± standard error over seeds". Combinations without a number are empty.
+ * A number by data set, model and, where there are several, normalizer (rows) and PLW (columns), averaged over whatever
+ * else the rows differ in; where there are several seeds, as "mean ± standard error over seeds". Combinations without a
+ * number are empty.
  *
- * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, `normalizer` and `seed` where they have one: `runRows`, or a figure's rows
+ * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, `normalizer` and `seed` where
+ *   they have one: `runRows`, or a figure's rows
  */
 export function byPlw(rows: readonly object[], value: string): DataFrame {
   const given = (rows as Row[]).filter((row) => typeof row[value] === "number");

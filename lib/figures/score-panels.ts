@@ -39,7 +39,9 @@ export interface ScorePanel {
 }
 
 const FAINT = "#C4C4C4";
-/** Data sets stand this far apart on the axis of transformed weights, so that their error bars do not cover each other. */
+/**
+ * Data sets stand this far apart on the axis of transformed weights, so that their error bars do not cover each other.
+ */
 const DODGE = 0.007;
 
 /** Plotly's traces and layout for panels at page width, with one legend of data sets above. */
@@ -134,7 +136,10 @@ export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePane
   });
 }
 
-/** Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that they are of. */
+/**
+ * Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that
+ * they are of.
+ */
 export function pointsByPlw(
   values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[],
 ): ScorePoint[] {

@@ -20,8 +20,8 @@ import { table4 } from "./table4";
 import { table5 } from "./table5";
 
 /**
- * Every figure of the paper from a study's results, in the theme as it is now. Figures 3, 7, 8 and 9 are left out where the study has
- * too few data sets for their fits.
+ * Every figure of the paper from a study's results, in the theme as it is now. Figures 3, 7, 8 and 9 are left out where
+ * the study has too few data sets for their fits.
  */
 export function studyFigures(results: StudyResults): Figure[] {
   const { study, rows, stability, distances, distanceParts, memorization, generationLengths, ratioFits } = results;

@@ -6,7 +6,8 @@ import type { Row } from "./figure";
 import type { Table } from "./table";
 
 /**
- * Table 2, the benchmark tasks: type, the task that scores it here, its version, shots and metric. Read from the task registry, so that it says what is run.
+ * Table 2, the benchmark tasks: type, the task that scores it here, its version, shots and metric. Read from the task
+ * registry, so that it says what is run.
  *
  * @param tasks names of tasks; default: the real ones of all thirteen benchmarks
  */

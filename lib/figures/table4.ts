@@ -7,8 +7,8 @@ import type { Row } from "./figure";
 import type { Table } from "./table";
 
 /**
- * Table 4, the recommended weight by generation ratio and benchmark group, with the paper's columns beside ours. A star:
- * over all weights the prediction moves by less than 5 % of `base`. A group without a fit has dashes.
+ * Table 4, the recommended weight by generation ratio and benchmark group, with the paper's columns beside ours. A
+ * star: over all weights the prediction moves by less than 5 % of `base`. A group without a fit has dashes.
  */
 export function table4(fits: readonly RatioFit[], { base = "scores", ...options }: RecommendationOptions = {}): Table {
   const cell = (plw: number, starred: boolean): string => plw.toFixed(3) + (starred ? "*" : "");

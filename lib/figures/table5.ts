@@ -4,7 +4,9 @@ import { DATASETS, MODELS } from "../data/catalogue";
 import type { Row } from "./figure";
 import type { Table } from "./table";
 
-/** Table 5, licenses: of the data and models in the catalogue, as the paper gives them and as their makers state them. */
+/**
+ * Table 5, licenses: of the data and models in the catalogue, as the paper gives them and as their makers state them.
+ */
 export function table5(): Table {
   const rows = [
     ...DATASETS.map(({ name, kind, repository, license }): Row => ({

@@ -6,7 +6,9 @@ import { PIXELS_PER_INCH, type Layout } from "./figure";
 // What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.
 export let COLUMN_INCHES = 3.25;
 export let PAGE_INCHES = 6.75;
-/** The font of all figures, and its files: Open Sans from its npm package, others by path, or none for the machine's. */
+/**
+ * The font of all figures, and its files: Open Sans from its npm package, others by path, or none for the machine's.
+ */
 export let FONT: { family: string; files?: "package" | Partial<Record<"regular" | "bold" | "italic", string>> } = {
   family: "Open Sans",
   files: "package",
@@ -38,8 +40,8 @@ export interface Theme {
 }
 
 /**
- * Sets width, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults; text
- * sizes do not change, so that text stays legible.
+ * Sets width, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults;
+ * text sizes do not change, so that text stays legible.
  *
  * @throws {RangeError} for a width outside 2.5 to 12 inches, or an empty palette
  */
@@ -58,8 +60,8 @@ export function useTheme({
 }
 
 /**
- * The order in which data sets and models are assigned colors, markers and dashes. Made once from a study, it keeps them
- * the same in every figure, whichever of them a figure shows.
+ * The order in which data sets and models are assigned colors, markers and dashes. Made once from a study, it keeps
+ * them the same in every figure, whichever of them a figure shows.
  */
 export interface Look {
   datasets: readonly string[];

@@ -42,7 +42,8 @@ test("Figure 1: the simple aggregate, and a panel a data set with its single ben
     ["<b>(a) simple aggregate</b>", "<b>(b) Long</b>", "<b>(c) Short</b>", "<b>(d) Tiny</b>"],
   );
   assert.equal(plotted.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
-  // at PLW 0 the first data set's scores are 30 + b + 2 m over thirteen benchmarks and two models, each with the error 1
+  // at PLW 0 the first data set's scores are 30 + b + 2 m over thirteen benchmarks and two models, each with the error
+  // 1
   const { mean, standardError, ...first } = plotted[0];
   assert.deepEqual(first, { part: "(a) simple aggregate", dataset: DATASETS[0], plw: 0, transformedPlw: 0 });
   assert.ok(Math.abs(Number(mean) - 37) < 1e-12 && Math.abs(Number(standardError) - 1 / Math.sqrt(26)) < 1e-12);

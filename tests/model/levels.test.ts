@@ -1,5 +1,5 @@
-// The tests of operations, decoder and training once more with what other processors compute with: fused operations for AVX2,
-// and TensorFlow's own, as on a GPU.
+// The tests of operations, decoder and training once more with what other processors compute with: fused operations for
+// AVX2, and TensorFlow's own, as on a GPU.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";

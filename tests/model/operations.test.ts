@@ -142,7 +142,8 @@ for (const [form, operations] of Object.entries(FORMS)) {
 
 if (fused) {
   const { matMul } = fused;
-  // Heights and widths that fill tiles and that do not, depths in one part and in several, and one beyond which columns go together.
+  // Heights and widths that fill tiles and that do not, depths in one part and in several, and one beyond which columns
+  // go together.
   for (const [rows, columns, depth] of [
     [1, 1, 1],
     [12, 32, 16],

@@ -108,7 +108,8 @@ test("one key-value head for all queries trains as any other number does", () =>
   assert.ok(relative(parts.gradientNorm, whole.gradientNorm) < 1e-6);
 });
 
-// Central differences in float32: loss ~4, so a step of 2e-2 leaves about 1e-5 of rounding against slopes of 1e-3 and more.
+// Central differences in float32: loss ~4, so a step of 2e-2 leaves about 1e-5 of rounding against slopes of 1e-3 and
+// more.
 test("the gradient of the whole model agrees with central differences along random directions", () => {
   const worst = new Worst("slope, relative");
   for (const normalizer of NORMALIZERS) {
