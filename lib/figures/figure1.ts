@@ -45,10 +45,10 @@ export function figure1(rows: readonly ScoreRow[], options: { look?: Look; norma
     spec: drawScorePanels(panels, look, panels.length === 4 ? 2 : 3),
     rows: panelRows(panels),
     caption:
-      "Performance by prompt loss weight (PLW). (a) Simple aggregate: unweighted mean of all benchmark scores, in per " +
-      "cent. Other panels: relative aggregate of one data set, the mean of the scores after min-max scaling within " +
-      "each data set and benchmark; grey lines show the individual benchmarks. Relative scores cannot be compared " +
-      `between data sets. ${averagesInWords(shown)}`,
+      "Performance by prompt loss weight (PLW). (a) Simple aggregate: unweighted mean of all benchmark scores, in " +
+      "per cent. Other panels: relative aggregate of one data set, the mean of the scores after min-max scaling " +
+      "within each data set and benchmark; grey lines show the individual benchmarks. Relative scores cannot " +
+      `be compared between data sets. ${averagesInWords(shown)}`,
   };
 }
 

@@ -31,7 +31,7 @@ export function figure2a(
       "Training loss stability. Relative standard deviation (RSD: standard deviation divided by mean) of the " +
       `training loss in sliding windows of ${windowSteps} steps, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
       `Each box covers all windows of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
-      `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Standard deviations are computed with ${standardDeviation}; ` +
+      `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Standard deviations have the divisor ${standardDeviation}; ` +
       `the loss is the weighted training loss of each step, ${normalizersInWords(rows)}.`,
   };
 }

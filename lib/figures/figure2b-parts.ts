@@ -113,8 +113,9 @@ function captionOf(rows: readonly DistancePartRow[], normalizer: string): string
   const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
   return (
     "Weight distance by part of the model. L2 distance between fine-tuned and initial parameters by prompt loss " +
-    "weight (PLW). Top: each decoder layer, and parameters outside all layers under their own names. Bottom: each kind of " +
-    `tensor, over all layers. ${PLW_AXIS_IN_WORDS}. Points are means over models${hasSeeds ? " and seeds" : ""} ` +
+    "weight (PLW). Top: each decoder layer, and parameters outside all layers under their own " +
+    "names. Bottom: each kind " +
+    `of tensor, over all layers. ${PLW_AXIS_IN_WORDS}. Points are means over models${hasSeeds ? " and seeds" : ""} ` +
     `(${runsInWords(rows)} in total). For each run, the squared distances of the parts in a row of panels add up to ` +
     `the squared distance in Figure 2b. Loss normalizer "${normalizer}".`
   );

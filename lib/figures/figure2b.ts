@@ -50,7 +50,8 @@ export function figure2b(rows: readonly DistanceRow[], options: { look?: Look } 
     })),
     caption:
       "Weight distance. L2 distance over all parameters between each fine-tuned model and its initial model, by " +
-      `prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. Each point is one run (${runsInWords(rows)} in total); lines connect ` +
+      `prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. Each point is one run (${runsInWords(rows)} ` +
+      "in total); lines connect " +
       (hasSeeds
         ? "the means over seeds, with one standard error of the mean as error bars; "
         : "the runs of one model and data set; ") +

@@ -63,7 +63,8 @@ function captionOf(rows: readonly MemorizationRow[], kinds: readonly string[], n
     `completion. Each point is one run (${runsInWords(rows)} in total); lines connect the ` +
     (hasSeeds
       ? "means over seeds, with one standard error of the mean as error bars. "
-      : "runs of one model and data set; error bars are one standard error over a run's prompts (bootstrap for BLEU). ") +
+      : "runs of one model and data set; error bars are one standard error over a run's prompts " +
+        "(bootstrap for BLEU). ") +
     (kinds.includes("held-out") ? "Held-out examples underwent the same transforms as the training data. " : "") +
     `Loss normalizer "${normalizer}".`
   );

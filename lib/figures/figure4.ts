@@ -24,7 +24,7 @@ export function figure4(rows: readonly ScoreRow[], options: { look?: Look; norma
     rows: panelRows(panels),
     caption:
       "Group I: benchmarks on which the paper's short-completion models peak at small weights (ARC Challenge, PIQA, " +
-      "TruthfulQA-Gen, WinoGrande). Scores by prompt loss weight (PLW), in per cent; each panel is one benchmark, each " +
-      `line one data set. ${averagesInWords(shown)}`,
+      "TruthfulQA-Gen, WinoGrande). Scores by prompt loss weight (PLW), in per cent; each panel is one benchmark, " +
+      `each line one data set. ${averagesInWords(shown)}`,
   };
 }

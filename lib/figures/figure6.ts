@@ -41,8 +41,8 @@ export function figure6(rows: readonly ScoreRow[], options: { look?: Look; norma
     spec: drawScorePanels(panels, look, panels.length % 4 === 0 ? 4 : 2),
     rows: panelRows(panels),
     caption:
-      "Group III: corpus BLEU of translations by prompt loss weight (PLW), (a) from English and (b) into English. For " +
-      "both, the first panel shows the mean over all directions, the following panels one direction each; each line is " +
-      `one data set. ${averagesInWords(shown)}`,
+      "Group III: corpus BLEU of translations by prompt loss weight (PLW), (a) from English and (b) into English. " +
+      "For both, the first panel shows the mean over all directions, the following panels one direction each; each " +
+      `line is one data set. ${averagesInWords(shown)}`,
   };
 }

@@ -94,7 +94,8 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
     rows: plotted,
     caption:
       "Training loss by step and prompt loss weight (PLW), in nats per token: the weighted loss that is minimized, " +
-      "and the unweighted mean cross entropy of prompt tokens and of completion tokens, each over one optimizer batch. " +
+      "and the unweighted mean cross entropy of prompt tokens and of completion tokens, each over one " +
+      "optimizer batch. " +
       `Each line is one run (${runsInWords(rows)} in total). ` +
       (smooth > 1 ? `Centered running means over ${smooth} steps.` : "Losses are not smoothed."),
   };

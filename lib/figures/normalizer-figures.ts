@@ -1,3 +1,4 @@
+import { PLW_AXIS_IN_WORDS } from "./captions";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import type { CauseRow } from "../analysis/cause-rows";
@@ -48,7 +49,7 @@ const LEARNING: readonly Measure[] = [
 ];
 
 /**
- * RSD of the weighted, the prompt and the completion loss (rows of panels) by weight, a column a normalizer, with and
+ * RSD of the weighted, the prompt and the completion loss (rows of panels) by PLW, one column per normalizer, with and
  * without clipping.
  */
 export function normalizerStability(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
@@ -56,13 +57,14 @@ export function normalizerStability(rows: readonly CauseRow[], options: { look?:
     name: "normalizers-stability",
     ...draw(rows, STABILITY, options.look),
     caption:
-      "Stability of the loss by normalizer. Mean RSD over five-step windows of the weighted training loss, and of the mean cross entropy of the same batches' " +
-      `prompt and completion tokens. ${inWords(rows)}`,
+      "Stability of the loss by normalizer. Mean relative standard deviation (RSD) over five-step windows of the " +
+      "weighted training loss, and of the mean cross entropy of the prompt tokens and of the completion tokens of " +
+      `the same batches. ${inWords(rows)}`,
   };
 }
 
 /**
- * Norm of the gradient, share of steps clipped and distance from the start (rows of panels) by weight, a column a
+ * Norm of the gradient, share of steps clipped and distance from the start (rows of panels) by PLW, one column per
  * normalizer.
  */
 export function normalizerMovement(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
@@ -70,21 +72,25 @@ export function normalizerMovement(rows: readonly CauseRow[], options: { look?: 
     name: "normalizers-movement",
     ...draw(rows, MOVEMENT, options.look),
     caption:
-      "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping (dotted: the norm that it is clipped to); share of steps whose " +
-      `gradient was clipped; L2 distance between fine-tuned and initial weights. ${inWords(rows)}`,
+      "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping " +
+      "(dotted line: clipping norm); share of steps whose gradient was clipped; L2 distance between fine-tuned and " +
+      `initial parameters. ${inWords(rows)}`,
   };
 }
 
 /**
- * The completion tokens' share of the gradient, and what came of it (rows of panels) by weight, a column a normalizer.
+ * Share of the gradient that completion tokens have, and held-out loss (rows of panels) by PLW, one column per
+ * normalizer.
  */
 export function normalizerLearning(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-learning",
     ...draw(rows, LEARNING, options.look),
     caption:
-      "The completions' part by normalizer. Norm of the gradient's completion part over the sum of the norms of its completion and prompt parts, for one batch of training rows, at the " +
-      `initial and at the final weights; mean negative log-likelihood of held-out completions after training, in nats a completion. ${inWords(rows)}`,
+      "Share of the completions by normalizer. Norm of the completion part of the gradient, divided by the sum of " +
+      "the norms of its completion and prompt parts, for one batch of training rows at the initial and at the final " +
+      "parameters; mean negative log-likelihood of held-out completions after training, in nats per completion. " +
+      inWords(rows),
   };
 }
 
@@ -143,7 +149,8 @@ function draw(
 function inWords(rows: readonly CauseRow[]): string {
   const [models, seeds] = [distinct(rows.map(({ model }) => model)), distinct(rows.map(({ seed }) => seed))];
   return (
-    "A column a normalizer; horizontal axis: PLW to the power 0.30103. A point a run, lines through the means, with one standard error, over " +
-    `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}; filled with gradient clipping, open without.`
+    `Each column is one normalizer. ${PLW_AXIS_IN_WORDS}. Each point is one run; lines join the means over ` +
+    `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}, ` +
+    "error bars are one standard error. Filled markers: with gradient clipping; open markers: without."
   );
 }

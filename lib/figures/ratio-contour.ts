@@ -1,4 +1,5 @@
-// The fitted interaction of weight and generation ratio, with the data on it: what Figures 3, 7, 8 and 9 are made of.
+// The fitted interaction of weight and generation ratio, with the data on it: Figures 3, 7, 8 and 9.
+import { PLW_AXIS_IN_WORDS } from "./captions";
 import { groupBy, mean } from "../data/group";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Figure, Layout, Trace } from "./figure";
@@ -11,9 +12,9 @@ const MARGIN = { l: 66, r: 84, t: 14, b: 56 };
 const width = (): number => Math.round(COLUMN_INCHES * 144);
 
 /**
- * Predictions of the smooth over w_p and R_g (in logarithms, as the data sets lie), the data in the same colors, and
- * the recommended weight along the ratios.
- * @throws RangeError for a group without a fit; its `words` say why it has none
+ * Predictions of the smooth over w_p and R_g (on a log scale, because the data sets are spread over orders of
+ * magnitude), the data in the same colors, and the recommended weight along the ratios.
+ * @throws {RangeError} for a group without a fit; its `summary` says why
  */
 export function drawRatioContour(
   { group, rows, fit, summary }: RatioFit,
@@ -131,8 +132,10 @@ export function drawRatioContour(
       })),
     ],
     caption:
-      `${caption} Fitted part of weight and generation ratio in the min-max transformed score (${group}: ${rows.length} scores, average 0), by ${fit.formula}, ${fit.criterion.method}. ` +
-      "Points are the data's means, less their benchmarks' levels, in the same colors; the dashed line is the weight with the highest prediction at each ratio. Horizontal axis: PLW to the power 0.30103.",
+      `${caption} Contribution of weight and generation ratio to the min-max transformed score ` +
+      `(${group}: ${rows.length} scores, average 0), fitted by ${fit.formula}, ${fit.criterion.method}. ` +
+      "Points are mean scores minus the levels of their benchmarks, in the same colors; the dashed line is the " +
+      `weight with the highest prediction at each ratio. ${PLW_AXIS_IN_WORDS}.`,
   };
 }
 
@@ -170,8 +173,9 @@ function ratioAxis(low: number, high: number): Layout {
 }
 
 /**
- * Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks. `fit` is the group All of
- * `fitRatios`. @throws RangeError where that group could not be fitted
+ * Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks.
+ * @param fit group All of `fitRatios`
+ * @throws {RangeError} if that group could not be fitted
  */
 export function figure3(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
@@ -181,8 +185,9 @@ export function figure3(fit: RatioFit): Figure {
 }
 
 /**
- * Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3. `fit`
- * is the group All of `fitRatios`. @throws RangeError where that group could not be fitted
+ * Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3.
+ * @param fit group All of `fitRatios`
+ * @throws {RangeError} if that group could not be fitted
  */
 export function figure7(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
@@ -192,20 +197,23 @@ export function figure7(fit: RatioFit): Figure {
 }
 
 /**
- * Figure 8, the interaction over the multiple choice benchmarks. `fit` is the group MC of `fitRatios`. @throws
- * RangeError where that group could not be fitted
+ * Figure 8, the interaction of generation ratio and prompt loss weight over the multiple choice benchmarks.
+ * @param fit group MC of `fitRatios`
+ * @throws {RangeError} if that group could not be fitted
  */
 export function figure8(fit: RatioFit): Figure {
   return drawRatioContour(fit, { name: "figure8", caption: "The interaction over the multiple choice benchmarks." });
 }
 
 /**
- * Figure 9, the interaction over the generation benchmarks but translation. `fit` is the group Gen of `fitRatios`.
- * @throws RangeError where that group could not be fitted
+ * Figure 9, the interaction of generation ratio and prompt loss weight over the generation benchmarks except
+ * translation.
+ * @param fit group Gen of `fitRatios`
+ * @throws {RangeError} if that group could not be fitted
  */
 export function figure9(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure9",
-    caption: "The interaction over the generation benchmarks but translation.",
+    caption: "The interaction over the generation benchmarks except translation.",
   });
 }

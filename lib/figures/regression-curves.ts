@@ -1,3 +1,4 @@
+import { PLW_AXIS_IN_WORDS } from "./captions";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight, untransformWeight } from "../data/prompt-loss-weight";
 import { BENCHMARKS } from "../analysis/benchmarks";
@@ -136,8 +137,10 @@ export function regressionCurves(
     },
     rows: plotted,
     caption:
-      "Fitted regressions with the scores behind them. First panel: mean scores over benchmarks and models, and the fitted curve of an average benchmark and model (its 95 % interval is in the numbers); " +
-      "the others: each benchmark's mean over models, and the fitted mean of the same. Scores are min-max transformed within each data set and benchmark; horizontal axis: PLW to the power 0.30103." +
+      "Fitted regressions and the scores that they are fitted to. First panel: mean scores over benchmarks and " +
+      "models, and the fitted curve of an average benchmark and model (its 95 % interval is in the CSV file). Other " +
+      "panels: the mean of each benchmark over models, and its fitted mean. Scores are min-max transformed within " +
+      `each data set and benchmark. ${PLW_AXIS_IN_WORDS}.` +
       (fits.size < datasets.length ? ` Without a fit: ${datasets.filter((name) => !fits.has(name)).join(", ")}.` : ""),
   };
 }

@@ -53,12 +53,15 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
       ),
     ]),
     rows: checks.flatMap(({ dataset, check }) => check.quantiles.map((point): Row => ({ dataset, ...point }))),
-    caption: `QQ plot of the regressions' scaled residuals: the share of ${simulations(checks)} simulated scores below each score, sorted, against the quantiles of a uniform distribution.`,
+    caption:
+      "QQ plot of the scaled residuals of the regressions. The scaled residual of a score is the share of " +
+      `${simulations(checks)} simulated scores below it; sorted residuals against quantiles of a uniform distribution.`,
   };
 }
 
 /**
- * Scaled residuals against ranked predictions: their quartiles lie level at 0.25, 0.5 and 0.75 if the model is right.
+ * Scaled residuals against ranked predictions: if the model is right, their quartiles are 0.25, 0.5 and 0.75
+ * everywhere.
  */
 export function residualPredictions(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
   const look = lookOf(checks, options.look);
@@ -111,7 +114,8 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
     ),
     rows: checks.flatMap(({ dataset, check }) => check.predicted.map((point): Row => ({ dataset, ...point }))),
     caption:
-      "Scaled residuals of the regressions against predictions (ranked to 0 … 1, random effects left out). Lines: quartiles within each fifth of the predictions; dotted: where they should be.",
+      "Scaled residuals of the regressions against ranked predictions (0 to 1, without random effects). Solid lines: " +
+      "quartiles within each fifth of the predictions; dotted lines: their expected values.",
   };
 }
 

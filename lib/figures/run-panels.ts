@@ -176,7 +176,8 @@ function runTraces(
   ];
   const name = escapeText(`${dataset}, ${variant}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
-  const spread = byWeight.map((group) => standardError(group.map(({ value }) => value)) ?? 0); // over runs; a single one has none
+  // over runs; a single run has none
+  const spread = byWeight.map((group) => standardError(group.map(({ value }) => value)) ?? 0);
   return [
     {
       type: "scatter",

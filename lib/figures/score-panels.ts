@@ -1,4 +1,5 @@
-// Panels of scores by weight, in which a line is a data set: what Figures 1, 4, 5 and 6 are made of.
+// Panels of scores by PLW, in which a line is a data set: Figures 1, 4, 5 and 6.
+import { PLW_AXIS_IN_WORDS, normalizersInWords } from "./captions";
 import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
@@ -235,7 +236,7 @@ export function datasetEntry(dataset: string, look: Look): Trace {
   };
 }
 
-/** What the captions of all score figures say of averages and error bars. */
+/** Sentences about axes, averages and error bars, for the captions of all score figures. */
 export function averagesInWords(rows: readonly ScoreRow[]): string {
   const count = (name: string, values: unknown[]): string[] =>
     distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : [];
@@ -252,10 +253,12 @@ export function averagesInWords(rows: readonly ScoreRow[]): string {
   const pocket = rows.every(({ task }) => task.startsWith("pocket-"))
     ? "The benchmarks are the pocket counterparts of those named. "
     : "";
-  return (
-    `${pocket}Horizontal axis: PLW to the power 0.30103. ${over.length > 0 ? `Means over ${over.join(" and ")}; e` : "E"}rror bars are one standard error ${distinct(rows.map(({ seed }) => seed)).length > 1 ? "over seeds, whose single means are the dashes" : "over the benchmarks' items, scores taken as independent"}; ` +
-    `normalizer ${distinct(rows.map(({ normalizer }) => `"${normalizer}"`)).join(", ")}.`
-  );
+  const errorBars =
+    distinct(rows.map(({ seed }) => seed)).length > 1
+      ? "one standard error over seeds; dashes are the means of single seeds"
+      : "one standard error over the items of the benchmarks, whose scores are taken as independent";
+  const means = over.length > 0 ? `Means over ${over.join(" and ")}; error` : "Error";
+  return `${pocket}${PLW_AXIS_IN_WORDS}. ${means} bars are ${errorBars}; ${normalizersInWords(rows)}.`;
 }
 
 /** The rows of one normalizer. */

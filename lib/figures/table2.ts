@@ -35,7 +35,8 @@ export function table2(tasks: readonly string[] = BENCHMARKS.map((benchmark) => 
     ),
     rows,
     caption:
-      "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots are those that a task is given here unless told otherwise; TruthfulQA has six of its own in its prompt. " +
+      "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots: the default " +
+      "number of few-shot examples; TruthfulQA has six fixed examples in its prompt. " +
       "Requests and metrics follow lm-evaluation-harness 0.4.13, and the judges' own frameworks for long generation.",
   };
 }

@@ -34,7 +34,9 @@ export function table3(tests: readonly HypothesisTest[]): Table {
     ),
     rows,
     caption:
-      "Regression of min-max transformed scores on transformed PLW by training data set: p-value of the joint Wald test of both slopes, coefficients of powers of w_p on the logit scale. " +
-      "Where the full model is singular, the reduced model is given. The paper's rows are as published; convergence warnings were raised for its first two.",
+      "Regression of min-max transformed scores on transformed PLW by training data set: p-value of the joint Wald " +
+      "test of both slopes, and coefficients of the powers of w_p on the logit scale. If the full model is singular, " +
+      "the reduced model is given. The rows of the paper are as published; its first two fits raised " +
+      "convergence warnings.",
   };
 }

@@ -17,6 +17,7 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
     cells: TABLE4_RATIOS.map((ratio) => fit && recommendWeight(fit, ratio, { base, ...options })),
   }));
   const published = Object.entries(PAPER_TABLE4);
+  const baseInWords = base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions";
   const ranges = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
   return {
     name: "table4",
@@ -57,11 +58,13 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       })),
     ]),
     caption:
-      "Optimal prompt loss weight by generation ratio R_g, on all benchmarks (All), multiple choice (MC), and generation but translation (Gen), from the ratio-PLW part of fitted additive models. " +
-      `* Over all weights the prediction moves by less than 5 % of the range of ${base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions"}. ` +
+      "Optimal prompt loss weight by generation ratio R_g, on all benchmarks (All), multiple choice (MC), and " +
+      "generation except translation (Gen), from the ratio-PLW part of fitted additive models. * Over all weights " +
+      `the prediction varies by less than 5 % of the range of ${baseInWords}. ` +
       (ranges.length > 0
-        ? `The data have ratios from ${Math.min(...ranges).toPrecision(2)} to ${Math.max(...ranges).toPrecision(2)}; beyond, the model extrapolates. `
+        ? `The data have ratios from ${Math.min(...ranges).toPrecision(2)} to ${Math.max(...ranges).toPrecision(2)}; ` +
+          "outside that range the model extrapolates. "
         : "") +
-      "The paper's columns are as published; it does not say what its 5 % are of.",
+      "The columns of the paper are as published; the paper does not define the base of its 5 %.",
   };
 }

@@ -36,6 +36,7 @@ export function table5(): Table {
     ),
     rows,
     caption:
-      "Licenses of the paper's data and models, as its Table 5 gives them and as their makers state them. Where the two differ, the exported numbers say how.",
+      "Licenses of the paper's data and models, as its Table 5 gives them and as their makers state them. If the two " +
+      "differ, the column note of the CSV file says how.",
   };
 }
