@@ -63,13 +63,21 @@ export function isPromptToken({ promptLength }: Pick<EncodedExample, "promptLeng
 }
 
 /**
- * Loss weight of every token of an example, length `ids.length`: `plw` in the prompt, 1 in the completion (its
- * end-of-sequence token included). Entry t belongs to token t as the *predicted* token; the first token is never
- * predicted, so entry 0 exists but is never used.
+ * Loss weight of token t: the PLW in the prompt, 1 in the completion. `lossWeights` and `lossCoefficients` share this
+ * rule.
+ */
+function lossWeight(example: Pick<EncodedExample, "promptLength">, t: number, plw: number): number {
+  return isPromptToken(example, t) ? plw : 1;
+}
+
+/**
+ * Loss weight of every token of an example, to look at; training uses `lossCoefficients`. Length `ids.length`:
+ * `plw` in the prompt, 1 in the completion (its end-of-sequence token included). Entry t belongs to token t as the
+ * *predicted* token; the first token is never predicted, so entry 0 exists but is never used.
  */
 export function lossWeights(example: EncodedExample, plw: number): Float32Array {
   checkPromptLossWeight(plw);
-  return Float32Array.from(example.ids, (_, t) => (isPromptToken(example, t) ? plw : 1));
+  return Float32Array.from(example.ids, (_, t) => lossWeight(example, t, plw));
 }
 
 /**
@@ -134,7 +142,7 @@ export function lossCoefficients(
     const divisor = normalizer === "sequence" ? counts[i].weightSum * denominator : denominator;
     const values = new Float32Array(Math.max(0, example.ids.length - 1));
     if (divisor > 0) {
-      for (let t = 1; t < example.ids.length; t++) values[t - 1] = (isPromptToken(example, t) ? plw : 1) / divisor;
+      for (let t = 1; t < example.ids.length; t++) values[t - 1] = lossWeight(example, t, plw) / divisor;
     }
     return values;
   });

@@ -3,7 +3,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -17,7 +17,6 @@ import {
   PAGE_INCHES,
   panelTitle,
   SMALL,
-  plwAxis,
   type Look,
 } from "./theme";
 
@@ -138,12 +137,7 @@ function splitPanels(boxes: readonly Box[], normalizers: readonly string[], look
 function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: string): Layout {
   const axes: Layout = {};
   for (const [i, place] of grid.entries()) {
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
+    axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? measure : null),
       anchor: place.x,

@@ -28,7 +28,7 @@ export function runsInWords(rows: readonly RunFactors[]): string {
 /**
  * Lists the normalizers of rows.
  *
- * @returns for example `normalizer "tokens"`, or `normalizers "tokens", "rows"` in order of first appearance
+ * @returns for example `normalizer "tokens"`, or `normalizers "tokens", "weights"` in order of first appearance
  */
 export function normalizersInWords(rows: readonly { normalizer: string }[]): string {
   const names = distinct(rows.map(({ normalizer }) => `"${normalizer}"`));

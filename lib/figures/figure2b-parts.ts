@@ -2,7 +2,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -14,7 +14,6 @@ import {
   panelTitle,
   sequentialColor,
   SMALL,
-  plwAxis,
   type Look,
 } from "./theme";
 import type { DistancePartRow } from "../analysis/run-rows";
@@ -133,12 +132,7 @@ function panelAxes(grid: readonly Panel[], columns: number, plws: readonly numbe
   const axes: Layout = {};
   for (const [i, place] of grid.entries()) {
     const partition = Math.floor(i / columns);
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
+    axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? `L2 by ${PARTITIONS[partition]}` : null),
       anchor: place.x,

@@ -1,4 +1,5 @@
 import type { Layout } from "./figure";
+import { plwAxis } from "./theme";
 
 /** One panel of a figure: which axes draw it, and where it lies. */
 export interface Panel {
@@ -103,4 +104,14 @@ function legendSize(names: readonly string[], width: number, fontSize: number): 
   const symbol = 45; // what Plotly sets before the text, and between entries
   const columns = Math.max(1, Math.floor((width - 20) / (text + symbol)));
   return { text, height: Math.ceil(names.length / columns) * (fontSize * 1.36 + 5) };
+}
+
+/** The PLW axis of a panel; only panels at the bottom of the grid have a title. */
+export function panelPlwAxis(plws: readonly number[], { pixels, domain, y, isBottom }: Panel): Layout {
+  return {
+    ...plwAxis(plws, pixels),
+    anchor: y,
+    domain: domain.x,
+    ...(isBottom ? {} : { title: undefined }),
+  };
 }

@@ -6,7 +6,7 @@ import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { datasetEntry } from "./score-panels";
 import {
   axis,
@@ -18,7 +18,6 @@ import {
   PAGE_INCHES,
   panelTitle,
   SMALL,
-  plwAxis,
   type Look,
 } from "./theme";
 
@@ -68,12 +67,7 @@ export function regressionCurves(
 
   const axes: Layout = {};
   for (const place of grid) {
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
+    axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? "min-max score" : null),
       anchor: place.x,

@@ -4,7 +4,7 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -17,7 +17,6 @@ import {
   lettered,
   panelTitle,
   SMALL,
-  plwAxis,
   type Look,
 } from "./theme";
 
@@ -93,12 +92,7 @@ export function drawRunPanels(
   for (const [i, panel] of panels.entries()) {
     const place = grid[i];
     const first = grid[i - (i % columns)];
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
+    axes[place.xaxis] = panelPlwAxis(plws, place);
     const row = panels.slice(i - (i % columns), i - (i % columns) + columns);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? panel.measure : null),

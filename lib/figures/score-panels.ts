@@ -4,19 +4,8 @@ import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import {
-  axis,
-  baseLayout,
-  datasetStyle,
-  escapeText,
-  LINE,
-  PAGE_INCHES,
-  panelTitle,
-  SMALL,
-  plwAxis,
-  type Look,
-} from "./theme";
+import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
 
 /** One weight's score of one data set, and its standard error where it has one. */
 export interface ScorePoint {
@@ -74,12 +63,7 @@ export function drawScorePanels(
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
     const place = grid[i];
-    axes[place.xaxis] = {
-      ...plwAxis(plws, place.pixels),
-      anchor: place.y,
-      domain: place.domain.x,
-      ...(place.isBottom ? {} : { title: undefined }),
-    };
+    axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null),
       anchor: place.x,

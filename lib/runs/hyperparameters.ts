@@ -2,8 +2,11 @@ import * as v from "valibot";
 import { TrainingError } from "../data/errors";
 import { objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
 
-/** Course of the learning rate after a linear warm-up: half a cosine down to 0, or constant. */
-export type Schedule = "cosine" | "constant";
+/** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
+export const SCHEDULES = ["cosine", "constant"] as const;
+
+/** Course of the learning rate after the warm-up: half a cosine down to 0, or constant. */
+export type Schedule = (typeof SCHEDULES)[number];
 
 /** How a model is trained; all that an optimizer needs to know, and the maximum length of a row. */
 export interface Hyperparameters {
@@ -56,7 +59,7 @@ const positive: v.GenericSchema<number> = rule("a finite number above 0", (x) =>
 
 const rules = {
   learningRate: atLeastZero,
-  schedule: oneOf<Schedule>(["cosine", "constant"]),
+  schedule: oneOf(SCHEDULES),
   warmupRatio: rule<number>("a number between 0 and 1", (x) => isNumber(x) && x >= 0 && x <= 1),
   batchSize: wholeNumber(1),
   microBatchSize: wholeNumber(1),

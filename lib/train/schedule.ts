@@ -1,8 +1,8 @@
 import type { Schedule } from "../runs/hyperparameters";
 
 /**
- * Computes the factor on the peak learning rate: a linear rise from 0 over the warm-up, then half a cosine down to 0
- * ("cosine") or 1 ("constant"). The first step of a warm-up has factor 0.
+ * Computes the factor on the peak learning rate: a linear rise from 0 over the warm-up; after it 1
+ * ("constant"), or half a cosine from 1 down to 0 ("cosine"). The first step of a warm-up has factor 0.
  *
  * Source: Transformers, `get_cosine_schedule_with_warmup` and `get_constant_schedule_with_warmup`.
  *
@@ -12,7 +12,11 @@ import type { Schedule } from "../runs/hyperparameters";
  */
 export function scheduleFactor(schedule: Schedule, step: number, totalSteps: number, warmupSteps: number): number {
   if (step < warmupSteps) return step / Math.max(1, warmupSteps);
-  if (schedule === "constant") return 1;
   const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
-  return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+  switch (schedule) {
+    case "constant":
+      return 1;
+    case "cosine":
+      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+  }
 }
