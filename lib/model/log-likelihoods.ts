@@ -1,14 +1,16 @@
-// Log-likelihoods of many continuations. An item's choices share most of their tokens, and TruthfulQA's items their
-// primer: what is common is computed once, and the rest continues from its keys and values.
+// Log-likelihoods of many continuations. The choices of an item share most of their tokens, and the items of TruthfulQA
+// share their primer. Shared tokens are computed once; the remaining tokens continue from the cached keys and values.
 import { cacheRows, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { operations } from "./operations";
 import { kernel, tf, type Tensor } from "./tensorflow";
 import { ModelError } from "../data/errors";
 
-/** One continuation: the model's input (without the last token) and the tokens that its last positions predict. */
+/** A continuation to score. */
 export interface ScoredSequence {
+  /** token ids of context and continuation, without the last one, which predicts nothing */
   input: number[];
+  /** token ids that the last positions of `input` predict */
   continuation: number[];
 }
 
@@ -20,38 +22,48 @@ interface Target {
   target: number;
 }
 
-/** Tokens that several sequences have in common, and what follows in each. */
+/** Tokens that several sequences of an item share, and the branches that follow. */
 interface Trunk {
   ids: number[];
   targets: Target[];
+  /** empty if the trunk is a whole sequence */
   branches: Branch[];
 }
+
+/** Tokens of a sequence after its trunk; the positions of the targets count from the trunk's end. */
 interface Branch {
   ids: number[];
   targets: Target[];
 }
 
-/** Trunks that go through the model together. All or none continue the plan's prefix, all or none have branches. */
+/** Trunks that the model processes together. All or none continue the plan's prefix; all or none have branches. */
 export interface Batch {
   trunks: Trunk[];
+  /** indices of the items */
   items: number[];
+  /** whether the trunks start with the plan's prefix */
   prefixed: boolean;
 }
 
+/** Arrangement of items for {@link scoreBatch}. */
 export interface Plan {
+  /** token ids that most items start with; empty if there is no prefix worth sharing */
   prefix: number[];
   batches: Batch[];
 }
 
-/** Cells (rows × positions) of a pass. */
+/** Maximum number of cells (rows × positions) in a pass. */
 const CELLS = 8192;
-/** Keys and values that a batch may hold, in bytes. */
+/** Maximum size of a batch's keys and values, in bytes. */
 const CACHE_BYTES = 2 ** 30;
-/** A common prefix of fewer tokens is not worth a pass of its own. */
-const WORTH_SHARING = 12;
+/** Minimum number of tokens of a shared prefix; a separate pass for fewer tokens costs more than it saves. */
+const MIN_PREFIX = 12;
 
 /**
- * Arranges items, each a list of sequences, into batches; an item is never divided. The same items give the same plan.
+ * Arranges items, each a list of sequences, into batches. All sequences of an item are in the same batch. The same
+ * items give the same plan.
+ *
+ * @param model determines the size of keys and values
  */
 export function planScoring(items: readonly ScoredSequence[][], model: Decoder): Plan {
   const trunks = items.map((sequences, item) => trunksOf(sequences, item));
@@ -65,7 +77,7 @@ export function planScoring(items: readonly ScoredSequence[][], model: Decoder):
   const batches: Batch[] = [];
   for (const item of order) {
     const last = batches.at(-1);
-    if (last && kind(last.items[0]) === kind(item) && fits(last, trunks[item])) {
+    if (last && kind(last.items[0]) === kind(item) && hasRoom(last, trunks[item])) {
       last.items.push(item);
       last.trunks.push(...trunks[item]);
     } else {
@@ -74,26 +86,29 @@ export function planScoring(items: readonly ScoredSequence[][], model: Decoder):
   }
   return { prefix, batches };
 
-  function fits(batch: Batch, more: Trunk[]): boolean {
-    const rows = [...batch.trunks, ...more];
+  function hasRoom(batch: Batch, added: Trunk[]): boolean {
+    const rows = [...batch.trunks, ...added];
     const length = batch.trunks[0].ids.length;
-    const done = batch.prefixed ? prefix.length : 0;
-    // Shorter rows are filled up with the prefix's own last tokens.
-    if (batch.prefixed && more.some(({ ids }) => length - ids.length > done)) return false;
-    const cells = rows.length * (length - done);
-    const cached = rows.reduce((sum, trunk) => sum + 1 + trunk.branches.length, 0);
-    return cells <= CELLS && cached * length * bytesPerToken <= CACHE_BYTES;
+    const shared = batch.prefixed ? prefix.length : 0;
+    // A shorter row is filled up with the prefix's last tokens, so it must not be shorter by more than the prefix.
+    if (batch.prefixed && added.some(({ ids }) => length - ids.length > shared)) return false;
+    const cells = rows.length * (length - shared);
+    const cachedRows = rows.reduce((sum, trunk) => sum + 1 + trunk.branches.length, 0);
+    return cells <= CELLS && cachedRows * length * bytesPerToken <= CACHE_BYTES;
   }
 }
 
-/** What most items begin with, and which do; those that were cut on the left do not begin with a task's primer. */
+/**
+ * Finds the prefix that most items start with, and which items do. An item that was truncated on the left does not
+ * start with its task's primer.
+ */
 function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed: boolean[] } {
-  const start = (ids: number[]) => ids.slice(0, WORTH_SHARING).join();
+  const start = (ids: number[]) => ids.slice(0, MIN_PREFIX).join();
   const counts = new Map<string, number>();
   for (const [{ ids }] of trunks) counts.set(start(ids), (counts.get(start(ids)) ?? 0) + 1);
   const [common, count] = [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["", 0]);
   const prefixed = trunks.map((list) =>
-    list.every((trunk) => start(trunk.ids) === common && firstTarget(trunk) >= WORTH_SHARING),
+    list.every((trunk) => start(trunk.ids) === common && firstTarget(trunk) >= MIN_PREFIX),
   );
   const members = trunks.filter((_, i) => prefixed[i]).flat();
   if (count < 4 || members.length === 0) return { prefix: [], prefixed: trunks.map(() => false) };
@@ -103,32 +118,38 @@ function sharedPrefix(trunks: readonly Trunk[][]): { prefix: number[]; prefixed:
   };
 }
 
-/** Keys and values of the plan's prefix. */
+/**
+ * Computes the keys and values of a plan's prefix. The caller disposes them.
+ *
+ * @returns one cache per layer, for one sequence; undefined if the prefix is empty
+ */
 export function computePrefix(model: Decoder, prefix: number[]): KeyValueCache[] | undefined {
   if (prefix.length === 0) return undefined;
   return tf.tidy(() => model.inferencePass({ ids: Int32Array.from(prefix), batch: 1, length: prefix.length }).cache);
 }
 
-/** Scores a batch: results by item and sequence. */
+/**
+ * Scores the continuations of a batch.
+ *
+ * @param prefix from {@link computePrefix}; not changed
+ * @param sequences number of sequences of an item
+ * @returns the log-likelihoods of each item, in the order of its sequences
+ */
 export function scoreBatch(
   model: Decoder,
   { trunks, items, prefixed }: Batch,
   prefix: KeyValueCache[] | undefined,
   sequences: (item: number) => number,
 ): Map<number, LogLikelihood[]> {
-  const before = prefixed ? prefix : undefined;
-  const prefixLength = before?.[0].length ?? 0;
-  const results = new Map(
-    items.map((item) => [
-      item,
-      Array.from({ length: sequences(item) }, (): LogLikelihood => ({ sum: 0, isGreedy: true })),
-    ]),
-  );
+  const prefixCache = prefixed ? prefix : undefined;
+  const prefixLength = prefixCache?.[0].length ?? 0;
+  const initial = (): LogLikelihood => ({ sum: 0, isGreedy: true });
+  const results = new Map(items.map((item) => [item, Array.from({ length: sequences(item) }, initial)]));
   const length = Math.max(...trunks.map(({ ids }) => ids.length)) - prefixLength;
   const ids = new Int32Array(trunks.length * length);
   tf.tidy(() => {
-    if (!before && trunks.every(({ branches }) => branches.length === 0)) {
-      // Padding on the right needs no mask.
+    if (!prefixCache && trunks.every(({ branches }) => branches.length === 0)) {
+      // Rows are padded on the right, which needs no mask.
       trunks.forEach((trunk, row) => ids.set(trunk.ids, row * length));
       const targets = trunks.flatMap((trunk, row) =>
         trunk.targets.map((target) => ({ ...target, row, column: target.position })),
@@ -140,7 +161,7 @@ export function scoreBatch(
       ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)),
     );
     const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
-    const past = before && repeatPrefix(before, padding);
+    const past = prefixCache && repeatPrefix(prefixCache, padding);
     const targets = trunks.flatMap((trunk, row) =>
       trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })),
     );
@@ -150,9 +171,7 @@ export function scoreBatch(
   return results;
 }
 
-/**
- * Continues each trunk's keys and values with its branches, padded on the right, branches of similar length together.
- */
+/** Scores the branches of all trunks from their keys and values, in passes of similar length, padded on the right. */
 function scoreBranches(
   model: Decoder,
   trunks: Trunk[],
@@ -165,33 +184,28 @@ function scoreBranches(
     .sort((a, b) => b.ids.length - a.ids.length);
   for (let start = 0; start < branches.length;) {
     const width = branches[start].ids.length;
-    const chosen = branches.slice(start, start + Math.max(1, Math.floor(CELLS / width)));
-    start += chosen.length;
+    const chunk = branches.slice(start, start + Math.max(1, Math.floor(CELLS / width)));
+    start += chunk.length;
     tf.tidy(() => {
-      const ids = new Int32Array(chosen.length * width);
-      chosen.forEach((branch, i) => ids.set(branch.ids, i * width));
+      const ids = new Int32Array(chunk.length * width);
+      chunk.forEach((branch, i) => ids.set(branch.ids, i * width));
       const rows = tf.tensor1d(
-        chosen.map(({ row }) => row),
+        chunk.map(({ row }) => row),
         "int32",
       );
-      pass(
-        model,
-        { ids, batch: chosen.length, length: width },
-        {
-          padding: chosen.map(({ row }) => padding[row]),
-          past: cacheRows(cache, rows),
-        },
-        chosen.flatMap(({ targets }, row) => targets.map((target) => ({ ...target, row, column: target.position }))),
-        results,
+      const options = { padding: chunk.map(({ row }) => padding[row]), past: cacheRows(cache, rows) };
+      const targets = chunk.flatMap((branch, row) =>
+        branch.targets.map((target) => ({ ...target, row, column: target.position })),
       );
+      pass(model, { ids, batch: chunk.length, length: width }, options, targets, results);
     });
   }
 }
 
-/** A target, and where the hidden state that predicts it stands among a pass' rows and columns. */
+/** A target with the row and column, in the input of a pass, of the hidden state that predicts it. */
 type PlacedTarget = Target & { row: number; column: number };
 
-/** One pass of the model; adds the log-probabilities of its targets to the results. */
+/** Runs one pass of the model and adds the log-probabilities of its targets to the results. */
 function pass(
   model: Decoder,
   input: IdBatch,
@@ -199,45 +213,47 @@ function pass(
   targets: PlacedTarget[],
   results: Map<number, LogLikelihood[]>,
 ): KeyValueCache[] {
-  const tail = Math.max(1, input.length - targets.reduce((first, { column }) => Math.min(first, column), input.length));
+  const firstColumn = targets.reduce((first, { column }) => Math.min(first, column), input.length);
+  const tail = Math.max(1, input.length - firstColumn);
   const { hidden, cache } = model.inferencePass(input, { ...options, tail });
-  if (targets.length > 0)
-    addUp(
-      model,
-      hidden,
-      results,
-      targets.map((target) => ({ ...target, at: target.row * tail + target.column - (input.length - tail) })),
-    );
+  if (targets.length > 0) {
+    const hiddenRows = targets.map(({ row, column }) => row * tail + column - (input.length - tail));
+    addLogProbabilities(model, hidden, targets, hiddenRows, results);
+  }
   return cache;
 }
 
-/** Adds the log-probabilities of targets, predicted at rows `at` of `hidden`, to the results. */
-function addUp(
+/** Adds the log-probability of each target, predicted by the given row of `hidden` (N, H), to the results. */
+function addLogProbabilities(
   model: Decoder,
   hidden: Tensor,
+  targets: readonly Target[],
+  hiddenRows: readonly number[],
   results: Map<number, LogLikelihood[]>,
-  targets: (Target & { at: number })[],
 ): void {
-  const places = new Map([...new Set(targets.map(({ at }) => at))].map((at, i) => [at, i]));
-  const logits = model.project(kernel.gather(hidden, tf.tensor1d([...places.keys()], "int32")));
-  const best = tf.argMax(logits, 1).dataSync<"int32">();
-  const own = targets.map(({ at }) => places.get(at)!);
+  // Targets may share a row; its logits are computed once.
+  const logitRows = new Map([...new Set(hiddenRows)].map((row, i) => [row, i]));
+  const logits = model.project(kernel.gather(hidden, tf.tensor1d([...logitRows.keys()], "int32")));
+  const mostLikely = tf.argMax(logits, 1).dataSync<"int32">();
+  const rows = hiddenRows.map((row) => logitRows.get(row)!);
   const pairs = tf.tensor2d(
-    targets.flatMap(({ target }, i) => [own[i], target]),
+    targets.flatMap(({ target }, i) => [rows[i], target]),
     [targets.length, 2],
     "int32",
   );
-  const chosen = kernel.gatherValues(logits, pairs).dataSync<"float32">();
-  const logSums = operations.crossEntropy(logits, tf.zeros([places.size], "int32")).logSums.dataSync<"float32">();
+  const targetLogits = kernel.gatherValues(logits, pairs).dataSync<"float32">();
+  const labels = tf.zeros([logitRows.size], "int32"); // any label: only the sums are used
+  const logSums = operations.crossEntropy(logits, labels).logSums.dataSync<"float32">();
   targets.forEach(({ item, sequence, target }, i) => {
     const result = results.get(item)![sequence];
-    result.sum += chosen[i] - logSums[own[i]];
-    result.isGreedy &&= best[own[i]] === target;
+    result.sum += targetLogits[i] - logSums[rows[i]];
+    result.isGreedy &&= mostLikely[rows[i]] === target;
   });
 }
 
 /**
- * The prefix before each row, less its last `padding[row]` tokens; what takes their place in front is never looked at.
+ * Repeats the prefix's keys and values for each row, shifted right by `padding[row]` positions, so that its last tokens
+ * are cut off. The positions that become free at the start are padding, which attention does not read.
  */
 function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache[] {
   const [{ length }] = prefix;
@@ -252,7 +268,9 @@ function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache
   return prefix.map(({ k, v }) => ({ k: repeat(k), v: repeat(v), length }));
 }
 
-/** One trunk with branches where sharing pays, else a trunk for each different sequence. */
+/**
+ * Divides an item into one trunk with branches if that saves tokens, otherwise into one trunk per distinct sequence.
+ */
 function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
   const groups = new Map<string, { ids: number[]; targets: Target[] }>();
   sequences.forEach(({ input, continuation }, sequence) => {
@@ -264,10 +282,10 @@ function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
   });
   const distinct = [...groups.values()];
   const shared = commonPrefix(distinct.map(({ ids }) => ids)).length;
-  const saved = shared * (distinct.length - 1);
-  const apart = distinct.reduce((sum, { ids }) => sum + ids.length - shared, 0);
-  // A second pass costs something of its own.
-  if (saved < apart) {
+  const savedTokens = shared * (distinct.length - 1);
+  const branchTokens = distinct.reduce((sum, { ids }) => sum + ids.length - shared, 0);
+  // The second pass, for the branches, has its own cost: share only if it saves at least as many tokens as it computes.
+  if (savedTokens < branchTokens) {
     return distinct.map((group) => ({ ...group, branches: [] })).sort((a, b) => b.ids.length - a.ids.length);
   }
   const branches = distinct
@@ -298,21 +316,29 @@ function commonPrefix(lists: readonly number[][]): number[] {
   return first.slice(0, length);
 }
 
-/** Positions before it need no logits. At least one position of every trunk is its own. */
+/**
+ * First position of a trunk that predicts a target, at most its last position. The prefix ends before it, so that at
+ * least one position of every trunk remains outside the prefix.
+ */
 const firstTarget = ({ ids, targets }: Trunk): number =>
   targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
 
 /** Log-likelihood of a continuation given its context. */
+/** Score of one continuation. */
 export interface LogLikelihood {
-  /** log p(continuation | context), natural logarithm */
+  /** log p(continuation | context), in nats; 0 for an empty continuation */
   sum: number;
   /** whether every token of the continuation is the most likely one */
   isGreedy: boolean;
 }
 
 /**
- * Log-likelihood of one continuation.
- * @throws {ModelError} for an empty context, or ids that the model cannot take
+ * Computes the log-likelihood of one continuation, Σ log p(token | tokens before it).
+ *
+ * @param context token ids, at least one
+ * @param continuation token ids; may be empty
+ * @throws {ModelError} if the context is empty, the sequence is longer than the model's context, or an id is outside
+ *   the vocabulary
  */
 export function logLikelihood(
   model: Decoder,
@@ -320,7 +346,7 @@ export function logLikelihood(
   continuation: readonly number[],
 ): LogLikelihood {
   if (context.length === 0)
-    throw new ModelError("a log-likelihood needs a context of at least one token (beginning-of-sequence).");
+    throw new ModelError("the context of a log-likelihood is empty; give at least the beginning-of-sequence token.");
   const ids = [...context, ...continuation];
   model.checkIds(ids);
   if (continuation.length === 0) return { sum: 0, isGreedy: true };

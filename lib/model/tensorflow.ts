@@ -1,18 +1,21 @@
+// TensorFlow, loaded with this project's environment, and its kernels called by name.
 import "./environment";
 import * as tf from "@tensorflow/tfjs-node-gpu";
 import { availableParallelism } from "node:os";
 import type { HostTensor } from "./safetensors";
 
 export { tf };
+/** A tensor in TensorFlow's memory. */
 export type Tensor = tf.Tensor;
 
+/** Attribute of a TensorFlow operation. */
 interface Attribute {
   name: string;
   type: number;
   value: unknown;
 }
 
-/** The part of tfjs-node's backend that runs TensorFlow kernels by name. */
+/** The members of tfjs-node's backend that execute TensorFlow operations by name. */
 interface NodeBackend {
   isUsingGpuDevice: boolean;
   binding: Record<"TF_ATTR_BOOL" | "TF_ATTR_INT" | "TF_ATTR_TYPE" | "TF_FLOAT" | "TF_INT32", number> & {
@@ -22,20 +25,21 @@ interface NodeBackend {
   executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], outputs: number): Tensor[];
 }
 
+/** tfjs-node's backend in this process. */
 export const backend = tf.backend() as unknown as NodeBackend;
 
-/** Where this process computes, in the words of a run's record. */
+/** Returns the device that this process computes on and TensorFlow's version, as a run's record stores them. */
 export function device(): { kind: "CPU" | "GPU"; tensorflow: string } {
   return { kind: backend.isUsingGpuDevice ? "GPU" : "CPU", tensorflow: backend.binding.TF_Version };
 }
 
 /**
- * Threads of one TensorFlow operation. TensorFlow reads `TF_NUM_INTRAOP_THREADS` when it loads;
- * without it, it takes every core. Sums depend on the number, so it is part of a run's recipe.
+ * Returns the number of threads of one TensorFlow operation: `TF_NUM_INTRAOP_THREADS`, which TensorFlow reads when it
+ * loads, otherwise the number of cores. The order of summation depends on it, so it is part of a run's recipe.
  */
 export function threads(): number {
-  const asked = Number(process.env.TF_NUM_INTRAOP_THREADS);
-  return Number.isInteger(asked) && asked > 0 ? asked : availableParallelism();
+  const requested = Number(process.env.TF_NUM_INTRAOP_THREADS);
+  return Number.isInteger(requested) && requested > 0 ? requested : availableParallelism();
 }
 
 const { TF_ATTR_BOOL, TF_ATTR_INT, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding;
@@ -45,18 +49,18 @@ const int = (name: string, value: number): Attribute => ({ name, type: TF_ATTR_I
 const type = (name: string, value: number): Attribute => ({ name, type: TF_ATTR_TYPE, value });
 
 /**
- * TensorFlow kernels on float32 tensors, called without tfjs' argument checks and gradient tape.
- * Results belong to the enclosing `tf.tidy`, as those of `tf.*` do.
+ * TensorFlow kernels on float32 tensors, called without tfjs' argument checks and gradient tape. Results belong to the
+ * enclosing `tf.tidy`, like those of `tf.*`. Binary operations broadcast.
  */
 export const kernel = {
-  /** a (m, k) · b (k, n); with `transposeA`/`transposeB` the stored matrix is the transpose. */
+  /** a (m, k) · b (k, n) → (m, n); with `transposeA`/`transposeB` the matrix is stored as its transpose. */
   matMul: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     backend.executeSingleOutput(
       "MatMul",
       [float, bool("transpose_a", transposeA), bool("transpose_b", transposeB)],
       [a, b],
     ),
-  /** The same over leading batch dimensions, which broadcast. */
+  /** `matMul` over leading batch dimensions, which broadcast. */
   batchMatMul: (a: Tensor, b: Tensor, transposeA = false, transposeB = false) =>
     backend.executeSingleOutput("BatchMatMulV2", [float, bool("adj_x", transposeA), bool("adj_y", transposeB)], [a, b]),
   add: (a: Tensor, b: Tensor) => backend.executeSingleOutput("AddV2", [float], [a, b]),
@@ -69,21 +73,23 @@ export const kernel = {
   exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
   neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
-  /** In memory of TensorFlow's own: a tensor made of a typed array shares the array's. */
+  /** A copy in memory that TensorFlow allocates; a tensor created from a typed array shares the array's memory. */
   copy: (a: Tensor) => backend.executeSingleOutput("DeepCopy", [float], [a]),
   zerosLike: (a: Tensor) => backend.executeSingleOutput("ZerosLike", [float], [a]),
-  /** Over the last axis. */
+  /** softmax over the last axis */
   softmax: (a: Tensor) => backend.executeSingleOutput("Softmax", [float], [a]),
+  /** log softmax over the last axis */
   logSoftmax: (a: Tensor) => backend.executeSingleOutput("LogSoftmax", [float], [a]),
   sum: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Sum", a, axis, keepDims),
   mean: (a: Tensor, axis: number, keepDims: boolean) => kernel.reduce("Mean", a, axis, keepDims),
+  /** TensorFlow's reduction `name` ("Sum", "Mean") along one axis. */
   reduce: (name: string, a: Tensor, axis: number, keepDims: boolean) =>
     backend.executeSingleOutput(
       name,
       [bool("keep_dims", keepDims), float, type("Tidx", TF_INT32)],
       [a, constant(axis)],
     ),
-  /** Half the sum of squares, a scalar. */
+  /** Σ a² / 2, a scalar. */
   l2Loss: (a: Tensor) => backend.executeSingleOutput("L2Loss", [float], [a]),
   reshape: (a: Tensor, shape: number[]) =>
     backend.executeSingleOutput("Reshape", [float, type("Tshape", TF_INT32)], [a, int32s(shape)]),
@@ -104,34 +110,37 @@ export const kernel = {
       [a, int32s(sizes), constant(axis)],
       sizes.length,
     ),
-  /** Rows of a (n, …) at int32 indices (m): (m, …). */
+  /** Rows of a (n, …) at indices (m, int32) → (m, …). */
   gather: (a: Tensor, indices: Tensor) =>
     backend.executeSingleOutput(
       "GatherV2",
       [int("batch_dims", 0), type("Tparams", TF_FLOAT), type("Tindices", TF_INT32), type("Taxis", TF_INT32)],
       [a, indices, constant(0)],
     ),
-  /** Rows (m, …) added up at int32 indices (m) into (size, …): the gradient of `gather`. */
+  /** Sums rows (m, …) at indices (m, int32), which may repeat, into (size, …): the gradient of `gather`. */
   scatterSum: (rows: Tensor, indices: Tensor, size: number) =>
     backend.executeSingleOutput(
       "UnsortedSegmentSum",
       [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
       [rows, indices, tf.scalar(size, "int32")],
     ),
-  /** Single values of a (m, n) at int32 (row, column) pairs (k, 2): (k). */
+  /** Values of a (m, n) at pairs (row, column), (k, 2, int32) → (k). */
   gatherValues: (a: Tensor, pairs: Tensor) =>
     backend.executeSingleOutput("GatherNd", [type("Tparams", TF_FLOAT), type("Tindices", TF_INT32)], [a, pairs]),
-  /** a (m, n), less `values` (k) at int32 (row, column) pairs (k, 2). */
+  /** a (m, n) minus `values` (k) at pairs (row, column), (k, 2, int32) → (m, n). */
   subtractAt: (a: Tensor, pairs: Tensor, values: Tensor) =>
     backend.executeSingleOutput("TensorScatterSub", [float, type("Tindices", TF_INT32)], [a, pairs, values]),
 };
 
-/** A kept float32 tensor in memory that no array shares, so that training may change it in place. */
+/**
+ * Copies values into a float32 tensor in memory that TensorFlow allocates, so that training may change it in place. The
+ * tensor survives `tf.tidy`; the caller disposes it.
+ */
 export function ownTensor({ shape, data }: HostTensor): Tensor {
   return tf.keep(tf.tidy(() => kernel.copy(tf.tensor(data, shape, "float32"))));
 }
 
-/** A tensor's values, copied out of TensorFlow each time that they are asked for. */
+/** Wraps a tensor; each access to `data` copies its current values from TensorFlow. */
 export function hostTensor(tensor: Tensor): HostTensor {
   return {
     shape: [...(tensor.shape as number[])],
@@ -143,11 +152,14 @@ export function hostTensor(tensor: Tensor): HostTensor {
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
 
-// Axes recur at every call: each is made once and kept.
+/** int32 scalars for axes. Every call uses the same few, so each is created once. */
 const constants = new Map<number, Tensor>();
 
 function constant(value: number): Tensor {
-  let found = constants.get(value);
-  if (!found) constants.set(value, (found = tf.keep(tf.scalar(value, "int32"))));
-  return found;
+  let scalar = constants.get(value);
+  if (!scalar) {
+    scalar = tf.keep(tf.scalar(value, "int32"));
+    constants.set(value, scalar);
+  }
+  return scalar;
 }

@@ -4,10 +4,10 @@
 
 namespace {
 
-/** Queries that go through together. */
+/** Number of queries that are processed together. */
 constexpr int ROWS = 8;
 
-/** A head size known to the compiler, in pieces of type V; smaller heads are padded with zeros. */
+/** A head size as a compile-time constant, in PIECES vectors of type V; smaller heads are padded with zeros. */
 template <int SIZE> struct Head {
   using V = Vector;
   static constexpr int PIECES = SIZE / LANES;
@@ -25,7 +25,10 @@ INLINE void unpack(const float* from, int64_t size, int64_t length, int64_t head
   for (int64_t t = 0; t < length; t++) for (int64_t d = 0; d < headSize; d++) to[t * stride + d] = from[t * size + d];
 }
 
-/** out (ROWS, width) = a (ROWS, SIZE) · bᵀ for the first `columns` (a multiple of LANES) columns; b transposed (SIZE, width). */
+/**
+ * out (ROWS, width) = a (ROWS, SIZE) · bᵀ for the first `columns` columns, a multiple of LANES; bt is b transposed,
+ * (SIZE, width).
+ */
 template <int SIZE> INLINE void products(const float* a, const float* bt, int64_t width, int64_t columns, float* out) {
   int64_t j = 0;
   for (; j + 2 * LANES <= columns; j += 2 * LANES) {
@@ -60,8 +63,8 @@ template <int SIZE> INLINE void products(const float* a, const float* bt, int64_
 template <int SIZE> INLINE void weightedRows(const float* p, int64_t width, const float* b, int64_t keys, float* out) {
   using V = typename Head<SIZE>::V;
   constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
-  constexpr int PART = PIECES > 4 ? (PIECES % 4 == 0 ? 4 : 3) : PIECES; // pieces at a time,
-  constexpr int HEIGHT = PART == 1 ? ROWS : ROWS / 2;                    // and rows: their sums stay in registers
+  constexpr int PART = PIECES > 4 ? (PIECES % 4 == 0 ? 4 : 3) : PIECES; // pieces and rows per block,
+  constexpr int HEIGHT = PART == 1 ? ROWS : ROWS / 2;                    // whose sums stay in registers
   for (int top = 0; top < ROWS; top += HEIGHT) {
     for (int first = 0; first < PIECES; first += PART) {
       V sum[HEIGHT][PART] = {};
@@ -103,7 +106,7 @@ template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const fl
 
 struct Exponentials { float largest, sum; };
 
-/** row := e^(row − its largest value) over `columns`, a multiple of LANES, and what the softmax needs beside it. */
+/** row := e^(row − max) over `columns` values, a multiple of LANES; returns the maximum and the sum for the softmax. */
 INLINE Exponentials exponentials(float* row, int64_t columns) {
   Vector best = Vector{} + LOWEST;
   for (int64_t j = 0; j < columns; j += LANES) { const Vector s = load<Vector>(row + j); best = s > best ? s : best; }
@@ -117,7 +120,9 @@ INLINE Exponentials exponentials(float* row, int64_t columns) {
   return {top, total(sum)};
 }
 
-/** Attention of one query, which looks at all keys where they lie: to prepare them as below would cost more than it saves. */
+/**
+ * Attention of one query over all keys, which are read in place: packing them as below would cost more than it saves.
+ */
 template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride) {
   using V = typename Head<SIZE>::V;
   constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
@@ -131,7 +136,7 @@ template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, c
   }
   for (int64_t j = length; j < width; j++) scores[j] = LOWEST;
   const float share = 1.0f / exponentials(scores, width).sum;
-  V mean[2][PIECES] = {}; // of keys at even and odd places, so that one sum need not wait for the other
+  V mean[2][PIECES] = {}; // separate sums over even and odd keys, so that their additions do not depend on each other
   int64_t j = 0;
   for (; j + 2 <= length; j += 2) {
     for (int i = 0; i < PIECES; i++) {
@@ -168,7 +173,7 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
       float shares[ROWS];
       for (int64_t r = 0; r < ROWS; r++) {
         float* row = scores + r * width;
-        const int64_t own = least(before + start + r + 1, seen); // keys this query may look at
+        const int64_t own = least(before + start + r + 1, seen); // number of keys that this query attends to
         for (int64_t j = own; j < columns; j++) row[j] = LOWEST;
         const auto [top, all] = exponentials(row, columns);
         shares[r] = 1.0f / all;
@@ -210,7 +215,7 @@ template <int SIZE> void attentionGradientOf(const float* dy, const float* q, co
       products<SIZE>(dOut, valuesTransposed, width, columns, dScores);
       for (int64_t r = 0; r < ROWS; r++) {
         float *row = scores + r * width, *dRow = dScores + r * width;
-        if (r >= rows) { // rows that only fill the block
+        if (r >= rows) { // rows that pad the block
           for (int64_t j = 0; j < columns; j++) row[j] = dRow[j] = 0;
           continue;
         }

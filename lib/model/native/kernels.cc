@@ -1,5 +1,6 @@
-// Compiled once for each level of x86-64 with KERNELS set to the table's name. No standard library: an inline function of
-// it, compiled for one processor, could be linked into the code for another.
+// The table of kernels. Compiled once for each level of x86-64, with KERNELS set to the table's name. It does not use
+// the standard library: the linker could use an inline function that was compiled for one level in the code for
+// another.
 #include "kernels.h"
 
 #include "attention.h"

@@ -1,26 +1,37 @@
-// Fused float32 kernels for the CPU, without TensorFlow. Each works on a range of independent units (rows, pairs of sequence
-// and key-value head, blocks of a product), so that results do not depend on how the ranges are shared among threads.
+// Fused float32 kernels for the CPU, independent of TensorFlow. Each processes a range from … to − 1 of independent
+// units (rows, pairs of sequence and key-value head, blocks of a product), so that results do not depend on how the
+// ranges are distributed over threads.
 #pragma once
 #include <cstdint>
 
-/** One side of a matrix product: floats between neighbours (a's rows, b's columns), and along the depth that is summed; one of them is 1. */
+/**
+ * One operand of a matrix product, with its strides in floats: `neighbour` between rows of a or columns of b, `depth`
+ * along the summed dimension. One of them is 1.
+ */
 struct Operand { const float* data; int64_t neighbour, depth; };
 
 struct Kernels {
   /** y = x · rsqrt(mean(x²) + ε) · weight; x, y (N, size), scale (N). */
   void (*rmsNorm)(const float* x, const float* weight, float epsilon, float* y, float* scale, int64_t size, int64_t from, int64_t to);
-  /** dx, and this range's part of dWeight (size), which starts from 0. */
+  /** dx (N, size), and the range's contribution to dWeight (size), which is overwritten. */
   void (*rmsNormGradient)(const float* dy, const float* x, const float* weight, const float* scale, float* dx, float* dWeight, int64_t size, int64_t from, int64_t to);
-  /** Rotates each head's pairs (i, i + half) of rows (N, heads · 2 · half) by cos, sin (N, half); `sign` -1 transposes. */
+  /**
+   * Rotates the pairs (i, i + half) of each head in rows (N, heads · 2 · half) by cos, sin (N, half); `sign` -1 applies
+   * the transpose.
+   */
   void (*rotate)(const float* x, const float* cos, const float* sin, float sign, float* y, int64_t heads, int64_t half, int64_t from, int64_t to);
-  /** y = gate · sigmoid(gate) · up, over values. */
+  /** y = gate · sigmoid(gate) · up, elementwise. */
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t from, int64_t to);
+  /** Gradients of swiglu, elementwise. */
   void (*swigluGradient)(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to);
-  /** Rows and columns of a product whose sums are made together. */
+  /** Size of a product's tile, whose sums are computed together. */
   int64_t tileRows, tileColumns;
-  /** Floats of scratch memory for a product of so many rows. */
+  /** Number of floats of scratch memory for a product of `rows` rows. */
   int64_t (*productScratch)(int64_t rows);
-  /** c (rows, columns) = a · b, or added to it; rows of c lie `stride` apart. Scratch memory, or null: worth it where many columns share rows from afar. */
+  /**
+   * c (rows, columns) = a · b, or c + a · b with `add`; rows of c are `stride` floats apart. `scratch` is null or
+   * memory into which a's rows are copied, which pays off where many columns use rows that are far apart in memory.
+   */
   void (*product)(Operand a, Operand b, float* c, float* scratch, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
   /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
   void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
@@ -28,24 +39,28 @@ struct Kernels {
   void (*crossEntropy)(const float* logits, const int32_t* labels, float* losses, float* logSums, int64_t size, int64_t from, int64_t to);
   /** logits := coefficient · (softmax − one-hot). */
   void (*crossEntropyGradient)(float* logits, const int32_t* labels, const float* logSums, const float* coefficients, int64_t size, int64_t from, int64_t to);
-  /** AdamW in place, over values; `step` as in ops.cc. */
+  /** AdamW in place, elementwise; `step` holds the settings in the order of adamW in kernels.cc. */
   void (*adamW)(float* weight, float* m, float* v, const float* gradient, const float* step, int64_t from, int64_t to);
-  /** sum += part, over values. */
+  /** sum += part, elementwise. */
   void (*accumulate)(float* sum, const float* part, int64_t from, int64_t to);
+  /** Σ x², in double precision. */
   double (*squaredSum)(const float* x, int64_t from, int64_t to);
-  /** Floats of scratch memory that attention needs for a sequence of `length`; 0 if the head size is not supported. */
+  /** Number of floats of scratch memory for attention over `length` positions. */
   int64_t (*attentionScratch)(int64_t length, int64_t headSize);
   /**
-   * Causal softmax attention of one sequence and key-value head: the last `queries` of `length` positions look at them all.
-   * Rows are `queryStride` and `keyStride` floats apart; `group` query heads lie beside each other.
-   * logSums: (queries, group) with rows `logStride` apart, or null.
+   * Causal softmax attention of one sequence and key-value head: the last `queries` of `length` positions attend to
+   * themselves and all positions before them. Rows are `queryStride` and `keyStride` floats apart; the `group` query
+   * heads of a row are contiguous. logSums: (queries, group) with rows `logStride` apart, or null.
    */
   void (*attention)(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
     int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride);
+  /**
+   * Gradients of attention with `queries` = `length`, from its inputs and results; dk and dv are sums over the group.
+   */
   void (*attentionGradient)(const float* dy, const float* q, const float* k, const float* v, const float* y, const float* logSums,
     float* dq, float* dk, float* dv, float* scratch,
     int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride);
 };
 
-/** The same source compiled for the two levels of x86-64 that are worth it: with AVX-512, and with AVX2. */
+/** The kernels compiled for two levels of x86-64: v4 with AVX-512, v3 with AVX2. */
 extern const Kernels kernelsV4, kernelsV3;

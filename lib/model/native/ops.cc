@@ -1,5 +1,6 @@
-// The fused kernels as TensorFlow operations, which Node loads beside the addon of tfjs-node: loading registers them.
-// Some write into an input's own memory, as TensorFlow's InplaceAdd does, and say so.
+// The fused kernels as TensorFlow operations. Node loads this library next to the addon of tfjs-node, which registers
+// the operations. Some write their result into an input's memory, as TensorFlow's InplaceAdd does; they use `inPlace`
+// or `data`.
 #include <node_api.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-/** Null on a processor without AVX2, or where PROMPTLOSS_OPERATIONS asks for TensorFlow's own. */
+/** The kernels for this CPU; null without AVX2, or if PROMPTLOSS_OPERATIONS is "TensorFlow". */
 const Kernels* supported() {
   const char* wanted = getenv("PROMPTLOSS_OPERATIONS");
   if (wanted && !strcmp(wanted, "TensorFlow")) return nullptr;
@@ -51,23 +52,23 @@ class Operation : public OpKernel {
 #define OPERATION(name, compute) \
   REGISTER_KERNEL_BUILDER(Name(name).Device(tensorflow::DEVICE_CPU), Operation<compute>)
 
-/** Rounded up. */
+/** n / unit, rounded up. */
 int64_t quotient(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 /**
- * Work in phases of independent chunks; a phase starts when the one before is done. Whoever is free takes the next chunk, so
- * that none waits for a thread that has not begun.
+ * Work divided into phases of independent chunks; a phase starts when the previous one is complete. Each thread takes
+ * the next chunk when it is free, so that no thread waits for another that has not started.
  */
 class Phases {
  public:
-  /** f(from, to) over ranges of at most `size` units. */
+  /** Adds a phase that calls f(from, to) over ranges of at most `size` units. */
   void add(int64_t units, int64_t size, std::function<void(int64_t, int64_t)> f) {
     const int64_t first = total;
     total += quotient(units, size);
     list.push_back({first, total, [=](int64_t chunk) { f(chunk * size, std::min(units, (chunk + 1) * size)); }});
   }
 
-  /** Chunks until none is left. */
+  /** Processes chunks until all have been taken. */
   void work() {
     size_t phase = 0;
     for (int64_t chunk = next++; chunk < total; chunk = next++) {
@@ -78,7 +79,7 @@ class Phases {
     }
   }
 
-  /** With the threads of this process. */
+  /** Processes all chunks on this process's threads. */
   void run(OpKernelContext* context);
 
  private:
@@ -89,8 +90,8 @@ class Phases {
 };
 
 /**
- * Threads that help the one that computes. They stay awake for a while after each operation: the next one comes within
- * microseconds, and to wake a thread can take as long as a small operation.
+ * Worker threads beside the calling thread. They keep polling for a while after each operation: the next one usually
+ * comes within microseconds, and waking a thread can take as long as a small operation.
  */
 class Helpers {
  public:
@@ -98,11 +99,11 @@ class Helpers {
     try {
       for (int i = 0; i < count; i++) std::thread([this] { help(); }).detach();
     } catch (const std::system_error&) {
-      // the system gives no more threads: those that there are help
+      // The system refuses more threads: continue with those that exist.
     }
   }
 
-  /** Done when it returns. A second thread that computes meanwhile does its work alone. */
+  /** Returns when all phases are complete. If another thread uses the helpers, the caller works alone. */
   void run(Phases& phases) {
     const std::unique_lock<std::mutex> one(computing, std::try_to_lock);
     if (one) {
@@ -128,7 +129,7 @@ class Helpers {
   void help() {
     for (auto last = std::chrono::steady_clock::now();;) {
       if (job) {
-        inside++; // from here on, what `job` names stays
+        inside++; // run() waits for `inside` to be 0, so from here on the job stays valid
         if (Phases* work = job) work->work();
         inside--;
         last = std::chrono::steady_clock::now();
@@ -139,7 +140,7 @@ class Helpers {
         asleep--;
         last = std::chrono::steady_clock::now();
       }
-      sched_yield(); // another thread may have work for this core
+      sched_yield(); // lets another thread use this core
     }
   }
 };
@@ -151,7 +152,7 @@ void Phases::run(OpKernelContext* context) {
   helpers->run(*this);
 }
 
-/** f(from, to) over all units, on the threads of this process; `cost` of a unit in nanoseconds. */
+/** Calls f(from, to) over all units, on this process's threads; `cost` is the time of a unit in nanoseconds. */
 template <typename F>
 void parallel(OpKernelContext* context, int64_t units, int64_t cost, F f) {
   constexpr int64_t WORTH_SHARING = 10000;
@@ -174,7 +175,7 @@ float* out(OpKernelContext* context, int index, const TensorShape& shape) {
   return tensor->flat<float>().data();
 }
 
-/** An input's own memory, to be written. */
+/** An input's memory, for writing. */
 float* inPlace(OpKernelContext* context, int index) { return const_cast<float*>(in(context, index)); }
 
 void rmsNorm(OpKernelContext* c) {
@@ -186,7 +187,10 @@ void rmsNorm(OpKernelContext* c) {
   parallel(c, rows, size / 2, [=](int64_t from, int64_t to) { kernels->rmsNorm(x, weight, epsilon, y, scale, size, from, to); });
 }
 
-/** Rows whose share of a weight's gradient is added up before the others': the same for any number of threads. */
+/**
+ * Number of rows whose contributions to a weight's gradient are summed first. The order of summation is thus the same
+ * for any number of threads.
+ */
 constexpr int64_t BLOCK = 128;
 
 void rmsNormGradient(OpKernelContext* c) {
@@ -230,11 +234,11 @@ void swigluGradient(OpKernelContext* c) {
   parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->swigluGradient(dy, gate, up, dGate, dUp, from, to); });
 }
 
-/** Floats on lines of the cache. */
+/** Floats aligned to cache lines (64 bytes). */
 using Memory = std::unique_ptr<float, void (*)(void*)>;
 Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
 
-/** a · b, either of which may be stored transposed; added to `sum` in its own memory, if it has any values. */
+/** a · b, each possibly stored transposed; added to `sum` in place if that is not empty. */
 void matMul(OpKernelContext* c) {
   const Tensor &a = c->input(0), &b = c->input(1), &sum = c->input(2);
   const int32_t* transposed = c->input(3).flat<int32_t>().data();
@@ -250,7 +254,8 @@ void matMul(OpKernelContext* c) {
   const Operand left = transposed[0] ? Operand{in(c, 0), 1, rows} : Operand{in(c, 0), depth, 1};
   const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
 
-  // Blocks of the product: of rows that stay in the cache, and few columns; more columns where the depth is such that rows do not stay.
+  // Blocks of the product: as many rows as stay in the cache, and few columns; more columns if the depth is so large
+  // that the rows do not stay in the cache.
   constexpr int64_t ROWS = 480;
   const bool deep = depth > 2048;
   const int64_t team = threads(c), panels = quotient(columns, kernels->tileColumns);
@@ -259,7 +264,9 @@ void matMul(OpKernelContext* c) {
   const int64_t blocks = quotient(rows, height) * across, share = quotient(blocks, team);
   Phases phases;
   phases.add(share * team, 1, [=](int64_t chunk, int64_t) {
-    const int64_t block = chunk % team * share + chunk / team; // those taken together lie apart: two threads that write beside each other wait for each other
+    // Blocks that are processed at the same time are far apart: threads that write to adjacent memory slow each other
+    // down.
+    const int64_t block = chunk % team * share + chunk / team;
     if (block >= blocks) return;
     const int64_t row = block / across * height, column = block % across * width;
     const Memory scratch = deep ? memory(kernels->productScratch(height)) : Memory(nullptr, free);
@@ -300,7 +307,7 @@ struct Attention {
   const int32_t* bounds;
   int64_t sequences, scratch, units, cost;
 
-  /** q and k are the inputs numbered so, the rows' bounds and the head size the last two. */
+  /** `q` is the index of the input with the queries, followed by the keys; bounds and head size are the last inputs. */
   Attention(OpKernelContext* c, int q) {
     const int last = c->num_inputs() - 1;
     rows = c->input(q).dim_size(0);
@@ -323,7 +330,10 @@ struct Attention {
     cost = units == 0 ? 1 : squares * group * keyHeads * (headSize + 16) / 16 / units;
   }
 
-  /** f(sequence, key-value head, scratch memory) for each; a sequence's heads lie apart, so that ranges are alike in cost. */
+  /**
+   * Calls f(sequence, key-value head, scratch memory) for each pair. The heads of a sequence are spread over the units,
+   * so that ranges have similar cost.
+   */
   template <typename F>
   void each(OpKernelContext* c, F f) const {
     parallel(c, units, cost, [&](int64_t from, int64_t to) {
@@ -346,7 +356,10 @@ void attention(OpKernelContext* c) {
   });
 }
 
-/** Keys or values (batch, capacity, size) with room for more: an input's own memory if it has, else an output that starts with its positions. */
+/**
+ * Keys or values (batch, capacity, size) with room for new positions: the memory of the input if they fit, otherwise a
+ * new output, into which the input's positions are copied.
+ */
 struct Cache {
   float* data = nullptr;
   int64_t capacity = 0;
@@ -371,7 +384,7 @@ struct Cache {
   }
 };
 
-/** Attention of sequences that continue cached positions, by row and key-value head. */
+/** Attention of sequences that continue cached positions, for each row and key-value head. */
 struct CachedAttention {
   int64_t headSize, before, batch, queryStride, keyStride, queries, positions, all, keyHeads, group, scratch;
   const int32_t* padding;
@@ -383,12 +396,12 @@ struct CachedAttention {
       scratch(kernels->attentionScratch(all, headSize)), padding(c->input(paddingInput).flat<int32_t>().data()),
       k(c, pastInput, 1, before, all, wanted(c), batch, keyStride), v(c, pastInput + 1, 2, before, all, wanted(c), batch, keyStride) {}
 
-  /** Position t of a row's head. */
+  /** Offset of position t of a row's key-value head in the cache. */
   int64_t at(int64_t row, int64_t head, int64_t t) const { return (row * k.capacity + t) * keyStride + head * headSize; }
 
-  /** The last queries of a row that share a key-value head; q and y are those of all rows. */
+  /** Computes the queries of a row that share a key-value head; q and y contain all rows. */
   void attend(const float* q, float* y, int64_t row, int64_t head, float* memory) const {
-    const int64_t length = all - padding[row], own = std::min(queries, length), skipped = queries - own; // queries that only pad
+    const int64_t length = all - padding[row], own = std::min(queries, length), skipped = queries - own; // skipped: padding
     const int64_t atQuery = row * queries * queryStride + head * group * headSize, first = atQuery + skipped * queryStride;
     for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
     kernels->attention(q + first, k.data + at(row, head, padding[row]), v.data + at(row, head, padding[row]), y + first, nullptr, memory,
@@ -419,7 +432,7 @@ void cachedAttention(OpKernelContext* c) {
   });
 }
 
-/** One token a row through a whole layer. */
+/** A whole decoder layer for one token of each row. */
 void decodeLayer(OpKernelContext* c) {
   enum { X, INPUT_NORM, Q, K, V, O, ATTENTION_NORM, GATE, UP, DOWN, PAST, QUERY_COS = PAST + 2, QUERY_SIN, KEY_COS, KEY_SIN, PADDING, EPSILON };
   const int64_t rows = c->input(X).dim_size(0), size = c->input(X).dim_size(1), inner = c->input(GATE).dim_size(0);
@@ -434,7 +447,7 @@ void decodeLayer(OpKernelContext* c) {
     const Tensor& w = c->input(weight);
     kernels->linearOfFewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
   };
-  constexpr int64_t OUTPUTS = 64; // of a matrix product, in a chunk
+  constexpr int64_t OUTPUTS = 64; // outputs of a matrix product per chunk
   Phases phases;
   phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
   phases.add(a.queryStride + 2 * a.keyStride, OUTPUTS, [&](int64_t from, int64_t to) {
@@ -486,12 +499,14 @@ void attentionGradient(OpKernelContext* c) {
   });
 }
 
-/** Values of one tensor that are summed, or updated, together. */
+/** Maximum number of values of one tensor in a piece. */
 constexpr int64_t VALUES = 1 << 14;
 
 struct Piece { int tensor; int64_t from, to; };
 
-/** The tensors of a list input, cut into pieces of at most VALUES. */
+/**
+ * Divides the tensors of a list input into pieces of at most VALUES values, so that sums do not depend on the threads.
+ */
 std::vector<Piece> pieces(const tensorflow::OpInputList& list) {
   std::vector<Piece> all;
   for (int i = 0; i < list.size(); i++) {
@@ -606,7 +621,7 @@ OPERATION("PromptlossSquaredSums", squaredSums);
 DEFINITION("PromptlossAddRows").Input("table: float").Input("rows: float").Input("ids: int32").Output("sum: float");
 OPERATION("PromptlossAddRows", addRows);
 
-/** Node's side: an object that names the level they run at, if this processor can run them. */
+/** Node's entry point: exports the level of the kernels as `level`, if this CPU supports one. */
 napi_value initialize(napi_env env, napi_value exports) {
   if (!kernels) return exports;
   napi_value level;

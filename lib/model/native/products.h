@@ -1,24 +1,27 @@
-// Matrix products, part of kernels.cc: of many rows, with columns in panels as registers take them, and of a few.
+// Matrix products, part of kernels.cc: of many rows, with the columns packed into panels of a tile's width, and of few
+// rows, without packing.
 #pragma once
 #include "kernels.h"
 #include "vectors.h"
 
 namespace {
 
-/** A tile of a product: its sums stay in registers. */
+/** Size of a tile of a product; its sums stay in registers. */
 constexpr int TILE_ROWS = LANES == 16 ? 12 : 6, TILE_COLUMNS = 2 * LANES;
-/** What is summed before a tile is stored: so much of a panel of columns stays in the nearer caches. */
+/**
+ * Number of products that are summed before a tile is stored, so that this part of a panel stays in the L1/L2 caches.
+ */
 constexpr int64_t DEPTH = 384;
 
-/** A panel (depth, TILE_COLUMNS) of `count` columns, filled up with zeros. */
+/** Packs `count` columns into a panel (depth, TILE_COLUMNS), padded with zeros. */
 INLINE void pack(Operand columns, int64_t count, int64_t depth, float* panel) {
   if (columns.neighbour == 1) pack<TILE_COLUMNS>(columns.data, columns.depth, depth, count, panel, depth);
   else packTransposed(columns.data, columns.neighbour, count, depth, panel, depth, TILE_COLUMNS);
 }
 
-/** c = rows · panel (HEIGHT, TILE_COLUMNS), or added to it. CONTIGUOUS: a row's values lie side by side. */
+/** Computes c (HEIGHT, TILE_COLUMNS) = rows · panel, or adds it to c. CONTIGUOUS: a row's values are contiguous. */
 template <int HEIGHT, bool CONTIGUOUS> INLINE void tile(Operand rows, const float* panel, int64_t depth, float* c, int64_t stride, bool add) {
-  for (int r = 0; r < HEIGHT; r++) { // fetched early, to be there when the sums are
+  for (int r = 0; r < HEIGHT; r++) { // prefetched, so that c is in the cache when the sums are complete
     __builtin_prefetch(c + r * stride, 1);
     __builtin_prefetch(c + r * stride + LANES, 1);
   }
@@ -42,16 +45,16 @@ template <int HEIGHT, bool CONTIGUOUS> INLINE void tile(Operand rows, const floa
   }
 }
 
-/** A tile of at most HEIGHT rows. */
+/** Computes a tile of `height` rows, at most HEIGHT. */
 template <int HEIGHT> void tileOf(int64_t height, Operand rows, const float* panel, int64_t depth, float* c, int64_t stride, bool add) {
   if (height == HEIGHT) return rows.depth == 1 ? tile<HEIGHT, true>(rows, panel, depth, c, stride, add) : tile<HEIGHT, false>(rows, panel, depth, c, stride, add);
   if constexpr (HEIGHT > 1) tileOf<HEIGHT - 1>(height, rows, panel, depth, c, stride, add);
 }
 
-/** Neighbours from `first` on, from this depth on. */
+/** The part of an operand from neighbour `first` and depth `depth` on. */
 INLINE Operand at(Operand x, int64_t first, int64_t depth) { return {x.data + first * x.neighbour + depth * x.depth, x.neighbour, x.depth}; }
 
-/** Rows of the scratch memory do not begin at the same place of a cache, as those of `a` may. */
+/** Row stride of the scratch memory; not a power of two, so that rows do not map to the same cache set, as a's may. */
 constexpr int64_t SCRATCH_STRIDE = DEPTH + 16;
 int64_t productScratch(int64_t rows) { return rows * SCRATCH_STRIDE; }
 
@@ -84,7 +87,7 @@ void product(Operand a, Operand b, float* c, float* scratch, int64_t stride, int
   }
 }
 
-/** Rows of x and of the weight whose products are summed at a time, in registers. */
+/** Numbers of rows of x and of the weight whose dot products are summed at the same time, in registers. */
 constexpr int HIGH = 4, WIDE = LANES / 4;
 
 void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to) {

@@ -1,4 +1,4 @@
-// Vectors of as many floats as the level of x86-64 has in a register, and what the kernels do with them.
+// Vectors with as many floats as a register of the instruction set (AVX-512: 16, AVX2: 8), and their operations.
 #pragma once
 #include <cstdint>
 
@@ -33,7 +33,7 @@ template <typename V> INLINE V load(const float* at) {
 
 template <typename V> INLINE void store(float* at, V value) { __builtin_memcpy(at, &value, sizeof value); }
 
-/** The sum of a vector's two halves. */
+/** Adds the two halves of a vector. */
 template <typename Part, typename Whole> INLINE Part folded(Whole x) {
   Part parts[2];
   __builtin_memcpy(parts, &x, sizeof x);
@@ -67,7 +67,7 @@ INLINE Vector smallExponential(Vector r) {
   return p * (r * r) + (r + 1.0f);
 }
 
-/** eˣ, 0 far below -87; NaN stays NaN. */
+/** eˣ, 0 for x far below -87; NaN remains NaN. */
 INLINE Vector exponential(Vector x) {
 #ifdef __AVX512F__
   x = _mm512_max_ps(_mm512_set1_ps(-120.0f), x);
@@ -77,7 +77,7 @@ INLINE Vector exponential(Vector x) {
   const Vector low = Vector{} - 87.0f, high = Vector{} + 88.0f, given = x;
   x = x < low ? low : x;
   x = x > high ? high : x;
-  const Vector shifted = x * 1.44269504f + 12582912.0f; // the nearest whole number, in the last bits
+  const Vector shifted = x * 1.44269504f + 12582912.0f; // + 1.5 · 2²³: the nearest integer is in the last bits
   const Vector whole = shifted - 12582912.0f;
   const Vector p = smallExponential((x - whole * 0.693359375f) - whole * -2.12194440e-4f);
   const Vector y = (Vector)((Integers)p + ((Integers)shifted << 23));
@@ -87,7 +87,7 @@ INLINE Vector exponential(Vector x) {
 
 INLINE Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
 
-/** The first `count` values at `at`, the others `rest`. */
+/** Loads `count` values from `at`; the other lanes are `rest`. */
 INLINE Vector some(const float* at, int64_t count, float rest) {
   Vector x = Vector{} + rest;
 #ifdef __AVX512F__
@@ -106,7 +106,7 @@ INLINE void storeSome(float* at, Vector x, int64_t count) {
 #endif
 }
 
-/** f(offset, count) over a range in steps of LANES; count is LANES but for the last. */
+/** Calls f(offset, count) over a range in steps of LANES; count is LANES except in the last call. */
 template <typename F> INLINE void lanes(int64_t from, int64_t to, F f) {
   int64_t i = from;
   for (; i + LANES <= to; i += LANES) f(i, LANES);
@@ -118,7 +118,7 @@ INLINE void put(float* at, Vector x, int64_t count) { if (count == LANES) store(
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/** The first halves of a and b, or their last, a value of each in turn. */
+/** Interleaves the first halves of a and b, or their last halves: a₀ b₀ a₁ b₁ … */
 template <bool LAST> INLINE Vector interleaved(Vector a, Vector b) {
 #ifdef __AVX512F__
   constexpr Integers order = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
@@ -128,7 +128,7 @@ template <bool LAST> INLINE Vector interleaved(Vector a, Vector b) {
   return __builtin_shuffle(a, b, LAST ? order + LANES / 2 : order);
 }
 
-/** Rows become columns: halves are interleaved as often as an index has bits. */
+/** Transposes LANES rows of LANES values: interleaves halves once for each bit of an index. */
 INLINE void transpose(Vector (&rows)[LANES]) {
 #pragma GCC unroll 4
   for (int step = 1; step < LANES; step *= 2) {
@@ -143,7 +143,7 @@ INLINE void transpose(Vector (&rows)[LANES]) {
   }
 }
 
-/** `count` rows of `size` values, `stride` apart, side by side as (rows, SIZE): what is not there is 0. */
+/** Copies `count` rows of `size` values, `stride` floats apart, to contiguous rows (rows, SIZE), padded with zeros. */
 template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t count, int64_t size, float* to, int64_t rows) {
   for (int64_t t = 0; t < count; t++) {
     if (size == SIZE) __builtin_memcpy(to + t * SIZE, from + t * stride, SIZE * sizeof(float));
@@ -152,7 +152,10 @@ template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t 
   for (int64_t i = count * SIZE; i < rows * SIZE; i++) to[i] = 0.0f;
 }
 
-/** The transpose of such rows, as (rows, width), its width a multiple of LANES: what is not there is 0. */
+/**
+ * Copies `count` rows of `size` values, `stride` floats apart, to their transpose (rows, width), padded with zeros;
+ * width is a multiple of LANES.
+ */
 INLINE void packTransposed(const float* from, int64_t stride, int64_t count, int64_t size, float* to, int64_t rows, int64_t width) {
   for (int64_t d = 0; d < rows; d += LANES) {
     const int64_t part = least(LANES, size - d);
