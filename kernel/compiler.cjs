@@ -29,7 +29,7 @@ ts.sys.watchDirectory = () => ({ close() {} });
 const { fileExists } = ts.sys;
 ts.sys.fileExists = (path) => !path.includes("/node_modules/playwright-core/") && fileExists(path);
 
-ts.createWatchCompilerHost = (files, options, system, _createProgram, ...reporters) =>
+ts.createWatchCompilerHost = (files, options, ...rest) =>
   original.createWatchCompilerHost(
     [...files, LIBRARY],
     {
@@ -41,9 +41,7 @@ ts.createWatchCompilerHost = (files, options, system, _createProgram, ...reporte
       checkJs: false,
       inlineSourceMap: true,
     },
-    system,
-    original.createAbstractBuilder, // without the graph of references between files: it takes half the time of a cell
-    ...reporters,
+    ...rest,
   );
 
 ts.createWatchProgram = (host) => {
