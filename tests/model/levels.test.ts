@@ -1,5 +1,5 @@
-// The tests of operations, decoder and training once more with what other processors compute with: fused operations for
-// AVX2, and TensorFlow's own, as on a GPU.
+// Repeats the tests of operations, decoder and training with the implementations that other machines use: fused
+// operations for AVX2, and operations composed of TensorFlow's own, as on a GPU.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -16,9 +16,9 @@ const FILES = [
 for (const level of ["AVX2", "TensorFlow"]) {
   test(`${level}: the same limits hold`, { timeout: 900_000 }, async () => {
     const env: NodeJS.ProcessEnv = { ...process.env, PROMPTLOSS_OPERATIONS: level };
-    delete env.NODE_TEST_CONTEXT; // of this runner's own children
-    const used = await run(["-e", 'console.log(require("./lib/model/fused").operationsLevel)'], env);
-    assert.equal(used.stdout.trim(), level, used.stderr);
+    delete env.NODE_TEST_CONTEXT; // it would make the child a part of this test run
+    const reported = await run(["-e", 'console.log(require("./lib/model/fused").operationsLevel)'], env);
+    assert.equal(reported.stdout.trim(), level, reported.stderr);
     const { code, stdout } = await run(["--test", "--test-reporter=spec", ...FILES], env);
     assert.equal(code, 0, stdout.slice(-6000));
     assert.match(stdout, /ℹ pass [1-9]/);

@@ -1,4 +1,4 @@
-// The decoder against PyTorch 2.13 and Transformers 5.23.
+// Compares the decoder with PyTorch 2.13 and Transformers 5.23; loading, saving and generation.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -80,7 +80,7 @@ test("stories260K: logits, greedy text and log-likelihoods", needsShared(...DEV)
   model.dispose();
 });
 
-test("saved and loaded again, a model is the same; sampling depends on nothing but the seed", async () => {
+test("saving and loading preserves a model; the seed determines the samples", async () => {
   const model = createModel(TINY, 5);
   const dir = join(scratch, "saved");
   model.save(dir);
@@ -92,11 +92,11 @@ test("saved and loaded again, a model is the same; sampling depends on nothing b
   assert.notDeepEqual(await sample(1), await sample(2));
 });
 
-test("sampling draws tokens as often as their probabilities say", async () => {
+test("sampled tokens have the frequencies of their probabilities", async () => {
   const model = createModel(TINY, 8);
   const [logits] = model.logits([7]);
-  const weights = Array.from(logits, (x) => Math.exp(x / 0.05));
-  const total = weights.reduce((a, b) => a + b, 0);
+  const masses = Array.from(logits, (x) => Math.exp(x / 0.05));
+  const total = masses.reduce((a, b) => a + b, 0);
   const draws = 4000;
   const counts = new Array<number>(TINY.vocabularySize).fill(0);
   for (const { ids } of await model.generate(
@@ -104,20 +104,18 @@ test("sampling draws tokens as often as their probabilities say", async () => {
     { maxNewTokens: 1, temperature: 0.05, seed: 3, batchSize: 1000 },
   ))
     counts[ids[0]]++;
-  const chiSquared = counts.reduce(
-    (sum, n, i) => sum + (n - (draws * weights[i]) / total) ** 2 / ((draws * weights[i]) / total),
-    0,
-  );
+  const expected = masses.map((mass) => (draws * mass) / total);
+  const chiSquared = counts.reduce((sum, n, i) => sum + (n - expected[i]) ** 2 / expected[i], 0);
   assert.ok(chiSquared < 49 + 5 * Math.sqrt(98), `χ² ${chiSquared} on 49 degrees of freedom`);
 });
 
-test("shards and 16-bit weights load as what they stand for", () => {
+test("shards and 16-bit parameters load as exact float32 values", () => {
   const dir = join(FIXTURES, "llama3-untied");
-  const weights = [...readWeights(dir)];
+  const parameters = [...readWeights(dir)];
   const sharded = join(scratch, "sharded");
   loadModel(dir).save(sharded);
   rmSync(join(sharded, "model.safetensors"));
-  const parts = [weights.slice(0, 7), weights.slice(7)];
+  const parts = [parameters.slice(0, 7), parameters.slice(7)];
   parts.forEach((part, i) => writeSafetensors(join(sharded, `part-${i}.safetensors`), new Map(part)));
   writeFileSync(
     join(sharded, "model.safetensors.index.json"),
@@ -144,7 +142,7 @@ test("shards and 16-bit weights load as what they stand for", () => {
   assert.deepEqual([...readSafetensors(file).get("x")!.data], [1, -2, 0, 0.333984375, Infinity, 3.140625]);
 });
 
-test("what cannot be loaded is refused with file and reason", () => {
+test("an unsupported or damaged model is rejected with file and reason", () => {
   const dir = join(scratch, "broken");
   const good = createModel(TINY, 5);
   const attempt = (change: (dir: string) => void) => {
@@ -221,7 +219,7 @@ test("what cannot be loaded is refused with file and reason", () => {
   assert.ok(existsSync(dir));
 });
 
-test("a prompt may have a limit of its own, and gives the same tokens up to there", async () => {
+test("maxNewTokens may differ between prompts and does not change the tokens up to the limit", async () => {
   const model = createModel(TINY, 5);
   const prompts = [[1, 2], [3], [4, 5, 6]];
   const whole = await model.generate(prompts, { maxNewTokens: 6 });
@@ -238,7 +236,7 @@ test("a prompt may have a limit of its own, and gives the same tokens up to ther
   );
 });
 
-test("ids outside the vocabulary, empty and overlong sequences are refused", () => {
+test("ids outside the vocabulary, empty and overlong sequences are rejected", () => {
   const model = createModel(TINY, 5);
   assert.throws(() => model.logits([1, 50]), /token id 50 is outside the model's vocabulary of 50/);
   assert.throws(() => model.logits([]), /empty sequence/);
@@ -248,7 +246,7 @@ test("ids outside the vocabulary, empty and overlong sequences are refused", () 
   );
 });
 
-test("inference and generation leave no tensor behind", async () => {
+test("inference and generation do not leak tensors", async () => {
   const model = createModel(TINY, 5);
   const use = async () => {
     model.logits([1, 2, 3]);

@@ -1,5 +1,6 @@
-// Every operation with a hand-written gradient against central differences of a random projection of its output.
-// float32: values of order 1, a step of 1e-2 along each input's gradient, limit 1e-2 relative (worst seen below 1e-3).
+// Compares every hand-written gradient with central differences of a random projection of the operation's output, and
+// the fused operations with those composed of TensorFlow's. Values are of order 1 in float32, the step along each
+// input's gradient is 1e-2, the limit 1e-2 relative (largest residual seen: below 1e-3).
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
@@ -42,7 +43,7 @@ const dot = (a: Tensor, b: Tensor): number => {
   return sum;
 };
 
-/** Moves one input at a time along its gradient: the slope there must be the gradient's length. */
+/** Moves one input at a time along its gradient; the slope in this direction must be the gradient's norm. */
 function check(
   inputs: Record<string, Tensor>,
   forward: (inputs: Record<string, Tensor>) => Tensor,
@@ -60,10 +61,9 @@ function check(
   worst.atMost(LIMIT);
 }
 
-/** Both forms of what has two. */
-const FORMS = { composed, ...(fused && { fused }) };
+const IMPLEMENTATIONS = { composed, ...(fused && { fused }) };
 
-for (const [form, operations] of Object.entries(FORMS)) {
+for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
   test(`RMSNorm, ${form}`, () => {
     const epsilon = tf.scalar(1e-5);
     check(
@@ -122,12 +122,12 @@ for (const [form, operations] of Object.entries(FORMS)) {
     );
   });
 
-  test(`cross entropy far beyond what a probability in float32 can hold, ${form}`, () => {
+  test(`cross entropy of a probability below the range of float32, ${form}`, () => {
     const { losses } = operations.crossEntropy(tf.tensor2d([[0, -200, 0]]), tf.tensor1d([1], "int32"));
     assert.ok(Math.abs(losses.dataSync()[0] - (200 + Math.log(2))) < 1e-4);
   });
 
-  test(`what is no number stays none, ${form}`, () => {
+  test(`NaN in an input appears in the output, ${form}`, () => {
     const [nan, one] = [tf.tensor2d([[1, NaN, 2]]), tf.tensor2d([[1, 1, 1]])];
     for (const result of [
       operations.rmsNorm(nan, tf.ones([3]), tf.scalar(1e-5)).y,
@@ -142,8 +142,8 @@ for (const [form, operations] of Object.entries(FORMS)) {
 
 if (fused) {
   const { matMul } = fused;
-  // Heights and widths that fill tiles and that do not, depths in one part and in several, and one beyond which columns
-  // go together.
+  // Numbers of rows and columns that are multiples of a tile and that are not; depths of one part, of several, and one
+  // so large that blocks have more columns.
   for (const [rows, columns, depth] of [
     [1, 1, 1],
     [12, 32, 16],
@@ -153,7 +153,8 @@ if (fused) {
     [50, 100, 2100],
     [3, 2, 0],
   ]) {
-    test(`matrix product of ${rows} rows, ${columns} columns and depth ${depth} is TensorFlow's, and the same for any row`, () => {
+    const name = `matrix product of ${rows} rows, ${columns} columns and depth ${depth}`;
+    test(`${name} agrees with TensorFlow's and does not depend on the row`, () => {
       const sum = normal(rows, columns);
       for (const [transposeA, transposeB] of [
         [false, false],
@@ -164,7 +165,7 @@ if (fused) {
         const a = transposeA ? normal(depth, rows) : normal(rows, depth);
         const b = transposeB ? normal(columns, depth) : normal(depth, columns);
         const product = matMul(a, b, transposeA, transposeB);
-        const worst = new Worst("product, by the root of its depth");
+        const worst = new Worst("product, absolute, divided by √(depth + 1)");
         const see = (actual: Tensor, expected: Tensor, what: string) => {
           assert.deepEqual(actual.shape, expected.shape);
           const [x, y] = [actual.dataSync(), expected.dataSync()];
@@ -200,10 +201,10 @@ test("linear projection", () => {
 
 const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
 
-/** Lengths that make two groups, the first with padding. */
+/** Lengths that form two groups, the first with padding. */
 const LENGTHS = [3, 8, 1, 7, 4];
 
-test("rows to heads of packed sequences, and back", () => {
+test("joinQueries inverts splitQueries for packed sequences", () => {
   const layout = new GroupedLayout(
     LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)),
     { heads: 3, keyValueHeads: 3 },
@@ -231,7 +232,7 @@ test("causal attention with grouped queries", () => {
 });
 
 test(
-  "attention over rows gives what attention in groups gives, and so do the gradients",
+  "attention over rows agrees with attention in groups, and so do the gradients",
   { skip: fused ? false : "the fused operations are not built here" },
   () => {
     const worst = new Worst("relative to the largest value");
@@ -270,12 +271,12 @@ test(
 );
 
 test(
-  "cached attention in one pass gives what it gives in groups: padding, growth, room to grow, one query and many",
+  "fused cached attention agrees with attention in groups: padding, growing caches, spare capacity, one query and many",
   { skip: fused ? false : "the fused operations are not built here" },
   () => {
     const worst = new Worst("relative to the largest value");
     const batch = 3;
-    const padding = [0, 2, 7]; // the last sequence's first pass is nothing but padding, and its first token comes with the second
+    const padding = [0, 2, 7]; // the last sequence is all padding in the first pass; its first token is in the second
     const passes = [7, 1, 140, 1, 1, 5, 1];
     for (const capacity of [undefined, 100, 200]) {
       for (const [heads, keyValueHeads, headSize] of [
@@ -304,7 +305,7 @@ test(
           before += length;
           assert.equal(pasts[1]!.length, before);
           for (const [row, pad] of padding.entries()) {
-            const skipped = Math.max(0, pad - (before - tail)); // queries that only pad
+            const skipped = Math.max(0, pad - (before - tail)); // padding queries
             if (skipped >= tail) continue;
             const [a, b] = [expected, actual].map((y) =>
               tf.slice(y, [row, skipped, 0], [1, tail - skipped, heads * headSize]),
@@ -322,7 +323,7 @@ test(
 );
 
 test(
-  "both forms of AdamW, of sums and of accumulation agree",
+  "fused and composed AdamW, squared sums and accumulation agree",
   { skip: fused ? false : "the fused operations are not built here" },
   () => {
     const sizes = [[40000], [3, 7], [1]];
@@ -335,10 +336,10 @@ test(
     const sums = composed.squaredSums(gradients);
     const accumulated = composed.accumulate(m, gradients);
     fused!.squaredSums(gradients).forEach((sum, i) => worst.see(relative(sum, sums[i]), "sum of squares"));
-    const see = (actual: Tensor[], wanted: Tensor[], name: string) =>
+    const see = (actual: Tensor[], reference: Tensor[], name: string) =>
       actual.forEach((x, i) => {
         worst.see(
-          tf.max(tf.abs(tf.sub(x, wanted[i]))).dataSync()[0] / tf.max(tf.abs(wanted[i])).dataSync()[0],
+          tf.max(tf.abs(tf.sub(x, reference[i]))).dataSync()[0] / tf.max(tf.abs(reference[i])).dataSync()[0],
           `${name}, tensor ${i}`,
         );
       });
@@ -349,7 +350,7 @@ test(
   },
 );
 
-function layerWeights({
+function layerParameters({
   hiddenSize: h,
   intermediateSize: i,
   heads,
@@ -374,7 +375,7 @@ function layerWeights({
 }
 
 test(
-  "a decoder layer token by token, in one operation, gives what it gives step by step",
+  "the fused decoder layer for one token agrees with the composed operations",
   { skip: fused ? false : "the fused operations are not built here" },
   () => {
     const worst = new Worst("relative to the largest value");
@@ -386,7 +387,7 @@ test(
       [2, 1, 20],
     ]) {
       const config = { ...TINY, heads, keyValueHeads, headSize, hiddenSize: 72, intermediateSize: 200 };
-      const weights = layerWeights(config);
+      const parameters = layerParameters(config);
       const rotary = new RotaryTable(config);
       const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
       let before = 0;
@@ -399,7 +400,7 @@ test(
           const layout = new Layout({ batch: 2, length, before, padding, capacity: 7 }, config);
           const { y, cache } = inferBlock(
             kernel.copy(x),
-            weights,
+            parameters,
             { config, layout, epsilon: tf.scalar(1e-5), ...rotary.at(positions) },
             pasts[side],
           );
@@ -433,13 +434,13 @@ for (const [kind, Layout] of Object.entries(LAYOUTS))
     );
     const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
     const h = TINY.hiddenSize;
-    const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerWeights(TINY) };
-    const real = 11; // a row beyond is the padding's: nothing comes out of it, and no gradient goes in
+    const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerParameters(TINY) };
+    const tokens = 11; // a further row represents padding: its output is not used, and its gradient is 0
     check(
       inputs,
-      (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [real, h]),
-      (given, all) => {
-        const dy = tf.concat([given, tf.zeros([layout.ids.length - real, h])], 0);
+      (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [tokens, h]),
+      (dTokens, all) => {
+        const dy = tf.concat([dTokens, tf.zeros([layout.ids.length - tokens, h])], 0);
         const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
         const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
         return { x: dx, ...gradients };

@@ -1,4 +1,4 @@
-// Properties of the weighted loss that hold whatever the model is.
+// Properties of the weighted loss that hold for every model.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EncodedExample } from "../../lib/data/encode";
@@ -26,7 +26,7 @@ const gradientOf = (examples: EncodedExample[], coefficients: Float32Array[]) =>
   return new Map([...gradients!].map(([name, tensor]) => [name, tensor.dataSync<"float32">()]));
 };
 
-test("PLW 0 gives the gradients of masking the prompt, PLW 1 those of the unmasked sequence", () => {
+test("PLW 0 gives the gradients of a masked prompt, PLW 1 those of the unmasked sequence", () => {
   const masked = EXAMPLES.map(({ ids, promptLength }) =>
     Float32Array.from(ids.slice(1), (_, i) => (i + 1 >= promptLength ? 1 : 0)),
   );
@@ -64,7 +64,7 @@ test("padding, order and accumulation change neither loss nor gradient norm", ()
   worst.atMost(1e-6);
 });
 
-test("the normalizers' denominators, by hand", () => {
+test("the normalizers' denominators equal values computed by hand", () => {
   const pair = [
     { row: 0, ids: [1, 2, 3, 4, 5], promptLength: 3, lostCompletionTokens: 0 },
     { row: 1, ids: [1, 2, 3], promptLength: 3, lostCompletionTokens: 0 },
@@ -83,7 +83,7 @@ test("the normalizers' denominators, by hand", () => {
   );
 });
 
-test("a batch in which nothing counts has loss 0 and gradient 0", () => {
+test("a batch without a loss weight above 0 has loss 0 and gradient 0", () => {
   for (const normalizer of NORMALIZERS) {
     const result = encodedLoss(model, [EXAMPLES[3]], { plw: 0, normalizer, microBatchSize: 1 });
     assert.equal(result.loss, 0);
@@ -93,14 +93,14 @@ test("a batch in which nothing counts has loss 0 and gradient 0", () => {
   }
 });
 
-test("an unknown normalizer is refused with the known ones", () => {
+test("an unknown normalizer is rejected with a list of the known ones", () => {
   assert.throws(
     () => checkNormalizer("mean"),
     /normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
   );
 });
 
-test("one key-value head for all queries trains as any other number does", () => {
+test("accumulation does not change the gradient norm with one key-value head for all queries", () => {
   const single = createModel({ ...TINY, keyValueHeads: 1, headSize: 8, maxPositions: 256 }, 3);
   const long = [sequence(180, 60, 0), sequence(170, 160, 1)];
   const whole = encodedLoss(single, long, { plw: 0.1, normalizer: "weights", microBatchSize: 2 });
@@ -108,9 +108,9 @@ test("one key-value head for all queries trains as any other number does", () =>
   assert.ok(relative(parts.gradientNorm, whole.gradientNorm) < 1e-6);
 });
 
-// Central differences in float32: loss ~4, so a step of 2e-2 leaves about 1e-5 of rounding against slopes of 1e-3 and
-// more.
-test("the gradient of the whole model agrees with central differences along random directions", () => {
+// Central differences in float32: the loss is about 4, so with a step of 2e-2 the rounding error is about 1e-5, against
+// slopes of at least 1e-3.
+test("the gradient of the whole model agrees with central differences along each parameter's gradient", () => {
   const worst = new Worst("slope, relative");
   for (const normalizer of NORMALIZERS) {
     const { perExample } = lossCoefficients(EXAMPLES, 0.3, normalizer);
@@ -120,7 +120,7 @@ test("the gradient of the whole model agrees with central differences along rand
       const shape = model.parameters.get(name)!.shape;
       const slope = gradient.get(name)!;
       const length = Math.sqrt(slope.reduce((sum, x) => sum + x * x, 0));
-      const step = 2e-2; // along the unit gradient, where the slope is its length
+      const step = 2e-2; // along the normalized gradient, in whose direction the slope is the gradient's norm
       const at = (sign: number) => {
         model.replaceParameter(
           name,

@@ -1,4 +1,4 @@
-// Losses, gradients and AdamW steps against PyTorch 2.13 and Transformers 5.23.
+// Compares losses, gradients and AdamW steps with PyTorch 2.13 and Transformers 5.23.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,10 @@ interface Steps {
   distancePerTensor?: Record<string, number>;
 }
 
-/** Full-batch AdamW from the stored weights: losses before each step, and how far the weights went. */
+/**
+ * Trains with full-batch AdamW from the stored parameters. Returns the loss before each step, and the L2 distance
+ * between initial and final parameters.
+ */
 function adamw(
   dir: string,
   examples: EncodedExample[],
@@ -73,7 +76,7 @@ function distances(model: CausalLM, initial: ReturnType<CausalLM["parameterValue
   );
 }
 
-test("a tiny model with an untied head and Llama 3 scaling: losses, gradients, AdamW with decay, warm-up and clipping", () => {
+test("a tiny model with an untied head and Llama 3 scaling: losses, gradients, AdamW steps with clipping", () => {
   const reference = JSON.parse(readFileSync(join(FIXTURES, "torch.json"), "utf8")) as {
     items: { ids: number[]; promptLength: number }[];
     cases: {
@@ -140,7 +143,7 @@ const readReference = () => JSON.parse(readFileSync(join(SHARED, ...DEV), "utf8"
 const encoded = (rows: Reference["rows"]): EncodedExample[] =>
   rows.map(({ ids, n_prompt }, row) => ({ row, ids, promptLength: n_prompt, lostCompletionTokens: 0 }));
 
-test("stories260K on real rows: token ids and loss weights are those of the reference", needsShared(...DEV), () => {
+test("stories260K on real rows: token ids and loss weights equal the reference's", needsShared(...DEV), () => {
   const { rows, batch } = readReference();
   const model = loadModel(MODEL);
   const { examples } = encodeDataset(

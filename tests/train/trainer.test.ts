@@ -17,7 +17,7 @@ const dataset: EncodedDataset = {
   emptyCompletions: [],
   examples: Array.from({ length: 40 }, (_, row) => {
     const length = 6 + Math.floor(random() * 30);
-    // Every token follows from the one before it, so there is something to learn.
+    // Each token determines the next one, so that there is something to learn.
     const ids = [Math.floor(random() * TINY.vocabularySize)];
     while (ids.length < length) ids.push((ids.at(-1)! * 7 + 3) % TINY.vocabularySize);
     return { row, ids, promptLength: 1 + Math.floor(length / 2), lostCompletionTokens: 0 };
@@ -39,7 +39,7 @@ const trainerFor = (model: CausalLM, change: Partial<Hyperparameters> = {}, plw 
     hyperparameters: { ...hyperparameters, ...change },
   });
 
-test("training lowers the loss and records what each step did", () => {
+test("training lowers the loss and returns a record of each step", () => {
   const trainer = trainerFor(createModel(TINY, 1), { epochs: 12 });
   const records = Array.from({ length: trainer.totalSteps }, () => trainer.step());
   assert.equal(trainer.totalSteps, 60);
@@ -57,7 +57,7 @@ test("training lowers the loss and records what each step did", () => {
   assert.throws(() => trainer.step(), /all 60 steps are done/);
 });
 
-test("the schedules are Transformers'", () => {
+test("the schedules agree with those of Transformers", () => {
   assert.deepEqual(
     [0, 1, 2, 3, 4].map((step) => scheduleFactor("cosine", step, 6, 2)),
     [0, 0.5, 1, 0.5 * (1 + Math.cos(Math.PI / 4)), 0.5 * (1 + Math.cos(Math.PI / 2))],
@@ -68,7 +68,7 @@ test("the schedules are Transformers'", () => {
   );
 });
 
-test("a restored trainer goes on to the same bits", () => {
+test("a restored trainer ends with the same parameters, bit by bit", () => {
   const straight = createModel(TINY, 2);
   const whole = trainerFor(straight);
   while (whole.stepsDone < whole.totalSteps) whole.step();
@@ -85,10 +85,10 @@ test("a restored trainer goes on to the same bits", () => {
   assert.notEqual(first.digest, straight.digest);
 });
 
-test("200 steps: no tensor is left behind, resident memory stays flat within 5 %", () => {
+test("200 steps leak no tensor, and resident memory grows by less than 5 %", () => {
   const model = createModel({ ...TINY, hiddenSize: 64, intermediateSize: 128, headSize: 16 }, 4);
   const trainer = trainerFor(model, { epochs: 60 });
-  for (let i = 0; i < 60; i++) trainer.step(); // allocators and compiled code settle
+  for (let i = 0; i < 60; i++) trainer.step(); // until the memory of allocators and compiled code is stable
   const tensors = tf.memory().numTensors;
   const settled = process.memoryUsage.rss();
   for (let i = 0; i < 200; i++) {
@@ -101,16 +101,18 @@ test("200 steps: no tensor is left behind, resident memory stays flat within 5 %
   model.dispose();
 });
 
-test("a loss that is no number stops the run with step, rows and cause; the weights stay", () => {
+test("a loss that is not finite stops training with an error that names step, rows and cause", () => {
   const model = createModel(TINY, 3);
   const trainer = trainerFor(model, { learningRate: 1e30, warmupRatio: 0, maxGradientNorm: null });
   trainer.step();
+  const causes = 'the parameters have diverged; the learning rate|parameter ".*" already holds NaN';
+  const expected = new RegExp(String.raw`step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (${causes})`);
   assert.throws(() => {
     for (let i = 0; i < 5; i++) trainer.step();
-  }, /step \d+: the loss is .*rows \d+(, \d+)*\. Likely cause: (the parameters have diverged; the learning rate|parameter ".*" already holds NaN)/);
+  }, expected);
 });
 
-test("impossible settings are refused by name", () => {
+test("invalid settings are rejected by name", () => {
   const model = createModel(TINY, 3);
   for (const [plw, shown] of [
     [-0.1, "-0.1"],
@@ -134,7 +136,7 @@ test("impossible settings are refused by name", () => {
   assert.throws(() => trainerFor(model, { maxLength: 100 }), /maxLength is 100, but the model's context is 64/);
 });
 
-test("a batch that lost every completion trains on nothing and says so", () => {
+test("a batch whose completions were all truncated leaves the model unchanged and notes it", () => {
   const lost: EncodedDataset = {
     ...dataset,
     examples: dataset.examples.map((example) => ({ ...example, promptLength: example.ids.length })),
