@@ -9,6 +9,7 @@ import { PIXELS_PER_INCH } from "../figures/figure";
 
 /** Idle time in milliseconds after which the browser is closed. */
 const IDLE_MS = 2000;
+/** Resolution of PNG files. */
 const PNG_DPI = 300;
 /** Program names that are searched for in PATH, in this order. */
 const BROWSER_NAMES = [
@@ -43,10 +44,13 @@ const PAGE_SCRIPT = `
   };
 `;
 
+/** Shared browser and page; undefined if none is open. */
 let session: Promise<{ browser: Browser; page: Page }> | undefined;
+/** Settles when all calls of {@link withPage} so far have finished. */
 let queue: Promise<unknown> = Promise.resolve();
-let waiting = 0;
-let idle: NodeJS.Timeout | undefined;
+/** Number of calls of {@link withPage} that have not finished. */
+let pendingCalls = 0;
+let idleTimer: NodeJS.Timeout | undefined;
 
 /**
  * Calls one of the functions that the export page defines.
@@ -69,15 +73,15 @@ export function callPage<T>(
 }
 
 /**
- * Runs `work` on the shared page, which has Plotly loaded and no network access. Concurrent calls are queued and run
- * one at a time. If the browser has crashed since the last call, a new one is started.
+ * Runs `work` on the shared page, in which Plotly is loaded and which has no network access. Concurrent calls are
+ * queued and run one at a time. If the browser has crashed since the last call, a new one is started.
  *
  * @returns the result of `work`
  * @throws {PromptlossError} if no browser can be started; the message lists the programs that were tried
  */
 export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
-  clearTimeout(idle);
-  waiting++;
+  clearTimeout(idleTimer);
+  pendingCalls++;
   const result = queue.then(async () => {
     session ??= openSession();
     const { browser, page } = await session.catch((error: unknown) => {
@@ -91,17 +95,17 @@ export function withPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
   queue = result
     .catch(() => undefined)
     .finally(() => {
-      if (--waiting === 0) idle = setTimeout(() => void closeBrowser(), IDLE_MS);
+      if (--pendingCalls === 0) idleTimer = setTimeout(() => void closeBrowser(), IDLE_MS);
     });
   return result;
 }
 
 /** Closes the browser immediately instead of after the idle time. Does nothing if none is open. */
 export async function closeBrowser(): Promise<void> {
-  clearTimeout(idle);
-  const open = session;
+  clearTimeout(idleTimer);
+  const openedSession = session;
   session = undefined;
-  await (await open?.catch(() => undefined))?.browser.close();
+  await (await openedSession?.catch(() => undefined))?.browser.close();
 }
 
 async function openSession(): Promise<{ browser: Browser; page: Page }> {

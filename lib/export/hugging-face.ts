@@ -121,7 +121,7 @@ function scoreTable(rows: readonly ScoreRow[]): string {
 }
 
 /**
- * Writes a run as a directory for the Hub: weights and tokenizer in the format of Transformers, the recipe as
+ * Writes a run as a directory for the Hub: model weights and tokenizer in the format of Transformers, the recipe as
  * `training.json` and the model card as README.md.
  *
  * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
@@ -152,7 +152,7 @@ export interface DataCardOptions {
 }
 
 /**
- * Formats the card of one of a study's data sets: front matter of the Hub, origin, length statistics as in Table 1, the
+ * Formats the card of a data set of a study: front matter of the Hub, origin, length statistics as in Table 1, the
  * first row and the license.
  *
  * @param dataset name of the data set in `study.datasets`
@@ -162,9 +162,9 @@ export interface DataCardOptions {
 export function dataCard(
   study: Study,
   dataset: string,
-  { license, languages, tokenizer: from = Object.values(study.models)[0] }: DataCardOptions,
+  { license, languages, tokenizer: tokenizerDir = Object.values(study.models)[0] }: DataCardOptions,
 ): string {
-  const tokenizer = loadTokenizer(from);
+  const tokenizer = loadTokenizer(tokenizerDir);
   const examples = studyExamples(study, dataset);
   const { rows, instruction, input, completion, totalTokens, generationRatio } = describeDataset(examples, tokenizer);
   const { made } = originRows({ ...study, datasets: { [dataset]: study.datasets[dataset] } }, tokenizer)[0];
@@ -222,8 +222,8 @@ export function writeDatasetDirectoryForHub(
  */
 function prepareFolder(dir: string): string {
   const target = fromRoot(dir);
-  const found = existsSync(target) ? readdirSync(target) : [];
-  if (found.length > 0 && !found.includes("README.md"))
+  const entries = existsSync(target) ? readdirSync(target) : [];
+  if (entries.length > 0 && !entries.includes("README.md"))
     throw new DataError(`${target} is not empty and has no README.md; choose an empty or new folder.`);
   mkdirSync(target, { recursive: true });
   return target;
@@ -231,7 +231,10 @@ function prepareFolder(dir: string): string {
 
 function checkLicense(license: string): string {
   if (typeof license !== "string" || license.trim() === "")
-    throw new DataError('license: a card needs one, for example "apache-2.0"; see the source of the weights or rows.');
+    throw new DataError(
+      'license is empty: a card needs a license identifier, for example "apache-2.0", as stated at the source of the ' +
+        "model or data set.",
+    );
   return license;
 }
 

@@ -9,13 +9,15 @@ import type { Table } from "../figures/table";
  * Writes a table as CSV, LaTeX and HTML. The CSV file holds the full-precision `rows`; the LaTeX file (for the booktabs
  * package) and the HTML file (no scripts, no style sheet) hold the formatted `frame` and the caption.
  *
+ * @param table from `studyTables`, or any object with these fields
  * @param path target path, with or without one of the extensions csv, tex, html; missing folders are created
  * @returns paths of the files written
  */
 export function exportTable(
-  { frame, rows, caption }: Pick<Table, "frame" | "rows" | "caption">,
+  table: Pick<Table, "frame" | "rows" | "caption">,
   path: string,
 ): { csv: string; tex: string; html: string } {
+  const { frame, rows, caption } = table;
   const stem = path.replace(/\.(csv|tex|html)$/i, "");
   mkdirSync(dirname(stem), { recursive: true });
   writeWhole(`${stem}.csv`, toCsv(rows));
@@ -28,6 +30,7 @@ export function exportTable(
 const isNumber = ({ values }: DataFrame, column: number): boolean =>
   (values as unknown[][]).every((row) => /^[-+]?[\d.,]*(\s\([\d.]+\))?$/.test(String(row[column] ?? "")));
 
+/** Formats a table as an HTML `<table>` with escaped text. */
 function toHtml(frame: DataFrame, caption: string): string {
   const line = (cells: readonly unknown[], tag: "td" | "th"): string =>
     `<tr>${cells
@@ -48,6 +51,7 @@ function toHtml(frame: DataFrame, caption: string): string {
   ].join("\n");
 }
 
+/** Formats a table as a LaTeX `table` environment with rules of the booktabs package. */
 function toLatex(frame: DataFrame, caption: string): string {
   const values = frame.values as unknown[][];
   const line = (cells: unknown[]): string => `${cells.map((cell) => escapeLatex(String(cell ?? ""))).join(" & ")} \\\\`;

@@ -6,8 +6,9 @@ import type { Figure, Layout, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { lookOf, PAGE_INCHES, type Look } from "./theme";
 
-/** A row of panels: a measure of the runs. */
+/** A measure of the runs, drawn as one row of panels. */
 interface Measure {
+  /** column of the rows */
   key:
     | "rsd"
     | "promptRsd"
@@ -18,9 +19,11 @@ interface Measure {
     | "shareAtStart"
     | "shareAtEnd"
     | "heldoutLoss";
+  /** title of the vertical axis */
   title: string;
+  /** settings of the vertical axis that differ from the defaults */
   axis?: Layout;
-  /** whether the clipping norm is drawn in */
+  /** whether a line marks the clipping norm */
   threshold?: boolean;
 }
 
@@ -49,55 +52,69 @@ const LEARNING: readonly Measure[] = [
 ];
 
 /**
- * RSD of the weighted, the prompt and the completion loss (rows of panels) by PLW, one column per normalizer, with and
- * without clipping.
+ * Draws the relative standard deviation (RSD) of the weighted, the prompt and the completion loss by PLW, with one row
+ * of panels per loss and one column per normalizer. Points are runs; lines connect their means. Color and marker show
+ * the data set, dash and marker fill whether gradients were clipped.
+ *
+ * @param rows one per run, from `causeRows`; a null value is omitted from its panel
+ * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerStability(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-stability",
     ...draw(rows, STABILITY, options.look),
     caption:
-      "Stability of the loss by normalizer. Mean relative standard deviation (RSD) over five-step windows of the " +
-      "weighted training loss, and of the mean cross entropy of the prompt tokens and of the completion tokens of " +
-      `the same batches. ${inWords(rows)}`,
+      "Stability of the training loss by normalizer and prompt loss weight (PLW). Relative standard deviation (RSD) " +
+      "within windows of five steps, averaged over each run's windows. Top: weighted loss; middle: mean cross " +
+      "entropy of prompt tokens; bottom: mean cross entropy of completion tokens in the same batches. " +
+      describeRuns(rows),
   };
 }
 
 /**
- * Norm of the gradient, share of steps clipped and distance from the start (rows of panels) by PLW, one column per
- * normalizer.
+ * Draws the gradient norm (log scale), the share of clipped steps and the L2 distance from the initial parameters by
+ * PLW, with one row of panels per measure and one column per normalizer. A dotted line marks the clipping norm.
+ *
+ * @param rows one per run, from `causeRows`; a null value is omitted from its panel
+ * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerMovement(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-movement",
     ...draw(rows, MOVEMENT, options.look),
     caption:
-      "Gradient, clipping and movement by normalizer. Mean L2 norm of the gradient over all steps, before clipping " +
-      "(dotted line: clipping norm); share of steps whose gradient was clipped; L2 distance between fine-tuned and " +
-      `initial parameters. ${inWords(rows)}`,
+      "Gradient norm, clipping and weight distance by normalizer and prompt loss weight (PLW). Top: L2 norm of the " +
+      "gradient before clipping, averaged over all steps, on a log scale (dotted line: clipping norm). Middle: share " +
+      "of steps whose gradient was clipped. Bottom: L2 distance between fine-tuned and initial parameters. " +
+      describeRuns(rows),
   };
 }
 
 /**
- * Share of the gradient that completion tokens have, and held-out loss (rows of panels) by PLW, one column per
- * normalizer.
+ * Draws the completion tokens' share of the gradient, before and after training, and the held-out loss by PLW, with one
+ * row of panels per measure and one column per normalizer.
+ *
+ * @param rows one per run, from `causeRows`; a null value is omitted from its panel
+ * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerLearning(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
   return {
     name: "normalizers-learning",
     ...draw(rows, LEARNING, options.look),
     caption:
-      "Share of the completions by normalizer. Norm of the completion part of the gradient, divided by the sum of " +
-      "the norms of its completion and prompt parts, for one batch of training rows at the initial and at the final " +
-      "parameters; mean negative log-likelihood of held-out completions after training, in nats per completion. " +
-      inWords(rows),
+      "Completion share of the gradient and held-out loss by normalizer and prompt loss weight (PLW). Top and " +
+      "middle: L2 norm of the gradient from completion tokens, divided by the sum of the norms from completion and " +
+      "prompt tokens, for one batch of training rows at the initial (top) and final (middle) parameters. Bottom: " +
+      "mean negative log-likelihood of held-out completions after training, in nats per completion. " +
+      describeRuns(rows),
   };
 }
 
+/** Draws one row of panels per measure; `rows` of the result has one row per run, with these measures. */
 function draw(
   rows: readonly CauseRow[],
   measures: readonly Measure[],
-  given: Look | undefined,
+  look: Look | undefined,
 ): Pick<Figure, "spec" | "rows"> {
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
   const threshold = rows.find((row) => row.threshold !== null)?.threshold ?? undefined;
@@ -127,7 +144,7 @@ function draw(
   );
   return {
     spec: drawRunPanels(panels, {
-      look: { datasets: lookOf(rows, given).datasets, models: ["clipped", "not clipped"] },
+      look: { datasets: lookOf(rows, look).datasets, models: ["clipped", "not clipped"] },
       inches: PAGE_INCHES,
       columns: Math.max(1, normalizers.length),
       panelHeight: 130,
@@ -146,11 +163,18 @@ function draw(
   };
 }
 
-function inWords(rows: readonly CauseRow[]): string {
-  const [models, seeds] = [distinct(rows.map(({ model }) => model)), distinct(rows.map(({ seed }) => seed))];
+/** Caption sentences on columns, horizontal axis, points, lines and error bars. */
+function describeRuns(rows: readonly CauseRow[]): string {
+  const models = distinct(rows.map(({ model }) => model)).length;
+  const seeds = distinct(rows.map(({ seed }) => seed)).length;
+  const factors = [...(models > 1 ? [`${models} models`] : []), ...(seeds > 1 ? [`${seeds} seeds`] : [])];
+  const lines =
+    factors.length > 0
+      ? `the means over ${factors.join(" and ")}, with one standard error of the mean as error bars`
+      : "the runs of one data set and clipping setting";
   return (
-    `Each column is one normalizer. ${PLW_AXIS_IN_WORDS}. Each point is one run; lines join the means over ` +
-    `${models.length} model${models.length === 1 ? "" : "s"}${seeds.length > 1 ? ` and ${seeds.length} seeds` : ""}, ` +
-    "error bars are one standard error. Filled markers: with gradient clipping; open markers: without."
+    `Each column is one normalizer. ${PLW_AXIS_IN_WORDS}. Each point is one run (${rows.length} ` +
+    `${rows.length === 1 ? "run" : "runs"} in total); lines connect ${lines}. Solid lines and filled markers: with ` +
+    "gradient clipping; dashed lines and open markers: without clipping."
   );
 }

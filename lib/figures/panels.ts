@@ -1,39 +1,53 @@
 import type { Layout } from "./figure";
 import { plwAxis } from "./theme";
 
-/** One panel of a figure: which axes draw it, and where it lies. */
+/** Axes and position of one panel of a figure. Coordinates are those of the plot area, 0 to 1, with 1 at the top. */
 export interface Panel {
-  /** For a trace's `xaxis` and `yaxis`: "x", "x2", … */
+  /** value of a trace's `xaxis`: "x", "x2", … */
   x: string;
+  /** value of a trace's `yaxis`: "y", "y2", … */
   y: string;
-  /** For the layout: "xaxis", "xaxis2", … */
+  /** key in the layout: "xaxis", "xaxis2", … */
   xaxis: string;
+  /** key in the layout: "yaxis", "yaxis2", … */
   yaxis: string;
-  /** In the coordinates of the plot area, 0 to 1. */
+  /** from left to right and from bottom to top */
   domain: { x: [number, number]; y: [number, number] };
-  /** Length of the horizontal axis. */
+  /** length of the horizontal axis in pixels */
   pixels: number;
+  /** horizontal center */
   center: number;
+  /** upper edge */
   top: number;
-  /** Whether the panel is the first of its row, the last of its column. */
+  /** whether the panel is the first of its row */
   isLeft: boolean;
+  /** whether the panel is the last of its column */
   isBottom: boolean;
 }
 
+/** Settings of {@link panelGrid}; all sizes in pixels. */
 export interface PanelGrid {
+  /** number of panels */
   count: number;
+  /** maximum number of columns; fewer are used for fewer panels */
   columns: number;
-  /** Of the whole figure, in pixels. */
+  /** width of the whole figure */
   width: number;
+  /** height of the whole figure */
   height: number;
+  /** distance of the plot area from the left, right, top and bottom edges */
   margin: { l: number; r: number; t: number; b: number };
-  /** Between panels, in pixels. */
+  /** horizontal and vertical space between panels */
   gap: { x: number; y: number };
 }
 
-/** Panels of equal size in reading order; a last row that is not full leaves its place empty. */
-export function panelGrid({ count, columns: most, width, height, margin, gap }: PanelGrid): Panel[] {
-  const columns = Math.min(most, count);
+/**
+ * Divides the plot area into panels of equal size. An incomplete last row leaves space on the right.
+ *
+ * @returns one panel per index, in reading order
+ */
+export function panelGrid({ count, columns: maxColumns, width, height, margin, gap }: PanelGrid): Panel[] {
+  const columns = Math.min(maxColumns, count);
   const rows = Math.ceil(count / columns);
   const inner = { width: width - margin.l - margin.r, height: height - margin.t - margin.b };
   const size = {
@@ -62,8 +76,13 @@ export function panelGrid({ count, columns: most, width, height, margin, gap }: 
 }
 
 /**
- * Horizontal legends one under the other at the top of a figure, each wrapped into columns of equal width.
- * The result holds them as "legend", "legend2", …; a click on an entry of the first hides its `legendgroup`.
+ * Lays out horizontal legends one below the other at the top of a figure, each wrapped into columns of equal width. A
+ * click on an entry of the first legend hides its `legendgroup`; the other legends do not react.
+ *
+ * @param groups entry names of each legend; their lengths determine the column width
+ * @param figure width available to the legends, and height of the figure, in pixels
+ * @param fontSize in pixels
+ * @returns layout with the keys "legend", "legend2", …
  */
 export function topLegends(
   groups: readonly (readonly string[])[],
@@ -94,19 +113,31 @@ export function topLegends(
   return layout;
 }
 
-/** The margin that {@link topLegends} need. */
+/**
+ * Computes the height of the legends of {@link topLegends}, with 6 pixels of space.
+ *
+ * @param groups entry names of each legend
+ * @param width available to the legends, in pixels
+ * @param fontSize in pixels
+ * @returns pixels
+ */
 export function legendsHeight(groups: readonly (readonly string[])[], width: number, fontSize: number): number {
   return groups.reduce((sum, names) => sum + legendSize(names, width, fontSize).height, 6);
 }
 
+/** Estimates the text width of an entry and the height of a legend, in pixels. */
 function legendSize(names: readonly string[], width: number, fontSize: number): { text: number; height: number } {
   const text = Math.ceil(Math.max(0, ...names.map((name) => name.length)) * fontSize * 0.57);
-  const symbol = 45; // what Plotly sets before the text, and between entries
+  const symbol = 45; // width of the symbol before the text and of the space between entries, as set by Plotly
   const columns = Math.max(1, Math.floor((width - 20) / (text + symbol)));
   return { text, height: Math.ceil(names.length / columns) * (fontSize * 1.36 + 5) };
 }
 
-/** The PLW axis of a panel; only panels at the bottom of the grid have a title. */
+/**
+ * Returns the PLW axis of a panel. Only panels at the bottom of the grid have a title.
+ *
+ * @param plws PLWs drawn in the figure, in any order
+ */
 export function panelPlwAxis(plws: readonly number[], { pixels, domain, y, isBottom }: Panel): Layout {
   return {
     ...plwAxis(plws, pixels),

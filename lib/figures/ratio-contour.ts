@@ -1,20 +1,34 @@
-// The fitted interaction of weight and generation ratio, with the data on it: Figures 3, 7, 8 and 9.
+// Fitted interaction of prompt loss weight and generation ratio, with the data: Figures 3, 7, 8 and 9.
 import { PLW_AXIS_IN_WORDS } from "./captions";
 import { groupBy, mean } from "../data/group";
+import type { Observation } from "../analysis/observations";
 import type { RatioFit } from "../analysis/ratio-fits";
+import type { GamFit, GamSmooth } from "../stats/gam/fit";
 import type { Figure, Layout, Trace } from "./figure";
 import { axis, baseLayout, COLUMN_INCHES, INK, SMALL, sequentialColor, TEXT, plwAxis } from "./theme";
 import { untransformWeight } from "../data/prompt-loss-weight";
 
+/** Grid points along each axis. */
 const POINTS = 61;
 const SCALE = Array.from({ length: 9 }, (_, i) => [i / 8, sequentialColor(i / 8)]);
 const MARGIN = { l: 66, r: 84, t: 14, b: 56 };
+/** The best PLW is not connected where it changes by more than this between neighboring ratios (transformed PLW). */
+const RIDGE_BREAK = 0.12;
+/** Column width in pixels; a function because `useTheme` may change the width. */
 const width = (): number => Math.round(COLUMN_INCHES * 144);
 
 /**
- * Predictions of the smooth over w_p and R_g (on a log scale, because the data sets are spread over orders of
- * magnitude), the data in the same colors, and the recommended weight along the ratios.
- * @throws {RangeError} for a group without a fit; its `summary` says why
+ * Draws the smooth te(w_p, R_g) of a fit as filled contours, the data as points on the same color scale, and the PLW
+ * with the highest prediction at each ratio as a dashed line. R_g has a log scale because the ratios of the data sets
+ * differ by orders of magnitude.
+ *
+ * The value of a point is the mean of score − (prediction − smooth) at one generation ratio and PLW, that is, without
+ * the fitted levels of benchmarks and seeds.
+ *
+ * @param fit one group of `fitRatios`
+ * @param options.name file name without extension
+ * @param options.caption first sentences of the caption
+ * @throws {RangeError} if the group could not be fitted; the message contains its `summary`
  */
 export function drawRatioContour(
   { group, rows, fit, summary }: RatioFit,
@@ -24,76 +38,24 @@ export function drawRatioContour(
   if (!fit || !smooth) throw new RangeError(`${name} cannot be drawn: ${summary}`);
   const ratios = rows.map(({ r }) => r!);
   const [low, high] = [Math.log10(Math.min(...ratios)), Math.log10(Math.max(...ratios))];
-  const along = Array.from({ length: POINTS }, (_, i) => i / (POINTS - 1));
+  const fractions = Array.from({ length: POINTS }, (_, i) => i / (POINTS - 1));
   const highest = Math.max(1, ...rows.map(({ w_p }) => w_p));
-  const weights = along.map((part) => part * highest);
-  const ratioGrid = along.map((part) => 10 ** (low + part * (high - low)));
+  const transformedPlws = fractions.map((fraction) => fraction * highest);
+  const ratioGrid = fractions.map((fraction) => 10 ** (low + fraction * (high - low)));
   const surface = ratioGrid.map((r) =>
-    smooth.predict(weights.map((w_p) => ({ r, w_p, w: untransformWeight(w_p) }))).map((point) => point.fit),
+    smooth.predict(transformedPlws.map((w_p) => ({ r, w_p, w: untransformWeight(w_p) }))).map((point) => point.fit),
   );
-  // the mean score of a design point, less the level of its benchmarks: what the smooth stands for
-  const level = fit.predict([...rows]).map((point, i) => point.fit - smooth.predict([rows[i]])[0].fit);
-  const points = [
-    ...groupBy(
-      rows.map((row, i) => ({ ...row, rest: row.score - level[i] })),
-      ({ w_p, r }) => JSON.stringify([w_p, r]),
-    ).values(),
-  ].map((own) => ({
-    w: own[0].w,
-    w_p: own[0].w_p,
-    r: own[0].r!,
-    score: mean(own.map(({ rest }) => rest)),
-    scores: own.length,
-  }));
-  const all = [...surface.flat(), ...points.map(({ score }) => score)];
-  const color = { cmin: Math.min(...all), cmax: Math.max(...all) };
-  const best = surface.map((line) => weights[line.indexOf(Math.max(...line))]);
+  const points = designPoints(rows, fit, smooth);
+  const values = [...surface.flat(), ...points.map(({ score }) => score)];
+  const color = { cmin: Math.min(...values), cmax: Math.max(...values) };
+  const best = surface.map((line) => transformedPlws[line.indexOf(Math.max(...line))]);
   return {
     name,
     spec: {
       data: [
-        {
-          type: "contour",
-          name: "fitted",
-          x: weights,
-          y: ratioGrid,
-          z: surface,
-          colorscale: SCALE,
-          zmin: color.cmin,
-          zmax: color.cmax,
-          ncontours: 14,
-          contours: { coloring: "fill", showlines: true },
-          line: { color: "rgba(255,255,255,0.55)", width: 1 },
-          colorbar: {
-            title: { text: "score", font: { size: TEXT } },
-            thickness: 14,
-            outlinewidth: 0,
-            tickfont: { size: SMALL },
-            x: 1.02,
-            xpad: 4,
-            nticks: 6,
-          },
-          hovertemplate: "w_p %{x:.2f}, R_g %{y:.2f}: %{z:.3f}<extra></extra>",
-        },
+        contourTrace(transformedPlws, ratioGrid, surface, color),
         ridge(best, ratioGrid),
-        {
-          type: "scatter",
-          mode: "markers",
-          name: "data",
-          x: points.map(({ w_p }) => w_p),
-          y: points.map(({ r }) => r),
-          showlegend: false,
-          cliponaxis: false,
-          marker: {
-            size: 11,
-            color: points.map(({ score }) => score),
-            colorscale: SCALE,
-            ...color,
-            line: { color: "white", width: 1.5 },
-          },
-          text: points.map(({ w, r, score }) => `PLW ${w}, R_g ${r.toPrecision(3)}: ${score.toFixed(3)}`),
-          hoverinfo: "text",
-        },
+        pointsTrace(points, color),
       ],
       layout: baseLayout(
         { width: COLUMN_INCHES, height: 2.5 },
@@ -113,7 +75,7 @@ export function drawRatioContour(
     },
     rows: [
       ...ratioGrid.flatMap((r, i) =>
-        weights.map((w_p, j) => ({
+        transformedPlws.map((w_p, j) => ({
           part: "fitted",
           plw: untransformWeight(w_p),
           transformedPlw: w_p,
@@ -132,19 +94,100 @@ export function drawRatioContour(
       })),
     ],
     caption:
-      `${caption} Contribution of weight and generation ratio to the min-max transformed score ` +
-      `(${group}: ${rows.length} scores, average 0), fitted by ${fit.formula}, ${fit.criterion.method}. ` +
-      "Points are mean scores minus the levels of their benchmarks, in the same colors; the dashed line is the " +
-      `weight with the highest prediction at each ratio. ${PLW_AXIS_IN_WORDS}.`,
+      `${caption} Colors and contours: contribution of prompt loss weight (PLW) and generation ratio R_g to the ` +
+      `min-max transformed score, centered at 0, in the model ${fit.formula} fitted by ${fit.criterion.method} ` +
+      `(${group}: ${rows.length} scores). Points: mean score at each R_g and PLW minus the fitted levels of the ` +
+      "other terms, on the same color scale. Dashed line: PLW with the highest prediction at each ratio. " +
+      `${PLW_AXIS_IN_WORDS}; vertical axis: R_g on a log scale.`,
   };
 }
 
-/** The best weight at each ratio, broken where it jumps. */
+/** Mean score at one PLW and generation ratio, without the fitted levels of the terms other than the smooth. */
+interface DesignPoint {
+  /** PLW */
+  w: number;
+  /** transformed PLW */
+  w_p: number;
+  /** generation ratio */
+  r: number;
+  score: number;
+  /** number of scores averaged */
+  scores: number;
+}
+
+/** Limits of the color scale. */
+interface ColorRange {
+  cmin: number;
+  cmax: number;
+}
+
+function designPoints(rows: readonly Observation[], fit: GamFit, smooth: GamSmooth): DesignPoint[] {
+  // Terms of the prediction other than the smooth; scores minus these are comparable to the smooth.
+  const levels = fit.predict([...rows]).map((point, i) => point.fit - smooth.predict([rows[i]])[0].fit);
+  const adjustedRows = rows.map((row, i) => ({ ...row, adjusted: row.score - levels[i] }));
+  return [...groupBy(adjustedRows, ({ w_p, r }) => JSON.stringify([w_p, r])).values()].map((group) => ({
+    w: group[0].w,
+    w_p: group[0].w_p,
+    r: group[0].r!,
+    score: mean(group.map(({ adjusted }) => adjusted)),
+    scores: group.length,
+  }));
+}
+
+/** Draws the surface as filled contours; `surface` has one row per ratio and one column per transformed PLW. */
+function contourTrace(x: number[], y: number[], surface: number[][], { cmin, cmax }: ColorRange): Trace {
+  return {
+    type: "contour",
+    name: "fitted",
+    x,
+    y,
+    z: surface,
+    colorscale: SCALE,
+    zmin: cmin,
+    zmax: cmax,
+    ncontours: 14,
+    contours: { coloring: "fill", showlines: true },
+    line: { color: "rgba(255,255,255,0.55)", width: 1 },
+    colorbar: {
+      title: { text: "score", font: { size: TEXT } },
+      thickness: 14,
+      outlinewidth: 0,
+      tickfont: { size: SMALL },
+      x: 1.02,
+      xpad: 4,
+      nticks: 6,
+    },
+    hovertemplate: "w_p %{x:.2f}, R_g %{y:.2f}: %{z:.3f}<extra></extra>",
+  };
+}
+
+function pointsTrace(points: readonly DesignPoint[], color: ColorRange): Trace {
+  return {
+    type: "scatter",
+    mode: "markers",
+    name: "data",
+    x: points.map(({ w_p }) => w_p),
+    y: points.map(({ r }) => r),
+    showlegend: false,
+    cliponaxis: false,
+    marker: {
+      size: 11,
+      color: points.map(({ score }) => score),
+      colorscale: SCALE,
+      ...color,
+      line: { color: "white", width: 1.5 },
+    },
+    text: points.map(({ w, r, score }) => `PLW ${w}, R_g ${r.toPrecision(3)}: ${score.toFixed(3)}`),
+    hoverinfo: "text",
+  };
+}
+
+/** Draws the best PLW at each ratio as a line, interrupted where it jumps. */
 function ridge(best: readonly number[], ratios: readonly number[]): Trace {
   const x: (number | null)[] = [],
     y: (number | null)[] = [];
   best.forEach((weight, i) => {
-    if (i > 0 && Math.abs(weight - best[i - 1]) > 0.12) {
+    if (i > 0 && Math.abs(weight - best[i - 1]) > RIDGE_BREAK) {
       x.push(null);
       y.push(null);
     }
@@ -163,6 +206,7 @@ function ridge(best: readonly number[], ratios: readonly number[]): Trace {
   };
 }
 
+/** Returns the axis of generation ratios on a log scale; `low` and `high` are decimal logarithms. */
 function ratioAxis(low: number, high: number): Layout {
   const margin = 0.05 * Math.max(high - low, 0.1);
   const range = [low - margin, high + margin];
@@ -173,47 +217,54 @@ function ratioAxis(low: number, high: number): Layout {
 }
 
 /**
- * Figure 3, the interaction of generation ratio and prompt loss weight over all benchmarks.
+ * Draws Figure 3, the fitted interaction of generation ratio and PLW over all benchmarks.
+ *
  * @param fit group All of `fitRatios`
- * @throws {RangeError} if that group could not be fitted
+ * @throws {RangeError} if the group could not be fitted
  */
 export function figure3(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure3",
-    caption: "The interaction of generation ratio and prompt loss weight over all benchmarks.",
+    caption: "Interaction of generation ratio and prompt loss weight over all benchmarks.",
   });
 }
 
 /**
- * Figure 7, the interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3.
+ * Draws Figure 7, the same plot as Figure 3.
+ *
  * @param fit group All of `fitRatios`
- * @throws {RangeError} if that group could not be fitted
+ * @throws {RangeError} if the group could not be fitted
  */
 export function figure7(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure7",
-    caption: "The interaction of generation ratio and prompt loss weight over all benchmarks; the same as Figure 3.",
+    caption: "Interaction of generation ratio and prompt loss weight over all benchmarks (same plot as Figure 3).",
   });
 }
 
 /**
- * Figure 8, the interaction of generation ratio and prompt loss weight over the multiple choice benchmarks.
+ * Draws Figure 8, the fitted interaction of generation ratio and PLW over the multiple choice benchmarks.
+ *
  * @param fit group MC of `fitRatios`
- * @throws {RangeError} if that group could not be fitted
+ * @throws {RangeError} if the group could not be fitted
  */
 export function figure8(fit: RatioFit): Figure {
-  return drawRatioContour(fit, { name: "figure8", caption: "The interaction over the multiple choice benchmarks." });
+  return drawRatioContour(fit, {
+    name: "figure8",
+    caption: "Interaction of generation ratio and prompt loss weight over the multiple choice benchmarks.",
+  });
 }
 
 /**
- * Figure 9, the interaction of generation ratio and prompt loss weight over the generation benchmarks except
- * translation.
+ * Draws Figure 9, the fitted interaction of generation ratio and PLW over the generation benchmarks except translation.
+ *
  * @param fit group Gen of `fitRatios`
- * @throws {RangeError} if that group could not be fitted
+ * @throws {RangeError} if the group could not be fitted
  */
 export function figure9(fit: RatioFit): Figure {
   return drawRatioContour(fit, {
     name: "figure9",
-    caption: "The interaction over the generation benchmarks except translation.",
+    caption:
+      "Interaction of generation ratio and prompt loss weight over the generation benchmarks except translation.",
   });
 }

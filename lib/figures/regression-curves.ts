@@ -22,22 +22,35 @@ import {
 } from "./theme";
 
 const COLUMNS = 4;
+/** Points of each curve. */
 const POINTS = 51;
-/** Data sets' points stand this far apart on the axis of transformed weights. */
+/** Horizontal offset between the points of neighboring data sets, in units of transformed PLW. */
 const DODGE = 0.012;
 
+/** Predicted mean scores along the PLW axis; the bounds are those of the 95 % interval. */
 interface Curve {
-  weights: number[];
+  /** transformed PLWs */
+  transformedPlws: number[];
   means: number[];
   lower?: number[];
   upper?: number[];
 }
 
+/** Mean score of one data set at one PLW. */
+interface MeanScore {
+  /** PLW */
+  w: number;
+  score: number;
+}
+
 /**
- * The regressions' curves with the scores that they were fitted to: first the average benchmark, then a panel a
- * benchmark. A data set without a fit has its points alone; of a singular fit the reduced model is drawn.
+ * Draws the fitted regression curves with the scores to which they were fitted. The first panel shows the average
+ * benchmark, each other panel one benchmark. For a singular fit, the reduced model is drawn; for a data set without a
+ * fit, only the points.
  *
- * @param rows the observations that `tests` were made of
+ * @param tests one per data set, from `testHypotheses`
+ * @param rows the observations passed to `testHypotheses`
+ * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function regressionCurves(
   tests: readonly HypothesisTest[],
@@ -46,10 +59,6 @@ export function regressionCurves(
 ): Figure {
   const look = lookOf(rows, options.look);
   const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
-  const names = distinct(rows.map(({ b }) => b));
-  const known = BENCHMARKS.map(({ name }) => name);
-  const rank = (name: string): number => (known.indexOf(name) + known.length + 1) % (known.length + 1);
-  const benchmarks = names.sort((a, b) => rank(a) - rank(b));
   const fits = new Map(
     tests.flatMap(({ dataset, fit }) => (fit ? [[dataset, fit.diagnosis.reduced ?? fit] as const] : [])),
   );
@@ -59,60 +68,25 @@ export function regressionCurves(
   const legendWidth = width - sides.l - sides.r + 20;
   const margin = { ...sides, t: legendsHeight([datasets], legendWidth, SMALL) + 30, b: 56 };
   const gap = { x: 22, y: 62 };
-  const panelRows = Math.ceil((benchmarks.length + 1) / COLUMNS);
+  const titles = ["average benchmark", ...benchmarksInOrder(rows)];
+  const panelRows = Math.ceil(titles.length / COLUMNS);
   const height = margin.t + margin.b + panelRows * 150 + (panelRows - 1) * gap.y;
-  const grid = panelGrid({ count: benchmarks.length + 1, columns: COLUMNS, width, height, margin, gap });
-  const titles = ["average benchmark", ...benchmarks];
-  const plws = distinct(rows.map(({ w }) => w));
+  const grid = panelGrid({ count: titles.length, columns: COLUMNS, width, height, margin, gap });
 
-  const axes: Layout = {};
-  for (const place of grid) {
-    axes[place.xaxis] = panelPlwAxis(plws, place);
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? "min-max score" : null),
-      anchor: place.x,
-      domain: place.domain.y,
-      range: [-0.04, 1.04],
-      tickvals: [0, 0.5, 1],
-      showgrid: true,
-      showticklabels: place.isLeft,
-    };
-  }
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   const plotted: Row[] = [];
   for (const [i, title] of titles.entries())
     for (const dataset of datasets) {
-      const own = rows.filter((row) => row.dataset === dataset && (i === 0 || row.b === title));
-      if (own.length === 0) continue;
-      const seen = [...groupBy(own, ({ w }) => String(w)).values()]
+      const shown = rows.filter((row) => row.dataset === dataset && (i === 0 || row.b === title));
+      if (shown.length === 0) continue;
+      const meanScores = [...groupBy(shown, ({ w }) => String(w)).values()]
         .map((group) => ({ w: group[0].w, score: mean(group.map(({ score }) => score)) }))
         .sort((a, b) => a.w - b.w);
       const fit = fits.get(dataset);
-      const curve = fit && (i === 0 ? averageCurve(fit, own) : benchmarkCurve(fit, own));
+      const curve = fit && (i === 0 ? averageCurve(fit, shown) : benchmarkCurve(fit, shown));
       const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * DODGE;
-      data.push(...traces(dataset, seen, curve, { ...grid[i], shift }, look));
-      plotted.push(
-        ...seen.map(({ w, score }): Row => ({
-          part: title,
-          dataset,
-          kind: "scores",
-          plw: w,
-          transformedPlw: transformWeight(w),
-          score,
-          lower: null,
-          upper: null,
-        })),
-        ...(curve?.weights ?? []).map((w_p, k): Row => ({
-          part: title,
-          dataset,
-          kind: "fitted",
-          plw: untransformWeight(w_p),
-          transformedPlw: w_p,
-          score: curve!.means[k],
-          lower: curve!.lower?.[k] ?? null,
-          upper: curve!.upper?.[k] ?? null,
-        })),
-      );
+      data.push(...traces(dataset, meanScores, curve, { ...grid[i], shift }, look));
+      plotted.push(...plottedRows(title, dataset, meanScores, curve));
     }
   return {
     name: "regression-curves",
@@ -121,7 +95,7 @@ export function regressionCurves(
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...axes,
+          ...panelAxes(grid, distinct(rows.map(({ w }) => w))),
           ...topLegends([datasets], { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
@@ -131,47 +105,101 @@ export function regressionCurves(
     },
     rows: plotted,
     caption:
-      "Fitted regressions and the scores that they are fitted to. First panel: mean scores over benchmarks and " +
-      "models, and the fitted curve of an average benchmark and model (its 95 % interval is in the CSV file). Other " +
-      "panels: the mean of each benchmark over models, and its fitted mean. Scores are min-max transformed within " +
-      `each data set and benchmark. ${PLW_AXIS_IN_WORDS}.` +
+      "Fitted regressions (lines) and observed scores (points) by prompt loss weight (PLW) and training data set. " +
+      "First panel: scores averaged over benchmarks and models, and the curve fitted for an average benchmark and " +
+      "model (95 % interval in the CSV file). Other panels: scores of one benchmark averaged over models, and the " +
+      `fitted mean. Scores (${rows.length} in total) are min-max transformed within each data set and benchmark. ` +
+      `${PLW_AXIS_IN_WORDS}.` +
       (fits.size < datasets.length ? ` Without a fit: ${datasets.filter((name) => !fits.has(name)).join(", ")}.` : ""),
   };
 }
 
-function weightsOf(rows: readonly Observation[]): number[] {
+/** Lists the benchmarks of the rows in the order of Table 2, followed by those that it does not list. */
+function benchmarksInOrder(rows: readonly Observation[]): string[] {
+  const known = BENCHMARKS.map(({ name }) => name);
+  const rank = (name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
+  return distinct(rows.map(({ b }) => b)).sort((a, b) => rank(a) - rank(b));
+}
+
+function panelAxes(grid: readonly Panel[], plws: readonly number[]): Layout {
+  const axes: Layout = {};
+  for (const panel of grid) {
+    axes[panel.xaxis] = panelPlwAxis(plws, panel);
+    axes[panel.yaxis] = {
+      ...axis(panel.isLeft ? "min-max score" : null),
+      anchor: panel.x,
+      domain: panel.domain.y,
+      range: [-0.04, 1.04],
+      tickvals: [0, 0.5, 1],
+      showgrid: true,
+      showticklabels: panel.isLeft,
+    };
+  }
+  return axes;
+}
+
+/** Returns the plotted numbers of one data set in one panel. */
+function plottedRows(part: string, dataset: string, meanScores: MeanScore[], curve: Curve | undefined): Row[] {
+  return [
+    ...meanScores.map(({ w, score }): Row => ({
+      part,
+      dataset,
+      kind: "scores",
+      plw: w,
+      transformedPlw: transformWeight(w),
+      score,
+      lower: null,
+      upper: null,
+    })),
+    ...(curve?.transformedPlws ?? []).map((w_p, k): Row => ({
+      part,
+      dataset,
+      kind: "fitted",
+      plw: untransformWeight(w_p),
+      transformedPlw: w_p,
+      score: curve!.means[k],
+      lower: curve!.lower?.[k] ?? null,
+      upper: curve!.upper?.[k] ?? null,
+    })),
+  ];
+}
+
+/** Returns an even grid of transformed PLWs from the lowest to the highest of the rows. */
+function plwGrid(rows: readonly Observation[]): number[] {
   const [low, high] = [Math.min(...rows.map(({ w_p }) => w_p)), Math.max(...rows.map(({ w_p }) => w_p))];
   return Array.from({ length: POINTS }, (_, i) => low + ((high - low) * i) / (POINTS - 1));
 }
 
+/** Predicts the mean without random effects, with its 95 % interval if the fit gives one. */
 function averageCurve(fit: BetaGlmmFit, rows: readonly Observation[]): Curve {
-  const weights = weightsOf(rows);
-  const predictions = fit.predict(weights.map((w_p) => ({ ...rows[0], w_p, w: untransformWeight(w_p) })));
+  const transformedPlws = plwGrid(rows);
+  const predictions = fit.predict(transformedPlws.map((w_p) => ({ ...rows[0], w_p, w: untransformWeight(w_p) })));
   const bounded = predictions.every(({ lower }) => lower !== null);
   return {
-    weights,
+    transformedPlws,
     means: predictions.map((point) => point.fit),
     ...(bounded && { lower: predictions.map(({ lower }) => lower!), upper: predictions.map(({ upper }) => upper!) }),
   };
 }
 
-/** The mean over the models that the benchmark was scored with. */
+/** Predicts the mean with random effects, averaged over the models that have scores on the benchmark. */
 function benchmarkCurve(fit: BetaGlmmFit, rows: readonly Observation[]): Curve {
-  const weights = weightsOf(rows);
-  const models = [...groupBy(rows, ({ m }) => m).values()].map(([row]) =>
+  const transformedPlws = plwGrid(rows);
+  const predictions = [...groupBy(rows, ({ m }) => m).values()].map(([row]) =>
     fit
       .predict(
-        weights.map((w_p) => ({ ...row, w_p, w: untransformWeight(w_p) })),
+        transformedPlws.map((w_p) => ({ ...row, w_p, w: untransformWeight(w_p) })),
         { randomEffects: true },
       )
       .map((point) => point.fit),
   );
-  return { weights, means: weights.map((_, k) => mean(models.map((values) => values[k]))) };
+  return { transformedPlws, means: transformedPlws.map((_, k) => mean(predictions.map((values) => values[k]))) };
 }
 
+/** Draws the curve, if any, and the mean scores of one data set in one panel. */
 function traces(
   dataset: string,
-  seen: { w: number; score: number }[],
+  meanScores: MeanScore[],
   curve: Curve | undefined,
   { x, y, shift }: Panel & { shift: number },
   look: Look,
@@ -191,7 +219,7 @@ function traces(
           {
             ...common,
             mode: "lines",
-            x: curve.weights,
+            x: curve.transformedPlws,
             y: curve.means,
             line: { color, width: LINE },
             hoverinfo: "skip",
@@ -201,10 +229,10 @@ function traces(
     {
       ...common,
       mode: "markers",
-      x: seen.map(({ w }) => transformWeight(w) + shift),
-      y: seen.map(({ score }) => score),
+      x: meanScores.map(({ w }) => transformWeight(w) + shift),
+      y: meanScores.map(({ score }) => score),
       marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
-      text: seen.map(({ w }) => `PLW ${w}`),
+      text: meanScores.map(({ w }) => `PLW ${w}`),
       hoverinfo: "text+y+name",
     },
   ];

@@ -1,4 +1,4 @@
-// What is left of the scores after the regression, a panel a data set.
+// Diagnostic plots of the regressions' scaled residuals, one panel per data set.
 import type { ResidualCheck } from "../stats/residuals";
 import { quantile } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
@@ -16,16 +16,23 @@ import {
   type Look,
 } from "./theme";
 
-/** The checks of one data set's fit. */
+/** Residual check of the fit of one data set, from `checkResiduals`. */
 export interface DatasetCheck {
   dataset: string;
   check: ResidualCheck;
 }
 
 const QUARTILES = [0.25, 0.5, 0.75];
+/** Indexes of the fifths of the ranked predictions. */
 const FIFTHS = [0, 1, 2, 3, 4];
 
-/** Scaled residuals in order against what a uniform distribution gives: on the diagonal if the model is right. */
+/**
+ * Draws QQ plots of the scaled residuals against the uniform distribution. If the model is correct, the points lie on
+ * the diagonal.
+ *
+ * @param checks one per panel
+ * @param options.look colors of the data sets; default: order of first appearance
+ */
 export function residualQuantiles(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
   const look = lookOf(checks, options.look);
   return {
@@ -54,14 +61,19 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
     ]),
     rows: checks.flatMap(({ dataset, check }) => check.quantiles.map((point): Row => ({ dataset, ...point }))),
     caption:
-      "QQ plot of the scaled residuals of the regressions. The scaled residual of a score is the share of " +
-      `${simulations(checks)} simulated scores below it; sorted residuals against quantiles of a uniform distribution.`,
+      "QQ plots of the scaled residuals of the regressions; each panel is the fit to one training data set. Vertical " +
+      `axis: sorted scaled residuals, where the scaled residual of a score is the share of ${simulations(checks)} ` +
+      "scores simulated from the fit that lie below it. Horizontal axis: quantiles expected from a uniform " +
+      "distribution. Dotted line: identity, as expected of a correct model.",
   };
 }
 
 /**
- * Scaled residuals against ranked predictions: if the model is right, their quartiles are 0.25, 0.5 and 0.75
- * everywhere.
+ * Draws scaled residuals against ranked predictions, with the quartiles within each fifth of the predictions. If the
+ * model is correct, the quartiles are 0.25, 0.5 and 0.75 everywhere.
+ *
+ * @param checks one per panel
+ * @param options.look colors of the data sets; default: order of first appearance
  */
 export function residualPredictions(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
   const look = lookOf(checks, options.look);
@@ -114,15 +126,20 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
     ),
     rows: checks.flatMap(({ dataset, check }) => check.predicted.map((point): Row => ({ dataset, ...point }))),
     caption:
-      "Scaled residuals of the regressions against ranked predictions (0 to 1, without random effects). Solid lines: " +
-      "quartiles within each fifth of the predictions; dotted lines: their expected values.",
+      "Scaled residuals of the regressions against ranked predictions; each panel is the fit to one training data " +
+      `set. Vertical axis: share of ${simulations(checks)} scores simulated from the fit that lie below the observed ` +
+      "score. Horizontal axis: rank of the prediction without random effects, scaled to 0 to 1. Solid lines: " +
+      "quartiles of the residuals within each fifth of the predictions; dotted lines: quartiles of a uniform " +
+      "distribution, as expected of a correct model.",
   };
 }
 
+/** Start and end index of the k-th fifth of n predictions, at least one prediction long. */
 function fifth(k: number, n: number): [number, number] {
   return [Math.floor((k * n) / 5), Math.max(Math.floor((k * n) / 5) + 1, Math.floor(((k + 1) * n) / 5))];
 }
 
+/** Numbers of simulated scores of the checks, for captions. */
 function simulations(checks: readonly DatasetCheck[]): string {
   return [...new Set(checks.map(({ check }) => check.simulations))].join(" or ");
 }
@@ -143,10 +160,11 @@ function points(dataset: string, look: Look, xaxis: string, yaxis: string, x: nu
   };
 }
 
+/** Draws one panel per check, with both axes from 0 to 1. */
 function draw(
   checks: readonly DatasetCheck[],
   titles: { x: string; y: string },
-  traces: (check: DatasetCheck, place: Panel) => Trace[],
+  traces: (check: DatasetCheck, panel: Panel) => Trace[],
 ): Figure["spec"] {
   const columns = Math.max(1, Math.min(5, checks.length));
   const rows = Math.max(1, Math.ceil(checks.length / columns));
@@ -156,13 +174,13 @@ function draw(
   const grid = panelGrid({ count: checks.length, columns, width: Math.round(PAGE_INCHES * 144), height, margin, gap });
   const axes: Layout = {};
   const unit = { range: [-0.03, 1.03], tickvals: [0, 0.5, 1], showgrid: true };
-  for (const place of grid) {
-    axes[place.xaxis] = { ...axis(place.isBottom ? titles.x : null, unit), anchor: place.y, domain: place.domain.x };
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? titles.y : null, unit),
-      anchor: place.x,
-      domain: place.domain.y,
-      showticklabels: place.isLeft,
+  for (const panel of grid) {
+    axes[panel.xaxis] = { ...axis(panel.isBottom ? titles.x : null, unit), anchor: panel.y, domain: panel.domain.x };
+    axes[panel.yaxis] = {
+      ...axis(panel.isLeft ? titles.y : null, unit),
+      anchor: panel.x,
+      domain: panel.domain.y,
+      showticklabels: panel.isLeft,
     };
   }
   return {

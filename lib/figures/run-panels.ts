@@ -1,5 +1,4 @@
-// Points of single runs by weight, lines through their means: what Figures 2b and 2c and those of the normalizers are
-// made of.
+// Panels of single runs by PLW with lines through their means, for Figures 2b and 2c and the normalizer figures.
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
@@ -20,44 +19,55 @@ import {
   type Look,
 } from "./theme";
 
-/** One run's number. */
+/** Value of one run. */
 export interface RunPoint {
   dataset: string;
-  /** what dash and marker fill stand for: a model, or another factor with few levels, listed in the look's `models` */
+  /** factor shown by dash and marker fill: a model, or another factor with few levels, listed in the look's `models` */
   variant: string;
   plw: number;
   value: number;
+  /** drawn as an error bar unless runs are averaged; null or undefined: unknown */
   standardError?: number | null;
-  /** of the point under the mouse */
+  /** hover text */
   text: string;
 }
 
+/** One panel of {@link drawRunPanels}. */
 export interface RunPanel {
+  /** title above the panel; empty for none */
   title: string;
-  /** title of the vertical axis; those of a row of panels have one axis in common */
+  /** title of the vertical axis, which all panels of a row share */
   measure: string;
   points: RunPoint[];
-  /** a horizontal line */
+  /** value marked by a dotted horizontal line */
   threshold?: number;
-  /** of the vertical axis, where it differs */
+  /** settings of the vertical axis that differ from the defaults */
   axis?: Layout;
 }
 
+/** Options of {@link drawRunPanels}. */
 export interface RunPanels {
   look: Look;
+  /** width of the figure on paper */
   inches: number;
   columns: number;
+  /** pixels */
   panelHeight: number;
-  /** how far apart variants stand on the axis of transformed weights, where they would cover each other; default 0 */
+  /** horizontal offset between variants in units of transformed PLW, so that they do not overlap; default 0 */
   dodge?: number;
 }
 
-/** Marker sizes in large and in small panels, and the height at which one begins. */
+/** Marker sizes in large and small panels, and the panel height from which a panel counts as large; in pixels. */
 const MARKERS = { large: 10, small: 7, from: 200 };
 
 /**
- * Panels in reading order, with legends of data sets and variants above; titles stand over the first row, or over every
- * panel if they differ by row.
+ * Draws panels of runs by PLW in reading order, below legends of data sets and variants. Lines connect the means of the
+ * runs of one data set and variant. Error bars are one standard error over these runs; if each PLW has a single run,
+ * they are the standard error of its value. Titles are placed above the first row, or above every panel if the rows
+ * have different titles.
+ *
+ * @param panels row by row
+ * @returns Plotly data and layout
  */
 export function drawRunPanels(
   panels: readonly RunPanel[],
@@ -74,59 +84,39 @@ export function drawRunPanels(
   const rows = Math.max(1, Math.ceil(panels.length / columns));
   const width = Math.round(inches * 144);
   const sides = { l: 66, r: 10 };
-  // Plotly makes no legend wider than the plot area.
+  // Plotly limits the width of a legend to the plot area.
   const legendWidth = width - sides.l - sides.r + 20;
   const margin = { ...sides, t: legendsHeight(legends, legendWidth, SMALL) + (titled ? 28 : 6), b: 56 };
   const gap = { x: inches === PAGE_INCHES ? 20 : 24, y: columnTitles ? 40 : 80 };
   const height = margin.t + margin.b + rows * panelHeight + (rows - 1) * gap.y;
   const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap });
 
-  const axes: Layout = {};
   const data: Trace[] = [
     ...datasets.map((name) => legendEntry(name, "legend", { ...datasetStyle(look, name), dash: "solid", open: false })),
     ...variants.map((name) =>
       legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) }),
     ),
   ];
-  const shapes: Layout[] = [];
-  for (const [i, panel] of panels.entries()) {
-    const place = grid[i];
-    const first = grid[i - (i % columns)];
-    axes[place.xaxis] = panelPlwAxis(plws, place);
-    const row = panels.slice(i - (i % columns), i - (i % columns) + columns);
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? panel.measure : null),
-      anchor: place.x,
-      domain: place.domain.y,
-      showgrid: true,
-      nticks: 6,
-      ...(!place.isLeft && { matches: first.y }),
-      showticklabels: place.isLeft,
-      range: commonRange(row),
-      ...panel.axis,
-    };
-    if (panel.threshold !== undefined) shapes.push(horizontal(panel.threshold, place));
+  const size = panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large;
+  for (const [i, panel] of panels.entries())
     for (const dataset of datasets)
       for (const [v, variant] of variants.entries()) {
-        const points = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
-        data.push(
-          ...runTraces(points, place, look, {
-            shift: (v - (variants.length - 1) / 2) * dodge,
-            size: panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large,
-          }),
-        );
+        const variantPoints = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
+        const shift = (v - (variants.length - 1) / 2) * dodge;
+        data.push(...runTraces(variantPoints, grid[i], look, { shift, size }));
       }
-  }
   return {
     data,
     layout: baseLayout(
       { width: inches, height: height / 144 },
       {
-        ...axes,
+        ...panelAxes(panels, grid, columns, plws),
         ...topLegends(legends, { width: legendWidth, height }, SMALL),
         margin,
         showlegend: true,
-        shapes,
+        shapes: panels.flatMap(({ threshold }, i) =>
+          threshold === undefined ? [] : [thresholdLine(threshold, grid[i])],
+        ),
         annotations: panels.flatMap(({ title }, i) =>
           titled && (!columnTitles || i < columns)
             ? [panelTitle(lettered(title, i, columnTitles ? columns : panels.length), grid[i].center, grid[i].top)]
@@ -137,7 +127,33 @@ export function drawRunPanels(
   };
 }
 
-/** A range that holds the points of all panels of a row, error bars and threshold included. */
+/** Returns the axes of all panels; panels of a row share the range of their vertical axes. */
+function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], columns: number, plws: number[]): Layout {
+  const axes: Layout = {};
+  for (const [i, panel] of panels.entries()) {
+    const place = grid[i];
+    const rowStart = i - (i % columns);
+    axes[place.xaxis] = panelPlwAxis(plws, place);
+    axes[place.yaxis] = {
+      ...axis(place.isLeft ? panel.measure : null),
+      anchor: place.x,
+      domain: place.domain.y,
+      showgrid: true,
+      nticks: 6,
+      ...(!place.isLeft && { matches: grid[rowStart].y }),
+      showticklabels: place.isLeft,
+      range: commonRange(panels.slice(rowStart, rowStart + columns)),
+      ...panel.axis,
+    };
+  }
+  return axes;
+}
+
+/**
+ * Computes the range of the vertical axis that a row of panels shares, with error bars and threshold.
+ *
+ * @returns decimal logarithms for a log axis; undefined if the row has no values
+ */
 function commonRange(row: readonly RunPanel[]): [number, number] | undefined {
   const isLog = row[0].axis?.type === "log";
   const values = row
@@ -153,6 +169,7 @@ function commonRange(row: readonly RunPanel[]): [number, number] | undefined {
   return [low === 0 ? 0 : low - margin, Math.max(...values) + margin];
 }
 
+/** Draws the mean line and the points of one data set and variant in one panel. */
 function runTraces(
   points: RunPoint[],
   { x, y }: Panel,
@@ -162,7 +179,7 @@ function runTraces(
   if (points.length === 0) return [];
   const { dataset, variant } = points[0];
   const style = { ...datasetStyle(look, dataset), ...modelStyle(look, variant) };
-  const byWeight = [
+  const byPlw = [
     ...groupBy(
       [...points].sort((a, b) => a.plw - b.plw),
       (point) => String(point.plw),
@@ -170,8 +187,8 @@ function runTraces(
   ];
   const name = escapeText(`${dataset}, ${variant}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
-  // over runs; a single run has none
-  const spread = byWeight.map((group) => standardError(group.map(({ value }) => value)) ?? 0);
+  // standard error over runs; 0 for a single run
+  const spread = byPlw.map((group) => standardError(group.map(({ value }) => value)) ?? 0);
   return [
     {
       type: "scatter",
@@ -182,8 +199,8 @@ function runTraces(
       legendgroup: dataset,
       showlegend: false,
       hoverinfo: "skip",
-      x: byWeight.map((group) => transformWeight(group[0].plw) + shift),
-      y: byWeight.map((group) => mean(group.map(({ value }) => value))),
+      x: byPlw.map((group) => transformWeight(group[0].plw) + shift),
+      y: byPlw.map((group) => mean(group.map(({ value }) => value))),
       line: { color: style.color, dash: style.dash, width: LINE },
       ...(spread.some((error) => error > 0) && {
         error_y: { type: "data", array: spread, color: style.color, thickness: 1.2, width: 4 },
@@ -214,6 +231,7 @@ interface PointStyle {
   color: string;
   symbol: string;
   dash: string;
+  /** whether the marker is white inside */
   open: boolean;
 }
 
@@ -221,6 +239,7 @@ function marker({ color, symbol, open }: PointStyle, size: number): Trace {
   return { symbol, size, color: open ? "white" : color, line: { color, width: size < MARKERS.large ? 1.5 : 2 } };
 }
 
+/** A trace without points that adds one legend entry. */
 function legendEntry(name: string, legend: string, style: PointStyle): Trace {
   return {
     type: "scatter",
@@ -235,8 +254,8 @@ function legendEntry(name: string, legend: string, style: PointStyle): Trace {
   };
 }
 
-/** A dotted line across one panel. */
-function horizontal(value: number, { x, y }: Panel): Layout {
+/** Draws a dotted horizontal line across one panel. */
+function thresholdLine(value: number, { x, y }: Panel): Layout {
   return {
     type: "line",
     xref: `${x} domain`,

@@ -1,4 +1,4 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
 import { DataFrame } from "danfojs-node";
 import { meanWithError } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
@@ -7,36 +7,42 @@ import { distinct, groupBy } from "../data/group";
 import { runRows } from "../analysis/run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
-/** {@link runRows} as a data frame, to query, sort and group. */
+/**
+ * Returns the rows of {@link runRows} as a data frame, one row per run.
+ *
+ * @param runs from the run store
+ */
 export function runTable(runs: readonly Run[]): DataFrame {
   return new DataFrame(runRows(runs));
 }
 
 /**
- * A number by data set, model and, where there are several, normalizer (rows) and PLW (columns), averaged over whatever
- * else the rows differ in; where there are several seeds, as "mean ± standard error over seeds". Combinations without a
- * number are empty.
+ * Tabulates the mean of a column by PLW. The table has one row per data set, model and, if there are several,
+ * normalizer, and one column per PLW. Values are averaged over all other factors; with several seeds, a cell is the
+ * text "mean ± standard error over seeds".
  *
- * @param rows with the columns `dataset`, `model`, `plw` and the one named by `value`, `normalizer` and `seed` where
- *   they have one: `runRows`, or a figure's rows
+ * @param rows with the columns `dataset`, `model`, `plw` and `value`, and optionally `normalizer` and `seed`: for
+ *   example `runRows`, or the rows of a figure
+ * @param value name of the column to average; rows without a number in it are omitted
+ * @returns data frame; null for combinations without rows
  */
 export function byPlw(rows: readonly object[], value: string): DataFrame {
-  const given = (rows as Row[]).filter((row) => typeof row[value] === "number");
-  const plws = distinct(given.map(({ plw }) => Number(plw))).sort((a, b) => a - b);
-  const cell = (own: readonly Row[]): number | string | null => {
-    if (own.length === 0) return null;
+  const valid = (rows as Row[]).filter((row) => typeof row[value] === "number");
+  const plws = distinct(valid.map(({ plw }) => Number(plw))).sort((a, b) => a - b);
+  const cell = (group: readonly Row[]): number | string | null => {
+    if (group.length === 0) return null;
     const { mean, standardError, seedMeans } = meanWithError(
-      own.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })),
+      group.map((row) => ({ seed: Number(row.seed ?? 0), value: Number(row[value]), error: null })),
     );
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
-  const several = distinct(given.map(({ normalizer }) => normalizer)).length > 1;
+  const hasNormalizers = distinct(valid.map(({ normalizer }) => normalizer)).length > 1;
   return new DataFrame(
-    [...groupBy(given, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map(
+    [...groupBy(valid, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map(
       (group) => ({
         dataset: group[0].dataset,
         model: group[0].model,
-        ...(several && { normalizer: group[0].normalizer }),
+        ...(hasNormalizers && { normalizer: group[0].normalizer }),
         ...Object.fromEntries(
           plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))]),
         ),

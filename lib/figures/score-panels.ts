@@ -1,5 +1,5 @@
-// Panels of scores by PLW, in which a line is a data set: Figures 1, 4, 5 and 6.
-import { PLW_AXIS_IN_WORDS, normalizersInWords } from "./captions";
+// Panels of scores by PLW with one line per data set: Figures 1, 4, 5 and 6.
+import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
@@ -7,34 +7,44 @@ import type { Layout, Row, Trace } from "./figure";
 import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
 
-/** One weight's score of one data set, and its standard error where it has one. */
+/** Mean score of one data set at one PLW. */
 export interface ScorePoint {
   plw: number;
   mean: number;
+  /** of the mean, drawn as an error bar; null if unknown */
   standardError: number | null;
-  /** which runs it is of, for the mouse */
+  /** runs that were averaged, as hover text */
   of?: string;
-  /** single values, one a seed, where there are several */
+  /** mean of each seed, if there are several seeds */
   seeds?: number[];
 }
 
+/** One panel of {@link drawScorePanels}. */
 export interface ScorePanel {
   title: string;
-  /** of the vertical axis */
+  /** title of the vertical axis */
   measure: string;
+  /** points in ascending order of PLW */
   lines: { dataset: string; points: ScorePoint[] }[];
-  /** thin lines behind, such as single benchmarks */
+  /** thin grey lines behind the others, for example single benchmarks */
   background?: ScorePoint[][];
+  /** of the vertical axis; default: Plotly's choice */
   range?: [number, number];
 }
 
+/** Color of background lines. */
 const FAINT = "#C4C4C4";
-/**
- * Data sets stand this far apart on the axis of transformed weights, so that their error bars do not cover each other.
- */
+/** Horizontal offset between neighboring data sets in units of transformed PLW, so that error bars do not overlap. */
 const DODGE = 0.007;
 
-/** Plotly's traces and layout for panels at page width, with one legend of data sets above. */
+/**
+ * Draws panels of scores by PLW at page width, below one legend of data sets.
+ *
+ * @param panels in reading order
+ * @param look colors and markers; data sets that it does not list are omitted from the legend
+ * @param columns maximum number of panels per row
+ * @returns Plotly data and layout
+ */
 export function drawScorePanels(
   panels: readonly ScorePanel[],
   look: Look,
@@ -46,7 +56,7 @@ export function drawScorePanels(
   const plws = distinct(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ plw }) => plw))));
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
-  // Plotly makes no legend wider than the plot area.
+  // Plotly limits the width of a legend to the plot area.
   const margin = { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 };
   const rows = Math.max(1, Math.ceil(panels.length / columns));
   const height = margin.t + margin.b + rows * 200 + (rows - 1) * 72;
@@ -93,7 +103,7 @@ export function drawScorePanels(
   };
 }
 
-/** The plotted numbers; `part` names a panel. */
+/** Returns the plotted numbers, one row per panel, data set and PLW; `part` is the panel title. */
 export function panelRows(panels: readonly ScorePanel[]): Row[] {
   return panels.flatMap(({ title, lines }) =>
     lines.flatMap(({ dataset, points }) =>
@@ -110,20 +120,27 @@ export function panelRows(panels: readonly ScorePanel[]): Row[] {
   );
 }
 
-/** A line a data set: the mean over all else that the rows differ in, models and seeds. */
+/**
+ * Averages scores over all factors except data set and PLW: models, seeds and benchmarks.
+ *
+ * @returns one line per data set in the order of `look`
+ */
 export function linesByDataset(rows: readonly ScoreRow[], look: Look): ScorePanel["lines"] {
   const groups = groupBy(rows, ({ dataset }) => dataset);
   return look.datasets.flatMap((dataset) => {
-    const own = groups.get(dataset);
-    return own
-      ? [{ dataset, points: pointsByPlw(own.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }]
+    const group = groups.get(dataset);
+    return group
+      ? [{ dataset, points: pointsByPlw(group.map((row) => ({ ...row, value: row.score, error: row.standardError }))) }]
       : [];
   });
 }
 
 /**
- * Means by weight, in rising order, with their standard errors, single seeds where there are several, and the runs that
- * they are of.
+ * Averages values by PLW.
+ *
+ * @param values with their own standard error or null
+ * @returns in ascending order of PLW, with standard errors as in `meanWithError` and, if there are several, the mean of
+ *   each seed
  */
 export function pointsByPlw(
   values: readonly { plw: number; model: string; seed: number; value: number; error: number | null }[],
@@ -142,7 +159,7 @@ export function pointsByPlw(
     .sort((a, b) => a.plw - b.plw);
 }
 
-/** Single seeds as small points behind the mean. */
+/** Draws the means of single seeds as short dashes behind the mean. */
 function seedPoints(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace[] {
   const single = points.flatMap(({ plw, seeds = [] }) => seeds.map((value) => ({ plw, value })));
   if (single.length === 0) return [];
@@ -164,6 +181,7 @@ function seedPoints(dataset: string, points: ScorePoint[], shift: number, { x, y
   ];
 }
 
+/** Draws the line of one data set with error bars. */
 function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
@@ -190,6 +208,7 @@ function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Pa
   };
 }
 
+/** Draws a thin grey line without hover text. */
 function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
   return {
     type: "scatter",
@@ -205,7 +224,7 @@ function backgroundLine(points: ScorePoint[], { x, y }: Panel): Trace {
   };
 }
 
-/** A data set's entry; a click hides its `legendgroup`. */
+/** Returns a trace without points that adds the legend entry of a data set; a click on it hides its `legendgroup`. */
 export function datasetEntry(dataset: string, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
@@ -220,33 +239,43 @@ export function datasetEntry(dataset: string, look: Look): Trace {
   };
 }
 
-/** Sentences about axes, averages and error bars, for the captions of all score figures. */
+/**
+ * Describes axis, averages, error bars, number of runs and normalizers, for the captions of all score figures.
+ *
+ * @param rows those shown in the figure
+ * @returns sentences
+ */
 export function averagesInWords(rows: readonly ScoreRow[]): string {
-  const count = (name: string, values: unknown[]): string[] =>
+  const countIfSeveral = (name: string, values: unknown[]): string[] =>
     distinct(values).length > 1 ? [`${distinct(values).length} ${name}`] : [];
-  const over = [
-    ...count(
+  const averaged = [
+    ...countIfSeveral(
       "models",
       rows.map(({ model }) => model),
     ),
-    ...count(
+    ...countIfSeveral(
       "seeds",
       rows.map(({ seed }) => seed),
     ),
   ];
   const pocket = rows.every(({ task }) => task.startsWith("pocket-"))
-    ? "The benchmarks are the pocket counterparts of those named. "
+    ? "Benchmarks are replaced by their pocket counterparts. "
     : "";
   const errorBars =
     distinct(rows.map(({ seed }) => seed)).length > 1
-      ? "one standard error over seeds; dashes are the means of single seeds"
-      : "one standard error over the items of the benchmarks, whose scores are taken as independent";
-  const means = over.length > 0 ? `Means over ${over.join(" and ")}; error` : "Error";
-  return `${pocket}${PLW_AXIS_IN_WORDS}. ${means} bars are ${errorBars}; ${normalizersInWords(rows)}.`;
+      ? "one standard error over seeds; dashes mark the means of single seeds"
+      : "one standard error over the items of each benchmark, with scores treated as independent";
+  const means = averaged.length > 0 ? `Means over ${averaged.join(" and ")}; error` : "Error";
+  const runs = `${runsInWords(rows)}, ${normalizersInWords(rows)}`;
+  return `${pocket}${PLW_AXIS_IN_WORDS}. ${means} bars are ${errorBars} (${runs}).`;
 }
 
-/** The rows of one normalizer. */
+/**
+ * Selects the rows of one normalizer.
+ *
+ * @param normalizer default: that of the first row
+ */
 export function ofNormalizer(rows: readonly ScoreRow[], normalizer: string | undefined): ScoreRow[] {
-  const chosen = normalizer ?? rows[0]?.normalizer;
-  return rows.filter((row) => row.normalizer === chosen);
+  const selected = normalizer ?? rows[0]?.normalizer;
+  return rows.filter((row) => row.normalizer === selected);
 }

@@ -20,13 +20,15 @@ import { table4 } from "./table4";
 import { table5 } from "./table5";
 
 /**
- * Every figure of the paper from a study's results, in the theme as it is now. Figures 3, 7, 8 and 9 are left out where
- * the study has too few data sets for their fits.
+ * Draws every figure of the paper from the results of a study, in the current theme (see `useTheme`). Figures 3, 7, 8
+ * and 9 are omitted if their models could not be fitted, for example because the study has too few data sets.
+ *
+ * @returns in the paper's order
  */
 export function studyFigures(results: StudyResults): Figure[] {
   const { study, rows, stability, distances, distanceParts, memorization, generationLengths, ratioFits } = results;
   const look = studyLook(study);
-  const fitted = (group: string) => ratioFits.filter((one) => one.group === group && one.fit !== null);
+  const fitted = (group: string) => ratioFits.filter((ratioFit) => ratioFit.group === group && ratioFit.fit !== null);
   return [
     figure1(rows, { look }),
     figure2a(stability, { look }),
@@ -44,7 +46,7 @@ export function studyFigures(results: StudyResults): Figure[] {
   ];
 }
 
-/** Every table of the paper from a study's results, and the claims of section 5.1. */
+/** Builds every table of the paper and the table of the claims of section 5.1 from the results of a study. */
 export function studyTables({ datasets, tests, ratioFits, claims }: StudyResults): Table[] {
   return [table1(datasets), table2(), table3(tests), table4(ratioFits), table5(), claimsTable(claims)];
 }

@@ -1,4 +1,4 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
 import { DataFrame } from "danfojs-node";
 import { BENCHMARKS } from "../analysis/benchmarks";
 import { allTasks } from "../evaluate/registry";
@@ -6,18 +6,18 @@ import type { Row } from "./figure";
 import type { Table } from "./table";
 
 /**
- * Table 2, the benchmark tasks: type, the task that scores it here, its version, shots and metric. Read from the task
- * registry, so that it says what is run.
+ * Builds Table 2, the benchmarks with their type, task, task version, number of shots and metric. Version, shots and
+ * kind are read from the task registry, so that they agree with the evaluation.
  *
- * @param tasks names of tasks; default: the real ones of all thirteen benchmarks
+ * @param tasks task names; default: the full (not pocket) tasks of all thirteen benchmarks
  */
 export function table2(tasks: readonly string[] = BENCHMARKS.map((benchmark) => benchmark.tasks[0])): Table {
-  const known = new Map(allTasks().map((task) => [task.name, task]));
-  const rows = BENCHMARKS.flatMap(({ name, type, group, metrics, tasks: own }) =>
-    own
+  const registry = new Map(allTasks().map((task) => [task.name, task]));
+  const rows = BENCHMARKS.flatMap(({ name, type, group, metrics, tasks: benchmarkTasks }) =>
+    benchmarkTasks
       .filter((task) => tasks.includes(task))
       .map((task): Row => {
-        const { version, shots, harness, kind } = known.get(task)!;
+        const { version, shots, harness, kind } = registry.get(task)!;
         return { benchmark: name, type, group, task, kind, version, harness, shots, metric: metrics[0] };
       }),
   );
@@ -35,8 +35,8 @@ export function table2(tasks: readonly string[] = BENCHMARKS.map((benchmark) => 
     ),
     rows,
     caption:
-      "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots: the default " +
-      "number of few-shot examples; TruthfulQA has six fixed examples in its prompt. " +
-      "Requests and metrics follow lm-evaluation-harness 0.4.13, and the judges' own frameworks for long generation.",
+      "Benchmark tasks. Type: MC multiple choice, G_S short generation, G_L long generation. Shots: default number " +
+      "of few-shot examples; the prompt of TruthfulQA contains six fixed examples in addition. Requests and metrics " +
+      "follow lm-evaluation-harness 0.4.13, and for long generation the frameworks of the judges.",
   };
 }

@@ -1,10 +1,15 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
 import { DataFrame } from "danfojs-node";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
 import type { Table } from "./table";
 
-/** Table 3, the regression of each data set, with the paper's own rows below. A data set without a fit has dashes. */
+/**
+ * Builds Table 3, the regression of scores on PLW by data set. The rows of the paper follow for comparison. A data set
+ * without a fit has dashes.
+ *
+ * @param tests one per data set, from `testHypotheses`
+ */
 export function table3(tests: readonly HypothesisTest[]): Table {
   const rows = [
     ...table3Rows(tests).map((row) => ({ source: "this study", ...row })),
@@ -34,9 +39,9 @@ export function table3(tests: readonly HypothesisTest[]): Table {
     ),
     rows,
     caption:
-      "Regression of min-max transformed scores on transformed PLW by training data set: p-value of the joint Wald " +
-      "test of both slopes, and coefficients of the powers of w_p on the logit scale. If the full model is singular, " +
-      "the reduced model is given. The rows of the paper are as published; its first two fits raised " +
-      "convergence warnings.",
+      "Regression of min-max transformed scores on transformed prompt loss weight w_p by training data set: p-value " +
+      "of the joint Wald test of both slopes, and coefficients of w_p, w_p^2 and the intercept (Int) on the logit " +
+      "scale. If the full model is singular, the reduced model is shown. Rows marked (paper) are as published; the " +
+      "first two fits of the paper raised convergence warnings.",
   };
 }

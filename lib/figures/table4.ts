@@ -1,4 +1,4 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
 import { DataFrame } from "danfojs-node";
 import type { RatioFit } from "../analysis/ratio-fits";
 import { recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
@@ -7,25 +7,30 @@ import type { Row } from "./figure";
 import type { Table } from "./table";
 
 /**
- * Table 4, the recommended weight by generation ratio and benchmark group, with the paper's columns beside ours. A
- * star: over all weights the prediction moves by less than 5 % of `base`. A group without a fit has dashes.
+ * Builds Table 4, the recommended PLW by generation ratio and benchmark group. The columns of the paper follow for
+ * comparison. A star marks ratios at which the prediction varies over all PLWs by less than 5 % of the range named by
+ * `base`. A group without a fit has dashes.
+ *
+ * @param fits one per benchmark group, from `fitRatios`
+ * @param options of `recommendWeight`; default of `base`: "scores"
+ * @throws {StatisticsError} as `recommendWeight`
  */
 export function table4(fits: readonly RatioFit[], { base = "scores", ...options }: RecommendationOptions = {}): Table {
   const cell = (plw: number, starred: boolean): string => plw.toFixed(3) + (starred ? "*" : "");
-  const found = fits.map(({ group, fit }) => ({
+  const groups = fits.map(({ group, fit }) => ({
     group,
     cells: TABLE4_RATIOS.map((ratio) => fit && recommendWeight(fit, ratio, { base, ...options })),
   }));
   const published = Object.entries(PAPER_TABLE4);
   const baseInWords = base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions";
-  const ranges = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
+  const ratios = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
   return {
     name: "table4",
     frame: new DataFrame(
       TABLE4_RATIOS.map((ratio, i) => ({
         R_g: ratio.toFixed(1),
         ...Object.fromEntries(
-          found.map(({ group, cells }) => [group, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"]),
+          groups.map(({ group, cells }) => [group, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"]),
         ),
         ...Object.fromEntries(
           published.map(([group, cells]) => [`${group} (paper)`, cell(cells[i].plw, cells[i].starred)]),
@@ -33,17 +38,17 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       })),
     ),
     rows: TABLE4_RATIOS.flatMap((ratio, i): Row[] => [
-      ...found.map(({ group, cells }): Row => {
-        const one = cells[i];
+      ...groups.map(({ group, cells }): Row => {
+        const recommendation = cells[i];
         return {
           source: "this study",
           group,
           ratio,
-          plw: one?.weight.plw ?? null,
-          lower: one?.interval.lower.plw ?? null,
-          upper: one?.interval.upper.plw ?? null,
-          relativeSpan: one?.relativeSpan ?? null,
-          starred: one?.starred ?? null,
+          plw: recommendation?.weight.plw ?? null,
+          lower: recommendation?.interval.lower.plw ?? null,
+          upper: recommendation?.interval.upper.plw ?? null,
+          relativeSpan: recommendation?.relativeSpan ?? null,
+          starred: recommendation?.starred ?? null,
         };
       }),
       ...published.map(([group, cells]): Row => ({
@@ -58,13 +63,14 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       })),
     ]),
     caption:
-      "Optimal prompt loss weight by generation ratio R_g, on all benchmarks (All), multiple choice (MC), and " +
-      "generation except translation (Gen), from the ratio-PLW part of fitted additive models. * Over all weights " +
-      `the prediction varies by less than 5 % of the range of ${baseInWords}. ` +
-      (ranges.length > 0
-        ? `The data have ratios from ${Math.min(...ranges).toPrecision(2)} to ${Math.max(...ranges).toPrecision(2)}; ` +
-          "outside that range the model extrapolates. "
+      "Prompt loss weight (PLW) with the highest predicted score by generation ratio R_g, for all benchmarks (All), " +
+      "multiple choice (MC), and generation except translation (Gen), from the smooth of PLW and R_g in additive " +
+      "models. A star marks ratios at which the prediction varies over all PLWs by less than 5 % of the range of " +
+      `${baseInWords}. ` +
+      (ratios.length > 0
+        ? `The data have ratios from ${Math.min(...ratios).toPrecision(2)} to ${Math.max(...ratios).toPrecision(2)}; ` +
+          "rows outside this range are extrapolated. "
         : "") +
-      "The columns of the paper are as published; the paper does not define the base of its 5 %.",
+      "Columns marked (paper) are as published; the paper does not define the base of its 5 %.",
   };
 }

@@ -1,11 +1,12 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings once
+import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
 import { DataFrame } from "danfojs-node";
 import { DATASETS, MODELS } from "../data/catalogue";
 import type { Row } from "./figure";
 import type { Table } from "./table";
 
 /**
- * Table 5, licenses: of the data and models in the catalogue, as the paper gives them and as their makers state them.
+ * Builds Table 5, the licenses of the data sets and models in the catalogue, as listed in the paper and as stated by
+ * their authors.
  */
 export function table5(): Table {
   const rows = [
@@ -36,7 +37,7 @@ export function table5(): Table {
     ),
     rows,
     caption:
-      "Licenses of the paper's data and models, as its Table 5 gives them and as their makers state them. If the two " +
-      "differ, the column note of the CSV file says how.",
+      "Licenses of data sets and models, as listed in Table 5 of the paper and as stated by their authors. If " +
+      "these differ, the column note of the CSV file describes the difference.",
   };
 }

@@ -1,49 +1,60 @@
-// One visual language for all figures. Sizes are those of a two-column paper: a column is 3.25 in wide, the page
-// 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two to the point (see PIXELS_PER_INCH).
+// Sizes, fonts, colors and axes shared by all figures. The default sizes fit a two-column paper: a column is 3.25 in
+// wide, the page 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two per point (see PIXELS_PER_INCH).
 import { transformWeight, plwLabel } from "../data/prompt-loss-weight";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
-// What another venue may ask for otherwise; set by useTheme, read when a figure is drawn.
+// Settings that differ between publishers: set by useTheme, read when a figure is drawn.
+/** Width of a column in inches. */
 export let COLUMN_INCHES = 3.25;
+/** Width of the text area of a page in inches. */
 export let PAGE_INCHES = 6.75;
 /**
- * The font of all figures, and its files: Open Sans from its npm package, others by path, or none for the machine's.
+ * Font of all figures. `files` is "package" for Open Sans from its npm package, or the paths of font files by style;
+ * without `files`, the font of that family installed on the machine is used.
  */
 export let FONT: { family: string; files?: "package" | Partial<Record<"regular" | "bold" | "italic", string>> } = {
   family: "Open Sans",
   files: "package",
 };
-export const SMALL = 14; // 7 pt: ticks and legends
-export const TEXT = 15; // 7.5 pt: axis titles
+/** Text size of tick labels and legends: 7 pt. */
+export const SMALL = 14;
+/** Text size of axis titles and panel titles: 7.5 pt. */
+export const TEXT = 15;
+/** Color of text and axes. */
 export const INK = "#222222";
+/** Color of grid lines. */
 export const GRID = "#E4E4E4";
-export const LINE = 2; // 1 pt
+/** Line width of curves: 1 pt. */
+export const LINE = 2;
 
 /**
- * Colors by data set. Lightness L* rises in steps of 12 at least (24, 37, 50, 62, 75), so that they stay apart in
- * greyscale; the closest pair is 30 ΔE*ab apart with normal, deuteranope, protanope and tritanope vision.
+ * Default colors of data sets. Sorted by lightness, their L* values (24, 37, 50, 62, 75) are about 12 or more apart, so
+ * that the colors can be distinguished in greyscale. The closest pair differs by 30 ΔE*ab with normal, deuteranope,
+ * protanope and tritanope vision.
  */
 const COLORS = ["#272C8B", "#21A0D8", "#90385A", "#ECAE31", "#5D8233"];
+/** Colors of data sets in the order of the {@link Look}; CSS colors. */
 export let DATASET_COLORS: readonly string[] = COLORS;
 const DATASET_MARKERS = ["circle", "square", "diamond", "triangle-up", "hexagon"] as const;
 const MODEL_DASHES = ["solid", "dash", "dot", "dashdot"] as const;
 
-/** Sizes, font and palette of all figures; see {@link useTheme}. */
+/** Widths, font and palette of all figures; see {@link useTheme}. */
 export interface Theme {
-  /** inches; default 3.25 and 6.75 */
+  /** inches, 2.5 to 12; default 3.25 */
   columnWidth?: number;
+  /** inches, 2.5 to 12; default 6.75 */
   pageWidth?: number;
-  /** default Open Sans from its package; without `files` the machine's font of that family */
+  /** default: Open Sans from its npm package; without `files`, the font of that family installed on the machine */
   font?: typeof FONT;
-  /** one a data set, in the study's order; CSS colors */
+  /** CSS colors of the data sets in the study's order; reused with other markers if there are more data sets */
   colors?: readonly string[];
 }
 
 /**
- * Sets width, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults;
- * text sizes do not change, so that text stays legible.
+ * Sets widths, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults.
+ * Text sizes do not change, so that text remains legible.
  *
- * @throws {RangeError} for a width outside 2.5 to 12 inches, or an empty palette
+ * @throws {RangeError} if a width is not between 2.5 and 12 inches, or `colors` is empty; the theme is then unchanged
  */
 export function useTheme({
   columnWidth = 3.25,
@@ -55,37 +66,47 @@ export function useTheme({
     if (!(inches >= 2.5 && inches <= 12))
       throw new RangeError(`useTheme: ${name} is ${inches} inches; it must be between 2.5 and 12.`);
   }
-  if (colors.length === 0) throw new RangeError("useTheme: colors is empty; name at least one.");
+  if (colors.length === 0) throw new RangeError("useTheme: colors is empty; list at least one CSS color.");
   [COLUMN_INCHES, PAGE_INCHES, FONT, DATASET_COLORS] = [columnWidth, pageWidth, font, colors];
 }
 
 /**
- * The order in which data sets and models are assigned colors, markers and dashes. Made once from a study, it keeps
- * them the same in every figure, whichever of them a figure shows.
+ * Order in which colors, markers and dashes are assigned to data sets and models. If all figures of a study use the
+ * same look, a data set or model has the same style in each of them, even if a figure shows only some.
  */
 export interface Look {
+  /** names, which get color and marker */
   datasets: readonly string[];
+  /** names, which get dash and marker fill */
   models: readonly string[];
 }
 
-/** The look of rows by themselves: names in order of first appearance, after those of `look` if given. */
+/**
+ * Returns a look that includes every data set and model of the rows.
+ *
+ * @returns the names of `look`, if given, followed by the other names in order of first appearance
+ */
 export function lookOf(rows: readonly { dataset?: string; model?: string }[], look?: Look): Look {
-  const names = (given: readonly string[] = [], found: (string | undefined)[]): string[] => [
-    ...new Set([...given, ...found.filter((name) => name !== undefined)]),
+  const union = (known: readonly string[] = [], found: (string | undefined)[]): string[] => [
+    ...new Set([...known, ...found.filter((name) => name !== undefined)]),
   ];
   return {
-    datasets: names(
+    datasets: union(
       look?.datasets,
       rows.map((row) => row.dataset),
     ),
-    models: names(
+    models: union(
       look?.models,
       rows.map((row) => row.model),
     ),
   };
 }
 
-/** Color and marker of a data set. After five data sets colors repeat with another marker. */
+/**
+ * Returns color and marker of a data set. With more data sets than colors, colors repeat with another marker.
+ *
+ * @returns a CSS color and the name of a Plotly marker symbol
+ */
 export function datasetStyle(look: Look, dataset: string): { color: string; symbol: string } {
   const index = Math.max(0, look.datasets.indexOf(dataset));
   const round = Math.floor(index / DATASET_COLORS.length);
@@ -95,13 +116,24 @@ export function datasetStyle(look: Look, dataset: string): { color: string; symb
   };
 }
 
-/** Dash and marker fill of a model: the first is solid and filled, the second dashed and open, and so on. */
+/**
+ * Returns dash and marker fill of a model: solid and filled, dashed and open, dotted and filled, dash-dotted and open,
+ * repeated after four models.
+ *
+ * @returns the name of a Plotly dash, and whether the marker is open
+ */
 export function modelStyle(look: Look, model: string): { dash: string; open: boolean } {
   const index = Math.max(0, look.models.indexOf(model));
   return { dash: MODEL_DASHES[index % MODEL_DASHES.length], open: index % 2 === 1 };
 }
 
-/** A color from dark to light along the PLWs of a figure, position in [0, 1]: viridis without its lightest third. */
+/**
+ * Returns a color between dark and light for PLWs and scores: the colormap viridis from 0 to 0.8, without its lightest
+ * fifth, interpolated linearly between stops at multiples of 0.2.
+ *
+ * @param position 0 (dark) to 1 (light); values outside are clamped
+ * @returns CSS color "rgb(…)"
+ */
 export function sequentialColor(position: number): string {
   const stops = [
     [68, 1, 84],
@@ -110,14 +142,19 @@ export function sequentialColor(position: number): string {
     [34, 168, 132],
     [122, 209, 81],
   ];
-  const at = Math.min(Math.max(position, 0), 1) * (stops.length - 1);
-  const below = Math.min(Math.floor(at), stops.length - 2);
+  const scaled = Math.min(Math.max(position, 0), 1) * (stops.length - 1);
+  const below = Math.min(Math.floor(scaled), stops.length - 2);
   const mix = (channel: number): number =>
-    Math.round(stops[below][channel] + (at - below) * (stops[below + 1][channel] - stops[below][channel]));
+    Math.round(stops[below][channel] + (scaled - below) * (stops[below + 1][channel] - stops[below][channel]));
   return `rgb(${mix(0)},${mix(1)},${mix(2)})`;
 }
 
-/** Layout shared by all figures; `inches` is the size on paper. */
+/**
+ * Returns the layout shared by all figures.
+ *
+ * @param inches size on paper
+ * @param rest further settings, which override the shared ones
+ */
 export function baseLayout(inches: { width: number; height: number }, rest: Layout): Layout {
   return {
     width: Math.round(inches.width * PIXELS_PER_INCH),
@@ -130,7 +167,12 @@ export function baseLayout(inches: { width: number; height: number }, rest: Layo
   };
 }
 
-/** A plain axis in the theme. */
+/**
+ * Returns an axis in the theme.
+ *
+ * @param title null for an axis without a title
+ * @param rest further settings, which override those of the theme
+ */
 export function axis(title: string | null, rest: Layout = {}): Layout {
   return {
     ...(title === null ? {} : { title: { text: title, font: { size: TEXT }, standoff: 6 } }),
@@ -150,48 +192,62 @@ export function axis(title: string | null, rest: Layout = {}): Layout {
 }
 
 /**
- * The axis of transformed PLW (w_p = PLW^0.30103), with a tick at each weight, labelled with the PLW itself.
- * Labels that would touch are left out, the rounder number first served; the tick stays.
+ * Returns an axis of transformed PLW (w_p = PLW^0.30103) with one tick per PLW, labeled with the PLW itself. If labels
+ * would touch, the label of the rounder number is kept and the other is omitted; its tick remains.
  *
- * @param plws the weights that are drawn, in any order
+ * @param plws PLWs drawn in the figure, in any order
  * @param pixels length of the axis
+ * @param rest further settings, which override the others
  */
 export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = {}): Layout {
-  const weights = [...new Set(plws)].sort((a, b) => a - b);
-  const positions = weights.map(transformWeight);
-  const [low, high] = weights.length > 0 ? [positions[0], positions[positions.length - 1]] : [0, 1];
+  const sorted = [...new Set(plws)].sort((a, b) => a - b);
+  const positions = sorted.map(transformWeight);
+  const [low, high] = sorted.length > 0 ? [positions[0], positions[positions.length - 1]] : [0, 1];
   const margin = 0.04 * Math.max(high - low, 0.1);
   const range = [low - margin, high + margin];
   const shown = legibleLabels(
-    weights,
-    positions.map((w) => ((w - range[0]) / (range[1] - range[0])) * pixels),
+    sorted,
+    positions.map((position) => ((position - range[0]) / (range[1] - range[0])) * pixels),
   );
   return axis("prompt loss weight", {
     range,
     tickvals: positions,
-    ticktext: weights.map((plw) => (shown.has(plw) ? plwLabel(plw) : "")),
+    ticktext: sorted.map((plw) => (shown.has(plw) ? plwLabel(plw) : "")),
     tickangle: 0,
     ...rest,
   });
 }
 
-function legibleLabels(weights: number[], pixels: number[]): Set<number> {
+/**
+ * Selects PLWs whose labels do not overlap. The ends of the axis come first, then powers of ten, then numbers with
+ * fewer significant digits; among equals, the larger PLW.
+ *
+ * @param plws ascending
+ * @param pixels position of each PLW along the axis
+ */
+function legibleLabels(plws: number[], pixels: number[]): Set<number> {
   const digits = (plw: number): number =>
     Number(plw.toPrecision(2)).toExponential().split("e")[0].replace(".", "").length;
   const isPowerOfTen = (plw: number): boolean => plw > 0 && Number.isInteger(Math.log10(plw));
   const rank = (i: number): number =>
-    i === 0 || i === weights.length - 1 ? 0 : isPowerOfTen(weights[i]) ? 1 : digits(weights[i]) + 1;
-  const halfWidth = (i: number): number => plwLabel(weights[i]).length * SMALL * 0.29;
+    i === 0 || i === plws.length - 1 ? 0 : isPowerOfTen(plws[i]) ? 1 : digits(plws[i]) + 1;
+  const halfWidth = (i: number): number => plwLabel(plws[i]).length * SMALL * 0.29;
   const kept: number[] = [];
-  const order = weights.map((_, i) => i).sort((a, b) => rank(a) - rank(b) || b - a);
+  const order = plws.map((_, i) => i).sort((a, b) => rank(a) - rank(b) || b - a);
   for (const i of order) {
-    const clear = kept.every((j) => Math.abs(pixels[i] - pixels[j]) >= halfWidth(i) + halfWidth(j) + SMALL * 0.35);
-    if (clear) kept.push(i);
+    const fits = kept.every((j) => Math.abs(pixels[i] - pixels[j]) >= halfWidth(i) + halfWidth(j) + SMALL * 0.35);
+    if (fits) kept.push(i);
   }
-  return new Set(kept.map((i) => weights[i]));
+  return new Set(kept.map((i) => plws[i]));
 }
 
-/** A panel's title, centered above it, for `layout.annotations`; position in the coordinates of the whole plot. */
+/**
+ * Returns a bold panel title, centered above the panel, as an element of `layout.annotations`.
+ *
+ * @param text plain text, which is escaped
+ * @param center horizontal center of the panel, 0 to 1 across the plot area
+ * @param top upper edge of the panel, 0 to 1 from the bottom of the plot area
+ */
 export function panelTitle(text: string, center: number, top: number): Layout {
   return {
     text: `<b>${escapeText(text)}</b>`,
@@ -207,17 +263,22 @@ export function panelTitle(text: string, center: number, top: number): Layout {
   };
 }
 
-/** A panel's title with its letter, "(b) Short"; a figure of one panel needs none. */
+/**
+ * Adds a letter to a panel title, for example "(b) Short".
+ *
+ * @param index of the panel, from 0
+ * @param count number of lettered panels; with one, the title is returned without a letter
+ */
 export function lettered(title: string, index: number, count: number): string {
   return count > 1 ? `(${String.fromCharCode(97 + index)}) ${title}` : title;
 }
 
-/** Text from data as Plotly shows it literally: Plotly reads a few HTML tags in any text. */
+/** Escapes `&`, `<` and `>` so that Plotly, which interprets some HTML tags in any text, shows the text literally. */
 export function escapeText(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
-/** Colors, markers and dashes of a study: by the order in which it lists its data sets and models. */
+/** Returns the look of a study: colors, markers and dashes by the order in which it lists data sets and models. */
 export function studyLook(study: { datasets: object; models: object }): Look {
   return { datasets: Object.keys(study.datasets), models: Object.keys(study.models) };
 }

@@ -12,13 +12,19 @@ import type { HostTensor } from "./safetensors";
 /** A decoder with its tokenizer, which generates text and scores continuations. */
 export class CausalLM extends Decoder {
   /**
-   * Generates a continuation of each prompt; greedy unless a temperature is given.
+   * Generates a continuation of a prompt; greedy unless a temperature is given.
    *
-   * @param prompt one prompt or several, as texts or token ids
-   * @returns one generation for one prompt, otherwise a list in the order of the prompts
+   * @param prompt text or token ids
    * @throws {ModelError} for invalid options or ids, or for a text if the model has no tokenizer
    */
   generate(prompt: string | number[], options: GenerationOptions): Promise<Generation>;
+  /**
+   * Generates continuations of several prompts; greedy unless a temperature is given.
+   *
+   * @param prompts texts or token ids
+   * @returns generations in the order of the prompts
+   * @throws {ModelError} for invalid options or ids, or for a text if the model has no tokenizer
+   */
   generate(prompts: string[] | number[][], options: GenerationOptions): Promise<Generation[]>;
   async generate(
     prompt: string | number[] | string[] | number[][],

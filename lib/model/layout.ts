@@ -60,6 +60,7 @@ export class RowLayout implements PackedLayout {
   private readonly bounds: Tensor;
   private readonly headSize: Tensor;
 
+  /** @param sequences token ids of each sequence */
   constructor(sequences: readonly (readonly number[])[], { headSize }: Pick<ModelConfig, "headSize">) {
     ({ ids: this.ids, positions: this.positions, starts: this.starts } = rowsOf(sequences, 0));
     this.bounds = tf.tensor1d([...this.starts, this.ids.length], "int32");
@@ -203,6 +204,7 @@ export class CachedLayout implements InferenceLayout {
   readonly length: number;
   private readonly padding: Tensor;
 
+  /** Creates the layout within the enclosing `tf.tidy`, which disposes its tensors. */
   constructor(
     private readonly shape: InferenceShape,
     private readonly config: Pick<ModelConfig, "headSize">,
@@ -267,6 +269,7 @@ export class DenseLayout implements InferenceLayout {
   private readonly masks: Tensor[];
   private readonly groups: DenseGroup[];
 
+  /** Creates the groups and their masks within the enclosing `tf.tidy`, which disposes them. */
   constructor(
     { batch, length, before, padding }: InferenceShape,
     private readonly config: Heads,
@@ -396,6 +399,7 @@ export class GroupedLayout implements PackedLayout {
   private readonly groups: Group[];
   private readonly indices: Map<number, Indices>;
 
+  /** @param sequences token ids of each sequence */
   constructor(
     private readonly sequences: readonly (readonly number[])[],
     private readonly config: Heads,

@@ -48,19 +48,19 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
  * workers as cores and 80 % of the memory allow; on GPUs, `perGpu` on each. There are never more workers than jobs.
  *
  * @param jobs at least one
- * @param wanted number of workers that replaces the default
+ * @param requested number of workers that replaces the default
  * @param perGpu workers on each GPU; default 1
  */
-export function planWorkers(jobs: readonly WorkerNeeds[], wanted?: number, perGpu = 1): WorkerPlan {
+export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, perGpu = 1): WorkerPlan {
   const { threads, device } = jobs[0];
   if (device === "GPU") {
     const gpus = visibleGpus();
-    return { workers: Math.min(jobs.length, wanted ?? gpus.length * perGpu), threads, gpus };
+    return { workers: Math.min(jobs.length, requested ?? gpus.length * perGpu), threads, gpus };
   }
   const largest = Math.max(...jobs.map(({ parameters }) => parameters));
   const memoryLimit = Math.floor((totalmem() * 0.8) / (BYTES_PER_WORKER + largest * BYTES_PER_PARAMETER));
   const coreLimit = Math.floor(availableParallelism() / threads);
-  const workers = Math.max(1, Math.min(jobs.length, wanted ?? Math.min(coreLimit, memoryLimit)));
+  const workers = Math.max(1, Math.min(jobs.length, requested ?? Math.min(coreLimit, memoryLimit)));
   return { workers, threads, gpus: [] };
 }
 

@@ -9,7 +9,8 @@ import { spawnWorker } from "./spawn";
 export interface PoolEvents<Job extends WorkerJob, Progress, Result> {
   /**
    * Chooses a worker's next job. `last` is the job that the worker has just ended, whose data it may still have in
-   * memory; undefined for a new worker. Returns undefined if the worker is no longer needed.
+   * memory; undefined for a new worker. Returns undefined if the worker is no longer needed, and after a fatal outcome,
+   * because the pool would otherwise start another worker for each remaining job.
    */
   next(last: Job | undefined): Job | undefined;
   /** called for each progress message of a running job */

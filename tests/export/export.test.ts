@@ -24,7 +24,7 @@ function pngSize(png: Buffer): [number, number, number] {
   return [png.readUInt32BE(16), png.readUInt32BE(20), png.readUInt32BE(density + 4)];
 }
 
-test("a figure is exported as PDF, SVG, PNG and CSV at its printed size; a second export gives identical bytes", async () => {
+test("a figure is exported at its printed size as PDF, SVG, PNG and CSV, with the same bytes each time", async () => {
   const figure = figure2b(distances);
   const height = (figure.spec.layout.height as number) / 144;
   const files = await exportFigure(figure, join(dir, "new", "figure2b.svg"));

@@ -93,7 +93,7 @@ test(
     assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no local paths");
     loadModel(dir).dispose();
     writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // the result of an earlier call may be replaced
-    assert.throws(() => modelCard(run, { license: " " }), /a card needs one/);
+    assert.throws(() => modelCard(run, { license: " " }), /license is empty: a card needs a license identifier/);
     writeFileSync(writeJson(join(store, "full", "x.json"), {}), "");
     assert.throws(() => writeModelDirectoryForHub(run, join(store, "full"), { license: "mit" }), /is not empty/);
   },

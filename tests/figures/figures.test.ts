@@ -11,11 +11,11 @@ import { distances, losses, stability } from "./rows-fixture";
 
 const ofType = (figure: Figure, type: string): Trace[] => figure.spec.data.filter((trace) => trace.type === type);
 const numbers = (trace: Trace, key: string): number[] => trace[key] as number[];
-/** Traces that draw something: those of the legend hold a single null. */
+/** Traces with data; the traces of legend entries hold a single null. */
 const drawn = (figure: Figure): Trace[] =>
   figure.spec.data.filter((trace) => numbers(trace, "y").some((y) => y !== null));
 
-test("figure 2a: every box is the quantiles of its windows, drawn and in the table", () => {
+test("figure 2a: boxes, drawn and in the rows, are the quantiles of their windows", () => {
   const figure = figure2a(stability);
   assert.equal(ofType(figure, "box").length, 6); // three panels of two models
   assert.equal(figure.rows.length, 60);
@@ -39,11 +39,11 @@ test("figure 2a: every box is the quantiles of its windows, drawn and in the tab
     ["lowerfence", "median", "q3", "upperfence"].map((key) => numbers(box, key)[at]),
     [row.q09, row.q50, row.q75, row.q91],
   );
-  assert.ok(Math.abs(numbers(box, "x")[at] - transformWeight(0.1)) <= 0.03, "beside its own weight");
+  assert.ok(Math.abs(numbers(box, "x")[at] - transformWeight(0.1)) <= 0.03, "box is drawn at its PLW");
   assert.match(figure.caption, /whiskers at the 0\.09 and 0\.91 quantiles/);
 });
 
-test("figure 2b: the points are the rows", () => {
+test("figure 2b: points and rows hold the distance of every run", () => {
   const figure = figure2b(distances);
   const points = drawn(figure).filter((trace) => trace.mode === "markers");
   assert.equal(points.length, 6);
@@ -55,7 +55,7 @@ test("figure 2b: the points are the rows", () => {
   );
 });
 
-test("figure 2b: lines go through the means over seeds", () => {
+test("figure 2b: lines connect the means over seeds", () => {
   const two = [...distances, ...distances.map((row) => ({ ...row, seed: 43, distance: row.distance + 1 }))];
   const line = drawn(figure2b(two)).find((trace) => trace.mode === "lines")!;
   assert.deepEqual(
@@ -64,7 +64,7 @@ test("figure 2b: lines go through the means over seeds", () => {
   );
 });
 
-test("two seeds: points of each, lines through the means with their standard errors, dots over the boxes", () => {
+test("two seeds: one point per run, lines through the means with standard errors, seed means over the boxes", () => {
   const two = [...distances, ...distances.map((row) => ({ ...row, seed: 43, distance: row.distance + 1 }))];
   const figure = figure2b(two);
   const line = drawn(figure).find((trace) => trace.mode === "lines")!;
@@ -84,7 +84,7 @@ test("two seeds: points of each, lines through the means with their standard err
   assert.equal(boxes.spec.data.filter(({ name }) => name === "mean of one seed").length, 6);
 });
 
-test("a click on a legend's data set hides all that is of it", () => {
+test("all traces of a data set share its legend group, so that a click on its entry hides them", () => {
   const { data, layout } = figure2b(distances).spec;
   for (const name of ["Long", "Short", "Tiny"]) {
     const group = data.filter(({ legendgroup }) => legendgroup === name);
@@ -96,20 +96,20 @@ test("a click on a legend's data set hides all that is of it", () => {
   assert.deepEqual([legend.itemclick, legend2.itemclick], [undefined, false]);
 });
 
-test("what the mouse shows of a point: model, weight, seed", () => {
+test("hover text of a point: model, PLW, seed", () => {
   const points = drawn(figure2b(distances)).find((trace) => trace.mode === "markers")!;
   assert.equal((points.text as string[])[1], "one, PLW 0.0005, seed 42");
   assert.equal(points.hoverinfo, "text+y+name");
 });
 
-test("rows of several normalizers get panels of their own", () => {
+test("each normalizer has its own panel", () => {
   const both = [...distances, ...distances.map((row) => ({ ...row, normalizer: "tokens" }))];
   assert.deepEqual(new Set(drawn(figure2b(both)).map((trace) => trace.xaxis)), new Set(["x", "x2"]));
   const panels = figure2a([...stability, ...stability.map((row) => ({ ...row, normalizer: "tokens" }))]);
   assert.equal(new Set(ofType(panels, "box").map((trace) => trace.xaxis)).size, 6);
 });
 
-test("a data set keeps its color and a model its dash, whichever of them a figure shows", () => {
+test("a look fixes colors and dashes, also in a figure of a subset of data sets and models", () => {
   const look = { datasets: ["Long", "Short", "Tiny"], models: ["one", "two"] };
   const styles = (figure: Figure): Set<string> =>
     new Set(
@@ -128,7 +128,7 @@ test("a data set keeps its color and a model its dash, whichever of them a figur
   for (const style of some) assert.ok(all.has(style), style);
 });
 
-test("loss curves: without smoothing, what is drawn is every step's loss", () => {
+test("loss curves: without smoothing, every step's loss is drawn", () => {
   const figure = lossCurves(
     losses.filter(({ dataset, model }) => dataset === "Long" && model === "one"),
     { smooth: 1 },
@@ -142,7 +142,7 @@ test("loss curves: without smoothing, what is drawn is every step's loss", () =>
   );
 });
 
-test("loss curves: a centered running mean over the steps that have a loss, shorter at the ends", () => {
+test("loss curves: centered running mean over steps with a loss, in shorter windows at the ends", () => {
   const steps = [1, 2, 3, 4, 6].map((loss, i) => ({
     ...losses[0],
     step: i + 1,
@@ -155,7 +155,7 @@ test("loss curves: a centered running mean over the steps that have a loss, shor
   assert.deepEqual(prompt.y, [1.5, 1.5, 3, 5, 5]);
 });
 
-test("loss curves of long runs are thinned, first and last step included", () => {
+test("loss curves: long runs are thinned; first and last step remain", () => {
   const long = Array.from({ length: 5000 }, (_, i) => ({ ...losses[0], step: i + 1 }));
   const [curve] = drawn(lossCurves(long));
   const x = numbers(curve, "x");
@@ -163,7 +163,7 @@ test("loss curves of long runs are thinned, first and last step included", () =>
   assert.deepEqual([x[0], x[x.length - 1]], [1, 5000]);
 });
 
-test("length histograms: every row is in one bin", () => {
+test("length histograms: each example is counted in one bin", () => {
   const lengths = [
     [2, 0, 1],
     [3, 2, 4],
@@ -186,7 +186,7 @@ test("length histograms: every row is in one bin", () => {
   ]);
 });
 
-test("no text is smaller than 7 pt, and no figure wider than a page", () => {
+test("text is at least 7 pt, and figures are one column or one page wide", () => {
   const sizes = (value: unknown): number[] =>
     typeof value !== "object" || value === null
       ? []
@@ -204,7 +204,7 @@ test("no text is smaller than 7 pt, and no figure wider than a page", () => {
   }
 });
 
-test("names from data are shown literally", () => {
+test("names from data are escaped", () => {
   const figure = figure2a(
     stability
       .filter(({ dataset }) => dataset === "Short")
@@ -215,7 +215,7 @@ test("names from data are shown literally", () => {
   assert.ok(!written.includes("<a") && !written.includes('"<b>"'), written);
 });
 
-test("no rows, no figure crash: an empty frame", () => {
+test("figures without rows have empty panels", () => {
   for (const figure of [figure2a([]), figure2b([]), lossCurves([]), lengthHistograms([])])
     assert.deepEqual(figure.rows, []);
 });

@@ -34,7 +34,7 @@ const rows = DATASETS.flatMap((dataset, d) =>
 
 type Axis = { ticktext?: string[]; title?: { text: string } };
 
-test("Figure 1: the simple aggregate, and a panel a data set with its single benchmarks behind", () => {
+test("Figure 1: the simple aggregate, and one panel per data set with its single benchmarks as background", () => {
   const { spec, rows: plotted, caption } = figure1(rows);
   const annotations = spec.layout.annotations as { text: string }[];
   assert.deepEqual(
@@ -42,8 +42,8 @@ test("Figure 1: the simple aggregate, and a panel a data set with its single ben
     ["<b>(a) simple aggregate</b>", "<b>(b) Long</b>", "<b>(c) Short</b>", "<b>(d) Tiny</b>"],
   );
   assert.equal(plotted.length, 2 * DATASETS.length * PAPER_WEIGHTS.length);
-  // at PLW 0 the first data set's scores are 30 + b + 2 m over thirteen benchmarks and two models, each with the error
-  // 1
+  // at PLW 0 the scores of the first data set are 30 + b + 2 m for thirteen benchmarks b and two models m, each with
+  // standard error 1
   const { mean, standardError, ...first } = plotted[0];
   assert.deepEqual(first, { part: "(a) simple aggregate", dataset: DATASETS[0], plw: 0, transformedPlw: 0 });
   assert.ok(Math.abs(Number(mean) - 37) < 1e-12 && Math.abs(Number(standardError) - 1 / Math.sqrt(26)) < 1e-12);
@@ -54,14 +54,14 @@ test("Figure 1: the simple aggregate, and a panel a data set with its single ben
   assert.match(caption, /pocket counterparts.*Means over 2 models; error bars are one standard error/);
   const ticks = (spec.layout.xaxis as Axis).ticktext!;
   assert.ok(ticks.includes("0") && ticks.includes("1"));
-  // a panel that measures something else says so
+  // a panel with another measure has its own axis title
   assert.deepEqual(
     ["yaxis", "yaxis2"].map((name) => (spec.layout[name] as Axis).title?.text),
     ["mean score", "relative score"],
   );
 });
 
-test("Figures 4, 5 and 6: a panel a benchmark of the group, error bars on every line", () => {
+test("Figures 4, 5 and 6: one panel per benchmark of the group, error bars on every line", () => {
   const panels = (figure: { spec: { layout: Record<string, unknown> } }) =>
     (figure.spec.layout.annotations as { text: string }[]).map(({ text }) => text.replace(/<\/?b>/g, ""));
   assert.deepEqual(panels(figure4(rows)), [
@@ -90,13 +90,13 @@ test("Figures 4, 5 and 6: a panel a benchmark of the group, error bars on every 
   assert.equal(lines.length, 8 * DATASETS.length);
   for (const { error_y: bars, x } of lines)
     assert.equal((bars as { array: number[] }).array.length, (x as number[]).length);
-  // means over two models: the error of one of them over √2
+  // mean over two models: standard error 1 / √2
   assert.ok(
     Math.abs(Number(sixth.rows.find(({ part }) => part === "WMT14 En→Fr")!.standardError) - Math.SQRT1_2) < 1e-12,
   );
 });
 
-test("one normalizer is shown, the first unless another is named; rows of part of the benchmarks are enough", () => {
+test("one normalizer is shown, by default the first; rows may cover only some of the benchmarks", () => {
   const two = [...rows, ...rows.map((row) => ({ ...row, normalizer: "tokens", score: row.score + 50 }))];
   assert.deepEqual(figure4(two).rows, figure4(rows).rows);
   assert.match(figure4(two, { normalizer: "tokens" }).caption, /normalizer "tokens"/);
@@ -107,7 +107,7 @@ test("one normalizer is shown, the first unless another is named; rows of part o
   assert.deepEqual(figure5([]).rows, []);
 });
 
-test("two seeds: error bars are standard errors over the seeds' means, each of which is drawn", () => {
+test("two seeds: error bars are standard errors over the seed means, which are drawn as well", () => {
   const two = [...rows, ...rows.map((row) => ({ ...row, seed: 43, score: row.score + 2 }))];
   const figure = figure1(two);
   const first = figure.rows[0];
@@ -115,6 +115,6 @@ test("two seeds: error bars are standard errors over the seeds' means, each of w
   assert.equal(String(first.seeds).split(" ").length, 2);
   assert.match(figure.caption, /Means over 2 models and 2 seeds; error bars are one standard error over seeds/);
   assert.equal(figure.spec.data.filter(({ name }) => String(name).endsWith("single seed")).length, 2 * DATASETS.length);
-  for (const one of [figure4, figure5, figure6])
-    assert.ok(one(two).rows.every(({ seeds }) => String(seeds).includes(" ")));
+  for (const draw of [figure4, figure5, figure6])
+    assert.ok(draw(two).rows.every(({ seeds }) => String(seeds).includes(" ")));
 });

@@ -5,7 +5,7 @@ import { DATASET_COLORS, datasetStyle, lookOf, sequentialColor, plwAxis } from "
 
 type Rgb = [number, number, number];
 
-/** CIE L*a*b* (D65) of linear sRGB. */
+/** Converts linear sRGB to CIE L*a*b* (D65). */
 function lab([r, g, b]: Rgb): Rgb {
   const f = (t: number): number => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
   const x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
@@ -14,11 +14,12 @@ function lab([r, g, b]: Rgb): Rgb {
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
+/** Converts sRGB bytes to linear sRGB, 0 to 1. */
 const linear = (bytes: number[]): Rgb =>
   bytes.map((byte) => (byte / 255 <= 0.04045 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4)) as Rgb;
 const fromHex = (hex: string): Rgb => linear([1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 
-// Machado, Oliveira & Fernandes 2009, severity 1: linear sRGB as seen without one kind of cone.
+// Simulation of color vision deficiencies: Machado, Oliveira & Fernandes 2009, severity 1, on linear sRGB.
 const VISION: Record<string, number[][]> = {
   normal: [
     [1, 0, 0],
@@ -41,7 +42,7 @@ const VISION: Record<string, number[][]> = {
     [0.004733, 0.691367, 0.3039],
   ],
 };
-const seen = (color: Rgb, matrix: number[][]): Rgb =>
+const simulated = (color: Rgb, matrix: number[][]): Rgb =>
   matrix.map((row) =>
     Math.min(
       1,
@@ -52,26 +53,26 @@ const seen = (color: Rgb, matrix: number[][]): Rgb =>
     ),
   ) as Rgb;
 
-test("data set colors stay apart for color-blind eyes and in greyscale", () => {
+test("data set colors differ in greyscale and with color vision deficiencies", () => {
   const colors = DATASET_COLORS.map(fromHex);
   const lightness = colors.map((color) => lab(color)[0]).sort((a, b) => a - b);
   for (let i = 1; i < lightness.length; i++)
-    assert.ok(lightness[i] - lightness[i - 1] >= 11.5, `L* ${lightness.join(", ")}`); // seen 11.9
+    assert.ok(lightness[i] - lightness[i - 1] >= 11.5, `L* ${lightness.join(", ")}`); // measured: 11.9
   for (const [vision, matrix] of Object.entries(VISION)) {
-    const points = colors.map((color) => lab(seen(color, matrix)));
+    const points = colors.map((color) => lab(simulated(color, matrix)));
     points.forEach((a, i) =>
       points.slice(i + 1).forEach((b, j) => {
         const distance = Math.hypot(...a.map((value, k) => value - b[k]));
         assert.ok(
           distance >= 29,
           `${vision}: ${DATASET_COLORS[i]} and ${DATASET_COLORS[i + 1 + j]} are ${distance.toFixed(1)} apart`,
-        ); // seen 29.9
+        ); // measured: 29.9
       }),
     );
   }
 });
 
-test("the colors of rising weights get lighter and lighter, and never too light for paper", () => {
+test("sequential colors get lighter with the PLW, but stay dark enough for white paper", () => {
   const lightness = Array.from(
     { length: 10 },
     (_, i) =>
@@ -87,22 +88,26 @@ test("the colors of rising weights get lighter and lighter, and never too light 
   assert.ok(lightness[9] < 80);
 });
 
-test("the axis of weights: a tick at each weight's transform, labels of weights that do not touch", () => {
+test("plwAxis: ticks at the transformed weights, labels that do not touch", () => {
   const axis = plwAxis(PAPER_WEIGHTS, 394);
   assert.deepEqual(axis.tickvals, PAPER_WEIGHTS.map(transformWeight));
   assert.deepEqual(axis.ticktext, ["0", "0.0005", "", "0.01", "", "0.05", "0.1", "0.25", "0.5", "1"]);
-  assert.deepEqual(plwAxis(PAPER_WEIGHTS, 2000).ticktext, PAPER_WEIGHTS.map(plwLabel), "with room, all have one");
-  assert.deepEqual(plwAxis([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "any weights, in any order");
+  assert.deepEqual(
+    plwAxis(PAPER_WEIGHTS, 2000).ticktext,
+    PAPER_WEIGHTS.map(plwLabel),
+    "with enough space, all have labels",
+  );
+  assert.deepEqual(plwAxis([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "duplicates, in any order");
   assert.deepEqual(plwAxis([0.3], 394).ticktext, ["0.3"]);
 });
 
-test("twenty data sets are told apart by color and marker together", () => {
+test("twenty data sets have distinct combinations of color and marker", () => {
   const datasets = Array.from({ length: 20 }, (_, i) => `set ${i}`);
   const styles = datasets.map((name) => JSON.stringify(datasetStyle({ datasets, models: [] }, name)));
   assert.equal(new Set(styles).size, 20);
 });
 
-test("names that a look does not know come after those that it does", () => {
+test("names missing in a look follow those in it", () => {
   assert.deepEqual(
     lookOf(
       [

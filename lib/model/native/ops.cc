@@ -401,7 +401,8 @@ struct CachedAttention {
 
   /** Computes the queries of a row that share a key-value head; q and y contain all rows. */
   void attend(const float* q, float* y, int64_t row, int64_t head, float* memory) const {
-    const int64_t length = all - padding[row], own = std::min(queries, length), skipped = queries - own; // skipped: padding
+    // `own` queries are tokens, the `skipped` ones before them padding.
+    const int64_t length = all - padding[row], own = std::min(queries, length), skipped = queries - own;
     const int64_t atQuery = row * queries * queryStride + head * group * headSize, first = atQuery + skipped * queryStride;
     for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
     kernels->attention(q + first, k.data + at(row, head, padding[row]), v.data + at(row, head, padding[row]), y + first, nullptr, memory,
