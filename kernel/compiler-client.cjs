@@ -1,8 +1,8 @@
 // The kernel's side of the compiler's process, see compiler-process.cjs.
-const { existsSync, rmSync } = require("node:fs");
+const { existsSync } = require("node:fs");
 const { SourceMap } = require("node:module");
 const { join } = require("node:path");
-const { makeSnapshot, snapshotFile, startNode } = require("./snapshot.cjs");
+const { makeSnapshot, removeSnapshot, snapshotFile, startNode } = require("./snapshot.cjs");
 
 const CANNOT_FIND_MODULE = 2307;
 
@@ -16,9 +16,8 @@ class CompilerClient {
   #id = 0;
   #damaged = 0; // snapshots that did not work
   #refreshed = false;
-
-  /** true while what the compiler starts from is made */
-  preparing = false;
+  #starting = false;
+  #making = false; // the snapshot
 
   constructor(root) {
     this.#root = root;
@@ -28,6 +27,7 @@ class CompilerClient {
   /** Compiles a cell. `declarations` are those of the cells before it. Returns tslab's result, with
    *  `position(line, column)` (both 1-based) from compiled to written code. */
   async compile(declarations, code) {
+    if (this.#making) announce();
     const { maps, ...result } = await this.#ask("compile", declarations, code);
     const sourceMaps = maps.map((map) => new SourceMap(map));
     // A name that was looked for and not found is remembered as such; the file may exist the next time.
@@ -59,43 +59,62 @@ class CompilerClient {
   #send(id) {
     const { method, parameters } = this.#requests.get(id);
     if (this.#process?.connected) this.#process.send({ id, method, parameters });
+    else if (!this.#process && !this.#starting) void this.#start();
   }
 
   async #start() {
-    const file = this.#damaged < 2 ? snapshotFile(this.#root) : null;
-    let snapshot = file !== null && existsSync(file);
-    if (file !== null && !snapshot) {
-      this.preparing = true;
-      snapshot = await makeSnapshot(this.#root, file);
-      this.preparing = false;
-    }
-    const parameters = snapshot ? ["--snapshot-blob", file] : [join(__dirname, "compiler-process.cjs")];
+    this.#starting = true;
+    const file = this.#damaged < 2 ? await this.#snapshot() : null;
+    const parameters = file ? ["--snapshot-blob", file] : [join(__dirname, "compiler-process.cjs")];
     const child = startNode(this.#root, parameters, "inherit", "ipc");
     this.#process = child;
+    this.#starting = false;
     child.on("message", (message) => {
-      if (message.id === undefined) this.#refresh(snapshot ? file : null, message.changes);
+      if (message.id === undefined) this.#refresh(file, message.changes);
       else this.#receive(message);
     });
-    child.once("exit", (status, signal) => {
-      if (child !== this.#process) return;
-      this.#process = null;
-      if (snapshot) {
-        this.#damaged += 1;
-        rmSync(file, { force: true });
-      } else {
-        for (const { reject } of this.#requests.values())
-          reject(new Error(`The compiler ended (${signal ?? status}).`));
-        this.#requests.clear();
-      }
-      void this.#start();
-    });
+    const ended = (cause) => {
+      if (child === this.#process) this.#replace(file, cause);
+    };
+    child.on("exit", (status, signal) => ended(signal ?? status));
+    child.on("error", ({ message }) => ended(message));
     for (const id of this.#requests.keys()) this.#send(id);
   }
 
+  /** The snapshot to start from, which is made if there is none; null if it cannot be made. */
+  async #snapshot() {
+    try {
+      const file = snapshotFile(this.#root);
+      if (existsSync(file)) return file;
+      this.#making = true;
+      if ([...this.#requests.values()].some(({ method }) => method === "compile")) announce();
+      return (await makeSnapshot(this.#root, file)) ? file : null;
+    } catch {
+      return null; // a folder that cannot be written, for example
+    } finally {
+      this.#making = false;
+    }
+  }
+
+  /** Starts the process again after it ended by itself. If it came from a snapshot, the file may be damaged: requests
+   *  without an answer are sent again. */
+  #replace(file, cause) {
+    this.#process = null;
+    if (file) {
+      this.#damaged += 1;
+      removeSnapshot(file);
+      void this.#start();
+      return;
+    }
+    for (const { reject } of this.#requests.values()) reject(new Error(`The compiler ended (${cause}).`));
+    this.#requests.clear();
+  }
+
   #restart() {
+    if (!this.#process) return;
     const child = this.#process;
     this.#process = null;
-    child?.kill();
+    child.kill();
     void this.#start();
   }
 
@@ -110,8 +129,13 @@ class CompilerClient {
   #refresh(file, changes) {
     if (file === null || changes <= EDITED || this.#refreshed) return;
     this.#refreshed = true;
-    void makeSnapshot(this.#root, file, { inBackground: true });
+    makeSnapshot(this.#root, file, { inBackground: true }).catch(() => {}); // the old one remains
   }
+}
+
+/** Tells the user why the running cell waits. */
+function announce() {
+  console.log("Compiling the library (first time after a change), about 10 s …");
 }
 
 function originalPosition(sourceMaps, line, column) {

@@ -84,10 +84,9 @@ class Executor {
   }
 
   async #run(code, count) {
-    if (this.#compiler.preparing) console.log("Compiling the library (first time after a change), about 10 s …");
     const compiling = this.#compiler.compile(this.#declarations, code);
     this.#require.ahead(code); // while the compiler's process is at work
-    const compiled = await compiling;
+    const compiled = await Promise.race([compiling, this.#running.promise]);
     this.signal.throwIfAborted();
     this.#cells.set(count, { code, position: compiled.position });
     if (compiled.diagnostics.length > 0) throw new CompileError(compileError(compiled.diagnostics, code, count));

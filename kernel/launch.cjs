@@ -17,7 +17,10 @@ if (!connectionFile) {
   process.exit(2);
 }
 
-new Server(new Executor(root)).start(connectionFile).catch((error) => {
-  console.error("The kernel cannot start:", error);
-  process.exit(1);
-});
+const executor = new Executor(root); // starts the compiler's process
+import("tsx") // loads TypeScript for `require` and `import()`
+  .then(() => new Server(executor).start(connectionFile))
+  .catch((error) => {
+    console.error("The kernel cannot start:", error);
+    process.exit(1);
+  });

@@ -16,7 +16,6 @@ function requireForCells(root) {
   function requireModule(name) {
     const ours = name.startsWith(".") || isAbsolute(name);
     if (ours) forgetEdited();
-    if (ours && !require.extensions[".ts"]) load("tsx/cjs");
     if (name === "tslab") {
       load("tslab/dist/jupyter.js").lastWriteDisplayData = globalThis[Symbol.for("promptloss.kernel")].display;
     }

@@ -1,25 +1,27 @@
 // The cache of the compiler's memory with all types loaded: V8 startup snapshots. An entry belongs to one version of
-// Node, of the packages and of the kernel, and to one list of library files. Those of them that were edited after it
-// was made are read again by the compiler, as in a kernel that runs.
+// Node, of the packages and of the compiler, and to one list of library files. Library files that were edited after it
+// was made are read again by the compiler, as in a running kernel.
 const { spawn } = require("node:child_process");
 const { createHash } = require("node:crypto");
-const { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } = require("node:fs");
+const { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } = require("node:fs");
 const { cpus, setPriority } = require("node:os");
 const { join } = require("node:path");
 const { libraryFiles } = require("./files.cjs");
 
-const KEPT = 2; // entries, of some 200 MB
+const KEPT = 2; // entries, of some 100 MB
 const ABANDONED = 3600_000; // ms after which an unfinished entry is removed
+
+/** The files of the kernel that a snapshot contains. */
+const COMPILER = ["compiler-process.cjs", "compiler.cjs", "files.cjs"];
 
 /** @param root the repository's
  *  @returns the file of the snapshot that belongs to the present sources and versions; it need not exist */
 function snapshotFile(root) {
   const hash = createHash("sha256");
-  const kernel = readdirSync(__dirname).map((name) => join(__dirname, name));
-  const versions = ["tslab", "@tslab/typescript-for-tslab"].map((name) =>
-    join(root, "node_modules", name, "package.json"),
-  );
-  for (const file of [...kernel, ...versions, join(root, "package-lock.json")]) hash.update(readFileSync(file));
+  const kernel = COMPILER.map((name) => join(__dirname, name));
+  const packages = ["tslab", "@tslab/typescript-for-tslab"].map((name) => join("node_modules", name, "package.json"));
+  const versions = ["package-lock.json", ...packages].map((name) => join(root, name));
+  for (const file of [...kernel, ...versions]) hash.update(readFileSync(file));
   const { version, arch, platform } = process;
   hash.update(JSON.stringify([root, version, arch, platform, cpus()[0]?.model, libraryFiles(root)]));
   return join(cacheFolder(root), `${hash.digest("hex").slice(0, 16)}.blob`);
@@ -39,8 +41,8 @@ async function makeSnapshot(root, file, { inBackground = false } = {}) {
   process.once("exit", stop);
   const status = await new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   process.off("exit", stop);
-  if (status === 0)
-    renameSync(unfinished, file); // atomic: another kernel sees the old entry or the new one
+  // The rename is atomic: another kernel sees the old entry or the new one.
+  if (status === 0) renameSync(unfinished, file);
   else rmSync(unfinished, { force: true });
   removeOld(folder);
   return status === 0;
@@ -50,6 +52,15 @@ async function makeSnapshot(root, file, { inBackground = false } = {}) {
 function startNode(root, parameters, output, ...channels) {
   const { NODE_OPTIONS: _, ...env } = process.env;
   return spawn(process.execPath, parameters, { cwd: root, env, stdio: ["ignore", output, output, ...channels] });
+}
+
+/** Removes a snapshot from which the compiler does not start. */
+function removeSnapshot(file) {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // It stays, and is found damaged again.
+  }
 }
 
 function removeOld(folder) {
@@ -68,4 +79,4 @@ function cacheFolder(root) {
   return join(root, "node_modules", ".cache", "promptloss", "kernel");
 }
 
-module.exports = { makeSnapshot, snapshotFile, startNode };
+module.exports = { makeSnapshot, removeSnapshot, snapshotFile, startNode };

@@ -1,5 +1,4 @@
-import "../model/environment"; // danfojs loads TensorFlow, which reads its settings only once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import type { ClaimRow } from "../analysis/claims";
 import type { Table } from "./table";
 
@@ -14,7 +13,7 @@ export function claimsTable(claims: readonly ClaimRow[]): Table {
   const format = (value: number): string => value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
   return {
     name: "claims",
-    frame: new DataFrame(
+    frame: dataFrame(
       claims.map(({ claim, measure, estimate, low, high, units, holds }) => ({
         Claim: claim,
         Measure: measure,

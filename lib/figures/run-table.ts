@@ -1,5 +1,5 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import type { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import { meanWithError } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
 import type { Row } from "./figure";
@@ -13,7 +13,7 @@ import { plwLabel } from "../data/prompt-loss-weight";
  * @param runs from the run store
  */
 export function runTable(runs: readonly Run[]): DataFrame {
-  return new DataFrame(runRows(runs));
+  return dataFrame(runRows(runs));
 }
 
 /**
@@ -37,7 +37,7 @@ export function byPlw(rows: readonly object[], value: string): DataFrame {
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
   const hasNormalizers = distinct(valid.map(({ normalizer }) => normalizer)).length > 1;
-  return new DataFrame(
+  return dataFrame(
     [...groupBy(valid, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map(
       (group) => ({
         dataset: group[0].dataset,

@@ -1,5 +1,4 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import type { Row } from "./figure";
 import type { Table } from "./table";
 import type { DatasetRow } from "../analysis/dataset-rows";
@@ -50,7 +49,7 @@ export function table1(datasets: readonly DatasetRow[]): Table {
   const moments = ({ mean, sd }: { mean: number; sd: number }): string => `${mean.toFixed(2)} (${sd.toFixed(2)})`;
   return {
     name: "table1",
-    frame: new DataFrame(
+    frame: dataFrame(
       rows.map((row) => ({
         Dataset: row.source === "paper" ? `${row.dataset} (paper)` : row.dataset,
         Rows: row.rows?.toLocaleString("en-US") ?? "",

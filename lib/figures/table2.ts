@@ -1,5 +1,4 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import { BENCHMARKS } from "../analysis/benchmarks";
 import { allTasks } from "../evaluate/registry";
 import type { Row } from "./figure";
@@ -23,7 +22,7 @@ export function table2(tasks: readonly string[] = BENCHMARKS.map((benchmark) => 
   );
   return {
     name: "table2",
-    frame: new DataFrame(
+    frame: dataFrame(
       rows.map(({ benchmark, type, task, shots, metric, version }) => ({
         Benchmark: benchmark,
         Type: type,

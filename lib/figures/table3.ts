@@ -1,5 +1,4 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
 import type { Table } from "./table";
@@ -20,7 +19,7 @@ export function table3(tests: readonly HypothesisTest[]): Table {
     p === null ? "-" : p < 0.001 || note === "p < 0.001" ? "<0.001" : p.toFixed(3);
   return {
     name: "table3",
-    frame: new DataFrame(
+    frame: dataFrame(
       rows.map((row) => ({
         Dataset: row.source === "paper" ? `${row.dataset} (paper)` : row.dataset,
         "p-value": pValue(row),

@@ -1,5 +1,4 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import type { RatioFit } from "../analysis/ratio-fits";
 import { recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
 import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
@@ -26,7 +25,7 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
   const ratios = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
   return {
     name: "table4",
-    frame: new DataFrame(
+    frame: dataFrame(
       TABLE4_RATIOS.map((ratio, i) => ({
         R_g: ratio.toFixed(1),
         ...Object.fromEntries(

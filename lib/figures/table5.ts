@@ -1,5 +1,4 @@
-import "../model/environment"; // first, because danfojs loads TensorFlow, which reads its environment variables once
-import { DataFrame } from "danfojs-node";
+import { dataFrame } from "./data-frame";
 import { DATASETS, MODELS } from "../data/catalogue";
 import type { Row } from "./figure";
 import type { Table } from "./table";
@@ -27,7 +26,7 @@ export function table5(): Table {
   ];
   return {
     name: "table5",
-    frame: new DataFrame(
+    frame: dataFrame(
       rows.map(({ resource, application, paper, stated }) => ({
         Resource: resource,
         Application: application,

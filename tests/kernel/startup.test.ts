@@ -1,6 +1,6 @@
 // The kernel's compiler starts from a snapshot with the library's types loaded: kernel/snapshot.cjs.
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { ROOT, TestKernel, ourKernel, printed } from "./client";
@@ -34,3 +34,12 @@ test(
     assert.equal(await importInNewKernel("console.log(probe.toUpperCase());"), "EDITED\n");
   },
 );
+
+test("a damaged snapshot is made again", { timeout: 500_000 }, async () => {
+  writeFileSync(file, "export const probe: number = 1;\n");
+  await importInNewKernel("console.log(probe);");
+  const cache = join(ROOT, "node_modules", ".cache", "promptloss", "kernel");
+  for (const name of readdirSync(cache)) if (name.endsWith(".blob")) truncateSync(join(cache, name), 1_000_000);
+  assert.match(await importInNewKernel("console.log(probe);"), /^Compiling the library [^\n]*\n1\n$/);
+  assert.equal(await importInNewKernel("console.log(probe);"), "1\n");
+});
