@@ -50,7 +50,7 @@ export const plwSchema: v.GenericSchema<number> = rule(
 );
 
 /**
- * The prompt loss weight itself, if it is one.
+ * Returns a prompt loss weight unchanged if it is valid.
  * @throws {DataError} naming the value, unless it is a finite number of at least 0
  */
 export function checkPromptLossWeight(plw: unknown): number {
@@ -71,7 +71,7 @@ function lossWeight(example: Pick<EncodedExample, "promptLength">, t: number, pl
 }
 
 /**
- * Loss weight of every token of an example, to look at; training uses `lossCoefficients`. Length `ids.length`:
+ * Loss weight of every token of an example, for inspection only; training uses `lossCoefficients`. Length `ids.length`:
  * `plw` in the prompt, 1 in the completion (its end-of-sequence token included). Entry t belongs to token t as the
  * *predicted* token; the first token is never predicted, so entry 0 exists but is never used.
  */
@@ -98,7 +98,7 @@ export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "complet
 export const normalizerSchema: v.GenericSchema<Normalizer> = oneOf(NORMALIZERS);
 
 /**
- * The normalizer itself, if it is one of {@link NORMALIZERS}.
+ * Returns a normalizer unchanged if it is one of {@link NORMALIZERS}.
  * @param where names it in an error; default "normalizer"
  * @throws {DataError} naming the value and the normalizers that exist
  */
@@ -115,8 +115,8 @@ export interface LossCoefficients {
 }
 
 /**
- * Turns the PLW into the coefficient of every predicted token of an optimizer batch: w / divisor. They belong to the
- * whole batch, so gradient accumulation, padding and the order of rows do not change the loss.
+ * Turns the PLW into the coefficient of every predicted token of an optimizer batch: w / divisor. The divisor is that
+ * of the whole batch, so gradient accumulation, padding and the order of rows do not change the loss.
  * @param examples all rows of the optimizer batch
  * @param plw prompt loss weight, finite and at least 0
  */

@@ -8,7 +8,7 @@ export const SCHEDULES = ["cosine", "constant"] as const;
 /** Course of the learning rate after the warm-up: half a cosine down to 0, or constant. */
 export type Schedule = (typeof SCHEDULES)[number];
 
-/** How a model is trained; all that an optimizer needs to know, and the maximum length of a row. */
+/** Optimizer and batch settings, number of epochs or steps, and maximum length of a row. */
 export interface Hyperparameters {
   /** peak learning rate of AdamW */
   learningRate: number;
@@ -20,7 +20,7 @@ export interface Hyperparameters {
   /** rows that go through the model together; their gradients are accumulated over an optimizer step */
   microBatchSize: number;
   epochs: number;
-  /** stops after this many steps; the schedule is shortened to them */
+  /** number of optimizer steps, instead of `epochs`; the schedule spans them */
   maxSteps?: number;
   /** L2 norm that longer gradients are scaled down to; null: no clipping */
   maxGradientNorm: number | null;

@@ -5,7 +5,8 @@ import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
 
 /**
- * Format of recipes; raised when a change of loss, batches, optimizer or encoding gives the same recipe other weights.
+ * Format of recipes; raised whenever a change of loss, batches, optimizer, schedule or encoding makes the same recipe
+ * give other weights.
  */
 export const RECIPE_FORMAT = 4;
 

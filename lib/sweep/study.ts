@@ -36,7 +36,7 @@ export interface Study {
   /** Hugging Face directories by name, absolute */
   models: Record<string, string>;
   datasets: Record<string, DatasetSource>;
-  /** absolute path of rows in Alpaca's format that no run is trained on: the control of memorization */
+  /** absolute path of a file of rows in Alpaca's format that no run is trained on; control for memorization */
   heldout?: string;
   /** prompt loss weights */
   plws: number[];
@@ -50,7 +50,7 @@ export interface Study {
 }
 
 /**
- * The study file of this session.
+ * Path of the study file to use.
  * @param path default: `PROMPTLOSS_STUDY`, or the pocket study
  * @returns an absolute path
  */
@@ -71,7 +71,7 @@ export function loadStudy(path?: string): Study {
 }
 
 /**
- * {@link loadStudy} for JSON that has been read already.
+ * Like {@link loadStudy}, for JSON that is already parsed.
  * @param where names the study in errors
  * @throws {StudyError} listing every problem by field, missing files included
  */
@@ -110,7 +110,7 @@ export function studyExamples(study: Study, dataset: string): Example[] {
 
 /**
  * Every run that a study asks for: models × data sets × normalizers × seeds × PLWs, in this order.
- * @throws {StudyError} for a study with the old key `weights`, as older notebooks add it
+ * @throws {StudyError} for a study with the old key `weights`, which older notebooks added
  */
 export function wantedRuns(study: Study): RunSpec[] {
   if ("weights" in study) {
@@ -197,7 +197,7 @@ const datasetEntry: v.GenericSchema<unknown, DatasetEntry> = v.lazy((entry) => {
   );
 });
 
-/** Data sets by name; one that is made from another names one of them, and none is made from itself. */
+/** Data sets by name; a derived data set must name another entry, and the chain must not loop. */
 const datasetEntries: v.GenericSchema<unknown, Record<string, DatasetEntry>> = v.pipe(
   namedEntries(datasetEntry),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -256,7 +256,7 @@ const studySchema = v.pipe(
   ),
 );
 
-/** The sources of data sets that were checked: each `from` names another one, without circles. */
+/** The sources of data sets that were checked: each `from` names another one, without cycles. */
 function datasetSources(entries: Record<string, DatasetEntry>, tokenizer: string): Record<string, DatasetSource> {
   const sourceOf = (entry: DatasetEntry): DatasetSource =>
     "path" in entry ? entry : { ...entry, from: sourceOf(entries[entry.from]), tokenizer };

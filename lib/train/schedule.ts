@@ -1,8 +1,11 @@
 import type { Schedule } from "../runs/hyperparameters";
 
 /**
- * Computes the factor on the peak learning rate: a linear rise from 0 over the warm-up; after it 1
+ * Computes the factor that multiplies the peak learning rate: a linear rise from 0 over the warm-up; after it 1
  * ("constant"), or half a cosine from 1 down to 0 ("cosine"). The first step of a warm-up has factor 0.
+ *
+ * Changing a formula changes the weights of existing recipes: raise `RECIPE_FORMAT`. The names are `SCHEDULES` in
+ * lib/runs/hyperparameters.ts.
  *
  * Source: Transformers, `get_cosine_schedule_with_warmup` and `get_constant_schedule_with_warmup`.
  *
