@@ -170,6 +170,7 @@ test("restart deletes the variables, and the kernel works", options, async () =>
   await notebook.restart();
   await notebook.runCell(6);
   await notebook.output(6).getByText("Cannot find name 'words'").first().waitFor();
+  await notebook.idle(); // a cell sent before the failing one has ended is aborted with it
   await notebook.runCell(0);
   await until(
     async () => (await notebook.prompt(0)) === "[2]:",
