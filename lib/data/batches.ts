@@ -1,4 +1,5 @@
 import { DataError } from "./errors";
+import { chunked } from "./group";
 import { seededRandom, shuffled } from "./random";
 
 /**
@@ -24,7 +25,5 @@ export function optimizerBatches(rows: number, batchSize: number, epoch: number,
     Array.from({ length: rows }, (_, row) => row),
     seededRandom("batches", seed, epoch),
   );
-  return Array.from({ length: Math.ceil(rows / batchSize) }, (_, batch) =>
-    order.slice(batch * batchSize, (batch + 1) * batchSize),
-  );
+  return chunked(order, batchSize);
 }

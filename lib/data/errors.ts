@@ -87,13 +87,12 @@ export class Interrupted extends PromptlossError {
   override name = "Interrupted";
 }
 
-/** Whether an error explains itself to a user: an error of this project, or an abort that the user asked for. */
-export function isKnown(error: unknown): error is Error {
-  return error instanceof PromptlossError || (error instanceof Error && error.name === "AbortError");
-}
-
-/** Text for a user about anything thrown: the message of a known error, the stack of any other. */
+/**
+ * Text for a user about anything thrown: the message of an error that explains itself (this project's own, or an abort
+ * that the user asked for), the stack of any other.
+ */
 export function errorText(error: unknown): string {
-  if (isKnown(error)) return error.message;
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const explainsItself = error instanceof PromptlossError || error.name === "AbortError";
+  return explainsItself ? error.message : (error.stack ?? String(error));
 }

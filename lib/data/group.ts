@@ -23,3 +23,12 @@ export function distinct<T>(values: readonly T[]): T[] {
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
+
+/**
+ * Divides values, in their order, into groups of `size`; the last group may be smaller.
+ *
+ * @param size a whole number of at least 1
+ */
+export function chunked<T>(values: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, k) => values.slice(k * size, (k + 1) * size));
+}

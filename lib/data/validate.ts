@@ -90,12 +90,6 @@ export function pathItem(input: object, key: string): v.ObjectPathItem {
   return { type: "object", origin: "value", input: object, key, value: object[key] };
 }
 
-/** Returns all problems of a value as lines "field: problem"; empty for a valid value. */
-export function problemsOf(schema: v.GenericSchema<unknown, unknown>, value: unknown): string[] {
-  const { issues = [] } = v.safeParse(schema, value);
-  return issues.map((issue) => [v.getDotPath(issue), issue.message].filter((part) => part !== null).join(": "));
-}
-
 /**
  * Validates a value and returns the output of its schema, with defaults filled in.
  *
@@ -111,7 +105,10 @@ export function validated<T>(
 ): T {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  const problems = problemsOf(schema, value);
+  const problems = result.issues.map((issue) => {
+    const field = v.getDotPath(issue);
+    return field === null ? issue.message : `${field}: ${issue.message}`;
+  });
   if (problems.length === 1) throw new ErrorClass(`${where}: ${problems[0]}`);
   throw new ErrorClass(`${where}: ${problems.length} problems:\n${problems.map((line) => `  - ${line}`).join("\n")}`);
 }

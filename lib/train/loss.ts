@@ -1,7 +1,8 @@
 // The weighted loss of an optimizer batch, Σ coefficient · ℓ over the predicted tokens (ℓ: cross entropy in nats).
 // Every predicted token has a loss weight: the prompt loss weight (PLW) in the prompt, 1 in the completion.
-// `lossCoefficients` turns loss weights into coefficients.
+// `lossCoefficients` in lib/data/prompt-loss-weight.ts turns the PLW into coefficients.
 import type { EncodedExample } from "../data/encode";
+import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
@@ -147,17 +148,6 @@ function addGradients(sum: Map<string, Tensor> | null, part: Map<string, Tensor>
   return new Map([...sum.keys()].map((name, i) => [name, added[i]]));
 }
 
-/**
- * Divides the indices 0 … count − 1, in this order, into groups of `size`; the last one may be smaller.
- *
- * @param size a whole number of at least 1
- */
-export function consecutive(count: number, size: number): number[][] {
-  return Array.from({ length: Math.ceil(count / size) }, (_, k) =>
-    Array.from({ length: Math.min(size, count - k * size) }, (_, i) => k * size + i),
-  );
-}
-
 /** Every token except a sequence's first is a target, predicted from the row of the token before it. */
 function targetsOf(
   examples: readonly EncodedExample[],
@@ -211,7 +201,6 @@ function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike
 }
 
 /** Divides targets into chunks whose logits fit into LOGIT_VALUES. */
-function* chunks(targets: readonly Target[], vocabularySize: number): Generator<readonly Target[]> {
-  const rows = Math.max(1, Math.floor(LOGIT_VALUES / vocabularySize));
-  for (let start = 0; start < targets.length; start += rows) yield targets.slice(start, start + rows);
+function chunks(targets: readonly Target[], vocabularySize: number): Target[][] {
+  return chunked(targets, Math.max(1, Math.floor(LOGIT_VALUES / vocabularySize)));
 }

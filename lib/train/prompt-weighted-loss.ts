@@ -1,5 +1,6 @@
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import type { Example } from "../data/example";
+import { chunked } from "../data/group";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
 import {
@@ -11,7 +12,7 @@ import {
 } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { tf, type Tensor } from "../model/tensorflow";
-import { accumulatedLoss, consecutive, microBatchLoss } from "./loss";
+import { accumulatedLoss, microBatchLoss } from "./loss";
 
 /** L2 norms of the two parts of a batch's gradient. As vectors, the parts add up to the whole gradient. */
 export interface GradientParts {
@@ -83,12 +84,8 @@ export function encodedLoss(
 ): PromptWeightedLoss {
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
-  const { sums, gradients } = accumulatedLoss(
-    model,
-    examples,
-    perExample,
-    consecutive(examples.length, microBatchSize),
-  );
+  const microBatches = chunked([...examples.keys()], microBatchSize);
+  const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
   const squares = [...model.parameters.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
   if (gradients) tf.dispose([...gradients.values()]);
   return {

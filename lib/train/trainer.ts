@@ -2,13 +2,14 @@
 import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
+import { chunked } from "../data/group";
 import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { ownTensor, tf, type Tensor } from "../model/tensorflow";
 import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
-import { accumulatedLoss, consecutive, type LossSums } from "./loss";
+import { accumulatedLoss, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
 import { scheduleFactor } from "./schedule";
 
@@ -41,8 +42,7 @@ export function batchLoss(
 ): { sums: LossSums; gradient: Tensor[]; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const microBatches = consecutive(order.length, microBatchSize).map((indices) => indices.map((i) => order[i]));
-  const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
+  const { sums, gradients } = accumulatedLoss(model, examples, perExample, chunked(order, microBatchSize));
   return { sums, gradient: gradients ? optimizer.inOrder(gradients) : optimizer.zeros(), denominator };
 }
 
