@@ -13,6 +13,7 @@ export type CauseRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   clipping: "clipped" | "not clipped";

@@ -59,6 +59,7 @@ export type MemorizationRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   prompts: "training" | "held-out";
@@ -79,6 +80,7 @@ export type GenerationLengthRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   task: string;

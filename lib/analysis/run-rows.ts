@@ -10,11 +10,15 @@ import type { Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import { mean } from "../data/group";
 
+/** Name of the variant in studies that have only one set of hyperparameters. */
+export const ONLY_VARIANT = "default";
+
 /** Returns the factors of a run, which every row includes. */
 export function factors({ recipe }: Run): {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
 } {
@@ -22,6 +26,7 @@ export function factors({ recipe }: Run): {
     model: recipe.model.name,
     dataset: recipe.data.name,
     normalizer: recipe.normalizer,
+    variant: recipe.variant ?? ONLY_VARIANT,
     seed: recipe.seed,
     plw: recipe.plw,
   };
@@ -57,6 +62,7 @@ export type RunRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   steps: number;
@@ -199,6 +205,7 @@ export type StabilityRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   /** first step of the window; steps count from 1 */
@@ -212,6 +219,7 @@ export type DistancePartRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   /** partition of the parameters: by decoder layer, or by kind of tensor over all layers */
@@ -227,6 +235,7 @@ export type DistanceRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   /** L2 over all parameters, see `weightDistance` */
@@ -246,6 +255,7 @@ export type LossRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   /** from 1 */

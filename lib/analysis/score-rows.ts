@@ -1,5 +1,6 @@
 import { groupBy, mean } from "../data/group";
 import { benchmarkOf } from "./benchmarks";
+import { factors } from "./run-rows";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
 import { standardError as standardErrorOf } from "../evaluate/means";
 import { EvaluationError } from "../data/errors";
@@ -11,6 +12,8 @@ export type ScoreRow = {
   model: string;
   dataset: string;
   normalizer: string;
+  /** name of the set of hyperparameters */
+  variant: string;
   seed: number;
   plw: number;
   /** R_g of the data set; null if not given */
@@ -29,7 +32,7 @@ export type ScoreRow = {
   standardError: number | null;
 };
 
-/** A score relative to the others of its data set, benchmark and normalizer. */
+/** A score relative to the others of its data set, benchmark, normalizer and variant. */
 export type RelativeRow = ScoreRow & {
   /** 0 for the group's lowest score, 1 for its highest; null if all are equal */
   relative: number | null;
@@ -52,7 +55,7 @@ export function scoreRows(
   scores: readonly RunScores[],
   options: { generationRatios?: Record<string, number>; metrics?: Record<string, string> } = {},
 ): ScoreRow[] {
-  return scores.flatMap(({ run: { id, recipe }, results }) =>
+  return scores.flatMap(({ run, results }) =>
     results.map((result): ScoreRow => {
       const benchmark = benchmarkOf(result.task);
       const override = options.metrics?.[result.task];
@@ -60,13 +63,9 @@ export function scoreRows(
       const scale = SHARES.test(metric) ? 100 : 1;
       const error = result.standardErrors[metric] ?? null;
       return {
-        run: id,
-        model: recipe.model.name,
-        dataset: recipe.data.name,
-        normalizer: recipe.normalizer,
-        seed: recipe.seed,
-        plw: recipe.plw,
-        generationRatio: options.generationRatios?.[recipe.data.name] ?? null,
+        run: run.id,
+        ...factors(run),
+        generationRatio: options.generationRatios?.[run.recipe.data.name] ?? null,
         task: result.task,
         benchmark: benchmark?.name ?? result.task,
         type: benchmark?.type ?? null,
@@ -107,11 +106,13 @@ export function minMaxScale(values: readonly number[]): { scale(value: number): 
 }
 
 /**
- * Min-max scales scores (section 5.1) within each data set, benchmark and normalizer, over all models, PLWs and seeds.
+ * Min-max scales scores (section 5.1) within each data set, benchmark, normalizer and variant, over all models, PLWs
+ * and seeds.
  * Standard errors are divided by the range of the group, without the uncertainty of its minimum and maximum.
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
-  const groupOf = ({ dataset, benchmark, normalizer }: ScoreRow) => JSON.stringify([dataset, benchmark, normalizer]);
+  const groupOf = ({ dataset, benchmark, normalizer, variant }: ScoreRow) =>
+    JSON.stringify([dataset, benchmark, normalizer, variant]);
   const scales = new Map(
     [...groupBy(rows, groupOf)].map(([key, group]) => [key, minMaxScale(group.map(({ score }) => score))]),
   );

@@ -60,7 +60,7 @@ function studyRuns({ study: path, store: folder }: Values): Run[] {
   const store = new RunStore(folder);
   const { jobs } = resolveJobs(wantedRuns(study), store);
   const runs = jobs
-    .flatMap(({ id, recipe }) => store.get(id)?.named(recipe.model.name, recipe.data.name) ?? [])
+    .flatMap(({ id, recipe }) => store.get(id)?.named(recipe) ?? [])
     .filter(({ status }) => status === "complete");
   if (runs.length === 0)
     throw new UsageError(

@@ -22,6 +22,8 @@ export interface RunSpec {
   plw: number;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
+  /** display name of `hyperparameters`, if a study has several sets of them */
+  variant?: string;
   /** seed of the order of the rows */
   seed: number;
   /** default "truncate" */
@@ -73,6 +75,7 @@ export function resolveJob(
     plw: spec.plw,
     normalizer: spec.normalizer,
     hyperparameters: spec.hyperparameters,
+    ...(spec.variant !== undefined && { variant: spec.variant }),
     seed: spec.seed,
     threads: spec.threads ?? (typeof threads === "number" ? threads : threads(parameters)),
     device: environment.device,

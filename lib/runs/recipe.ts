@@ -22,6 +22,8 @@ export interface Recipe {
   plw: number;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
+  /** display name of the set of hyperparameters, if a study has several */
+  variant?: string;
   seed: number;
   /** threads of one TensorFlow operation; the order of sums depends on them */
   threads: number;
@@ -32,7 +34,7 @@ export interface Recipe {
  * Id of a run: 16 hexadecimal digits of the recipe's SHA-256, without display names, which do not affect the result.
  */
 export function runId(recipe: Recipe): string {
-  const { model, data, template, ...rest } = recipe;
+  const { model, data, template, variant: _, ...rest } = recipe;
   return sha256(
     canonical({
       ...rest,
@@ -43,15 +45,19 @@ export function runId(recipe: Recipe): string {
   ).slice(0, 16);
 }
 
-/** Display name of a run: model, data set, PLW, normalizer and seed. */
+/** Display name of a run: model, data set, PLW, normalizer, variant if there are several, and seed. */
 export function runName({
   model,
   data,
   plw,
   normalizer,
+  variant,
   seed,
-}: Pick<Recipe, "plw" | "normalizer" | "seed"> & { model: { name: string }; data: { name: string } }): string {
-  return `${model.name} · ${data.name} · PLW ${plw} · ${normalizer} · seed ${seed}`;
+}: Pick<Recipe, "plw" | "normalizer" | "variant" | "seed"> & {
+  model: { name: string };
+  data: { name: string };
+}): string {
+  return `${model.name} · ${data.name} · PLW ${plw} · ${normalizer}${variant === undefined ? "" : ` · ${variant}`} · seed ${seed}`;
 }
 
 /** The recipe as one sentence, for the run's record and its model card. */

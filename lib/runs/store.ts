@@ -55,6 +55,13 @@ export interface RunFailure {
   step: number;
 }
 
+/** The names by which a study calls a run's model, data set and variant. */
+export interface RunNames {
+  model: { name: string };
+  data: { name: string };
+  variant?: string;
+}
+
 /** A run in the store: its record, status and files. */
 export class Run {
   private steps?: StepRecord[];
@@ -102,15 +109,17 @@ export class Run {
   }
 
   /**
-   * Returns the same run under the display names that a study uses. They do not affect its id.
-   * @param model display name of the model
-   * @param data display name of the dataset
+   * Returns the same run under the display names that a study uses for model, dataset and variant. They do not affect
+   * its id.
+   * @param names for example the recipe that a study resolved
    */
-  named(model: string, data: string): Run {
+  named({ model, data, variant }: RunNames): Run {
+    const { variant: _, ...own } = this.recipe;
     const recipe = {
-      ...this.recipe,
-      model: { ...this.recipe.model, name: model },
-      data: { ...this.recipe.data, name: data },
+      ...own,
+      model: { ...own.model, name: model.name },
+      data: { ...own.data, name: data.name },
+      ...(variant !== undefined && { variant }),
     };
     return new Run(this.store, { ...this.record, recipe, name: runName(recipe) }, this.status);
   }

@@ -171,7 +171,7 @@ class Sweep {
     }
     for (const { id } of missing) this.failed.set(id, `not trained: ${this.fatal}`);
     const allFailures = this.failures();
-    const runs = jobs.flatMap((job) => this.done.get(job.id)?.named(job.recipe.model.name, job.recipe.data.name) ?? []);
+    const runs = jobs.flatMap((job) => this.done.get(job.id)?.named(job.recipe) ?? []);
     if (allFailures.length > 0 && onFailure !== "return") throw new SweepError(allFailures, runs);
     return runs;
   }

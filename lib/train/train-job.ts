@@ -104,7 +104,7 @@ export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
 const hasEnded = (run: Run | undefined): run is Run => run?.status === "complete" || run?.status === "failed";
 
 /** The run under the job's names. @throws {RunFailedError} if it failed, or its model file is damaged */
-const finished = (run: Run, { recipe }: Job) => usableRun(run).named(recipe.model.name, recipe.data.name);
+const finished = (run: Run, { recipe }: Job) => usableRun(run).named(recipe);
 
 /** One attempt at training a claimed run, from its start or its last checkpoint. */
 class Attempt {

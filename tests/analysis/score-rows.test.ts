@@ -26,6 +26,7 @@ function row(
     model,
     dataset,
     normalizer: "weights",
+    variant: "default",
     seed: 42,
     plw,
     generationRatio: null,

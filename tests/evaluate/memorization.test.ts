@@ -125,7 +125,7 @@ test(
     );
     assert.deepEqual(heldoutFiles({ ...study, heldout: undefined }, store), {});
 
-    const run = (await trainOn(file)).named("m", "Short");
+    const run = (await trainOn(file)).named({ model: { name: "m" }, data: { name: "Short" } });
     const result = await evaluateOne(run, "memorization-heldout", { heldout: files, limit: 3 });
     for (const { id, references } of result.samples) assert.deepEqual(references, [inverted[id].output]);
     await assert.rejects(

@@ -43,7 +43,7 @@ test(
   async () => {
     const run = (
       await train({ model, examples: file, dataset: "Data", plw: 0.25, store, hyperparameters: QUICK })
-    ).named("<img src=x>", EVIL);
+    ).named({ model: { name: "<img src=x>" }, data: { name: EVIL } });
     const scores = {
       run,
       results: [

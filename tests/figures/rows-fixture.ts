@@ -10,7 +10,9 @@ export const DATASETS = ["Long", "Short", "Tiny"];
 export const MODELS = ["one", "two"];
 
 const grid = DATASETS.flatMap((dataset) =>
-  MODELS.flatMap((model) => PAPER_WEIGHTS.map((plw) => ({ dataset, model, plw, normalizer: "weights", seed: 42 }))),
+  MODELS.flatMap((model) =>
+    PAPER_WEIGHTS.map((plw) => ({ dataset, model, plw, normalizer: "weights", variant: "default", seed: 42 })),
+  ),
 );
 const random = seededRandom("figure rows");
 

@@ -17,6 +17,7 @@ const rows = DATASETS.flatMap((dataset, d) =>
         model,
         dataset,
         normalizer: "weights",
+        variant: "default",
         seed: 42,
         plw,
         generationRatio: null,
