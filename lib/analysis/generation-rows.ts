@@ -3,6 +3,7 @@ import { tokenLength } from "../data/statistics";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
+import { benchmarkOf } from "./benchmarks";
 import { factors } from "./run-rows";
 
 /** Kind of prompts that each memorization task uses. */
@@ -47,6 +48,7 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
     return samples.map(({ id, requests, finish }): GenerationLengthRow => ({
       ...factors(run),
       task,
+      benchmark: benchmarkOf(task)?.name ?? task,
       id,
       tokens: tokenLength(requests[0].continuation, tokenizer),
       ended: finish === "stop",
@@ -84,6 +86,8 @@ export type GenerationLengthRow = {
   seed: number;
   plw: number;
   task: string;
+  /** display name of the task */
+  benchmark: string;
   /** index of the item in its benchmark */
   id: number;
   /** number of tokens of the answer's text, without end-of-sequence */

@@ -1,11 +1,13 @@
 import { csvCells, csvNames, csvNumbers, readCsv } from "../data/read-csv";
-import { benchmarkOf, BENCHMARKS } from "./benchmarks";
+import { benchmarkNamed, benchmarkOf } from "./benchmarks";
 import type { ScoreRow } from "./score-rows";
 
 /** A score from runs or from a file, with the fields that the regression and the prediction of λ use. */
 export type Score = Pick<ScoreRow, "dataset" | "benchmark" | "model" | "plw" | "generationRatio" | "type" | "score"> & {
   seed?: number | string;
   normalizer?: string;
+  /** name of the set of hyperparameters */
+  variant?: string;
 };
 
 /** Names of a score file's columns. */
@@ -17,6 +19,10 @@ export interface ScoreColumns {
   model: string;
   /** default: all scores belong to the same seed */
   seed?: string;
+  /** default: all scores belong to the same normalizer */
+  normalizer?: string;
+  /** name of the set of hyperparameters; default: all scores belong to the same */
+  variant?: string;
   /** R_g of the data set; only the prediction of λ needs it */
   generationRatio?: string;
   /**
@@ -35,7 +41,8 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
   const [dataset, benchmark, model] = [columns.dataset, columns.benchmark, columns.model].map((column) =>
     csvNames(table, column),
   );
-  const seeds = columns.seed === undefined ? null : csvNames(table, columns.seed);
+  const namesIn = (column: string | undefined) => (column === undefined ? null : csvNames(table, column));
+  const [seeds, normalizers, variants] = [columns.seed, columns.normalizer, columns.variant].map(namesIn);
   const [score, plw] = [columns.score, columns.plw].map((column) => csvNumbers(table, column));
   csvCells(
     table,
@@ -58,10 +65,11 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
     benchmark: benchmark[i],
     model: model[i],
     ...(seeds && { seed: seeds[i] }),
+    ...(normalizers && { normalizer: normalizers[i] }),
+    ...(variants && { variant: variants[i] }),
     plw: plw[i],
     generationRatio: ratios?.[i] ?? null,
-    type:
-      types?.[i] ?? (BENCHMARKS.find(({ name }) => name === benchmark[i]) ?? benchmarkOf(benchmark[i]))?.type ?? null,
+    type: types?.[i] ?? (benchmarkNamed(benchmark[i]) ?? benchmarkOf(benchmark[i]))?.type ?? null,
     score: score[i],
   }));
 }

@@ -1,7 +1,8 @@
 import { groupBy, mean } from "../data/group";
-import { benchmarkOf } from "./benchmarks";
+import { benchmarkOf, benchmarkOfRequest } from "./benchmarks";
 import { factors } from "./run-rows";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
+import type { TaskRequest } from "../evaluate/task-request";
 import { standardError as standardErrorOf } from "../evaluate/means";
 import { EvaluationError } from "../data/errors";
 
@@ -19,11 +20,11 @@ export type ScoreRow = {
   /** R_g of the data set; null if not given */
   generationRatio: number | null;
   task: string;
-  /** name in Table 2; the task's name if it is not in Table 2 */
+  /** display name, see `benchmarkOf`; that of the task if it has no other */
   benchmark: string;
-  /** null if the task is not in Table 2 */
+  /** null if unknown */
   type: "MC" | "G_S" | "G_L" | null;
-  /** null if the task is not in Table 2 */
+  /** null if the task is neither in Table 2 nor a pocket counterpart */
   group: "I" | "II" | "III" | null;
   metric: string;
   /** 0 to 100 */
@@ -47,17 +48,23 @@ const SHARES = /^acc|^mc[12]$|_acc$/;
  * Converts the results of evaluated runs to scores in per cent, one row per run and task. A task's score is the first
  * of its benchmark's metrics (see `BENCHMARKS`) that the result has.
  *
+ * @param options.tasks the requests of the study, which know tasks of one's own and chosen metrics
  * @param options.generationRatios R_g by data set
  * @param options.metrics metric by task; required for tasks that are not in Table 2, overrides the metric for others
  * @throws {EvaluationError} if a result does not have the metric, or no metric is defined for a task
  */
 export function scoreRows(
   scores: readonly RunScores[],
-  options: { generationRatios?: Record<string, number>; metrics?: Record<string, string> } = {},
+  options: {
+    tasks?: readonly TaskRequest[];
+    generationRatios?: Record<string, number>;
+    metrics?: Record<string, string>;
+  } = {},
 ): ScoreRow[] {
   return scores.flatMap(({ run, results }) =>
     results.map((result): ScoreRow => {
-      const benchmark = benchmarkOf(result.task);
+      const request = options.tasks?.find(({ name }) => name === result.task);
+      const benchmark = request ? benchmarkOfRequest(request) : benchmarkOf(result.task);
       const override = options.metrics?.[result.task];
       const metric = metricOf(result, override ? [override] : (benchmark?.metrics ?? []));
       const scale = SHARES.test(metric) ? 100 : 1;

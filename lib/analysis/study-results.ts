@@ -1,10 +1,9 @@
-import { loadTokenizer } from "../data/tokenizer";
-import { evaluateRuns, type EvaluateRunsOptions, type RunScores } from "../evaluate/evaluate-runs";
-import { storedSamples } from "../evaluate/stored-samples";
-import { pocketTaskNames } from "../evaluate/tasks/pocket";
+import type { RunScores } from "../evaluate/evaluate-runs";
 import type { Run } from "../runs/store";
 import { PAPER_GLMM } from "../stats/beta-glmm/fit";
-import { heldoutFiles, type Study } from "../sweep/study";
+import { studyTokenizer, type Study } from "../sweep/study";
+import { studyMemorization, studySamples, studyScores, type StudyScoresOptions } from "../sweep/study-scores";
+import { benchmarkOfRequest } from "./benchmarks";
 import { claimRows, type ClaimRow } from "./claims";
 import { datasetRows, originRows, type DatasetRow } from "./dataset-rows";
 import {
@@ -26,15 +25,14 @@ import {
 } from "./run-rows";
 import { scoreRows, type ScoreRow } from "./score-rows";
 
-/** Tasks whose answer lengths Figure 2d shows. */
-const LONG_GENERATION = ["pocket-alpaca-eval", "pocket-pandalm"];
-
 /** The data of every figure and table of a study. */
 export interface StudyResults {
   study: Study;
   runs: readonly Run[];
-  /** results on the pocket benchmarks */
+  /** results on the study's tasks */
   scores: readonly RunScores[];
+  /** names the tasks and runs that could not be evaluated; "" if all could */
+  notEvaluated: string;
   /** `scores` as rows: Figure 1 and the regressions */
   rows: readonly ScoreRow[];
   /** Figure 2a */
@@ -59,36 +57,39 @@ export interface StudyResults {
 
 /**
  * Computes all results of a study from its runs, their benchmark scores and their memorization. Stored scores are read;
- * missing ones are evaluated first. `studyFigures` and `studyTables` plot and tabulate the results.
+ * missing ones are evaluated first. `studyFigures` and `studyTables` plot and tabulate the results. Where tasks could
+ * not be evaluated, the results are those of the others, and `notEvaluated` names them.
  *
  * @param runs complete runs of the study
- * @param options as for `evaluateRuns`
- * @throws {EvaluationError} as `evaluateRuns`, also if evaluations fail
+ * @param options as for `studyScores`
  * @throws {RunError} as {@link distanceRows}
  * @throws {Interrupted} if `options.signal` is aborted
  */
 export async function studyResults(
   study: Study,
   runs: readonly Run[],
-  options: EvaluateRunsOptions = {},
+  options: StudyScoresOptions = {},
 ): Promise<StudyResults> {
-  const scores = await evaluateRuns(runs, pocketTaskNames(), options);
-  const kinds = study.heldout === undefined ? ["memorization"] : ["memorization", "memorization-heldout"];
-  const memorization = memorizationRows(await evaluateRuns(runs, kinds, { ...options, heldout: heldoutFiles(study) }));
-  const tokenizer = loadTokenizer(Object.values(study.models)[0]);
+  const { scores, summary } = await studyScores(study, runs, options);
+  const memorized = await studyMemorization(study, runs, options);
+  const tokenizer = studyTokenizer(study);
   const ratios = originRows(study, tokenizer).map(({ dataset, generationRatio }) => [dataset, generationRatio]);
-  const rows = scoreRows(scores, { generationRatios: Object.fromEntries(ratios) as Record<string, number> });
+  const rows = scoreRows(scores, {
+    tasks: study.tasks,
+    generationRatios: Object.fromEntries(ratios) as Record<string, number>,
+  });
   const observed = observations(rows).rows;
   return {
     study,
     runs,
     scores,
+    notEvaluated: [summary, memorized.summary].filter((text) => text !== "").join("\n"),
     rows,
-    memorization,
+    memorization: memorizationRows(memorized.scores),
     stability: stabilityRows(runs),
     distances: distanceRows(runs),
     distanceParts: distancePartRows(runs),
-    generationLengths: generationLengthRows(await storedSamples(runs, LONG_GENERATION, options)),
+    generationLengths: generationLengthRows(await studySamples(study, runs, longGenerationTasks(study))),
     datasets: datasetRows(study, tokenizer),
     tests: testHypotheses(observed, {
       formula: withSeeds(PAPER_GLMM, observed, "(1 | s)"),
@@ -97,4 +98,9 @@ export async function studyResults(
     ratioFits: fitRatios(observed),
     claims: claimRows(rows),
   };
+}
+
+/** Names of a study's tasks with long answers, whose lengths Figure 2d shows. */
+export function longGenerationTasks({ tasks }: Study): string[] {
+  return tasks.filter((request) => benchmarkOfRequest(request).type === "G_L").map(({ name }) => name);
 }

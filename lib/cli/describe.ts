@@ -2,7 +2,8 @@ import { readExamples } from "../data/example";
 import { describeDataset, type DatasetDescription } from "../data/statistics";
 import { loadTokenizer } from "../data/tokenizer";
 import { fromRoot } from "../runs/paths";
-import { loadStudy, studyExamples } from "../sweep/study";
+import { studyExamples } from "../sweep/study";
+import { loadStudy } from "../sweep/study-file";
 import { required, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {

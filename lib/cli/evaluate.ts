@@ -1,30 +1,49 @@
-import { wholeNumber } from "../data/validate";
+import { validated, wholeNumber } from "../data/validate";
+import type { EvaluateRunsOptions, TaskSummary } from "../evaluate/evaluate-runs";
+import type { SharedOptions } from "../evaluate/evaluation-job";
 import { FORMATS } from "../evaluate/task";
-import { fromRoot } from "../runs/paths";
-import type { TaskOptions } from "../evaluate/evaluate-options";
-import type { TaskSummary } from "../evaluate/evaluate-runs";
+import { tasksSchema, type TaskRequest } from "../evaluate/task-request";
 import { evaluationLine } from "../notebook/progress";
+import { fromRoot } from "../runs/paths";
 import { RunStore, type Run } from "../runs/store";
-import { expectedDevice, threadsFor } from "../workers/plan";
-import { loadStudy, wantedRuns } from "../sweep/study";
+import { wantedRuns, type Study } from "../sweep/study";
+import { loadStudy } from "../sweep/study-file";
+import { scoreRuns, studyEvaluation } from "../sweep/study-scores";
 import { resolveJobs } from "../sweep/sweep";
+import { expectedDevice, threadsFor } from "../workers/plan";
 import { UsageError, countOf, nameOf, numberOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
-  const options: TaskOptions = {
+  if (values.model !== undefined && values.run !== undefined) {
+    throw new UsageError("--model and --run: give one of the two.");
+  }
+  const needsStudy = values.tasks === undefined || values.study !== undefined;
+  const study = needsStudy || (values.model ?? values.run) === undefined ? loadStudy(values.study) : undefined;
+  const tasks = values.tasks === undefined ? study!.tasks : taskList(values.tasks);
+  if (tasks.length === 0) {
+    throw new UsageError(
+      `Study ${study!.name} names no tasks: add the key "tasks" to its file, or name some with --tasks.`,
+    );
+  }
+  const options: SharedOptions = {
+    ...(study && studyEvaluation(study)),
     ...(values.data !== undefined && { dataDir: values.data }),
     ...(values.limit !== undefined && { limit: countOf(values, "limit") }),
     ...(values["few-shot"] !== undefined && { fewShot: numberOf(values, "few-shot", wholeNumber(0)) }),
     ...(values["max-new-tokens"] !== undefined && { maxNewTokens: countOf(values, "max-new-tokens") }),
     ...(values.format !== undefined && { format: nameOf(values, "format", FORMATS) }),
   };
-  return values.model === undefined
-    ? ofRuns(values, options, signal)
-    : ofModel(fromRoot(values.model), values, options, signal);
+  if (values.model !== undefined) return ofModel(fromRoot(values.model), tasks, options, signal);
+  const runs = values.run === undefined ? studyRuns(study!, values) : [runById(values.run, values.store)];
+  return ofRuns(runs, tasks, { ...options, workers: countOf(values, "workers") }, signal);
 }
 
-async function ofModel(dir: string, values: Values, options: TaskOptions, signal: AbortSignal): Promise<Answer> {
-  if (values.run !== undefined) throw new UsageError("--model and --run: give one of the two.");
+async function ofModel(
+  dir: string,
+  tasks: TaskRequest[],
+  options: SharedOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
   // before TensorFlow loads
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(0, expectedDevice()));
   const [{ evaluate }, { loadModel }] = await Promise.all([
@@ -32,31 +51,44 @@ async function ofModel(dir: string, values: Values, options: TaskOptions, signal
     import("../model/causal-lm"),
   ]);
   const model = loadModel(dir);
-  const results = await evaluate(model, await tasksOf(values), { ...options, signal });
+  const results = await evaluate(model, tasks, { ...options, signal });
   const summaries = results.map(({ samples, ...result }) => ({ ...result, items: samples.length }));
   return { text: summaries.map(line).join("\n"), result: { model: dir, results: summaries } };
 }
 
-async function ofRuns(values: Values, options: TaskOptions, signal: AbortSignal): Promise<Answer> {
-  const runs = values.run === undefined ? studyRuns(values) : [runById(values.run, values.store)];
-  const { evaluateRuns } = await import("../evaluate/evaluate-runs");
-  const scores = await evaluateRuns(runs, await tasksOf(values), {
+async function ofRuns(
+  runs: Run[],
+  tasks: TaskRequest[],
+  options: EvaluateRunsOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { scores, missing, failures, summary } = await scoreRuns(runs, tasks, {
     ...options,
-    workers: countOf(values, "workers"),
     signal,
     onProgress: evaluationLine(),
   });
+  const lines = scores.map(({ run, results }) =>
+    [run.name, ...results.map((result) => `  ${line(result)}`)].join("\n"),
+  );
   return {
-    text: scores
-      .map(({ run, results }) => `${run.name}\n${results.map((result) => `  ${line(result)}`).join("\n")}`)
-      .join("\n"),
-    result: { runs: scores.map(({ run: { id, name, dir }, results }) => ({ id, name, dir, results })) },
+    text: [...lines, ...(summary === "" ? [] : [summary])].join("\n"),
+    failed: missing.length + failures.length > 0,
+    result: {
+      runs: scores.map(({ run: { id, name, dir }, results }) => ({ id, name, dir, results })),
+      missing,
+      failures,
+    },
   };
 }
 
+/** Names of tasks and groups, separated by commas. */
+function taskList(names: string): TaskRequest[] {
+  const given = names.split(",").map((name) => name.trim());
+  return validated(tasksSchema, given, "--tasks", UsageError);
+}
+
 /** The study's runs that are complete. */
-function studyRuns({ study: path, store: folder }: Values): Run[] {
-  const study = loadStudy(path);
+function studyRuns(study: Study, { store: folder }: Values): Run[] {
   const store = new RunStore(folder);
   const { jobs } = resolveJobs(wantedRuns(study), store);
   const runs = jobs
@@ -79,12 +111,6 @@ function runById(id: string, folder: string | undefined): Run {
   const run = store.get(id);
   if (!run) throw new UsageError(`--run: ${store.root} has no run ${JSON.stringify(id)}.`);
   return run;
-}
-
-/** Those named, separated by commas; without any, the thirteen pocket benchmarks. */
-async function tasksOf({ tasks }: Values): Promise<string[]> {
-  const { pocketTaskNames } = await import("../evaluate/tasks/pocket");
-  return tasks === undefined ? pocketTaskNames() : tasks.split(",").map((name) => name.trim());
 }
 
 function line({ task, metrics, standardErrors, items, leftOut }: TaskSummary): string {

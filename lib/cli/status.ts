@@ -1,5 +1,6 @@
 import { RunStore } from "../runs/store";
-import { loadStudy, wantedRuns } from "../sweep/study";
+import { wantedRuns } from "../sweep/study";
+import { loadStudy } from "../sweep/study-file";
 import { resolveJobs } from "../sweep/sweep";
 import type { Answer, Values } from "./values";
 

@@ -7,7 +7,7 @@ import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { repositoryRoot } from "../data/repository";
 import { fromRoot, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
-import { loadStudy, studyPath } from "../sweep/study";
+import { loadStudy, studyPath } from "../sweep/study-file";
 import { withTrainedPlws } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";

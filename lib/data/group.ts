@@ -19,6 +19,11 @@ export function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
+/** Returns the values that occur more than once, each once. */
+export function duplicatesOf<T>(values: readonly T[]): T[] {
+  return distinct(values.filter((value, i) => values.indexOf(value) < i));
+}
+
 /** Returns the arithmetic mean; NaN for an empty list. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;

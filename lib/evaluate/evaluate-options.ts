@@ -1,5 +1,6 @@
 import type { PromptTemplate } from "../data/template";
 import type { Judge } from "./judge/judge";
+import type { JudgeSettings } from "./judge/judge-settings";
 import { FORMATS, type PromptFormat } from "./task";
 import { EvaluationError } from "../data/errors";
 
@@ -25,8 +26,11 @@ export interface TaskOptions {
    * trained on; see `heldoutFiles`
    */
   heldout?: Readonly<Record<string, string>>;
-  /** judge of Alpaca Eval and PandaLM; default: the endpoint that the environment variables name, see `openAiJudge` */
-  judge?: Judge;
+  /**
+   * judge of Alpaca Eval, PandaLM and judged tasks of one's own, or the settings of one; default: the endpoint that the
+   * environment variables name, see `openAiJudge`
+   */
+  judge?: Judge | JudgeSettings;
 }
 
 /** Options of `evaluate`. */

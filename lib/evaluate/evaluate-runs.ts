@@ -9,10 +9,10 @@ import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
 import type { EvaluationJob, EvaluationJobProgress, SharedOptions, TaskFailure } from "./evaluation-job";
 import { checkOptions } from "./evaluate-options";
-import { findTasks } from "./registry";
+import { resolveTasks, type RequestedTask } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
-import type { Task } from "./task";
+import type { TaskRequest } from "./task-request";
 
 /** Options of {@link evaluateRuns}. */
 export interface EvaluateRunsOptions extends SharedOptions {
@@ -89,7 +89,7 @@ const PROGRESS_MS = 300;
  * not computed again, and several processes may evaluate the same runs at the same time. See `evaluate` for the rules
  * of evaluation and where results are stored.
  *
- * @param tasks task names
+ * @param tasks names or requests
  * @returns one entry per run that has results, in the given order
  * @throws {EvaluationError} immediately for unknown tasks and invalid options
  * @throws {EvaluationsFailedError} after all evaluations, naming every run and task that failed and why (unless
@@ -98,11 +98,12 @@ const PROGRESS_MS = 300;
  */
 export async function evaluateRuns(
   runs: readonly Run[],
-  tasks: readonly string[],
+  tasks: readonly (string | TaskRequest)[],
   options: EvaluateRunsOptions = {},
 ): Promise<RunScores[]> {
   checkOptions(options);
-  return new RunsEvaluation(runs, findTasks(tasks, options), options).run();
+  const requests = tasks.map((task) => (typeof task === "string" ? { name: task } : task));
+  return new RunsEvaluation(runs, requests, options).run();
 }
 
 /** One call of {@link evaluateRuns}. Runs are identified by their folder. */
@@ -114,6 +115,7 @@ class RunsEvaluation {
   /** jobs in workers; undefined until the first progress report */
   private readonly active = new Map<string, EvaluationJobProgress | undefined>();
   private readonly byDir: Map<string, Run>;
+  private readonly tasks: RequestedTask[];
   private pending: EvaluationJob[] = [];
   /** jobs whose run another process is evaluating */
   private held: EvaluationJob[] = [];
@@ -125,15 +127,16 @@ class RunsEvaluation {
 
   constructor(
     runs: readonly Run[],
-    private readonly tasks: Task[],
+    private readonly requests: TaskRequest[],
     private readonly options: EvaluateRunsOptions,
   ) {
+    this.tasks = resolveTasks(requests, options);
     this.byDir = new Map(runs.map((run) => [run.dir, run]));
   }
 
   async run(): Promise<RunScores[]> {
-    const { signal, onFailure, dataDir, limit, fewShot, maxNewTokens, format, template, heldout } = this.options;
-    const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout };
+    const { signal, onFailure, dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge } = this.options;
+    const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge };
     for (const [dir, run] of this.byDir) {
       signal?.throwIfAborted();
       const job = {
@@ -141,7 +144,7 @@ class RunsEvaluation {
         run: run.id,
         store: run.store.root,
         name: run.name,
-        tasks: this.tasks.map(({ name }) => name),
+        tasks: this.requests,
         options,
       };
       if (!(await this.collect(job))) this.pending.push(job);
@@ -175,9 +178,10 @@ class RunsEvaluation {
     const results: TaskSummary[] = [];
     try {
       const subject = subjectOf(run);
-      for (const task of this.tasks) {
+      for (const { task, settings } of this.tasks) {
         if (failed.has(task.name)) continue;
-        const stored = await storedResult(subject, task, this.options, this.memo).catch((error: unknown) => {
+        const options = { ...this.options, ...settings };
+        const stored = await storedResult(subject, task, options, this.memo).catch((error: unknown) => {
           if (!(error instanceof PromptlossError)) throw error;
           failed.set(task.name, error.message); // its data cannot be read
         });

@@ -4,10 +4,11 @@ import type { Run } from "../runs/store";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";
 import { checkOptions, type EvaluateOptions } from "./evaluate-options";
-import { findTasks } from "./registry";
+import { resolveTasks } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
 import type { Task } from "./task";
+import type { TaskRequest } from "./task-request";
 import { interrupted } from "./work";
 
 export type { EvaluateOptions, EvaluationProgress } from "./evaluate-options";
@@ -39,7 +40,7 @@ export class TasksFailedError extends EvaluationError {
  * in memory are not stored.
  *
  * @param modelOrRun a model in memory, or a complete run
- * @param tasks names of tasks, see `findTasks`, or task objects
+ * @param tasks names of tasks, requests with settings, or task objects
  * @returns one result per task, in the given order
  * @throws {EvaluationError} immediately for unknown tasks, invalid options and runs that are not complete
  * @throws {TasksFailedError} after all tasks, naming those that failed and why (unless `onFailure` is "return")
@@ -47,7 +48,7 @@ export class TasksFailedError extends EvaluationError {
  */
 export function evaluate(
   modelOrRun: CausalLM | Run,
-  tasks: (string | Task)[] | string,
+  tasks: (string | TaskRequest | Task)[] | string,
   options: EvaluateOptions = {},
 ): Promise<TaskResult[]> {
   return evaluateWith(new Memo(), modelOrRun, tasks, options);
@@ -61,19 +62,19 @@ export function evaluate(
 export async function evaluateWith(
   memo: Memo,
   modelOrRun: CausalLM | Run,
-  tasks: (string | Task)[] | string,
+  tasks: (string | TaskRequest | Task)[] | string,
   options: EvaluateOptions,
 ): Promise<TaskResult[]> {
   checkOptions(options);
-  const resolved = findTasks([tasks].flat(), options);
+  const resolved = resolveTasks([tasks].flat(), options);
   const subject = subjectOf(modelOrRun);
   const results: TaskResult[] = [];
   const failures: { task: string; message: string }[] = [];
   try {
-    for (const task of resolved) {
+    for (const { task, settings } of resolved) {
       try {
         results.push(
-          await evaluateTask(subject, task, options, memo, (done, total, etaSeconds) => {
+          await evaluateTask(subject, task, { ...options, ...settings }, memo, (done, total, etaSeconds) => {
             options.onProgress?.({
               task: task.name,
               tasksDone: results.length + failures.length,

@@ -1,10 +1,12 @@
 import type { TaskOptions } from "./evaluate-options";
+import type { JudgeSettings } from "./judge/judge-settings";
+import type { TaskRequest } from "./task-request";
 
 /**
- * Options that can be sent to another process. A judge is a function and cannot; the worker uses the judge that its
- * environment variables name.
+ * Options that can be sent to another process. A judge is a function and cannot, its settings can; without any, the
+ * worker uses the judge that its environment variables name.
  */
-export type SharedOptions = Omit<TaskOptions, "judge">;
+export type SharedOptions = Omit<TaskOptions, "judge"> & { judge?: JudgeSettings };
 
 /** A run and the tasks to evaluate it on, as `evaluateRuns` sends it to a worker process. */
 export interface EvaluationJob {
@@ -16,8 +18,7 @@ export interface EvaluationJob {
   store: string;
   /** the run's display name */
   name: string;
-  /** task names */
-  tasks: string[];
+  tasks: TaskRequest[];
   options: SharedOptions;
 }
 

@@ -2,11 +2,16 @@ import { join } from "node:path";
 import { fromRoot } from "../runs/paths";
 import { alpacaEval } from "./judge/alpaca-eval";
 import type { Judge } from "./judge/judge";
+import { judgeFrom, type JudgeSettings } from "./judge/judge-settings";
+import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./judge/judge-prompts";
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
+import type { TaskOptions } from "./evaluate-options";
+import type { TaskRequest } from "./task-request";
 import { arcChallenge } from "./tasks/arc";
 import { heldoutLoss } from "./tasks/heldout-loss";
 import { memorization, memorizationHeldout } from "./tasks/memorization";
+import { ownTask } from "./tasks/own-task";
 import { piqa } from "./tasks/piqa";
 import { pocketTasks } from "./tasks/pocket";
 import {
@@ -24,12 +29,12 @@ import { EvaluationError } from "../data/errors";
 export const DATA_DIR = "datasets/benchmarks";
 
 /**
- * Lists the tasks that can be given by name. Custom tasks are passed to `evaluate` as objects.
+ * Lists the tasks that can be given by name. Tasks of one's own are passed to `evaluate` as requests or objects.
  * @param options `judge`: judge of Alpaca Eval and PandaLM; default: the one that the environment variables name.
  *   `dataDir`: as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
  */
-export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir?: string } = {}): Task[] {
-  const judged = judge && { judge: () => judge };
+export function allTasks({ judge, dataDir = DATA_DIR }: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
+  const judged = (prompt: JudgePrompt) => judge && { judge: () => judgeOf(judge, prompt) };
   return [
     arcChallenge,
     piqa,
@@ -38,8 +43,8 @@ export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir
     winogrande,
     truthfulQaGen,
     ...wmtTasks,
-    alpacaEval(judged),
-    pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged),
+    alpacaEval(judged(ALPACA_EVAL_PROMPT)),
+    pandaLm(join(fromRoot(dataDir), "pandalm", "opponents.json"), judged(PANDALM_PROMPT)),
     asInPaper(arcChallenge, "0"),
     asInPaper(piqa, "0"),
     truthfulQaMc1InPaper,
@@ -52,14 +57,58 @@ export function allTasks({ judge, dataDir = DATA_DIR }: { judge?: Judge; dataDir
   ];
 }
 
+/** The judge itself, or the one that settings describe, with a task's prompt. */
+function judgeOf(judge: Judge | JudgeSettings, prompt: JudgePrompt): Judge {
+  return "compare" in judge ? judge : judgeFrom(judge, prompt);
+}
+
+/** Names of the tasks that can be given by name. */
+export const taskNames = (): string[] => allTasks().map(({ name }) => name);
+
+/** The three names of tasks that are most similar to `name`. */
+export const nearestTaskNames = (name: string): string[] => nearest(name, taskNames());
+
+/** A task to evaluate, with the settings that were asked for. */
+export interface RequestedTask {
+  task: Task;
+  /** override the options of the call, which override the task's own */
+  settings: Pick<TaskOptions, "fewShot" | "limit" | "format" | "maxNewTokens">;
+}
+
 /**
- * Looks up tasks by name; task objects are returned unchanged.
+ * Resolves requests to tasks: looks up names and creates tasks of one's own; task objects are returned unchanged.
  * @returns the tasks in the given order
  * @throws {EvaluationError} naming every unknown task and the most similar known names
  */
-export function findTasks(requested: readonly (string | Task)[], options: Parameters<typeof allTasks>[0] = {}): Task[] {
+export function resolveTasks(
+  requested: readonly (string | TaskRequest | Task)[],
+  options: Pick<TaskOptions, "judge" | "dataDir"> = {},
+): RequestedTask[] {
+  const requests = requested.map((request): TaskRequest | { task: Task } =>
+    typeof request === "string" ? { name: request } : "kind" in request ? { task: request } : request,
+  );
+  const names = requests.flatMap((request) => ("task" in request || request.own ? [] : [request.name]));
+  const byName = new Map(findTasks(names, options).map((task) => [task.name, task]));
+  const { judge } = options;
+  return requests.map((request): RequestedTask => {
+    if ("task" in request) return { task: request.task, settings: {} };
+    const { name, own, shots, limit, format, maxNewTokens } = request;
+    const settings = { fewShot: shots, limit, format, maxNewTokens };
+    return {
+      task: own ? ownTask(own, judge && (() => judgeOf(judge, ALPACA_EVAL_PROMPT))) : byName.get(name)!,
+      settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+    };
+  });
+}
+
+/**
+ * Looks up tasks by name.
+ * @returns the tasks in the given order
+ * @throws {EvaluationError} naming every unknown task and the most similar known names
+ */
+export function findTasks(requested: readonly string[], options: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
   const known = new Map(allTasks(options).map((task) => [task.name, task]));
-  const unknown = requested.filter((task): task is string => typeof task === "string" && !known.has(task));
+  const unknown = requested.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);
     throw new EvaluationError(
@@ -67,7 +116,7 @@ export function findTasks(requested: readonly (string | Task)[], options: Parame
         `All tasks: ${[...known.keys()].join(", ")}.`,
     );
   }
-  return requested.map((task) => (typeof task === "string" ? known.get(task)! : task));
+  return requested.map((name) => known.get(name)!);
 }
 
 /** The three names with the smallest edit distance to `name`, ignoring case. */

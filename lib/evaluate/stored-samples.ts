@@ -2,10 +2,10 @@ import type { Run } from "../runs/store";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
 import type { TaskOptions } from "./evaluate-options";
-import { findTasks } from "./registry";
+import { resolveTasks } from "./registry";
 import type { Sample } from "./results";
+import type { TaskRequest } from "./task-request";
 import { subjectOf } from "./subject";
-import { EvaluationError } from "../data/errors";
 
 /** The samples of one run on one task. */
 export interface StoredSamples {
@@ -17,27 +17,23 @@ export interface StoredSamples {
 
 /**
  * Reads the samples that `evaluateRuns` stored in the runs' folders.
- * @param tasks task names
+ * @param tasks names or requests
  * @param options the options that `evaluateRuns` was called with
- * @returns one entry per run and task, runs outermost, in the given order
- * @throws {EvaluationError} for unknown tasks, or if a run was not evaluated on a task with these options
+ * @returns one entry per run and task that has a stored result with these options, runs outermost, in the given order
+ * @throws {EvaluationError} for unknown tasks
  */
 export async function storedSamples(
   runs: readonly Run[],
-  tasks: readonly string[],
+  tasks: readonly (string | TaskRequest)[],
   options: TaskOptions = {},
 ): Promise<StoredSamples[]> {
   const memo = new Memo();
-  const resolved = findTasks(tasks, options);
+  const resolved = resolveTasks(tasks, options);
   const stored: StoredSamples[] = [];
   for (const run of runs)
-    for (const task of resolved) {
-      const result = await storedResult(subjectOf(run), task, options, memo);
-      if (!result)
-        throw new EvaluationError(
-          `Run ${run.name} has no stored result on ${task.name} with these options; call evaluateRuns first.`,
-        );
-      stored.push({ run, task: task.name, samples: result.samples });
+    for (const { task, settings } of resolved) {
+      const result = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo);
+      if (result) stored.push({ run, task: task.name, samples: result.samples });
     }
   return stored;
 }

@@ -1,96 +1,55 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import * as v from "valibot";
-import { TRUNCATIONS, type Truncation } from "../data/encode";
+import type { Truncation } from "../data/encode";
 import { StudyError } from "../data/errors";
 import type { Example } from "../data/example";
-import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
-import { parseJson, readText } from "../data/read-json";
-import { ALPACA_TEMPLATE, templateSchema, type PromptTemplate } from "../data/template";
-import {
-  integer,
-  isObject,
-  listOf,
-  namedEntries,
-  objectOf,
-  oneOf,
-  pathItem,
-  rule,
-  text,
-  validated,
-  wholeNumber,
-  withoutComments,
-} from "../data/validate";
+import type { Normalizer } from "../data/prompt-loss-weight";
+import type { PromptTemplate } from "../data/template";
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
+import type { JudgeSettings } from "../evaluate/judge/judge-settings";
+import type { TaskRequest } from "../evaluate/task-request";
 import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/dataset-source";
 import { DigestCache } from "../runs/digests";
-import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
+import type { Hyperparameters } from "../runs/hyperparameters";
 import type { RunSpec } from "../runs/job";
-import { fromRoot, storePath } from "../runs/paths";
+import { storePath } from "../runs/paths";
+import type { Retain } from "../runs/prune";
 
 /**
- * A study: every model is trained on every data set with every prompt loss weight, normalizer and seed. Plain data, so
- * a notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
+ * A study: every model is trained on every data set with every prompt loss weight, normalizer, variant and seed, and
+ * scored on every task. Plain data, so a notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
  */
 export interface Study {
+  /** also the name of the study's folder of outputs */
   name: string;
   /** Hugging Face directories by name, absolute */
   models: Record<string, string>;
   datasets: Record<string, DatasetSource>;
-  /** absolute path of a file of rows in Alpaca's format that no run is trained on; control for memorization */
+  /** absolute path of a file of rows that no run is trained on; control for memorization, and for held-out loss */
   heldout?: string;
+  /** directory of the tokenizer that counts tokens; default: that of the first model */
+  tokenizer?: string;
   /** prompt loss weights */
   plws: number[];
   normalizers: Normalizer[];
+  /** sets of hyperparameters by name, each completed with `hyperparameters`; none: those alone */
+  variants?: Record<string, Partial<Hyperparameters>>;
   seeds: number[];
   truncation: Truncation;
+  /** whether rows that lose their whole completion at the maximum length are left out */
+  dropEmpty?: boolean;
   template: PromptTemplate;
   hyperparameters: Hyperparameters;
   /** TensorFlow threads of every run; default: by the size of the model */
   threads?: number;
-}
-
-/**
- * Path of the study file to use.
- * @param path default: `PROMPTLOSS_STUDY`, or the pocket study
- * @returns an absolute path
- */
-export function studyPath(path?: string): string {
-  return fromRoot(path ?? (process.env.PROMPTLOSS_STUDY || "studies/pocket.json"));
-}
-
-/**
- * Reads a study file. Relative paths in it count from the repository root; keys "//" are comments.
- * @param path default: `PROMPTLOSS_STUDY`, or the pocket study
- * @throws {StudyError} listing every problem by field, missing files included
- * @throws {DataError} with line and column where the file is not JSON
- */
-export function loadStudy(path?: string): Study {
-  const file = studyPath(path);
-  if (!existsSync(file)) throw new StudyError(`${file}: there is no such study file.`);
-  return parseStudy(parseJson(readText(file), file), file);
-}
-
-/**
- * Like {@link loadStudy}, for JSON that is already parsed.
- * @param where names the study in errors
- * @throws {StudyError} listing every problem by field, missing files included
- */
-export function parseStudy(json: unknown, where: string): Study {
-  const given = validated(studySchema, withoutComments(json), where, StudyError);
-  const { name, models, heldout, truncation, template, hyperparameters, threads } = given;
-  return {
-    name,
-    models,
-    datasets: datasetSources(given.datasets, given.tokenizer ?? Object.values(models)[0]),
-    ...(heldout !== undefined && { heldout }),
-    plws: given.plws ?? given.weights ?? [...PAPER_WEIGHTS],
-    normalizers: given.normalizers,
-    seeds: given.seeds,
-    truncation,
-    template,
-    hyperparameters,
-    threads,
-  };
+  /** benchmarks; may be empty */
+  tasks: TaskRequest[];
+  /** folder of the benchmarks' data, absolute; default `datasets/benchmarks` */
+  dataDir?: string;
+  /** judge of judged tasks; default: the one that the environment variables name */
+  judge?: JudgeSettings;
+  /** licences of models and data sets by their name in the study; cards for the Hub need them */
+  licenses?: Record<string, string>;
+  /** what is kept of a run once its scores are there; default "weights" */
+  retain?: Retain;
 }
 
 /**
@@ -109,37 +68,58 @@ export function studyExamples(study: Study, dataset: string): Example[] {
 }
 
 /**
- * Every run that a study asks for: models × data sets × normalizers × seeds × PLWs, in this order.
+ * Loads the tokenizer that a study counts tokens with.
+ * @throws {ModelError} if the directory has no tokenizer
+ */
+export function studyTokenizer({ tokenizer, models }: Study): Tokenizer {
+  return loadTokenizer(tokenizer ?? Object.values(models)[0]);
+}
+
+/**
+ * Every run that a study asks for: models × data sets × normalizers × variants × seeds × PLWs, in this order.
  * @throws {StudyError} for a study with the old key `weights`, which older notebooks added
  */
 export function wantedRuns(study: Study): RunSpec[] {
   if ("weights" in study) {
     throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
   }
-  const { truncation, template, hyperparameters, threads } = study;
-  return Object.entries(study.models).flatMap(([modelName, dir]) =>
-    Object.entries(study.datasets).flatMap(([datasetName, source]) =>
-      study.normalizers.flatMap((normalizer) =>
-        study.seeds.flatMap((seed) =>
-          study.plws.map((plw) => ({
-            model: { name: modelName, dir },
-            dataset: { name: datasetName, source },
-            plw,
-            normalizer,
-            seed,
-            truncation,
-            template,
-            hyperparameters,
-            threads,
-          })),
-        ),
-      ),
-    ),
-  );
+  const { truncation, dropEmpty, template, threads } = study;
+  const variants = variantsOf(study);
+  const specs: RunSpec[] = [];
+  for (const [modelName, dir] of Object.entries(study.models))
+    for (const [datasetName, source] of Object.entries(study.datasets))
+      for (const normalizer of study.normalizers)
+        for (const variant of variants)
+          for (const seed of study.seeds)
+            for (const plw of study.plws)
+              specs.push({
+                model: { name: modelName, dir },
+                dataset: { name: datasetName, source },
+                plw,
+                normalizer,
+                ...variant,
+                seed,
+                truncation,
+                ...(dropEmpty && { dropEmpty }),
+                template,
+                threads,
+              });
+  return specs;
+}
+
+/** The sets of hyperparameters of a study, completed; the single one of a study without variants has no name. */
+export function variantsOf({
+  variants = {},
+  hyperparameters,
+}: Pick<Study, "variants" | "hyperparameters">): { variant?: string; hyperparameters: Hyperparameters }[] {
+  const named = Object.entries(variants);
+  if (named.length === 0) return [{ hyperparameters }];
+  return named.map(([variant, changes]) => ({ variant, hyperparameters: { ...hyperparameters, ...changes } }));
 }
 
 /**
- * For each data set of a study, a file with its held-out rows, transformed as the data set is; {} for a study without.
+ * For each data set of a study, a file with its held-out rows, read and transformed as the data set is; {} for a study
+ * without.
  * @param store where transformed rows are kept; default `PROMPTLOSS_RUNS`, or `runs`
  * @throws {DataError} for bad rows, or a transform that is not possible with these
  */
@@ -148,117 +128,13 @@ export function heldoutFiles({ heldout, datasets }: Study, store?: string): Reco
   const root = storePath(store);
   const cache = new DigestCache(root);
   const replaced = (source: DatasetSource): DatasetSource =>
-    "from" in source ? { ...source, from: replaced(source.from) } : { path: heldout };
+    "from" in source
+      ? { ...source, from: replaced(source.from) }
+      : { path: heldout, ...("fields" in source && { fields: source.fields }) };
   const files = Object.entries(datasets).map(([name, source]) => [
     name,
     resolveDataset(replaced(source), root, cache).file,
   ]);
   cache.save();
   return Object.fromEntries(files) as Record<string, string>;
-}
-
-// ---------------------------------------------------------------- the schema of a study file
-
-/** A path that exists; a relative one counts from the repository root. */
-const existingPath = (...inside: string[]): v.GenericSchema<unknown, string> =>
-  v.pipe(
-    text,
-    v.transform(fromRoot),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed) return;
-      const missing = ["", ...inside].map((name) => join(dataset.value, name)).find((path) => !existsSync(path));
-      if (missing !== undefined) {
-        addIssue({ message: `${missing} does not exist; put it there, or change the path in the study` });
-      }
-    }),
-  );
-
-/** One data set as a study file describes it. */
-type DatasetEntry =
-  | { path: string }
-  | { from: string; transform: "invertLongCompletions" }
-  | { from: string; transform: "toGenerationRatio"; target: number; seed: number };
-
-const datasetEntry: v.GenericSchema<unknown, DatasetEntry> = v.lazy((entry) => {
-  if (isObject(entry) && "path" in entry) return objectOf({ path: existingPath() });
-  const transform = isObject(entry) ? entry.transform : undefined;
-  if (transform === "invertLongCompletions") return objectOf({ from: text, transform: v.literal(transform) });
-  if (transform === "toGenerationRatio") {
-    return objectOf({
-      from: text,
-      transform: v.literal(transform),
-      target: rule<number>("a number above 0", (x) => typeof x === "number" && Number.isFinite(x) && x > 0),
-      seed: v.optional(integer, 42),
-    });
-  }
-  return rule<never>(
-    'an object with "path", or with "from" and a "transform": "invertLongCompletions" or "toGenerationRatio"',
-    () => false,
-  );
-});
-
-/** Data sets by name; a derived data set must name another entry, and the chain must not loop. */
-const datasetEntries: v.GenericSchema<unknown, Record<string, DatasetEntry>> = v.pipe(
-  namedEntries(datasetEntry),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const entries: Record<string, unknown> = isObject(dataset.value) ? dataset.value : {};
-    const parentOf = (name: string): unknown => {
-      const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
-      return isObject(entry) && !("path" in entry) ? entry.from : undefined;
-    };
-    for (const name of Object.keys(entries)) {
-      const chain = [name];
-      for (let parent = parentOf(name); typeof parent === "string"; parent = parentOf(parent)) {
-        const repeats = chain.includes(parent);
-        chain.push(parent);
-        if (Object.hasOwn(entries, parent) && !repeats) continue;
-        const message = repeats
-          ? `made from itself: ${chain.join(" from ")}`
-          : `no data set of this study is called ${JSON.stringify(parent)}`;
-        // Reported for the members of the circle, or for the one that names a missing data set, not for those made from
-        // it.
-        if (repeats ? parent === name : chain.length === 2) addIssue({ message, path: [pathItem(entries, name)] });
-        break;
-      }
-    }
-  }),
-);
-
-const paperPlws = v.pipe(
-  v.literal("paper"),
-  v.transform(() => [...PAPER_WEIGHTS]),
-);
-/** A list of prompt loss weights, or "paper" for the paper's ten. */
-const plwList: v.GenericSchema<unknown, number[]> = v.lazy((given) =>
-  given === "paper" ? paperPlws : listOf(plwSchema),
-);
-
-const studySchema = v.pipe(
-  objectOf({
-    name: text,
-    description: v.optional(text),
-    models: namedEntries(existingPath("config.json", "tokenizer.json")),
-    datasets: datasetEntries,
-    heldout: v.optional(existingPath()),
-    tokenizer: v.optional(existingPath("tokenizer.json")),
-    plws: v.optional(plwList),
-    weights: v.optional(plwList),
-    normalizers: v.optional(listOf(normalizerSchema), [NORMALIZERS[0]]),
-    seeds: v.optional(listOf(integer), [42]),
-    truncation: v.optional(oneOf<Truncation>(TRUNCATIONS), "truncate"),
-    template: v.optional(templateSchema, ALPACA_TEMPLATE),
-    hyperparameters: v.optional(hyperparametersSchema, ALPACA_HYPERPARAMETERS),
-    threads: v.optional(wholeNumber(1)),
-  }),
-  v.check(
-    ({ plws, weights }) => plws === undefined || weights === undefined,
-    'gives both "plws" and "weights", which is the old name of the same list; keep one',
-  ),
-);
-
-/** The sources of data sets that were checked: each `from` names another one, without cycles. */
-function datasetSources(entries: Record<string, DatasetEntry>, tokenizer: string): Record<string, DatasetSource> {
-  const sourceOf = (entry: DatasetEntry): DatasetSource =>
-    "path" in entry ? entry : { ...entry, from: sourceOf(entries[entry.from]), tokenizer };
-  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, sourceOf(entry)]));
 }

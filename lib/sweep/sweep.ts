@@ -9,7 +9,8 @@ import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
-import { loadStudy, wantedRuns, type Study } from "./study";
+import { wantedRuns, type Study } from "./study";
+import { loadStudy } from "./study-file";
 import type { CheckpointInterval } from "../train/checkpoint";
 
 export type { SweepProgress } from "./sweep-progress";

@@ -11,7 +11,8 @@ import type { TaskResult } from "../../lib/evaluate/results";
 import { corpusBleu } from "../../lib/metrics/bleu";
 import { loadModel } from "../../lib/model/causal-lm";
 import { RunStore, type Run } from "../../lib/runs/store";
-import { heldoutFiles, parseStudy } from "../../lib/sweep/study";
+import { heldoutFiles } from "../../lib/sweep/study";
+import { parseStudy } from "../../lib/sweep/study-file";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 

@@ -10,7 +10,7 @@ import {
   writeDatasetDirectoryForHub,
   writeModelDirectoryForHub,
 } from "../../lib/export/hugging-face";
-import { parseStudy } from "../../lib/sweep/study";
+import { parseStudy } from "../../lib/sweep/study-file";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 

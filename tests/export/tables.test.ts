@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DataFrame } from "danfojs-node";
 import { BENCHMARKS } from "../../lib/analysis/benchmarks";
-import { pocketTaskNames } from "../../lib/evaluate/tasks/pocket";
+import { taskGroup } from "../../lib/evaluate/task-request";
 import { table2 } from "../../lib/figures/table2";
 import { table5 } from "../../lib/figures/table5";
 import { byPlw } from "../../lib/figures/run-table";
@@ -21,7 +21,7 @@ test("Table 2 lists the paper's thirteen benchmarks with the default shots of th
   );
   const shots = Object.fromEntries(rows.map(({ task, shots: count }) => [task, count]));
   assert.deepEqual([shots.arc_challenge, shots.piqa, shots.winogrande], [25, 0, 5]);
-  assert.equal(table2(pocketTaskNames()).rows.length, 13);
+  assert.equal(table2(taskGroup("pocket")).rows.length, 13);
 });
 
 test("Table 5 notes where the license in the paper differs from the authors' own", () => {

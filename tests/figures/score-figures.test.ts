@@ -12,7 +12,7 @@ import { DATASETS, MODELS } from "./rows-fixture";
 const rows = DATASETS.flatMap((dataset, d) =>
   MODELS.flatMap((model, m) =>
     PAPER_WEIGHTS.flatMap((plw) =>
-      BENCHMARKS.map(({ name, tasks, type, group, metrics }, b): ScoreRow => ({
+      BENCHMARKS.map(({ name, task, type, group, metrics }, b): ScoreRow => ({
         run: "",
         model,
         dataset,
@@ -21,7 +21,7 @@ const rows = DATASETS.flatMap((dataset, d) =>
         seed: 42,
         plw,
         generationRatio: null,
-        task: tasks[1],
+        task,
         benchmark: name,
         type,
         group,

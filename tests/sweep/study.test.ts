@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
-import { loadStudy, parseStudy, studyExamples, wantedRuns } from "../../lib/sweep/study";
+import { studyExamples, wantedRuns } from "../../lib/sweep/study";
+import { loadStudy, parseStudy } from "../../lib/sweep/study-file";
 import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
 const dir = temporaryFolder();
