@@ -1,5 +1,6 @@
 import { formatP } from "../stats/beta-glmm/diagnosis";
 import { fitBetaGlmm, type BetaGlmmFit, type BetaGlmmOptions } from "../stats/beta-glmm/fit";
+import { armsOf, type Arm, type ArmFactors } from "./arms";
 import { criticalWeight, type CriticalWeight } from "./critical-weight";
 import { categoryColumn, levelsOf, type DataRow } from "../stats/data-rows";
 import { StatisticsError } from "../data/errors";
@@ -10,10 +11,14 @@ export const H0 = "prompt loss weight has no relationship with model performance
 export const H1 = "prompt loss weight has a quadratic relationship with model performance";
 
 /**
- * The test of one data set. All fields but `dataset`, `rows` and `verdict` are null if the model could not be fitted.
+ * The test of one data set in one arm. All numbers, `fit` and `critical` are null if the model could not be fitted.
  */
 export interface HypothesisTest {
   dataset: string;
+  /** the factors that differ between arms, for example "tokens · lr 1e-4"; empty if there is a single arm */
+  arm: string;
+  normalizer?: string;
+  variant?: string;
   /** number of rows of the data set */
   rows: number;
   /** joint Wald test of the linear and the quadratic coefficient */
@@ -41,35 +46,45 @@ export interface HypothesisOptions extends BetaGlmmOptions {
 }
 
 /**
- * Tests {@link H0} against {@link H1} for each data set, as the paper does (§5.2): fits one beta GLMM per data set and
- * tests the linear and quadratic coefficients jointly by a Wald test. If a fit is singular, the reduced model is
- * tested, and the verdict says so. If a data set cannot be fitted, its verdict says why and what to add.
+ * Tests {@link H0} against {@link H1} for each arm and data set, as the paper does (§5.2): fits one beta GLMM per data
+ * set and tests the linear and quadratic coefficients jointly by a Wald test. If a fit is singular, the reduced model
+ * is tested, and the verdict says so. If a data set cannot be fitted, its verdict says why and what to add.
  *
- * @param rows with the formula's columns and the one that names the data set
- * @returns one test per data set, in the order of R's C locale
+ * @param rows with the formula's columns and the one that names the data set; the columns "normalizer" and "variant",
+ *   if they are there, name the arm
+ * @returns one test per arm, in the order of first appearance, and data set, in the order of R's C locale
  * @throws {StatisticsError} if a row has no data set name, or the formula has no polynomial of the weight
  */
 export function testHypotheses(
   rows: readonly DataRow[],
   { dataset = "dataset", weight = "w_p", alpha = 0.05, ...options }: HypothesisOptions = {},
 ): HypothesisTest[] {
-  const names = categoryColumn(rows, dataset);
-  return levelsOf(names).map((name) =>
-    testDataset(
-      name,
-      rows.filter((_, i) => names[i] === name),
-      { weight, alpha, options },
-    ),
-  );
+  const factor = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+  const named = rows.map((row): ArmFactors & { row: DataRow } => ({
+    normalizer: factor(row.normalizer),
+    variant: factor(row.variant),
+    row,
+  }));
+  return armsOf(named).flatMap(({ rows: inArm, ...arm }) => {
+    const armRows = inArm.map(({ row }) => row);
+    const names = categoryColumn(armRows, dataset);
+    return levelsOf(names).map((name) =>
+      testDataset(name, { ...arm, rows: armRows.filter((_, i) => names[i] === name) }, { weight, alpha, options }),
+    );
+  });
 }
 
+/** @param arm with the rows of the data set */
 function testDataset(
   dataset: string,
-  rows: readonly DataRow[],
+  { name: arm, rows, ...factors }: Arm<DataRow>,
   { weight, alpha, options }: { weight: string; alpha: number; options: BetaGlmmOptions },
 ): HypothesisTest {
+  const subject = arm === "" ? dataset : `${dataset} (${arm})`;
   const untested: Omit<HypothesisTest, "verdict"> = {
     dataset,
+    arm,
+    ...factors,
     rows: rows.length,
     chiSquared: null,
     df: null,
@@ -83,7 +98,7 @@ function testDataset(
     fit = fitBetaGlmm(rows, options);
   } catch (error) {
     if (!(error instanceof StatisticsError)) throw error;
-    return { ...untested, verdict: `${dataset}: H0 cannot be tested. ${error.message}` };
+    return { ...untested, verdict: `${subject}: H0 cannot be tested. ${error.message}` };
   }
   const tested = fit.diagnosis.reduced ?? fit;
   const term = tested.terms.find(({ polynomial }) => polynomial?.column === weight);
@@ -100,7 +115,7 @@ function testDataset(
       ? ""
       : ` With care: ${fit.diagnosis.messages.join(" ")}`;
   if (chiSquared === null || p === null) {
-    const verdict = `${dataset}: H0 cannot be tested, since the fit has no standard errors.${state}`;
+    const verdict = `${subject}: H0 cannot be tested, since the fit has no standard errors.${state}`;
     return { ...untested, chiSquared, df, p, fit, verdict };
   }
   const rejected = p < alpha;
@@ -109,7 +124,7 @@ function testDataset(
   const direction = critical?.shape === "maximum" ? "downwards" : "upwards";
   const curve = critical ? ` The curve opens ${direction}. ${critical.summary}` : "";
   const verdict = rejected
-    ? `${dataset}: H0 (${H0}) is rejected at α = ${alpha} in favor of H1 (${H1}): ${numbers}.${curve}`
-    : `${dataset}: H0 (${H0}) cannot be rejected at α = ${alpha}: ${numbers}.`;
-  return { dataset, rows: rows.length, chiSquared, df, p, rejected, fit, critical, verdict: verdict + state };
+    ? `${subject}: H0 (${H0}) is rejected at α = ${alpha} in favor of H1 (${H1}): ${numbers}.${curve}`
+    : `${subject}: H0 (${H0}) cannot be rejected at α = ${alpha}: ${numbers}.`;
+  return { ...untested, chiSquared, df, p, rejected, fit, critical, verdict: verdict + state };
 }

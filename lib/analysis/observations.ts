@@ -1,5 +1,6 @@
-import { groupBy } from "../data/group";
+import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
+import { armsOf } from "./arms";
 import { translationFrom } from "./benchmarks";
 import type { Score } from "./read-scores";
 import { minMaxScale } from "./score-rows";
@@ -7,6 +8,10 @@ import { minMaxScale } from "./score-rows";
 /** One score, in the columns of the paper's formulas. */
 export type Observation = {
   dataset: string;
+  /** absent for scores that were read from a file without this column */
+  normalizer?: string;
+  /** name of the set of hyperparameters; absent as above */
+  variant?: string;
   /** benchmark */
   b: string;
   /** model */
@@ -21,59 +26,86 @@ export type Observation = {
   r: number | null;
   /** type of the benchmark; null if unknown */
   type: Score["type"];
-  /** min-max transformed within data set and benchmark: 0 for the lowest, 1 for the highest */
+  /** min-max transformed within data set, benchmark and arm: 0 for the lowest, 1 for the highest */
   score: number;
 };
 
+/** Scores of one data set and benchmark within an arm whose name is empty if it is the only one. */
+interface ScoreGroup {
+  arm: string;
+  scores: readonly Score[];
+}
+
 /**
- * Prepares scores for the analyses of sections 5.2 and 6: min-max scales them within each data set and benchmark.
- * Groups whose scores are all equal cannot be scaled; they are omitted, and `summary` names them.
+ * Prepares scores for the analyses of sections 5.2 and 6: min-max scales them within each data set, benchmark and arm
+ * (normalizer and variant). Groups whose scores are all equal cannot be scaled; they are omitted, and `summary` names
+ * them.
  *
- * @param options.normalizer selects scores; default: that of the first score, if it has one
+ * @returns rows of all arms, in the order of the arms' first appearance
  */
-export function observations(
-  scores: readonly Score[],
-  options: { normalizer?: string } = {},
-): { rows: Observation[]; summary: string } {
-  const normalizer = options.normalizer ?? scores[0]?.normalizer;
-  const selected = scores.filter((score) => score.normalizer === normalizer);
-  const groups = [...groupBy(selected, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()];
-  const constant: Score[] = [];
+export function observations(scores: readonly Score[]): { rows: Observation[]; summary: string } {
+  const arms = armsOf(scores);
+  const groups = arms.flatMap(({ name: arm, rows }): ScoreGroup[] =>
+    [...groupBy(rows, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()].map((group) => ({
+      arm,
+      scores: group,
+    })),
+  );
+  const constant: ScoreGroup[] = [];
   const rows = groups.flatMap((group): Observation[] => {
-    const scaled = minMaxScale(group.map(({ score }) => score));
+    const scaled = minMaxScale(group.scores.map(({ score }) => score));
     if (!scaled) {
-      constant.push(group[0]);
+      constant.push(group);
       return [];
     }
-    return group.map(({ dataset, benchmark, model, seed = 0, plw, generationRatio, type, score }) => ({
-      dataset,
-      b: benchmark,
-      m: model,
-      s: String(seed),
-      w: plw,
-      w_p: transformWeight(plw),
-      r: generationRatio,
-      type,
-      score: scaled.scale(score),
-    }));
+    return group.scores.map((score) => observation(score, scaled.scale(score.score)));
   });
   const count = groups.length - constant.length;
   const summary =
-    `${rows.length} scores in ${count} group${count === 1 ? "" : "s"} of a data set and a benchmark, ` +
-    "each from 0 (its lowest) to 1 (its highest)" +
-    `${normalizer === undefined ? "" : `; normalizer "${normalizer}"`}.${describeOmitted(constant)}`;
+    `${rows.length} scores in ${count} group${count === 1 ? "" : "s"} of a data set and a benchmark` +
+    `${arms.length > 1 ? " in one arm" : ""}, each from 0 (its lowest) to 1 (its highest)` +
+    `${describeArms(scores)}.${describeOmitted(constant)}`;
   return { rows, summary };
 }
 
-/** @param constant one score of each group whose scores are all equal */
-function describeOmitted(constant: readonly Score[]): string {
+/** @param scaled the min-max transformed score */
+function observation(
+  { dataset, normalizer, variant, benchmark, model, seed = 0, plw, generationRatio, type }: Score,
+  scaled: number,
+): Observation {
+  return {
+    dataset,
+    ...(normalizer !== undefined && { normalizer }),
+    ...(variant !== undefined && { variant }),
+    b: benchmark,
+    m: model,
+    s: String(seed),
+    w: plw,
+    w_p: transformWeight(plw),
+    r: generationRatio,
+    type,
+    score: scaled,
+  };
+}
+
+/** Names the arms, or the normalizer if there is a single one. */
+function describeArms(scores: readonly Score[]): string {
+  const arms = armsOf(scores).map(({ name }) => name);
+  if (arms.length > 1) return `; ${arms.length} arms: ${arms.join(", ")}`;
+  const [normalizer] = distinct(scores.map((score) => score.normalizer));
+  return normalizer === undefined ? "" : `; normalizer "${normalizer}"`;
+}
+
+/** @param constant groups whose scores are all equal */
+function describeOmitted(constant: readonly ScoreGroup[]): string {
   if (constant.length === 0) return "";
-  const byDataset = [...groupBy(constant, ({ dataset }) => dataset)].map(
-    ([dataset, scores]) => `${dataset}: ${scores.map(({ benchmark }) => benchmark).join(", ")}`,
+  const nameOf = ({ arm, scores: [{ dataset }] }: ScoreGroup) => (arm === "" ? dataset : `${dataset} (${arm})`);
+  const byName = [...groupBy(constant, nameOf)].map(
+    ([name, groups]) => `${name}: ${groups.map(({ scores: [{ benchmark }] }) => benchmark).join(", ")}`,
   );
   return (
     " Left out, since all scores of the group are the same and more items would be needed to tell them apart: " +
-    `${byDataset.join("; ")}.`
+    `${byName.join("; ")}.`
   );
 }
 

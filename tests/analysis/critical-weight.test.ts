@@ -219,8 +219,8 @@ test("Table 4 has a row per ratio and a column per group, and the published colu
   const fit = fitGam(rows, { method: "REML" });
   const { rows: cells, frame } = table4(
     [
-      { group: "All", rows: rows as Observation[], fit, summary: "" },
-      { group: "MC", rows: [], fit: null, summary: "" },
+      { group: "All", arm: "", rows: rows as Observation[], fit, summary: "" },
+      { group: "MC", arm: "", rows: [], fit: null, summary: "" },
     ],
     { draws: 50 },
   );

@@ -52,7 +52,7 @@ test("an invalid PLW, type or column is an error that names it", () => {
   );
 });
 
-test("observations are min-max scaled by data set and benchmark for one normalizer; constant groups omitted", () => {
+test("observations are min-max scaled by data set, benchmark and arm; constant groups omitted", () => {
   const score = (benchmark: string, plw: number, value: number, normalizer?: string) => ({
     dataset: "s",
     benchmark,
@@ -96,20 +96,23 @@ test("observations are min-max scaled by data set and benchmark for one normaliz
     score("a", 1, 2, "weights"),
     score("a", 1, 9, "tokens"),
     score("a", 0, 3, "tokens"),
+    score("b", 0, 3, "tokens"),
   ];
+  const arms = observations(both);
   assert.deepEqual(
-    [observations(both), observations(both, { normalizer: "tokens" })].map(({ rows: scaled }) =>
-      scaled.map(({ w, score: value }) => [w, value]),
-    ),
+    arms.rows.map(({ normalizer, w, score: value }) => [normalizer, w, value]),
     [
-      [
-        [0, 0],
-        [1, 1],
-      ],
-      [
-        [1, 1],
-        [0, 0],
-      ],
+      ["weights", 0, 0],
+      ["weights", 1, 1],
+      ["tokens", 1, 1],
+      ["tokens", 0, 0],
     ],
   );
+  assert.equal(
+    arms.summary,
+    "4 scores in 2 groups of a data set and a benchmark in one arm, each from 0 (its lowest) to 1 (its highest); " +
+      "2 arms: weights, tokens. Left out, since all scores of the group are the same and more items would be needed " +
+      "to tell them apart: s (tokens): b.",
+  );
+  assert.match(observations(both.slice(0, 2)).summary, /\(its highest\); normalizer "weights"\.$/);
 });
