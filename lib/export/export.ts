@@ -1,9 +1,9 @@
 // Export of figures: vector and pixel images drawn by Plotly in headless Chromium, and the plotted numbers as CSV.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Page } from "playwright-core";
-import { fromRoot } from "../runs/paths";
+import { outputPath } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "../figures/figure";
 import { fontCss } from "./fonts";
@@ -30,13 +30,13 @@ interface Size {
 }
 
 /**
- * Returns the default export path of a figure or table: `<out>/figures/<name>`.
+ * Returns the default export path of a study's figure or table: `figures/<name>` in its folder of outputs.
  *
  * @param name file name without extension
- * @returns absolute path without extension; `<out>` is `PROMPTLOSS_OUT`, or `out`
+ * @returns absolute path without extension, see `outputPath`
  */
-export function figurePath(name: string): string {
-  return join(fromRoot(process.env.PROMPTLOSS_OUT || "out"), "figures", name);
+export function figurePath(study: { name: string }, name: string): string {
+  return outputPath(study, "figures", name);
 }
 
 /**

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../data/errors";
 import { describeDataset } from "../data/statistics";
-import { loadTokenizer } from "../data/tokenizer";
+import { BENCHMARKS } from "../analysis/benchmarks";
 import { scoreRows, type ScoreRow } from "../analysis/score-rows";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import { originRows } from "../analysis/dataset-rows";
@@ -11,34 +11,34 @@ import { writeFileAtomic } from "../runs/files";
 import { fromRoot } from "../runs/paths";
 import { recipeInWords } from "../runs/recipe";
 import { usableRun, type Run } from "../runs/store";
-import { studyExamples, type Study } from "../sweep/study";
+import { studyExamples, studyTokenizer, type Study } from "../sweep/study";
 
 /** Options of {@link modelCard} and {@link writeModelDirectoryForHub}. */
 export interface ModelCardOptions {
-  /** license identifier of the Hub, for example "apache-2.0"; the license of the initial weights determines it */
-  license: string;
   /** name of the initial model on the Hub, if it is published there */
   baseModel?: string;
   /** languages of the texts, as ISO 639-1 codes */
   languages?: readonly string[];
-  /** results of this run, from `evaluateRuns`; memorization and held-out loss are left out of the card */
+  /** results of this run, from `studyScores`; memorization and held-out loss are left out of the card */
   scores?: RunScores;
 }
 
 /**
- * Formats the model card of a run: front matter of the Hub with scores, training recipe, prompt template, limits and
- * license.
+ * Formats the model card of a study's run: front matter of the Hub with scores, training recipe, prompt template, limits
+ * and license. The front matter lists only scores on all items of benchmarks that others know; pocket benchmarks, tasks
+ * of one's own and scores on some of the items are in the table alone.
  *
  * @returns Markdown with a YAML header
- * @throws {DataError} if `license` is empty
+ * @throws {DataError} if the study has no license of the run's model or data set
  */
-export function modelCard(run: Run, options: ModelCardOptions): string {
+export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}): string {
   const { recipe } = run;
-  const license = checkLicense(options.license);
-  const rows = cardScores(run, options.scores);
+  const license = licenseOf(study, recipe.model.name);
+  const dataLicense = licenseOf(study, recipe.data.name);
+  const rows = cardScores(study, run, options.scores);
   const title = `${recipe.model.name}, PLW ${recipe.plw} on ${recipe.data.name}`;
   return joinSections([
-    modelFrontMatter(title, rows, options),
+    modelFrontMatter(title, rows.filter(isComparable), { ...options, license }),
     `# ${plain(title)}`,
     `Fine-tuned on instructions with **prompt loss weight ${recipe.plw}**: in the training loss, prompt tokens have ` +
       `weight ${recipe.plw} and completion tokens weight 1. The weighted sum is divided by the normalizer ` +
@@ -56,21 +56,31 @@ export function modelCard(run: Run, options: ModelCardOptions): string {
     "This model is one run of an experiment on the prompt loss weight, for comparison with runs that differ in it. " +
       "It was not aligned, filtered or tested for safety, and it reproduces errors and biases of its data and " +
       "initial weights.",
-    `## License\n\n${plain(license)}. The licenses of the initial weights and of the training data apply as well.`,
+    `## License\n\nInitial weights (${plain(recipe.model.name)}): ${plain(license)}. ` +
+      `Training data (${plain(recipe.data.name)}): ${plain(dataLicense)}.`,
   ]);
 }
 
 /** Score rows for the card, without memorization and held-out loss, which are not benchmark scores. */
-function cardScores(run: Run, scores: RunScores | undefined): ScoreRow[] {
+function cardScores(study: Study, run: Run, scores: RunScores | undefined): CardScore[] {
   if (!scores) return [];
   const results = scores.results.filter(({ task }) => !task.startsWith("memorization") && task !== "heldout-loss");
-  return scoreRows([{ run, results }]);
+  const rows = scoreRows([{ run, results }], { tasks: study.tasks });
+  return rows.map((row, i) => ({ ...row, items: results[i].items, limit: results[i].limit }));
+}
+
+/** A score with its number of items; `limit` is null for all items of the benchmark. */
+type CardScore = ScoreRow & { items: number; limit: number | null };
+
+/** Whether a score can be listed beside those of other models. */
+function isComparable({ task, limit }: CardScore): boolean {
+  return limit === null && BENCHMARKS.some((benchmark) => benchmark.task === task.split("@")[0]);
 }
 
 function modelFrontMatter(
   title: string,
-  rows: readonly ScoreRow[],
-  { license, baseModel, languages }: ModelCardOptions,
+  rows: readonly CardScore[],
+  { license, baseModel, languages }: ModelCardOptions & { license: string },
 ): string {
   const results = rows.map(({ benchmark, task, metric, score }) => ({
     task: { type: "text-generation" },
@@ -106,13 +116,14 @@ function trainingTable({ id, recipe, record, records }: Run): string {
   );
 }
 
-function scoreTable(rows: readonly ScoreRow[]): string {
+function scoreTable(rows: readonly CardScore[]): string {
   if (rows.length === 0) return "This card was written without evaluation results.";
   return table(
-    ["benchmark", "task", "metric", "score", "standard error"],
-    rows.map(({ benchmark, task, metric, score, standardError }) => [
+    ["benchmark", "task", "items", "metric", "score", "standard error"],
+    rows.map(({ benchmark, task, items, limit, metric, score, standardError }) => [
       benchmark,
       task,
+      limit === null ? items : `the first ${items}`,
       metric,
       score.toFixed(2),
       standardError?.toFixed(2) ?? "",
@@ -128,27 +139,24 @@ function scoreTable(rows: readonly ScoreRow[]): string {
  *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
  * @throws {RunFailedError} if the run has no usable weights
- * @throws {DataError} if the folder is not empty and has no README.md, or if `license` is empty
+ * @throws {DataError} if the folder is not empty and has no README.md, or as {@link modelCard}
  */
-export function writeModelDirectoryForHub(run: Run, dir: string, options: ModelCardOptions): string {
+export function writeModelDirectoryForHub(study: Study, run: Run, dir: string, options: ModelCardOptions = {}): string {
+  const card = modelCard(study, run, options);
   const target = prepareFolder(dir);
   cpSync(usableRun(run).weightsDir, target, { recursive: true });
   writeFileAtomic(
     join(target, "training.json"),
     `${JSON.stringify({ id: run.id, name: run.name, recipe: run.recipe }, null, 2)}\n`,
   );
-  writeFileAtomic(join(target, "README.md"), modelCard(run, options));
+  writeFileAtomic(join(target, "README.md"), card);
   return target;
 }
 
 /** Options of {@link dataCard} and {@link writeDatasetDirectoryForHub}. */
 export interface DataCardOptions {
-  /** license identifier of the Hub, for example "cc-by-nc-4.0" */
-  license: string;
   /** languages of the texts, as ISO 639-1 codes */
   languages?: readonly string[];
-  /** directory of the tokenizer for the length statistics; default: the study's first model */
-  tokenizer?: string;
 }
 
 /**
@@ -157,14 +165,11 @@ export interface DataCardOptions {
  *
  * @param dataset name of the data set in `study.datasets`
  * @returns Markdown with a YAML header
- * @throws {DataError} if `license` is empty, or the rows are invalid
+ * @throws {DataError} if the study has no license of the data set, or the rows are invalid
  */
-export function dataCard(
-  study: Study,
-  dataset: string,
-  { license, languages, tokenizer: tokenizerDir = Object.values(study.models)[0] }: DataCardOptions,
-): string {
-  const tokenizer = loadTokenizer(tokenizerDir);
+export function dataCard(study: Study, dataset: string, { languages }: DataCardOptions = {}): string {
+  const license = licenseOf(study, dataset);
+  const tokenizer = studyTokenizer(study);
   const examples = studyExamples(study, dataset);
   const { rows, instruction, input, completion, totalTokens, generationRatio } = describeDataset(examples, tokenizer);
   const { made } = originRows({ ...study, datasets: { [dataset]: study.datasets[dataset] } }, tokenizer)[0];
@@ -172,7 +177,7 @@ export function dataCard(
   const moments = (name: string, { mean, sd }: { mean: number; sd: number }) => [name, mean.toFixed(2), sd.toFixed(2)];
   return joinSections([
     frontMatter({
-      license: checkLicense(license),
+      license,
       language: languages,
       task_categories: ["text-generation"],
       pretty_name: dataset,
@@ -201,17 +206,18 @@ export function dataCard(
  * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
  *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
- * @throws {DataError} if the folder is not empty and has no README.md, if `license` is empty, or if rows are invalid
+ * @throws {DataError} if the folder is not empty and has no README.md, or as {@link dataCard}
  */
 export function writeDatasetDirectoryForHub(
   study: Study,
   dataset: string,
   dir: string,
-  options: DataCardOptions,
+  options: DataCardOptions = {},
 ): string {
+  const card = dataCard(study, dataset, options);
   const target = prepareFolder(dir);
   writeFileAtomic(join(target, "train.json"), `${JSON.stringify(studyExamples(study, dataset), null, 1)}\n`);
-  writeFileAtomic(join(target, "README.md"), dataCard(study, dataset, options));
+  writeFileAtomic(join(target, "README.md"), card);
   return target;
 }
 
@@ -229,13 +235,17 @@ function prepareFolder(dir: string): string {
   return target;
 }
 
-function checkLicense(license: string): string {
-  if (typeof license !== "string" || license.trim() === "")
-    throw new DataError(
-      'license is empty: a card needs a license identifier, for example "apache-2.0", as stated at the source of the ' +
-        "model or data set.",
-    );
-  return license;
+/**
+ * The license that a study states for one of its models or data sets.
+ *
+ * @throws {DataError} if it states none: nobody else can know it
+ */
+function licenseOf({ name: study, licenses = {} }: Study, name: string): string {
+  if (Object.hasOwn(licenses, name)) return licenses[name];
+  throw new DataError(
+    `Study ${study} states no license of ${name}, and a card needs one. Add it to the study file as its source states ` +
+      `it: "licenses": { ${JSON.stringify(name)}: "apache-2.0" }, for example.`,
+  );
 }
 
 /** Formats YAML front matter. Values are written as JSON, which is valid YAML; undefined ones are left out. */

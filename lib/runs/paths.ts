@@ -1,4 +1,4 @@
-import { isAbsolute, relative, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import { repositoryRoot } from "../data/repository";
 
 /** Converts a path to an absolute one; a relative path is resolved against the repository root. */
@@ -24,4 +24,14 @@ export function toRoot(path: string): string {
  */
 export function storePath(store?: string): string {
   return fromRoot(store ?? (process.env.PROMPTLOSS_RUNS || "runs"));
+}
+
+/**
+ * Returns a path in the folder of a study's outputs: `out/<name of the study>`, where the environment variable
+ * `PROMPTLOSS_OUT` names another folder than `out`.
+ * @param parts path inside that folder
+ * @returns an absolute path
+ */
+export function outputPath({ name }: { name: string }, ...parts: string[]): string {
+  return join(fromRoot(process.env.PROMPTLOSS_OUT || "out"), name, ...parts);
 }

@@ -52,7 +52,7 @@ test(
           version: "1.0",
           harness: "0.4.13" as const,
           shots: 0,
-          limit: null,
+          limit: null as number | null,
           format: "harness" as const,
           template: null,
           judge: null,
@@ -67,8 +67,18 @@ test(
         },
       ],
     };
-    const dir = writeModelDirectoryForHub(run, join(store, "hub", "run"), {
-      license: "apache-2.0",
+    const [pocket] = scores.results;
+    scores.results.push({ ...pocket, task: "piqa" }, { ...pocket, task: "winogrande", limit: 4 });
+    const study = parseStudy(
+      {
+        name: "s",
+        models: { "<img src=x>": model },
+        datasets: { [EVIL]: { path: file } },
+        licenses: { "<img src=x>": "apache-2.0", [EVIL]: "cc-by-4.0" },
+      },
+      "test",
+    );
+    const dir = writeModelDirectoryForHub(study, run, join(store, "hub", "run"), {
       baseModel: "someone/start",
       languages: ["en"],
       scores,
@@ -79,23 +89,32 @@ test(
       [matter.license, matter.base_model, matter.language, matter.library_name],
       ["apache-2.0", "someone/start", ["en"], "transformers"],
     );
-    assert.deepEqual((matter["model-index"] as { results: { metrics: unknown[] }[] }[])[0].results[0].metrics, [
-      { type: "acc", value: 75 },
-    ]);
+    // of the pocket benchmark, all items of a real one, and the first four of another, only the second is comparable
+    const [{ results }] = matter["model-index"] as { results: { dataset: unknown; metrics: unknown[] }[] }[];
+    assert.deepEqual(
+      results.map(({ dataset, metrics }) => [dataset, metrics]),
+      [[{ name: "PIQA", type: "piqa" }, [{ type: "acc", value: 75 }]]],
+    );
     assert.match(
       card,
-      /prompt loss weight 0\.25[^]*normalizer `weights`[^]*\| PIQA \| pocket-piqa \| acc \| 75\.00 \| 2\.00 \|/,
+      /prompt loss weight 0\.25[^]*normalizer `weights`[^]*\| Pocket Ways \| pocket-piqa \| 4 \| acc /,
     );
+    assert.match(card, /\| WinoGrande \| winogrande \| the first 4 \| acc \| 75\.00 \| 2\.00 \|/);
+    assert.match(card, /Initial weights \(&lt;img src=x&gt;\): apache-2\.0\. Training data \(.*\): cc-by-4\.0\./);
     assert.match(card, new RegExp(run.record.weights!.sha256));
     assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
     for (const name of ["config.json", "model.safetensors", "tokenizer.json", "training.json"])
       assert.ok(existsSync(join(dir, name)), name);
     assert.ok(!readFileSync(join(dir, "training.json"), "utf8").includes(store), "no local paths");
     loadModel(dir).dispose();
-    writeModelDirectoryForHub(run, dir, { license: "apache-2.0" }); // the result of an earlier call may be replaced
-    assert.throws(() => modelCard(run, { license: " " }), /license is empty: a card needs a license identifier/);
+    writeModelDirectoryForHub(study, run, dir); // the result of an earlier call may be replaced
+    assert.throws(
+      () => modelCard({ ...study, licenses: { [EVIL]: "mit" } }, run),
+      /Study s states no license of <img src=x>, and a card needs one\. Add it .*"licenses": \{ "<img src=x>"/,
+    );
+    assert.throws(() => modelCard({ ...study, licenses: undefined }, run), /states no license of <img src=x>/);
     writeFileSync(writeJson(join(store, "full", "x.json"), {}), "");
-    assert.throws(() => writeModelDirectoryForHub(run, join(store, "full"), { license: "mit" }), /is not empty/);
+    assert.throws(() => writeModelDirectoryForHub(study, run, join(store, "full")), /is not empty/);
   },
 );
 
@@ -105,10 +124,11 @@ test("a data set as a directory for the Hub: rows, length statistics and the esc
       name: "s",
       models: { m: model },
       datasets: { Data: { path: file }, Short: { from: "Data", transform: "invertLongCompletions" } },
+      licenses: { Data: "cc-by-4.0" },
     },
     "test",
   );
-  const dir = writeDatasetDirectoryForHub(study, "Data", join(store, "hub", "data"), { license: "cc-by-4.0" });
+  const dir = writeDatasetDirectoryForHub(study, "Data", join(store, "hub", "data"));
   assert.deepEqual(readExamples(join(dir, "train.json")), readExamples(file));
   const card = readFileSync(join(dir, "README.md"), "utf8");
   assert.deepEqual(frontMatter(card).configs, [
@@ -117,5 +137,6 @@ test("a data set as a directory for the Hub: rows, length statistics and the esc
   assert.match(card, /8 rows in Alpaca's format[^]*as given/);
   assert.doesNotMatch(prose(card), /<(?!!)/, "no HTML");
   assert.match(card, /^````\n\{/m, "a fence longer than the one in the row");
-  assert.match(dataCard(study, "Short", { license: "mit" }), /long-completion rows inverted/);
+  assert.match(dataCard(study, "Short"), /long-completion rows inverted[^]*## License\n\ncc-by-4\.0/);
+  assert.throws(() => dataCard({ ...study, licenses: {} }, "Data"), /states no license of Data/);
 });
