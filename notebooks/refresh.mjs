@@ -1,10 +1,10 @@
-// Copies the results of the last study into the repository: executed notebooks from out/notebooks, figures and tables
-// from out/figures, and a page that shows them. Nothing else writes there, so that committing results is a deliberate
+// Copies the results of the last study into the repository: executed notebooks from out/pocket/notebooks, figures and tables
+// from out/pocket/figures, and a page that shows them. Nothing else writes there, so that committing results is a deliberate
 // step.
 //
 //   node notebooks/refresh.mjs [results] [repository]
 //
-// `results` is the folder with the study's results (default: PROMPTLOSS_OUT, or out); `repository` is the checkout to
+// `results` is the folder with the study's results (default: pocket below PROMPTLOSS_OUT, or below out); `repository` is the checkout to
 // write to (default: this one).
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
@@ -12,7 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const source = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const results = resolve(source, process.argv[2] ?? (process.env.PROMPTLOSS_OUT || "out"));
+const results = resolve(source, process.argv[2] ?? join(process.env.PROMPTLOSS_OUT || "out", "pocket"));
 const target = resolve(process.argv[3] ?? source);
 
 try {

@@ -27,12 +27,14 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const started = Date.now();
   const study = studyPath(values.study);
   const store = storePath(values.store);
-  const out = fromRoot(values.out ?? (process.env.PROMPTLOSS_OUT || "out"));
+  const outputs = fromRoot(values.out ?? (process.env.PROMPTLOSS_OUT || "out"));
+  const wanted = withTrainedPlws(loadStudy(study), store);
+  const out = join(outputs, wanted.name);
   const show = progressLine();
   let last: SweepProgress | undefined;
   const { runs, failures } = await collected(
     sweep({
-      study: withTrainedPlws(loadStudy(study), store),
+      study: wanted,
       store,
       workers: countOf(values, "workers"),
       signal,
@@ -56,7 +58,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     ? []
     : await executeAll(
         join(out, "notebooks"),
-        { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: out },
+        { PROMPTLOSS_STUDY: study, PROMPTLOSS_RUNS: store, PROMPTLOSS_OUT: outputs },
         signal,
       );
   const broken = notebooks.filter(({ error }) => error !== undefined);
