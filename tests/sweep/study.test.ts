@@ -3,7 +3,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
 import { studyExamples, wantedRuns } from "../../lib/sweep/study";
-import { loadStudy, parseStudy } from "../../lib/sweep/study-file";
+import { loadStudy, parseStudy, studyDownloads } from "../../lib/sweep/study-file";
 import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
 const dir = temporaryFolder();
@@ -99,6 +99,137 @@ test("names that JavaScript objects treat specially are refused, not dropped", (
   assert.throws(() => parseStudy({ ...valid, datasets }, "names"), /datasets\.__proto__: cannot be used as a name/);
 });
 
+test("variants are crossed with the other factors; equal ones and values given twice are refused", () => {
+  const study = parseStudy(
+    {
+      ...valid,
+      datasets: { One: { path: data } },
+      plws: [0, 1],
+      hyperparameters: { ...QUICK, learningRate: 0.1 },
+      variants: { slow: { learningRate: 0.01 }, fast: {} },
+    },
+    "test",
+  );
+  assert.deepEqual(
+    wantedRuns(study).map(({ plw, variant, hyperparameters: { learningRate, epochs } }) => [
+      plw,
+      variant,
+      learningRate,
+      epochs,
+    ]),
+    [
+      [0, "slow", 0.01, QUICK.epochs],
+      [1, "slow", 0.01, QUICK.epochs],
+      [0, "fast", 0.1, QUICK.epochs],
+      [1, "fast", 0.1, QUICK.epochs],
+    ],
+  );
+  assert.throws(
+    () => parseStudy({ ...valid, variants: { a: {}, b: { learningRate: 2e-5 }, c: { epochs: 1 } } }, "x"),
+    /variants: a and b have the same hyperparameters/,
+  );
+  assert.throws(() => parseStudy({ ...valid, variants: { a: { lr: 1 } } }, "x"), /variants\.a\.lr: unknown key; known/);
+  for (const [key, values, message] of [
+    ["plws", [0, 0.1, 0.1], /plws: names 0\.1 more than once/],
+    ["seeds", [42, 42], /seeds: names 42 more than once/],
+    ["normalizers", ["weights", "weights"], /normalizers: names weights more than once/],
+  ] as const)
+    assert.throws(() => parseStudy({ ...valid, [key]: values }, "x"), message);
+});
+
+test("tasks: names, groups with settings, versions of the harness, and one's own", () => {
+  const tasksOf = (tasks: unknown) => parseStudy({ ...valid, tasks }, "test").tasks;
+  assert.deepEqual(parseStudy(valid, "test").tasks, []);
+  assert.deepEqual(tasksOf("piqa"), [{ name: "piqa" }]);
+  assert.equal(tasksOf("pocket").length, 13);
+  assert.deepEqual(
+    tasksOf({ name: "paper", limit: 100 }).map(({ name, limit, format }) => [name, limit, format]),
+    [
+      ...["arc_challenge", "piqa", "truthfulqa_mc2", "winogrande"].map((name) => [`${name}@b281b09`, 100, undefined]),
+      ["truthfulqa_gen", 100, undefined],
+      ...["wmt14-en-fr", "wmt14-fr-en", "wmt16-en-de", "wmt16-de-en", "wmt16-en-ro", "wmt16-ro-en"].map((name) => [
+        name,
+        100,
+        "harness+instruction",
+      ]),
+      ["alpaca_eval", 100, undefined],
+      ["pandalm", 100, undefined],
+    ],
+  );
+  assert.deepEqual(
+    tasksOf([
+      { name: "arc_challenge", version: "b281b09", shots: 2 },
+      { name: "piqa", version: "0.4.13" },
+    ]),
+    [{ name: "arc_challenge@b281b09", shots: 2 }, { name: "piqa" }],
+  );
+  const own = { name: "mine", data, prompt: "{instruction}", references: "output" };
+  const [request] = tasksOf([{ ...own, limit: 3 }]);
+  assert.deepEqual([request.name, request.limit, request.own?.prompt], ["mine", 3, "{instruction}"]);
+  for (const [tasks, message] of [
+    [["piqua"], /tasks\.0\.name: there is no task "piqua"; did you mean piqa or /],
+    [["piqa", "paper", { name: "piqa", limit: 3 }], /tasks: asks twice for piqa/],
+    [[{ name: "piqa", shot: 1 }], /tasks\.0\.shot: unknown key; known keys: name, shots, limit/],
+    [[{ ...own, name: "piqa" }], /has the name of a built-in task/],
+    [[own, own], /asks twice for mine/],
+  ] as const)
+    assert.throws(() => parseStudy({ ...valid, tasks }, "x"), message);
+});
+
+test("licences are of the study's models and data sets; a derived data set inherits its own", () => {
+  const { licenses } = parseStudy({ ...valid, licenses: { tiny: "mit", One: "cc-by-4.0" } }, "test");
+  assert.deepEqual(licenses, { tiny: "mit", One: "cc-by-4.0", Short: "cc-by-4.0", Less: "cc-by-4.0" });
+  assert.throws(
+    () => parseStudy({ ...valid, licenses: { Two: "mit" } }, "x"),
+    /licenses: no model or data set of this study is called "Two"/,
+  );
+});
+
+test("a study's name is a folder's name, and its rows and fields are those of every data set", () => {
+  for (const name of ["../x", "a/b", ".hidden", "", "x".repeat(101)])
+    assert.throws(() => parseStudy({ ...valid, name }, "x"), /name: must be a name of at most 100 letters/);
+  const { datasets } = parseStudy(
+    {
+      ...valid,
+      rows: 5,
+      fields: { input: "context" },
+      datasets: { ...valid.datasets, Two: { path: data, rows: 3, fields: { output: "answer" } } },
+    },
+    "test",
+  );
+  const one = { path: data, fields: { input: "context" }, rows: 5 };
+  assert.deepEqual(datasets.One, one);
+  assert.deepEqual(datasets.Two, { path: data, fields: { output: "answer" }, rows: 3 });
+  assert.deepEqual("from" in datasets.Short && datasets.Short.from, one);
+  assert.throws(
+    () => parseStudy({ ...valid, truncation: "drop", dropEmpty: true }, "x"),
+    /"dropEmpty" needs the trunc/,
+  );
+  assert.throws(() => parseStudy({ ...valid, retain: "adapter" }, "x"), /retain: must be one of weights, scores/);
+  assert.throws(
+    () => parseStudy({ ...valid, judge: { url: "http://127.0.0.1/v1", model: "m", key: "k" } }, "x"),
+    /judge\.key: .*PROMPTLOSS_JUDGE_KEY/,
+  );
+});
+
+test("what a study takes from the Hub is listed for fetch, and named until it is there", () => {
+  const json = {
+    ...valid,
+    models: { tiny: "hf:owner/model@abc" },
+    datasets: { One: { path: "hf:owner/data#rows.json" } },
+    tasks: ["piqa", { name: "mine", data, prompt: "{instruction}", references: "output" }],
+    dataDir: "benchmarks",
+  };
+  const file = writeJson(join(dir, "hub.json"), json);
+  const { models, datasets, tasks, dataDir } = studyDownloads(file);
+  assert.deepEqual([models, datasets, tasks], [["hf:owner/model@abc"], ["hf:owner/data#rows.json"], ["piqa"]]);
+  assert.match(dataDir, /\/benchmarks$/);
+  assert.throws(
+    () => loadStudy(file),
+    /models\.tiny: hf:owner\/model@abc has not been fetched[^]*datasets\.One\.path: hf:owner\/data#rows\.json has not/,
+  );
+});
+
 test("the study files of this repository ask for what they say, with files in place", () => {
   const studies = join(__dirname, "..", "..", "studies");
   for (const name of ["pocket", "paper", "template"]) {
@@ -116,6 +247,7 @@ test("the study files of this repository ask for what they say, with files in pl
       ]),
     );
     const study = parseStudy({ ...json, models, datasets }, name);
-    assert.equal(wantedRuns(study).length, name === "template" ? 12 : 100, name);
+    assert.ok(study.tasks.length > 0, name);
+    assert.equal(wantedRuns(study).length, name === "template" ? 36 : 100, name);
   }
 });
