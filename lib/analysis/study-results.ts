@@ -73,11 +73,7 @@ export async function studyResults(
   const { scores, summary } = await studyScores(study, runs, options);
   const memorized = await studyMemorization(study, runs, options);
   const tokenizer = studyTokenizer(study);
-  const ratios = originRows(study, tokenizer).map(({ dataset, generationRatio }) => [dataset, generationRatio]);
-  const rows = scoreRows(scores, {
-    tasks: study.tasks,
-    generationRatios: Object.fromEntries(ratios) as Record<string, number>,
-  });
+  const rows = studyScoreRows(study, scores);
   const observed = observations(rows).rows;
   return {
     study,
@@ -103,4 +99,21 @@ export async function studyResults(
 /** Names of a study's tasks with long answers, whose lengths Figure 2d shows. */
 export function longGenerationTasks({ tasks }: Study): string[] {
   return tasks.filter((request) => benchmarkOfRequest(request).type === "G_L").map(({ name }) => name);
+}
+
+/**
+ * Converts a study's scores to rows: one metric per task, see `scoreRows`, with the generation ratio of each data set.
+ *
+ * @param scores from `studyScores`
+ * @throws {DataError} if a data set cannot be read
+ */
+export function studyScoreRows(study: Study, scores: readonly RunScores[]): ScoreRow[] {
+  const ratios = originRows(study, studyTokenizer(study)).map(({ dataset, generationRatio }) => [
+    dataset,
+    generationRatio,
+  ]);
+  return scoreRows(scores, {
+    tasks: study.tasks,
+    generationRatios: Object.fromEntries(ratios) as Record<string, number>,
+  });
 }

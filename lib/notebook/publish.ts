@@ -1,0 +1,32 @@
+import { exportFigure, figurePath, removeExport } from "../export/export";
+import { exportTable } from "../export/tables";
+import type { Figure } from "../figures/figure";
+import type { Table } from "../figures/table";
+import { show } from "./display";
+import type { TableOptions } from "./show-table";
+
+/**
+ * Shows a study's figure, exports it to the study's folder of outputs, and prints its caption. A figure without any
+ * numbers is named instead, and an earlier export of it is removed.
+ */
+export async function publishFigure(study: { name: string }, figure: Figure): Promise<void> {
+  const path = figurePath(study, figure.name);
+  if (figure.rows.length === 0) {
+    removeExport(path);
+    console.log(`${figure.name} cannot be drawn: the study has no numbers for it.`);
+    return;
+  }
+  await show(figure);
+  await exportFigure(figure, path);
+  console.log(figure.caption);
+}
+
+/** Shows a study's table with its caption, and exports it to the study's folder of outputs. */
+export async function publishTable(
+  study: { name: string },
+  table: Table,
+  options: Pick<TableOptions, "maxRows"> = {},
+): Promise<void> {
+  await show(table.frame, { caption: table.caption, ...options });
+  exportTable(table, figurePath(study, table.name));
+}
