@@ -3,10 +3,13 @@ import { seededRandom } from "../data/random";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { dot } from "../stats/linear-algebra";
 import { translationFrom } from "./benchmarks";
+import { inEachArm } from "./in-each-arm";
 import { relativeRows, type RelativeRow, type ScoreRow } from "./score-rows";
 
 /** One claim of section 5.1 as an estimate with its interval. */
 export type ClaimRow = {
+  /** normalizer and variant; absent if there is a single arm */
+  arm?: string;
   claim: string;
   /** definition and unit of the estimate */
   measure: string;
@@ -35,10 +38,10 @@ export interface ClaimDatasets {
 const RESAMPLES = 2000;
 
 /**
- * Estimates section 5.1's claims, each as one number with an interval. The number is a mean over units; a unit is a
- * benchmark with one model, or a benchmark where models are compared. The interval is the 95 % percentile bootstrap
+ * Estimates section 5.1's claims, each as one number with an interval, in each arm. The number is a mean over units; a
+ * unit is a benchmark with one model, or a benchmark where models are compared. The interval is the 95 % percentile bootstrap
  * over units (2,000 resamples, seeded), so it generalizes to other benchmarks and models of this kind, not to other
- * seeds or items. Relative scores are min-max scaled within data set and benchmark. Claims about data sets, groups or
+ * seeds or items. Relative scores are min-max scaled within data set, benchmark and arm. Claims about data sets, groups or
  * PLWs that the rows do not have, or with fewer than two units, are omitted; so are benchmarks without any difference
  * where relative scores are needed.
  *
@@ -46,6 +49,10 @@ const RESAMPLES = 2000;
  *   of `cleaned` without this ending
  */
 export function claimRows(rows: readonly ScoreRow[], datasets: ClaimDatasets = namedDatasets(rows)): ClaimRow[] {
+  return inEachArm(rows, (inArm) => claimsOfArm(inArm, datasets));
+}
+
+function claimsOfArm(rows: readonly ScoreRow[], datasets: ClaimDatasets): ClaimRow[] {
   const relative = relativeRows(rows).filter((row): row is Scaled => row.relative !== null);
   const { plain, cleaned, short } = datasets;
   return [
@@ -248,14 +255,13 @@ function rangeUnits(rows: readonly ScoreRow[]): number[] {
 }
 
 /**
- * Mean score difference, second minus first value of a factor, over pairs of runs that differ only in this factor: one
- * number per benchmark, or per benchmark and model if the factor is "dataset".
+ * Mean score difference, second minus first value of a factor, over pairs of an arm's runs that differ only in this
+ * factor: one number per benchmark, or per benchmark and model if the factor is "dataset".
  */
 function paired(rows: readonly ScoreRow[], factor: "model" | "dataset", [first, second]: readonly string[]): number[] {
   const unitOf = ({ benchmark, model }: ScoreRow) =>
     factor === "model" ? benchmark : JSON.stringify([benchmark, model]);
-  const pairOf = (row: ScoreRow) =>
-    JSON.stringify([factor === "model" ? row.dataset : row.model, row.plw, row.seed, row.normalizer]);
+  const pairOf = (row: ScoreRow) => JSON.stringify([factor === "model" ? row.dataset : row.model, row.plw, row.seed]);
   return [...groupBy(rows, unitOf).values()].flatMap((unit) => {
     const before = new Map(unit.filter((row) => row[factor] === first).map((row) => [pairOf(row), row.score]));
     const differences = unit

@@ -1,8 +1,11 @@
 import { groupBy, mean } from "../data/group";
+import { inEachArm } from "./in-each-arm";
 import { meanWithError, type ScoreRow } from "./score-rows";
 
 /** Best PLW of one benchmark on one data set, compared with PLW 0. Scores are in points, 0 to 100. */
 export type BestPlwRow = {
+  /** normalizer and variant; absent if there is a single arm */
+  arm?: string;
   benchmark: string;
   dataset: string;
   group: string | null;
@@ -18,8 +21,12 @@ export type BestPlwRow = {
   standardError: number | null;
 };
 
-/** Finds the best PLW for each benchmark and data set, and compares it with PLW 0. */
+/** Finds the best PLW for each arm, benchmark and data set, and compares it with PLW 0. */
 export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
+  return inEachArm(rows, bestInArm);
+}
+
+function bestInArm(rows: readonly ScoreRow[]): BestPlwRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].map((group): BestPlwRow => {
     const cells = [...groupBy(group, ({ plw }) => String(plw)).values()]
@@ -48,6 +55,8 @@ export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
 
 /** Paired comparison of two models on one benchmark and data set. */
 export type ModelRow = {
+  /** normalizer and variant; absent if there is a single arm */
+  arm?: string;
   benchmark: string;
   dataset: string;
   model: string;
@@ -62,10 +71,15 @@ export type ModelRow = {
 };
 
 /**
- * Compares each further model with the first one, in the order of the rows, for each benchmark and data set. Runs are
- * paired by PLW, seed and normalizer; comparisons without pairs are omitted.
+ * Compares each further model with the first one, in the order of the rows, for each arm, benchmark and data set. Runs
+ * are paired by PLW and seed within an arm, that is also by normalizer and variant; comparisons without pairs are
+ * omitted.
  */
 export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
+  return inEachArm(rows, compareInArm);
+}
+
+function compareInArm(rows: readonly ScoreRow[]): ModelRow[] {
   const groups = groupBy(rows, ({ benchmark, dataset }) => JSON.stringify([benchmark, dataset]));
   return [...groups.values()].flatMap((group) => {
     const [first, ...others] = groupBy(group, ({ model }) => model).entries();
@@ -88,9 +102,9 @@ export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
   });
 }
 
-/** Score differences, second minus first, of runs with the same PLW, seed and normalizer. */
+/** Score differences, second minus first, of runs of one arm with the same PLW and seed. */
 function pairedDifferences(first: readonly ScoreRow[], second: readonly ScoreRow[]): number[] {
-  const key = ({ plw, seed, normalizer }: ScoreRow) => JSON.stringify([plw, seed, normalizer]);
+  const key = ({ plw, seed }: ScoreRow) => JSON.stringify([plw, seed]);
   const scores = new Map(first.map((row) => [key(row), row.score]));
   return second.flatMap((row) => (scores.has(key(row)) ? [row.score - scores.get(key(row))!] : []));
 }

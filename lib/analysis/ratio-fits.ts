@@ -1,10 +1,12 @@
 import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
+import { formatP } from "../stats/beta-glmm/diagnosis";
 import { armsOf, type Arm } from "./arms";
+import { assess, describeDoubts, doubtEnds, doubtSize, type Assessment, type Doubt } from "./assessment";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
 import { StatisticsError } from "../data/errors";
 
 /** Section 6's model of one benchmark group in one arm. */
-export interface RatioFit {
+export interface RatioFit extends Assessment {
   group: BenchmarkGroup;
   /** the factors that differ between arms, for example "tokens · lr 1e-4"; empty if there is a single arm */
   arm: string;
@@ -14,9 +16,12 @@ export interface RatioFit {
   rows: Observation[];
   /** null if the model could not be fitted */
   fit: GamFit | null;
-  /** diagnosis of the fit, or the reason why there is none and what to add */
+  /** reasons to doubt the fit and its diagnosis, or the reason why there is none and what to add */
   summary: string;
 }
+
+/** Number of basis functions of each margin of the surface, the paper's k. */
+const BASIS = 3;
 
 /**
  * Fits one additive model of PLW and generation ratio per arm and benchmark group:
@@ -45,16 +50,54 @@ function fitGroup(
 ): RatioFit {
   const groupRows = rows.filter(BENCHMARK_GROUPS[group]);
   const subject = arm === "" ? group : `${group} (${arm})`;
-  const unfitted = { group, arm, ...factors, rows: groupRows, fit: null };
+  const unfitted: Omit<RatioFit, "summary"> = {
+    group,
+    arm,
+    ...factors,
+    rows: groupRows,
+    fit: null,
+    trust: "not to be trusted",
+    reasons: ["there is no fit"],
+  };
   if (groupRows.length === 0)
     return { ...unfitted, summary: `${subject}: there are no scores of such benchmarks. Add some.` };
   const benchmarkTerm = new Set(groupRows.map(({ b }) => b)).size > 1 ? " + factor(b)" : "";
-  const formula = withSeeds(`score ~ te(${weight}, r, k = 3)${benchmarkTerm}`, groupRows, "factor(s)");
+  const formula = withSeeds(`score ~ te(${weight}, r, k = ${BASIS})${benchmarkTerm}`, groupRows, "factor(s)");
   try {
     const fit = fitGam(groupRows, { formula, method });
-    return { ...unfitted, fit, summary: `${subject}: ${fit.diagnosis.messages.join(" ")}` };
+    const assessment = assess(doubtSurface(fit, groupRows));
+    const parts = [describeDoubts(assessment), ...fit.diagnosis.messages].filter((part) => part !== "");
+    return { ...unfitted, fit, ...assessment, summary: `${subject}: ${parts.join(" ")}` };
   } catch (error) {
     if (!(error instanceof StatisticsError)) throw error;
     return { ...unfitted, summary: `${subject}: cannot be fitted. ${error.message}` };
   }
+}
+
+/** Doubts a fitted surface: its data, how the fit ended, and whether there is a surface at all. */
+function doubtSurface(
+  { rows: count, edf, smooths: [surface], diagnosis }: GamFit,
+  rows: readonly Observation[],
+): Doubt[] {
+  const grave = (reason: string): Doubt => ({ trust: "not to be trusted", reason });
+  const saturated = (name: string, values: readonly unknown[]): Doubt[] => {
+    const count = new Set(values).size;
+    return count > BASIS
+      ? []
+      : [grave(`only ${count} ${name}, whose mean scores a surface with k = ${BASIS} fits exactly`)];
+  };
+  return [
+    ...doubtEnds(rows.filter(({ score }) => score === 0 || score === 1).length, count),
+    ...saturated(
+      "PLWs",
+      rows.map(({ w }) => w),
+    ),
+    ...saturated(
+      "generation ratios",
+      rows.map(({ r }) => r),
+    ),
+    ...doubtSize(count, edf),
+    ...(diagnosis.converged ? [] : [grave("the search for the smoothing parameters did not converge")]),
+    ...(surface.p < 0.05 ? [] : [grave(`the surface cannot be told from a flat one (${formatP(surface.p)})`)]),
+  ];
 }

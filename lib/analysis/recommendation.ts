@@ -1,8 +1,9 @@
 import { seededRandom } from "../data/random";
 import { quantile } from "../metrics/quantile";
 import type { GamFit, GamSmooth } from "../stats/gam/fit";
-import { untransformWeight, type Weight } from "../data/prompt-loss-weight";
+import { transformWeight, untransformWeight, type Weight } from "../data/prompt-loss-weight";
 import { StatisticsError } from "../data/errors";
+import { assess, doubtBorder, withDoubts, type Assessment, type Doubt } from "./assessment";
 
 /**
  * The range of which Table 4's star rule takes 5 %; the paper does not define it. "scores" is the range of the observed
@@ -22,10 +23,12 @@ export interface RecommendationOptions {
   base?: RangeBase;
   /** columns of the fit with the generation ratio, PLW and w_p; default "r", "w" and "w_p" */
   columns?: { ratio: string; plw: string; transformed: string };
+  /** how far the fit is to be trusted, which a `RatioFit` says; default: it is trustworthy */
+  assessment?: Assessment;
 }
 
-/** The PLW recommended by a fitted interaction at one generation ratio. */
-export interface Recommendation {
+/** The PLW recommended by a fitted interaction at one generation ratio, with the doubts of the fit and its own. */
+export interface Recommendation extends Assessment {
   /** R_g */
   ratio: number;
   /** weight with the highest prediction among w_p = 0, 0.01, …, 1, the grid of Table 4's values */
@@ -41,6 +44,7 @@ export interface Recommendation {
   base: RangeBase;
   /** Table 4's star: `relativeSpan` is below 5 %, so the weight hardly matters */
   starred: boolean;
+  /** one or two sentences, led by the reasons to doubt the recommendation */
   summary: string;
 }
 
@@ -64,6 +68,7 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
     level = 0.95,
     base = "scores",
     columns = { ratio: "r", plw: "w", transformed: "w_p" },
+    assessment = { trust: "trustworthy", reasons: [] },
   } = options;
   if (!(Number.isFinite(ratio) && ratio > 0))
     throw new StatisticsError(`recommendWeight: the generation ratio is ${ratio}; it must be a positive number`);
@@ -91,26 +96,59 @@ export function recommendWeight(fit: GamFit, ratio: number, options: Recommendat
       : predictionRange(smooth, columns.ratio, gridAt);
   const relativeSpan = (highest - lowest) / range;
   const starred = relativeSpan < 0.05;
-  const { min, max } = smooth.ranges[smooth.columns.indexOf(columns.ratio)];
+  const found = { ratio, weight, interval, highest, lowest, relativeSpan, base, starred };
+  const doubts = assess([...doubtsOf(assessment), ...doubtRecommendation(found, smooth, columns)]);
+  return { ...found, ...doubts, summary: describe({ ...found, ...doubts }, level) };
+}
+
+/** @param level of the interval */
+function describe(recommendation: Omit<Recommendation, "summary">, level: number): string {
+  const { ratio, weight, interval, starred, relativeSpan, base, trust } = recommendation;
   const percent = `${Number((100 * level).toFixed(6))} %`;
-  return {
-    ratio,
-    weight,
-    interval,
-    highest,
-    lowest,
-    relativeSpan,
-    base,
-    starred,
-    summary:
-      `At a generation ratio of ${ratio} the model recommends PLW ${weight.plw.toFixed(3)} ` +
-      `(${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).` +
-      (starred
-        ? " It hardly matters: over all weights the prediction moves by " +
-          `${(100 * relativeSpan).toFixed(1)} % of the range of ${base}.`
-        : "") +
-      (ratio < min || ratio > max ? ` The data have ratios from ${min} to ${max}; this is an extrapolation.` : ""),
-  };
+  const statement =
+    `the model recommends PLW ${weight.plw.toFixed(3)} ` +
+    `(${percent} of posterior draws between ${interval.lower.plw.toFixed(3)} and ${interval.upper.plw.toFixed(3)}).` +
+    (starred
+      ? " It hardly matters: over all weights the prediction moves by " +
+        `${(100 * relativeSpan).toFixed(1)} % of the range of ${base}.`
+      : "");
+  const subject = trust === "trustworthy" ? "" : "the recommendation is ";
+  return `At a generation ratio of ${ratio} ${subject}${withDoubts(recommendation, statement)}`;
+}
+
+/** The doubts of an assessment; each has the trust of the whole. */
+function doubtsOf({ trust, reasons }: Assessment): Doubt[] {
+  return trust === "trustworthy" ? [] : reasons.map((reason) => ({ trust, reason }));
+}
+
+/** Doubts what the fit says at one ratio, however good the fit is. */
+function doubtRecommendation(
+  { ratio, weight, interval, starred }: Pick<Recommendation, "ratio" | "weight" | "interval" | "starred">,
+  smooth: GamSmooth,
+  columns: Required<RecommendationOptions>["columns"],
+): Doubt[] {
+  const ratios = smooth.ranges[smooth.columns.indexOf(columns.ratio)];
+  const weights = transformedRange(smooth, columns);
+  const beyond = ratio < ratios.min || ratio > ratios.max;
+  const covered = interval.lower.transformed <= weights.min && interval.upper.transformed >= weights.max;
+  const [lowest, highest] = [ratios.min, ratios.max].map((value) => Number(value.toPrecision(3)));
+  const extrapolated = `the data have ratios from ${lowest} to ${highest}, so this is an extrapolation`;
+  return [
+    ...(beyond ? [{ trust: "not to be trusted" as const, reason: extrapolated }] : []),
+    ...(covered ? [{ trust: "not to be trusted" as const, reason: "the interval covers all PLWs" }] : []),
+    ...doubtBorder("the best PLW", { best: weight.transformed, ...weights }, "not to be trusted"),
+    ...(starred ? [{ trust: "with care" as const, reason: "the PLW hardly matters" }] : []),
+  ];
+}
+
+/** Lowest and highest transformed PLW of the data. */
+function transformedRange(
+  { columns: names, ranges }: GamSmooth,
+  { plw, transformed }: Required<RecommendationOptions>["columns"],
+): { min: number; max: number } {
+  if (names.includes(transformed)) return ranges[names.indexOf(transformed)];
+  const { min, max } = ranges[names.indexOf(plw)];
+  return { min: transformWeight(min), max: transformWeight(max) };
 }
 
 function findSmooth(fit: GamFit, { ratio, plw, transformed }: Required<RecommendationOptions>["columns"]): GamSmooth {

@@ -3,6 +3,8 @@ import type { HypothesisTest } from "./hypothesis";
 /** The regression of one data set: a row of Table 3. Coefficients are on the logit scale; null without a fit. */
 export type RegressionRow = {
   dataset: string;
+  /** normalizer and variant; absent if there is a single arm */
+  arm?: string;
   /** of the joint Wald test; null if there is none */
   p: number | null;
   /** coefficient of w_p */
@@ -56,8 +58,10 @@ export const PAPER_TABLE3: readonly RegressionRow[] = [
  * @param tests with a polynomial in the fixed part of the formula, as in the default one
  */
 export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
-  return tests.map(({ dataset, p, fit, verdict }) => {
-    if (!fit) return { dataset, p, linear: null, quadratic: null, intercept: null, trustworthy: false, note: verdict };
+  return tests.map((test): RegressionRow => {
+    const { dataset, p, fit, verdict } = test;
+    const named = { dataset, ...armColumn(test) };
+    if (!fit) return { ...named, p, linear: null, quadratic: null, intercept: null, trustworthy: false, note: verdict };
     const { coefficients, terms } = fit.diagnosis.reduced ?? fit;
     const term = terms.find(({ polynomial }) => polynomial)!;
     const powers = term.polynomial!.basis.monomials;
@@ -65,7 +69,7 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
       term.columns.reduce((sum, column, j) => sum + powers[j][k] * coefficients[column].estimate, 0);
     const intercept = coefficients.find((coefficient) => coefficient.term === "(Intercept)")?.estimate ?? 0;
     return {
-      dataset,
+      ...named,
       p,
       linear: power(1),
       quadratic: power(2),
@@ -76,12 +80,19 @@ export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
   });
 }
 
+/** The name of the arm as a column, if there are several arms. */
+function armColumn({ arm }: { arm: string }): { arm?: string } {
+  return arm === "" ? {} : { arm };
+}
+
 /**
  * The critical weight λ of one data set with its confidence set, as PLWs. All numbers are null without a fit; the
  * limits also if the data do not bound λ.
  */
 export type CriticalWeightRow = {
   dataset: string;
+  /** normalizer and variant; absent if there is a single arm */
+  arm?: string;
   lambda: number | null;
   lower: number | null;
   upper: number | null;
@@ -93,11 +104,13 @@ export type CriticalWeightRow = {
   method: string;
 };
 
-/** Lists λ of every data set, followed by the paper's λ (§5.2). */
+/** Lists λ of every data set and arm, followed by the paper's λ (§5.2). */
 export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWeightRow[] {
+  const severalArms = tests.some(({ arm }) => arm !== "");
   return [
-    ...tests.map(({ dataset, critical }): CriticalWeightRow => ({
+    ...tests.map(({ dataset, arm, critical }): CriticalWeightRow => ({
       dataset,
+      ...armColumn({ arm }),
       lambda: critical?.lambda.plw ?? null,
       lower: critical?.interval?.lower.plw ?? null,
       upper: critical?.interval?.upper.plw ?? null,
@@ -107,6 +120,7 @@ export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWe
     })),
     {
       dataset: "AlpacaDataShort (paper)",
+      ...(severalArms && { arm: "" }),
       lambda: 0.242,
       lower: null,
       upper: null,

@@ -1,9 +1,11 @@
 import { dataFrame } from "./data-frame";
 import type { ClaimRow } from "../analysis/claims";
 import type { Table } from "./table";
+import { armsInWords } from "./table-captions";
 
 /**
- * Makes a table of the claims of section 5.1, with estimate and 95 % interval in one column.
+ * Makes a table of the claims of section 5.1, with estimate and 95 % interval in one column. With several arms, the
+ * first column names the arm.
  *
  * @param claims `claimRows` computes them from scores
  * @returns table whose frame shows numbers with one decimal from 10 in absolute value, else with two; `rows` holds the
@@ -14,7 +16,8 @@ export function claimsTable(claims: readonly ClaimRow[]): Table {
   return {
     name: "claims",
     frame: dataFrame(
-      claims.map(({ claim, measure, estimate, low, high, units, holds }) => ({
+      claims.map(({ arm, claim, measure, estimate, low, high, units, holds }) => ({
+        ...(arm !== undefined && { Arm: arm }),
         Claim: claim,
         Measure: measure,
         "Estimate (95 % interval)": `${format(estimate)} (${format(low)} to ${format(high)})`,
@@ -27,6 +30,7 @@ export function claimsTable(claims: readonly ClaimRow[]): Table {
       "The claims of section 5.1. Each estimate is a mean over units; a unit is one benchmark with one model, or one " +
       "benchmark where models are compared. Intervals are 95 % percentile bootstrap intervals over units " +
       "(2,000 resamples). A claim holds (yes) or fails (no) if the interval excludes 0, and is open otherwise; " +
-      "a claim of no effect can fail, but not be confirmed.",
+      "a claim of no effect can fail, but not be confirmed." +
+      armsInWords(claims.map(({ arm }) => arm)),
   };
 }

@@ -4,14 +4,19 @@ import type { RatioFit } from "../analysis/ratio-fits";
 import type { Row } from "./figure";
 import type { DatasetCheck } from "./residual-panels";
 
+/** A residual check of one data set in one arm. */
+type ArmCheck = DatasetCheck & { arm?: string };
+
 /**
  * Lists the tests of the scaled residuals (uniformity, dispersion, outliers).
  *
- * @returns one row per data set: test statistics, p values as text, and the summary of the check as the verdict
+ * @returns one row per data set and arm: test statistics, p values as text, and the summary of the check as the
+ *   verdict; with several arms, a column names the arm
  */
-export function residualTable(checks: readonly DatasetCheck[]): Row[] {
-  return checks.map(({ dataset, check: { uniformity, dispersion, outliers, summary } }) => ({
+export function residualTable(checks: readonly ArmCheck[]): Row[] {
+  return checks.map(({ dataset, arm = "", check: { uniformity, dispersion, outliers, summary } }) => ({
     dataset,
+    ...(arm !== "" && { arm }),
     "distance from uniform": uniformity.statistic,
     "p (uniform)": formatP(uniformity.p),
     "spread, seen / simulated": dispersion.ratio,
@@ -24,16 +29,17 @@ export function residualTable(checks: readonly DatasetCheck[]): Row[] {
 }
 
 /**
- * Lists the smooth term and the quality of fit of each benchmark group's additive model.
+ * Lists the smooth term and the quality of fit of each arm and benchmark group's additive model.
  *
  * @param fits from `fitRatios`
- * @returns one row per group: number of scores, effective degrees of freedom, F and p of the smooth term, share of the
+ * @returns one row per fit, with a column for the arm if there are several: number of scores, effective degrees of freedom, F and p of the smooth term, share of the
  *   deviance explained (0 to 1) and scale; null, and "not fitted" as p, if the model could not be fitted
  */
 export function ratioFitRows(fits: readonly RatioFit[]): Row[] {
-  return fits.map(({ group, rows, fit }) => {
+  return fits.map(({ group, arm, rows, fit }) => {
     const smooth = fit?.smooths[0];
     return {
+      ...(arm !== "" && { arm }),
       group,
       scores: rows.length,
       edf: smooth?.edf ?? null,

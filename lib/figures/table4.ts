@@ -4,24 +4,30 @@ import { recommendWeight, type RecommendationOptions } from "../analysis/recomme
 import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
 import type { Row } from "./figure";
 import type { Table } from "./table";
+import { armsInWords, doubtsInWords } from "./table-captions";
 
 /**
- * Builds Table 4, the recommended PLW by generation ratio and benchmark group. The columns of the paper follow for
+ * Builds Table 4, the recommended PLW by generation ratio, benchmark group and arm. The columns of the paper follow for
  * comparison. A star marks ratios at which the prediction varies over all PLWs by less than 5 % of the range named by
- * `base`. A group without a fit has dashes.
+ * `base`. A group without a fit has dashes; the caption names the fits that are to be doubted, with the reasons.
  *
- * @param fits one per benchmark group, from `fitRatios`
+ * @param fits one per arm and benchmark group, from `fitRatios`
  * @param options of `recommendWeight`; default of `base`: "scores"
  * @throws {StatisticsError} as `recommendWeight`
  */
 export function table4(fits: readonly RatioFit[], { base = "scores", ...options }: RecommendationOptions = {}): Table {
   const cell = (plw: number, starred: boolean): string => plw.toFixed(3) + (starred ? "*" : "");
-  const groups = fits.map(({ group, fit }) => ({
+  const groups = fits.map(({ group, arm, fit, trust, reasons }) => ({
     group,
+    arm,
+    name: arm === "" ? group : `${group} (${arm})`,
+    trust: fit ? trust : ("trustworthy" as const),
+    reasons,
     cells: TABLE4_RATIOS.map((ratio) => fit && recommendWeight(fit, ratio, { base, ...options })),
   }));
   const published = Object.entries(PAPER_TABLE4);
   const baseInWords = base === "scores" ? "the observed min-max transformed scores" : "the smooth's predictions";
+  const severalArms = fits.some(({ arm }) => arm !== "");
   const ratios = fits.flatMap(({ rows }) => rows.map(({ r }) => r ?? NaN)).filter(Number.isFinite);
   return {
     name: "table4",
@@ -29,7 +35,7 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       TABLE4_RATIOS.map((ratio, i) => ({
         R_g: ratio.toFixed(1),
         ...Object.fromEntries(
-          groups.map(({ group, cells }) => [group, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"]),
+          groups.map(({ name, cells }) => [name, cells[i] ? cell(cells[i].weight.plw, cells[i].starred) : "-"]),
         ),
         ...Object.fromEntries(
           published.map(([group, cells]) => [`${group} (paper)`, cell(cells[i].plw, cells[i].starred)]),
@@ -37,11 +43,12 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       })),
     ),
     rows: TABLE4_RATIOS.flatMap((ratio, i): Row[] => [
-      ...groups.map(({ group, cells }): Row => {
+      ...groups.map(({ group, arm, cells }): Row => {
         const recommendation = cells[i];
         return {
           source: "this study",
           group,
+          ...(severalArms && { arm }),
           ratio,
           plw: recommendation?.weight.plw ?? null,
           lower: recommendation?.interval.lower.plw ?? null,
@@ -53,6 +60,7 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
       ...published.map(([group, cells]): Row => ({
         source: "paper",
         group,
+        ...(severalArms && { arm: "" }),
         ratio,
         plw: cells[i].plw,
         lower: null,
@@ -70,6 +78,9 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
         ? `The data have ratios from ${Math.min(...ratios).toPrecision(2)} to ${Math.max(...ratios).toPrecision(2)}; ` +
           "rows outside this range are extrapolated. "
         : "") +
-      "Columns marked (paper) are as published; the paper does not define the base of its 5 %.",
+      "Columns marked (paper) are as published; the paper does not define the base of its 5 %." +
+      armsInWords(fits.map(({ arm }) => arm)) +
+      doubtsInWords(groups, "not to be trusted") +
+      doubtsInWords(groups, "with care"),
   };
 }

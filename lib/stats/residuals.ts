@@ -40,6 +40,8 @@ export interface ResidualCheck {
   seed: number | null;
   /** number of simulated scores per row */
   simulations: number;
+  /** what the tests find against the model at the 5 % level, as clauses; empty if they find nothing */
+  failures: string[];
   /** verdict at the 5 % level */
   summary: string;
 }
@@ -76,6 +78,7 @@ export function checkResiduals(
   const uniformity = { statistic, p: kolmogorovUpper(statistic, n) };
   const dispersion = testDispersion(fit, rows);
   const outliers = testOutliers(scaledResiduals, rows[0].length);
+  const failures = failedTests({ uniformity, dispersion, outliers });
   const order = populationFitted.map((_, i) => i).sort((i, j) => populationFitted[i] - populationFitted[j]);
   return {
     scaledResiduals,
@@ -92,7 +95,11 @@ export function checkResiduals(
     })),
     seed: simulated ? null : seed,
     simulations: rows[0].length,
-    summary: describeTests({ uniformity, dispersion, outliers }),
+    failures,
+    summary:
+      failures.length === 0
+        ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level."
+        : `Against the model: ${failures.join("; ")}.`,
   };
 }
 
@@ -140,11 +147,12 @@ function testOutliers(scaledResiduals: readonly number[], simulations: number): 
   return { count, expected: rate * n, p: binomialTwoSided(count, n, rate) };
 }
 
-function describeTests({
+/** Describes each test with p < 0.05. */
+function failedTests({
   uniformity,
   dispersion,
   outliers,
-}: Pick<ResidualCheck, "uniformity" | "dispersion" | "outliers">): string {
+}: Pick<ResidualCheck, "uniformity" | "dispersion" | "outliers">): string[] {
   const failed: string[] = [];
   const inParentheses = (p: number): string => `(p = ${p.toPrecision(2)})`;
   if (uniformity.p < 0.05) failed.push(`residuals are not uniform ${inParentheses(uniformity.p)}`);
@@ -156,9 +164,7 @@ function describeTests({
     failed.push(
       `${outliers.count} outliers where ${outliers.expected.toFixed(1)} are expected ${inParentheses(outliers.p)}`,
     );
-  return failed.length === 0
-    ? "Uniformity, dispersion and outliers give no sign against the model at the 5 % level."
-    : `Against the model: ${failed.join("; ")}.`;
+  return failed;
 }
 
 /**

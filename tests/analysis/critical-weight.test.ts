@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "../../lib/data/random";
 import { transformWeight, untransformWeight } from "../../lib/data/prompt-loss-weight";
 import { fitBetaGlmm } from "../../lib/stats/beta-glmm/fit";
 import { criticalWeight } from "../../lib/analysis/critical-weight";
 import { fitGam } from "../../lib/stats/gam/fit";
-import { testHypotheses } from "../../lib/analysis/hypothesis";
 import { recommendWeight } from "../../lib/analysis/recommendation";
 import type { DataRow } from "../../lib/stats/data-rows";
-import { PAPER_TABLE3, PAPER_TABLE4, table3Rows, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
+import { PAPER_TABLE4, TABLE4_RATIOS } from "../../lib/analysis/table-rows";
 import { needsShared } from "../support/shared";
 import { close, fixture, reference, toRows } from "../stats/support";
 import { observations, type Observation } from "../../lib/analysis/observations";
@@ -93,61 +91,6 @@ test("λ is at an end of [0, 1] if the curve opens upwards or its vertex is outs
   assert.throws(() => criticalWeight(fitBetaGlmm(rising, { formula: "score ~ w_p" })), /no quadratic of "w_p"/);
 });
 
-test("hypotheses: one verdict per data set", () => {
-  const rows = glmmRows();
-  const random = seededRandom("no relationship");
-  const flat = rows.map((row) => ({ ...row, score: 0.3 + 0.4 * random() }));
-  const tests = testHypotheses([
-    ...rows.map((row) => ({ ...row, dataset: "Short" })),
-    ...flat.map((row) => ({ ...row, dataset: "Long" })),
-    ...rows.filter(({ w }) => w === 0 || w === 1).map((row) => ({ ...row, dataset: "Two weights" })),
-  ]);
-  assert.deepEqual(
-    tests.map(({ dataset, rejected }) => [dataset, rejected]),
-    [
-      ["Long", false],
-      ["Short", true],
-      ["Two weights", null],
-    ],
-  );
-  const [long, short, two] = tests;
-  assert.match(
-    short.verdict,
-    /^Short: H0 \(prompt loss weight has no relationship with model performance\) is rejected at α = 0.05 in favor of H1 .*χ²\(2\) = .* opens downwards/,
-  );
-  assert.match(long.verdict, /cannot be rejected at α = 0.05/);
-  assert.match(two.verdict, /cannot be tested\. .*too few distinct values for pol\(w_p, 2\): add values/);
-  const table = table3Rows(tests);
-  close(
-    [table[1].intercept!, table[1].linear!, table[1].quadratic!],
-    short.fit!.coefficients.map(({ estimate }) => estimate),
-    1e-12,
-    "Table 3",
-  );
-  assert.deepEqual([table[2].linear, table[2].trustworthy], [null, false]);
-  assert.equal(PAPER_TABLE3.length, 3);
-});
-
-test(
-  "a singular data set's verdict comes from the reduced model, and says so",
-  needsShared("reference", "stats", "glmm", "glmm_singular.json"),
-  () => {
-    const { data, fits_reduced } = reference<{
-      data: Record<string, unknown>;
-      fits_reduced: { raw_without_m: { wald_joint: { chisq: number; p: number } } };
-    }>("glmm", "glmm_singular.json");
-    const [test] = testHypotheses(toRows(data).map((row) => ({ ...row, dataset: "x" })));
-    close(
-      [test.chiSquared!, test.p!],
-      [fits_reduced.raw_without_m.wald_joint.chisq, fits_reduced.raw_without_m.wald_joint.p],
-      1e-3,
-      "joint test",
-    );
-    assert.match(test.verdict, /The full model is singular, so this is the reduced one/);
-    assert.equal(table3Rows([test])[0].trustworthy, false);
-  },
-);
-
 interface Optimum {
   r: number;
   optimum_w_p: number;
@@ -203,7 +146,10 @@ test("a recommendation has an interval from seeded draws, and a warning outside 
     recommendation.summary,
     /At a generation ratio of 0.3 the model recommends PLW 0\.\d+ \(95 % of posterior draws between/,
   );
-  assert.match(recommendWeight(fit, 20).summary, /ratios from 0.05 to 8; this is an extrapolation/);
+  assert.equal(
+    recommendWeight(fit, 20, { draws: 20 }).reasons[0],
+    "the data have ratios from 0.05 to 8, so this is an extrapolation",
+  );
   const predictions = recommendWeight(fit, 0.3, { base: "predictions" });
   assert.equal(predictions.base, "predictions");
   assert.ok(predictions.relativeSpan > recommendation.relativeSpan);
@@ -217,10 +163,11 @@ test("a recommendation has an interval from seeded draws, and a warning outside 
 test("Table 4 has a row per ratio and a column per group, and the published columns", () => {
   const rows = gamRows();
   const fit = fitGam(rows, { method: "REML" });
+  const unnamed = { arm: "", summary: "", trust: "trustworthy" as const, reasons: [] };
   const { rows: cells, frame } = table4(
     [
-      { group: "All", arm: "", rows: rows as Observation[], fit, summary: "" },
-      { group: "MC", arm: "", rows: [], fit: null, summary: "" },
+      { ...unnamed, group: "All", rows: rows as Observation[], fit },
+      { ...unnamed, group: "MC", rows: [], fit: null },
     ],
     { draws: 50 },
   );
