@@ -94,16 +94,20 @@ async function resolveRequest(
   const style: PromptStyle = { format, template: checkTemplate(options.template ?? subject.template) };
   const dataDir = fromRoot(options.dataDir ?? DATA_DIR);
   const judge = task.kind === "generation" ? task.judge?.() : undefined;
-  const usesTemplate = format === "instruction" || judge !== undefined || typeof task.data.items === "string";
   const { items } = task.data;
+  const usesTemplate =
+    format === "instruction" || judge !== undefined || typeof items === "string" || task.usesTemplate === true;
   const splits = typeof items === "string" ? await ownRows(task.name, items, subject, options.heldout, memo) : items;
-  const prepared = await memo.once(JSON.stringify(["rows", task.name, style, shots, limit, dataDir, splits]), () =>
-    prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), {
-      splits,
-      dataDir,
-      shots,
-      limit,
-    }),
+  const { name, definition } = task;
+  const prepared = await memo.once(
+    JSON.stringify(["rows", name, definition, style, shots, limit, dataDir, splits]),
+    () =>
+      prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), {
+        splits,
+        dataDir,
+        shots,
+        limit,
+      }),
   );
   const settings: TaskSettings = {
     task: task.name,
@@ -115,7 +119,12 @@ async function resolveRequest(
     template: usesTemplate ? style.template.name : null,
     judge: judge?.name ?? null,
     maxNewTokens: task.kind === "generation" ? (options.maxNewTokens ?? task.maxNewTokens) : null,
-    data: sha256(prepared.digest, usesTemplate ? JSON.stringify(style.template) : "", judge?.digest ?? ""),
+    data: sha256(
+      prepared.digest,
+      usesTemplate ? JSON.stringify(style.template) : "",
+      judge?.digest ?? "",
+      ...(definition === undefined ? [] : [definition]),
+    ),
   };
   const { scores } = subject;
   const identity = JSON.stringify({ format: RESULT_FORMAT, weights: scores?.weights, settings });

@@ -46,7 +46,7 @@ export interface TaskSettings {
   judge: string | null;
   /** maximum length of generated answers; null for multiple choice */
   maxNewTokens: number | null;
-  /** SHA-256 over the data files, the prompt template, and the judge's digest */
+  /** SHA-256 over the data files, the prompt template, the judge's digest, and the definition of a task of one's own */
   data: string;
 }
 

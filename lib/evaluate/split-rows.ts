@@ -33,14 +33,21 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
     if (rows.length === 0) throw new DataError(`${files[0]}: the file has no rows. Download the split again.`);
     return { file: files[0], rows, digest: hash.digest("hex") };
   }
+  if (candidates.every(hasExtension)) {
+    throw new DataError(
+      `No benchmark data: ${candidates.join(" or ")} does not exist. Put the file there, or change the path.`,
+    );
+  }
   throw new DataError(
     `No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} (or .json, .parquet). ` +
       "Download the split with its Hugging Face fields and save it there, or set another dataDir.",
   );
 }
 
+const hasExtension = (path: string): boolean => /\.(jsonl?|parquet)$/.test(path);
+
 function splitFiles(path: string): string[] {
-  if (/\.(jsonl?|parquet)$/.test(path) && existsSync(path)) return [path];
+  if (hasExtension(path) && existsSync(path)) return [path];
   for (const extension of [".jsonl", ".json", ".parquet"]) if (existsSync(path + extension)) return [path + extension];
   const folder = dirname(path);
   if (!existsSync(folder)) return [];

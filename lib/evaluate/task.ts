@@ -36,6 +36,13 @@ export interface TaskAbout {
   data: TaskData;
   /** selects and orders the items to evaluate; default: all items in file order */
   choose?: <Q extends Question>(items: readonly Item<Q>[]) => Item<Q>[];
+  /**
+   * whether the questions are written in the model's prompt template, whatever the format; tasks with a judge and those
+   * whose rows depend on the run always use it
+   */
+  usesTemplate?: boolean;
+  /** digest of what the questions are made from, if that is not fixed by name and version: stored scores depend on it */
+  definition?: string;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface JudgedTaskOptions {
   maxNewTokens: number;
   /** creates the judge; called before any data are read, so that a missing judge is reported first */
   judge: () => Judge;
+  /** returns the instruction that the model answers; default: the fields `instruction` and `input` */
+  instruction?: (row: Fields) => Instruction;
   /** returns the text that the model's answer is compared with */
   opponent: (instruction: Instruction, row: Fields) => string;
   /** returns a right answer, which stand-in judges need */
@@ -43,8 +45,7 @@ interface JudgedTaskQuestion extends GenerationQuestion {
 }
 
 /**
- * Creates a task of long answers that a judge scores. The model answers `instruction` and `input` in its own prompt
- * template.
+ * Creates a task of long answers that a judge scores. The model answers an instruction in its own prompt template.
  *
  * Metrics: `win_rate`, in per cent; `win_rate_length_only`, the win rate in per cent if the longer answer always wins;
  * `first_chosen`, the percentage of verdicts that chose the answer shown first (50 means no position bias);
@@ -57,6 +58,7 @@ export function judgedTask({
   about,
   maxNewTokens,
   judge,
+  instruction: instructionFrom = instructionOf,
   opponent,
   gold,
   order,
@@ -69,7 +71,7 @@ export function judgedTask({
     maxNewTokens,
     judge,
     question(row, { template }): JudgedTaskQuestion {
-      const instruction = instructionOf(row);
+      const instruction = instructionFrom(row);
       const goldAnswer = gold?.(row);
       const { prompt } = renderPrompt({ ...instruction, output: "" }, template);
       return {
