@@ -1,7 +1,7 @@
 import { dataFrame } from "./data-frame";
 import type { ClaimRow } from "../analysis/claims";
 import type { Table } from "./table";
-import { armsInWords } from "./table-captions";
+import { severalArmsInWords } from "./table-captions";
 
 /**
  * Makes a table of the claims of section 5.1, with estimate and 95 % interval in one column. With several arms, the
@@ -31,6 +31,6 @@ export function claimsTable(claims: readonly ClaimRow[]): Table {
       "benchmark where models are compared. Intervals are 95 % percentile bootstrap intervals over units " +
       "(2,000 resamples). A claim holds (yes) or fails (no) if the interval excludes 0, and is open otherwise; " +
       "a claim of no effect can fail, but not be confirmed." +
-      armsInWords(claims.map(({ arm }) => arm)),
+      severalArmsInWords(claims.map(({ arm }) => arm)),
   };
 }

@@ -7,7 +7,7 @@ import type { Assessment, Trust } from "../analysis/assessment";
  * @param arms name of each row's arm
  * @returns a sentence after a space; empty if there is a single arm
  */
-export function armsInWords(arms: readonly (string | undefined)[]): string {
+export function severalArmsInWords(arms: readonly (string | undefined)[]): string {
   if (!arms.some(Boolean)) return "";
   return " Arms are combinations of normalizer and variant (set of hyperparameters); no number combines several arms.";
 }

@@ -2,7 +2,7 @@ import { dataFrame } from "./data-frame";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
 import type { Table } from "./table";
-import { armsInWords, doubtsInWords } from "./table-captions";
+import { severalArmsInWords, doubtsInWords } from "./table-captions";
 
 /**
  * Builds Table 3, the regression of scores on PLW by data set and arm. The rows of the paper follow for comparison. A
@@ -38,7 +38,7 @@ export function table3(tests: readonly HypothesisTest[]): Table {
       "of the joint Wald test of both slopes, and coefficients of w_p, w_p^2 and the intercept (Int) on the logit " +
       "scale. If the full model is singular, the reduced model is shown. Rows marked (paper) are as published; the " +
       "first two fits of the paper raised convergence warnings." +
-      armsInWords(tests.map(({ arm }) => arm)) +
+      severalArmsInWords(tests.map(({ arm }) => arm)) +
       doubtsInWords(tests.filter(({ fit }) => fit !== null).map((test) => ({ ...test, name: nameOf(test) }))),
   };
 }

@@ -4,7 +4,7 @@ import { recommendWeight, type RecommendationOptions } from "../analysis/recomme
 import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
 import type { Row } from "./figure";
 import type { Table } from "./table";
-import { armsInWords, doubtsInWords } from "./table-captions";
+import { severalArmsInWords, doubtsInWords } from "./table-captions";
 
 /**
  * Builds Table 4, the recommended PLW by generation ratio, benchmark group and arm. The columns of the paper follow for
@@ -79,7 +79,7 @@ export function table4(fits: readonly RatioFit[], { base = "scores", ...options 
           "rows outside this range are extrapolated. "
         : "") +
       "Columns marked (paper) are as published; the paper does not define the base of its 5 %." +
-      armsInWords(fits.map(({ arm }) => arm)) +
+      severalArmsInWords(fits.map(({ arm }) => arm)) +
       doubtsInWords(groups, "not to be trusted") +
       doubtsInWords(groups, "with care"),
   };
