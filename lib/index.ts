@@ -1,10 +1,19 @@
 /// <reference types="node" />
 // The public names of the library: what notebooks and other projects import.
-export { DATASETS, MODELS, datasetEntry, type CatalogueEntry } from "./data/catalogue";
+export { DATASETS, MODELS, catalogueEntryOfTask, datasetEntry, type CatalogueEntry } from "./data/catalogue";
 export * from "./data/encode";
 export * from "./data/errors";
 export * from "./data/example";
-export { fetchDataset, type FetchOptions, type FetchProgress, type FetchedFile } from "./data/fetch";
+export {
+  fetchDataset,
+  fetchModel,
+  fetchPlanned,
+  type FetchOptions,
+  type FetchProgress,
+  type FetchedFile,
+} from "./data/fetch";
+export { planFetch, type FetchPlan, type PlanOptions, type PlannedFile, type Wanted } from "./data/fetch-plan";
+export { hubFile, hubFolder, isFetched, isHubReference, parseHubReference, type HubReference } from "./data/hub";
 export * from "./data/statistics";
 export * from "./data/template";
 export * from "./data/tokenizer";

@@ -18,6 +18,14 @@ export const COMMANDS: Record<string, Command> = {
     options: texts("store"),
     load: () => import("./doctor"),
   },
+  fetch: {
+    usage: "[--study file] [--data name,…] [--model hf:…,…] [--dir dir]",
+    summary:
+      "fetches the models, data sets and benchmarks of a study, or those named (hf:owner/name@revision, or a name of " +
+      "the catalogue), and continues what was interrupted",
+    options: texts("study", "data", "model", "dir"),
+    load: () => import("./fetch"),
+  },
   describe: {
     usage: "--data file --tokenizer dir | [--study file] [--dataset name]",
     summary: "Table 1 for one data set, or for all data sets of a study",

@@ -31,9 +31,11 @@ export interface CatalogueEntry {
   source: "hub" | "github";
   /** `owner/name` */
   repository: string;
-  /** commit or branch */
+  /** commit */
   revision: string;
   files: CatalogueFile[];
+  /** names of the tasks that read the files, without version */
+  tasks?: readonly string[];
   license: License;
   /** number of rows, uncertainties and other remarks */
   note?: string;
@@ -42,7 +44,7 @@ export interface CatalogueEntry {
 /** A model of the paper. */
 export interface CatalogueModel {
   name: string;
-  /** `owner/name` on the Hugging Face Hub, where access requires the owner's permission and a token; null if none */
+  /** `owner/name` on the Hugging Face Hub; null if none. Most owners grant access, and then a token is needed */
   repository: string | null;
   license: License;
   note?: string;
@@ -56,9 +58,10 @@ const file = (
 ): CatalogueFile => ({ path, saveAs, bytes, sha256 });
 
 /**
- * The published instruction datasets and the benchmarks of the paper, with their download locations. Only
- * `fetchDataset` downloads anything. Sizes, digests and commits come from the repositories' pages and pointer files, or
- * from the checksum lists of dataset loaders. `saveAs` is the path at which `evaluate` looks for a file.
+ * The published instruction datasets and the benchmarks of the paper, with their download locations. Only `fetchDataset`
+ * and `fetchPlanned` download anything. Sizes, digests and commits come from the repositories' pages and pointer files,
+ * or from the checksum lists of dataset loaders; where a digest is null, the one that the Hub reports for the commit is
+ * checked. `saveAs` is the path at which `evaluate` looks for a file.
  *
  * AlpacaDataShort, Medium and Tiny are not listed: they are derived from AlpacaDataCleaned (`invertLongCompletions`,
  * `toGenerationRatio`).
@@ -67,15 +70,15 @@ export const DATASETS: readonly CatalogueEntry[] = [
   {
     name: "AlpacaData",
     kind: "instructions",
-    source: "github",
-    repository: "tatsu-lab/stanford_alpaca",
-    revision: "main",
+    source: "hub",
+    repository: "tatsu-lab/alpaca",
+    revision: "dce01c9b08f87459cf36a430d809084718273017",
     files: [
       file(
-        "alpaca_data.json",
-        "alpaca_data.json",
-        22_773_992,
-        "2eddafc6b977608d778aaab8dfc7e50e547b3af9826dfb9e909d9fc362e4a419",
+        "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet",
+        "alpaca_data.parquet",
+        null,
+        "06391b656a06fd3fb9d213160ef2398796c3b7f3dc75ef1e3ced30d461517073",
       ),
     ],
     license: {
@@ -83,17 +86,23 @@ export const DATASETS: readonly CatalogueEntry[] = [
       stated: "CC BY-NC 4.0",
       note: "Table 5 lists Stanford Alpaca once, with its code's license. The data was first released under ODC-By.",
     },
-    note: "52,002 rows. Also on the Hub as tatsu-lab/alpaca.",
+    note:
+      "52,002 rows, published by the authors. The paper takes alpaca_data.json (SHA-256 2eddafc6b977…) from " +
+      "github.com/tatsu-lab/stanford_alpaca and names no commit; this is the same set as Parquet, with the rendered " +
+      "prompt in a fourth column, text. The two were not compared row by row.",
   },
   {
     name: "AlpacaDataCleaned",
     kind: "instructions",
-    source: "github",
-    repository: "gururise/AlpacaDataCleaned",
-    revision: "791174f",
+    source: "hub",
+    repository: "yahma/alpaca-cleaned",
+    revision: "12567cabf869d7c92e573c7c783905fc160e9639",
     files: [file("alpaca_data_cleaned.json", "alpaca_data_cleaned.json")],
     license: { paper: null, stated: "CC BY-NC 4.0", note: "The Hub's copy, yahma/alpaca-cleaned, says CC BY 4.0." },
-    note: "The commit named in the paper (short hash). Size and digest are not known.",
+    note:
+      "51,760 rows, as many as the totals of the paper's Table 1 imply. The paper names commit 791174f of " +
+      "github.com/gururise/AlpacaDataCleaned, whose digest is not known; this is the copy on the Hub that its README " +
+      "points to, and rows may differ.",
   },
   {
     name: "ARC Challenge",
@@ -121,6 +130,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
         "62f03257e737aed263f55c6abf87c7bb0028a44a6bdd2a26eb1279eb42c1d1e9",
       ),
     ],
+    tasks: ["arc_challenge"],
     license: { paper: "CC BY-SA 4.0", stated: "CC BY-SA 4.0" },
     note: "1,119, 299 and 1,172 rows.",
   },
@@ -134,6 +144,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
       file("plain_text/train-00000-of-00001.parquet", "piqa/train-00000-of-00001.parquet"),
       file("plain_text/validation-00000-of-00001.parquet", "piqa/validation-00000-of-00001.parquet"),
     ],
+    tasks: ["piqa"],
     license: {
       paper: "AFL 3.0",
       stated: "AFL 3.0",
@@ -148,13 +159,14 @@ export const DATASETS: readonly CatalogueEntry[] = [
     kind: "benchmark",
     source: "hub",
     repository: "truthfulqa/truthful_qa",
-    revision: "main",
+    revision: "741b8276f2d1982aa3d5b832d3ee81ed3b896490",
     files: [
       file("multiple_choice/validation-00000-of-00001.parquet", "truthfulqa_mc2/validation-00000-of-00001.parquet"),
       file("generation/validation-00000-of-00001.parquet", "truthfulqa_gen/validation-00000-of-00001.parquet"),
     ],
+    tasks: ["truthfulqa_mc1", "truthfulqa_mc2", "truthfulqa_gen"],
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
-    note: "817 questions in each file. The last commit seen on the branch is 741b827.",
+    note: "817 questions in each file.",
   },
   {
     name: "WinoGrande",
@@ -166,6 +178,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
       file("winogrande_xl/train-00000-of-00001.parquet", "winogrande/train-00000-of-00001.parquet"),
       file("winogrande_xl/validation-00000-of-00001.parquet", "winogrande/validation-00000-of-00001.parquet"),
     ],
+    tasks: ["winogrande"],
     license: {
       paper: "Apache 2.0",
       stated: "CC BY",
@@ -178,7 +191,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
     kind: "benchmark",
     source: "hub",
     repository: "wmt/wmt14",
-    revision: "main",
+    revision: "b199e406369ec1b7634206d3ded5ba45de2fe696",
     files: [
       file(
         "fr-en/validation-00000-of-00001.parquet",
@@ -188,17 +201,16 @@ export const DATASETS: readonly CatalogueEntry[] = [
       ),
       file("fr-en/test-00000-of-00001.parquet", "wmt14-en-fr/test-00000-of-00001.parquet"),
     ],
+    tasks: ["wmt14-en-fr", "wmt14-fr-en"],
     license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
-    note:
-      "3,000 and 3,003 sentence pairs. The training sets are not listed here. " +
-      "The last commit seen on the branch is b199e40.",
+    note: "3,000 and 3,003 sentence pairs. The training sets are not listed here.",
   },
   {
     name: "WMT16",
     kind: "benchmark",
     source: "hub",
     repository: "wmt/wmt16",
-    revision: "main",
+    revision: "41d8a4013aa1489f28fea60ec0932af246086482",
     files: [
       file("de-en/validation-00000-of-00001.parquet", "wmt16-en-de/validation-00000-of-00001.parquet"),
       file("de-en/test-00000-of-00001.parquet", "wmt16-en-de/test-00000-of-00001.parquet"),
@@ -215,8 +227,9 @@ export const DATASETS: readonly CatalogueEntry[] = [
         "21742f54d534024c59e0d94f92b9b8e5bf4c871027a866566275cc3ab582b218",
       ),
     ],
+    tasks: ["wmt16-en-de", "wmt16-de-en", "wmt16-en-ro", "wmt16-ro-en"],
     license: { paper: "No License", stated: null, note: 'The Hub says "unknown".' },
-    note: "The training sets are not listed here. The last commit seen on the branch is 41d8a40.",
+    note: "The training sets are not listed here.",
   },
   {
     name: "Alpaca Eval",
@@ -225,6 +238,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
     repository: "tatsu-lab/alpaca_eval",
     revision: "57530fed23a308e771c06bba55cb49b7e7625711",
     files: [file("alpaca_eval.json", "alpaca_eval/alpaca_eval.json")],
+    tasks: ["alpaca_eval"],
     license: { paper: "CC BY-NC 4.0", stated: "CC BY-NC 4.0" },
     note: "805 instructions with the outputs of text_davinci_003.",
   },
@@ -243,6 +257,7 @@ export const DATASETS: readonly CatalogueEntry[] = [
       ),
       file("data/testset-v1.json", "pandalm/testset-v1.json"),
     ],
+    tasks: ["pandalm"],
     license: { paper: "Apache 2.0", stated: "Apache 2.0" },
     note:
       "170 instructions, and 999 pairs of answers, each labeled by three people. " +
@@ -250,7 +265,10 @@ export const DATASETS: readonly CatalogueEntry[] = [
   },
 ];
 
-/** The models of the paper. They are not downloaded: the owners grant access, and each user must accept their terms. */
+/**
+ * The models of the paper. `fetchModel` fetches those on the Hub, once the owner has granted access to the account of
+ * `HF_TOKEN`.
+ */
 export const MODELS: readonly CatalogueModel[] = [
   {
     name: "LLaMA 1 7B",
@@ -283,4 +301,15 @@ export function datasetEntry(name: string): CatalogueEntry {
       `Dataset "${name}" is not in the catalogue. Known datasets: ${DATASETS.map((known) => known.name).join(", ")}.`,
     );
   return entry;
+}
+
+/**
+ * Finds the entry of {@link DATASETS} whose files a task reads.
+ *
+ * @param task name of a task; a version such as `@0` at its end does not matter
+ * @returns undefined for tasks without published data, such as the pocket benchmarks
+ */
+export function catalogueEntryOfTask(task: string): CatalogueEntry | undefined {
+  const [name] = task.split("@");
+  return DATASETS.find(({ tasks }) => tasks?.includes(name));
 }

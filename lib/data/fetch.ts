@@ -1,405 +1,197 @@
-import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-  closeSync,
-} from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { datasetEntry, type CatalogueEntry, type CatalogueFile } from "./catalogue";
+import { existsSync, mkdirSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { datasetEntry, type CatalogueEntry } from "./catalogue";
+import { contentOf, download, isContent, nameOf } from "./download";
 import { DataError } from "./errors";
-import { backoff, networkProblem, retryAfter, wait } from "./http";
+import { encodePath, githubFileUrl, missingBytes, pageOf, planFetch, recordOf } from "./fetch-plan";
+import type { FetchPlan, PlannedFile, PlanOptions } from "./fetch-plan";
+import { formatBytes } from "./format-bytes";
+import { isHubReference, isThere, writeFetched, type Fetched } from "./hub";
+import { explained, hubRequests, type HubRequests } from "./hub-requests";
+import { innerPath } from "./inner-path";
+import { repositoryRoot } from "./repository";
 
-/** Options of {@link fetchDataset}. */
-export interface FetchOptions {
-  /** base URL of a mirror with the same path layout; default that of the Hugging Face Hub or of GitHub */
-  baseUrl?: string;
-  /** commit or branch; default the catalogue's, whose sizes and digests are checked for that revision only */
-  revision?: string;
-  /** interrupts the download; a partly downloaded file is kept */
-  signal?: AbortSignal;
-  /** called while a file is downloaded */
+/** Options of the functions that fetch. */
+export interface FetchOptions extends PlanOptions {
+  /** called while files are downloaded */
   onProgress?: (progress: FetchProgress) => void;
-  /** size limit per file in bytes, where the catalogue has no size; default 2 GiB */
-  maxBytes?: number;
-  /** seconds without data after which a connection is closed; default 60 */
-  timeoutSeconds?: number;
-  /** number of retries after a dropped connection or a busy server, each resuming the download; default 3 */
-  retries?: number;
-  /** delay before the first retry in seconds; doubles with each retry; default 1 */
-  backoffSeconds?: number;
 }
 
-/** Progress of a download, reported after each chunk. */
+/** Progress of a plan, reported after each chunk. */
 export interface FetchProgress {
-  /** `saveAs` path of the current file */
+  /** name of the plan */
+  name: string;
+  /** path of the current file in the repository */
   file: string;
-  /** number of files of the dataset */
-  files: number;
-  /** number of files already complete */
-  filesDone: number;
   /** bytes of the current file so far */
+  fileBytes: number;
+  /** size of the current file */
+  fileSize: number;
+  /** bytes of the plan that are there */
   bytes: number;
-  /** size of the current file; null if the server does not send it */
-  totalBytes: number | null;
+  /** size of all files of the plan */
+  totalBytes: number;
 }
 
-/** A file of a dataset on the local disk. */
+/** A file on the local disk. */
 export interface FetchedFile {
-  /** local path */
+  /** absolute path */
   path: string;
   bytes: number;
-  /** SHA-256 of the file, 64 lowercase hexadecimal digits */
+  /** SHA-256, 64 lowercase hexadecimal digits */
   sha256: string;
-  /** true if the digest equals the catalogue's, false if the catalogue has none for this revision */
+  /** true if the content is what the catalogue or the Hub states, false if neither states a digest */
   verified: boolean;
-  /** true if the file already existed and was not downloaded */
+  /** true if the file was there already */
   cached: boolean;
 }
 
-/** Everything needed to download one file. */
-interface Download {
-  url: URL;
-  /** path of the partial file */
-  part: string;
-  file: CatalogueFile;
-  entry: CatalogueEntry;
-  options: FetchOptions;
-  report: (bytes: number, totalBytes: number | null) => void;
+/**
+ * Fetches a model from the Hugging Face Hub: configuration, tokenizer, chat template, safetensors and license.
+ *
+ * @param reference such as `hf:owner/name@revision`
+ * @returns folder of the files, as `hubFolder` returns it
+ * @throws as {@link planFetch} and {@link fetchPlanned} do
+ */
+export async function fetchModel(reference: string, options: FetchOptions = {}): Promise<string> {
+  const plan = await planFetch({ kind: "model", reference }, options);
+  await fetchPlanned(plan, options);
+  return plan.folder;
 }
 
-/** Outcome of one attempt that did not fail for good; `pause` is the delay before the next attempt in seconds. */
-type AttemptResult = { complete: true } | { complete: false; problem: string; pause?: number };
-
-const HOSTS = { hub: "https://huggingface.co", github: "https://raw.githubusercontent.com" };
-const MAX_REDIRECTS = 5;
-/** Longest pause requested by a server that is waited for, in seconds. */
-const MAX_PAUSE = 600;
-
 /**
- * Downloads the files of a dataset into a directory.
+ * Fetches a data set: all data files of a repository of the Hub or the one that is named after `#`, or the files of an
+ * entry of the catalogue.
  *
- * Existing files are kept if their digest is correct. A file is first written as `<name>.part`, then checked for size
- * and digest, then renamed. After an interruption the next attempt or call resumes the partial file, provided that the
- * server's ETag shows the same file. The token in `HF_TOKEN` is sent to the Hub only, never to a redirect target on
- * another host.
- *
- * @param dataset name of a dataset in the catalogue, or an entry of the same form
- * @param dir data directory; created if missing
- * @returns the files of the dataset, in catalogue order
- * @throws {DataError} if the dataset is unknown, the server cannot be reached or denies access, a file does not exist,
- *   is too large or has the wrong digest, or a path would be outside `dir`; names file and URL
- * @throws the signal's reason if interrupted
+ * @param dataset such as `hf:owner/name@revision#file.json`, a name in the catalogue, or an entry of the same form
+ * @param dir data directory, for entries of the catalogue; default: `datasets/benchmarks` in the repository's root
+ * @throws as {@link planFetch} and {@link fetchPlanned} do
  */
 export async function fetchDataset(
   dataset: string | CatalogueEntry,
-  dir: string,
+  dir: string = defaultDataDir(),
   options: FetchOptions = {},
 ): Promise<FetchedFile[]> {
+  if (typeof dataset === "string" && isHubReference(dataset))
+    return fetchPlanned(await planFetch({ kind: "dataset", reference: dataset }, options), options);
   const entry = typeof dataset === "string" ? datasetEntry(dataset) : dataset;
-  const targets = entry.files.map((file) => ({
-    file: expectedFile(file, entry, options),
-    path: targetPath(dir, file.saveAs),
-    url: fileUrl(entry, file, options),
-  }));
-  const fetched: FetchedFile[] = [];
-  for (const { file, path, url } of targets) {
-    options.signal?.throwIfAborted();
-    const report = (bytes: number, totalBytes: number | null) => {
-      options.onProgress?.({ file: file.saveAs, files: targets.length, filesDone: fetched.length, bytes, totalBytes });
-    };
-    mkdirSync(dir, { recursive: true });
-    checkInside(dir, path, file.saveAs);
-    mkdirSync(dirname(path), { recursive: true });
-    fetched.push(
-      (await existingFile(path, file)) ??
-        (await fetchFile({ url, part: `${path}.part`, file, entry, options, report }, path)),
-    );
-  }
-  return fetched;
+  return fetchPlanned(await planFetch({ entry, dir }, options), options);
 }
 
-/** Returns the file without size and digest if another revision is requested, since they belong to the catalogue's. */
-function expectedFile(file: CatalogueFile, entry: CatalogueEntry, { revision }: FetchOptions): CatalogueFile {
-  return revision === undefined || revision === entry.revision ? file : { ...file, bytes: null, sha256: null };
-}
-
-function fileUrl(entry: CatalogueEntry, { path }: CatalogueFile, options: FetchOptions): URL {
-  const { repository, source } = entry;
-  const encoded = (text: string) => text.split("/").map(encodeURIComponent).join("/");
-  const revision = options.revision ?? entry.revision;
-  if (
-    [repository, revision, path].some((part) => part.split("/").some((segment) => ["", ".", ".."].includes(segment)))
-  ) {
-    throw new DataError(
-      `${entry.name}: repository ${repository}, revision ${revision} and path ${path} must not contain ` +
-        'empty segments, "." or "..".',
-    );
-  }
-  const base = (options.baseUrl ?? HOSTS[source]).replace(/\/+$/, "");
-  try {
-    return new URL(
-      source === "hub"
-        ? `${base}/datasets/${encoded(repository)}/resolve/${encodeURIComponent(revision)}/${encoded(path)}`
-        : `${base}/${encoded(repository)}/${encoded(revision)}/${encoded(path)}`,
-    );
-  } catch {
-    throw new DataError(`baseUrl ${base} is not a valid URL; it must look like https://host.`);
-  }
-}
-
-/** Joins the data directory and a relative path; rejects paths that leave the directory. */
-function targetPath(dir: string, path: string): string {
-  const invalid =
-    path === "" ||
-    path.includes("\0") ||
-    path.includes("\\") ||
-    isAbsolute(path) ||
-    path.split("/").some((segment) => ["", ".", ".."].includes(segment));
-  if (invalid)
-    throw new DataError(
-      `saveAs ${JSON.stringify(path)} is not a path inside the data directory; nothing was downloaded.`,
-    );
-  return join(resolve(dir), ...path.split("/"));
-}
-
-/** Rejects paths that leave the data directory through a symbolic link. */
-function checkInside(dir: string, path: string, name: string): void {
-  let existing = path;
-  while (!existsSync(existing)) existing = dirname(existing);
-  const inside = relative(realpathSync(dir), realpathSync(existing));
-  if (inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside))
-    throw new DataError(`${name} would be written outside ${dir} through a symbolic link; it was not downloaded.`);
-}
-
-async function existingFile(path: string, { sha256 }: CatalogueFile): Promise<FetchedFile | undefined> {
-  if (!existsSync(path)) return undefined;
-  const digest = await fileDigest(path);
-  if (sha256 !== null && digest !== sha256) {
-    throw new DataError(
-      `${path} already exists but is not the catalogue's file (SHA-256 ${digest} instead of ${sha256}). ` +
-        "Move it away, or use another directory.",
-    );
-  }
-  return { path, bytes: statSync(path).size, sha256: digest, verified: sha256 !== null, cached: true };
-}
-
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
-}
-
-/** Downloads one file with retries, checks it and renames it to `path`. */
-async function fetchFile(download: Download, path: string): Promise<FetchedFile> {
-  const { url, part, file, options } = download;
-  const { retries = 3, backoffSeconds = 1, signal } = options;
-  for (let retry = 1; ; retry++) {
-    const result = await attempt(download);
-    if (result.complete) break;
-    if (retry > retries || (result.pause ?? 0) > MAX_PAUSE) {
-      const advice =
-        existsSync(part) && statSync(part).size > 0
-          ? ` The first ${statSync(part).size} bytes are kept; the same call resumes the download.`
-          : " You can also copy the file there by hand.";
-      throw new DataError(`${file.saveAs} cannot be downloaded from ${url.href}: ${result.problem}.${advice}`);
-    }
-    await wait(result.pause ?? backoff(retry, backoffSeconds), signal);
-  }
-  const digest = await fileDigest(part);
-  const { size } = statSync(part);
-  if ((file.bytes !== null && size !== file.bytes) || (file.sha256 !== null && digest !== file.sha256)) {
-    discard(part);
-    throw new DataError(
-      `${file.saveAs} from ${url.href} is not the file that the catalogue describes: ` +
-        `${size} bytes with SHA-256 ${digest} instead of ${file.bytes ?? "?"} bytes with ${file.sha256 ?? "?"}. ` +
-        "The download was deleted. If the source has changed on purpose, pass its revision.",
-    );
-  }
-  renameSync(part, path);
-  discard(part);
-  return { path, bytes: size, sha256: digest, verified: file.sha256 !== null, cached: false };
-}
-
-/** Path of the ETag of a partial file: the download is resumed only if the server still has the file with this ETag. */
-const etagPath = (part: string) => `${part}.etag`;
-
-/** Deletes a partial file and its ETag. */
-function discard(part: string): void {
-  rmSync(part, { force: true });
-  rmSync(etagPath(part), { force: true });
-}
-
-/** Makes one attempt to download or resume a file; closes the connection after `timeoutSeconds` without data. */
-async function attempt(download: Download): Promise<AttemptResult> {
-  const { signal, timeoutSeconds = 60 } = download.options;
-  const controller = new AbortController();
-  const stop = () => controller.abort(signal!.reason);
-  signal?.addEventListener("abort", stop, { once: true });
-  let timeout = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
-  const resetTimeout = () => {
-    clearTimeout(timeout);
-    timeout = setTimeout(() => controller.abort(), 1000 * timeoutSeconds);
-  };
-  try {
-    signal?.throwIfAborted();
-    return await transfer(download, controller.signal, resetTimeout);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof DataError) throw error;
-    if (isStorageError(error)) {
-      throw new DataError(`${download.part}: cannot be written (${(error as Error).message}).`);
-    }
-    return {
-      complete: false,
-      problem: controller.signal.aborted ? `no data for ${timeoutSeconds} s` : networkProblem(error),
-    };
-  } finally {
-    clearTimeout(timeout);
-    signal?.removeEventListener("abort", stop);
-  }
-}
-
-/** Sends the request, with a range if a partial file exists, checks the response and writes the body. */
-async function transfer(download: Download, signal: AbortSignal, onData: () => void): Promise<AttemptResult> {
-  const { url, part, file, entry, options, report } = download;
-  const limit = file.bytes ?? options.maxBytes ?? 2 ** 31;
-  const savedEtag = existsSync(etagPath(part)) ? readFileSync(etagPath(part), "utf8") : "";
-  const savedBytes = savedEtag !== "" && existsSync(part) ? statSync(part).size : 0;
-  const rangeHeaders: Record<string, string> =
-    savedBytes > 0 ? { range: `bytes=${savedBytes}-`, "if-range": savedEtag } : {};
-  const response = await request(url, entry, rangeHeaders, signal);
-  if (response.status === 416) {
-    await response.body?.cancel();
-    if (response.headers.get("content-range") === `bytes */${savedBytes}`) return { complete: true };
-    discard(part);
-    return { complete: false, problem: "the server's file is shorter than the partial download", pause: 0 };
-  }
-  if (!response.ok) {
-    await response.body?.cancel();
-    return httpErrorResult(response, url, file, entry);
-  }
-  const range = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
-  const start = response.status === 206 && Number(range?.[1]) === savedBytes ? savedBytes : 0;
-  if (response.status === 206 && start !== savedBytes) {
-    discard(part);
-    await response.body?.cancel();
-    return { complete: false, problem: "the server resumed the download at the wrong position", pause: 0 };
-  }
-  const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
-  const total = length === null ? null : start + Number(length);
-  if (response.headers.get("content-type")?.startsWith("text/html")) {
-    throw new DataError(
-      `${file.saveAs} cannot be downloaded: ${url.href} answered with a web page. ` +
-        "Check for a proxy or a login page in between.",
-    );
-  }
-  if (total !== null && total > limit) throw sizeError(download, total, limit);
-  const etag = response.headers.get("etag") ?? "";
-  if (start === 0) rmSync(part, { force: true });
-  // a weak ETag does not guarantee identical bytes, so it cannot be used to resume
-  writeFileSync(etagPath(part), etag.startsWith("W/") ? "" : etag);
-  const size = await receive(response, part, start, (bytes) => {
-    onData();
-    if (bytes > limit) throw sizeError(download, bytes, limit);
-    report(bytes, total);
-  });
-  return total !== null && size < total
-    ? { complete: false, problem: `the connection ended after ${size} of ${total} bytes` }
-    : { complete: true };
+/** Folder of benchmark data: `datasets/benchmarks` in the repository's root. */
+export function defaultDataDir(): string {
+  return join(repositoryRoot(), "datasets", "benchmarks");
 }
 
 /**
- * Writes the response body into a partial file.
+ * Downloads the files of a plan that are not there yet.
  *
- * @param start number of bytes to keep at the start of the partial file; the body is appended to them
- * @param onBytes called with the new size of the partial file before each chunk is written
- * @returns size of the partial file in bytes
+ * Each file is written as `<name>.part`, checked for size and digest, then renamed. After an interruption the next call
+ * continues within the partial file. The token in `HF_TOKEN` is sent to the Hub only.
+ *
+ * @returns all files of the plan
+ * @throws {DataError} if the disk has not enough room, another file is in the way, access is denied, the connection is
+ *   lost for good, or a file has the wrong digest; files that are complete are kept
+ * @throws the signal's reason if stopped; the partial file is kept
  */
-async function receive(
-  response: Response,
-  part: string,
-  start: number,
-  onBytes: (bytes: number) => void,
-): Promise<number> {
-  let size = start;
-  const handle = openSync(part, start > 0 ? "a" : "w");
+export async function fetchPlanned(plan: FetchPlan, options: FetchOptions = {}): Promise<FetchedFile[]> {
+  const requests = hubRequests(pageOf(plan, options), plan.commit, options);
+  const files: FetchedFile[] = [];
   try {
-    for await (const chunk of response.body ?? []) {
-      const bytes = chunk as Uint8Array;
-      onBytes(size + bytes.length);
-      for (let written = 0; written < bytes.length;) written += writeSync(handle, bytes, written);
-      size += bytes.length;
+    mkdirSync(plan.folder, { recursive: true });
+    checkRoom(plan);
+    const record = startRecord(plan);
+    for (const file of plan.files) {
+      options.signal?.throwIfAborted();
+      const done = await fetchFile(plan, file, requests, options);
+      files.push(done);
+      const { bytes, sha256 } = done;
+      record.files = record.files.filter(({ path }) => path !== file.saveAs);
+      record.files.push({ path: file.saveAs, bytes, sha256 });
+      if (!file.fetched) writeFetched(plan.record, record);
     }
+    if (plan.whole && !record.complete) writeFetched(plan.record, { ...record, complete: true });
+    return files;
+  } catch (error) {
+    throw explained(error, plan.name, options);
   } finally {
-    closeSync(handle);
+    requests.close();
   }
-  return size;
 }
 
-/** Sends a GET request and follows redirects itself, so that the token is sent only to the origin of `url`. */
-async function request(
-  url: URL,
-  entry: CatalogueEntry,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Response> {
-  const token = entry.source === "hub" ? process.env.HF_TOKEN : undefined;
-  let address = url;
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const authorization = token && address.origin === url.origin ? { authorization: `Bearer ${token}` } : undefined;
-    const response = await fetch(address, {
-      headers: { "accept-encoding": "identity", ...headers, ...authorization },
-      redirect: "manual",
-      signal,
-    });
-    const location = response.headers.get("location");
-    if (response.status < 300 || response.status >= 400 || response.status === 304 || location === null)
-      return response;
-    await response.body?.cancel();
-    const next = new URL(location, address);
-    if (!["http:", "https:"].includes(next.protocol) || (address.protocol === "https:" && next.protocol === "http:")) {
+/** Refuses to begin what the disk has no room for. */
+function checkRoom(plan: FetchPlan): void {
+  const { bavail, bsize, blocks } = statfsSync(plan.folder);
+  const [needed, free] = [missingBytes(plan), bavail * bsize];
+  if (blocks > 0 && needed > free)
+    throw new DataError(
+      `${formatBytes(needed)} (${needed} bytes) more are needed in ${plan.folder}, but its disk has ` +
+        `${formatBytes(free)} left. Make room, or name a folder on another disk with PROMPTLOSS_HUB or --dir.`,
+    );
+}
+
+/** The record of a plan, which is written before the first file: later calls continue with the same commit. */
+function startRecord(plan: FetchPlan): Fetched {
+  const { repository, revision, commit, license, folder } = plan;
+  const before = recordOf(plan);
+  const files = before?.commit === commit ? before.files.filter((entry) => isThere(folder, entry)) : [];
+  const complete = before?.complete === true && files.length === before.files.length;
+  const record = { repository, revision, commit, license, complete, files };
+  if (!complete) writeFetched(plan.record, record);
+  return record;
+}
+
+/** Keeps a file that is there with the right content; otherwise downloads it. */
+async function fetchFile(
+  plan: FetchPlan,
+  file: PlannedFile,
+  requests: HubRequests,
+  options: FetchOptions,
+): Promise<FetchedFile> {
+  const path = innerPath(plan.folder, file.saveAs);
+  innerPath(plan.folder, `${file.saveAs}.part`);
+  const verified = file.digest !== null;
+  if (existsSync(path)) {
+    const content = await contentOf(path);
+    if (!isContent(content, file.bytes, file.digest)) {
+      const { kind, value } = file.digest ?? { kind: "sha256", value: "?" };
       throw new DataError(
-        `${address.href} redirects to ${next.protocol}//${next.host}; ` +
-          "only redirects to http and https are followed, and none from https to http.",
+        `${path} is another file: ${content.bytes} bytes with ${nameOf(kind)} ${content[kind]} instead of ` +
+          `${file.bytes} bytes with ${value}. Move it away, or fetch into another folder.`,
       );
     }
-    address = next;
+    return { path, bytes: content.bytes, sha256: content.sha256, verified, cached: true };
   }
-  throw new DataError(`${url.href} redirects more than ${MAX_REDIRECTS} times.`);
+  const url = await urlOf(plan, file, requests, options);
+  const { bytes, digest, version } = file;
+  const source = { url, bytes, digest, version, fetch: requests.fetch };
+  const { sha256 } = await download(source, path, options, progressOf(plan, file, options));
+  return { path, bytes, sha256, verified, cached: false };
 }
 
-/** Returns a result to retry for a busy server; throws for any other HTTP error. */
-function httpErrorResult(response: Response, url: URL, file: CatalogueFile, entry: CatalogueEntry): AttemptResult {
-  const { status } = response;
-  if (status === 408 || status === 429 || status >= 500)
-    return { complete: false, problem: `HTTP ${status}`, pause: retryAfter(response.headers.get("retry-after")) };
-  const advice =
-    status === 404
-      ? `Revision ${entry.revision} of ${entry.repository} does not contain this file.`
-      : status === 401 || status === 403
-        ? "Access is restricted: accept the terms on the dataset's page, and set HF_TOKEN."
-        : "";
-  throw new DataError(`${file.saveAs} cannot be downloaded from ${url.href}: HTTP ${status}. ${advice}`.trim());
+function progressOf(plan: FetchPlan, file: PlannedFile, { onProgress }: FetchOptions): (fileBytes: number) => void {
+  const sizeOf = (files: PlannedFile[]) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const others = plan.files.filter((other) => other !== file && existsSync(join(plan.folder, other.saveAs)));
+  const [before, totalBytes] = [sizeOf(others), sizeOf(plan.files)];
+  const { name } = plan;
+  const { path, bytes: fileSize } = file;
+  return (fileBytes) => onProgress?.({ name, file: path, fileBytes, fileSize, bytes: before + fileBytes, totalBytes });
 }
 
-/** Deletes the partial file and returns an error that names the size and the limit in bytes. */
-function sizeError({ file, url, part }: Download, bytes: number, limit: number): DataError {
-  discard(part);
-  const limitName = file.bytes === null ? "the limit of" : "the catalogue's";
-  return new DataError(
-    `${file.saveAs} from ${url.href} has ${bytes} bytes or more, over ${limitName} ${limit}. The download was deleted.`,
-  );
-}
-
-function isStorageError(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "");
+/** Asks for the address of a file's content. */
+async function urlOf(
+  plan: FetchPlan,
+  { path, bytes }: PlannedFile,
+  requests: HubRequests,
+  options: FetchOptions,
+): Promise<string> {
+  const { kind, source, repository, commit } = plan;
+  if (source === "github") return githubFileUrl(repository, commit, path, options);
+  if (bytes === 0) return pageOf(plan, options); // nothing to ask for
+  const hub = await import("@huggingface/hub");
+  const { hubUrl, fetch } = requests;
+  const repo = { type: kind, name: repository };
+  const info = await hub.fileDownloadInfo({ repo, path: encodePath(path), revision: commit, hubUrl, fetch });
+  if (!info) throw new DataError(`${repository} has no file ${path} at ${commit}.`);
+  return info.url;
 }
