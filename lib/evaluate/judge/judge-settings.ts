@@ -20,6 +20,11 @@ export interface JudgeSettings {
   /** time limit of one request; default 120 */
   timeoutSeconds?: number;
   /**
+   * maximum number of times a question is asked until its answer can be parsed; default 3. A model that answers a
+   * question always in the same way needs only 1
+   */
+  attempts?: number;
+  /**
    * additional fields of the request, or other values of `temperature` (default 0) and `max_tokens` (default: the
    * prompt's); null removes a field
    */
@@ -94,6 +99,7 @@ export const judgeSettingsSchema: v.GenericSchema<unknown, JudgeSettings> = with
     concurrency: v.optional(wholeNumber(1)),
     requestsPerMinute: v.optional(positive("requests", 1e6)),
     timeoutSeconds: v.optional(positive("seconds", 86_400)),
+    attempts: v.optional(wholeNumber(1)),
     parameters: v.optional(withoutSecrets(parameters)),
     price: v.optional(objectOf({ prompt: priceOfTokens, completion: priceOfTokens })),
   }),
