@@ -1,6 +1,6 @@
 // Export of figures: vector and pixel images drawn by Plotly in headless Chromium, and the plotted numbers as CSV.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Page } from "playwright-core";
 import { outputPath } from "../runs/paths";
@@ -50,12 +50,32 @@ export function figurePath(study: { name: string }, name: string): string {
  * @throws {PromptlossError} if no browser can be started, or a font file of the theme does not exist
  */
 export async function exportFigure(figure: Exportable, path: string): Promise<ExportedFiles> {
-  const stem = path.replace(/\.(pdf|svg|png|csv)$/i, "");
+  const stem = stemOf(path);
   mkdirSync(dirname(stem), { recursive: true });
   const images = await renderAll(figure, ["pdf", "svg", "png"], true);
   for (const [format, bytes] of images) writeWhole(`${stem}.${format}`, bytes);
   writeWhole(`${stem}.csv`, toCsv("spec" in figure ? figure.rows : traceRows(figure.data)));
   return { pdf: `${stem}.pdf`, svg: `${stem}.svg`, png: `${stem}.png`, csv: `${stem}.csv` };
+}
+
+/**
+ * Removes the files of an earlier {@link exportFigure}, for a figure that can no longer be drawn. Other files, also those
+ * in folders below, stay.
+ *
+ * @param path as for `exportFigure`
+ * @returns paths of the files that were there
+ */
+export function removeExport(path: string): string[] {
+  const files = EXTENSIONS.map((extension) => `${stemOf(path)}.${extension}`).filter((file) => existsSync(file));
+  for (const file of files) rmSync(file);
+  return files;
+}
+
+const EXTENSIONS = ["pdf", "svg", "png", "csv"] as const;
+
+/** The path without its extension, if that is one of an exported figure. */
+function stemOf(path: string): string {
+  return path.replace(/\.(pdf|svg|png|csv)$/i, "");
 }
 
 /**
@@ -104,7 +124,10 @@ async function printSvg(page: Page, svg: string, size: Size, format: "png" | "pd
   const scale = format === "pdf" ? PIXELS_PER_INCH : 1;
   const [width, height] = [`${size.width / scale}${unit}`, `${size.height / scale}${unit}`];
   await callPage(page, "placeSvg", svg, width, height);
-  if (format === "png") return withResolution(await page.screenshot({ clip: { x: 0, y: 0, ...size } }));
+  // without fullPage, the part of a figure below the viewport would be cut off
+  if (format === "png") {
+    return withResolution(await page.screenshot({ fullPage: true, clip: { x: 0, y: 0, ...size } }));
+  }
   return withoutDates(await page.pdf({ width, height, printBackground: true, pageRanges: "1" }));
 }
 

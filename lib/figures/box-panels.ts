@@ -3,14 +3,14 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { facetGrid, facetsOf, letteredFacets } from "./facets";
+import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
   datasetStyle,
   escapeText,
   INK,
-  lettered,
   LINE,
   lookOf,
   modelStyle,
@@ -20,11 +20,12 @@ import {
   type Look,
 } from "./theme";
 
-/** One value of a run; a box summarizes the values of a model, data set, normalizer and PLW over all seeds. */
+/** One value of a run; a box summarizes the values of a model, data set, normalizer, variant and PLW over all seeds. */
 export interface BoxValue {
   dataset: string;
   model: string;
   normalizer: string;
+  variant: string;
   seed: number;
   plw: number;
   value: number;
@@ -35,7 +36,14 @@ export interface BoxValue {
  * values in a column named by {@link BoxPanels.countColumn}, and with several seeds their means in `seeds`, separated
  * by spaces. `runs` is the number of seeds.
  */
-export type Box = Row & { dataset: string; model: string; normalizer: string; plw: number; runs: number };
+export type Box = Row & {
+  dataset: string;
+  model: string;
+  normalizer: string;
+  variant: string;
+  plw: number;
+  runs: number;
+};
 
 /** Options of {@link drawBoxPanels}. */
 export interface BoxPanels {
@@ -47,12 +55,6 @@ export interface BoxPanels {
   look?: Look;
 }
 
-/** The boxes of one panel and its title. */
-interface BoxPanel {
-  title: string;
-  boxes: Box[];
-}
-
 const MAX_COLUMNS = 3;
 const OPEN_FILL = "white";
 
@@ -62,9 +64,9 @@ export const BOX_IN_WORDS =
   "means; where a box covers several seeds, circles mark the mean of each seed";
 
 /**
- * Draws one panel per data set, or per data set and normalizer if there are several normalizers, with one box per model
- * and PLW over the values of all its runs: 0.25, 0.5 and 0.75 quantiles, and whiskers at 0.09 and 0.91. Lines connect
- * the means.
+ * Draws one panel per data set, with one box per model and PLW over the values of all its runs: 0.25, 0.5 and 0.75
+ * quantiles, and whiskers at 0.09 and 0.91. Lines connect the means. Each arm has its block of panels. All panels share
+ * their vertical axis.
  *
  * @returns `spec` for Plotly, and one row per box
  */
@@ -74,17 +76,30 @@ export function drawBoxPanels(
 ): Pick<Figure, "spec"> & { rows: Box[] } {
   const look = lookOf(values, givenLook);
   const boxes = summarize(values, countColumn);
-  const normalizers = distinct(values.map((row) => row.normalizer));
-  const panels = splitPanels(boxes, normalizers, look);
-  // Several normalizers are shown side by side, with one row of panels per data set.
-  const columns = normalizers.length > 1 ? Math.min(normalizers.length, MAX_COLUMNS) : MAX_COLUMNS;
+  const datasets = look.datasets.filter((dataset) => boxes.some((box) => box.dataset === dataset));
+  const facets = letteredFacets(
+    facetsOf(values, ([first]) =>
+      datasets.map((dataset) => ({
+        title: dataset,
+        boxes: boxes.filter(
+          (box) => box.dataset === dataset && box.normalizer === first.normalizer && box.variant === first.variant,
+        ),
+      })),
+    ),
+  );
+  const panels = facets.flatMap((facet) => facet.panels);
   const models = look.models.filter((model) => boxes.some((box) => box.model === model));
 
   const width = Math.round(PAGE_INCHES * 144);
-  const margin = { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 56 };
-  const panelRows = Math.ceil(panels.length / columns);
-  const height = margin.t + margin.b + panelRows * 200 + (panelRows - 1) * 66;
-  const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap: { x: 18, y: 66 } });
+  const { grid, height, margin, titles } = facetGrid({
+    facets: facets.map(({ name }) => name),
+    panelHeight: 200,
+    count: datasets.length,
+    columns: MAX_COLUMNS,
+    width,
+    margin: { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 56 },
+    gap: { x: 18, y: 66 },
+  });
   const plws = boxes.map((box) => box.plw);
   const dodge = boxWidth(plws, models.length);
 
@@ -110,27 +125,12 @@ export function drawBoxPanels(
           margin,
           boxmode: "overlay",
           showlegend: true,
-          annotations: panels.map((panel, i) =>
-            panelTitle(lettered(panel.title, i, panels.length), grid[i].center, grid[i].top),
-          ),
+          annotations: [...titles, ...panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top))],
         },
       ),
     },
     rows: boxes,
   };
-}
-
-/** Distributes boxes over panels; combinations of data set and normalizer without boxes are omitted. */
-function splitPanels(boxes: readonly Box[], normalizers: readonly string[], look: Look): BoxPanel[] {
-  return look.datasets
-    .filter((dataset) => boxes.some((box) => box.dataset === dataset))
-    .flatMap((dataset) =>
-      normalizers.map((normalizer) => ({
-        title: normalizers.length > 1 ? `${dataset} / ${normalizer}` : dataset,
-        boxes: boxes.filter((box) => box.dataset === dataset && box.normalizer === normalizer),
-      })),
-    )
-    .filter((panel) => panel.boxes.length > 0);
 }
 
 /** Axes of all panels; the vertical axis is shared and starts at 0. */
@@ -157,15 +157,18 @@ function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: str
  * @param countColumn see {@link BoxPanels.countColumn}
  */
 function summarize(rows: readonly BoxValue[], countColumn: string): Box[] {
-  const groups = groupBy(rows, (row) => JSON.stringify([row.dataset, row.normalizer, row.model, row.plw]));
+  const groups = groupBy(rows, ({ dataset, normalizer, variant, model, plw }) =>
+    JSON.stringify([dataset, normalizer, variant, model, plw]),
+  );
   return [...groups.values()]
     .map((group) => {
-      const { dataset, normalizer, model, plw } = group[0];
+      const { dataset, normalizer, variant, model, plw } = group[0];
       const values = group.map(({ value }) => value);
       return {
         dataset,
         model,
         normalizer,
+        variant,
         plw,
         transformedPlw: transformWeight(plw),
         runs: distinct(group.map((row) => row.seed)).length,

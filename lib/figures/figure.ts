@@ -23,6 +23,11 @@ export interface Figure {
   rows: Row[];
   /** caption as plain text */
   caption: string;
+  /**
+   * what the rows include and the drawing does not show, one phrase each, for example "arm tokens · lr 1e-4: …"; the
+   * caption says so too. Absent if everything is shown
+   */
+  leftOut?: readonly string[];
 }
 
 /** Pixels per inch on paper: 144, so that one typographic point is two pixels and figures are legible on a screen. */

@@ -1,6 +1,6 @@
 import type { StabilityRow } from "../analysis/run-rows";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
-import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
 
@@ -32,6 +32,6 @@ export function figure2a(
       `training loss in sliding windows of ${windowSteps} steps, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
       `Each box covers all windows of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
       `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Standard deviations have the divisor ${standardDeviation}; ` +
-      `the loss is the weighted training loss of each step, ${normalizersInWords(rows)}.`,
+      `the loss is the weighted training loss of each step, ${armsInWords(rows)}.${facetsInWords(rows)}`,
   };
 }

@@ -1,8 +1,9 @@
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
-import { PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { facetGrid, facetsOf } from "./facets";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -31,61 +32,52 @@ interface PartPoint {
   runs: number;
 }
 
+/** One panel: the distances of one data set by layer or by kind of tensor. */
+interface PartPanel {
+  by: DistancePartRow["by"];
+  dataset: string;
+  /** points of each part */
+  lines: Map<string, PartPoint[]>;
+}
+
 /**
  * Draws the distance of Figure 2b by part of the model: the L2 distance of each decoder layer (first row) and of each
- * kind of tensor (second row) by PLW, with one column per data set. Lines are means over models and seeds.
+ * kind of tensor (second row) by PLW, with one column per data set. Lines are means over models and seeds. Each arm has
+ * its block of panels.
  *
  * @param rows one per run and part, from `distancePartRows`
  * @param options.look order of the data sets; default: order of first appearance in the rows
- * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
-export function figure2bParts(
-  rows: readonly DistancePartRow[],
-  options: { look?: Look; normalizer?: string } = {},
-): Figure {
-  const normalizer = options.normalizer ?? rows[0]?.normalizer;
-  const shown = rows.filter((row) => row.normalizer === normalizer);
-  const datasets = lookOf(shown, options.look).datasets.filter((name) => shown.some(({ dataset }) => dataset === name));
-  const parts = PARTITIONS.map((by) => distinct(shown.filter((row) => row.by === by).map(({ part }) => part)));
-  const plws = distinct(shown.map(({ plw }) => plw));
+export function figure2bParts(rows: readonly DistancePartRow[], options: { look?: Look } = {}): Figure {
+  const datasets = lookOf(rows, options.look).datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
+  const parts = PARTITIONS.map((by) => distinct(rows.filter((row) => row.by === by).map(({ part }) => part)));
+  const plws = distinct(rows.map(({ plw }) => plw));
+  const facets = facetsOf(rows, (armRows) =>
+    PARTITIONS.flatMap((by) => datasets.map((dataset) => partPanel(armRows, by, dataset))),
+  );
+  const count = 2 * datasets.length;
 
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
   const legendWidth = width - sides.l - sides.r + 20;
-  const margin = { ...sides, t: legendsHeight(parts, legendWidth, SMALL) + 28, b: 56 };
-  const height = margin.t + margin.b + 2 * 180 + 40;
-  const grid = panelGrid({
-    count: 2 * datasets.length,
+  const { grid, height, margin, titles } = facetGrid({
+    facets: facets.map(({ name }) => name),
+    panelHeight: 180,
+    count,
     columns: datasets.length,
     width,
-    height,
-    margin,
+    margin: { ...sides, t: legendsHeight(parts, legendWidth, SMALL) + 28, b: 56 },
     gap: { x: 18, y: 40 },
   });
-  const plotted: Row[] = [];
   const data: Trace[] = parts.flatMap((names, partition) =>
     names.map((name, i) => legendEntry(name, partition === 0 ? "legend" : "legend2", style(i, names.length))),
   );
-  for (const [i, place] of grid.entries()) {
-    const partition = Math.floor(i / datasets.length);
-    const by = PARTITIONS[partition];
-    const dataset = datasets[i % datasets.length];
-    for (const [k, part] of parts[partition].entries()) {
-      const points = meansByPlw(shown.filter((row) => row.dataset === dataset && row.by === by && row.part === part));
-      plotted.push(
-        ...points.map(({ plw, distance, runs }) => ({
-          dataset,
-          by,
-          part,
-          plw,
-          transformedPlw: transformWeight(plw),
-          distance,
-          runs,
-        })),
-      );
-      data.push({ ...style(k, parts[partition].length), ...partTrace(points, { dataset, part }, place) });
-    }
-  }
+  for (const [i, { by, dataset, lines }] of facets.flatMap(({ panels }) => panels).entries())
+    for (const [k, part] of parts[PARTITIONS.indexOf(by)].entries())
+      data.push({
+        ...style(k, parts[PARTITIONS.indexOf(by)].length),
+        ...partTrace(lines.get(part) ?? [], part, dataset, grid[i]),
+      });
   return {
     name: "figure2b-parts",
     spec: {
@@ -93,22 +85,29 @@ export function figure2bParts(
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...panelAxes(grid, datasets.length, plws),
+          ...panelAxes(grid, count, plws),
           ...topLegends(parts, { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
-          annotations: datasets.map((dataset, i) =>
-            panelTitle(lettered(dataset, i, datasets.length), grid[i].center, grid[i].top),
-          ),
+          annotations: [
+            ...titles,
+            ...facets.flatMap((_, f) =>
+              datasets.map((dataset, i) => {
+                const { center, top } = grid[f * count + i];
+                const title = lettered(dataset, f * datasets.length + i, facets.length * datasets.length);
+                return panelTitle(title, center, top);
+              }),
+            ),
+          ],
         },
       ),
     },
-    rows: plotted,
-    caption: captionOf(shown, normalizer),
+    rows: facets.flatMap(({ factors, panels }) => panels.flatMap((panel) => panelRows(panel, factors))),
+    caption: captionOf(rows),
   };
 }
 
-function captionOf(rows: readonly DistancePartRow[], normalizer: string): string {
+function captionOf(rows: readonly DistancePartRow[]): string {
   const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
   return (
     "Weight distance by part of the model. L2 distance between fine-tuned and initial parameters by prompt loss " +
@@ -116,7 +115,28 @@ function captionOf(rows: readonly DistancePartRow[], normalizer: string): string
     "names. Bottom: each kind " +
     `of tensor, over all layers. ${PLW_AXIS_IN_WORDS}. Points are means over models${hasSeeds ? " and seeds" : ""} ` +
     `(${runsInWords(rows)} in total). For each run, the squared distances of the parts in a row of panels add up to ` +
-    `the squared distance in Figure 2b. Loss normalizer "${normalizer}".`
+    `the squared distance in Figure 2b. Loss ${armsInWords(rows)}.${facetsInWords(rows)}`
+  );
+}
+
+function partPanel(rows: readonly DistancePartRow[], by: PartPanel["by"], dataset: string): PartPanel {
+  const shown = rows.filter((row) => row.dataset === dataset && row.by === by);
+  const lines = [...groupBy(shown, ({ part }) => part)].map(([part, group]) => [part, meansByPlw(group)] as const);
+  return { by, dataset, lines: new Map(lines) };
+}
+
+function panelRows({ by, dataset, lines }: PartPanel, factors: Row): Row[] {
+  return [...lines].flatMap(([part, points]) =>
+    points.map(({ plw, distance, runs }) => ({
+      dataset,
+      ...factors,
+      by,
+      part,
+      plw,
+      transformedPlw: transformWeight(plw),
+      distance,
+      runs,
+    })),
   );
 }
 
@@ -127,11 +147,16 @@ function meansByPlw(rows: readonly DistancePartRow[]): PartPoint[] {
     .sort((a, b) => a.plw - b.plw);
 }
 
-/** Axes of all panels; the panels of a row share their vertical axis. */
-function panelAxes(grid: readonly Panel[], columns: number, plws: readonly number[]): Layout {
+/**
+ * Axes of all panels; the panels of a partition share their vertical axis.
+ *
+ * @param count number of panels of each facet
+ */
+function panelAxes(grid: readonly Panel[], count: number, plws: readonly number[]): Layout {
   const axes: Layout = {};
   for (const [i, place] of grid.entries()) {
-    const partition = Math.floor(i / columns);
+    const partition = Math.floor((2 * (i % count)) / count);
+    const first = (partition * count) / 2;
     axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? `L2 by ${PARTITIONS[partition]}` : null),
@@ -141,7 +166,7 @@ function panelAxes(grid: readonly Panel[], columns: number, plws: readonly numbe
       nticks: 5,
       rangemode: "tozero",
       showticklabels: place.isLeft,
-      matches: place.isLeft ? undefined : grid[partition * columns].y,
+      matches: i === first ? undefined : grid[first].y,
     };
   }
   return axes;
@@ -161,11 +186,7 @@ function legendEntry(name: string, legend: string, partStyle: Trace): Trace {
 }
 
 /** Line and markers of one part in the panel of one data set. */
-function partTrace(
-  points: readonly PartPoint[],
-  { dataset, part }: { dataset: string; part: string },
-  { x, y }: Panel,
-): Trace {
+function partTrace(points: readonly PartPoint[], part: string, dataset: string, { x, y }: Panel): Trace {
   return {
     type: "scatter",
     mode: "lines+markers",

@@ -1,6 +1,7 @@
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
-import { PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { facetsOf } from "./facets";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
 import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
@@ -11,49 +12,51 @@ const KINDS = ["training", "held-out"] as const;
 /**
  * Draws Figure 2c, memorization, by PLW: corpus BLEU of the completions generated for training prompts, with held-out
  * prompts beside them as a control, and below both the share of exact matches in per cent. Points are runs. Color and
- * marker show the data set, dash and marker fill the model.
+ * marker show the data set, dash and marker fill the model. Each arm has its block of panels.
  *
  * @param rows one per run and kind of prompts, from `memorizationRows`
  * @param options.look colors, markers and dashes; default: order of first appearance in the rows
- * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
-export function figure2c(rows: readonly MemorizationRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
-  const normalizer = options.normalizer ?? rows[0]?.normalizer;
-  const shown = rows.filter((row) => row.normalizer === normalizer);
-  const kinds = KINDS.filter((kind) => shown.some(({ prompts }) => prompts === kind));
-  const panel = (kind: string, measure: string, value: "bleu" | "exactMatch"): RunPanel => ({
+export function figure2c(rows: readonly MemorizationRow[], options: { look?: Look } = {}): Figure {
+  const kinds = KINDS.filter((kind) => rows.some(({ prompts }) => prompts === kind));
+  const panel = (
+    armRows: readonly MemorizationRow[],
+    kind: string,
+    measure: string,
+    value: "bleu" | "exactMatch",
+  ): RunPanel => ({
     title: `${kind} prompts`,
     measure,
     axis: { rangemode: "tozero" },
-    points: shown
+    points: armRows
       .filter(({ prompts }) => prompts === kind)
       .map((row) => ({
         dataset: row.dataset,
-        variant: row.model,
+        dash: row.model,
         plw: row.plw,
         value: row[value],
         standardError: row[`${value}Error`],
         text: `${row.model}, PLW ${row.plw}, seed ${row.seed}`,
       })),
   });
-  const panels = [
-    ...kinds.map((kind) => panel(kind, "corpus BLEU", "bleu")),
-    ...kinds.map((kind) => panel(kind, "exact match (%)", "exactMatch")),
-  ];
+  const facets = facetsOf(rows, (armRows) => [
+    ...kinds.map((kind) => panel(armRows, kind, "corpus BLEU", "bleu")),
+    ...kinds.map((kind) => panel(armRows, kind, "exact match (%)", "exactMatch")),
+  ]);
   return {
     name: "figure2c",
-    spec: drawRunPanels(panels, {
+    spec: drawRunPanels(facets, {
       look: lookOf(rows, options.look),
       inches: kinds.length > 1 ? PAGE_INCHES : COLUMN_INCHES,
       columns: Math.max(1, kinds.length),
       panelHeight: 190,
     }),
-    rows: shown.map((row): Row => ({ ...row, transformedPlw: transformWeight(row.plw) })),
-    caption: captionOf(shown, kinds, normalizer),
+    rows: rows.map((row): Row => ({ ...row, transformedPlw: transformWeight(row.plw) })),
+    caption: captionOf(rows, kinds),
   };
 }
 
-function captionOf(rows: readonly MemorizationRow[], kinds: readonly string[], normalizer: string): string {
+function captionOf(rows: readonly MemorizationRow[], kinds: readonly string[]): string {
   const prompts = kinds.map((kind) => `${kind} prompts (${promptCounts(rows, kind)} per run)`).join(" and ");
   const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
   return (
@@ -66,7 +69,7 @@ function captionOf(rows: readonly MemorizationRow[], kinds: readonly string[], n
       : "runs of one model and data set; error bars are one standard error over a run's prompts " +
         "(bootstrap for BLEU). ") +
     (kinds.includes("held-out") ? "Held-out examples underwent the same transforms as the training data. " : "") +
-    `Loss normalizer "${normalizer}".`
+    `Loss ${armsInWords(rows)}.${facetsInWords(rows)}`
   );
 }
 

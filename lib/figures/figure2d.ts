@@ -1,7 +1,7 @@
 import type { GenerationLengthRow } from "../analysis/generation-rows";
 import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
-import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
 import type { Look } from "./theme";
 
@@ -17,17 +17,17 @@ export function figure2d(rows: readonly GenerationLengthRow[], options: { look?:
     rows.map((row) => ({ ...row, value: row.tokens })),
     { measure: "tokens generated", countColumn: "answers", look: options.look },
   );
-  const tasks = distinct(rows.map(({ task }) => task));
+  const benchmarks = distinct(rows.map(({ benchmark }) => benchmark));
   const truncatedShare = rows.filter(({ ended }) => !ended).length / Math.max(1, rows.length);
   const hasSeeds = panels.rows.some(({ runs }) => runs > 1);
   return {
     name: "figure2d",
     ...panels,
     caption:
-      `Generation lengths. Number of tokens in greedily decoded answers to the prompts of ${tasks.join(" and ")}, ` +
+      `Generation lengths. Number of tokens in greedily decoded answers to the prompts of ${benchmarks.join(" and ")}, ` +
       `excluding end-of-sequence, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
       `Each box covers all answers of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
       `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Answers cut off at the limit of new tokens ` +
-      `(${(100 * truncatedShare).toFixed(1)} % of all) count with their truncated length; ${normalizersInWords(rows)}.`,
+      `(${(100 * truncatedShare).toFixed(1)} % of all) count with their truncated length; ${armsInWords(rows)}.${facetsInWords(rows)}`,
   };
 }

@@ -1,47 +1,52 @@
 import { translationFrom } from "../analysis/benchmarks";
 import type { ScoreRow } from "../analysis/score-rows";
-import { benchmarkPanels } from "./benchmark-panels";
+import { benchmarkPanels, benchmarksInOrder } from "./benchmark-panels";
+import { facetsOf } from "./facets";
 import type { Figure } from "./figure";
-import {
-  averagesInWords,
-  drawScorePanels,
-  linesByDataset,
-  ofNormalizer,
-  panelRows,
-  type ScorePanel,
-} from "./score-panels";
-import { lookOf, type Look } from "./theme";
+import { averagesInWords, drawScorePanels, linesByDataset, panelRows, type ScorePanel } from "./score-panels";
+import { lettered, lookOf, type Look } from "./theme";
+
+const KINDS = ["English", "other"] as const;
+const TITLES = { English: "from English, mean", other: "into English, mean" };
 
 /**
  * Draws Figure 6, the translation benchmarks (group III) by PLW: (a) from English and (b) into English, each with the
- * mean over its directions first, followed by one panel per direction.
+ * mean over its directions first, followed by one panel per direction. Each arm has its block of panels, with letters
+ * that run through all blocks.
  *
  * @param rows one per run and benchmark, from `scoreRows`; other groups are omitted
  * @param options.look colors and markers; default: order of first appearance in the rows
- * @param options.normalizer rows of other normalizers are omitted; default: that of the first row
  */
-export function figure6(rows: readonly ScoreRow[], options: { look?: Look; normalizer?: string } = {}): Figure {
+export function figure6(rows: readonly ScoreRow[], options: { look?: Look } = {}): Figure {
   const look = lookOf(rows, options.look);
-  const shown = ofNormalizer(rows, options.normalizer).filter(({ group }) => group === "III");
-  const panels = (["English", "other"] as const).flatMap((from): ScorePanel[] => {
-    const translations = shown.filter(({ benchmark }) => translationFrom(benchmark) === from);
-    if (translations.length === 0) return [];
-    const title = from === "English" ? "(a) from English, mean" : "(b) into English, mean";
-    return [
-      { title, measure: "BLEU", lines: linesByDataset(translations, look) },
-      ...benchmarkPanels(translations, look).map((panel) => ({
-        ...panel,
-        measure: "BLEU",
-        title: panel.title.replace(/ \(.*\)$/, ""),
-      })),
-    ];
-  });
+  const shown = rows.filter(({ group }) => group === "III");
+  const names = benchmarksInOrder(shown.map(({ benchmark }) => benchmark));
+  const facets = facetsOf(shown, (armRows, arm) =>
+    KINDS.flatMap((from, k): ScorePanel[] => {
+      const directions = names.filter((name) => translationFrom(name) === from);
+      if (directions.length === 0) return [];
+      const translations = armRows.filter(({ benchmark }) => directions.includes(benchmark));
+      return [
+        {
+          title: lettered(TITLES[from], KINDS.length * arm + k, KINDS.length),
+          measure: "BLEU",
+          lines: linesByDataset(translations, look),
+        },
+        ...benchmarkPanels(translations, directions, look).map((panel, i) => ({
+          ...panel,
+          measure: "BLEU",
+          title: directions[i],
+        })),
+      ];
+    }),
+  );
   return {
     name: "figure6",
-    spec: drawScorePanels(panels, look, panels.length % 4 === 0 ? 4 : 2),
-    rows: panelRows(panels),
+    spec: drawScorePanels(facets, look, facets[0].panels.length % 4 === 0 ? 4 : 2),
+    rows: panelRows(facets),
     caption:
-      "Group III: corpus BLEU of translations by prompt loss weight (PLW), (a) from English and (b) into English. " +
+      "Group III: corpus BLEU of translations by prompt loss weight (PLW), " +
+      (facets.length > 1 ? "from English and into English. " : "(a) from English and (b) into English. ") +
       "For both, the first panel shows the mean over all directions, the following panels one direction each; each " +
       `line is one data set. ${averagesInWords(shown)}`,
   };

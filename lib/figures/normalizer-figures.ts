@@ -46,15 +46,15 @@ const MOVEMENT: readonly Measure[] = [
 
 const SHARE: Layout = { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 };
 const LEARNING: readonly Measure[] = [
-  { key: "shareAtStart", title: "share at start", axis: SHARE },
-  { key: "shareAtEnd", title: "share at end", axis: SHARE },
-  { key: "heldoutLoss", title: "held-out loss" },
+  { key: "shareAtStart", title: "completion share<br>at start", axis: SHARE },
+  { key: "shareAtEnd", title: "completion share<br>at end", axis: SHARE },
+  { key: "heldoutLoss", title: "held-out loss<br>(nats)" },
 ];
 
 /**
  * Draws the relative standard deviation (RSD) of the weighted, the prompt and the completion loss by PLW, with one row
  * of panels per loss and one column per normalizer. Points are runs; lines connect their means. Color and marker show
- * the data set, dash and marker fill whether gradients were clipped.
+ * the data set, dash and marker fill the variant, or, if there is only one, whether gradients were clipped.
  *
  * @param rows one per run, from `causeRows`; a null value is omitted from its panel
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
@@ -73,7 +73,7 @@ export function normalizerStability(rows: readonly CauseRow[], options: { look?:
 
 /**
  * Draws the gradient norm (log scale), the share of clipped steps and the L2 distance from the initial parameters by
- * PLW, with one row of panels per measure and one column per normalizer. A dotted line marks the clipping norm.
+ * PLW, with one row of panels per measure and one column per normalizer. Dotted lines mark the clipping norms.
  *
  * @param rows one per run, from `causeRows`; a null value is omitted from its panel
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
@@ -117,13 +117,14 @@ function draw(
   look: Look | undefined,
 ): Pick<Figure, "spec" | "rows"> {
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
-  const threshold = rows.find((row) => row.threshold !== null)?.threshold ?? undefined;
+  const thresholds = distinct(rows.flatMap(({ threshold }) => threshold ?? []));
+  const settingOf = settingsOf(rows);
   const panels = measures.flatMap((measure) =>
     normalizers.map((normalizer): RunPanel => ({
       title: normalizer,
       measure: measure.title,
       axis: measure.axis,
-      ...(measure.threshold && { threshold }),
+      ...(measure.threshold && { thresholds }),
       points: rows
         .filter((row) => row.normalizer === normalizer)
         .flatMap((row) => {
@@ -133,7 +134,7 @@ function draw(
             : [
                 {
                   dataset: row.dataset,
-                  variant: row.clipping,
+                  dash: settingOf(row),
                   plw: row.plw,
                   value,
                   text: `${row.model}, PLW ${row.plw}, seed ${row.seed}`,
@@ -143,8 +144,11 @@ function draw(
     })),
   );
   return {
-    spec: drawRunPanels(panels, {
-      look: { datasets: lookOf(rows, look).datasets, models: ["clipped", "not clipped"] },
+    spec: drawRunPanels([{ name: "", panels }], {
+      look: {
+        datasets: lookOf(rows, look).datasets,
+        models: hasVariants(rows) ? distinct(rows.map(settingOf)) : ["clipped", "not clipped"],
+      },
       inches: PAGE_INCHES,
       columns: Math.max(1, normalizers.length),
       panelHeight: 130,
@@ -154,13 +158,23 @@ function draw(
       dataset: row.dataset,
       model: row.model,
       normalizer: row.normalizer,
-      clipping: row.clipping,
+      variant: row.variant,
       seed: row.seed,
       plw: row.plw,
       transformedPlw: transformWeight(row.plw),
       ...Object.fromEntries(measures.map(({ key }) => [key, row[key]])),
     })),
   };
+}
+
+function hasVariants(rows: readonly CauseRow[]): boolean {
+  return distinct(rows.map(({ variant }) => variant)).length > 1;
+}
+
+/** Chooses what dash and marker fill show: the variant if there are several, else whether gradients were clipped. */
+function settingsOf(rows: readonly CauseRow[]): (row: CauseRow) => string {
+  if (hasVariants(rows)) return ({ variant }) => variant;
+  return ({ threshold }) => (threshold === null ? "not clipped" : "clipped");
 }
 
 /** Caption sentences on columns, horizontal axis, points, lines and error bars. */
@@ -171,10 +185,12 @@ function describeRuns(rows: readonly CauseRow[]): string {
   const lines =
     factors.length > 0
       ? `the means over ${factors.join(" and ")}, with one standard error of the mean as error bars`
-      : "the runs of one data set and clipping setting";
+      : `the runs of one data set and ${hasVariants(rows) ? "variant" : "clipping setting"}`;
+  const settings = hasVariants(rows)
+    ? `Dash and marker fill show the variant: ${distinct(rows.map(settingsOf(rows))).join(", ")}.`
+    : "Solid lines and filled markers: with gradient clipping; dashed lines and open markers: without clipping.";
   return (
     `Each column is one normalizer. ${PLW_AXIS_IN_WORDS}. Each point is one run (${rows.length} ` +
-    `${rows.length === 1 ? "run" : "runs"} in total); lines connect ${lines}. Solid lines and filled markers: with ` +
-    "gradient clipping; dashed lines and open markers: without clipping."
+    `${rows.length === 1 ? "run" : "runs"} in total); lines connect ${lines}. ${settings}`
   );
 }

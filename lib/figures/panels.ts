@@ -27,7 +27,7 @@ export interface Panel {
 
 /** Settings of {@link panelGrid}; all sizes in pixels. */
 export interface PanelGrid {
-  /** number of panels */
+  /** number of panels; in a figure of several facets, of each facet */
   count: number;
   /** maximum number of columns; fewer are used for fewer panels */
   columns: number;
@@ -39,27 +39,34 @@ export interface PanelGrid {
   margin: { l: number; r: number; t: number; b: number };
   /** horizontal and vertical space between panels */
   gap: { x: number; y: number };
+  /** number of facets, blocks of equal panels one below the other; default 1 */
+  facets?: number;
+  /** vertical space between facets in addition to `gap.y`; default 0 */
+  facetGap?: number;
 }
 
 /**
  * Divides the plot area into panels of equal size. An incomplete last row leaves space on the right.
  *
- * @returns one panel per index, in reading order
+ * @returns one panel per index, in reading order, facet by facet
  */
-export function panelGrid({ count, columns: maxColumns, width, height, margin, gap }: PanelGrid): Panel[] {
+export function panelGrid(settings: PanelGrid): Panel[] {
+  const { count, columns: maxColumns, width, height, margin, gap, facets = 1, facetGap = 0 } = settings;
   const columns = Math.min(maxColumns, count);
-  const rows = Math.ceil(count / columns);
+  const facetRows = Math.ceil(count / columns);
+  const rows = facets * facetRows;
   const inner = { width: width - margin.l - margin.r, height: height - margin.t - margin.b };
   const size = {
     width: (inner.width - gap.x * (columns - 1)) / columns,
-    height: (inner.height - gap.y * (rows - 1)) / rows,
+    height: (inner.height - gap.y * (rows - 1) - facetGap * (facets - 1)) / rows,
   };
-  return Array.from({ length: count }, (_, i) => {
-    const [row, column] = [Math.floor(i / columns), i % columns];
+  return Array.from({ length: facets * count }, (_, index) => {
+    const [facet, i] = [Math.floor(index / count), index % count];
+    const [row, column] = [facet * facetRows + Math.floor(i / columns), i % columns];
     const left = (column * (size.width + gap.x)) / inner.width;
-    const top = 1 - (row * (size.height + gap.y)) / inner.height;
+    const top = 1 - (row * (size.height + gap.y) + facet * facetGap) / inner.height;
     const [right, bottom] = [left + size.width / inner.width, top - size.height / inner.height];
-    const suffix = i === 0 ? "" : String(i + 1);
+    const suffix = index === 0 ? "" : String(index + 1);
     return {
       x: `x${suffix}`,
       y: `y${suffix}`,
@@ -70,7 +77,7 @@ export function panelGrid({ count, columns: maxColumns, width, height, margin, g
       center: (left + right) / 2,
       top,
       isLeft: column === 0,
-      isBottom: i + columns >= count,
+      isBottom: facet === facets - 1 && i + columns >= count,
     };
   });
 }

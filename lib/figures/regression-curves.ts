@@ -1,12 +1,14 @@
-import { PLW_AXIS_IN_WORDS } from "./captions";
+import { armsOf, type ArmFactors } from "../analysis/arms";
+import { benchmarksInOrder } from "./benchmark-panels";
+import { facetsInWords, PLW_AXIS_IN_WORDS } from "./captions";
+import { armColumns, facetGrid } from "./facets";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight, untransformWeight } from "../data/prompt-loss-weight";
-import { BENCHMARKS } from "../analysis/benchmarks";
 import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import { datasetEntry } from "./score-panels";
 import {
   axis,
@@ -46,9 +48,9 @@ interface MeanScore {
 /**
  * Draws the fitted regression curves with the scores to which they were fitted. The first panel shows the average
  * benchmark, each other panel one benchmark. For a singular fit, the reduced model is drawn; for a data set without a
- * fit, only the points.
+ * fit, only the points. Each arm has its block of panels.
  *
- * @param tests one per data set, from `testHypotheses`
+ * @param tests one per data set and arm, from `testHypotheses`
  * @param rows the observations passed to `testHypotheses`
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
@@ -59,35 +61,45 @@ export function regressionCurves(
 ): Figure {
   const look = lookOf(rows, options.look);
   const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
-  const fits = new Map(
-    tests.flatMap(({ dataset, fit }) => (fit ? [[dataset, fit.diagnosis.reduced ?? fit] as const] : [])),
-  );
+  const arms = armsOf(rows);
 
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
   const legendWidth = width - sides.l - sides.r + 20;
-  const margin = { ...sides, t: legendsHeight([datasets], legendWidth, SMALL) + 30, b: 56 };
-  const gap = { x: 22, y: 62 };
-  const titles = ["average benchmark", ...benchmarksInOrder(rows)];
-  const panelRows = Math.ceil(titles.length / COLUMNS);
-  const height = margin.t + margin.b + panelRows * 150 + (panelRows - 1) * gap.y;
-  const grid = panelGrid({ count: titles.length, columns: COLUMNS, width, height, margin, gap });
+  const titles = ["average benchmark", ...benchmarksInOrder(rows.map(({ b }) => b))];
+  const facets = facetGrid({
+    facets: arms.length > 0 ? arms.map(({ name }) => name) : [""],
+    panelHeight: 150,
+    count: titles.length,
+    columns: COLUMNS,
+    width,
+    margin: { ...sides, t: legendsHeight([datasets], legendWidth, SMALL) + 30, b: 56 },
+    gap: { x: 22, y: 62 },
+  });
+  const { grid, height, margin } = facets;
 
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
   const plotted: Row[] = [];
-  for (const [i, title] of titles.entries())
-    for (const dataset of datasets) {
-      const shown = rows.filter((row) => row.dataset === dataset && (i === 0 || row.b === title));
-      if (shown.length === 0) continue;
-      const meanScores = [...groupBy(shown, ({ w }) => String(w)).values()]
-        .map((group) => ({ w: group[0].w, score: mean(group.map(({ score }) => score)) }))
-        .sort((a, b) => a.w - b.w);
-      const fit = fits.get(dataset);
-      const curve = fit && (i === 0 ? averageCurve(fit, shown) : benchmarkCurve(fit, shown));
-      const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * DODGE;
-      data.push(...traces(dataset, meanScores, curve, { ...grid[i], shift }, look));
-      plotted.push(...plottedRows(title, dataset, meanScores, curve));
-    }
+  const unfitted: string[] = [];
+  for (const [a, arm] of arms.entries()) {
+    const fits = fitsOfArm(tests, arm);
+    unfitted.push(
+      ...datasets.filter((name) => !fits.has(name)).map((name) => `${name}${arm.name && ` (${arm.name})`}`),
+    );
+    for (const [i, title] of titles.entries())
+      for (const dataset of datasets) {
+        const shown = arm.rows.filter((row) => row.dataset === dataset && (i === 0 || row.b === title));
+        if (shown.length === 0) continue;
+        const meanScores = [...groupBy(shown, ({ w }) => String(w)).values()]
+          .map((group) => ({ w: group[0].w, score: mean(group.map(({ score }) => score)) }))
+          .sort((a, b) => a.w - b.w);
+        const fit = fits.get(dataset);
+        const curve = fit && (i === 0 ? averageCurve(fit, shown) : benchmarkCurve(fit, shown));
+        const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * DODGE;
+        data.push(...traces(dataset, meanScores, curve, { ...grid[a * titles.length + i], shift }, look));
+        plotted.push(...plottedRows(title, { dataset, ...armColumns(arm) }, meanScores, curve));
+      }
+  }
   return {
     name: "regression-curves",
     spec: {
@@ -99,7 +111,10 @@ export function regressionCurves(
           ...topLegends([datasets], { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
-          annotations: titles.map((title, i) => panelTitle(title, grid[i].center, grid[i].top)),
+          annotations: [
+            ...facets.titles,
+            ...grid.map(({ center, top }, i) => panelTitle(titles[i % titles.length], center, top)),
+          ],
         },
       ),
     },
@@ -109,16 +124,20 @@ export function regressionCurves(
       "First panel: scores averaged over benchmarks and models, and the curve fitted for an average benchmark and " +
       "model (95 % interval in the CSV file). Other panels: scores of one benchmark averaged over models, and the " +
       `fitted mean. Scores (${rows.length} in total) are min-max transformed within each data set and benchmark. ` +
-      `${PLW_AXIS_IN_WORDS}.` +
-      (fits.size < datasets.length ? ` Without a fit: ${datasets.filter((name) => !fits.has(name)).join(", ")}.` : ""),
+      `${PLW_AXIS_IN_WORDS}.${facetsInWords(rows)}` +
+      (unfitted.length > 0 ? ` Without a fit: ${unfitted.join(", ")}.` : ""),
   };
 }
 
-/** Lists the benchmarks of the rows in the order of Table 2, followed by those that it does not list. */
-function benchmarksInOrder(rows: readonly Observation[]): string[] {
-  const known = BENCHMARKS.map(({ name }) => name);
-  const rank = (name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
-  return distinct(rows.map(({ b }) => b)).sort((a, b) => rank(a) - rank(b));
+/** The fits of one arm by data set; the reduced model for singular ones. */
+function fitsOfArm(tests: readonly HypothesisTest[], { normalizer, variant }: ArmFactors): Map<string, BetaGlmmFit> {
+  return new Map(
+    tests.flatMap((test): [string, BetaGlmmFit][] =>
+      test.fit && test.normalizer === normalizer && test.variant === variant
+        ? [[test.dataset, test.fit.diagnosis.reduced ?? test.fit]]
+        : [],
+    ),
+  );
 }
 
 function panelAxes(grid: readonly Panel[], plws: readonly number[]): Layout {
@@ -138,12 +157,16 @@ function panelAxes(grid: readonly Panel[], plws: readonly number[]): Layout {
   return axes;
 }
 
-/** Returns the plotted numbers of one data set in one panel. */
-function plottedRows(part: string, dataset: string, meanScores: MeanScore[], curve: Curve | undefined): Row[] {
+/**
+ * Returns the plotted numbers of one data set in one panel.
+ *
+ * @param factors columns that name data set and arm
+ */
+function plottedRows(part: string, factors: Row, meanScores: MeanScore[], curve: Curve | undefined): Row[] {
   return [
     ...meanScores.map(({ w, score }): Row => ({
       part,
-      dataset,
+      ...factors,
       kind: "scores",
       plw: w,
       transformedPlw: transformWeight(w),
@@ -153,7 +176,7 @@ function plottedRows(part: string, dataset: string, meanScores: MeanScore[], cur
     })),
     ...(curve?.transformedPlws ?? []).map((w_p, k): Row => ({
       part,
-      dataset,
+      ...factors,
       kind: "fitted",
       plw: untransformWeight(w_p),
       transformedPlw: w_p,

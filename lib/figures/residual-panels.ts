@@ -1,8 +1,12 @@
 // Diagnostic plots of the regressions' scaled residuals, one panel per data set.
+import { distinct } from "../data/group";
+import type { ArmFactors } from "../analysis/arms";
 import type { ResidualCheck } from "../stats/residuals";
 import { quantile } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelGrid, type Panel } from "./panels";
+import { facetsInWords } from "./captions";
+import { armColumns, facetGrid, facetsOf } from "./facets";
+import type { Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -16,9 +20,11 @@ import {
   type Look,
 } from "./theme";
 
-/** Residual check of the fit of one data set, from `checkResiduals`. */
-export interface DatasetCheck {
+/** Residual check of the fit of one data set in one arm, from `checkResiduals`. */
+export interface DatasetCheck extends ArmFactors {
   dataset: string;
+  /** as in `HypothesisTest`; default: empty */
+  arm?: string;
   check: ResidualCheck;
 }
 
@@ -30,7 +36,7 @@ const FIFTHS = [0, 1, 2, 3, 4];
  * Draws QQ plots of the scaled residuals against the uniform distribution. If the model is correct, the points lie on
  * the diagonal.
  *
- * @param checks one per panel
+ * @param checks one per data set and arm, each in its panel; arms have blocks of panels
  * @param options.look colors of the data sets; default: order of first appearance
  */
 export function residualQuantiles(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
@@ -59,12 +65,14 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
         check.quantiles.map(({ observed }) => observed),
       ),
     ]),
-    rows: checks.flatMap(({ dataset, check }) => check.quantiles.map((point): Row => ({ dataset, ...point }))),
+    rows: checks.flatMap((check) =>
+      check.check.quantiles.map((point): Row => ({ dataset: check.dataset, ...armColumns(check), ...point })),
+    ),
     caption:
       "QQ plots of the scaled residuals of the regressions; each panel is the fit to one training data set. Vertical " +
       `axis: sorted scaled residuals, where the scaled residual of a score is the share of ${simulations(checks)} ` +
       "scores simulated from the fit that lie below it. Horizontal axis: quantiles expected from a uniform " +
-      "distribution. Dotted line: identity, as expected of a correct model.",
+      `distribution. Dotted line: identity, as expected of a correct model.${facetsInWords(checks)}`,
   };
 }
 
@@ -72,7 +80,7 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
  * Draws scaled residuals against ranked predictions, with the quartiles within each fifth of the predictions. If the
  * model is correct, the quartiles are 0.25, 0.5 and 0.75 everywhere.
  *
- * @param checks one per panel
+ * @param checks one per data set and arm, each in its panel; arms have blocks of panels
  * @param options.look colors of the data sets; default: order of first appearance
  */
 export function residualPredictions(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
@@ -124,13 +132,15 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
         ]),
       ],
     ),
-    rows: checks.flatMap(({ dataset, check }) => check.predicted.map((point): Row => ({ dataset, ...point }))),
+    rows: checks.flatMap((check) =>
+      check.check.predicted.map((point): Row => ({ dataset: check.dataset, ...armColumns(check), ...point })),
+    ),
     caption:
       "Scaled residuals of the regressions against ranked predictions; each panel is the fit to one training data " +
       `set. Vertical axis: share of ${simulations(checks)} scores simulated from the fit that lie below the observed ` +
       "score. Horizontal axis: rank of the prediction without random effects, scaled to 0 to 1. Solid lines: " +
       "quartiles of the residuals within each fifth of the predictions; dotted lines: quartiles of a uniform " +
-      "distribution, as expected of a correct model.",
+      `distribution, as expected of a correct model.${facetsInWords(checks)}`,
   };
 }
 
@@ -160,18 +170,26 @@ function points(dataset: string, look: Look, xaxis: string, yaxis: string, x: nu
   };
 }
 
-/** Draws one panel per check, with both axes from 0 to 1. */
+/** Draws one panel per data set and arm, with both axes from 0 to 1; without traces if there is no check. */
 function draw(
   checks: readonly DatasetCheck[],
   titles: { x: string; y: string },
   traces: (check: DatasetCheck, panel: Panel) => Trace[],
 ): Figure["spec"] {
-  const columns = Math.max(1, Math.min(5, checks.length));
-  const rows = Math.max(1, Math.ceil(checks.length / columns));
-  const margin = { l: 66, r: 10, t: 28, b: 56 };
-  const gap = { x: 24, y: 66 };
-  const height = margin.t + margin.b + rows * 170 + (rows - 1) * gap.y;
-  const grid = panelGrid({ count: checks.length, columns, width: Math.round(PAGE_INCHES * 144), height, margin, gap });
+  const datasets = distinct(checks.map(({ dataset }) => dataset));
+  const facets = facetsOf(checks, (ofArm) =>
+    datasets.map((dataset) => ofArm.filter((check) => check.dataset === dataset)),
+  );
+  const grids = facetGrid({
+    facets: facets.map(({ name }) => name),
+    panelHeight: 170,
+    count: datasets.length,
+    columns: 5,
+    width: Math.round(PAGE_INCHES * 144),
+    margin: { l: 66, r: 10, t: 28, b: 56 },
+    gap: { x: 24, y: 66 },
+  });
+  const { grid, height, margin } = grids;
   const axes: Layout = {};
   const unit = { range: [-0.03, 1.03], tickvals: [0, 0.5, 1], showgrid: true };
   for (const panel of grid) {
@@ -184,14 +202,19 @@ function draw(
     };
   }
   return {
-    data: checks.flatMap((check, i) => traces(check, grid[i])),
+    data: facets
+      .flatMap(({ panels }) => panels)
+      .flatMap((ofPanel, i) => ofPanel.flatMap((check) => traces(check, grid[i]))),
     layout: baseLayout(
       { width: PAGE_INCHES, height: height / 144 },
       {
         ...axes,
         margin,
         showlegend: false,
-        annotations: checks.map(({ dataset }, i) => panelTitle(dataset, grid[i].center, grid[i].top)),
+        annotations: [
+          ...grids.titles,
+          ...grid.map(({ center, top }, i) => panelTitle(datasets[i % datasets.length], center, top)),
+        ],
       },
     ),
   };

@@ -3,7 +3,8 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { standardError } from "../evaluate/means";
 import type { Figure, Layout, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
+import { facetGrid, type Facet } from "./facets";
+import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -22,8 +23,8 @@ import {
 /** Value of one run. */
 export interface RunPoint {
   dataset: string;
-  /** factor shown by dash and marker fill: a model, or another factor with few levels, listed in the look's `models` */
-  variant: string;
+  /** level of the factor shown by dash and marker fill: a model, or another name listed in the look's `models` */
+  dash: string;
   plw: number;
   value: number;
   /** drawn as an error bar unless runs are averaged; null or undefined: unknown */
@@ -36,11 +37,11 @@ export interface RunPoint {
 export interface RunPanel {
   /** title above the panel; empty for none */
   title: string;
-  /** title of the vertical axis, which all panels of a row share */
+  /** title of the vertical axis, which all panels of this measure share */
   measure: string;
   points: RunPoint[];
-  /** value marked by a dotted horizontal line */
-  threshold?: number;
+  /** values marked by dotted horizontal lines */
+  thresholds?: readonly number[];
   /** settings of the vertical axis that differ from the defaults */
   axis?: Layout;
 }
@@ -53,7 +54,7 @@ export interface RunPanels {
   columns: number;
   /** pixels */
   panelHeight: number;
-  /** horizontal offset between variants in units of transformed PLW, so that they do not overlap; default 0 */
+  /** horizontal offset between dashes in units of transformed PLW, so that they do not overlap; default 0 */
   dodge?: number;
 }
 
@@ -61,78 +62,95 @@ export interface RunPanels {
 const MARKERS = { large: 10, small: 7, from: 200 };
 
 /**
- * Draws panels of runs by PLW in reading order, below legends of data sets and variants. Lines connect the means of the
- * runs of one data set and variant. Error bars are one standard error over these runs; if each PLW has a single run,
- * they are the standard error of its value. Titles are placed above the first row, or above every panel if the rows
- * have different titles.
+ * Draws panels of runs by PLW in reading order, below legends of data sets and dashes. Lines connect the means of the
+ * runs of one data set and dash. Error bars are one standard error over these runs; if each PLW has a single run, they
+ * are the standard error of its value. Titles are placed above the first row of each facet, or above every panel if the
+ * rows have different titles.
  *
- * @param panels row by row
+ * @param facets blocks of panels, with the same panels row by row
  * @returns Plotly data and layout
  */
 export function drawRunPanels(
-  panels: readonly RunPanel[],
+  facets: readonly Pick<Facet<RunPanel>, "name" | "panels">[],
   { look, inches, columns, panelHeight, dodge = 0 }: RunPanels,
 ): Figure["spec"] {
+  const panels = facets.flatMap((facet) => facet.panels);
+  const count = facets[0].panels.length;
   const points = panels.flatMap((panel) => panel.points);
-  const shown = (names: readonly string[], key: "dataset" | "variant") =>
+  const shown = (names: readonly string[], key: "dataset" | "dash") =>
     names.filter((name) => points.some((point) => point[key] === name));
-  const [datasets, variants] = [shown(look.datasets, "dataset"), shown(look.models, "variant")];
-  const legends = [datasets, variants];
+  const [datasets, dashes] = [shown(look.datasets, "dataset"), shown(look.models, "dash")];
+  const legends = [datasets, dashes];
   const plws = distinct(points.map(({ plw }) => plw));
-  const columnTitles = panels.every(({ title }, i) => title === panels[i % columns].title);
+  const columnTitles = panels.every(({ title }, i) => title === panels[(i % count) % columns].title);
   const titled = panels.some(({ title }) => title !== "");
-  const rows = Math.max(1, Math.ceil(panels.length / columns));
   const width = Math.round(inches * 144);
-  const sides = { l: 66, r: 10 };
+  // space for axis titles of two lines
+  const sides = { l: panels.some(({ measure }) => measure.includes("<br>")) ? 88 : 66, r: 10 };
   // Plotly limits the width of a legend to the plot area.
   const legendWidth = width - sides.l - sides.r + 20;
-  const margin = { ...sides, t: legendsHeight(legends, legendWidth, SMALL) + (titled ? 28 : 6), b: 56 };
-  const gap = { x: inches === PAGE_INCHES ? 20 : 24, y: columnTitles ? 40 : 80 };
-  const height = margin.t + margin.b + rows * panelHeight + (rows - 1) * gap.y;
-  const grid = panelGrid({ count: panels.length, columns, width, height, margin, gap });
+  const { grid, height, margin, titles } = facetGrid({
+    facets: facets.map(({ name }) => name),
+    panelHeight,
+    count,
+    columns,
+    width,
+    margin: { ...sides, t: legendsHeight(legends, legendWidth, SMALL) + (titled ? 28 : 6), b: 56 },
+    gap: { x: inches === PAGE_INCHES ? 20 : 24, y: columnTitles ? 40 : 80 },
+  });
 
   const data: Trace[] = [
     ...datasets.map((name) => legendEntry(name, "legend", { ...datasetStyle(look, name), dash: "solid", open: false })),
-    ...variants.map((name) =>
-      legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) }),
-    ),
+    ...dashes.map((name) => legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) })),
   ];
   const size = panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large;
   for (const [i, panel] of panels.entries())
     for (const dataset of datasets)
-      for (const [v, variant] of variants.entries()) {
-        const variantPoints = panel.points.filter((point) => point.dataset === dataset && point.variant === variant);
-        const shift = (v - (variants.length - 1) / 2) * dodge;
-        data.push(...runTraces(variantPoints, grid[i], look, { shift, size }));
+      for (const [d, dash] of dashes.entries()) {
+        const dashPoints = panel.points.filter((point) => point.dataset === dataset && point.dash === dash);
+        const shift = (d - (dashes.length - 1) / 2) * dodge;
+        data.push(...runTraces(dashPoints, grid[i], look, { shift, size, clip: dodge === 0 }));
       }
   return {
     data,
     layout: baseLayout(
       { width: inches, height: height / 144 },
       {
-        ...panelAxes(panels, grid, columns, plws),
+        ...panelAxes(panels, grid, plws),
         ...topLegends(legends, { width: legendWidth, height }, SMALL),
         margin,
         showlegend: true,
-        shapes: panels.flatMap(({ threshold }, i) =>
-          threshold === undefined ? [] : [thresholdLine(threshold, grid[i])],
-        ),
-        annotations: panels.flatMap(({ title }, i) =>
-          titled && (!columnTitles || i < columns)
-            ? [panelTitle(lettered(title, i, columnTitles ? columns : panels.length), grid[i].center, grid[i].top)]
-            : [],
-        ),
+        shapes: panels.flatMap(({ thresholds = [] }, i) => thresholds.map((value) => thresholdLine(value, grid[i]))),
+        annotations: [...titles, ...(titled ? panelTitles(facets, grid, columnTitles ? columns : count) : [])],
       },
     ),
   };
 }
 
-/** Returns the axes of all panels; panels of a row share the range of their vertical axes. */
-function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], columns: number, plws: number[]): Layout {
+/**
+ * Returns the titles of the first panels of each facet, with letters that run through all facets.
+ *
+ * @param perFacet number of titles per facet
+ */
+function panelTitles(
+  facets: readonly Pick<Facet<RunPanel>, "panels">[],
+  grid: readonly Panel[],
+  perFacet: number,
+): Layout[] {
+  return facets.flatMap(({ panels }, f) =>
+    panels.slice(0, perFacet).map(({ title }, i) => {
+      const { center, top } = grid[f * panels.length + i];
+      return panelTitle(lettered(title, f * perFacet + i, facets.length * perFacet), center, top);
+    }),
+  );
+}
+
+/** Returns the axes of all panels; panels of one measure share their vertical axis. */
+function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], plws: number[]): Layout {
   const axes: Layout = {};
   for (const [i, panel] of panels.entries()) {
     const place = grid[i];
-    const rowStart = i - (i % columns);
+    const first = panels.findIndex(({ measure }) => measure === panel.measure);
     axes[place.xaxis] = panelPlwAxis(plws, place);
     axes[place.yaxis] = {
       ...axis(place.isLeft ? panel.measure : null),
@@ -140,9 +158,9 @@ function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], columns:
       domain: place.domain.y,
       showgrid: true,
       nticks: 6,
-      ...(!place.isLeft && { matches: grid[rowStart].y }),
+      ...(i !== first && { matches: grid[first].y }),
       showticklabels: place.isLeft,
-      range: commonRange(panels.slice(rowStart, rowStart + columns)),
+      range: commonRange(panels.filter(({ measure }) => measure === panel.measure)),
       ...panel.axis,
     };
   }
@@ -150,42 +168,42 @@ function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], columns:
 }
 
 /**
- * Computes the range of the vertical axis that a row of panels shares, with error bars and threshold.
+ * Computes the range of the vertical axis that panels share, with error bars and threshold.
  *
- * @returns decimal logarithms for a log axis; undefined if the row has no values
+ * @returns decimal logarithms for a log axis; undefined if the panels have no values
  */
-function commonRange(row: readonly RunPanel[]): [number, number] | undefined {
-  const isLog = row[0].axis?.type === "log";
-  const values = row
-    .flatMap(({ points, threshold }) => [
+function commonRange(panels: readonly RunPanel[]): [number, number] | undefined {
+  const isLog = panels[0].axis?.type === "log";
+  const values = panels
+    .flatMap(({ points, thresholds = [] }) => [
       ...points.flatMap(({ value, standardError }) => [value - (standardError ?? 0), value + (standardError ?? 0)]),
-      ...(threshold === undefined ? [] : [threshold]),
+      ...thresholds,
     ])
     .filter((value) => !isLog || value > 0)
     .map((value) => (isLog ? Math.log10(value) : value));
   if (values.length === 0) return undefined;
-  const low = row[0].axis?.rangemode === "tozero" ? Math.min(0, ...values) : Math.min(...values);
+  const low = panels[0].axis?.rangemode === "tozero" ? Math.min(0, ...values) : Math.min(...values);
   const margin = 0.07 * (Math.max(...values) - low || 1);
   return [low === 0 ? 0 : low - margin, Math.max(...values) + margin];
 }
 
-/** Draws the mean line and the points of one data set and variant in one panel. */
+/** Draws the mean line and the points of one data set and dash in one panel. */
 function runTraces(
   points: RunPoint[],
   { x, y }: Panel,
   look: Look,
-  { shift, size }: { shift: number; size: number },
+  { shift, size, clip }: { shift: number; size: number; clip: boolean },
 ): Trace[] {
   if (points.length === 0) return [];
-  const { dataset, variant } = points[0];
-  const style = { ...datasetStyle(look, dataset), ...modelStyle(look, variant) };
+  const { dataset, dash } = points[0];
+  const style = { ...datasetStyle(look, dataset), ...modelStyle(look, dash) };
   const byPlw = [
     ...groupBy(
       [...points].sort((a, b) => a.plw - b.plw),
       (point) => String(point.plw),
     ).values(),
   ];
-  const name = escapeText(`${dataset}, ${variant}`);
+  const name = escapeText(`${dataset}, ${dash}`);
   const errors = points.map(({ standardError }) => standardError ?? 0);
   // standard error over runs; 0 for a single run
   const spread = byPlw.map((group) => standardError(group.map(({ value }) => value)) ?? 0);
@@ -221,6 +239,7 @@ function runTraces(
           error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 },
         }),
       marker: marker(style, size),
+      ...(!clip && { cliponaxis: false }),
       text: points.map(({ text }) => escapeText(text)),
       hoverinfo: "text+y+name",
     },

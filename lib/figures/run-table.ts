@@ -17,12 +17,12 @@ export function runTable(runs: readonly Run[]): DataFrame {
 }
 
 /**
- * Tabulates the mean of a column by PLW. The table has one row per data set, model and, if there are several,
- * normalizer, and one column per PLW. Values are averaged over all other factors; with several seeds, a cell is the
+ * Tabulates the mean of a column by PLW. The table has one row per data set, model and, if there are several, normalizer
+ * and variant, and one column per PLW. Values are averaged over all other factors; with several seeds, a cell is the
  * text "mean ± standard error over seeds".
  *
- * @param rows with the columns `dataset`, `model`, `plw` and `value`, and optionally `normalizer` and `seed`: for
- *   example `runRows`, or the rows of a figure
+ * @param rows with the columns `dataset`, `model`, `plw` and `value`, and optionally `normalizer`, `variant` and `seed`:
+ *   for example `runRows`, or the rows of a figure
  * @param value name of the column to average; rows without a number in it are omitted
  * @returns data frame; null for combinations without rows
  */
@@ -36,17 +36,18 @@ export function byPlw(rows: readonly object[], value: string): DataFrame {
     );
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
-  const hasNormalizers = distinct(valid.map(({ normalizer }) => normalizer)).length > 1;
+  const several = (column: "normalizer" | "variant") => distinct(valid.map((row) => row[column])).length > 1;
+  const [hasNormalizers, hasVariants] = [several("normalizer"), several("variant")];
+  const groups = groupBy(valid, ({ dataset, model, normalizer, variant }) =>
+    JSON.stringify([dataset, model, normalizer, variant]),
+  );
   return dataFrame(
-    [...groupBy(valid, ({ dataset, model, normalizer }) => JSON.stringify([dataset, model, normalizer])).values()].map(
-      (group) => ({
-        dataset: group[0].dataset,
-        model: group[0].model,
-        ...(hasNormalizers && { normalizer: group[0].normalizer }),
-        ...Object.fromEntries(
-          plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))]),
-        ),
-      }),
-    ),
+    [...groups.values()].map((group) => ({
+      dataset: group[0].dataset,
+      model: group[0].model,
+      ...(hasNormalizers && { normalizer: group[0].normalizer }),
+      ...(hasVariants && { variant: group[0].variant }),
+      ...Object.fromEntries(plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
+    })),
   );
 }

@@ -1,11 +1,23 @@
 // Panels of scores by PLW with one line per data set: Figures 1, 4, 5 and 6.
-import { normalizersInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
+import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
-import { axis, baseLayout, datasetStyle, escapeText, LINE, PAGE_INCHES, panelTitle, SMALL, type Look } from "./theme";
+import { facetGrid, type Facet } from "./facets";
+import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
+import {
+  axis,
+  baseLayout,
+  datasetStyle,
+  escapeText,
+  LINE,
+  PAGE_INCHES,
+  panelTitle,
+  SMALL,
+  TEXT,
+  type Look,
+} from "./theme";
 
 /** Mean score of one data set at one PLW. */
 export interface ScorePoint {
@@ -34,22 +46,28 @@ export interface ScorePanel {
 
 /** Color of background lines. */
 const FAINT = "#C4C4C4";
+/** The metric at the end of a panel's title, before which a title that is too long for one line is broken. */
+const METRIC = / (\([^()]*\)(<\/b>)?)$/;
 /** Horizontal offset between neighboring data sets in units of transformed PLW, so that error bars do not overlap. */
 const DODGE = 0.007;
 
 /**
- * Draws panels of scores by PLW at page width, below one legend of data sets.
+ * Draws panels of scores by PLW at page width, below one legend of data sets. Corresponding panels of several facets
+ * share their vertical axis.
  *
- * @param panels in reading order
+ * @param facets one per arm, with the same panels in reading order
  * @param look colors and markers; data sets that it does not list are omitted from the legend
- * @param columns maximum number of panels per row
+ * @param maxColumns maximum number of panels per row; all four panels of several facets are in one row
  * @returns Plotly data and layout
  */
 export function drawScorePanels(
-  panels: readonly ScorePanel[],
+  facets: readonly Facet<ScorePanel>[],
   look: Look,
-  columns: number,
+  maxColumns: number,
 ): { data: Trace[]; layout: Layout } {
+  const panels = facets.flatMap((facet) => facet.panels);
+  const count = facets[0].panels.length;
+  const columns = facets.length > 1 && count === 4 ? 4 : maxColumns;
   const datasets = look.datasets.filter((name) =>
     panels.some(({ lines }) => lines.some(({ dataset }) => dataset === name)),
   );
@@ -57,16 +75,18 @@ export function drawScorePanels(
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
   // Plotly limits the width of a legend to the plot area.
-  const margin = { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 };
-  const rows = Math.max(1, Math.ceil(panels.length / columns));
-  const height = margin.t + margin.b + rows * 200 + (rows - 1) * 72;
-  const grid = panelGrid({
-    count: panels.length,
+  const gap = { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 };
+  const available = (width - sides.l - sides.r + gap.x) / Math.max(1, Math.min(columns, count)) - 8;
+  const isBroken = panels.map(({ title }) => title.length * TEXT * 0.58 > available && METRIC.test(title));
+  const { grid, height, margin, titles } = facetGrid({
+    facets: facets.map(({ name }) => name),
+    panelHeight: 200,
+    count,
     columns,
     width,
-    height,
-    margin,
-    gap: { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 },
+    margin: { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 },
+    gap,
+    titleLines: isBroken.includes(true) ? 2 : 1,
   });
 
   const axes: Layout = {};
@@ -80,7 +100,7 @@ export function drawScorePanels(
       domain: place.domain.y,
       showgrid: true,
       nticks: 6,
-      ...(range && { range }),
+      ...(range ? { range } : i >= count && { matches: grid[i % count].y }),
     };
     data.push(...background.map((points) => backgroundLine(points, place)));
     for (const { dataset, points } of lines) {
@@ -97,25 +117,36 @@ export function drawScorePanels(
         ...topLegends([datasets], { width, height }, SMALL),
         margin,
         showlegend: true,
-        annotations: panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top)),
+        annotations: [
+          ...titles,
+          ...panels.map(({ title }, i) => {
+            const annotation = panelTitle(title, grid[i].center, grid[i].top);
+            return isBroken[i]
+              ? { ...annotation, text: String(annotation.text).replace(METRIC, "<br>$1") }
+              : annotation;
+          }),
+        ],
       },
     ),
   };
 }
 
-/** Returns the plotted numbers, one row per panel, data set and PLW; `part` is the panel title. */
-export function panelRows(panels: readonly ScorePanel[]): Row[] {
-  return panels.flatMap(({ title, lines }) =>
-    lines.flatMap(({ dataset, points }) =>
-      points.map(({ plw, mean, standardError, seeds }) => ({
-        part: title,
-        dataset,
-        plw,
-        transformedPlw: transformWeight(plw),
-        mean,
-        standardError,
-        ...(seeds && { seeds: seeds.join(" ") }),
-      })),
+/** Returns the plotted numbers, one row per arm, panel, data set and PLW; `part` is the panel title. */
+export function panelRows(facets: readonly Facet<ScorePanel>[]): Row[] {
+  return facets.flatMap(({ factors, panels }) =>
+    panels.flatMap(({ title, lines }) =>
+      lines.flatMap(({ dataset, points }) =>
+        points.map(({ plw, mean, standardError, seeds }) => ({
+          part: title,
+          dataset,
+          ...factors,
+          plw,
+          transformedPlw: transformWeight(plw),
+          mean,
+          standardError,
+          ...(seeds && { seeds: seeds.join(" ") }),
+        })),
+      ),
     ),
   );
 }
@@ -240,7 +271,7 @@ export function datasetEntry(dataset: string, look: Look): Trace {
 }
 
 /**
- * Describes axis, averages, error bars, number of runs and normalizers, for the captions of all score figures.
+ * Describes axis, averages, error bars, number of runs and arms, for the captions of all score figures.
  *
  * @param rows those shown in the figure
  * @returns sentences
@@ -266,16 +297,6 @@ export function averagesInWords(rows: readonly ScoreRow[]): string {
       ? "one standard error over seeds; dashes mark the means of single seeds"
       : "one standard error over the items of each benchmark, with scores treated as independent";
   const means = averaged.length > 0 ? `Means over ${averaged.join(" and ")}; error` : "Error";
-  const runs = `${runsInWords(rows)}, ${normalizersInWords(rows)}`;
-  return `${pocket}${PLW_AXIS_IN_WORDS}. ${means} bars are ${errorBars} (${runs}).`;
-}
-
-/**
- * Selects the rows of one normalizer.
- *
- * @param normalizer default: that of the first row
- */
-export function ofNormalizer(rows: readonly ScoreRow[], normalizer: string | undefined): ScoreRow[] {
-  const selected = normalizer ?? rows[0]?.normalizer;
-  return rows.filter((row) => row.normalizer === selected);
+  const runs = [runsInWords(rows), armsInWords(rows)].filter((text) => text !== "").join(", ");
+  return `${pocket}${PLW_AXIS_IN_WORDS}. ${means} bars are ${errorBars} (${runs}).${facetsInWords(rows)}`;
 }

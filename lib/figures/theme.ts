@@ -270,7 +270,13 @@ export function panelTitle(text: string, center: number, top: number): Layout {
  * @param count number of lettered panels; with one, the title is returned without a letter
  */
 export function lettered(title: string, index: number, count: number): string {
-  return count > 1 ? `(${String.fromCharCode(97 + index)}) ${title}` : title;
+  return count > 1 ? `(${letterOf(index)}) ${title}` : title;
+}
+
+/** Letter of a panel: a to z, then aa, ab, … */
+function letterOf(index: number): string {
+  const last = String.fromCharCode(97 + (index % 26));
+  return index < 26 ? last : letterOf(Math.floor(index / 26) - 1) + last;
 }
 
 /** Escapes `&`, `<` and `>` so that Plotly, which interprets some HTML tags in any text, shows the text literally. */

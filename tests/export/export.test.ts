@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { closeBrowser } from "../../lib/export/browser";
-import { exportFigure, renderFigure, toCsv } from "../../lib/export/export";
+import { exportFigure, removeExport, renderFigure, toCsv } from "../../lib/export/export";
 import { figure2a } from "../../lib/figures/figure2a";
 import { figure2b } from "../../lib/figures/figure2b";
 import { useTheme } from "../../lib/figures/theme";
@@ -49,9 +49,9 @@ test("a figure is exported at its printed size as PDF, SVG, PNG and CSV, with th
   assert.match(pdf, /OpenSans/);
 
   const [header, ...lines] = readFileSync(files.csv, "utf8").trimEnd().split("\n");
-  assert.equal(header, "dataset,model,normalizer,seed,plw,transformedPlw,distance");
+  assert.equal(header, "dataset,model,normalizer,variant,seed,plw,transformedPlw,distance");
   assert.deepEqual(
-    lines.map((line) => Number(line.split(",")[6])),
+    lines.map((line) => Number(line.split(",")[7])),
     distances.map(({ distance }) => distance),
   );
 
@@ -133,4 +133,25 @@ test("a missing browser gives an error that says what to install; a process exit
     /needs Chromium or Chrome.*apt-get install chromium.*CHROME_PATH.*\n- \/no\/such\/browser/,
   );
   assert.equal(run({}).trim(), "true");
+});
+
+test("a figure that is taller than the browser's window is exported whole", async () => {
+  const { spec, rows } = figure2b(distances);
+  const tall = { spec: { ...spec, layout: { ...spec.layout, height: 1500 } }, rows };
+  const png = await renderFigure(tall, "png");
+  assert.deepEqual(pngSize(png).slice(0, 2), [975, 3125]);
+});
+
+test("the export of a figure that can no longer be drawn is removed, and nothing else", () => {
+  const folder = join(dir, "stale");
+  mkdirSync(join(folder, "venue"), { recursive: true });
+  const kept = ["figure2.csv", "figure2b-parts.svg", "figure2b.tex", join("venue", "figure2b.svg")];
+  const stale = ["figure2b.csv", "figure2b.svg"];
+  for (const name of [...kept, ...stale]) writeFileSync(join(folder, name), "");
+  assert.deepEqual(
+    removeExport(join(folder, "figure2b")).sort(),
+    stale.map((name) => join(folder, name)),
+  );
+  assert.deepEqual(removeExport(join(folder, "figure2b.png")), []);
+  assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), [...kept, "venue"].sort());
 });

@@ -102,11 +102,13 @@ test("hover text of a point: model, PLW, seed", () => {
   assert.equal(points.hoverinfo, "text+y+name");
 });
 
-test("each normalizer has its own panel", () => {
+test("each arm has its own panel or block of panels", () => {
   const both = [...distances, ...distances.map((row) => ({ ...row, normalizer: "tokens" }))];
   assert.deepEqual(new Set(drawn(figure2b(both)).map((trace) => trace.xaxis)), new Set(["x", "x2"]));
-  const panels = figure2a([...stability, ...stability.map((row) => ({ ...row, normalizer: "tokens" }))]);
+  const panels = figure2a([...stability, ...stability.map((row) => ({ ...row, variant: "lr 1e-4" }))]);
   assert.equal(new Set(ofType(panels, "box").map((trace) => trace.xaxis)).size, 6);
+  const titles = (panels.spec.layout.annotations as { text: string }[]).map(({ text }) => text);
+  assert.deepEqual(titles.slice(0, 3), ["<b>default</b>", "<b>lr 1e-4</b>", "<b>(a) Long</b>"]);
 });
 
 test("a look fixes colors and dashes, also in a figure of a subset of data sets and models", () => {

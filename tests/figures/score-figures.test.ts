@@ -7,6 +7,7 @@ import { figure1 } from "../../lib/figures/figure1";
 import { figure4 } from "../../lib/figures/figure4";
 import { figure5 } from "../../lib/figures/figure5";
 import { figure6 } from "../../lib/figures/figure6";
+import { figureOthers } from "../../lib/figures/figure-others";
 import { DATASETS, MODELS } from "./rows-fixture";
 
 const rows = DATASETS.flatMap((dataset, d) =>
@@ -46,13 +47,23 @@ test("Figure 1: the simple aggregate, and one panel per data set with its single
   // at PLW 0 the scores of the first data set are 30 + b + 2 m for thirteen benchmarks b and two models m, each with
   // standard error 1
   const { mean, standardError, ...first } = plotted[0];
-  assert.deepEqual(first, { part: "(a) simple aggregate", dataset: DATASETS[0], plw: 0, transformedPlw: 0 });
+  assert.deepEqual(first, {
+    part: "(a) simple aggregate",
+    dataset: DATASETS[0],
+    normalizer: "weights",
+    variant: "default",
+    plw: 0,
+    transformedPlw: 0,
+  });
   assert.ok(Math.abs(Number(mean) - 37) < 1e-12 && Math.abs(Number(standardError) - 1 / Math.sqrt(26)) < 1e-12);
   assert.equal(
     spec.data.filter(({ name }) => name === "single benchmarks").length,
     DATASETS.length * BENCHMARKS.length,
   );
-  assert.match(caption, /pocket counterparts.*Means over 2 models; error bars are one standard error/);
+  assert.match(caption, /tick labels show PLW\. Means over 2 models; error bars are one standard error/);
+  assert.doesNotMatch(caption, /pocket/);
+  const pocket = figure1(rows.map((row) => ({ ...row, task: `pocket-${row.task}` })));
+  assert.match(pocket.caption, /Benchmarks are replaced by their pocket counterparts\./);
   const ticks = (spec.layout.xaxis as Axis).ticktext!;
   assert.ok(ticks.includes("0") && ticks.includes("1"));
   // a panel with another measure has its own axis title
@@ -97,15 +108,35 @@ test("Figures 4, 5 and 6: one panel per benchmark of the group, error bars on ev
   );
 });
 
-test("one normalizer is shown, by default the first; rows may cover only some of the benchmarks", () => {
-  const two = [...rows, ...rows.map((row) => ({ ...row, normalizer: "tokens", score: row.score + 50 }))];
-  assert.deepEqual(figure4(two).rows, figure4(rows).rows);
-  assert.match(figure4(two, { normalizer: "tokens" }).caption, /normalizer "tokens"/);
+test("each normalizer has its own block of panels; rows may cover only some of the benchmarks", () => {
+  const tokens = rows.map((row) => ({ ...row, normalizer: "tokens", score: row.score + 50 }));
+  const figure = figure4([...rows, ...tokens]);
+  const of = (normalizer: string) => figure.rows.filter((row) => row.normalizer === normalizer);
+  assert.deepEqual(of("weights"), figure4(rows).rows);
+  assert.deepEqual(
+    of("tokens").map(({ mean }) => mean),
+    figure4(tokens).rows.map(({ mean }) => mean),
+  );
+  assert.match(
+    figure.caption,
+    /normalizers "weights", "tokens"\)\. Each block of panels is one normalizer, named above/,
+  );
   assert.equal(
     figure6(rows.filter(({ benchmark }) => benchmark === "WMT14 En→Fr")).rows.length,
     2 * DATASETS.length * PAPER_WEIGHTS.length,
   );
   assert.deepEqual(figure5([]).rows, []);
+});
+
+test("a benchmark without a group is in the figure of the other benchmarks only, after those of Table 2", () => {
+  const own = rows
+    .filter(({ benchmark }) => benchmark === "PIQA")
+    .map((row) => ({ ...row, benchmark: "mine", task: "mine", type: null, group: null }));
+  const parts = (plotted: readonly { part?: unknown }[]) => [...new Set(plotted.map(({ part }) => part))];
+  assert.deepEqual(parts(figureOthers([...rows, ...own]).rows), ["mine (acc)"]);
+  assert.deepEqual(figure4([...own, ...rows]).rows, figure4(rows).rows);
+  const inTwoGroups = [...own, ...rows].map((row) => ({ ...row, group: null }));
+  assert.deepEqual(parts(figureOthers(inTwoGroups).rows).slice(-2), ["(m) PandaLM (win_rate)", "(n) mine (acc)"]);
 });
 
 test("two seeds: error bars are standard errors over the seed means, which are drawn as well", () => {
