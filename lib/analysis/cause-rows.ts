@@ -1,4 +1,5 @@
-// Possible causes of the paper's Figures 2a and 2b, one row per run, and how each depends on PLW, by normalizer.
+// Possible causes of the paper's Figures 2a and 2b, one row per run, and how each depends on PLW, by normalizer and
+// variant.
 import { distinct, groupBy, mean } from "../data/group";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { GradientShare } from "./gradient-share";
@@ -16,7 +17,6 @@ export type CauseRow = {
   variant: string;
   seed: number;
   plw: number;
-  clipping: "clipped" | "not clipped";
   /** RSD of the weighted loss */
   rsd: number | null;
   /** RSD of the mean cross entropy of prompt tokens */
@@ -66,7 +66,6 @@ export function causeRows(
     };
     return {
       ...factors(run),
-      clipping: threshold === null ? "not clipped" : "clipped",
       rsd: rsd("loss"),
       promptRsd: rsd("promptLoss"),
       completionRsd: rsd("completionLoss"),
@@ -85,7 +84,7 @@ export function causeRows(
 export type CauseMeasure = "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "distance" | "heldoutLoss";
 
 /**
- * Change of a measure between two PLWs on one data set under one normalizer. All changes are in per cent, with 95 %
+ * Change of a measure between two PLWs on one data set under one normalizer and variant. All changes are in per cent, with 95 %
  * confidence intervals.
  */
 export type NormalizerEffectRow = {
@@ -94,7 +93,7 @@ export type NormalizerEffectRow = {
   from: number;
   /** second PLW */
   to: number;
-  clipping: CauseRow["clipping"];
+  variant: string;
   normalizer: string;
   /** number of pairs of runs: models × seeds */
   units: number;
@@ -109,7 +108,7 @@ export type NormalizerEffectRow = {
 
 /**
  * Computes the change of a measure from PLW 0 to the smallest PLW above it, where the paper's jump and dip are, and
- * from there to the largest PLW; for each data set and normalizer, with and without clipping.
+ * from there to the largest PLW; for each data set, variant and normalizer.
  *
  * A unit is a model with a seed. The change is the mean over units of log(measure at the second PLW / measure at the
  * first), for runs that differ only in PLW, with its 95 % interval by Student's t over units, expressed in per cent.
@@ -125,11 +124,11 @@ export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasu
   const steps =
     plws.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
-  const groups = [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()];
+  const groups = [...groupBy(rows, ({ dataset, variant }) => JSON.stringify([dataset, variant])).values()];
   return steps.flatMap(([from, to]) => groups.flatMap((group) => groupEffects(group, normalizers, measure, from, to)));
 }
 
-/** @param group rows of one data set and kind of clipping */
+/** @param group rows of one data set and variant */
 function groupEffects(
   group: readonly CauseRow[],
   normalizers: readonly string[],
@@ -137,7 +136,7 @@ function groupEffects(
   from: number,
   to: number,
 ): NormalizerEffectRow[] {
-  const [{ dataset, clipping }] = group;
+  const [{ dataset, variant }] = group;
   const ratiosOf = (normalizer: string): Map<string, number> => {
     const rows = group.filter((row) => row.normalizer === normalizer);
     return logRatios(rows, measure, from, to);
@@ -156,7 +155,7 @@ function groupEffects(
         dataset,
         from,
         to,
-        clipping,
+        variant,
         normalizer,
         units: ratios.size,
         change: change.estimate,
@@ -195,8 +194,8 @@ function percentInterval(logs: readonly number[]): Interval {
 }
 
 /**
- * Formats {@link normalizerEffects} of several measures for display: one row per data set, normalizer and kind of
- * clipping, one column per measure. A cell such as "+12 % [3, 21] *" is the change with its interval, with "*" if the
+ * Formats {@link normalizerEffects} of several measures for display: one row per data set, normalizer and
+ * variant (named if there are several), one column per measure. A cell such as "+12 % [3, 21] *" is the change with its interval, with "*" if the
  * interval excludes 0.
  *
  * @param measures by column title
@@ -211,8 +210,9 @@ export function effectsTable(
     title,
     effects: normalizerEffects(rows, measure),
   }));
-  const keyOf = ({ dataset, clipping, normalizer, from, to }: NormalizerEffectRow) =>
-    JSON.stringify([from, to, dataset, clipping, normalizer]);
+  const variants = distinct(rows.map(({ variant }) => variant)).length;
+  const keyOf = ({ dataset, variant, normalizer, from, to }: NormalizerEffectRow) =>
+    JSON.stringify([from, to, dataset, variant, normalizer]);
   const rowsByKey = new Map(
     columns
       .flatMap(({ effects }) => effects)
@@ -222,7 +222,7 @@ export function effectsTable(
   return [...rowsByKey].map(([key, row]) => ({
     PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`,
     dataset: row.dataset,
-    clipping: row.clipping,
+    ...(variants > 1 && { variant: row.variant }),
     normalizer: row.normalizer,
     ...Object.fromEntries(
       columns.map(({ title, effects }) => {
@@ -250,7 +250,7 @@ function formatPercent(value: number): string {
 }
 
 /**
- * Divides the variation of log(measure) over PLWs above 0 between PLW and normalizer, by data set and kind of clipping:
+ * Divides the variation of log(measure) over PLWs above 0 between PLW and normalizer, by data set and variant:
  * `twoFactors` with factors "weight" (the PLW) and "normalizer", and a block for each model and seed. Groups with fewer
  * than two units, PLWs or normalizers, or fewer than four combinations of PLW and normalizer, are omitted.
  *
@@ -261,9 +261,9 @@ function formatPercent(value: number): string {
 export function variationRows(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
-): ({ measure: string; dataset: string; clipping: string } & Variation)[] {
+): ({ measure: string; dataset: string; variant: string } & Variation)[] {
   return Object.entries(measures).flatMap(([measure, key]) =>
-    [...groupBy(rows, ({ dataset, clipping }) => JSON.stringify([dataset, clipping])).values()].flatMap((group) => {
+    [...groupBy(rows, ({ dataset, variant }) => JSON.stringify([dataset, variant])).values()].flatMap((group) => {
       const usable = group.flatMap((row) => {
         const value = row[key];
         return row.plw > 0 && value !== null && value > 0
@@ -284,7 +284,7 @@ export function variationRows(
       return twoFactors(usable, { response: "log", a: "weight", b: "normalizer", block: "unit" }).map((variation) => ({
         measure,
         dataset: group[0].dataset,
-        clipping: group[0].clipping,
+        variant: group[0].variant,
         ...variation,
       }));
     }),
@@ -292,8 +292,8 @@ export function variationRows(
 }
 
 /**
- * Formats {@link variationRows} for display: one row per measure, data set and kind of clipping, with the share of each
- * source in per cent, and "*" if its F test has p < 0.01.
+ * Formats {@link variationRows} for display: one row per measure, data set and variant (named if there are several), with
+ * the share of each source in per cent, and "*" if its F test has p < 0.01.
  *
  * @param measures by name
  * @throws {StatisticsError} as {@link twoFactors}
@@ -302,14 +302,15 @@ export function variationTable(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
 ): Record<string, string>[] {
+  const variants = distinct(rows.map(({ variant }) => variant)).length;
   return [
-    ...groupBy(variationRows(rows, measures), ({ measure, dataset, clipping }) =>
-      JSON.stringify([measure, dataset, clipping]),
+    ...groupBy(variationRows(rows, measures), ({ measure, dataset, variant }) =>
+      JSON.stringify([measure, dataset, variant]),
     ).values(),
   ].map((sources) => ({
     measure: sources[0].measure,
     dataset: sources[0].dataset,
-    clipping: sources[0].clipping,
+    ...(variants > 1 && { variant: sources[0].variant }),
     ...Object.fromEntries(
       sources.map(({ source, share, p }) => [
         source,
