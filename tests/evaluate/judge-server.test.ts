@@ -192,7 +192,7 @@ async function trainedJudge(): Promise<string> {
   const rows = readFileSync(ARC, "utf8").trim().split("\n").slice(0, 40);
   const examples = rows.map((line, i) => {
     const { question, choices } = JSON.parse(line) as { question: string; choices: { text: string[] } };
-    const [first, second] = choices.text;
+    const [first, second] = i % 4 < 2 ? choices.text : [choices.text[0].repeat(i % 3), "Nobody knows it."];
     const instruction = chatText(ALPACA_EVAL_PROMPT.messages({ instruction: question }, first, second));
     return { instruction, input: "", output: `\n\nOutput (${i % 2 ? "b" : "a"})` };
   });
@@ -202,7 +202,7 @@ async function trainedJudge(): Promise<string> {
     plw: 0,
     normalizer: "weights",
     template: { name: "plain", withInput: "{instruction}{input}", withoutInput: "{instruction}" },
-    hyperparameters: { learningRate: 3e-3, batchSize: 8, microBatchSize: 8, maxLength: 400, epochs: 5 },
+    hyperparameters: { learningRate: 3e-3, batchSize: 8, microBatchSize: 8, maxLength: 400, epochs: 7 },
     store: join(folder, "runs"),
   });
   return run.weightsDir;
