@@ -367,7 +367,7 @@ test("every mistake in a definition is named by its key", () => {
     message,
     [
       'task "faq": 6 problems:',
-      '  - data: must be the path of a .jsonl, .json or .parquet file on this machine, got "rows.csv"',
+      '  - data: must be the path of a .jsonl, .json or .parquet file, also with .gz, on this machine, got "rows.csv"',
       '  - prompt: has a single "{" at character 1; write {field} for a field, {{ for a brace',
       '  - choices: must be the name of a field, without braces, got "{options}"',
       "  - x: unknown key; known keys: name, data, prompt, choices, answer, references, stops, judge, maxNewTokens, " +

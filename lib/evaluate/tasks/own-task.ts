@@ -26,7 +26,7 @@ import type { GenerationTask, MultipleChoiceTask, PromptStyle, Task, TaskAbout }
 export interface OwnTask {
   /** letters, digits, - and _; also the name of the file of scores */
   name: string;
-  /** .jsonl, .json (an array of rows) or .parquet file; a relative path counts from the repository root */
+  /** .jsonl, .json (an array of rows) or .parquet file, also with .gz; a relative path counts from the repository root */
   data: string;
   /**
    * template of the question; with `judge`, the instruction that the model answers in its own prompt template (default:
@@ -105,8 +105,8 @@ const taskName = rule<string>(
 );
 
 const dataPath = rule<string>(
-  "the path of a .jsonl, .json or .parquet file on this machine",
-  (value) => typeof value === "string" && /\.(jsonl?|parquet)$/.test(value) && !value.startsWith("hf:"),
+  "the path of a .jsonl, .json or .parquet file, also with .gz, on this machine",
+  (value) => typeof value === "string" && /\.(jsonl?|parquet)(\.gz)?$/.test(value) && !value.startsWith("hf:"),
 );
 
 const fieldPath = rule<string>(
