@@ -54,26 +54,32 @@ export function datasetsByRatio(study: Study, tokenizer: Tokenizer): string[] {
  * Encodes a data set as for training: with the study's template and maximum length.
  *
  * @param dataset name in the study
- * @param truncation default: the study's own policy
+ * @param policy default: the study's own
  * @throws {DataError} if the policy is "error" and a row is too long, or no row remains
  */
 export function encodeStudyDataset(
   study: Study,
   dataset: string,
   tokenizer: Tokenizer,
-  truncation: Truncation = study.truncation,
+  { truncation, dropEmpty }: Pick<Study, "truncation" | "dropEmpty"> = study,
 ): EncodedDataset {
   const {
     template,
     hyperparameters: { maxLength },
   } = study;
-  return encodeDataset(studyExamples(study, dataset), tokenizer, { template, maxLength, truncation, name: dataset });
+  return encodeDataset(studyExamples(study, dataset), tokenizer, {
+    template,
+    maxLength,
+    truncation,
+    dropEmpty,
+    name: dataset,
+  });
 }
 
 /** Numbers of rows of one data set that a truncation policy keeps, truncates and drops. */
 export type TruncationRow = {
   dataset: string;
-  policy: Truncation;
+  policy: Truncation | "truncate, dropEmpty";
   /** true for the study's own policy */
   used: boolean;
   /** rows that are trained on */
@@ -85,20 +91,26 @@ export type TruncationRow = {
   dropped: number;
 };
 
+/** Every policy for rows that are too long. */
+const POLICIES: { policy: TruncationRow["policy"]; truncation: Truncation; dropEmpty: boolean }[] = [
+  ...TRUNCATIONS.map((truncation) => ({ policy: truncation, truncation, dropEmpty: false })),
+  { policy: "truncate, dropEmpty", truncation: "truncate", dropEmpty: true },
+];
+
 /**
  * Applies each truncation policy to each data set of a study. Combinations that fail are omitted: "error" with rows
  * that are too long, or "drop" with no row remaining.
  */
 export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRow[] {
   return Object.keys(study.datasets).flatMap((dataset) =>
-    TRUNCATIONS.flatMap((policy) => {
+    POLICIES.flatMap(({ policy, truncation, dropEmpty }) => {
       try {
-        const encoded = encodeStudyDataset(study, dataset, tokenizer, policy);
+        const encoded = encodeStudyDataset(study, dataset, tokenizer, { truncation, dropEmpty });
         return [
           {
             dataset,
             policy,
-            used: policy === study.truncation,
+            used: truncation === study.truncation && dropEmpty === (study.dropEmpty ?? false),
             trained: encoded.examples.length,
             cut: encoded.truncated.length - encoded.dropped.length,
             cutToThePrompt: encoded.withoutCompletion.length,

@@ -35,7 +35,10 @@ export interface EncodedDataset {
   truncated: number[];
   /** indices of truncated rows with no completion token left: only their prompt is trained on */
   withoutCompletion: number[];
-  /** indices of rows left out; equals `truncated` under the policy "drop" and is empty otherwise */
+  /**
+   * indices of rows left out: equals `truncated` under the policy "drop", `withoutCompletion` with `dropEmpty`, and is
+   * empty otherwise
+   */
   dropped: number[];
   /** indices of rows with an empty output, whose completion is the end-of-sequence token alone */
   emptyCompletions: number[];
@@ -49,9 +52,15 @@ export interface EncodeOptions {
   template?: PromptTemplate;
   /** default "truncate" */
   truncation?: Truncation;
+  /** whether rows with no completion token left after truncation are left out; only with "truncate"; default false */
+  dropEmpty?: boolean;
   /** name or file of the dataset, for error messages; default "dataset" */
   name?: string;
 }
+
+/** Why `dropEmpty` cannot be combined with the other policies. */
+export const DROP_EMPTY_NEEDS_TRUNCATE =
+  '"dropEmpty" needs the truncation "truncate": "drop" leaves out every row that is cut, and "error" allows none';
 
 /** Maximum number of row indices that an error message lists. */
 const MAX_LISTED_ROWS = 30;
@@ -61,15 +70,21 @@ const MAX_LISTED_ROWS = 30;
  * completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a token that
  * merges the end of the prompt with the start of the completion counts as a prompt token.
  *
- * @throws {DataError} if `maxLength` or `truncation` is invalid or the template lacks a placeholder; under "error", if
- *   completions do not fit (`problems` lists all such rows); under "drop", if no row remains
+ * @throws {DataError} if an option is invalid or the template lacks a placeholder; under "error", if completions do not
+ *   fit (`problems` lists all such rows); under "drop" or with `dropEmpty`, if no row remains
  */
 export function encodeDataset(
   examples: readonly Example[],
   tokenizer: Tokenizer,
   options: EncodeOptions,
 ): EncodedDataset {
-  const { maxLength, template = ALPACA_TEMPLATE, truncation = "truncate", name = "dataset" } = options;
+  const {
+    maxLength,
+    template = ALPACA_TEMPLATE,
+    truncation = "truncate",
+    dropEmpty = false,
+    name = "dataset",
+  } = options;
   if (!Number.isInteger(maxLength) || maxLength < 2) {
     throw new DataError(`${name}: maxLength is ${maxLength}; it must be a whole number of tokens, at least 2`);
   }
@@ -78,6 +93,7 @@ export function encodeDataset(
       `${name}: truncation ${JSON.stringify(truncation)} is unknown; use one of ${TRUNCATIONS.join(", ")}`,
     );
   }
+  if (dropEmpty && truncation !== "truncate") throw new DataError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}`);
   const appendedCount = countAppendedTokens(tokenizer);
   const encode = (text: string): number[] => {
     const ids = tokenizer.encode(text);
@@ -100,8 +116,9 @@ export function encodeDataset(
     if (completion === "") result.emptyCompletions.push(row);
     if (lostCompletionTokens > 0) {
       result.truncated.push(row);
-      if (promptLength === ids.length) result.withoutCompletion.push(row);
-      if (truncation === "drop") {
+      const empty = promptLength === ids.length;
+      if (empty) result.withoutCompletion.push(row);
+      if (truncation === "drop" || (dropEmpty && empty)) {
         result.dropped.push(row);
         continue;
       }
@@ -111,7 +128,8 @@ export function encodeDataset(
   if (truncation === "error" && result.truncated.length > 0) throw truncationError(name, maxLength, result);
   if (examples.length > 0 && result.examples.length === 0) {
     throw new DataError(
-      `${name}: truncation "drop" leaves no rows, because no completion fits into maxLength ${maxLength}; ` +
+      `${name}: ${dropEmpty ? "dropEmpty" : 'truncation "drop"'} leaves no rows, because ` +
+        `${dropEmpty ? "no row has a completion token within" : "no completion fits into"} maxLength ${maxLength}; ` +
         "raise maxLength",
     );
   }

@@ -7,15 +7,30 @@ import { DataError } from "./errors";
  * @throws {DataError} naming the file if it cannot be read or is not UTF-8
  */
 export function readText(path: string): string {
-  let bytes: Buffer;
+  return decodeText(readBytes(path), path);
+}
+
+/**
+ * Reads a file.
+ * @throws {DataError} naming the file if it cannot be read
+ */
+export function readBytes(path: string): Buffer {
   try {
-    bytes = readFileSync(path);
+    return readFileSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const cause =
       code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "this is a directory, not a file" : message;
     throw new DataError(`${path}: ${cause}`);
   }
+}
+
+/**
+ * Decodes UTF-8, without byte order mark.
+ * @param path names the text in an error
+ * @throws {DataError} if the bytes are not UTF-8
+ */
+export function decodeText(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
@@ -73,4 +88,13 @@ export function locateJsonError(text: string): { line: number; column: number; f
       ? "the end of the text"
       : JSON.stringify(/^[^\n]{1,20}/u.exec(text.slice(offset, offset + 80))?.[0] ?? "\n");
   return { line, column, found };
+}
+
+/** Describes a JSON value for an error message, such as `the number 5`; strings are cut after 40 characters. */
+export function describeValue(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  const shown = JSON.stringify(value);
+  return `the ${typeof value} ${shown.length > 40 ? `${shown.slice(0, 40)}…` : shown}`;
 }

@@ -1,9 +1,8 @@
 import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { dirname, basename, join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { DataError } from "../data/errors";
-import { parseJson, readText } from "../data/read-json";
+import { readRowValues } from "../data/read-rows";
 
 /** Rows of a benchmark split, unchecked. */
 export interface Rows {
@@ -28,7 +27,7 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
     const hash = createHash("sha256");
     for (const file of files) {
       for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-      for (const row of await readFile(file)) rows.push(row);
+      for (const row of readRowValues(file)) rows.push(row);
     }
     if (rows.length === 0) throw new DataError(`${files[0]}: the file has no rows. Download the split again.`);
     return { file: files[0], rows, digest: hash.digest("hex") };
@@ -44,11 +43,12 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
   );
 }
 
-const hasExtension = (path: string): boolean => /\.(jsonl?|parquet)$/.test(path);
+const hasExtension = (path: string): boolean => /\.(jsonl?|parquet)(\.gz)?$/.test(path);
 
 function splitFiles(path: string): string[] {
   if (hasExtension(path) && existsSync(path)) return [path];
-  for (const extension of [".jsonl", ".json", ".parquet"]) if (existsSync(path + extension)) return [path + extension];
+  for (const extension of [".jsonl", ".json", ".parquet", ".jsonl.gz", ".json.gz"])
+    if (existsSync(path + extension)) return [path + extension];
   const folder = dirname(path);
   if (!existsSync(folder)) return [];
   const shards = readdirSync(folder)
@@ -61,42 +61,4 @@ function splitFiles(path: string): string[] {
         "Download the missing shards.",
     );
   return shards.map((name) => join(folder, name));
-}
-
-async function readFile(file: string): Promise<unknown[]> {
-  if (file.endsWith(".parquet")) return readParquet(file);
-  const text = readText(file);
-  if (file.endsWith(".json")) {
-    const rows = parseJson(text, file);
-    if (!Array.isArray(rows)) throw new DataError(`${file}: the file must contain a JSON array of rows.`);
-    return rows;
-  }
-  // Only \n ends a line: U+2028 and similar characters are text.
-  return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
-}
-
-async function readParquet(file: string): Promise<unknown[]> {
-  // Imported only if a Parquet file is read.
-  const { asyncBufferFromFile, parquetReadObjects } = await import("hyparquet");
-  try {
-    const rows = await parquetReadObjects({
-      file: await asyncBufferFromFile(file),
-      compressors: { GZIP: (bytes: Uint8Array) => gunzipSync(bytes) },
-    });
-    return rows.map(bigIntsToNumbers);
-  } catch (error) {
-    throw new DataError(
-      `${file}: cannot read this Parquet file (${(error as Error).message}). Export the split as .jsonl instead.`,
-    );
-  }
-}
-
-/** Converts Parquet's 64-bit integers to numbers, recursively. */
-function bigIntsToNumbers(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(bigIntsToNumbers);
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, bigIntsToNumbers(inner)]));
-  }
-  return value;
 }

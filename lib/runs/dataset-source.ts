@@ -1,18 +1,23 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { examplesDigest, sha256 } from "../data/digest";
-import { readExamples, type Example } from "../data/example";
+import { DataError } from "../data/errors";
+import { checkExamples, readExamples, type Example } from "../data/example";
+import type { FieldMap } from "../data/field-map";
+import { seededRandom, shuffled } from "../data/random";
 import { loadTokenizer } from "../data/tokenizer";
 import { invertLongCompletions, toGenerationRatio } from "../data/transforms";
-import { tokenizerDigest, type DigestCache } from "./digests";
+import { fileDigest, tokenizerDigest, type DigestCache } from "./digests";
 import { makeFolder, writeFileAtomic } from "./files";
 
 /**
  * Where a dataset's rows come from: a file, rows in memory, or a transform of another source. Paths are absolute.
- * `tokenizer` is the directory of the tokenizer that the transform counts tokens with.
+ * `fields` names the fields of the file's rows, where they are not those of Alpaca's format; `rows` takes that many of
+ * them, drawn with a fixed seed, in the order of the file. `tokenizer` is the directory of the tokenizer that the
+ * transform counts tokens with.
  */
 export type DatasetSource =
-  | { path: string }
+  | { path: string; fields?: FieldMap; rows?: number }
   | { examples: Example[] }
   | { from: DatasetSource; transform: "invertLongCompletions"; tokenizer: string }
   | { from: DatasetSource; transform: "toGenerationRatio"; target: number; seed: number; tokenizer: string };
@@ -36,8 +41,11 @@ const TRANSFORM_FORMAT = 1;
  * @throws {DataError} listing every invalid row
  */
 export function sourceExamples(source: DatasetSource): Example[] {
-  if ("path" in source) return readExamples(source.path);
-  if ("examples" in source) return source.examples;
+  if ("path" in source) {
+    const examples = readExamples(source.path, { fields: source.fields });
+    return source.rows === undefined ? examples : sampled(examples, source.rows, source.path);
+  }
+  if ("examples" in source) return checkExamples(source.examples, "examples");
   const examples = sourceExamples(source.from);
   const tokenizer = loadTokenizer(source.tokenizer);
   return source.transform === "invertLongCompletions"
@@ -45,27 +53,43 @@ export function sourceExamples(source: DatasetSource): Example[] {
     : toGenerationRatio(examples, source.target, tokenizer, { seed: source.seed });
 }
 
+/** Seed of the rows that are drawn from a file. */
+const SAMPLE_SEED = 42;
+
+/** Draws rows without replacement, and returns them in the order of the file. */
+function sampled(examples: Example[], rows: number, path: string): Example[] {
+  if (rows > examples.length) {
+    throw new DataError(`${path}: ${rows} rows are wanted, but the file has ${examples.length}; ask for fewer`);
+  }
+  const order = shuffled(
+    examples.map((_, row) => row),
+    seededRandom("rows of a data set", SAMPLE_SEED),
+  );
+  const drawn = new Set(order.slice(0, rows));
+  return examples.filter((_, row) => drawn.has(row));
+}
+
 /**
- * Computes the digest and size of a source and makes sure that a file holds its rows. Rows that were transformed or
- * passed in memory are saved in the store's `.datasets` folder. Unchanged sources are neither read nor transformed
+ * Computes the digest and size of a source and makes sure that a file in Alpaca's format holds its rows. Rows that were
+ * transformed, drawn, read under other names or passed in memory are saved in the store's `.datasets` folder. Unchanged sources are neither read nor transformed
  * again.
  * @param store the run store's folder
  * @throws {DataError} listing every invalid row
  * @throws {StoreError} if the rows cannot be saved
  */
 export function resolveDataset(source: DatasetSource, store: string, cache: DigestCache): ResolvedDataset {
-  if ("path" in source) {
+  if ("path" in source && source.fields === undefined && source.rows === undefined) {
     // readExamples reports a missing file
     const summary = existsSync(source.path)
       ? cache.of("data", [source.path], () => summarize(readExamples(source.path)))
       : summarize(readExamples(source.path));
     return { file: source.path, ...summary };
   }
-  const key = "examples" in source ? examplesDigest(source.examples) : transformKey(source, store, cache);
+  const key = sourceKey(source, store, cache);
   const file = join(store, ".datasets", `${key.slice(0, 16)}.json`);
   if (!existsSync(file)) {
     const examples = sourceExamples(
-      "examples" in source ? source : { ...source, from: { path: resolveDataset(source.from, store, cache).file } },
+      "from" in source ? { ...source, from: { path: resolveDataset(source.from, store, cache).file } } : source,
     );
     makeFolder(join(store, ".datasets"));
     writeFileAtomic(file, JSON.stringify(examples));
@@ -73,11 +97,18 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
   return { file, ...cache.of("data", [file], () => summarize(JSON.parse(readFileSync(file, "utf8")) as Example[])) };
 }
 
-function transformKey(
-  source: Exclude<DatasetSource, { path: string } | { examples: Example[] }>,
-  store: string,
-  cache: DigestCache,
-): string {
+/** Identifies the rows that a source gives, without reading a file that has not changed. */
+function sourceKey(source: DatasetSource, store: string, cache: DigestCache): string {
+  if ("examples" in source) return examplesDigest(checkExamples(source.examples, "examples"));
+  if ("path" in source) {
+    const { path, fields, rows } = source;
+    if (!existsSync(path)) throw new DataError(`${path}: there is no such file`);
+    return sha256(
+      String(TRANSFORM_FORMAT),
+      cache.of("file", [path], () => fileDigest(path)),
+      JSON.stringify({ fields, rows }),
+    );
+  }
   const { from, tokenizer, ...transform } = source;
   return sha256(
     String(TRANSFORM_FORMAT),

@@ -4,7 +4,7 @@
 //   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
 //   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
 //   Run        a run in the store: its record, its status, and where its files are (store.ts)
-import { TRUNCATIONS, type Truncation } from "../data/encode";
+import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
 import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
 import { checkPromptLossWeight, checkNormalizer, type Normalizer } from "../data/prompt-loss-weight";
@@ -28,6 +28,8 @@ export interface RunSpec {
   seed: number;
   /** default "truncate" */
   truncation?: Truncation;
+  /** whether rows that lose their whole completion are left out; default false */
+  dropEmpty?: boolean;
   /** default Stanford Alpaca's */
   template?: PromptTemplate;
   /** TensorFlow threads; default: by the size of the model, see lib/workers/plan.ts */
@@ -72,6 +74,7 @@ export function resolveJob(
     tokenizer: { digest: tokenizerDigest(spec.model.dir, cache) },
     template: spec.template ?? ALPACA_TEMPLATE,
     truncation: spec.truncation ?? "truncate",
+    ...(spec.dropEmpty && { dropEmpty: true }),
     plw: spec.plw,
     normalizer: spec.normalizer,
     hyperparameters: spec.hyperparameters,
@@ -106,6 +109,9 @@ function checkSpec(spec: RunSpec): void {
     throw new RunError(
       `${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`,
     );
+  }
+  if (spec.dropEmpty && (spec.truncation ?? "truncate") !== "truncate") {
+    throw new RunError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}.`);
   }
   if (spec.template) checkTemplate(spec.template);
 }

@@ -19,6 +19,8 @@ export interface Recipe {
   tokenizer: { digest: string };
   template: PromptTemplate;
   truncation: Truncation;
+  /** present and true if rows that lose their whole completion are left out */
+  dropEmpty?: true;
   plw: number;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
@@ -34,10 +36,11 @@ export interface Recipe {
  * Id of a run: 16 hexadecimal digits of the recipe's SHA-256, without display names, which do not affect the result.
  */
 export function runId(recipe: Recipe): string {
-  const { model, data, template, variant: _, ...rest } = recipe;
+  const { model, data, template } = recipe;
   return sha256(
     canonical({
-      ...rest,
+      ...recipe,
+      variant: undefined,
       model: model.digest,
       data: data.digest,
       template: [template.withInput, template.withoutInput],
@@ -69,7 +72,8 @@ export function recipeInWords(recipe: Recipe): string {
     `with the template "${recipe.template.name}", ` +
     `prompt loss weight ${recipe.plw}, normalizer "${recipe.normalizer}"; ` +
     `${length} in batches of ${h.batchSize} (${h.microBatchSize} at a time), ` +
-    `at most ${h.maxLength} tokens per row (longer rows: ${recipe.truncation}); ` +
+    `at most ${h.maxLength} tokens per row (longer rows: ${recipe.truncation}` +
+    `${recipe.dropEmpty ? ", left out if no completion remains" : ""}); ` +
     `AdamW with learning rate ${h.learningRate}, ${h.schedule} schedule, ` +
     `warm-up over ${h.warmupRatio} of the steps, weight decay ${h.weightDecay}, ` +
     `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; ` +

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { TRUNCATIONS, type Truncation } from "../data/encode";
+import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { PromptlossError, StudyError } from "../data/errors";
 import { fieldsSchema, type FieldMap } from "../data/field-map";
 import { duplicatesOf } from "../data/group";
@@ -261,10 +261,7 @@ function studySchema(locate: Locate) {
       ({ plws, weights }) => plws === undefined || weights === undefined,
       'gives both "plws" and "weights", which is the old name of the same list; keep one',
     ),
-    v.check(
-      ({ truncation, dropEmpty }) => !dropEmpty || truncation === "truncate",
-      '"dropEmpty" needs the truncation "truncate": "drop" leaves out every row that is cut, and "error" allows none',
-    ),
+    v.check(({ truncation, dropEmpty }) => !dropEmpty || truncation === "truncate", DROP_EMPTY_NEEDS_TRUNCATE),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
       const { models, datasets, licenses = {}, variants, hyperparameters } = dataset.value;

@@ -1,5 +1,5 @@
 import { encodeDataset, type EncodedExample } from "../data/encode";
-import type { Example } from "../data/example";
+import { checkExamples, type Example } from "../data/example";
 import { chunked } from "../data/group";
 import type { PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
@@ -67,7 +67,10 @@ export function promptWeightedLoss(
   const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
   const plw = checkPromptLossWeight(options.plw);
   const normalizer = checkNormalizer(options.normalizer ?? "weights");
-  const encoded = encodeDataset(examples, tokenizer, { maxLength, template }).examples;
+  const encoded = encodeDataset(checkExamples(examples, "promptWeightedLoss"), tokenizer, {
+    maxLength,
+    template,
+  }).examples;
   return encodedLoss(model, encoded, { plw, normalizer, microBatchSize: options.microBatchSize ?? encoded.length });
 }
 

@@ -97,6 +97,7 @@ export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
     maxLength: recipe.hyperparameters.maxLength,
     template: recipe.template,
     truncation: recipe.truncation,
+    dropEmpty: recipe.dropEmpty,
     name: recipe.data.name,
   });
 }

@@ -19,7 +19,7 @@ export interface TrainOptions {
   model: string;
   /** display name of the model in the run's record; default: the directory's name */
   modelName?: string;
-  /** rows, or a `.json` or `.jsonl` file in Alpaca's format */
+  /** rows, or a file of rows in Alpaca's format (see `readExamples`) */
   examples: Example[] | string;
   /** display name of the data set in the run's record; default: the file's name, or "examples" */
   dataset?: string;
@@ -33,6 +33,8 @@ export interface TrainOptions {
   seed?: number;
   /** default "truncate" */
   truncation?: Truncation;
+  /** whether rows that lose their whole completion at the maximum length are left out; default false */
+  dropEmpty?: boolean;
   /** default Stanford Alpaca's */
   template?: PromptTemplate;
   /** folder of the run store; default `PROMPTLOSS_RUNS`, or `runs` */
@@ -75,7 +77,7 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
       dataset:
         typeof examples === "string"
           ? {
-              name: options.dataset ?? basename(examples).replace(/\.jsonl?$/, ""),
+              name: options.dataset ?? basename(examples).replace(/\.(jsonl?|parquet)(\.gz)?$/, ""),
               source: { path: fromRoot(examples) },
             }
           : { name: options.dataset ?? "examples", source: { examples } },
@@ -84,6 +86,7 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
       hyperparameters: completeHyperparameters(options.hyperparameters ?? {}),
       seed: options.seed ?? 42,
       truncation: options.truncation,
+      dropEmpty: options.dropEmpty,
       template: options.template,
     },
     store.root,

@@ -82,6 +82,33 @@ test("policy drop leaves out exactly the rows whose completion is cut", () => {
   );
 });
 
+test("dropEmpty leaves out exactly the rows of whose completion nothing is left", () => {
+  const options = { maxLength: 24, name: "d" };
+  const examples = [
+    { instruction: "A ".repeat(40), input: "", output: "lost" },
+    { instruction: "Say.", input: "", output: "x ".repeat(60) },
+    { instruction: "Say.", input: "", output: "" },
+  ];
+  const template = { name: "bare", withInput: "{instruction} {input}", withoutInput: "{instruction}" };
+  const all = encodeDataset(examples, llama, { ...options, template });
+  assert.deepEqual([all.truncated, all.withoutCompletion, all.dropped], [[0, 1], [0], []]);
+  const kept = encodeDataset(examples, llama, { ...options, template, dropEmpty: true });
+  assert.deepEqual([kept.truncated, kept.withoutCompletion, kept.dropped], [[0, 1], [0], [0]]);
+  assert.deepEqual(
+    kept.examples,
+    all.examples.slice(1),
+    "the others are as before, partly cut and empty ones included",
+  );
+  assert.throws(
+    () => encodeDataset(examples, llama, { ...options, truncation: "drop", dropEmpty: true }),
+    /d: "dropEmpty" needs the truncation "truncate"/,
+  );
+  assert.throws(
+    () => encodeDataset(examples.slice(0, 1), llama, { ...options, template, dropEmpty: true }),
+    /d: dropEmpty leaves no rows, because no row has a completion token within maxLength 24/,
+  );
+});
+
 test("policy error lists every row that does not fit, and accepts a dataset in which all rows fit", () => {
   assert.equal(encodeDataset(rows, llama, { maxLength: 1000, truncation: "error" }).examples.length, rows.length);
   assert.throws(

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { DataError, PromptlossError } from "../../lib/data/errors";
 import { readExamples } from "../../lib/data/example";
 import { needsShared, SHARED } from "../support/shared";
@@ -61,8 +63,7 @@ test("all invalid rows are listed with row, field and value", () => {
   );
   assert.equal(
     error.text,
-    `: 7 of 8 rows cannot be used; every row needs the strings instruction, input (may be "") and output:
-  row 2 (index 1): field "input" is missing
+    `: 6 of 8 rows cannot be used; every row needs the strings instruction, input (may be "" or absent) and output:
   row 3 (index 2): field "output" is the number 5, not a string
   row 4 (index 3): field "instruction" is null, not a string
   row 4 (index 3): field "input" is an array, not a string
@@ -72,10 +73,10 @@ test("all invalid rows are listed with row, field and value", () => {
   row 8 (index 7): field "input" is an object, not a string`,
   );
   assert.deepEqual(error.problems.slice(0, 2), [
-    { row: 1, field: "input", problem: "is missing" },
     { row: 2, field: "output", problem: "is the number 5, not a string" },
+    { row: 3, field: "instruction", problem: "is null, not a string" },
   ]);
-  assert.equal(error.problems.length, 8);
+  assert.equal(error.problems.length, 7);
 });
 
 test("a long list of faults is cut in the message, with its total, and complete in `problems`", () => {
@@ -116,13 +117,85 @@ test("files that do not hold instruction data are rejected with advice", () => {
   );
   assert.match(readError("none.json", "[]").text, /the file has no rows/);
   assert.match(readError("none.jsonl", "\n \n").text, /the file has no rows/);
-  assert.match(readError("rows.csv", "instruction,output").text, /read from \.json .* or \.jsonl .*, not \.csv/);
+  assert.match(readError("rows.csv", "instruction,output").text, /read from \.json .*, \.jsonl .* or \.parquet/);
   assert.match(readError("utf16.json", Buffer.from("\ufeff[]", "utf16le")).text, /this is not UTF-8 text/);
   assert.throws(
     () => readExamples(join(writeFile("x.json", "[]"), "..", "absent.json")),
     /absent\.json: there is no such file/,
   );
-  assert.throws(() => readExamples(join(writeFile("dir.json", "[]"), "..")), /is read from \.json/);
+  assert.throws(() => readExamples(join(writeFile("dir.json", "[]"), "..")), /are read from \.json/);
+});
+
+test("an input that is absent or null is empty; half of a character is a bad row", () => {
+  const { instruction, output } = ROW;
+  const rows = [
+    { instruction, output },
+    { ...ROW, input: null },
+  ];
+  assert.deepEqual(readExamples(writeFile("null.json", JSON.stringify(rows))), [ROW, ROW]);
+  assert.match(
+    readError("half.json", JSON.stringify([ROW, { ...ROW, output: "I like 😀".slice(0, 8) }])).text,
+    /row 2 \(index 1\): field "output" has half of a character \(\\ud83d\)/,
+  );
+});
+
+test("JSON Lines under .json, gzip under any name and Parquet give the rows of the .json array", () => {
+  const rows = Array.from({ length: 5 }, (_, i) => ({
+    instruction: `Say ${i}.`,
+    input: i % 2 ? "é\u2028" : "",
+    output: `${i}`,
+  }));
+  const lines = rows.map((row) => JSON.stringify(row)).join("\n");
+  for (const [name, content] of [
+    ["rows.json", JSON.stringify(rows)],
+    ["lines.json", lines],
+    ["rows.json.gz", gzipSync(JSON.stringify(rows))],
+    ["lines.jsonl.gz", gzipSync(lines)],
+    ["packed.json", gzipSync(lines)],
+  ] as const)
+    assert.deepEqual(readExamples(writeFile(name, content)), rows, name);
+  // tests/data/fixtures/make_parquet.py wrote it with pyarrow: the same rows, with null for the empty inputs
+  assert.deepEqual(readExamples(join(__dirname, "fixtures", "examples.parquet")), rows);
+});
+
+test("damaged gzip and Parquet files are named", () => {
+  const packed = gzipSync(JSON.stringify([ROW]));
+  assert.match(readError("cut.json.gz", packed.subarray(0, 30)).text, /^: cannot decompress.*damaged or incomplete/);
+  assert.match(readError("no.parquet", "[]").text, /^: this is not a Parquet file/);
+  const parquet = readFileSync(join(__dirname, "fixtures", "examples.parquet"));
+  assert.match(readError("cut.parquet", parquet.subarray(0, -10)).text, /^: this Parquet file is incomplete/);
+  const broken = Buffer.from(parquet).fill(0xff, 4, parquet.length - 8);
+  assert.match(readError("broken.parquet", broken).text, /^: cannot read this Parquet file \(/);
+});
+
+test("a map of fields reads rows with other names; without it, the error proposes the map", () => {
+  const dolly = [
+    { instruction: "Greet.", context: "", response: "Hello.", category: "open_qa" },
+    { instruction: "Sum.", context: "1 and 2", response: "3", category: "closed_qa" },
+  ];
+  const path = writeFile("dolly.jsonl", dolly.map((row) => JSON.stringify(row)).join("\n"));
+  assert.deepEqual(readExamples(path, { fields: { input: "context", output: "response" } }), [
+    ROW,
+    { instruction: "Sum.", input: "1 and 2", output: "3" },
+  ]);
+  assert.throws(
+    () => readExamples(path),
+    /2 of 2 rows cannot be used[^]*field "output" is missing[^]*"fields": \{"input":"context","output":"response"\} would/,
+  );
+  assert.throws(
+    () => readExamples(path, { fields: { input: "contxt", output: "response" } }),
+    /no row has the field "contxt", which "fields" names for input; the first row has instruction, context, response/,
+  );
+  assert.throws(
+    () => readExamples(path, { fields: { output: "reply" } }),
+    /needs the strings instruction, .* and reply/,
+  );
+  const pairs = writeFile("pairs.jsonl", JSON.stringify({ prompt: "Greet.", completion: "Hello." }) + "\n");
+  assert.deepEqual(readExamples(pairs, { fields: { instruction: "prompt", output: "completion" } }), [ROW]);
+  assert.throws(
+    () => readExamples(pairs),
+    /"fields": \{"instruction":"prompt","output":"completion"\} would read them/,
+  );
 });
 
 test("9,229 real rows are read", needsShared("data", "alpaca"), () => {

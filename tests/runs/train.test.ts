@@ -82,13 +82,14 @@ test("every setting that determines the result changes the id", async () => {
     { normalizer: "tokens" as const },
     { seed: 1 },
     { truncation: "drop" as const },
+    { dropEmpty: true },
     { hyperparameters: { ...QUICK, epochs: 1 } },
     { examples: tinyExamples(12, 2) },
     { model: tinyModel(join(dir, "other"), 2) },
   ]) {
     ids.add((await train({ ...base, ...change })).id);
   }
-  assert.equal(ids.size, 8);
+  assert.equal(ids.size, 9);
 });
 
 test("an interrupted and continued run has bit-identical parameters", async () => {

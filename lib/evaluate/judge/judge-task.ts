@@ -131,11 +131,14 @@ function judgedScores(result: JudgedResult, items: readonly JudgedItem[]): Score
 }
 
 /**
- * Reads the fields `instruction` and, if the row has it, `input`.
+ * Reads the fields `instruction` and `input`, which may be absent or null.
  * @throws {FieldProblem} if one of them is invalid
  */
 export function instructionOf(row: Fields): Instruction {
-  return { instruction: row.text("instruction"), input: row.value("input") === undefined ? "" : row.text("input") };
+  return {
+    instruction: row.text("instruction"),
+    input: (row.value("input") ?? null) === null ? "" : row.text("input"),
+  };
 }
 
 /**

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { examplesDigest } from "../../lib/data/digest";
+import { readExamples } from "../../lib/data/example";
+import { resolveDataset, sourceExamples } from "../../lib/runs/dataset-source";
+import { DigestCache } from "../../lib/runs/digests";
+import { temporaryFolder, tinyExamples, writeJson } from "./world";
+
+const dir = temporaryFolder();
+const store = join(dir, "store");
+const examples = tinyExamples(20, 1);
+const file = writeJson(join(dir, "rows.json"), examples);
+
+test("rows draws that many without replacement, in the order of the file, and always the same", () => {
+  const drawn = sourceExamples({ path: file, rows: 6 });
+  const indices = drawn.map((row) => examples.findIndex((other) => JSON.stringify(other) === JSON.stringify(row)));
+  assert.deepEqual(indices, [0, 3, 5, 6, 8, 19]);
+  assert.deepEqual(sourceExamples({ path: file, rows: 20 }), examples);
+  assert.throws(() => sourceExamples({ path: file, rows: 21 }), /rows\.json: 21 rows are wanted, but the file has 20/);
+});
+
+test("rows that are drawn or renamed are saved in Alpaca's format; a changed file gives others", () => {
+  const other = join(dir, "other.jsonl");
+  const lines = examples.map(({ instruction, input, output }) =>
+    JSON.stringify({ instruction, context: input, reply: output }),
+  );
+  writeFileSync(other, `${lines.join("\n")}\n`);
+  const source = { path: other, fields: { input: "context", output: "reply" }, rows: 6 };
+  const cache = new DigestCache(store);
+  const resolved = resolveDataset(source, store, cache);
+  assert.ok(resolved.file.startsWith(join(store, ".datasets")));
+  assert.deepEqual(readExamples(resolved.file), sourceExamples({ path: file, rows: 6 }));
+  assert.deepEqual([resolved.rows, resolved.digest], [6, examplesDigest(sourceExamples({ path: file, rows: 6 }))]);
+  assert.deepEqual(resolveDataset(source, store, cache), resolved);
+  appendFileSync(other, `${lines[0]}\n`);
+  const changed = resolveDataset(source, store, new DigestCache(store));
+  assert.notEqual(changed.file, resolved.file);
+  assert.ok(existsSync(resolved.file), "runs that were trained on the former rows still find them");
+  assert.throws(
+    () => resolveDataset({ path: join(dir, "none.json"), rows: 1 }, store, cache),
+    /none\.json: there is no such file/,
+  );
+});
+
+test("a plain file is used where it lies, and rows in memory are checked", () => {
+  const cache = new DigestCache(store);
+  assert.equal(resolveDataset({ path: file }, store, cache).file, file);
+  const withoutInput = [{ instruction: "a", output: "b" }] as never[];
+  const { file: saved } = resolveDataset({ examples: withoutInput }, store, cache);
+  assert.deepEqual(readExamples(saved), [{ instruction: "a", input: "", output: "b" }]);
+  assert.throws(
+    () => resolveDataset({ examples: [{ messages: [] }] as never[] }, store, cache),
+    /examples: 1 of 1 rows cannot be used[^]*field "instruction" is missing/,
+  );
+});
