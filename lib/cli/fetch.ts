@@ -18,6 +18,11 @@ interface Failure {
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const items = await itemsOf(values);
+  if (items.length === 0)
+    return {
+      text: "Nothing to fetch: all that the study names is on this machine, or comes with Promptloss.",
+      result: { fetched: [], there: [], failures: [], interrupted: false },
+    };
   const failures: Failure[] = [];
   const plans: FetchPlan[] = [];
   const done: FetchPlan[] = [];
@@ -28,12 +33,13 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     });
   };
   for (const { name, wanted } of items)
-    await attempt(name, async () => void plans.push(await planFetch(wanted(), { signal, retries: 2 })));
+    await attempt(name, async () => void plans.push(await planFetch(wanted(), { signal, retries: 1 })));
   const missing = plans.filter((plan) => plan.files.some(({ fetched }) => !fetched));
   process.stderr.write(announcement(plans, failures));
   for (const plan of missing)
     await attempt(plan.name, async () => {
-      await fetchPlanned(plan, { signal, onProgress: progressLine() });
+      const line = progressLine();
+      await fetchPlanned(plan, { signal, onProgress: line.show }).finally(line.end);
       done.push(plan);
     });
   const there = plans.filter((plan) => !missing.includes(plan));
@@ -82,17 +88,14 @@ function announcement(plans: FetchPlan[], failures: Failure[]): string {
   const lines = plans.map((plan) => {
     const { name, kind, commit, license, files, folder } = plan;
     const left = files.filter(({ fetched }) => !fetched);
-    const count = left.length === files.length ? `${files.length}` : `${left.length} of ${files.length}`;
-    const amount = left.length === 0 ? "there already" : `${count} files, ${formatBytes(missingBytes(plan))} to fetch`;
+    const count = left.length === files.length ? "" : `${left.length} of `;
+    const fileCount = `${count}${files.length} ${files.length === 1 ? "file" : "files"}`;
+    const amount = left.length === 0 ? "there already" : `${fileCount}, ${formatBytes(missingBytes(plan))} to fetch`;
     return `  ${name} (${kind}, commit ${commit.slice(0, 7)}): ${amount}; license: ${license ?? "none stated"}; ${toRoot(folder)}`;
   });
   const total = plans.reduce((sum, plan) => sum + missingBytes(plan), 0);
-  return [
-    ...lines,
-    ...failures.map(({ name, message }) => `  ${named(name, message)}`),
-    total > 0 ? `${formatBytes(total)} to fetch in all` : "Nothing to fetch",
-    "",
-  ].join("\n");
+  const refused = failures.map(({ name }) => `  ${name}: not available; the reason is given at the end`);
+  return [...lines, ...refused, `${formatBytes(total)} to fetch in all`, ""].join("\n");
 }
 
 function summary(done: FetchPlan[], there: FetchPlan[], failures: Failure[], isInterrupted: boolean): string {
@@ -117,20 +120,20 @@ function describe({ name, kind, repository, commit, license, folder, files }: Fe
 }
 
 /** Writes a plan's progress: updated in place on a terminal, otherwise one line every 10 s. */
-function progressLine(stream: NodeJS.WriteStream = process.stderr): (progress: FetchProgress) => void {
+function progressLine(stream: NodeJS.WriteStream = process.stderr) {
   const interval = stream.isTTY ? 250 : 10_000;
   let first: { bytes: number; time: number } | undefined;
   let shown = -Infinity;
-  return ({ name, file, bytes, totalBytes }) => {
+  const show = ({ name, file, bytes, totalBytes }: FetchProgress): void => {
     const time = performance.now();
     first ??= { bytes, time };
-    const isOver = bytes === totalBytes;
-    if (time - shown < interval && !isOver) return;
+    if (time - shown < interval && bytes < totalBytes) return;
     shown = time;
     const rate = (1000 * (bytes - first.bytes)) / (time - first.time);
     const speed = rate > 0 ? `, ${formatBytes(rate)}/s, ${duration((totalBytes - bytes) / rate)} left` : "";
     const line = `${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}${speed} (${file})`;
-    if (!stream.isTTY) stream.write(`${line}\n`);
-    else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver ? "\n" : ""}`);
+    stream.write(stream.isTTY ? `\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}` : `${line}\n`);
   };
+  const end = () => void (stream.isTTY && first && stream.write("\n"));
+  return { show, end };
 }

@@ -17,7 +17,7 @@ import {
   type Fetched,
   type HubKind,
 } from "./hub";
-import { explained, hubRequests, hubUrlOf, type HubRequests, type RequestOptions } from "./hub-requests";
+import { explained, hubRequests, hubUrlOf, printable, type HubRequests, type RequestOptions } from "./hub-requests";
 import { isInnerPath } from "./inner-path";
 import { rule, text, validated, wholeNumber } from "./validate";
 
@@ -243,7 +243,7 @@ function licenseOf(card: unknown): string | null {
   const { license, license_name: name } = (card ?? {}) as Record<string, unknown>;
   const stated = [license].flat().filter((part) => typeof part === "string" && part !== "");
   if (stated.length === 0) return null;
-  return stated.join(", ") + (typeof name === "string" && name !== "" ? ` (${name})` : "");
+  return printable(stated.join(", ") + (typeof name === "string" && name !== "" ? ` (${name})` : ""));
 }
 
 /** Asks GitHub for the sizes of an entry's files. */

@@ -40,7 +40,7 @@ export interface FetchedFile {
   bytes: number;
   /** SHA-256, 64 lowercase hexadecimal digits */
   sha256: string;
-  /** true if the content is what the catalogue or the Hub states, false if neither states a digest */
+  /** true if the content is what the catalogue, the Hub or the record of an earlier fetch states; false if none does */
   verified: boolean;
   /** true if the file was there already */
   cached: boolean;
@@ -103,12 +103,18 @@ export async function fetchPlanned(plan: FetchPlan, options: FetchOptions = {}):
     const record = startRecord(plan);
     for (const file of plan.files) {
       options.signal?.throwIfAborted();
+      const known = file.fetched ? record.files.find(({ path }) => path === file.saveAs) : undefined;
+      if (known) {
+        const path = join(plan.folder, file.saveAs);
+        files.push({ ...known, path, verified: file.digest !== null, cached: true });
+        continue;
+      }
       const done = await fetchFile(plan, file, requests, options);
       files.push(done);
       const { bytes, sha256 } = done;
       record.files = record.files.filter(({ path }) => path !== file.saveAs);
       record.files.push({ path: file.saveAs, bytes, sha256 });
-      if (!file.fetched) writeFetched(plan.record, record);
+      writeFetched(plan.record, record);
     }
     if (plan.whole && !record.complete) writeFetched(plan.record, { ...record, complete: true });
     return files;

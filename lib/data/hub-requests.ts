@@ -104,6 +104,11 @@ async function answer(
   return response;
 }
 
+/** Seconds until the Hub's rate limit starts again, from a header such as `RateLimit: "api";r=0;t=55`. */
+function limitReset({ status, headers }: Response): string | null {
+  return status === 429 ? (/;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "")?.[1] ?? null) : null;
+}
+
 /** Repeats a request while the server is busy or cannot be reached. @throws {DataError} after the last retry */
 async function withRetries(send: () => Promise<Response>, url: URL, options: RequestOptions): Promise<Response> {
   const { signal, retries = 4, backoffSeconds = 1 } = options;
@@ -115,22 +120,27 @@ async function withRetries(send: () => Promise<Response>, url: URL, options: Req
       if (![408, 429].includes(response.status) && response.status < 500) return response;
       await response.body?.cancel();
       problem = `HTTP ${response.status}`;
-      pause = retryAfter(response.headers.get("retry-after"));
+      pause = retryAfter(response.headers.get("retry-after") ?? limitReset(response));
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof DataError) throw error;
       problem = networkProblem(error);
     }
     if (retry > retries || (pause ?? 0) > MAX_PAUSE)
-      throw new DataError(`${url.origin}${url.pathname} cannot be fetched now: ${problem}. Try again later.`);
+      throw new DataError(
+        `${url.origin}${url.pathname} cannot be fetched now: ${problem}${problem.endsWith("?") ? "" : "."} Try again later.`,
+      );
     await wait(pause ?? backoff(retry, backoffSeconds), signal);
   }
 }
 
+/** Text from a server as it can be shown: without control characters, at most 300 long. */
+export const printable = (text: string) => text.replace(/\p{Cc}/gu, " ").slice(0, 300);
+
 /** Explains why the Hub refused a request, by its header X-Error-Code (the status alone does not say). */
 function refusal(response: Response, page: string, revision: string, hubUrl: string): string {
   const hasToken = Boolean(process.env.HF_TOKEN?.trim());
-  const said = response.headers.get("x-error-message")?.slice(0, 300);
+  const said = printable(response.headers.get("x-error-message") ?? "");
   switch (response.headers.get("x-error-code")) {
     case "GatedRepo":
       return hasToken

@@ -2,9 +2,12 @@ import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { DataError } from "./errors";
 
-/** Returns true for a relative path with "/" between its parts that stays inside any folder it is joined to. */
+/**
+ * Returns true for a relative path with "/" between its parts that stays inside any folder it is joined to, and has no
+ * control characters.
+ */
 export function isInnerPath(path: string): boolean {
-  if (/[\0\\]|^[A-Za-z]:/.test(path)) return false;
+  if (/[\p{Cc}\\]|^[A-Za-z]:/u.test(path)) return false;
   return path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 

@@ -73,7 +73,7 @@ test("models and data sets are fetched; what cannot be had is named and does not
     first.stderr,
     /hf:org\/model \(model, commit c0ffee0\): 2 files, 1\.5 kB to fetch; license: none stated; .*hub\/models\/org--model\/main/,
   );
-  assert.match(first.stderr, /hf:org\/set \(dataset, commit c0ffee0\): 1 files, 300 kB to fetch; license: cc-by-4\.0/);
+  assert.match(first.stderr, /hf:org\/set \(dataset, commit c0ffee0\): 1 file, 300 kB to fetch; license: cc-by-4\.0/);
   assert.match(first.stderr, /30\d kB to fetch in all/);
   assert.deepEqual(
     first.json.fetched.map(({ name }) => name),
@@ -90,7 +90,7 @@ test("models and data sets are fetched; what cannot be had is named and does not
   const before = server.seen.length;
   const second = await fetch("--model", "hf:org/model", "--data", "hf:org/set");
   assert.equal(second.code, 0, second.stderr);
-  assert.match(second.stderr, /hf:org\/model .*: there already; .*\n[^]*Nothing to fetch/);
+  assert.match(second.stderr, /hf:org\/model .*: there already; .*\n[^]*\n0 B to fetch in all/);
   assert.match(second.stdout, /^0 fetched, 2 there already\n/);
   assert.deepEqual(
     second.json.there.map(({ name }) => name),
@@ -142,7 +142,7 @@ test("Ctrl-C keeps the partial file, and the same command continues it", async (
   assert.deepEqual(stopped.json.failures, []);
   const continued = await fetch("--data", "hf:org/set");
   assert.equal(continued.code, 0, continued.stderr);
-  assert.match(continued.stderr, /1 files, 200 kB to fetch/);
+  assert.match(continued.stderr, /1 file, 200 kB to fetch/);
   assert.equal(server.seen.at(-1)!.range, "bytes=100000-");
   assert.equal(server.contentBytes(), 200_000);
 });

@@ -390,11 +390,14 @@ test("a gated repository, a missing one, a missing file and a bad token are expl
 
 test("a busy server is asked again, and one that cannot be reached is named", async (t) => {
   let requests = 0;
+  const pauses = [{ ratelimit: '"api";r=0;t=1' }, { "retry-after": "0.05" }, {}];
   const busy = await world(t, [DATA], (_, response) => {
     if (++requests > 3) return false;
-    return (response.writeHead([429, 502, 503][requests - 1], { "retry-after": "0.05" }).end(), true);
+    return (response.writeHead([429, 502, 503][requests - 1], pauses[requests - 1]).end(), true);
   });
+  const start = performance.now();
   await busy.get();
+  assert.ok(performance.now() - start >= 1000, "the rate limit's pause was not kept");
   const down = await world(t, [DATA], (_, response) => (response.writeHead(503).end(), true));
   await assert.rejects(down.get({ retries: 1 }), /api\/datasets\/org\/set\/.* cannot be fetched now: HTTP 503/);
   assert.equal(down.seen.length, 2);
