@@ -26,7 +26,7 @@ import {
 } from "../data/validate";
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
 import { DATA_DIR } from "../evaluate/registry";
-import { tasksSchema } from "../evaluate/task-request";
+import { tasksSchema } from "../evaluate/task-list";
 import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { fromRoot } from "../runs/paths";

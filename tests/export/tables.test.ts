@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DataFrame } from "danfojs-node";
 import { BENCHMARKS } from "../../lib/analysis/benchmarks";
-import { taskGroup } from "../../lib/evaluate/task-request";
+import { taskGroup } from "../../lib/evaluate/task-list";
 import { table2 } from "../../lib/figures/table2";
 import { table5 } from "../../lib/figures/table5";
 import { byPlw } from "../../lib/figures/run-table";
