@@ -14,8 +14,8 @@ import { minMaxScale } from "./score-rows";
  *
  * @param options.allowOthers accepts variants that differ in more than the learning rate; default false
  * @returns learning rate by name of the variant
- * @throws {StatisticsError} if a variant has several learning rates, or, without `allowOthers`, if variants differ in
- *   other hyperparameters, which the message names
+ * @throws {StatisticsError} if a variant has several learning rates, or, without `allowOthers`, if variants with
+ *   different learning rates differ in other hyperparameters, too, which the message names
  */
 export function learningRates(
   runs: readonly Run[],
@@ -39,7 +39,7 @@ export function learningRates(
       distinct(sets.map(({ hyperparameters }) => JSON.stringify((hyperparameters as object)[name as never]))).length >
         1,
   );
-  if (differing.length > 0 && !allowOthers)
+  if (differing.length > 0 && distinct([...rates.values()]).length > 1 && !allowOthers)
     throw new StatisticsError(
       `learningRates: the variants ${[...rates.keys()].map((name) => `"${name}"`).join(", ")} differ in ` +
         `${differing.join(", ")}, too, so their scores would not show the effect of the learning rate alone. ` +
@@ -118,8 +118,8 @@ type RatedScore = Score & { learningRate: number };
  * together, so that learning rates can be compared; a learning rate at which training fails moves all others up. The
  * statistic is the mean over models and seeds, then over benchmarks. Intervals are 95 % percentile bootstrap intervals
  * over benchmarks (2,000 resamples, seeded), so they generalize to other benchmarks, not to other models or seeds; both
- * selections, of the learning rate and of the PLW, are repeated in each resample. Ties go to the smaller PLW and the
- * smaller learning rate. Benchmarks without a score in every combination of learning rate and PLW, or whose scores are
+ * selections, of the learning rate and of the PLW, are repeated in each resample. Of tied PLWs the smallest counts as
+ * best, and an interval includes all of them, so that it covers all PLWs where they make no difference. Benchmarks without a score in every combination of learning rate and PLW, or whose scores are
  * all equal, are left out, and the summary names them.
  *
  * @param rows scores, from `scoreRows` or `readScores`
@@ -164,6 +164,25 @@ export function compareLearningRates(
   };
 }
 
+/**
+ * Compares the learning rates of a study's runs, see {@link compareLearningRates}.
+ *
+ * @param rows scores of the runs, from `scoreRows`
+ * @returns without comparisons, and with the reason as summary, if {@link learningRates} refuses the runs
+ */
+export function compareStudyLearningRates(
+  rows: readonly Score[],
+  runs: readonly Run[],
+  { allowOthers, byModel }: { allowOthers?: boolean; byModel?: boolean } = {},
+): ReturnType<typeof compareLearningRates> {
+  try {
+    return compareLearningRates(rows, learningRates(runs, { allowOthers }), { byModel });
+  } catch (error) {
+    if (!(error instanceof StatisticsError)) throw error;
+    return { comparisons: [], summary: error.message };
+  }
+}
+
 /** Lists the optima of all comparisons, for display. */
 export function plwOptima(comparisons: readonly LearningRateComparison[]): PlwOptimum[] {
   return comparisons.flatMap(({ optima }) => optima);
@@ -179,9 +198,15 @@ export function learningRateLabel(rate: number): string {
 /** A selected combination of learning rate and PLW, as indices, with its score. */
 interface Choice {
   rate: number;
+  /** the smallest of the tied PLWs */
   plw: number;
+  /** the largest of them */
+  lastPlw: number;
   score: number;
 }
+
+/** Smaller differences of mean relative scores are ties: they come from rounding. */
+const TIE = 1e-9;
 
 /** Mean relative scores, learning rates × PLWs. */
 type Scores = number[][];
@@ -213,7 +238,10 @@ function compareGroup(rows: readonly RatedScore[], byModel: boolean): LearningRa
     curve: i < rates.length ? `learning rate ${learningRateLabel(rates[i])}` : "best learning rate",
     learningRate: rates[choice.rate],
     plw: plws[choice.plw],
-    ...intervalOf(resampled.map(({ choices }) => plws[choices[i].plw])),
+    ...intervalOf(
+      resampled.map(({ choices }) => plws[choices[i].plw]),
+      resampled.map(({ choices }) => plws[choices[i].lastPlw]),
+    ),
     score: choice.score,
     optimism: optimismOf(
       resampled.map(({ choices }) => choices[i]),
@@ -221,7 +249,12 @@ function compareGroup(rows: readonly RatedScore[], byModel: boolean): LearningRa
     ),
   }));
   const confounded = confounding(
-    resampled.map(({ choices }) => choices.slice(0, -1).map(({ plw }) => transformWeight(plws[plw]))),
+    resampled.map(({ choices }) =>
+      choices.slice(0, -1).map(({ plw, lastPlw }) => ({
+        first: transformWeight(plws[plw]),
+        last: transformWeight(plws[lastPlw]),
+      })),
+    ),
   );
   const assessment = assess(doubtOptimum(optima[optima.length - 1], { rates, plws, benchmarks: units.length }));
   const found = { ...names, optima, benchmarks: units.length, confounded, ...assessment };
@@ -255,18 +288,27 @@ function averageScores(units: readonly Scores[]): Scores {
 
 /** Selects the best PLW of each learning rate, and then that of the envelope. */
 function choose(scores: Scores): Choice[] {
-  const envelope = scores[0].map((_, plw): Choice => {
-    const rate = bestRate(scores, plw);
-    return { rate, plw, score: scores[rate][plw] };
-  });
-  const best = (choices: readonly Choice[]): Choice =>
-    choices.reduce((first, choice) => (choice.score > first.score ? choice : first));
-  return [...scores.map((row, rate) => best(row.map((score, plw) => ({ rate, plw, score })))), best(envelope)];
+  const rates = scores[0].map((_, plw) => bestRate(scores, plw));
+  const envelope = rates.map((rate, plw) => scores[rate][plw]);
+  return [...scores.map((row, rate) => bestOf(row, () => rate)), bestOf(envelope, (plw) => rates[plw])];
 }
 
-/** Index of the best learning rate of a PLW. */
+/**
+ * Selects the best PLW of one curve.
+ *
+ * @param scores by PLW
+ * @param rateOf learning rate of a PLW on this curve
+ */
+function bestOf(scores: readonly number[], rateOf: (plw: number) => number): Choice {
+  const highest = Math.max(...scores);
+  const tied = scores.flatMap((score, plw) => (score >= highest - TIE ? [plw] : []));
+  const [plw] = tied;
+  return { rate: rateOf(plw), plw, lastPlw: tied[tied.length - 1], score: scores[plw] };
+}
+
+/** Index of the best learning rate of a PLW, the smallest of ties. */
 function bestRate(scores: Scores, plw: number): number {
-  return scores.reduce((best, row, rate) => (row[plw] > scores[best][plw] ? rate : best), 0);
+  return scores.reduce((best, row, rate) => (row[plw] > scores[best][plw] + TIE ? rate : best), 0);
 }
 
 /** Draws benchmarks with replacement, and selects in each resample. */
@@ -278,16 +320,23 @@ function resample(units: readonly Scores[], name: string): { choices: Choice[] }
 }
 
 /**
- * Percentile interval, as that of the claims.
+ * Percentile interval, as that of the claims, of values that are known up to their ties.
  *
- * @param outside share of the values outside; default 0.05
+ * @param lowest lowest value of each resample
+ * @param highest highest value of each resample
+ * @param outside share of the resamples outside; default 0.05
  */
-function intervalOf(values: readonly number[], outside = 0.05): { low: number | null; high: number | null } {
-  if (values.length === 0) return { low: null, high: null };
-  const sorted = [...values].sort((a, b) => a - b);
+function intervalOf(
+  lowest: readonly number[],
+  highest: readonly number[],
+  outside = 0.05,
+): { low: number | null; high: number | null } {
+  const count = lowest.length;
+  if (count === 0) return { low: null, high: null };
+  const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
   return {
-    low: sorted[Math.floor((outside / 2) * sorted.length)],
-    high: sorted[Math.ceil((1 - outside / 2) * sorted.length) - 1],
+    low: sorted(lowest)[Math.floor((outside / 2) * count)],
+    high: sorted(highest)[Math.ceil((1 - outside / 2) * count) - 1],
   };
 }
 
@@ -299,16 +348,19 @@ function optimismOf(resampled: readonly Choice[], scores: Scores): number | null
  * Decides whether the best PLW differs between learning rates: "yes" if the interval of the difference of two learning
  * rates excludes 0, at a level of 95 % for all pairs together (Bonferroni).
  *
- * @param resampled best transformed PLW of each learning rate, by resample
+ * @param resampled first and last of the tied best transformed PLWs of each learning rate, by resample
  */
-function confounding(resampled: readonly number[][]): "yes" | "no" | "open" {
+function confounding(resampled: readonly { first: number; last: number }[][]): "yes" | "no" | "open" {
   if (resampled.length === 0) return "open";
-  const same = resampled.filter((plws) => distinct(plws).length === 1).length;
+  const same = resampled.filter(
+    (plws) => distinct(plws.flatMap(({ first, last }) => [first, last])).length === 1,
+  ).length;
   if (same >= 0.95 * resampled.length) return "no";
   const pairs = resampled[0].flatMap((_, i) => Array.from({ length: i }, (__, j) => [i, j]));
   const differs = pairs.some(([i, j]) => {
     const { low, high } = intervalOf(
-      resampled.map((plws) => plws[i] - plws[j]),
+      resampled.map((plws) => plws[i].first - plws[j].last),
+      resampled.map((plws) => plws[i].last - plws[j].first),
       0.05 / pairs.length,
     );
     return low! > 0 || high! < 0;

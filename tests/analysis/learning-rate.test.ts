@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   compareLearningRates,
+  compareStudyLearningRates,
   learningRateLabel,
   learningRates,
   plwOptima,
@@ -54,6 +55,14 @@ test("a run's variant has one learning rate; variants that differ in more are re
     /the variants "a", "b", "c" differ in maxGradientNorm, too, .*allowOthers: true/,
   );
   assert.deepEqual(learningRates(clipped, { allowOthers: true }), { a: 1e-5, b: 1e-4, c: 1e-3 });
+  const sameRate = [run("a", { learningRate: 1e-5 }), run("b", { learningRate: 1e-5, maxGradientNorm: null })];
+  assert.deepEqual(learningRates(sameRate), { a: 1e-5, b: 1e-5 });
+  const refused = compareStudyLearningRates([], clipped);
+  assert.deepEqual(refused.comparisons, []);
+  assert.match(refused.summary, /^learningRates: the variants .* differ in maxGradientNorm, too/);
+  const rows = scores((variant) => (variant === "low" ? [0, 2, 6] : [8, 4, 2]));
+  const ofRuns = [run("low", { learningRate: 1e-5 }), run("high", { learningRate: 1e-4 })];
+  assert.deepEqual(compareStudyLearningRates(rows, ofRuns), compareLearningRates(rows, RATES));
   assert.throws(
     () => learningRates([...runs, run("a", { learningRate: 1 })]),
     /the runs of variant "a" have learning rates 0.00001 and 1\. Give each its own variant/,
@@ -101,7 +110,7 @@ test("not confounded: the same PLW is best at every learning rate", () => {
 test("open: benchmarks disagree, the interval covers all PLWs, and the selected score is optimistic", () => {
   // four benchmarks have their best score at PLW 0, four at PLW 1, at both learning rates
   const result = compareOne(scores((_, b) => (b % 2 === 0 ? [10, 4, 0] : [0, 4, 10])));
-  assert.equal(result.confounded, "no", "both learning rates have the same scores, so they select the same PLW");
+  assert.equal(result.confounded, "open", "in a quarter of the resamples both ends are tied");
   const [low] = result.optima;
   assert.deepEqual([low.plw, low.low, low.high, low.score], [0, 0, 1, 0.5]);
   // with k of 8 draws from the first kind the best mean is max(k, 8 − k) / 8, and the data have 1/2 at either end
@@ -115,6 +124,22 @@ test("open: benchmarks disagree, the interval covers all PLWs, and the selected 
   );
   assert.equal(different.confounded, "open");
   assert.match(different.summary, /Open: the scores do not show whether the best PLW depends on the learning rate\.$/);
+});
+
+test("where no PLW is better than another, the interval covers all, and nothing is said about confounding", () => {
+  const result = compareOne(scores((variant) => (variant === "low" ? [1, 1, 1] : [4, 4, 4])));
+  assert.deepEqual(
+    result.optima.map(({ plw, low, high, learningRate }) => [plw, low, high, learningRate]),
+    [
+      [0, 0, 1, 1e-5],
+      [0, 0, 1, 1e-4],
+      [0, 0, 1, 1e-4],
+    ],
+  );
+  assert.deepEqual([result.confounded, result.trust], ["open", "not to be trusted"]);
+  // one learning rate for which the PLW does not matter says nothing about another
+  const half = compareOne(scores((variant) => (variant === "low" ? [1, 1, 1] : [2, 9, 7])));
+  assert.deepEqual([half.confounded, half.optima[2].low, half.optima[2].high], ["open", 0.1, 0.1]);
 });
 
 test("results are reproducible, by data set, normalizer and, if wanted, model", () => {
