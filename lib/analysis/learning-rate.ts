@@ -119,8 +119,8 @@ type RatedScore = Score & { learningRate: number };
  * statistic is the mean over models and seeds, then over benchmarks. Intervals are 95 % percentile bootstrap intervals
  * over benchmarks (2,000 resamples, seeded), so they generalize to other benchmarks, not to other models or seeds; both
  * selections, of the learning rate and of the PLW, are repeated in each resample. Of tied PLWs the smallest counts as
- * best, and an interval includes all of them, so that it covers all PLWs where they make no difference. Benchmarks without a score in every combination of learning rate and PLW, or whose scores are
- * all equal, are left out, and the summary names them.
+ * best, and an interval includes all of them, so that it covers all PLWs where they make no difference. Benchmarks without the same number of scores in every combination of learning rate and PLW, or
+ * whose scores are all equal, are left out, and the summary names them.
  *
  * @param rows scores, from `scoreRows` or `readScores`
  * @param rates learning rate by variant, from {@link learningRates}; rows of other variants are left out
@@ -233,28 +233,24 @@ function compareGroup(rows: readonly RatedScore[], byModel: boolean): LearningRa
   const averages = averageScores(units);
   const chosen = choose(averages);
   const resampled = units.length < 2 ? [] : resample(units, JSON.stringify(names));
-  const optima = chosen.map((choice, i): PlwOptimum => ({
-    ...names,
-    curve: i < rates.length ? `learning rate ${learningRateLabel(rates[i])}` : "best learning rate",
-    learningRate: rates[choice.rate],
-    plw: plws[choice.plw],
-    ...intervalOf(
-      resampled.map(({ choices }) => plws[choices[i].plw]),
-      resampled.map(({ choices }) => plws[choices[i].lastPlw]),
-    ),
-    score: choice.score,
-    optimism: optimismOf(
-      resampled.map(({ choices }) => choices[i]),
-      averages,
-    ),
-  }));
+  const optima = chosen.map((choice, i): PlwOptimum => {
+    const selected = resampled.map((choices) => choices[i]);
+    return {
+      ...names,
+      curve: i < rates.length ? `learning rate ${learningRateLabel(rates[i])}` : "best learning rate",
+      learningRate: rates[choice.rate],
+      plw: plws[choice.plw],
+      ...intervalOf(
+        selected.map(({ plw }) => plws[plw]),
+        selected.map(({ lastPlw }) => plws[lastPlw]),
+      ),
+      score: choice.score,
+      optimism: optimismOf(selected, averages),
+    };
+  });
   const confounded = confounding(
-    resampled.map(({ choices }) =>
-      choices.slice(0, -1).map(({ plw, lastPlw }) => ({
-        first: transformWeight(plws[plw]),
-        last: transformWeight(plws[lastPlw]),
-      })),
-    ),
+    resampled.map((choices) => choices.slice(0, -1)),
+    plws.map(transformWeight),
   );
   const assessment = assess(doubtOptimum(optima[optima.length - 1], { rates, plws, benchmarks: units.length }));
   const found = { ...names, optima, benchmarks: units.length, confounded, ...assessment };
@@ -271,11 +267,12 @@ function subjectOf({ dataset, normalizer, model }: { dataset: string; normalizer
   return [dataset, normalizer, model].filter((name) => name !== undefined).join(", ");
 }
 
-/** @returns the mean relative scores of one benchmark; null if it lacks a combination, or all its scores are equal */
+/** @returns the mean relative scores of one benchmark; null if some are missing, or all are equal */
 function relativeScores(rows: readonly RatedScore[], rates: readonly number[], plws: readonly number[]): Scores | null {
   const scaled = minMaxScale(rows.map(({ score }) => score));
   const cells = groupBy(rows, ({ learningRate, plw }) => JSON.stringify([learningRate, plw]));
-  if (!scaled || cells.size < rates.length * plws.length) return null;
+  const sizes = distinct([...cells.values()].map(({ length }) => length));
+  if (!scaled || cells.size < rates.length * plws.length || sizes.length > 1) return null;
   return rates.map((rate) =>
     plws.map((plw) => mean(cells.get(JSON.stringify([rate, plw]))!.map(({ score }) => scaled.scale(score)))),
   );
@@ -311,12 +308,12 @@ function bestRate(scores: Scores, plw: number): number {
   return scores.reduce((best, row, rate) => (row[plw] > scores[best][plw] + TIE ? rate : best), 0);
 }
 
-/** Draws benchmarks with replacement, and selects in each resample. */
-function resample(units: readonly Scores[], name: string): { choices: Choice[] }[] {
+/** Draws benchmarks with replacement, and selects in each resample as {@link choose} does. */
+function resample(units: readonly Scores[], name: string): Choice[][] {
   const random = seededRandom("learning rates", name);
-  return Array.from({ length: RESAMPLES }, () => ({
-    choices: choose(averageScores(units.map(() => units[Math.floor(random() * units.length)]))),
-  }));
+  return Array.from({ length: RESAMPLES }, () =>
+    choose(averageScores(units.map(() => units[Math.floor(random() * units.length)]))),
+  );
 }
 
 /**
@@ -348,19 +345,19 @@ function optimismOf(resampled: readonly Choice[], scores: Scores): number | null
  * Decides whether the best PLW differs between learning rates: "yes" if the interval of the difference of two learning
  * rates excludes 0, at a level of 95 % for all pairs together (Bonferroni).
  *
- * @param resampled first and last of the tied best transformed PLWs of each learning rate, by resample
+ * @param resampled choice at each learning rate, by resample
+ * @param weights transformed PLWs
  */
-function confounding(resampled: readonly { first: number; last: number }[][]): "yes" | "no" | "open" {
+function confounding(resampled: readonly Choice[][], weights: readonly number[]): "yes" | "no" | "open" {
   if (resampled.length === 0) return "open";
-  const same = resampled.filter(
-    (plws) => distinct(plws.flatMap(({ first, last }) => [first, last])).length === 1,
-  ).length;
-  if (same >= 0.95 * resampled.length) return "no";
+  const isSame = (choices: readonly Choice[]): boolean =>
+    distinct(choices.flatMap(({ plw, lastPlw }) => [plw, lastPlw])).length === 1;
+  if (resampled.filter(isSame).length >= 0.95 * resampled.length) return "no";
   const pairs = resampled[0].flatMap((_, i) => Array.from({ length: i }, (__, j) => [i, j]));
   const differs = pairs.some(([i, j]) => {
     const { low, high } = intervalOf(
-      resampled.map((plws) => plws[i].first - plws[j].last),
-      resampled.map((plws) => plws[i].last - plws[j].first),
+      resampled.map((choices) => weights[choices[i].plw] - weights[choices[j].lastPlw]),
+      resampled.map((choices) => weights[choices[i].lastPlw] - weights[choices[j].plw]),
       0.05 / pairs.length,
     );
     return low! > 0 || high! < 0;
