@@ -1,27 +1,16 @@
 // The command line: npm run -s promptloss -- <command> … [--json]. Each command has a file in lib/cli.
-import { parseArgs } from "node:util";
+import { parseArguments } from "./cli/arguments";
+import type { Command } from "./cli/command";
 import { COMMANDS } from "./cli/commands";
-import { UsageError, type Answer, type Values } from "./cli/values";
+import { helpOn, helpOnAll } from "./cli/help";
+import { suggestion } from "./cli/nearest";
+import { UsageError, type Answer } from "./cli/values";
 import { errorText } from "./data/errors";
 
-void main(process.argv.slice(2));
-
-async function main(args: string[]): Promise<void> {
-  const json = args.includes("--json");
-  const stop = new AbortController();
-  // The first Ctrl-C, or a batch system's warning, stops after the current step; the second one stops at once.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(1);
-      process.stderr.write("\nStopping at the next step; once more to stop at once.\n");
-      stop.abort();
-    });
-  }
+async function main(given: string[]): Promise<void> {
+  const json = given.includes("--json");
   try {
-    const answer = await run(
-      args.filter((arg) => arg !== "--json"),
-      stop.signal,
-    );
+    const answer = await run(given.filter((arg) => arg !== "--json"));
     if (answer.text) process.stdout.write(`${answer.text}\n`);
     if (json) process.stdout.write(`${JSON.stringify(answer.result)}\n`);
     process.exitCode = answer.failed ? 1 : 0;
@@ -38,30 +27,35 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-async function run([name, ...args]: string[], signal: AbortSignal): Promise<Answer> {
-  const entry = name === undefined ? undefined : COMMANDS[name];
-  if (!entry || args.includes("--help")) {
-    const wanted = entry ? { [name]: entry } : COMMANDS;
-    const text = Object.entries(wanted)
-      .map(([command, { usage, summary }]) => `  ${command} ${usage}\n      ${summary}`)
-      .join("\n");
-    const known = entry !== undefined || name === undefined || name === "--help" || name === "help";
-    const heading = known
-      ? "npm run -s promptloss -- <command> … [--json]"
-      : `There is no command ${JSON.stringify(name)}. The commands are:`;
-    return {
-      text: `${heading}\n${text}`,
-      result: known ? { commands: Object.keys(COMMANDS) } : { error: { name: "UsageError", message: heading } },
-      failed: !known,
-    };
-  }
-  return (await entry.load()).run(parse(args, name), signal);
+async function run([first = "help", ...args]: string[]): Promise<Answer> {
+  const isAsking = first === "help" || [first, ...args].some((arg) => arg === "--help" || arg === "-h");
+  const name = [first, ...args].find((arg) => !["help", "--help", "-h"].includes(arg));
+  if (name === undefined) return helpOnAll(COMMANDS);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) throw new UsageError(noCommand(name));
+  if (isAsking) return helpOn(name, command);
+  const values = parseArguments(args, name, command);
+  const signal = stopSignal(command);
+  return (await command.load()).run(values, signal);
 }
 
-function parse(args: string[], name: string): Values {
-  try {
-    return parseArgs({ args, options: COMMANDS[name].options, strict: true }).values as Values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message} Usage: ${name} ${COMMANDS[name].usage}`);
-  }
+function noCommand(name: string): string {
+  const names = Object.keys(COMMANDS);
+  return `There is no command ${JSON.stringify(name)}.${suggestion(name, names)} The commands are ${names.join(", ")}.`;
 }
+
+/** Aborted by the first Ctrl-C, or a batch system's warning: the command stops after the current step. */
+function stopSignal({ handlesSignals }: Command): AbortSignal {
+  const stop = new AbortController();
+  if (handlesSignals) return stop.signal;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(1);
+      process.stderr.write("\nStopping at the next step; once more to stop at once.\n");
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+void main(process.argv.slice(2));

@@ -1,98 +1,179 @@
-import type { ParseArgsConfig } from "node:util";
-import type { Answer, Values } from "./values";
+import { TRUNCATIONS } from "../data/encode";
+import { NORMALIZERS } from "../data/prompt-loss-weight";
+import { FORMATS } from "../evaluate/task";
+import type { Command, Option } from "./command";
 
-interface Command {
-  usage: string;
-  summary: string;
-  options: NonNullable<ParseArgsConfig["options"]>;
-  /** Loads the command's code, only when it is called: `status` should not wait for TensorFlow. */
-  load(): Promise<{ run(values: Values, signal: AbortSignal): Answer | Promise<Answer> }>;
-}
+const study: Option = {
+  placeholder: "file",
+  description: "study file",
+  default: "PROMPTLOSS_STUDY, or studies/pocket.json",
+};
+const store: Option = {
+  placeholder: "dir",
+  description: "folder of the run store",
+  default: "PROMPTLOSS_RUNS, or runs",
+};
+const workers: Option = {
+  placeholder: "n",
+  description: "worker processes",
+  default: "one for each core, as far as the memory allows; one for each GPU",
+};
 
-const texts = (...names: string[]) => Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
-
+/** The commands by name, in the order of the help. */
 export const COMMANDS: Record<string, Command> = {
   doctor: {
-    usage: "[--store dir]",
     summary: "checks this machine: versions, device, threads, memory, addon, kernel, browser, store",
-    options: texts("store"),
+    options: { store },
     load: () => import("./doctor"),
   },
   fetch: {
-    usage: "[--study file] [--data name,…] [--model hf:…,…] [--dir dir]",
     summary:
-      "fetches the models, data sets and benchmarks of a study, or those named (hf:owner/name@revision, or a name of " +
-      "the catalogue), and continues what was interrupted",
-    options: texts("study", "data", "model", "dir"),
+      "fetches the models, data sets and benchmarks of a study, or those named, and continues what was interrupted",
+    options: {
+      study: { ...study, default: `${study.default}; no study if --data or --model is given` },
+      data: {
+        placeholder: "name,…",
+        description: "data sets: hf:owner/name@revision, or names of the catalogue",
+        default: "those of the study",
+      },
+      model: { placeholder: "hf:…,…", description: "models: hf:owner/name@revision", default: "those of the study" },
+      dir: {
+        placeholder: "dir",
+        description: "folder for data sets of the catalogue",
+        default: "the study's dataDir, or datasets/benchmarks",
+      },
+    },
     load: () => import("./fetch"),
   },
   describe: {
-    usage: "--data file --tokenizer dir | [--study file] [--dataset name]",
     summary: "Table 1 for one data set, or for all data sets of a study",
-    options: texts("data", "tokenizer", "study", "dataset"),
+    options: {
+      data: { placeholder: "file", description: "rows in Alpaca's format, instead of a study's data sets" },
+      tokenizer: {
+        placeholder: "dir",
+        description: "folder of the tokenizer that counts; must be given with --data",
+        default: "the study's first model",
+      },
+      study,
+      dataset: { placeholder: "name", description: "one data set of the study", default: "all" },
+    },
+    alternatives: [
+      ["data", "tokenizer"],
+      ["study?", "dataset?", "tokenizer?"],
+    ],
     load: () => import("./describe"),
   },
   transform: {
-    usage: "--data file --tokenizer dir --out file [--target ratio [--seed n]]",
     summary: "inverts long completions, or brings the data to a generation ratio",
-    options: texts("data", "tokenizer", "out", "target", "seed"),
+    options: {
+      data: { placeholder: "file", description: "rows in Alpaca's format", required: true },
+      tokenizer: { placeholder: "dir", description: "folder of the tokenizer that counts", required: true },
+      out: { placeholder: "file", description: "where the new rows go, as JSON", required: true },
+      target: {
+        placeholder: "ratio",
+        description: "generation ratio to reach: completion tokens over prompt tokens",
+        default: "none: rows with long completions are inverted",
+      },
+      seed: { placeholder: "n", description: "with --target: seed of the choice of rows", default: "42" },
+    },
     load: () => import("./transform"),
   },
   train: {
-    usage:
-      "--plw w (--model dir --data file | [--study file] --model name --dataset name) [--normalizer n] [--seed n] " +
-      "[--truncation t] [--hyperparameters json] [--store dir]",
     summary: "trains one run, or continues it if it was interrupted",
-    options: texts(
-      "plw",
-      "model",
-      "data",
-      "study",
-      "dataset",
-      "normalizer",
-      "seed",
-      "truncation",
-      "hyperparameters",
-      "store",
-    ),
+    options: {
+      plw: { placeholder: "w", description: "prompt loss weight, at least 0", required: true },
+      model: { placeholder: "dir|name", description: "model: a folder with --data, else a name of the study" },
+      data: { placeholder: "file", description: "rows in Alpaca's format, instead of a study's data set" },
+      dataset: {
+        placeholder: "name",
+        description: "data set of the study; with --data, the name of the rows in the run's record",
+        default: "with --data, the file's name",
+      },
+      study,
+      normalizer: {
+        placeholder: "name",
+        description: "what the weighted loss is divided by",
+        default: `the study's first, or ${NORMALIZERS[0]}`,
+        choices: NORMALIZERS,
+      },
+      seed: { placeholder: "n", description: "seed of the order of the rows", default: "the study's first, or 42" },
+      truncation: {
+        placeholder: "name",
+        description: "what happens to rows longer than maxLength",
+        default: "the study's, or truncate",
+        choices: TRUNCATIONS,
+      },
+      hyperparameters: {
+        placeholder: "json",
+        description: 'hyperparameters that differ, such as {"epochs": 1}',
+        default: "the study's, or those of Stanford Alpaca",
+      },
+      store,
+    },
+    alternatives: [
+      ["model", "data", "dataset?"],
+      ["model", "dataset", "study?"],
+    ],
     load: () => import("./train"),
   },
   sweep: {
-    usage: "[--study file] [--store dir] [--workers n] [--workers-per-gpu n]",
     summary: "trains the runs of a study that are not in the store yet",
-    options: texts("study", "store", "workers", "workers-per-gpu"),
+    options: {
+      study,
+      store,
+      workers,
+      "workers-per-gpu": { placeholder: "n", description: "worker processes on each GPU", default: "1" },
+    },
     load: () => import("./sweep"),
   },
   evaluate: {
-    usage:
-      "[--tasks a,b] [--study file | --run id | --model dir] [--store dir] [--data dir] [--limit n] [--few-shot n] " +
-      "[--max-new-tokens n] [--format f] [--workers n]",
-    summary: "scores the complete runs of a study, one run, or a model on benchmarks (default: the pocket benchmarks)",
-    options: texts(
-      "tasks",
-      "study",
-      "run",
-      "model",
-      "store",
-      "data",
-      "limit",
-      "few-shot",
-      "max-new-tokens",
-      "format",
-      "workers",
-    ),
+    summary: "scores the complete runs of a study, one run, or a model on benchmarks",
+    options: {
+      study,
+      run: { placeholder: "id", description: "one run of the store, instead of a study's runs" },
+      model: { placeholder: "dir", description: "a model's folder, instead of runs" },
+      tasks: {
+        placeholder: "name,…",
+        description: "tasks, or the groups paper and pocket",
+        default: "those of the study",
+      },
+      store,
+      data: {
+        placeholder: "dir",
+        description: "folder of the benchmarks' data",
+        default: "the study's dataDir, or datasets/benchmarks",
+      },
+      limit: { placeholder: "n", description: "items of each task, counted from the first", default: "all" },
+      "few-shot": { placeholder: "n", description: "examples before each question", default: "each task's number" },
+      "max-new-tokens": {
+        placeholder: "n",
+        description: "maximum length of generated answers, in tokens",
+        default: "each task's",
+      },
+      format: {
+        placeholder: "name",
+        description: "layout of translation prompts",
+        default: FORMATS[0],
+        choices: FORMATS,
+      },
+      workers,
+    },
+    alternatives: [["study?"], ["run"], ["model"]],
     load: () => import("./evaluate"),
   },
   status: {
-    usage: "[--study file] [--store dir]",
     summary: "lists which runs of a study are complete, partial, failed or missing",
-    options: texts("study", "store"),
+    options: { study, store },
     load: () => import("./status"),
   },
   study: {
-    usage: "[--study file] [--store dir] [--out dir] [--workers n]",
-    summary: "runs the whole study: sweep, then every notebook; figures go to out/figures",
-    options: texts("study", "store", "out", "workers"),
+    summary: "runs the whole study: sweep, then every notebook; figures go to out/<study>/figures",
+    options: {
+      study,
+      store,
+      out: { placeholder: "dir", description: "folder of the outputs", default: "PROMPTLOSS_OUT, or out" },
+      workers,
+    },
     load: () => import("./study"),
   },
 };

@@ -123,7 +123,7 @@ test("errors are one JSON object, and the exit code is 1", async () => {
       /--normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
     ],
     [["sweep", "--study", join(dir, "no.json")], /no such study file/],
-    [["sweep", "--nonsense"], /nonsense.*Usage: sweep/],
+    [["sweep", "--nonsense"], /no option --nonsense\..*Usage: sweep/],
     [["swep"], /no command "swep"/],
   ] as [string[], RegExp][]) {
     const { code, json } = await promptloss(...args, "--json");
