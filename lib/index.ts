@@ -113,6 +113,8 @@ export type { Generation, GenerationOptions } from "./model/generate";
 export { CausalLM, createModel, loadModel } from "./model/causal-lm";
 export * from "./notebook/contact-sheet";
 export * from "./notebook/display";
+export { fetchBenchmarks, fetchStudy } from "./notebook/fetch-display";
+export { publishFigure, publishTable } from "./notebook/publish";
 export * from "./notebook/interrupt";
 export * from "./notebook/progress";
 export * from "./notebook/tokens";

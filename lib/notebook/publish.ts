@@ -13,7 +13,8 @@ export async function publishFigure(study: { name: string }, figure: Figure): Pr
   const path = figurePath(study, figure.name);
   if (figure.rows.length === 0) {
     removeExport(path);
-    console.log(`${figure.name} cannot be drawn: the study has no numbers for it.`);
+    const reason = figure.leftOut?.join("; ") ?? "the study has no numbers for it";
+    console.log(`${figure.name} cannot be drawn: ${reason}.`);
     return;
   }
   await show(figure);

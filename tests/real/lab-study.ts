@@ -11,6 +11,7 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { taskGroup } from "../../lib/evaluate/task-list";
 import { readExamples } from "../../lib/data/example";
 import { seededRandom, shuffled } from "../../lib/data/random";
 import { readJson, writeJson } from "../runs/world";
@@ -18,7 +19,7 @@ import { SHARED } from "../support/shared";
 
 /** Size of the study. */
 export interface LabStudySize {
-  /** items of each benchmark */
+  /** items of each benchmark; a quarter of them where an item takes long: 25-shot, or judged */
   items: number;
   /** training rows of each data set */
   rows: number;
@@ -56,12 +57,19 @@ export function writeLabStudy(
     plws: [0, 0.01, 0.1, 1],
     dropEmpty: true,
     hyperparameters: { learningRate: 2e-5, batchSize: 8, microBatchSize: 8, maxLength: 256, epochs: 1, maxSteps },
-    tasks: [{ name: "paper", limit: items, maxNewTokens: 96 }],
+    tasks: taskGroup("paper").map(({ name, format }) => {
+      const [plain, version] = name.split("@");
+      const limit = /arc|alpaca|pandalm/.test(plain) ? Math.ceil(items / 4) : items;
+      return { name: plain, limit, ...(version && { version }), ...(format && { format }), ...maxNewTokens(plain) };
+    }),
     dataDir,
     judge,
     licenses: { AlpacaData: "cc-by-nc-4.0", AlpacaDataCleaned: "cc-by-nc-4.0" },
   });
 }
+
+/** Judged answers may have 512 tokens, more than the larger model's share of the time. */
+const maxNewTokens = (task: string) => (/alpaca|pandalm/.test(task) ? { maxNewTokens: 96 } : {});
 
 /** Writes the items of ARC, PIQA, TruthfulQA-MC2, WMT16 de-en, Alpaca Eval and PandaLM. */
 function writeBenchmarks(dataDir: string): void {

@@ -1,0 +1,67 @@
+// Fetching in notebooks, with a live display of its progress.
+import type { FetchProgress } from "../data/fetch";
+import { formatBytes } from "../data/format-bytes";
+import { DATA_DIR } from "../evaluate/registry";
+import { missingTasks } from "../evaluate/missing-tasks";
+import { fromRoot } from "../runs/paths";
+import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
+import type { Study } from "../sweep/study";
+import { studyDownloads } from "../sweep/study-file";
+import { studyEvaluation } from "../sweep/study-scores";
+import { liveDisplay } from "./display";
+import { escapeHtml } from "./html";
+
+/** Options of {@link fetchStudy} and {@link fetchBenchmarks}. */
+export interface FetchStudyOptions {
+  /** stops the download; the same call continues it */
+  signal?: AbortSignal;
+}
+
+/**
+ * Fetches the models and data sets that a study takes from the Hugging Face Hub ("hf:…"), and prints what was fetched
+ * and what is not available.
+ *
+ * @param path of the study file; default: `PROMPTLOSS_STUDY`, or the pocket study
+ * @throws {StudyError} for a study file with other problems than missing files
+ */
+export async function fetchStudy(path?: string, options: FetchStudyOptions = {}): Promise<void> {
+  const { models, datasets, dataDir } = studyDownloads(path);
+  const items = [...modelItems(models), ...datasetItems(datasets, dataDir)];
+  await fetchAndReport(items, "This study takes no model and no data set from the Hugging Face Hub.", options);
+}
+
+/**
+ * Fetches the data of those of a study's tasks that have none yet, and prints what was fetched and what is not
+ * available.
+ */
+export async function fetchBenchmarks(study: Study, options: FetchStudyOptions = {}): Promise<void> {
+  const missing = await missingTasks(study.tasks, studyEvaluation(study));
+  const items = taskItems(
+    missing.map(({ task }) => task),
+    study.dataDir ?? fromRoot(DATA_DIR),
+  );
+  await fetchAndReport(items, "The data of all tasks are there, as far as the catalogue knows them.", options);
+}
+
+async function fetchAndReport(items: FetchItem[], nothing: string, { signal }: FetchStudyOptions): Promise<void> {
+  if (items.length === 0) {
+    console.log(nothing);
+    return;
+  }
+  const report = await fetchItems(items, { signal, onPlan: (text) => console.log(text), progress: progressDisplay });
+  console.log(fetchSummary(report));
+}
+
+function progressDisplay() {
+  const show = liveDisplay();
+  let last = 0;
+  return {
+    show: ({ name, file, bytes, totalBytes }: FetchProgress): void => {
+      if (Date.now() - last < 300 && bytes < totalBytes) return;
+      last = Date.now();
+      const text = `${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${file})`;
+      show({ html: `<div>${escapeHtml(text)}</div>`, text });
+    },
+    end: () => {},
+  };
+}
