@@ -63,7 +63,7 @@ export function writeLabStudy(
       return { name: plain, limit, ...(version && { version }), ...(format && { format }), ...maxNewTokens(plain) };
     }),
     dataDir,
-    judge,
+    judge: { ...judge, attempts: 1 }, // it decodes greedily: asked again, it answers the same
     licenses: { AlpacaData: "cc-by-nc-4.0", AlpacaDataCleaned: "cc-by-nc-4.0" },
   });
 }
@@ -117,15 +117,14 @@ function writeBenchmarks(dataDir: string): void {
 }
 
 /** Starts the judge's server; resolves when it listens. */
-async function startJudge(model: string): Promise<{ server: ChildProcess; url: string }> {
+async function startJudge(dir: string): Promise<{ server: ChildProcess; url: string; model: string }> {
   const server = spawn(
     process.execPath,
-    ["--import", "tsx", join(__dirname, "..", "evaluate", "judge-server.ts"), "--model", model],
+    ["--import", "tsx", join(__dirname, "..", "evaluate", "judge-server.ts"), "--model", dir],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   for await (const line of createInterface({ input: server.stdout })) {
-    const { port } = JSON.parse(line) as { port: number };
-    return { server, url: `http://127.0.0.1:${port}/v1` };
+    return { server, ...(JSON.parse(line) as { url: string; model: string }) };
   }
   throw new Error("The judge's server ended before it listened; its message stands above.");
 }
@@ -144,12 +143,12 @@ async function main(): Promise<number> {
     throw new Error("Usage: lab-study.ts <folder> --smollm2 <directory>");
   const folder = resolve(positionals[0]);
   const smollm2 = resolve(values.smollm2);
-  const { server, url } = await startJudge(smollm2);
+  const { server, url, model } = await startJudge(smollm2);
   try {
     const study = writeLabStudy(
       folder,
       { stories260K: join(SHARED, "models", "stories260K"), "SmolLM2-135M": smollm2 },
-      { url, model: "SmolLM2-135M-Instruct" },
+      { url, model },
       { items: Number(values.items), rows: Number(values.rows), maxSteps: Number(values.steps) },
     );
     const child = spawn(
