@@ -1,10 +1,9 @@
 import { readExamples } from "../data/example";
 import { describeDataset, type DatasetDescription } from "../data/statistics";
 import { loadTokenizer } from "../data/tokenizer";
-import { fromRoot } from "../runs/paths";
 import { studyExamples } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
-import { required, type Answer, type Values } from "./values";
+import { pathOf, requiredPath, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
   const datasets =
@@ -12,8 +11,8 @@ export function run(values: Values): Answer {
       ? ofStudy(values)
       : {
           [values.data]: describeDataset(
-            readExamples(fromRoot(values.data)),
-            loadTokenizer(fromRoot(required(values, "tokenizer"))),
+            readExamples(requiredPath(values, "data")),
+            loadTokenizer(requiredPath(values, "tokenizer")),
           ),
         };
   return {
@@ -25,10 +24,8 @@ export function run(values: Values): Answer {
 }
 
 function ofStudy(values: Values): Record<string, DatasetDescription> {
-  const study = loadStudy(values.study);
-  const tokenizer = loadTokenizer(
-    values.tokenizer === undefined ? Object.values(study.models)[0] : fromRoot(values.tokenizer),
-  );
+  const study = loadStudy(pathOf(values, "study"));
+  const tokenizer = loadTokenizer(pathOf(values, "tokenizer") ?? Object.values(study.models)[0]);
   const names = values.dataset === undefined ? Object.keys(study.datasets) : [values.dataset];
   return Object.fromEntries(names.map((name) => [name, describeDataset(studyExamples(study, name), tokenizer)]));
 }

@@ -6,7 +6,7 @@ import { closeBrowser, withPage } from "../export/browser";
 import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
 import { expectedDevice } from "../workers/plan";
-import type { Answer, Values } from "./values";
+import { pathOf, type Answer, type Values } from "./values";
 
 interface Check {
   name: string;
@@ -60,7 +60,7 @@ export async function run(values: Values): Promise<Answer> {
     return `Chromium ${version}`;
   });
   await check("run store", () => {
-    const store = new RunStore(values.store);
+    const store = new RunStore(pathOf(values, "store"));
     store.prepare();
     return `${store.root}, ${store.list().length} runs`;
   });

@@ -5,21 +5,21 @@ import { FORMATS } from "../evaluate/task";
 import { tasksSchema } from "../evaluate/task-list";
 import type { TaskRequest } from "../evaluate/task-request";
 import { evaluationLine } from "../notebook/progress";
-import { fromRoot } from "../runs/paths";
 import { RunStore, type Run } from "../runs/store";
 import { wantedRuns, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import { scoreRuns, studyEvaluation } from "../sweep/study-scores";
 import { resolveJobs } from "../sweep/sweep";
 import { expectedDevice, threadsFor } from "../workers/plan";
-import { UsageError, countOf, nameOf, numberOf, type Answer, type Values } from "./values";
+import { UsageError, countOf, nameOf, numberOf, pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   if (values.model !== undefined && values.run !== undefined) {
     throw new UsageError("--model and --run: give one of the two.");
   }
   const needsStudy = values.tasks === undefined || values.study !== undefined;
-  const study = needsStudy || (values.model ?? values.run) === undefined ? loadStudy(values.study) : undefined;
+  const study =
+    needsStudy || (values.model ?? values.run) === undefined ? loadStudy(pathOf(values, "study")) : undefined;
   const tasks = values.tasks === undefined ? study!.tasks : taskList(values.tasks);
   if (tasks.length === 0) {
     throw new UsageError(
@@ -28,14 +28,14 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   }
   const options: SharedOptions = {
     ...(study && studyEvaluation(study)),
-    ...(values.data !== undefined && { dataDir: values.data }),
+    ...(values.data !== undefined && { dataDir: pathOf(values, "data") }),
     ...(values.limit !== undefined && { limit: countOf(values, "limit") }),
     ...(values["few-shot"] !== undefined && { fewShot: numberOf(values, "few-shot", wholeNumber(0)) }),
     ...(values["max-new-tokens"] !== undefined && { maxNewTokens: countOf(values, "max-new-tokens") }),
     ...(values.format !== undefined && { format: nameOf(values, "format", FORMATS) }),
   };
-  if (values.model !== undefined) return ofModel(fromRoot(values.model), tasks, options, signal);
-  const runs = values.run === undefined ? studyRuns(study!, values) : [runById(values.run, values.store)];
+  if (values.model !== undefined) return ofModel(pathOf(values, "model")!, tasks, options, signal);
+  const runs = values.run === undefined ? studyRuns(study!, values) : [runById(values.run, pathOf(values, "store"))];
   return ofRuns(runs, tasks, { ...options, workers: countOf(values, "workers") }, signal);
 }
 
@@ -89,8 +89,8 @@ function taskList(names: string): TaskRequest[] {
 }
 
 /** The study's runs that are complete. */
-function studyRuns(study: Study, { store: folder }: Values): Run[] {
-  const store = new RunStore(folder);
+function studyRuns(study: Study, values: Values): Run[] {
+  const store = new RunStore(pathOf(values, "store"));
   const { jobs } = resolveJobs(wantedRuns(study), store);
   const runs = jobs
     .flatMap(({ id, recipe }) => store.get(id)?.named(recipe) ?? [])

@@ -2,11 +2,11 @@ import { RunStore } from "../runs/store";
 import { wantedRuns } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import { resolveJobs } from "../sweep/sweep";
-import type { Answer, Values } from "./values";
+import { pathOf, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
-  const study = loadStudy(values.study);
-  const store = new RunStore(values.store);
+  const study = loadStudy(pathOf(values, "study"));
+  const store = new RunStore(pathOf(values, "store"));
   const { jobs, failures } = resolveJobs(wantedRuns(study), store);
   const runs = jobs.map(({ id, name }) => {
     const run = store.get(id);

@@ -11,7 +11,7 @@ import { loadStudy, studyPath } from "../sweep/study-file";
 import { withTrainedPlws } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
-import { countOf, type Answer, type Values } from "./values";
+import { countOf, pathOf, type Answer, type Values } from "./values";
 import { Interrupted } from "../data/errors";
 
 /** Notebooks at once: each has a kernel of its own, and waits a good part of its time. */
@@ -25,9 +25,9 @@ interface Executed {
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const started = Date.now();
-  const study = studyPath(values.study);
-  const store = storePath(values.store);
-  const outputs = fromRoot(values.out ?? (process.env.PROMPTLOSS_OUT || "out"));
+  const study = studyPath(pathOf(values, "study"));
+  const store = storePath(pathOf(values, "store"));
+  const outputs = pathOf(values, "out") ?? fromRoot(process.env.PROMPTLOSS_OUT || "out");
   const wanted = withTrainedPlws(loadStudy(study), store);
   const out = join(outputs, wanted.name);
   const show = progressLine();

@@ -1,13 +1,13 @@
 import { progressLine } from "../notebook/progress";
 import { sweep, type SweepProgress } from "../sweep/sweep";
-import { countOf, type Answer, type Values } from "./values";
+import { countOf, pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const show = progressLine();
   let last: SweepProgress | undefined;
   const runs = await sweep({
-    study: values.study,
-    store: values.store,
+    study: pathOf(values, "study"),
+    store: pathOf(values, "store"),
     workers: countOf(values, "workers"),
     workersPerGpu: countOf(values, "workers-per-gpu"),
     signal,

@@ -4,14 +4,14 @@ import { NORMALIZERS, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
 import { integer, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
-import { fromRoot, storePath } from "../runs/paths";
+import { storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
 import { studyExamples } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
 import { someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
-import { UsageError, nameOf, numberOf, required, type Answer, type Values } from "./values";
+import { UsageError, nameOf, numberOf, pathOf, required, requiredPath, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const options: TrainOptions = {
@@ -22,7 +22,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
       seed: numberOf(values, "seed", integer),
       truncation: nameOf(values, "truncation", TRUNCATIONS),
     }),
-    store: values.store,
+    store: pathOf(values, "store"),
     signal,
     onNote: (note) => process.stderr.write(`${note}\n`),
     onStep: ({ step, loss, tokens, seconds }, totalSteps) => {
@@ -33,7 +33,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   };
   // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow
   // loads.
-  const { parameters } = modelDigest(options.model, new DigestCache(storePath(values.store)));
+  const { parameters } = modelDigest(options.model, new DigestCache(storePath(options.store)));
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
   process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
@@ -44,18 +44,18 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
 function fromFiles(
   values: Values,
 ): Pick<TrainOptions, "model" | "modelName" | "examples" | "dataset" | "hyperparameters"> {
-  const model = fromRoot(required(values, "model"));
+  const model = requiredPath(values, "model");
   return {
     model,
     modelName: basename(model),
-    examples: fromRoot(required(values, "data")),
+    examples: requiredPath(values, "data"),
     dataset: values.dataset,
     hyperparameters: hyperparameters(values),
   };
 }
 
 function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
-  const study = loadStudy(values.study);
+  const study = loadStudy(pathOf(values, "study"));
   const modelName = required(values, "model");
   const dataset = required(values, "dataset");
   const model = study.models[modelName];

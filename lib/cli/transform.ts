@@ -3,13 +3,12 @@ import { loadTokenizer } from "../data/tokenizer";
 import { describeDataset } from "../data/statistics";
 import { generationRatioPlan, invertLongCompletions, toGenerationRatio } from "../data/transforms";
 import { writeFileAtomic } from "../runs/files";
-import { fromRoot } from "../runs/paths";
-import { numberOf, required, type Answer, type Values } from "./values";
+import { numberOf, requiredPath, type Answer, type Values } from "./values";
 
 export function run(values: Values): Answer {
-  const examples = readExamples(fromRoot(required(values, "data")));
-  const tokenizer = loadTokenizer(fromRoot(required(values, "tokenizer")));
-  const out = fromRoot(required(values, "out"));
+  const examples = readExamples(requiredPath(values, "data"));
+  const tokenizer = loadTokenizer(requiredPath(values, "tokenizer"));
+  const out = requiredPath(values, "out");
   const target = numberOf(values, "target");
   const seed = numberOf(values, "seed") ?? 42;
   const result =

@@ -1,5 +1,8 @@
+import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import type * as v from "valibot";
 import { PromptlossError } from "../data/errors";
+import { repositoryRoot } from "../data/repository";
 import { oneOf, shown, validated, wholeNumber } from "../data/validate";
 
 /** Option values by name, as given on the command line; undefined where an option is not given. */
@@ -25,6 +28,32 @@ export function required(values: Values, name: string): string {
   const value = values[name];
   if (value === undefined) throw new UsageError(`--${name}: missing; this command needs it.`);
   return value;
+}
+
+/**
+ * An absolute path, or undefined where the option is not given. A relative path counts from where the caller stands,
+ * unlike one in a study file or an environment variable, which counts from the repository's root.
+ * @throws {UsageError} for an empty text
+ */
+export function pathOf(values: Values, name: string): string | undefined {
+  const value = values[name];
+  if (value === "") throw new UsageError(`--${name}: must be a path, got ${shown(value)}`);
+  return value === undefined ? undefined : resolve(callersFolder(), value);
+}
+
+/**
+ * Like {@link pathOf}, for an option that must be given.
+ * @throws {UsageError} naming the option
+ */
+export const requiredPath = (values: Values, name: string): string => pathOf({ [name]: required(values, name) }, name)!;
+
+/**
+ * Where the caller stands. npm runs a script in the repository's root and names the folder it was called from in
+ * INIT_CWD, which every process below inherits; so in any other folder, INIT_CWD is not about this command.
+ */
+function callersFolder(): string {
+  const { INIT_CWD: folder } = process.env;
+  return folder && realpathSync(process.cwd()) === realpathSync(repositoryRoot()) ? folder : process.cwd();
 }
 
 /**
