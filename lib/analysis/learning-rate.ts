@@ -12,7 +12,7 @@ import { minMaxScale } from "./score-rows";
 /**
  * Collects the learning rate of each variant.
  *
- * @param options.allowOthers accepts variants that differ in more than the learning rate; default false
+ * @param options `allowOthers`: accepts variants that differ in more than the learning rate; default false
  * @returns learning rate by name of the variant
  * @throws {StatisticsError} if a variant has several learning rates, or, without `allowOthers`, if variants with
  *   different learning rates differ in other hyperparameters, too, which the message names
@@ -21,14 +21,21 @@ export function learningRates(
   runs: readonly Run[],
   { allowOthers = false }: { allowOthers?: boolean } = {},
 ): Record<string, number> {
+  const rates = ratesOf(runs, allowOthers);
+  if (typeof rates === "string") throw new StatisticsError(`learningRates: ${rates}`);
+  return rates;
+}
+
+/** @returns learning rate by name of the variant, or what is wrong with the variants, in sentences */
+function ratesOf(runs: readonly Run[], allowOthers: boolean): Record<string, number> | string {
   const sets = runs.map(({ recipe: { variant = ONLY_VARIANT, hyperparameters } }) => ({ variant, hyperparameters }));
   const rates = new Map<string, number>();
   for (const { variant, hyperparameters } of sets) {
     const known = rates.get(variant) ?? hyperparameters.learningRate;
     if (known !== hyperparameters.learningRate)
-      throw new StatisticsError(
-        `learningRates: the runs of variant "${variant}" have learning rates ${known} and ` +
-          `${hyperparameters.learningRate}. Give each its own variant in the study.`,
+      return (
+        `the runs of variant "${variant}" have learning rates ${known} and ${hyperparameters.learningRate}. ` +
+        "Give each its own variant in the study."
       );
     rates.set(variant, known);
   }
@@ -40,10 +47,10 @@ export function learningRates(
         1,
   );
   if (differing.length > 0 && distinct([...rates.values()]).length > 1 && !allowOthers)
-    throw new StatisticsError(
-      `learningRates: the variants ${[...rates.keys()].map((name) => `"${name}"`).join(", ")} differ in ` +
-        `${differing.join(", ")}, too, so their scores would not show the effect of the learning rate alone. ` +
-        "Leave the others out of the runs, or pass { allowOthers: true }.",
+    return (
+      `the variants ${[...rates.keys()].map((name) => `"${name}"`).join(", ")} differ in ${differing.join(", ")}, too, ` +
+      "so their scores would not show the effect of the learning rate alone. " +
+      "Leave the others out of the runs, or pass { allowOthers: true }."
     );
   return Object.fromEntries(rates);
 }
@@ -124,7 +131,7 @@ type RatedScore = Score & { learningRate: number };
  *
  * @param rows scores, from `scoreRows` or `readScores`
  * @param rates learning rate by variant, from {@link learningRates}; rows of other variants are left out
- * @param options.byModel one comparison per model, with scores scaled within it; default: models are averaged
+ * @param options `byModel`: one comparison per model, with scores scaled within it; default: models are averaged
  * @returns `comparisons`: one per data set and normalizer, in the order of first appearance; `summary`: theirs, one per
  *   line, with what is left out, or how to get learning rates to compare
  */
@@ -168,19 +175,17 @@ export function compareLearningRates(
  * Compares the learning rates of a study's runs, see {@link compareLearningRates}.
  *
  * @param rows scores of the runs, from `scoreRows`
- * @returns without comparisons, and with the reason as summary, if {@link learningRates} refuses the runs
+ * @param options those of {@link learningRates} and {@link compareLearningRates}
+ * @returns no comparisons, and the reason as summary, if {@link learningRates} refuses the runs
  */
 export function compareStudyLearningRates(
   rows: readonly Score[],
   runs: readonly Run[],
-  { allowOthers, byModel }: { allowOthers?: boolean; byModel?: boolean } = {},
+  { allowOthers = false, byModel }: { allowOthers?: boolean; byModel?: boolean } = {},
 ): ReturnType<typeof compareLearningRates> {
-  try {
-    return compareLearningRates(rows, learningRates(runs, { allowOthers }), { byModel });
-  } catch (error) {
-    if (!(error instanceof StatisticsError)) throw error;
-    return { comparisons: [], summary: error.message };
-  }
+  const rates = ratesOf(runs, allowOthers);
+  if (typeof rates === "string") return { comparisons: [], summary: `Learning rates cannot be compared: ${rates}` };
+  return compareLearningRates(rows, rates, { byModel });
 }
 
 /** Lists the optima of all comparisons, for display. */

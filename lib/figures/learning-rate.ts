@@ -2,6 +2,7 @@ import { learningRateLabel, type LearningRateComparison, type PlwOptimum } from 
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { PLW_AXIS_IN_WORDS } from "./captions";
+import { armPanelColumns } from "./facets";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { legendsHeight, panelGrid, panelPlwAxis, topLegends, type Panel } from "./panels";
 import {
@@ -19,7 +20,6 @@ import {
 
 const ENVELOPE = "best lr";
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "hexagon"] as const;
-const COLUMNS = 3;
 /** Share of a panel's height below the curves that shows the optima, and the space between both. */
 const STRIP = { height: 0.26, gap: 0.03 };
 
@@ -42,9 +42,10 @@ export function learningRateCurves(comparisons: readonly LearningRateComparison[
   const legendWidth = width - sides.l - sides.r + 20;
   const margin = { ...sides, t: legendsHeight([names], legendWidth, SMALL) + 30, b: 56 };
   const gap = { x: 34, y: 66 };
-  const panelRows = Math.max(1, Math.ceil(comparisons.length / COLUMNS));
+  const columns = armPanelColumns(comparisons.length);
+  const panelRows = Math.max(1, Math.ceil(comparisons.length / columns));
   const height = margin.t + margin.b + panelRows * 240 + (panelRows - 1) * gap.y;
-  const grid = panelGrid({ count: comparisons.length, columns: COLUMNS, width, height, margin, gap });
+  const grid = panelGrid({ count: comparisons.length, columns, width, height, margin, gap });
   const axes: Layout = {};
   for (const [i, panel] of grid.entries()) Object.assign(axes, panelAxes(panel, i, plws, styles.length + 1));
   return {

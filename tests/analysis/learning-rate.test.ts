@@ -59,7 +59,7 @@ test("a run's variant has one learning rate; variants that differ in more are re
   assert.deepEqual(learningRates(sameRate), { a: 1e-5, b: 1e-5 });
   const refused = compareStudyLearningRates([], clipped);
   assert.deepEqual(refused.comparisons, []);
-  assert.match(refused.summary, /^learningRates: the variants .* differ in maxGradientNorm, too/);
+  assert.match(refused.summary, /^Learning rates cannot be compared: the variants .* differ in maxGradientNorm, too/);
   const rows = scores((variant) => (variant === "low" ? [0, 2, 6] : [8, 4, 2]));
   const ofRuns = [run("low", { learningRate: 1e-5 }), run("high", { learningRate: 1e-4 })];
   assert.deepEqual(compareStudyLearningRates(rows, ofRuns), compareLearningRates(rows, RATES));
