@@ -3,7 +3,6 @@ import type { FetchPlan } from "../data/fetch-plan";
 import { formatBytes } from "../data/format-bytes";
 import { isHubReference } from "../data/hub";
 import { duration } from "../notebook/progress";
-import { fromRoot } from "../runs/paths";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
 import { UsageError, pathOf, type Answer, type Values } from "./values";
 
@@ -31,7 +30,9 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
 async function itemsOf(values: Values): Promise<FetchItem[]> {
   const named = { models: namesOf(values.model), datasets: namesOf(values.data) };
   const isOfStudy = values.study !== undefined || (values.model === undefined && values.data === undefined);
-  const needed = isOfStudy ? await needsOf(pathOf(values, "study")) : { models: [], datasets: [], tasks: [], dataDir: undefined };
+  const needed = isOfStudy
+    ? await needsOf(pathOf(values, "study"))
+    : { models: [], datasets: [], tasks: [], dataDir: undefined };
   const dir = pathOf(values, "dir") ?? needed.dataDir ?? defaultDataDir();
   const wrong = named.models.find((reference) => !isHubReference(reference));
   if (wrong !== undefined) throw new UsageError(`--model: write hf:owner/name, got ${wrong}`);
