@@ -26,6 +26,7 @@ export function writeTinyStudy(folder: string): string {
       TinyDataShort: { from: "TinyData", transform: "invertLongCompletions" },
     },
     plws: [0, 0.1],
+    tasks: "pocket",
     hyperparameters: { ...QUICK, maxLength: 250 },
   });
 }
