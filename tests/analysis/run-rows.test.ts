@@ -38,7 +38,7 @@ function run(id: string, losses: (number | null)[]): Run {
     "complete",
   );
 }
-const factors = { model: "m", dataset: "d", normalizer: "weights", seed: 42, plw: 0.1 };
+const factors = { model: "m", dataset: "d", normalizer: "weights", variant: "default", seed: 42, plw: 0.1 };
 
 test("there is one loss row per step; a run's losses are means over the last tenth of its steps", () => {
   const twenty = run(
