@@ -1,7 +1,8 @@
 import { DataError, type DataProblem } from "./errors";
-import type { FieldMap } from "./field-map";
+import { fieldsSchema, type FieldMap } from "./field-map";
 import { describeValue } from "./read-json";
 import { readRows, type RawRow } from "./read-rows";
+import { isObject, validated } from "./validate";
 
 /** One row of instruction data in Stanford Alpaca's format. */
 export interface Example {
@@ -13,13 +14,15 @@ export interface Example {
 }
 
 const FIELDS = ["instruction", "input", "output"] as const;
-/** Maximum number of faults that an error message lists. */
+type Field = (typeof FIELDS)[number];
+/** Maximum number of faults that an error message lists, and of fields of a row. */
 const MAX_LISTED_FAULTS = 20;
+const MAX_LISTED_FIELDS = 30;
 /** Names that other data sets give to the fields; an error proposes them where the rows have them. */
-const OTHER_NAMES: Record<(typeof FIELDS)[number], readonly string[]> = {
-  instruction: ["prompt", "question", "query"],
+const OTHER_NAMES: Record<Field, readonly string[]> = {
+  instruction: ["prompt", "question", "query", "problem", "input"],
   input: ["context"],
-  output: ["completion", "response", "answer"],
+  output: ["completion", "response", "answer", "solution", "target"],
 };
 
 /** Options of {@link readExamples}. */
@@ -32,14 +35,17 @@ export interface ReadExamplesOptions {
  * Reads instruction data from a file that `readRows` can read: JSON, JSON Lines or Parquet, also compressed with gzip.
  * Every row has the texts `instruction`, `input` (may be absent or null: empty) and `output`. Other fields are ignored.
  *
+ * @param options `fields`: names of the fields in the file; where another field has the name `input`, the input is empty
  * @returns the rows in file order, at least one
  * @throws {DataError} if the file cannot be read, has another extension, is not valid JSON, has no rows, or has invalid
- *   rows; `problems` lists every invalid field with its row
+ *   rows; `problems` lists every invalid field with its row. Also if `fields` names a field that no row has
  */
 export function readExamples(path: string, { fields = {} }: ReadExamplesOptions = {}): Example[] {
+  const names = fieldNames(fields, path);
   const rows = readRows(path);
   if (rows.length === 0) throw new DataError(`${path}: the file has no rows`);
-  return checkedExamples(rows, path, fields);
+  checkMappedFields(rows, path, fields);
+  return checkedExamples(rows, path, names);
 }
 
 /**
@@ -49,87 +55,112 @@ export function readExamples(path: string, { fields = {} }: ReadExamplesOptions 
  * @throws {DataError} listing every invalid field with its row
  */
 export function checkExamples(rows: readonly unknown[], where: string): Example[] {
+  if (!Array.isArray(rows)) throw new DataError(`${where}: the rows are ${describeValue(rows)}, not an array`);
   return checkedExamples(
-    rows.map((value) => ({ value })),
+    rows.map((value: unknown) => ({ value })),
     where,
-    {},
+    fieldNames({}, where),
   );
 }
 
-function checkedExamples(rows: readonly RawRow[], where: string, names: FieldMap): Example[] {
+/** Name of each field in the rows; undefined for an input that the rows do not have. */
+type FieldNames = Record<Field, string | undefined>;
+
+/** @throws {DataError} if the map has unknown keys or values, or two fields would be read from one */
+function fieldNames(fields: FieldMap, where: string): FieldNames {
+  const given = validated(fieldsSchema, fields, `${where}: fields`, DataError);
+  const names: FieldNames = { instruction: "instruction", input: "input", output: "output", ...given };
+  const inputIsTaken = given.instruction === "input" || given.output === "input";
+  if (given.input === undefined) names.input = inputIsTaken ? undefined : "input";
+  for (const [one, other] of [
+    ["instruction", "output"],
+    ["instruction", "input"],
+    ["input", "output"],
+  ] as const) {
+    if (names[one] !== names[other]) continue;
+    throw new DataError(
+      `${where}: fields: ${one} and ${other} would both be read from ${JSON.stringify(names[one])}; name another field`,
+    );
+  }
+  return names;
+}
+
+/** @throws {DataError} if no row has a field that the map names */
+function checkMappedFields(rows: readonly RawRow[], where: string, fields: FieldMap): void {
+  const objects = rows.map(({ value }) => value).filter(isObject);
+  for (const key of FIELDS) {
+    const name = fields[key];
+    if (name === undefined || objects.length === 0 || objects.some((row) => Object.hasOwn(row, name))) continue;
+    throw new DataError(
+      `${where}: no row has the field ${JSON.stringify(name)}, which "fields" names for ${key}; ` +
+        `the first row has ${fieldList(objects[0])}`,
+    );
+  }
+}
+
+function checkedExamples(rows: readonly RawRow[], where: string, names: FieldNames): Example[] {
   const problems = rows.flatMap((raw, row) => rowProblems(raw, row, names));
   if (problems.length > 0) throw invalidRowsError(where, rows, problems, names);
-  checkMappedFields(rows, where, names);
   return rows.map(({ value }) => {
-    const row = value as Record<string, string>;
-    const text = (field: (typeof FIELDS)[number]) => row[names[field] ?? field] ?? "";
+    const text = (field: Field) => (ownValue(value as object, names[field]) ?? "") as string;
     return { instruction: text("instruction"), input: text("input"), output: text("output") };
   });
 }
+
+const ownValue = (row: object, name: string | undefined): unknown =>
+  name !== undefined && Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : undefined;
 
 /** A fault with the line it is in, for JSON Lines. */
 type RowProblem = DataProblem & { line?: number };
 
 /** Checks that a row is an object with the texts of an {@link Example}. */
-function rowProblems({ value, line, problem }: RawRow, row: number, names: FieldMap): RowProblem[] {
+function rowProblems({ value, line, problem }: RawRow, row: number, names: FieldNames): RowProblem[] {
   if (problem !== undefined) return [{ row, line, problem }];
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+  if (!isObject(value)) {
     return [{ row, line, problem: `is ${describeValue(value)}, not an object with instruction, input and output` }];
   }
-  const given = value as Record<string, unknown>;
-  return FIELDS.flatMap((key): RowProblem[] => {
-    const field = names[key] ?? key;
-    const text = given[field];
-    if (key === "input" && (text === null || text === undefined)) return [];
-    if (typeof text !== "string") {
-      return [
-        { row, line, field, problem: text === undefined ? "is missing" : `is ${describeValue(text)}, not a string` },
-      ];
-    }
-    const broken = loneSurrogate(text);
-    return broken === undefined
-      ? []
-      : [{ row, line, field, problem: `has half of a character (${broken}) that no text can hold` }];
+  return FIELDS.flatMap((key) => {
+    const fault = textFault(ownValue(value, names[key]), key === "input");
+    return fault === undefined ? [] : [{ row, line, field: names[key], problem: fault }];
   });
 }
 
-/** The first lone surrogate of a text as \\uXXXX: half of a character, which UTF-8 cannot encode. */
-function loneSurrogate(text: string): string | undefined {
-  const found = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.exec(text);
-  return found ? `\\u${found[0].charCodeAt(0).toString(16)}` : undefined;
+function textFault(text: unknown, optional: boolean): string | undefined {
+  if (optional && (text === null || text === undefined)) return undefined;
+  if (text === undefined) return IS_MISSING;
+  if (typeof text !== "string") return `is ${describeValue(text)}, not a string`;
+  const half = /\p{Surrogate}/u.exec(text)?.[0]; // a lone one: pairs are whole characters here
+  if (half === undefined) return undefined;
+  return `has half of a character (\\u${half.charCodeAt(0).toString(16)}) that no text can hold`;
 }
 
-/** @throws {DataError} if no row has the field that `input` is mapped to; the others are checked in every row */
-function checkMappedFields(rows: readonly RawRow[], where: string, { input }: FieldMap): void {
-  if (input === undefined || rows.some(({ value }) => Object.hasOwn(value as object, input))) return;
-  const [{ value }] = rows;
-  throw new DataError(
-    `${where}: no row has the field ${JSON.stringify(input)}, which "fields" names for input; ` +
-      `the first row has ${Object.keys(value as object).join(", ")}`,
-  );
-}
+const IS_MISSING = "is missing";
 
-function invalidRowsError(where: string, rows: readonly RawRow[], problems: RowProblem[], names: FieldMap): DataError {
+function invalidRowsError(
+  where: string,
+  rows: readonly RawRow[],
+  problems: RowProblem[],
+  names: FieldNames,
+): DataError {
   const invalidCount = new Set(problems.map(({ row }) => row)).size;
   const listed = problems.slice(0, MAX_LISTED_FAULTS).map(({ row, line, field, problem }) => {
     const location = `row ${row! + 1} (index ${row}${line === undefined ? "" : `, line ${line}`})`;
     return `  ${location}: ${field === undefined ? "" : `field "${field}" `}${problem}`;
   });
   if (problems.length > MAX_LISTED_FAULTS) listed.push(`  … and ${problems.length - MAX_LISTED_FAULTS} more faults`);
-  const [instruction, input, output] = FIELDS.map((field) => names[field] ?? field);
+  const input = names.input === undefined ? "" : `, ${names.input} (may be "" or absent)`;
+  const lacking = problems.find(({ problem }) => problem === IS_MISSING);
   return new DataError(
     `${where}: ${invalidCount} of ${rows.length} rows cannot be used; ` +
-      `every row needs the strings ${instruction}, ${input} (may be "" or absent) and ${output}:\n${listed.join("\n")}` +
-      proposedFields(rows),
+      `every row needs the strings ${names.instruction}${input} and ${names.output}:\n${listed.join("\n")}` +
+      (lacking ? whatElseRowHas(lacking.row!, rows[lacking.row!].value as object) : ""),
     problems.map(({ row, field, problem }) => ({ row, field, problem })),
   );
 }
 
-/** Says which fields the first row has, and which map would read it, if it has other known names. */
-function proposedFields(rows: readonly RawRow[]): string {
-  const first = rows.find(({ value }) => typeof value === "object" && value !== null && !Array.isArray(value))?.value;
-  if (first === undefined) return "";
-  const given = Object.keys(first as object);
+/** Says which fields a row has, if it has others, and which map of fields would read it, if they have known names. */
+function whatElseRowHas(row: number, value: object): string {
+  const given = Object.keys(value);
   const map = Object.fromEntries(
     FIELDS.flatMap((field) => {
       const other = given.includes(field) ? undefined : OTHER_NAMES[field].find((name) => given.includes(name));
@@ -137,7 +168,16 @@ function proposedFields(rows: readonly RawRow[]): string {
     }),
   );
   const readable = (["instruction", "output"] as const).every((field) => given.includes(field) || field in map);
-  return readable && Object.keys(map).length > 0
-    ? `\nThe rows have ${given.join(", ")}: "fields": ${JSON.stringify(map)} would read them`
-    : "";
+  if (readable && Object.keys(map).length > 0)
+    return `\nRow ${row + 1} has ${fieldList(value)}: "fields": ${JSON.stringify(map)} would read it`;
+  return given.every((name) => (FIELDS as readonly string[]).includes(name))
+    ? ""
+    : `\nRow ${row + 1} has ${fieldList(value)}; "fields" can name those to read`;
+}
+
+function fieldList(row: object): string {
+  const names = Object.keys(row).map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name));
+  if (names.length === 0) return "no fields";
+  const more = names.length > MAX_LISTED_FIELDS ? ", …" : "";
+  return names.slice(0, MAX_LISTED_FIELDS).join(", ") + more;
 }

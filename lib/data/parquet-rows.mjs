@@ -1,31 +1,41 @@
-// Prints the rows of a Parquet file as JSON: the reader is asynchronous, and its caller is not. Usage: node
-// parquet-rows.mjs <file>; a fault of the file is printed as { "problem": "…" }.
-import { writeSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
-import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+// Reads a Parquet file from standard input and prints its rows as JSON Lines, for a caller that cannot wait for an
+// asynchronous reader. Ends with 1 and the cause on standard error if the file cannot be read.
+import * as zlib from "node:zlib";
+import { parquetMetadata, parquetReadObjects } from "hyparquet";
 
-/** Integers of 64 bits as numbers, where a number is exact. */
-function exact(_, value) {
+/** Compression codecs besides Snappy, which the reader has itself. Node.js has Zstandard from 22.15 on. */
+const compressors = {
+  GZIP: (bytes) => zlib.gunzipSync(bytes),
+  BROTLI: (bytes) => zlib.brotliDecompressSync(bytes),
+  ...(zlib.zstdDecompressSync && { ZSTD: (bytes) => zlib.zstdDecompressSync(bytes) }),
+};
+
+/** Replaces what JSON does not have: 64-bit integers by numbers, values that are not there by null. */
+function jsonValue(_, value) {
+  if (value === undefined) return null;
   if (typeof value !== "bigint") return value;
   if (!Number.isSafeInteger(Number(value))) throw new Error(`the integer ${value} has more than 53 bits`);
   return Number(value);
 }
 
-async function output() {
-  try {
-    const file = await asyncBufferFromFile(process.argv[2]);
-    const rows = await parquetReadObjects({ file, compressors: { GZIP: (bytes) => gunzipSync(bytes) } });
-    return JSON.stringify({ rows }, exact);
-  } catch (error) {
-    return JSON.stringify({ problem: error.message });
-  }
+async function standardInput() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
 }
 
-const bytes = Buffer.from(await output());
-for (let sent = 0; sent < bytes.length;) {
-  try {
-    sent += writeSync(1, bytes, sent);
-  } catch (error) {
-    if (error.code !== "EAGAIN") throw error;
+try {
+  const file = await standardInput();
+  const metadata = parquetMetadata(file);
+  let rowStart = 0;
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows);
+    const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors });
+    process.stdout.write(rows.map((row) => `${JSON.stringify(row, jsonValue)}\n`).join(""));
+    rowStart = rowEnd;
   }
+} catch (error) {
+  process.stderr.write(error.message);
+  process.exitCode = 1;
 }

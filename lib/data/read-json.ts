@@ -73,15 +73,20 @@ export function parseJson(text: string, where: string): unknown {
  */
 export function locateJsonError(text: string): { line: number; column: number; found: string } {
   let first: { offset: number; line: number; column: number } | undefined;
-  visit(
-    text,
-    {
-      onError: (_, offset, __, line, column) => {
-        first ??= { offset, line: line + 1, column: column + 1 };
+  try {
+    visit(
+      text,
+      {
+        onError: (_, offset, __, line, column) => {
+          first ??= { offset, line: line + 1, column: column + 1 };
+        },
       },
-    },
-    { disallowComments: true, allowTrailingComma: false },
-  );
+      { disallowComments: true, allowTrailingComma: false },
+    );
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // the parser recurses
+    return { ...(first ?? { line: 1, column: 1 }), found: "brackets nested too deeply" };
+  }
   const { offset, line, column } = first ?? { offset: 0, line: 1, column: 1 };
   const found =
     offset >= text.length

@@ -13,17 +13,25 @@ export interface RawRow {
   problem?: string;
 }
 
-/** Largest size of a decompressed file, in bytes; a longer text does not fit into a string of JavaScript. */
-const MAX_BYTES = 2 ** 29 - 24;
+/** Options of {@link readRows}. */
+export interface ReadRowsOptions {
+  /** largest size of the decompressed file, and of the rows of a Parquet file as JSON; default 4 GiB */
+  maxBytes?: number;
+}
+
+const GIBIBYTE = 2 ** 30;
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 
 /**
  * Reads the rows of a data file: `.json` (an array of rows, or JSON Lines under this name), `.jsonl` (one row per line,
- * blank lines are skipped) or `.parquet`. Files compressed with gzip are recognized by their first bytes.
+ * blank lines are skipped) or `.parquet` (64-bit integers become numbers). A file may be compressed with gzip, whatever
+ * its name: it is recognized by its first bytes, as is Parquet.
  *
  * @returns rows in file order; may be empty. Lines that are not JSON are returned with their problem
- * @throws {DataError} naming the file if it cannot be read, is damaged, or is not in one of these formats
+ * @throws {DataError} naming the file if it cannot be read, is damaged or too large, or is not in one of these formats
  */
-export function readRows(path: string): RawRow[] {
+export function readRows(path: string, { maxBytes = 4 * GIBIBYTE }: ReadRowsOptions = {}): RawRow[] {
   const format = /\.(jsonl?|parquet)(\.gz)?$/i.exec(path)?.[1].toLowerCase();
   if (!format) {
     throw new DataError(
@@ -31,15 +39,10 @@ export function readRows(path: string): RawRow[] {
         "with gzip (.gz)",
     );
   }
-  const stored = readBytes(path);
-  const bytes = uncompressed(stored, path);
-  if (isParquet(bytes)) {
-    if (bytes !== stored) throw new DataError(`${path}: decompress this Parquet file with gunzip first`);
-    return parquetRows(path, bytes);
-  }
+  const bytes = uncompressed(readBytes(path), path, maxBytes);
+  if (isParquet(bytes)) return parquetRows(path, bytes, maxBytes);
   if (format === "parquet") throw new DataError(`${path}: this is not a Parquet file; it does not begin with PAR1`);
-  const text = decodeText(bytes, path);
-  return format === "jsonl" || isJsonLines(text) ? jsonLines(text) : jsonArray(text, path);
+  return format === "jsonl" || isJsonLines(bytes) ? jsonLines(bytes, path) : jsonArray(bytes, path);
 }
 
 /**
@@ -55,38 +58,26 @@ export function readRowValues(path: string): unknown[] {
   });
 }
 
-function uncompressed(bytes: Buffer, path: string): Buffer {
+function uncompressed(bytes: Buffer, path: string, maxBytes: number): Buffer {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_BYTES });
+    return gunzipSync(bytes, { maxOutputLength: maxBytes });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const cause =
       code === "ERR_BUFFER_TOO_LARGE"
-        ? `it holds more than ${MAX_BYTES} bytes; split it`
-        : `it is damaged or incomplete (${message})`;
+        ? `it holds ${tooLarge(maxBytes)}`
+        : `it is damaged or incomplete (${message}); get it again`;
     throw new DataError(`${path}: cannot decompress this file: ${cause}`);
   }
 }
 
-function isParquet(bytes: Buffer): boolean {
-  return bytes.subarray(0, 4).toString("latin1") === "PAR1";
-}
+const tooLarge = (maxBytes: number): string => `more than ${maxBytes / GIBIBYTE} GiB; split it into several files`;
 
-/** Whether a text is JSON Lines: several lines, of which the first is an object of its own. */
-function isJsonLines(text: string): boolean {
-  const [first] = text.trimStart().split("\n", 1);
-  if (!first.startsWith("{") || text.trim() === first.trim()) return false;
-  try {
-    JSON.parse(first);
-    return true;
-  } catch {
-    return false;
-  }
-}
+// ---------------------------------------------------------------- JSON and JSON Lines
 
-function jsonArray(text: string, path: string): RawRow[] {
-  const value = parseJson(text, path);
+function jsonArray(bytes: Buffer, path: string): RawRow[] {
+  const value = parseJson(decodeText(bytes, path), path);
   if (!Array.isArray(value)) {
     throw new DataError(
       `${path}: the file holds ${describeValue(value)}, not an array of rows; ` +
@@ -96,35 +87,68 @@ function jsonArray(text: string, path: string): RawRow[] {
   return value.map((row: unknown) => ({ value: row }));
 }
 
-/** Only \n ends a line: U+2028 and similar characters are text. */
-function jsonLines(text: string): RawRow[] {
+function jsonLines(bytes: Buffer, path: string): RawRow[] {
   const rows: RawRow[] = [];
-  for (const [index, content] of text.split("\n").entries()) {
-    if (content.trim() === "") continue;
+  for (const { line, content } of linesOf(bytes, path)) {
     try {
-      rows.push({ value: JSON.parse(content), line: index + 1 });
+      rows.push({ value: JSON.parse(content), line });
     } catch {
       const { column, found } = locateJsonError(content);
-      rows.push({ line: index + 1, problem: `is not valid JSON at column ${column}: found ${found}` });
+      rows.push({ line, problem: `is not valid JSON at column ${column}: found ${found}` });
     }
   }
   return rows;
 }
 
+/** Whether a file is JSON Lines: it has several lines, of which the first is an object of its own. */
+function isJsonLines(bytes: Buffer): boolean {
+  const start = bytes.subarray(0, 1000).toString("latin1");
+  if (!/^(ï»¿)?\s*\{/.test(start)) return false; // avoids decoding a long array
+  const lines = linesOf(bytes, "");
+  const first = lines.next();
+  if (first.done || lines.next().done) return false;
+  try {
+    JSON.parse(first.value.content);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The lines of a text that are not blank, each decoded by itself: the whole may be longer than a string can be. Only \n
+ * and \r\n end a line: U+2028 and similar characters are text.
+ */
+function* linesOf(bytes: Buffer, path: string): Generator<{ line: number; content: string }> {
+  for (let start = 0, line = 1; start < bytes.length; line++) {
+    const newline = bytes.indexOf(NEWLINE, start);
+    const end = newline < 0 ? bytes.length : newline;
+    const last = bytes[end - 1] === CARRIAGE_RETURN && end > start ? end - 1 : end;
+    const content = decodeText(bytes.subarray(start, last), `${path}, line ${line}`);
+    if (content.trim() !== "") yield { line, content };
+    start = end + 1;
+  }
+}
+
+// ---------------------------------------------------------------- Parquet
+
+const isParquet = (bytes: Buffer): boolean => bytes.subarray(0, 4).toString("latin1") === "PAR1";
+
 /** Reads a Parquet file in a process of its own, because its reader is asynchronous. */
-function parquetRows(path: string, bytes: Buffer): RawRow[] {
-  if (bytes.subarray(-4).toString("latin1") !== "PAR1") {
+function parquetRows(path: string, bytes: Buffer, maxBytes: number): RawRow[] {
+  if (bytes.length < 12 || bytes.subarray(-4).toString("latin1") !== "PAR1") {
     throw new DataError(`${path}: this Parquet file is incomplete; its end is missing. Get it again`);
   }
-  const { status, stdout, error } = spawnSync(process.execPath, [join(__dirname, "parquet-rows.mjs"), path], {
-    encoding: "utf8",
-    maxBuffer: MAX_BYTES,
-    env: { ...process.env, NODE_OPTIONS: "" },
-  });
-  const result = status === 0 ? (JSON.parse(stdout) as { rows?: unknown[]; problem?: string }) : undefined;
-  if (!result?.rows) {
-    const cause = result?.problem ?? error?.message ?? "its reader ended";
-    throw new DataError(`${path}: cannot read this Parquet file (${cause}). Export it as .jsonl instead`);
+  const { status, signal, stdout, stderr, error } = spawnSync(
+    process.execPath,
+    [join(__dirname, "parquet-rows.mjs")],
+    // without the options of this process, such as loaders and debuggers
+    { input: bytes, maxBuffer: maxBytes, env: { ...process.env, NODE_OPTIONS: "" } },
+  );
+  if (status === 0) return jsonLines(stdout, path).map(({ value }) => ({ value }));
+  if ((error as NodeJS.ErrnoException | undefined)?.code === "ENOBUFS") {
+    throw new DataError(`${path}: the rows of this Parquet file are ${tooLarge(maxBytes)}`);
   }
-  return result.rows.map((value) => ({ value }));
+  const cause = status === 1 ? stderr.toString() : (error?.message ?? `its reader ended with ${signal ?? status}`);
+  throw new DataError(`${path}: cannot read this Parquet file (${cause}). Get it again, or export it as .jsonl`);
 }

@@ -3,12 +3,15 @@ import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { examplesDigest } from "../../lib/data/digest";
 import { DataError, PromptlossError } from "../../lib/data/errors";
-import { readExamples } from "../../lib/data/example";
+import { checkExamples, readExamples } from "../../lib/data/example";
+import type { FieldMap } from "../../lib/data/field-map";
 import { needsShared, SHARED } from "../support/shared";
 import { temporaryFiles } from "./fixtures";
 
 const writeFile = temporaryFiles();
+const PARQUET = readFileSync(join(__dirname, "fixtures", "examples.parquet"));
 const ROW = { instruction: "Greet.", input: "", output: "Hello." };
 
 /** Returns the error thrown for a file with this content; `text` is its message without the path. */
@@ -139,7 +142,7 @@ test("an input that is absent or null is empty; half of a character is a bad row
   );
 });
 
-test("JSON Lines under .json, gzip under any name and Parquet give the rows of the .json array", () => {
+test("JSON Lines under .json, gzip under any name and Parquet give the rows and the digest of the .json array", () => {
   const rows = Array.from({ length: 5 }, (_, i) => ({
     instruction: `Say ${i}.`,
     input: i % 2 ? "é\u2028" : "",
@@ -152,20 +155,14 @@ test("JSON Lines under .json, gzip under any name and Parquet give the rows of t
     ["rows.json.gz", gzipSync(JSON.stringify(rows))],
     ["lines.jsonl.gz", gzipSync(lines)],
     ["packed.json", gzipSync(lines)],
-  ] as const)
-    assert.deepEqual(readExamples(writeFile(name, content)), rows, name);
-  // tests/data/fixtures/make_parquet.py wrote it with pyarrow: the same rows, with null for the empty inputs
-  assert.deepEqual(readExamples(join(__dirname, "fixtures", "examples.parquet")), rows);
-});
-
-test("damaged gzip and Parquet files are named", () => {
-  const packed = gzipSync(JSON.stringify([ROW]));
-  assert.match(readError("cut.json.gz", packed.subarray(0, 30)).text, /^: cannot decompress.*damaged or incomplete/);
-  assert.match(readError("no.parquet", "[]").text, /^: this is not a Parquet file/);
-  const parquet = readFileSync(join(__dirname, "fixtures", "examples.parquet"));
-  assert.match(readError("cut.parquet", parquet.subarray(0, -10)).text, /^: this Parquet file is incomplete/);
-  const broken = Buffer.from(parquet).fill(0xff, 4, parquet.length - 8);
-  assert.match(readError("broken.parquet", broken).text, /^: cannot read this Parquet file \(/);
+    // tests/data/fixtures/make_parquet.py wrote it with pyarrow: the same rows, with null for the empty inputs
+    ["rows.parquet", PARQUET],
+    ["rows.parquet.gz", gzipSync(PARQUET)],
+  ] as const) {
+    const examples = readExamples(writeFile(name, content));
+    assert.deepEqual(examples, rows, name);
+    assert.equal(examplesDigest(examples), "69941d5c4d258ae7e986a206338fe1b2245e68f853a8c88a392ff1d41c519964", name);
+  }
 });
 
 test("a map of fields reads rows with other names; without it, the error proposes the map", () => {
@@ -188,14 +185,56 @@ test("a map of fields reads rows with other names; without it, the error propose
   );
   assert.throws(
     () => readExamples(path, { fields: { output: "reply" } }),
-    /needs the strings instruction, .* and reply/,
+    /no row has the field "reply", which "fields" names for output; the first row has instruction, context, response/,
   );
   const pairs = writeFile("pairs.jsonl", JSON.stringify({ prompt: "Greet.", completion: "Hello." }) + "\n");
   assert.deepEqual(readExamples(pairs, { fields: { instruction: "prompt", output: "completion" } }), [ROW]);
   assert.throws(
     () => readExamples(pairs),
-    /"fields": \{"instruction":"prompt","output":"completion"\} would read them/,
+    /Row 1 has prompt, completion: "fields": \{"instruction":"prompt","output":"completion"\} would read it/,
   );
+  assert.match(
+    readError("qa.jsonl", JSON.stringify({ id: 1, question: "Greet.", answer: "Hello." })).text,
+    /Row 1 has id, question, answer: "fields": \{"instruction":"question","output":"answer"\} would read it/,
+  );
+  assert.match(readError("own.jsonl", JSON.stringify({ q: "a", a: "b" })).text, /Row 1 has q, a; "fields" can name/);
+});
+
+test("a field that another name is given to is not read twice", () => {
+  const path = writeFile("pair.json", JSON.stringify([{ input: "Greet.", output: "Hello." }]));
+  assert.match(
+    readError("pair.json", readFileSync(path)).text,
+    /Row 1 has input, output: "fields": \{"instruction":"input"\} would read it/,
+  );
+  assert.deepEqual(readExamples(path, { fields: { instruction: "input" } }), [ROW]);
+  for (const [fields, message] of [
+    [{ instruction: "output" }, /fields: instruction and output would both be read from "output"/],
+    [{ instruction: "input", input: "input" }, /fields: instruction and input would both be read from "input"/],
+    [{ input: "constructor" }, /no row has the field "constructor", which "fields" names for input/],
+    [{ outputs: "output" }, /pair\.json: fields: outputs: unknown key; known keys: instruction, input, output/],
+    [{ input: "" }, /fields: input: must be a non-empty text, got ""/],
+    [null, /fields: must be an object, got null/],
+  ] as [FieldMap, RegExp][])
+    assert.throws(() => readExamples(path, { fields }), message);
+});
+
+test("rows in memory are completed and checked like those of a file", () => {
+  const { instruction, output } = ROW;
+  assert.deepEqual(
+    checkExamples(
+      [
+        { instruction, output },
+        { ...ROW, input: null, id: 1 },
+      ],
+      "mine",
+    ),
+    [ROW, ROW],
+  );
+  assert.throws(
+    () => checkExamples([ROW, { messages: [] }], "mine"),
+    /^DataError: mine: 1 of 2 rows cannot be used[^]*row 2 \(index 1\): field "instruction" is missing/,
+  );
+  assert.throws(() => checkExamples("rows" as never, "mine"), /mine: the rows are the string "rows", not an array/);
 });
 
 test("9,229 real rows are read", needsShared("data", "alpaca"), () => {
