@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".venv/", ".tslab/", "runs/", "out/", "hub/"] },
+  { ignores: ["node_modules/", ".venv/", ".tslab/", "runs/", "out/", "work/", "hub/"] },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.recommended],

@@ -184,11 +184,22 @@ async function kernelspec(say) {
   const spec = readFileSync(join(root, "kernel", "kernel.json"), "utf8")
     .replaceAll("{node}", process.execPath)
     .replaceAll("{root}", root.replace(/\/$/, ""));
-  const file = join(folder, "kernel.json");
-  if (existsSync(file) && readFileSync(file, "utf8") === spec) return false;
+  // JupyterLab neither asks about news and updates nor looks for them.
+  const labconfig = join(venv, "etc", "jupyter", "labconfig");
+  const page = JSON.stringify({ disabledExtensions: { "@jupyterlab/apputils-extension:announcements": true } });
+  const changed = [
+    [folder, "kernel.json", spec],
+    [labconfig, "page_config.json", page],
+  ].filter(([folder, name, content]) => {
+    const file = join(folder, name);
+    return !existsSync(file) || readFileSync(file, "utf8") !== content;
+  });
+  if (changed.length === 0) return false;
   say("registering");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(file, spec);
+  for (const [folder, name, content] of changed) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
   return true;
 }
 

@@ -176,4 +176,14 @@ export const COMMANDS: Record<string, Command> = {
     },
     load: () => import("./study"),
   },
+  start: {
+    summary: "starts JupyterLab on your copies of the notebooks, work/<study>",
+    options: {
+      study,
+      port: { placeholder: "n", description: "port on 127.0.0.1", default: "8888, or the next free one" },
+      "no-browser": { description: "prints the address instead of opening a browser" },
+    },
+    handlesSignals: true,
+    load: () => import("./start"),
+  },
 };
