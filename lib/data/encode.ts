@@ -1,7 +1,8 @@
 import { DataError } from "./errors";
-import type { Example } from "./example";
+import { checkExamples, type Example } from "./example";
 import { ALPACA_TEMPLATE, renderPrompt, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
+import { shown } from "./validate";
 
 /**
  * Policy for rows whose completion does not fit into the maximum length:
@@ -70,7 +71,7 @@ const MAX_LISTED_ROWS = 30;
  * completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a token that
  * merges the end of the prompt with the start of the completion counts as a prompt token.
  *
- * @throws {DataError} if an option is invalid or the template lacks a placeholder; under "error", if completions do not
+ * @throws {DataError} if an option or a row is invalid or the template lacks a placeholder; under "error", if completions do not
  *   fit (`problems` lists all such rows); under "drop" or with `dropEmpty`, if no row remains
  */
 export function encodeDataset(
@@ -93,6 +94,8 @@ export function encodeDataset(
       `${name}: truncation ${JSON.stringify(truncation)} is unknown; use one of ${TRUNCATIONS.join(", ")}`,
     );
   }
+  if (typeof dropEmpty !== "boolean")
+    throw new DataError(`${name}: dropEmpty is ${shown(dropEmpty)}, not true or false`);
   if (dropEmpty && truncation !== "truncate") throw new DataError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}`);
   const appendedCount = countAppendedTokens(tokenizer);
   const encode = (text: string): number[] => {
@@ -106,7 +109,7 @@ export function encodeDataset(
     dropped: [],
     emptyCompletions: [],
   };
-  for (const [row, example] of examples.entries()) {
+  for (const [row, example] of checkExamples(examples, name).entries()) {
     const { prompt, completion } = renderPrompt(example, template);
     const fullIds = encode(prompt + completion + tokenizer.eosToken);
     const fullPromptLength = Math.min(encode(prompt).length, fullIds.length);

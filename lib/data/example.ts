@@ -51,25 +51,25 @@ export function readExamples(path: string, { fields = {} }: ReadExamplesOptions 
 /**
  * Checks rows in memory, and completes them: an `input` that is absent or null is empty.
  *
+ * @returns the rows, those that are complete as they are
  * @param where names the rows in an error
  * @throws {DataError} listing every invalid field with its row
  */
 export function checkExamples(rows: readonly unknown[], where: string): Example[] {
   if (!Array.isArray(rows)) throw new DataError(`${where}: the rows are ${describeValue(rows)}, not an array`);
-  return checkedExamples(
-    rows.map((value: unknown) => ({ value })),
-    where,
-    fieldNames({}, where),
-  );
+  const raw = rows.map((value: unknown) => ({ value }));
+  const completed = checkedExamples(raw, where, ALPACA_NAMES);
+  return completed.map((row, i) => ((rows[i] as Partial<Example>).input === row.input ? (rows[i] as Example) : row));
 }
 
 /** Name of each field in the rows; undefined for an input that the rows do not have. */
 type FieldNames = Record<Field, string | undefined>;
+const ALPACA_NAMES: FieldNames = { instruction: "instruction", input: "input", output: "output" };
 
 /** @throws {DataError} if the map has unknown keys or values, or two fields would be read from one */
 function fieldNames(fields: FieldMap, where: string): FieldNames {
   const given = validated(fieldsSchema, fields, `${where}: fields`, DataError);
-  const names: FieldNames = { instruction: "instruction", input: "input", output: "output", ...given };
+  const names = { ...ALPACA_NAMES, ...given };
   const inputIsTaken = given.instruction === "input" || given.output === "input";
   if (given.input === undefined) names.input = inputIsTaken ? undefined : "input";
   for (const [one, other] of [
@@ -129,7 +129,8 @@ function textFault(text: unknown, optional: boolean): string | undefined {
   if (optional && (text === null || text === undefined)) return undefined;
   if (text === undefined) return IS_MISSING;
   if (typeof text !== "string") return `is ${describeValue(text)}, not a string`;
-  const half = /\p{Surrogate}/u.exec(text)?.[0]; // a lone one: pairs are whole characters here
+  if (!/[\ud800-\udfff]/.test(text)) return undefined;
+  const half = /\p{Surrogate}/u.exec(text)?.[0]; // under u, pairs are whole characters
   if (half === undefined) return undefined;
   return `has half of a character (\\u${half.charCodeAt(0).toString(16)}) that no text can hold`;
 }

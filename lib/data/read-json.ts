@@ -34,9 +34,11 @@ export function decodeText(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_ENCODING_INVALID_ENCODED_DATA") {
-      throw new DataError(`${path}: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ERR_STRING_TOO_LONG") {
+      throw new DataError(`${path}: this text is too long (${message}); save its rows as JSON Lines, one per line`);
     }
+    if (code !== "ERR_ENCODING_INVALID_ENCODED_DATA") throw new DataError(`${path}: ${message}`);
     throw new DataError(
       `${path}: this is not UTF-8 text; convert it (for example with iconv) or check that it is the right file`,
     );

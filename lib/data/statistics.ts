@@ -1,5 +1,5 @@
 import { DataError } from "./errors";
-import type { Example } from "./example";
+import { checkExamples, type Example } from "./example";
 import type { Tokenizer } from "./tokenizer";
 
 /** Token counts per field, one per row. Only the field's text is counted, without template and special tokens. */
@@ -37,11 +37,11 @@ export interface DatasetDescription {
  * Computes the statistics of a dataset that the paper's Table 1 reports. The paper is not clear on R_g: Table 1 shows
  * the ratio of the means, while §2.1 calls R_g the mean completion-prompt ratio. Both are returned.
  *
- * @throws {DataError} if the dataset has no rows
+ * @throws {DataError} if the dataset has no rows, or listing every invalid one
  */
 export function describeDataset(examples: readonly Example[], tokenizer: Tokenizer): DatasetDescription {
   if (examples.length === 0) throw new DataError("describeDataset: the dataset has no rows");
-  const { instruction, input, completion } = countTokens(examples, tokenizer);
+  const { instruction, input, completion } = countTokens(checkExamples(examples, "describeDataset"), tokenizer);
   const prompt = instruction.map((count, row) => count + input[row]!);
   const ratios = completion.map((count, row) => count / prompt[row]!).filter((_, row) => prompt[row]! > 0);
   return {

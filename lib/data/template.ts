@@ -1,6 +1,6 @@
 import type * as v from "valibot";
 import { DataError } from "./errors";
-import type { Example } from "./example";
+import { checkExamples, type Example } from "./example";
 import { objectOf, rule, shown, text, validated } from "./validate";
 
 /** Prompt texts with the placeholders {instruction} and {input}. Other braces stay as they are. */
@@ -51,16 +51,17 @@ export function checkTemplate(template: PromptTemplate): PromptTemplate {
 /**
  * Prompt and completion of a row as texts; the end-of-sequence token is not yet appended to the completion.
  * @param template default: Stanford Alpaca's two prompts
- * @throws {DataError} for a template without its placeholders
+ * @throws {DataError} for a row without its fields, or a template without its placeholders
  */
 export function renderPrompt(
   example: Example,
   template: PromptTemplate = ALPACA_TEMPLATE,
 ): { prompt: string; completion: string } {
-  const layout = checkedOnce(template)[example.input === "" ? "withoutInput" : "withInput"];
+  const [row] = checkExamples([example], "renderPrompt");
+  const layout = checkedOnce(template)[row.input === "" ? "withoutInput" : "withInput"];
   // One pass with a function, so that placeholders and "$&" inside a field's text stay text.
-  const prompt = layout.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => example[field]);
-  return { prompt, completion: example.output };
+  const prompt = layout.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => row[field]);
+  return { prompt, completion: row.output };
 }
 
 /** Templates that were checked before: rendering a data set checks its template once. */

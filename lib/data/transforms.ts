@@ -1,5 +1,5 @@
 import { DataError } from "./errors";
-import type { Example } from "./example";
+import { checkExamples, type Example } from "./example";
 import { seededRandom, shuffled } from "./random";
 import { countTokens, tokenLength, type FieldTokens } from "./statistics";
 import type { Tokenizer } from "./tokenizer";
@@ -9,10 +9,13 @@ import type { Tokenizer } from "./tokenizer";
  *
  * The paper does not define a long completion. Here it has at least as many tokens as instruction and input together,
  * the rule that best reproduces the dataset's row in Table 1.
+ *
+ * @throws {DataError} listing every invalid row
  */
 export function invertLongCompletions(examples: readonly Example[], tokenizer: Tokenizer): Example[] {
-  const long = new Set(longCompletionRows(countTokens(examples, tokenizer)));
-  return examples.map((example, row) => (long.has(row) ? invertExample(example) : example));
+  const rows = checkExamples(examples, "invertLongCompletions");
+  const long = new Set(longCompletionRows(countTokens(rows, tokenizer)));
+  return rows.map((example, row) => (long.has(row) ? invertExample(example) : example));
 }
 
 /** Makes an instruction-prediction row from an ordinary row, with the prompt texts of §4.3. */
@@ -84,7 +87,7 @@ interface InversionCounts {
  *
  * @param target R_g to reach, above 0
  * @param options `seed`: seed of the order in which rows are inverted
- * @throws {DataError} if the dataset has no rows or the target is not a number above 0 or is out of range; names the
+ * @throws {DataError} if the dataset has no rows or invalid ones, or the target is not a number above 0 or is out of range; names the
  *   range that can be reached
  */
 export function generationRatioPlan(
@@ -97,7 +100,7 @@ export function generationRatioPlan(
     throw new DataError(`toGenerationRatio: target must be a finite number above 0, got ${String(target)}`);
   }
   if (examples.length === 0) throw new DataError("toGenerationRatio: the dataset has no rows");
-  const counts = inversionCounts(examples, tokenizer);
+  const counts = inversionCounts(checkExamples(examples, "toGenerationRatio"), tokenizer);
   const { long, original, inverted } = counts;
   const allInverted = original.map((count, row) => inverted.get(row) ?? count);
   const originalRatio = ratioOf(total(original));
@@ -144,10 +147,11 @@ export function toGenerationRatio(
   tokenizer: Tokenizer,
   options: { seed: number },
 ): Example[] {
-  const plan = generationRatioPlan(examples, target, tokenizer, options);
+  const rows = checkExamples(examples, "toGenerationRatio");
+  const plan = generationRatioPlan(rows, target, tokenizer, options);
   const inverted = new Set(plan.inverted);
   const dropped = new Set(plan.dropped);
-  return examples.flatMap((example, row) =>
+  return rows.flatMap((example, row) =>
     dropped.has(row) ? [] : [inverted.has(row) ? invertExample(example) : example],
   );
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { examplesDigest, sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
@@ -7,14 +7,15 @@ import type { FieldMap } from "../data/field-map";
 import { seededRandom, shuffled } from "../data/random";
 import { loadTokenizer } from "../data/tokenizer";
 import { invertLongCompletions, toGenerationRatio } from "../data/transforms";
+import { shown } from "../data/validate";
 import { fileDigest, tokenizerDigest, type DigestCache } from "./digests";
 import { makeFolder, writeFileAtomic } from "./files";
 
 /**
  * Where a dataset's rows come from: a file, rows in memory, or a transform of another source. Paths are absolute.
- * `fields` names the fields of the file's rows, where they are not those of Alpaca's format; `rows` takes that many of
- * them, drawn with a fixed seed, in the order of the file. `tokenizer` is the directory of the tokenizer that the
- * transform counts tokens with.
+ * `fields` names the fields of the file's rows, where they are not those of Alpaca's format; `rows` (at least 1) takes
+ * that many of them, drawn by a shuffle with seed 42, in the order of the file. `tokenizer` is the directory of the
+ * tokenizer that the transform counts tokens with.
  */
 export type DatasetSource =
   | { path: string; fields?: FieldMap; rows?: number }
@@ -53,11 +54,14 @@ export function sourceExamples(source: DatasetSource): Example[] {
     : toGenerationRatio(examples, source.target, tokenizer, { seed: source.seed });
 }
 
-/** Seed of the rows that are drawn from a file. */
+/** Seed of the rows that are drawn from a file; the same for all data sets, so that equal files give equal rows. */
 const SAMPLE_SEED = 42;
 
 /** Draws rows without replacement, and returns them in the order of the file. */
 function sampled(examples: Example[], rows: number, path: string): Example[] {
+  if (!Number.isSafeInteger(rows) || rows < 1) {
+    throw new DataError(`${path}: rows is ${shown(rows)}; it must be a whole number of at least 1`);
+  }
   if (rows > examples.length) {
     throw new DataError(`${path}: ${rows} rows are wanted, but the file has ${examples.length}; ask for fewer`);
   }
@@ -70,15 +74,15 @@ function sampled(examples: Example[], rows: number, path: string): Example[] {
 }
 
 /**
- * Computes the digest and size of a source and makes sure that a file in Alpaca's format holds its rows. Rows that were
- * transformed, drawn, read under other names or passed in memory are saved in the store's `.datasets` folder. Unchanged sources are neither read nor transformed
- * again.
+ * Computes the digest and size of a source and makes sure that a file of JSON in Alpaca's format holds its rows. Rows
+ * that were transformed, drawn, read under other names, from Parquet or from a compressed file, or passed in memory, are
+ * saved in the store's `.datasets` folder. Unchanged sources are neither read nor transformed again.
  * @param store the run store's folder
  * @throws {DataError} listing every invalid row
  * @throws {StoreError} if the rows cannot be saved
  */
 export function resolveDataset(source: DatasetSource, store: string, cache: DigestCache): ResolvedDataset {
-  if ("path" in source && source.fields === undefined && source.rows === undefined) {
+  if (isPlainFile(source)) {
     // readExamples reports a missing file
     const summary = existsSync(source.path)
       ? cache.of("data", [source.path], () => summarize(readExamples(source.path)))
@@ -97,12 +101,17 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
   return { file, ...cache.of("data", [file], () => summarize(JSON.parse(readFileSync(file, "utf8")) as Example[])) };
 }
 
+/** Whether a source is all rows of a `.json` or `.jsonl` file as they are. */
+function isPlainFile(source: DatasetSource): source is { path: string } {
+  return "path" in source && source.fields === undefined && source.rows === undefined && /\.jsonl?$/i.test(source.path);
+}
+
 /** Identifies the rows that a source gives, without reading a file that has not changed. */
 function sourceKey(source: DatasetSource, store: string, cache: DigestCache): string {
   if ("examples" in source) return examplesDigest(checkExamples(source.examples, "examples"));
   if ("path" in source) {
     const { path, fields, rows } = source;
-    if (!existsSync(path)) throw new DataError(`${path}: there is no such file`);
+    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new DataError(`${path}: there is no such file`);
     return sha256(
       String(TRANSFORM_FORMAT),
       cache.of("file", [path], () => fileDigest(path)),

@@ -110,6 +110,9 @@ function checkSpec(spec: RunSpec): void {
       `${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`,
     );
   }
+  if (spec.dropEmpty !== undefined && typeof spec.dropEmpty !== "boolean") {
+    throw new RunError(`${name}: dropEmpty is ${JSON.stringify(spec.dropEmpty)}, not true or false.`);
+  }
   if (spec.dropEmpty && (spec.truncation ?? "truncate") !== "truncate") {
     throw new RunError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}.`);
   }

@@ -56,7 +56,7 @@ export interface PromptWeightedLossOptions {
  * Computes the weighted loss of examples as one optimizer batch, and the norm of its gradient. The model does not
  * change.
  *
- * @throws {DataError} if the PLW or the normalizer is invalid, or an example cannot be encoded
+ * @throws {DataError} if the PLW, the normalizer or a row is invalid
  * @throws {ModelError} if the model has no tokenizer and none is given, or if a token id is outside its vocabulary
  */
 export function promptWeightedLoss(
