@@ -14,8 +14,9 @@ export interface Rows {
 }
 
 /**
- * Reads a split from `<path>.jsonl`, `<path>.json` (an array), `<path>.parquet`, or Hugging Face's shards
- * `<path>-00000-of-00002.parquet`.
+ * Reads a split from `<path>.jsonl`, `<path>.json`, `<path>.parquet`, one of these compressed with gzip (`.gz`), or
+ * Hugging Face's shards `<path>-00000-of-00002.parquet`. What the files may hold is documented at `readRows` of
+ * `lib/data/read-rows.ts`.
  * @param candidates paths with or without extension; the first that exists is read
  * @throws {DataError} naming the candidates if none exists, or the file (and line) that cannot be read
  */
@@ -38,16 +39,16 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
     );
   }
   throw new DataError(
-    `No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} (or .json, .parquet). ` +
-      "Download the split with its Hugging Face fields and save it there, or set another dataDir.",
+    `No benchmark data: looked for ${candidates.map((path) => `${path}.jsonl`).join(", ")} ` +
+      "(or .json, .parquet, also with .gz). Download the split with its Hugging Face fields and save it there, or set another dataDir.",
   );
 }
 
-const hasExtension = (path: string): boolean => /\.(jsonl?|parquet)(\.gz)?$/.test(path);
+const hasExtension = (path: string): boolean => /\.(jsonl?|parquet)(\.gz)?$/i.test(path);
 
 function splitFiles(path: string): string[] {
   if (hasExtension(path) && existsSync(path)) return [path];
-  for (const extension of [".jsonl", ".json", ".parquet", ".jsonl.gz", ".json.gz"])
+  for (const extension of [".jsonl", ".json", ".parquet", ".jsonl.gz", ".json.gz", ".parquet.gz"])
     if (existsSync(path + extension)) return [path + extension];
   const folder = dirname(path);
   if (!existsSync(folder)) return [];

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { examplesDigest } from "../../lib/data/digest";
 import { readExamples } from "../../lib/data/example";
 import { resolveDataset, sourceExamples } from "../../lib/runs/dataset-source";
@@ -19,6 +20,10 @@ test("rows draws that many without replacement, in the order of the file, and al
   assert.deepEqual(indices, [0, 3, 5, 6, 8, 19]);
   assert.deepEqual(sourceExamples({ path: file, rows: 20 }), examples);
   assert.throws(() => sourceExamples({ path: file, rows: 21 }), /rows\.json: 21 rows are wanted, but the file has 20/);
+  assert.throws(
+    () => sourceExamples({ path: file, rows: 0 }),
+    /rows\.json: rows is 0; it must be a whole number of at/,
+  );
 });
 
 test("rows that are drawn or renamed are saved in Alpaca's format; a changed file gives others", () => {
@@ -42,6 +47,22 @@ test("rows that are drawn or renamed are saved in Alpaca's format; a changed fil
     () => resolveDataset({ path: join(dir, "none.json"), rows: 1 }, store, cache),
     /none\.json: there is no such file/,
   );
+});
+
+test("rows of a compressed file and of Parquet are saved in Alpaca's format, with the digest of a plain file", () => {
+  const packed = join(dir, "rows.jsonl.gz");
+  writeFileSync(packed, gzipSync(examples.map((row) => JSON.stringify(row)).join("\n")));
+  const cache = new DigestCache(store);
+  const { file: saved, ...summary } = resolveDataset({ path: packed }, store, cache);
+  const { file: plain, ...expected } = resolveDataset({ path: file }, store, cache);
+  assert.notEqual(saved, plain);
+  assert.deepEqual(JSON.parse(readFileSync(saved, "utf8")), examples);
+  assert.deepEqual(summary, expected);
+  const parquet = join(__dirname, "..", "data", "fixtures", "examples.parquet");
+  const { file: unpacked, digest } = resolveDataset({ path: parquet }, store, cache);
+  assert.deepEqual(JSON.parse(readFileSync(unpacked, "utf8")), readExamples(parquet));
+  assert.equal(digest, examplesDigest(readExamples(parquet)));
+  assert.throws(() => resolveDataset({ path: dir, rows: 1 }, store, cache), /there is no such file/);
 });
 
 test("a plain file is used where it lies, and rows in memory are checked", () => {
