@@ -4,6 +4,7 @@ export { DATASETS, MODELS, catalogueEntryOfTask, datasetEntry, type CatalogueEnt
 export * from "./data/encode";
 export * from "./data/errors";
 export * from "./data/example";
+export type { FieldMap } from "./data/field-map";
 export {
   fetchDataset,
   fetchModel,
