@@ -10,17 +10,39 @@ import { ROOT } from "./client";
 const JUPYTER = join(ROOT, ".venv", "bin", "jupyter");
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** JupyterLab's settings for the tests: no requests to other sites, no autosave, and all cells in the page at once. */
+/** JupyterLab's settings for the tests: no autosave, and all cells in the page at once. */
 const SETTINGS: Record<string, Record<string, unknown>> = {
-  "apputils-extension/notification": { fetchNews: "false", checkForUpdates: false },
   "notebook-extension/tracker": { windowingMode: "none" },
   "docmanager-extension/plugin": { autosave: false },
 };
 
-/**
- * A real JupyterLab server in its own temporary folder, with a browser. It neither reads nor writes the user's Jupyter
- * settings.
- */
+/** How a server is started, if not directly. */
+export interface Launch {
+  /** the server's root; deleted at the end */
+  folder: string;
+  /** program and arguments; the server must not open a browser */
+  command(port: number): string[];
+  /** where the command is called */
+  cwd: string;
+}
+
+/** JupyterLab alone, in a temporary folder. */
+function directly(): Launch {
+  const folder = mkdtempSync(join(tmpdir(), "promptloss-lab-"));
+  const command = (port: number): string[] => [
+    JUPYTER,
+    "lab",
+    "--no-browser",
+    "--ServerApp.ip=127.0.0.1",
+    `--ServerApp.port=${port}`,
+    "--ServerApp.port_retries=0",
+    `--ServerApp.root_dir=${folder}`,
+    ...(process.getuid?.() === 0 ? ["--allow-root"] : []),
+  ];
+  return { folder, command, cwd: folder };
+}
+
+/** A real JupyterLab server, with a browser. It neither reads nor writes the user's Jupyter settings. */
 export class Lab {
   private constructor(
     readonly folder: string,
@@ -28,51 +50,43 @@ export class Lab {
     private readonly browser: Browser,
     private readonly url: string,
     private readonly token: string,
+    private readonly settings: string,
   ) {}
 
   /**
    * Starts server and browser.
    * @param environment variables added to the environment of the server, and so to that of its kernels
+   * @param launch default: JupyterLab alone, in its own temporary folder
    * @throws {Error} with the server's log if it does not answer within a minute
    */
-  static async start(environment: Record<string, string> = {}): Promise<Lab> {
-    const folder = mkdtempSync(join(tmpdir(), "promptloss-lab-"));
-    const jupyterFolder = (name: string): string => join(folder, ".jupyter", name);
+  static async start(environment: Record<string, string> = {}, launch: Launch = directly()): Promise<Lab> {
+    const { folder, command, cwd } = launch;
+    const home = mkdtempSync(join(tmpdir(), "promptloss-jupyter-"));
+    const jupyterFolder = (name: string): string => join(home, name);
     for (const [name, settings] of Object.entries(SETTINGS)) {
       const file = join(jupyterFolder("settings"), "@jupyterlab", `${name}.jupyterlab-settings`);
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, JSON.stringify(settings));
     }
     const [port, token] = [await freePort(), randomUUID()];
-    const server = spawn(
-      JUPYTER,
-      [
-        "lab",
-        "--no-browser",
-        "--ServerApp.ip=127.0.0.1",
-        `--ServerApp.port=${port}`,
-        "--ServerApp.port_retries=0",
-        `--IdentityProvider.token=${token}`,
-        `--ServerApp.root_dir=${folder}`,
-        ...(process.getuid?.() === 0 ? ["--allow-root"] : []),
-      ],
-      {
-        cwd: folder,
-        stdio: ["ignore", "pipe", "pipe"],
-        env: {
-          ...process.env,
-          ...environment,
-          JUPYTER_CONFIG_DIR: jupyterFolder("config"),
-          JUPYTER_DATA_DIR: jupyterFolder("data"),
-          JUPYTER_RUNTIME_DIR: jupyterFolder("runtime"),
-          IPYTHONDIR: jupyterFolder("ipython"),
-          JUPYTERLAB_SETTINGS_DIR: jupyterFolder("settings"),
-          JUPYTERLAB_WORKSPACES_DIR: jupyterFolder("workspaces"),
-          JUPYTER_PATH: "",
-          JUPYTER_PREFER_ENV_PATH: "1",
-        },
+    const [program, ...args] = command(port);
+    const server = spawn(program!, args, {
+      cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        ...environment,
+        JUPYTER_TOKEN: token,
+        JUPYTER_CONFIG_DIR: jupyterFolder("config"),
+        JUPYTER_DATA_DIR: jupyterFolder("data"),
+        JUPYTER_RUNTIME_DIR: jupyterFolder("runtime"),
+        IPYTHONDIR: jupyterFolder("ipython"),
+        JUPYTERLAB_SETTINGS_DIR: jupyterFolder("settings"),
+        JUPYTERLAB_WORKSPACES_DIR: jupyterFolder("workspaces"),
+        JUPYTER_PATH: "",
+        JUPYTER_PREFER_ENV_PATH: "1",
       },
-    );
+    });
     let log = "";
     for (const stream of [server.stdout, server.stderr])
       stream.on("data", (chunk) => {
@@ -91,7 +105,7 @@ export class Lab {
         60_000,
         () => `JupyterLab does not answer:\n${log}`,
       );
-      return new Lab(folder, server, await startBrowser(), url, token);
+      return new Lab(folder, server, await startBrowser(), url, token, home);
     } catch (error) {
       await end(server);
       throw error;
@@ -110,11 +124,17 @@ export class Lab {
     return notebook;
   }
 
-  /** Stops browser and server, and deletes the folder. */
+  /** The page that the server opens first: the path of its address. */
+  async firstPage(): Promise<string> {
+    const { headers } = await fetch(`${this.url}/?token=${this.token}`, { redirect: "manual" });
+    return decodeURIComponent(new URL(headers.get("location")!, this.url).pathname);
+  }
+
+  /** Stops browser and server, and deletes the folders. */
   async stop(): Promise<void> {
     await this.browser.close();
     await end(this.server);
-    rmSync(this.folder, { recursive: true, maxRetries: 5 });
+    for (const folder of [this.folder, this.settings]) rmSync(folder, { recursive: true, maxRetries: 5 });
   }
 }
 
