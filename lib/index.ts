@@ -69,6 +69,7 @@ export * from "./analysis/cause-rows";
 export * from "./figures/claims-table";
 export * from "./analysis/dataset-rows";
 export * from "./export/export";
+export { outputPath } from "./runs/paths";
 export type { Figure, Row } from "./figures/figure";
 export * from "./figures/fit-tables";
 export * from "./figures/figure1";
