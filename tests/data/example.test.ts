@@ -4,14 +4,19 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { examplesDigest } from "../../lib/data/digest";
+import { encodeDataset } from "../../lib/data/encode";
 import { DataError, PromptlossError } from "../../lib/data/errors";
-import { checkExamples, readExamples } from "../../lib/data/example";
+import { checkExamples, readExamples, type Example } from "../../lib/data/example";
 import type { FieldMap } from "../../lib/data/field-map";
+import { describeDataset } from "../../lib/data/statistics";
+import { renderPrompt } from "../../lib/data/template";
+import { loadTokenizer } from "../../lib/data/tokenizer";
+import { invertLongCompletions, toGenerationRatio } from "../../lib/data/transforms";
 import { needsShared, SHARED } from "../support/shared";
-import { temporaryFiles } from "./fixtures";
+import { FIXTURES, temporaryFiles } from "./fixtures";
 
 const writeFile = temporaryFiles();
-const PARQUET = readFileSync(join(__dirname, "fixtures", "examples.parquet"));
+const PARQUET = readFileSync(join(FIXTURES, "examples.parquet"));
 const ROW = { instruction: "Greet.", input: "", output: "Hello." };
 
 /** Returns the error thrown for a file with this content; `text` is its message without the path. */
@@ -235,6 +240,29 @@ test("rows in memory are completed and checked like those of a file", () => {
     /^DataError: mine: 1 of 2 rows cannot be used[^]*row 2 \(index 1\): field "instruction" is missing/,
   );
   assert.throws(() => checkExamples("rows" as never, "mine"), /mine: the rows are the string "rows", not an array/);
+});
+
+test("every public function accepts rows without input, and refuses rows without fields", () => {
+  const tokenizer = loadTokenizer(join(FIXTURES, "llama"));
+  const long = { instruction: "Count.", input: "", output: "one two three four five six seven eight nine ten" };
+  for (const [name, call] of Object.entries<(rows: Example[]) => unknown>({
+    describeDataset: (rows) => describeDataset(rows, tokenizer),
+    invertLongCompletions: (rows) => invertLongCompletions(rows, tokenizer),
+    toGenerationRatio: (rows) => toGenerationRatio(rows, 1, tokenizer, { seed: 1 }),
+    dataset: (rows) => encodeDataset(rows, tokenizer, { maxLength: 100 }),
+    renderPrompt: ([row]) => renderPrompt(row),
+  })) {
+    const { instruction, output } = long;
+    assert.deepEqual(call([{ instruction, output } as Example, ROW]), call([long, ROW]), name);
+    assert.deepEqual(call([{ ...long, input: null } as never, ROW]), call([long, ROW]), name);
+    assert.throws(
+      () => call([{ instruction } as Example, ROW]),
+      new RegExp(
+        `^DataError: ${name}: 1 of [12] rows cannot be used[^]*row 1 \\(index 0\\): field "output" is missing`,
+      ),
+      name,
+    );
+  }
 });
 
 test("9,229 real rows are read", needsShared("data", "alpaca"), () => {

@@ -92,6 +92,27 @@ test("every setting that determines the result changes the id", async () => {
   assert.equal(ids.size, 9);
 });
 
+test("the record says which rows are left out under each policy, and dropEmpty goes with truncate only", async () => {
+  const rows = tinyExamples(6, 1);
+  const examples = rows.map((row, i) => ({
+    ...row,
+    instruction: i === 2 ? "Say bread. ".repeat(80) : row.instruction,
+    output: i === 4 ? "bread ".repeat(200) : row.output,
+  }));
+  const options = { ...base, examples, hyperparameters: { ...QUICK, epochs: 1 } };
+  const recorded = async (policy: Partial<TrainOptions>) => (await train({ ...options, ...policy })).record.rows;
+  const cut = { truncated: [2, 4], withoutCompletion: [2], emptyCompletions: [] };
+  assert.deepEqual(await recorded({}), { ...cut, trained: 6, dropped: [] });
+  assert.deepEqual(await recorded({ dropEmpty: true }), { ...cut, trained: 5, dropped: [2] });
+  assert.deepEqual(await recorded({ truncation: "drop" }), { ...cut, trained: 4, dropped: [2, 4] });
+  assert.equal((await train({ ...options, dropEmpty: false })).id, (await train(options)).id);
+  for (const [policy, message] of [
+    [{ dropEmpty: true, truncation: "drop" }, /Tiny: "dropEmpty" needs the truncation "truncate"/],
+    [{ dropEmpty: "no" }, /Tiny: dropEmpty is "no", not true or false/],
+  ] as [Partial<TrainOptions>, RegExp][])
+    await assert.rejects(train({ ...options, ...policy }), message);
+});
+
 test("an interrupted and continued run has bit-identical parameters", async () => {
   const store = join(dir, "interrupted");
   const whole = await train(base);
