@@ -77,7 +77,12 @@ function lineWriter<T extends Counts>(
   stream: NodeJS.WriteStream,
   lineOf: (progress: T) => string,
 ): (progress: T) => void {
+  let final: string | undefined;
   const write = (progress: T): void => {
+    const { wanted, complete, failed } = progress;
+    const counts = isOver(progress) ? `${complete} + ${failed} of ${wanted}` : undefined;
+    if (counts !== undefined && counts === final) return; // the end may be reported more than once
+    final = counts;
     const line = lineOf(progress);
     if (!stream.isTTY) stream.write(`${line}\n`);
     else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver(progress) ? "\n" : ""}`);

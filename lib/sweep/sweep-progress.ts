@@ -9,7 +9,10 @@ export interface SweepProgress {
   /** number of runs that were complete before the sweep started */
   cached: number;
   failed: number;
-  /** optimizer steps completed and planned, over the runs that were not complete at the start */
+  /**
+   * optimizer steps completed and planned, over the runs that were not complete at the start; those of a checkpoint
+   * that a run continues from count as completed
+   */
   stepsDone: number;
   stepsTotal: number;
   /** total over all workers, averaged over the last 10 seconds */
@@ -42,13 +45,17 @@ export class Progress {
   private recent: { at: number; tokens: number }[] = [];
   private firstStepAt: number | undefined;
 
-  /** @param jobs the jobs to be trained */
-  constructor(jobs: readonly Job[]) {
+  /**
+   * @param jobs the jobs to be trained
+   * @param stepsDone steps of a job that were completed before, and are in its checkpoint; default: none
+   */
+  constructor(jobs: readonly Job[], stepsDone: (job: Job) => number = () => 0) {
     this.jobs = new Map(
-      jobs.map((job) => [
-        job.id,
-        { job, firstStep: undefined, step: 0, totalSteps: plannedSteps(job.recipe), loss: null, state: "waiting" },
-      ]),
+      jobs.map((job) => {
+        const totalSteps = plannedSteps(job.recipe);
+        const step = Math.min(stepsDone(job), totalSteps);
+        return [job.id, { job, firstStep: undefined, step, totalSteps, loss: null, state: "waiting" }];
+      }),
     );
   }
 

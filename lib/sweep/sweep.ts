@@ -4,14 +4,14 @@ import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
-import { RunStore, usableRun, type Run } from "../runs/store";
+import { RunStore, runFiles, usableRun, type Run } from "../runs/store";
 import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 import { wantedRuns, type Study } from "./study";
 import { loadStudy } from "./study-file";
-import type { CheckpointInterval } from "../train/checkpoint";
+import { checkpointStep, type CheckpointInterval } from "../train/checkpoint";
 
 export type { SweepProgress } from "./sweep-progress";
 
@@ -152,7 +152,7 @@ class Sweep {
     const unique = [...new Map(jobs.map((job) => [job.id, job])).values()];
     this.names = new Map(unique.map(({ id, name }) => [id, name]));
     for (const job of unique) if (!this.collect(job)) this.pending.push(job);
-    this.progress = new Progress(this.pending);
+    this.progress = new Progress(this.pending, ({ id }) => checkpointStep(runFiles(this.store.dir(id)).checkpoint));
     this.cached = this.done.size;
     this.unresolved = failures;
     this.report();

@@ -77,6 +77,15 @@ export function readCheckpoint(dir: string, warn: (message: string) => void): Ch
   return undefined;
 }
 
+/**
+ * The step of the checkpoint in a folder, without reading its tensors.
+ * @returns 0 if there is no checkpoint
+ */
+export function checkpointStep(dir: string): number {
+  const index = readJsonIfAny(join(dir, "checkpoint.json")) as Partial<Index> | undefined;
+  return Number.isSafeInteger(index?.step) ? (index!.step as number) : 0;
+}
+
 /** SHA-256 of the tensors' names, shapes and values, bit by bit. */
 function tensorsDigest(tensors: Map<string, HostTensor>): string {
   const hash = createHash("sha256");

@@ -91,6 +91,7 @@ test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 
   assert.equal(studyScores.code, 0, studyScores.stderr);
   const [run] = studyScores.json.runs as { id: string; results: object[] }[];
   assert.equal(run.results.length, 1);
+  assert.deepEqual(studyScores.stderr.match(/1 of 1 runs evaluated.*/g), ["1 of 1 runs evaluated"]);
   assert.deepEqual(
     (await promptloss("evaluate", "--run", run.id, "--store", store, ...rows)).json.runs,
     studyScores.json.runs,

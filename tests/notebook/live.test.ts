@@ -96,8 +96,9 @@ test("progressLine writes whole lines if the stream is not a terminal", () => {
     },
   } as unknown as NodeJS.WriteStream);
   for (const step of [1, 2, 3]) update(sweepAt(step, 2));
-  update(sweepAt(40, 4));
-  assert.deepEqual(lines, [`${sweepLine(sweepAt(1, 2))}\n`, `${sweepLine(sweepAt(40, 4))}\n`]);
+  for (const tokensPerSecond of [12345, 12344, 12343]) update({ ...sweepAt(40, 4), tokensPerSecond }); // still the end
+  const ended = sweepLine({ ...sweepAt(40, 4), tokensPerSecond: 12345 });
+  assert.deepEqual(lines, [`${sweepLine(sweepAt(1, 2))}\n`, `${ended}\n`]);
 });
 
 test("show displays tables as HTML and plain text in one output; outside a notebook it prints them", async () => {

@@ -182,8 +182,11 @@ test("stops within a step on abort, and the next call continues", { timeout: 400
   const [partial] = new RunStore(ownStore).list();
   assert.equal(partial.status, "partial");
   assert.ok(existsSync(join(runFiles(partial.dir).checkpoint, "checkpoint.json")));
-  const [run] = await sweep(options);
+  const seen: SweepProgress[] = [];
+  const [run] = await sweep({ ...options, onProgress: (progress) => seen.push(progress) });
   assert.equal(run.record.attempts[1].fromStep, partial.record.attempts[0].toStep);
+  assert.deepEqual([seen[0].stepsDone, seen[0].stepsTotal], [partial.record.attempts[0].toStep, 600]);
+  assert.ok(seen.every(({ stepsDone }, i) => i === 0 || stepsDone >= seen[i - 1].stepsDone));
   assert.equal(run.records.length, 600);
 });
 
