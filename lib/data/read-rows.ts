@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { DataError } from "./errors";
 import { decodeText, describeValue, locateJsonError, parseJson, readBytes } from "./read-json";
+import { repositoryRoot } from "./repository";
 
 /** A row of a data file before its fields are checked. */
 export interface RawRow {
@@ -141,7 +142,7 @@ function parquetRows(path: string, bytes: Buffer, maxBytes: number): RawRow[] {
   }
   const { status, signal, stdout, stderr, error } = spawnSync(
     process.execPath,
-    [join(__dirname, "parquet-rows.mjs")],
+    [join(repositoryRoot(), "lib", "data", "parquet-rows.mjs")],
     // without the options of this process, such as loaders and debuggers
     { input: bytes, maxBuffer: maxBytes, env: { ...process.env, NODE_OPTIONS: "" } },
   );
