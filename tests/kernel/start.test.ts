@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { writeTinyStudy } from "../notebooks/tiny-study";
-import { readJson, temporaryFolder } from "../runs/world";
+import { readJson, temporaryFolder, writeJson } from "../runs/world";
 import { ROOT } from "./client";
 import { Lab, labMissing } from "./lab";
 
@@ -15,6 +15,7 @@ const listed = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-z"],
 const noGit = listed.status === 0 ? false : "needs git, and a clone";
 const options = { skip: labMissing() || noGit, timeout: 240_000 };
 const scratch = temporaryFolder();
+const NAME = "Tiny é 1"; // also the name of a folder, in an address
 
 let lab: Lab;
 let checkout: string;
@@ -44,6 +45,7 @@ before(async () => {
   if (options.skip) return;
   checkout = committedCopy();
   const study = writeTinyStudy(scratch);
+  writeJson(study, { ...readJson<object>(study), name: NAME });
   const tsx = join(ROOT, "node_modules", "tsx", "dist", "loader.mjs");
   const start = [process.execPath, "--import", tsx, join(checkout, "lib", "cli.ts"), "start", "--no-browser"];
   lab = await Lab.start(
@@ -64,7 +66,7 @@ test(
   "JupyterLab opens a copy, on the study; git sees no change after it was edited, run and saved",
   options,
   async () => {
-    const path = "work/tiny/00-start-here.ipynb";
+    const path = `work/${NAME}/00-start-here.ipynb`;
     assert.equal(await lab.firstPage(), `/lab/tree/${path}`);
     const { cells } = readJson<{ cells: { cell_type: string; outputs?: unknown[] }[] }>(join(checkout, path));
     assert.deepEqual(
@@ -79,7 +81,7 @@ test(
     await notebook.page.keyboard.press("Control+a");
     await notebook.page.keyboard.insertText("console.log(study.name, study.plws);");
     await notebook.runCell(second!);
-    await notebook.output(second!).getByText("tiny [ 0, 0.1 ]").waitFor();
+    await notebook.output(second!).getByText(`${NAME} [ 0, 0.1 ]`).waitFor();
     assert.equal(await notebook.page.locator(".Toastify__toast").count(), 0); // no news, no updates
     await notebook.screenshot("start");
     await notebook.save();
