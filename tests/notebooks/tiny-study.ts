@@ -56,9 +56,40 @@ export function writeTinyNormalizers(folder: string): string {
   });
 }
 
-function tinyModel(dir: string): string {
+/**
+ * Writes a study with every factor (three models, two data sets, two normalizers, two learning rates, two seeds, three
+ * PLWs: 144 short runs) and tasks of one's own of every kind.
+ * @param judge address of an OpenAI-compatible server
+ * @returns the path of the study file
+ */
+export function writeFactorStudy(folder: string, judge: string): string {
+  const study = JSON.parse(readFileSync(writeTinyNormalizers(folder), "utf8")) as Record<string, unknown>;
+  const questions = tinyExamples(10, 3).map(({ instruction, output }, i, all) => ({
+    instruction,
+    output,
+    options: [output, all[(i + 1) % all.length].output],
+    right: 0,
+  }));
+  const data = writeJson(join(folder, "questions.json"), questions);
+  const models = ["tiny-1", "tiny-2", "tiny-3"].map((name) => [name, tinyModel(join(folder, name), name)]);
+  return writeJson(join(folder, "factors.json"), {
+    ...study,
+    name: "factors",
+    models: Object.fromEntries(models) as Record<string, string>,
+    variants: { "lr 0.01": { learningRate: 0.01 }, "lr 0.001": { learningRate: 0.001 } },
+    hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
+    tasks: [
+      { name: "my-choices", data, prompt: "{instruction}", choices: "options", answer: "right" },
+      { name: "my-answers", data, prompt: "{instruction}", references: "output", maxNewTokens: 12 },
+      { name: "my-judged", data, judge: { opponent: "output" }, maxNewTokens: 12 },
+    ],
+    judge: { url: judge, model: "longer" },
+  });
+}
+
+function tinyModel(dir: string, seed = "tiny model"): string {
   const config = { ...TINY, keyValueHeads: 2 };
-  const random = seededRandom("tiny model");
+  const random = seededRandom(seed);
   const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => {
       const size = shape.reduce((product, n) => product * n, 1);

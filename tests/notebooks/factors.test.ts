@@ -1,0 +1,132 @@
+// A study with every factor and with tasks of one's own, through the notebooks; beside another study's outputs.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { parse } from "papaparse";
+import { distinct } from "../../lib/data/group";
+import { bodyOf } from "../support/http-server";
+import { executeNotebooks, htmlOf, NAMES, outputsOf, textOf, type Execution } from "./execute";
+import { writeFactorStudy, writeTinyStudy } from "./tiny-study";
+
+const folder = mkdtempSync(join(tmpdir(), "promptloss-factors-"));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+let factors: Execution;
+let tiny: Execution;
+let filesBefore: string[];
+
+/** A judge whose verdict is the longer of the two answers. */
+const judge = createServer((request, response) => {
+  void bodyOf(request).then((body) => {
+    const text = (JSON.parse(body) as { messages: { content: string }[] }).messages
+      .map(({ content }) => content)
+      .join();
+    const content = text.length % 2 === 0 ? "Output (a)" : "Output (b)";
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ choices: [{ message: { content } }] }));
+  });
+});
+after(() => judge.close());
+
+before(async () => {
+  await new Promise<void>((listening) => judge.listen(0, "127.0.0.1", listening));
+  const study = writeFactorStudy(folder, `http://127.0.0.1:${(judge.address() as AddressInfo).port}/v1`);
+  factors = await executeNotebooks(
+    NAMES.filter((name) => !/^0[01]/.test(name)),
+    study,
+    folder,
+  );
+  filesBefore = outputs("factors");
+  tiny = await executeNotebooks(
+    NAMES.filter((name) => name.startsWith("02")),
+    writeTinyStudy(join(folder, "other")),
+    folder,
+  );
+});
+
+/** Files in the folder of a study's outputs. */
+const outputs = (study: string): string[] => readdirSync(join(folder, "out", study, "figures")).sort();
+
+/** Rows of an exported CSV file. */
+function csv(name: string): Record<string, string>[] {
+  const text = readFileSync(join(folder, "out", "factors", "figures", `${name}.csv`), "utf8");
+  return parse<Record<string, string>>(text, { header: true, skipEmptyLines: true }).data;
+}
+
+test("every notebook runs on it without an error or a warning", () => {
+  assert.deepEqual([...factors.failures, ...tiny.failures], []);
+  for (const [name, notebook] of factors.executed)
+    for (const output of outputsOf(notebook)) {
+      assert.notEqual(output.output_type, "error", `${name}: ${output.evalue}`);
+      assert.notEqual(output.name, "stderr", `${name}: ${String(output.text)}`);
+    }
+});
+
+test("figures show every level of every factor that they have", () => {
+  const levels = {
+    model: ["tiny-1", "tiny-2", "tiny-3"],
+    dataset: ["TinyData", "TinyDataShort"],
+    normalizer: ["tokens", "weights"],
+    variant: ["lr 0.001", "lr 0.01"],
+    plw: ["0", "0.1", "1"],
+  };
+  const factorsOf: Record<string, (keyof typeof levels)[]> = {
+    figure1: ["dataset", "normalizer", "variant", "plw"],
+    figure2a: ["model", "dataset", "normalizer", "variant", "plw"],
+    figure2b: ["model", "dataset", "normalizer", "variant", "plw"],
+    "figure2b-parts": ["model", "dataset", "normalizer", "variant", "plw"],
+    figure2c: ["model", "dataset", "normalizer", "variant", "plw"],
+    figure2d: ["model", "dataset", "normalizer", "variant", "plw"],
+    "figure-others": ["dataset", "normalizer", "variant", "plw"],
+    "loss-curves": ["normalizer", "variant", "plw"],
+    "normalizers-stability": ["dataset", "normalizer", "variant", "plw"],
+    "normalizers-movement": ["dataset", "normalizer", "variant", "plw"],
+    "normalizers-learning": ["dataset", "normalizer", "variant", "plw"],
+  };
+  for (const [figure, keys] of Object.entries(factorsOf)) {
+    const rows = csv(figure);
+    const combinations = distinct(rows.map((row) => JSON.stringify(keys.map((key) => row[key]))));
+    const expected = keys.reduce((product, key) => product * levels[key].length, 1);
+    assert.equal(combinations.length, expected, `${figure}: ${Object.keys(rows[0]).join()}`);
+  }
+});
+
+test("tasks of one's own are scored, named, and in figures and tables", () => {
+  const others = distinct(csv("figure-others").map(({ part }) => part)).join();
+  for (const task of ["my-choices", "my-answers", "my-judged"]) {
+    assert.ok(others.includes(task), `figure-others: ${others}`);
+    assert.ok(
+      csv("table2").some((row) => row.task === task),
+      `table2: ${task}`,
+    );
+  }
+  const lengths = csv("figure2d");
+  assert.ok(lengths.length > 0, "the judged task has answers with lengths");
+  const text = textOf(factors.executed.get(NAMES.find((name) => name.startsWith("03"))!)!);
+  assert.match(text, /Every task was evaluated on every run/);
+});
+
+test("learning rates are compared, and normalizers within the study", () => {
+  const causes = factors.executed.get(NAMES.find((name) => name.startsWith("05"))!)!;
+  assert.match(textOf(causes), /Normalizers: weights, tokens\./);
+  assert.match(textOf(causes), /At each learning rate/);
+  assert.match(htmlOf(causes), /weight × normalizer/);
+  assert.ok(existsSync(join(folder, "out", "factors", "figures", "learning-rates.csv")));
+});
+
+test("nothing bears the name of a real benchmark or of another study", () => {
+  for (const [name, notebook] of factors.executed) {
+    if (name.startsWith("07") || name.startsWith("04") || name.startsWith("06")) continue; // they show the paper's tables
+    const shown = outputsOf(notebook).map(({ text, data }) => JSON.stringify([text, data?.["text/plain"]]));
+    assert.doesNotMatch(shown.join("\n"), /PIQA|ARC Challenge|WinoGrande|Pocket /, name);
+  }
+});
+
+test("another study's outputs lie in a folder of their own, and leave these as they are", () => {
+  assert.deepEqual(outputs("factors"), filesBefore);
+  assert.deepEqual(outputs("tiny"), ["loss-curves.csv", "loss-curves.pdf", "loss-curves.png", "loss-curves.svg"]);
+  assert.deepEqual(readdirSync(join(folder, "out")).sort(), ["factors", "judgements.jsonl", "tiny"]);
+});
