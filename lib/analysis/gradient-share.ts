@@ -45,22 +45,20 @@ interface Stored {
  */
 export async function gradientShares(
   runs: readonly Run[],
-  { rows = 8, signal }: { rows?: number; signal?: AbortSignal } = {},
+  { rows = ROWS, signal }: { rows?: number; signal?: AbortSignal } = {},
 ): Promise<GradientShare[]> {
   const cache: MeasurementCache = { batches: new Map(), starts: new Map() };
   const shares: GradientShare[] = [];
   for (const run of runs) {
-    const file = join(run.dir, "gradient-share.json");
-    const settings = JSON.stringify({ format: 1, rows, weights: run.record.weights?.sha256 });
-    let stored = readJsonIfAny(file) as Stored | undefined;
-    if (stored?.settings !== settings) {
+    let stored = storedShare(run, rows);
+    if (!stored) {
       await pause(signal).catch(() => {
         throw new Interrupted(
           `gradientShares: interrupted before ${run.name}; the runs before it are done, and the same call continues.`,
         );
       });
-      stored = { settings, ...measure(run, rows, cache) };
-      writeFileAtomic(file, JSON.stringify(stored));
+      stored = { settings: settingsOf(run, rows), ...measure(run, rows, cache) };
+      writeFileAtomic(shareFile(run), JSON.stringify(stored));
     }
     const share = ({ prompt, completion }: GradientParts) =>
       prompt + completion > 0 ? completion / (prompt + completion) : null;
@@ -68,6 +66,20 @@ export async function gradientShares(
   }
   return shares;
 }
+
+/** Number of rows of the batch, if not given. */
+const ROWS = 8;
+
+const shareFile = (run: Run) => join(run.dir, "gradient-share.json");
+const settingsOf = (run: Run, rows: number) => JSON.stringify({ format: 1, rows, weights: run.record.weights?.sha256 });
+
+function storedShare(run: Run, rows: number): Stored | undefined {
+  const stored = readJsonIfAny(shareFile(run)) as Stored | undefined;
+  return stored?.settings === settingsOf(run, rows) ? stored : undefined;
+}
+
+/** Whether {@link gradientShares} has measured a run, with its default number of rows. */
+export const hasGradientShare = (run: Run): boolean => storedShare(run, ROWS) !== undefined;
 
 /** Intermediate results that several runs share. */
 interface MeasurementCache {
@@ -78,14 +90,14 @@ interface MeasurementCache {
 }
 
 function measure(run: Run, rows: number, { batches, starts }: MeasurementCache): Omit<Stored, "settings"> {
-  const { plw, normalizer, template, truncation, hyperparameters, model, data, tokenizer } = run.recipe;
+  const { plw, normalizer, template, truncation, dropEmpty, hyperparameters, model, data, tokenizer } = run.recipe;
   const { maxLength } = hyperparameters;
   const subject = subjectOf(run);
   try {
-    const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, maxLength]);
+    const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, dropEmpty, maxLength]);
     if (!batches.has(encoding)) {
       const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
-      const options = { template, truncation, maxLength, name: data.name };
+      const options = { template, truncation, dropEmpty, maxLength, name: data.name };
       batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), options).examples);
     }
     const batch = batches.get(encoding)!;

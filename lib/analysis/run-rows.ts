@@ -1,4 +1,5 @@
 // Converts runs and data sets to the rows of figures and tables.
+import { join } from "node:path";
 import { RunError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
@@ -6,7 +7,8 @@ import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance, type WeightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
 import { DigestCache, modelDigest } from "../runs/digests";
-import type { Run } from "../runs/store";
+import { readJsonIfAny, writeFileAtomic } from "../runs/files";
+import { parametersOf, type Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import { mean } from "../data/group";
 
@@ -166,12 +168,19 @@ export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
   );
 }
 
-/** Distances already computed. The parameters of complete runs do not change, so each model is read only once. */
-const measured = new WeakMap<Run, WeightDistance>();
+/** A distance stored in a run's folder. */
+interface StoredDistance {
+  /** digest of the initial model, and of the final parameters */
+  between: [string, string | undefined];
+  distance: WeightDistance;
+}
 
+/** Distances are computed once, and stored: the parameters of complete runs do not change, but may be pruned. */
 function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
   const caches = new Map<string, DigestCache>();
   return runs.map((run) => {
+    const known = storedDistance(run);
+    if (known) return { run, distance: known };
     const { root } = run.store;
     if (!caches.has(root)) caches.set(root, new DigestCache(root));
     if (modelDigest(run.initialDir, caches.get(root)!).digest !== run.recipe.model.digest) {
@@ -180,10 +189,23 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
           "so their distance cannot be computed. Restore that model, or train its runs again.",
       );
     }
-    if (!measured.has(run)) measured.set(run, weightDistance(run.initialDir, run.weightsDir));
-    return { run, distance: measured.get(run)! };
+    const distance = weightDistance(run.initialDir, parametersOf(run, "compute its distance"));
+    const stored: StoredDistance = { between: between(run), distance };
+    writeFileAtomic(distanceFile(run), JSON.stringify(stored));
+    return { run, distance };
   });
 }
+
+const distanceFile = (run: Run) => join(run.dir, "distance.json");
+const between = ({ recipe, record }: Run): StoredDistance["between"] => [recipe.model.digest, record.weights?.sha256];
+
+function storedDistance(run: Run): WeightDistance | undefined {
+  const stored = readJsonIfAny(distanceFile(run)) as StoredDistance | undefined;
+  return JSON.stringify(stored?.between) === JSON.stringify(between(run)) ? stored!.distance : undefined;
+}
+
+/** Whether a run's distance from its initial model is stored in its folder. */
+export const hasDistance = (run: Run): boolean => storedDistance(run) !== undefined;
 
 /**
  * Counts the tokens of each field of every row of a data set, for `lengthHistograms`.

@@ -176,6 +176,11 @@ export const COMMANDS: Record<string, Command> = {
     },
     load: () => import("./study"),
   },
+  prune: {
+    summary: "shows which runs of a study have all their results stored, and deletes their parameters with --yes",
+    options: { study, store, yes: { description: "deletes; without it nothing is deleted" } },
+    load: () => import("./prune"),
+  },
   start: {
     summary: "starts JupyterLab on your copies of the notebooks, work/<study>",
     options: {

@@ -13,7 +13,7 @@ export function run(values: Values): Answer {
     return {
       id,
       name,
-      status: run?.status ?? "missing",
+      status: run?.pruned ? "complete, pruned" : (run?.status ?? "missing"),
       steps: run?.records.length ?? 0,
       totalSteps: run?.record.totalSteps ?? null,
       error: run?.error?.message ?? null,
@@ -23,7 +23,7 @@ export function run(values: Values): Answer {
   for (const { status } of runs) counts[status] = (counts[status] ?? 0) + 1;
   if (failures.length > 0) counts.impossible = failures.length;
   const unfinished = runs
-    .filter(({ status }) => status !== "complete" && status !== "missing")
+    .filter(({ status }) => !status.startsWith("complete") && status !== "missing")
     .map(
       ({ name, status, steps, totalSteps, error }) =>
         `  ${name}: ${status}, step ${steps} of ${totalSteps}${error ? `: ${error}` : ""}`,

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { planStudyPruning } from "../analysis/study-pruning";
+import { formatBytes } from "../data/format-bytes";
+import { pruneRuns } from "../runs/prune";
 import { sha256 } from "../data/digest";
 import { fileDigest } from "../runs/digests";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
@@ -64,6 +67,10 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const broken = notebooks.filter(({ error }) => error !== undefined);
   if (!current && broken.length === 0)
     writeFileAtomic(stampFile(out), JSON.stringify({ inputs, outputs: outputsDigest(out) }));
+  const pruned =
+    wanted.retain === "scores" && broken.length === 0
+      ? await pruneRuns(await planStudyPruning(wanted, runs))
+      : { runs: 0, bytes: 0 };
   const seconds = (Date.now() - started) / 1000;
   const peakMemory = Math.max(
     process.resourceUsage().maxRSS * 1024,
@@ -75,6 +82,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} from the store) and ` +
       `${current ? "no notebook to execute" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; ` +
       `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
+    ...(pruned.runs > 0 ? [`Deleted the parameters of ${pruned.runs} runs: ${formatBytes(pruned.bytes)}.`] : []),
     `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
   ].join("\n");
   return {
@@ -90,6 +98,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
       seconds,
       sweepSeconds,
       peakMemory,
+      pruned,
       figures: join(out, "figures"),
       store,
     },

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import { CausalLM, loadModel } from "../model/causal-lm";
-import { usableRun, type Run } from "../runs/store";
+import { parametersOf, usableRun, type Run } from "../runs/store";
 import { EvaluationError } from "../data/errors";
 
 /** The model under evaluation: one in memory, or the final model of a run, loaded when first needed. */
@@ -38,7 +38,7 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
     );
   let model: CausalLM | undefined;
   return {
-    model: () => (model ??= loadModel(run.weightsDir)),
+    model: () => (model ??= loadModel(parametersOf(run, "evaluate it on a further task"))),
     release: () => model?.dispose(),
     template: run.recipe.template,
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },

@@ -10,7 +10,7 @@ import { originRows } from "../analysis/dataset-rows";
 import { writeFileAtomic } from "../runs/files";
 import { fromRoot } from "../runs/paths";
 import { recipeInWords } from "../runs/recipe";
-import { usableRun, type Run } from "../runs/store";
+import { parametersOf, usableRun, type Run } from "../runs/store";
 import { studyExamples, studyTokenizer, type Study } from "../sweep/study";
 
 /** Options of {@link modelCard} and {@link writeModelDirectoryForHub}. */
@@ -139,12 +139,14 @@ function scoreTable(rows: readonly CardScore[]): string {
  *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
  * @throws {RunFailedError} if the run has no usable weights
+ * @throws {RunError} if it was pruned
  * @throws {DataError} if the folder is not empty and has no README.md, or as {@link modelCard}
  */
 export function writeModelDirectoryForHub(study: Study, run: Run, dir: string, options: ModelCardOptions = {}): string {
   const card = modelCard(study, run, options);
+  const parameters = parametersOf(usableRun(run), "write a directory for the Hub");
   const target = prepareFolder(dir);
-  cpSync(usableRun(run).weightsDir, target, { recursive: true });
+  cpSync(parameters, target, { recursive: true });
   writeFileAtomic(
     join(target, "training.json"),
     `${JSON.stringify({ id: run.id, name: run.name, recipe: run.recipe }, null, 2)}\n`,

@@ -6,7 +6,7 @@ import { fromRoot, storePath } from "./paths";
 import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
-import { RunFailedError } from "../data/errors";
+import { RunError, RunFailedError } from "../data/errors";
 
 /** Content of a run's run.json. */
 export interface RunRecord {
@@ -45,6 +45,8 @@ export interface RunRecord {
   notes: string[];
   /** size and digest of model/model.safetensors, once the run is complete */
   weights?: { bytes: number; sha256: string };
+  /** when the parameters were deleted, and how many bytes they took; `weights` still describes them */
+  pruned?: { at: string; bytes: number };
   error?: RunFailure;
 }
 
@@ -95,7 +97,11 @@ export class Run {
   get error(): RunFailure | undefined {
     return this.record.error;
   }
-  /** Hugging Face directory with the final parameters; exists once the run is complete. */
+  /** When the final parameters were deleted, see `pruneRun`; undefined while they are there. */
+  get pruned(): { at: string; bytes: number } | undefined {
+    return this.record.pruned;
+  }
+  /** Hugging Face directory with the final parameters; exists once the run is complete, and lacks them once pruned. */
   get weightsDir(): string {
     return join(this.dir, "model");
   }
@@ -114,13 +120,13 @@ export class Run {
    * @param names for example the recipe that a study resolved
    */
   named({ model, data, variant }: RunNames): Run {
-    const { variant: _, ...own } = this.recipe;
-    const recipe = {
-      ...own,
-      model: { ...own.model, name: model.name },
-      data: { ...own.data, name: data.name },
-      ...(variant !== undefined && { variant }),
+    const recipe: Recipe = {
+      ...this.recipe,
+      model: { ...this.recipe.model, name: model.name },
+      data: { ...this.recipe.data, name: data.name },
     };
+    if (variant === undefined) delete recipe.variant;
+    else recipe.variant = variant;
     return new Run(this.store, { ...this.record, recipe, name: runName(recipe) }, this.status);
   }
 }
@@ -202,7 +208,7 @@ export function writeRunRecord(dir: string, record: RunRecord): void {
 
 /**
  * Checks that a run did not fail and that the parameters of a complete run have their recorded size. A run that is not
- * complete yet is accepted.
+ * complete yet, or that was pruned, is accepted.
  * @returns the same run
  * @throws {RunFailedError} if the run is recorded as failed, or its model.safetensors is missing or has another size
  */
@@ -216,7 +222,7 @@ export function usableRun(run: Run): Run {
   const { weights: file } = runFiles(run.dir);
   const bytes = statSync(file, { throwIfNoEntry: false })?.size;
   const expected = run.record.weights?.bytes;
-  if (run.status === "complete" && bytes !== expected) {
+  if (run.status === "complete" && !run.pruned && bytes !== expected) {
     throw new RunFailedError(
       `Run ${run.name} is complete, but ${file} is damaged: ` +
         (bytes === undefined ? "it is missing. " : `it has ${bytes} bytes instead of ${expected}. `) +
@@ -224,6 +230,20 @@ export function usableRun(run: Run): Run {
     );
   }
   return run;
+}
+
+/**
+ * Returns the Hugging Face directory with a run's final parameters.
+ * @param purpose what they are needed for; completes "they are needed to …"
+ * @throws {RunError} if the run was pruned
+ */
+export function parametersOf(run: Run, purpose: string): string {
+  if (!run.pruned) return run.weightsDir;
+  throw new RunError(
+    `The parameters of run ${run.name} were deleted on ${run.pruned.at.slice(0, 10)} to save space, and they are ` +
+      `needed to ${purpose}. Its stored scores, answers and distances can still be used. To get the parameters back, ` +
+      `delete ${run.dir} and train the run again: the same recipe gives the same parameters.`,
+  );
 }
 
 /** Checks whether a value parsed from a run.json has the fields that the store and the analyses rely on. */

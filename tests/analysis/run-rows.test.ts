@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { distanceRows, lossRows, runRows, stabilityRows } from "../../lib/analysis/run-rows";
@@ -76,7 +76,7 @@ test("no window includes a step without the loss", () => {
   );
 });
 
-test("distances are to the run's initial model; a changed initial model is an error", () => {
+test("distances are to the run's initial model and stored; without, a changed initial model is an error", () => {
   const moved = run("moved", [1]);
   tinyModel(moved.weightsDir, 1, (parameters) => {
     parameters.get("model.norm.weight")!.data[0] += 5;
@@ -89,5 +89,7 @@ test("distances are to the run's initial model; a changed initial model is an er
     file,
     new Map([...parameters, ["model.norm.weight", { ...norm, data: norm.data.map((x, i) => (i === 0 ? 7 : x)) }]]),
   );
+  assert.deepEqual(distanceRows([moved]), [{ ...factors, distance: 5 }], "the stored distance");
+  rmSync(join(moved.dir, "distance.json"));
   assert.throws(() => distanceRows([moved]), /initial has changed since moved started from it/);
 });

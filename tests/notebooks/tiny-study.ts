@@ -64,7 +64,7 @@ export function writeTinyNormalizers(folder: string): string {
  */
 export function writeFactorStudy(folder: string, judge: string): string {
   const study = JSON.parse(readFileSync(writeTinyNormalizers(folder), "utf8")) as Record<string, unknown>;
-  const questions = tinyExamples(10, 3).map(({ instruction, output }, i, all) => ({
+  const questions = tinyExamples(40, 3).map(({ instruction, output }, i, all) => ({
     instruction,
     output,
     options: [output, all[(i + 1) % all.length].output],
@@ -76,7 +76,7 @@ export function writeFactorStudy(folder: string, judge: string): string {
     ...study,
     name: "factors",
     models: Object.fromEntries(models) as Record<string, string>,
-    variants: { "lr 0.01": { learningRate: 0.01 }, "lr 0.001": { learningRate: 0.001 } },
+    variants: { "lr 0.1": { learningRate: 0.1 }, "lr 0.01": { learningRate: 0.01 } },
     hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
     tasks: [
       { name: "my-choices", data, prompt: "{instruction}", choices: "options", answer: "right" },
