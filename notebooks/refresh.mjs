@@ -1,11 +1,12 @@
-// Copies the results of the last study into the repository: executed notebooks from out/pocket/notebooks, figures and tables
-// from out/pocket/figures, and a page that shows them. Nothing else writes there, so that committing results is a deliberate
-// step.
+// Copies the results of the last pocket study into the repository: executed notebooks from out/pocket/notebooks, figures
+// and tables from out/pocket/figures, and a page that shows them. The figures that compare normalizers come from the
+// study of studies/normalizers.json, out/normalizers/figures; they stay as they are if it was not run. Nothing else
+// writes there, so that committing results is a deliberate step.
 //
 //   node notebooks/refresh.mjs [results] [repository]
 //
-// `results` is the folder with the study's results (default: pocket below PROMPTLOSS_OUT, or below out); `repository` is the checkout to
-// write to (default: this one).
+// `results` is the folder with the study's results (default: pocket below PROMPTLOSS_OUT, or below out); `repository` is
+// the checkout to write to (default: this one).
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -95,6 +96,11 @@ function readFigures() {
   const names = existsSync(folder) ? listFiles(folder, /\.(pdf|svg|png|csv|tex|html)$/) : [];
   if (names.length === 0) throw new Error(`${folder} has no figures; run npm run study first.`);
   const files = new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
+  const compared = join(results, "..", "normalizers", "figures");
+  const source = existsSync(compared) ? compared : join(target, "figures");
+  for (const name of listFiles(source, /^normalizers-.*\.(pdf|svg|png|csv)$/)) {
+    files.set(name, readFileSync(join(source, name)));
+  }
   return files.set("README.md", gallery(files));
 }
 

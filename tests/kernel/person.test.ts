@@ -5,7 +5,7 @@ import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { QUICK, temporaryFolder, writeJson } from "../runs/world";
-import { writeTinyNormalizers, writeTinyStudy } from "../notebooks/tiny-study";
+import { writeTinyStudy } from "../notebooks/tiny-study";
 import { Lab, labMissing, until, type NotebookPage } from "./lab";
 import { ROOT } from "./client";
 
@@ -18,14 +18,12 @@ const folder = temporaryFolder();
 let lab: Lab;
 before(async () => {
   if (options.skip) return;
-  const normalizers = writeTinyNormalizers(folder);
   const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
   lab = await Lab.start({
     PROMPTLOSS_STUDY: writeJson(join(folder, "slow.json"), {
       ...study,
       hyperparameters: { ...QUICK, maxLength: 250, epochs: 40 },
     }), // long enough to be interrupted
-    PROMPTLOSS_NORMALIZERS: normalizers,
     PROMPTLOSS_RUNS: join(folder, "runs"),
     PROMPTLOSS_OUT: join(folder, "out"),
   });

@@ -50,7 +50,7 @@ function refresh(out: string, target: string): { status: number | null; stdout: 
 test("results are copied without paths, host names, speeds and times", () => {
   const target = join(folder, "repository");
   mkdirSync(join(target, "figures"), { recursive: true });
-  writeFileSync(join(target, "figures", "old.svg"), "");
+  for (const old of ["old.svg", "normalizers-old.svg"]) writeFileSync(join(target, "figures", old), "");
   const { status, stderr } = refresh(
     results("good", [
       { output_type: "stream", name: "stdout", text: `${ROOT}/lib on ${hostname()}: step 1 of 2 · 1,234 tokens/s` },
@@ -73,11 +73,24 @@ test("results are copied without paths, host names, speeds and times", () => {
     assert.equal(text.text, "./lib on localhost: step 1 of 2");
     assert.deepEqual(plot.data!["application/vnd.plotly.v1+json"], { data: [{ y: [0.333333, 12345678] }] });
   }
-  assert.deepEqual(readdirSync(join(target, "figures")).sort(), ["README.md", "a.png", "a.svg"]);
+  assert.deepEqual(readdirSync(join(target, "figures")).sort(), ["README.md", "a.png", "a.svg", "normalizers-old.svg"]);
   assert.match(
     readFileSync(join(target, "figures", "README.md"), "utf8"),
     /## a\n\n!\[a\]\(a\.png\)\n\nWhat a shows\.\n\n\[SVG\]/,
   );
+});
+
+test("figures that compare normalizers come from the study of that name, if it was run", () => {
+  const target = join(folder, "with-normalizers");
+  mkdirSync(join(target, "figures"), { recursive: true });
+  writeFileSync(join(target, "figures", "normalizers-old.svg"), "");
+  const compared = join(folder, "normalizers", "figures");
+  mkdirSync(compared, { recursive: true });
+  for (const name of ["normalizers-new.svg", "figure1.svg"]) writeFileSync(join(compared, name), "<svg ></svg>");
+  const { status, stderr } = refresh(results("both", []), target);
+  rmSync(join(folder, "normalizers"), { recursive: true });
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(readdirSync(join(target, "figures")).sort(), ["README.md", "a.png", "a.svg", "normalizers-new.svg"]);
 });
 
 test("nothing is copied if a notebook failed, was edited since, or was not run", () => {
