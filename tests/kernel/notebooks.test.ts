@@ -128,10 +128,7 @@ test("01: Table 1 names every data set, the histograms have traces", options, as
 
 test("03: every run is scored on thirteen benchmarks, the figures have traces", options, async () => {
   const notebook = await runWhole("03-benchmarks");
-  assert.match(
-    await notebook.output(find("03-benchmarks", "await studyScores(")).innerText(),
-    /4 of 4 runs evaluated/,
-  );
+  assert.match(await notebook.output(find("03-benchmarks", "await studyScores(")).innerText(), /4 of 4 runs evaluated/);
   assert.ok(
     (await notebook.output(find("03-benchmarks", "figure1(")).locator(".js-plotly-plot .scatterlayer .trace").count()) >
       0,

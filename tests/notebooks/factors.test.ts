@@ -112,7 +112,7 @@ test("tasks of one's own are scored, named, and in figures and tables", () => {
 test("learning rates are compared, and normalizers within the study", () => {
   const causes = factors.executed.get(NAMES.find((name) => name.startsWith("05"))!)!;
   assert.match(textOf(causes), /Normalizers: weights, tokens\./);
-  assert.match(textOf(causes), /At each learning rate/);
+  assert.match(textOf(causes), /the best PLW at each learning rate is/);
   assert.match(htmlOf(causes), /weight × normalizer/);
   assert.ok(existsSync(join(folder, "out", "factors", "figures", "learning-rates.csv")));
 });
