@@ -71,7 +71,7 @@ export * from "./analysis/dataset-rows";
 export * from "./export/export";
 export { outputPath } from "./runs/paths";
 export { planStudyPruning } from "./analysis/study-pruning";
-export { pruneRun, pruneRuns, type PrunePlan, type Retain } from "./runs/prune";
+export { pruneRuns, type PrunePlan, type PruneOutcome, type Retain } from "./runs/prune";
 export type { Figure, Row } from "./figures/figure";
 export * from "./figures/fit-tables";
 export * from "./figures/figure1";

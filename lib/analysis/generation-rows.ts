@@ -43,7 +43,7 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
   const tokenizers = new Map<string, Tokenizer>();
   return stored.flatMap(({ run, task, samples }) => {
     const { digest } = run.recipe.tokenizer;
-    const tokenizer = tokenizers.get(digest) ?? loadTokenizer(run.weightsDir);
+    const tokenizer = tokenizers.get(digest) ?? loadTokenizer(run.tokenizerDir);
     tokenizers.set(digest, tokenizer);
     return samples.map(({ id, requests, finish }): GenerationLengthRow => ({
       ...factors(run),

@@ -1,6 +1,6 @@
 // Converts runs and data sets to the rows of figures and tables.
 import { join } from "node:path";
-import { RunError } from "../data/errors";
+import { RunError, StoreError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
@@ -139,10 +139,11 @@ function consecutiveLosses(records: readonly StepRecord[], loss: LossName): { fr
 }
 
 /**
- * Computes the L2 distance between each complete run's final and initial parameters, for `figure2b`. Reads both from
- * disk.
+ * Computes the L2 distance between each complete run's final and initial parameters, for `figure2b`. Distances are
+ * stored in the runs' folders: a second call, and one after the parameters were deleted, only reads them.
  *
- * @throws {RunError} if the initial model of a run has changed since the run started
+ * @throws {RunError} if a distance is not stored and the initial model of the run has changed since the run started, or
+ *   its parameters were deleted
  * @throws {ModelError} if parameters cannot be read
  */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
@@ -168,14 +169,13 @@ export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
   );
 }
 
-/** A distance stored in a run's folder. */
+/** Content of distance.json in a run's folder. */
 interface StoredDistance {
-  /** digest of the initial model, and of the final parameters */
+  /** key: digests of the initial model and of the final parameters; the distance is reused only if they match */
   between: [string, string | undefined];
   distance: WeightDistance;
 }
 
-/** Distances are computed once, and stored: the parameters of complete runs do not change, but may be pruned. */
 function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }[] {
   const caches = new Map<string, DigestCache>();
   return runs.map((run) => {
@@ -190,10 +190,19 @@ function distances(runs: readonly Run[]): { run: Run; distance: WeightDistance }
       );
     }
     const distance = weightDistance(run.initialDir, parametersOf(run, "compute its distance"));
-    const stored: StoredDistance = { between: between(run), distance };
-    writeFileAtomic(distanceFile(run), JSON.stringify(stored));
+    store(run, distance);
     return { run, distance };
   });
+}
+
+/** Stores a distance, except in a store that cannot be written, which remains usable. */
+function store(run: Run, distance: WeightDistance): void {
+  const stored: StoredDistance = { between: between(run), distance };
+  try {
+    writeFileAtomic(distanceFile(run), JSON.stringify(stored));
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
 }
 
 const distanceFile = (run: Run) => join(run.dir, "distance.json");

@@ -35,13 +35,13 @@ export async function planStudyPruning(study: Study, runs: readonly Run[]): Prom
     const missing = hasDistance(run) ? [] : ["distance"];
     if (comparesNormalizers && !hasGradientShare(run)) missing.push("gradient share");
     for (const { task, settings } of tasks) {
-      const stored = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo).catch(
-        (error: unknown) => {
-          if (!(error instanceof PromptlossError)) throw error; // its data or judge is not there
-          return undefined;
-        },
-      );
-      if (!stored) missing.push(task.name);
+      try {
+        const stored = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo);
+        if (!stored) missing.push(task.name);
+      } catch (error) {
+        if (!(error instanceof PromptlossError)) throw error;
+        missing.push(`${task.name} (cannot be checked: ${error.message})`); // its data or judge is not there
+      }
     }
     return missing;
   });

@@ -13,7 +13,8 @@ export function run(values: Values): Answer {
     return {
       id,
       name,
-      status: run?.pruned ? "complete, pruned" : (run?.status ?? "missing"),
+      status: run?.status ?? "missing",
+      pruned: run?.pruned ?? null,
       steps: run?.records.length ?? 0,
       totalSteps: run?.record.totalSteps ?? null,
       error: run?.error?.message ?? null,
@@ -23,17 +24,18 @@ export function run(values: Values): Answer {
   for (const { status } of runs) counts[status] = (counts[status] ?? 0) + 1;
   if (failures.length > 0) counts.impossible = failures.length;
   const unfinished = runs
-    .filter(({ status }) => !status.startsWith("complete") && status !== "missing")
+    .filter(({ status }) => status !== "complete" && status !== "missing")
     .map(
       ({ name, status, steps, totalSteps, error }) =>
         `  ${name}: ${status}, step ${steps} of ${totalSteps}${error ? `: ${error}` : ""}`,
     );
+  const pruned = runs.filter((run) => run.pruned).length;
   const text = [
     `Study ${study.name} in ${store.root}: ${Object.entries(counts)
-      .map(([status, count]) => `${count} ${status}`)
+      .map(([status, count]) => `${count} ${status}${status === "complete" && pruned > 0 ? ` (${pruned} pruned)` : ""}`)
       .join(", ")} of ${runs.length + failures.length} runs`,
     ...unfinished,
     ...failures.map(({ run, message }) => `  ${run}: ${message}`),
   ].join("\n");
-  return { text, result: { study: study.name, store: store.root, counts, runs, failures } };
+  return { text, result: { study: study.name, store: store.root, counts, pruned, runs, failures } };
 }

@@ -94,7 +94,7 @@ function describe(run: Run): Answer {
     id: run.id,
     name: run.name,
     dir: run.dir,
-    weights: run.weightsDir,
+    weights: run.pruned ? null : run.weightsDir,
     status: run.status,
     steps: run.records.length,
     seconds,

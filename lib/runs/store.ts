@@ -45,9 +45,17 @@ export interface RunRecord {
   notes: string[];
   /** size and digest of model/model.safetensors, once the run is complete */
   weights?: { bytes: number; sha256: string };
-  /** when the parameters were deleted, and how many bytes they took; `weights` still describes them */
-  pruned?: { at: string; bytes: number };
+  /** present once the parameters were deleted; `weights` still describes them */
+  pruned?: Pruned;
   error?: RunFailure;
+}
+
+/** Deletion of a run's parameters. */
+export interface Pruned {
+  /** ISO 8601 time */
+  at: string;
+  /** size of the deleted files: the final parameters, and checkpoints if there were any */
+  bytes: number;
 }
 
 /** Why a run failed. */
@@ -97,13 +105,25 @@ export class Run {
   get error(): RunFailure | undefined {
     return this.record.error;
   }
-  /** When the final parameters were deleted, see `pruneRun`; undefined while they are there. */
-  get pruned(): { at: string; bytes: number } | undefined {
-    return this.record.pruned;
+  /**
+   * The deletion of the final parameters, see `pruneRuns`; undefined while they are there. Known even if it happened
+   * after this run was read.
+   */
+  get pruned(): Pruned | undefined {
+    if (this.record.pruned || this.status !== "complete" || existsSync(runFiles(this.dir).weights))
+      return this.record.pruned;
+    return this.store.get(this.id)?.record.pruned;
   }
-  /** Hugging Face directory with the final parameters; exists once the run is complete, and lacks them once pruned. */
+  /**
+   * Hugging Face directory with the final parameters; exists once the run is complete.
+   * @throws {RunError} if the parameters were deleted, see `pruneRuns`
+   */
   get weightsDir(): string {
-    return join(this.dir, "model");
+    return parametersOf(this, "load its final model");
+  }
+  /** Directory with the final model's configuration and tokenizer; stays when the parameters are deleted. */
+  get tokenizerDir(): string {
+    return runFiles(this.dir).model;
   }
   /** Hugging Face directory of the model before training. */
   get initialDir(): string {
@@ -238,9 +258,10 @@ export function usableRun(run: Run): Run {
  * @throws {RunError} if the run was pruned
  */
 export function parametersOf(run: Run, purpose: string): string {
-  if (!run.pruned) return run.weightsDir;
+  const { pruned } = run;
+  if (!pruned) return runFiles(run.dir).model;
   throw new RunError(
-    `The parameters of run ${run.name} were deleted on ${run.pruned.at.slice(0, 10)} to save space, and they are ` +
+    `The parameters of run ${run.name} were deleted on ${pruned.at.slice(0, 10)} to save space, and they are ` +
       `needed to ${purpose}. Its stored scores, answers and distances can still be used. To get the parameters back, ` +
       `delete ${run.dir} and train the run again: the same recipe gives the same parameters.`,
   );

@@ -1,35 +1,37 @@
 // Pruning: what it deletes, what stays usable, what refuses, and interruptions.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { gradientShares } from "../../lib/analysis/gradient-share";
 import { generationLengthRows } from "../../lib/analysis/generation-rows";
 import { distancePartRows, distanceRows } from "../../lib/analysis/run-rows";
 import { planStudyPruning } from "../../lib/analysis/study-pruning";
 import { studyScoreRows } from "../../lib/analysis/study-results";
-import { RunHeldError } from "../../lib/data/errors";
+import { RunError, RunHeldError } from "../../lib/data/errors";
+import { evaluate } from "../../lib/evaluate/evaluate";
 import { writeModelDirectoryForHub } from "../../lib/export/hugging-face";
+import { weightDistance } from "../../lib/metrics/distance";
+import { loadModel } from "../../lib/model/causal-lm";
 import { claimRun } from "../../lib/runs/claim";
-import { pruneRun, pruneRuns } from "../../lib/runs/prune";
-import { runFiles, RunStore, writeRunRecord, type Run } from "../../lib/runs/store";
+import { planPruning, pruneRun, pruneRuns } from "../../lib/runs/prune";
+import { runFiles, RunStore, usableRun, writeRunRecord, type Run, type RunRecord } from "../../lib/runs/store";
 import type { Study } from "../../lib/sweep/study";
 import { parseStudy } from "../../lib/sweep/study-file";
 import { scoreRuns, studyEvaluation, studyMemorization, studySamples, studyScores } from "../../lib/sweep/study-scores";
 import { sweep } from "../../lib/sweep/sweep";
 import { readJson, QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
 
-const root = join(__dirname, "..", "..");
 const dir = temporaryFolder();
 const store = join(dir, "runs");
 process.env.PROMPTLOSS_RUNS = store;
 const data = writeJson(join(dir, "data.json"), tinyExamples(12, 1));
-const file = join(dir, "study.json");
 const json = {
   name: "pruned",
   models: { tiny: tinyModel(join(dir, "model"), 1) },
   datasets: { One: { path: data } },
-  plws: [0, 0.1],
+  plws: [0, 0.1, 1],
   hyperparameters: { ...QUICK, maxSteps: 2 },
   tasks: [
     { name: "answers", data, prompt: "{instruction}", references: "output", maxNewTokens: 4, limit: 4 },
@@ -41,12 +43,14 @@ let study: Study;
 let runs: Run[];
 
 before(async () => {
-  study = parseStudy(readJson(writeJson(file, json)), "test");
+  study = parseStudy(json, "test");
   runs = await sweep({ study });
 });
 
 /** The runs as they are in the store now. */
 const current = (): Run[] => runs.map(({ id, recipe }) => new RunStore(store).get(id)!.named(recipe));
+const nothingMissing = (): Promise<string[]> => Promise.resolve([]);
+const weightsOf = (run: Run): string => runFiles(run.dir).weights;
 
 async function everything(of: readonly Run[]) {
   const { scores } = await studyScores(study, of);
@@ -61,28 +65,104 @@ async function everything(of: readonly Run[]) {
   };
 }
 
+const MISSING = "not stored yet: distance, answers, pocket-piqa, memorization";
+
 test("a run whose results are not all stored is kept, and the reason names them", async () => {
-  const { prunable, kept, bytes } = await planStudyPruning(study, runs);
+  const { prunable, kept, bytes, missingResults } = await planStudyPruning(study, runs);
   assert.deepEqual([prunable.length, bytes], [0, 0]);
-  assert.equal(kept[0].reason, "not stored yet: distance, answers, pocket-piqa, memorization");
+  assert.deepEqual(
+    kept.map(({ reason }) => reason),
+    [MISSING, MISSING, MISSING],
+  );
+  await assert.rejects(pruneRun(runs[0], missingResults), {
+    name: "RunError",
+    message: `Run ${runs[0].name} cannot be pruned; ${MISSING}.`,
+  });
+  assert.deepEqual(
+    current().map(({ pruned }) => pruned),
+    [undefined, undefined, undefined],
+  );
+  assert.equal(loadModel(runs[0].weightsDir).config.layers, 2);
 });
+
+test("a distance is stored as it was computed, and not used for other parameters", () => {
+  const [{ recipe, record, dir: folder, initialDir, weightsDir }] = runs;
+  const exact = weightDistance(initialDir, weightsDir);
+  const between = [recipe.model.digest, record.weights!.sha256];
+  for (const other of [["0", between[1]], [between[0], "0"], between]) {
+    writeJson(join(folder, "distance.json"), { between: other, distance: { ...exact, distance: 1 } });
+    assert.equal(distanceRows([runs[0]])[0].distance, other === between ? 1 : exact.distance);
+    if (other !== between) assert.deepEqual(readJson(join(folder, "distance.json")), { between, distance: exact });
+  }
+  rmSync(join(folder, "distance.json"));
+});
+
+test(
+  "a distance is computed in a store that cannot be written",
+  { skip: process.getuid?.() === 0 ? false : "mounting a read-only disk needs root" },
+  () => {
+    const [{ id, recipe }] = runs;
+    const readOnly = join(dir, "read-only");
+    mkdirSync(readOnly);
+    assert.equal(spawnSync("mount", ["--bind", store, readOnly]).status, 0);
+    try {
+      assert.equal(spawnSync("mount", ["-o", "remount,ro,bind", readOnly]).status, 0);
+      const [{ distance }] = distanceRows([new RunStore(readOnly).get(id)!.named(recipe)]);
+      assert.ok(!existsSync(join(store, id, "distance.json")));
+      assert.equal(distanceRows([runs[0]])[0].distance, distance);
+    } finally {
+      spawnSync("umount", [readOnly]);
+    }
+  },
+);
 
 test("pruning deletes the parameters alone; scores, distances and answers stay as they were", async () => {
   const complete = await everything(runs);
+  const { checkpoint } = runFiles(runs[0].dir);
+  mkdirSync(checkpoint); // as left by a process that was killed after it completed the run
+  writeFileSync(join(checkpoint, "step-2.safetensors"), Buffer.alloc(1000));
+  writeFileSync(join(checkpoint, "checkpoint.json"), "{}");
   const plan = await planStudyPruning(study, current());
-  const sizes = runs.map(({ dir: folder }) => statSync(runFiles(folder).weights).size);
-  assert.deepEqual([plan.prunable.length, plan.kept.length], [2, 0]);
-  assert.equal(plan.bytes, sizes[0] + sizes[1]);
+  const sizes = runs.map((run) => statSync(weightsOf(run)).size);
+  sizes[0] += 1002;
+  assert.deepEqual(
+    plan.prunable.map(({ run: { id }, bytes }) => [id, bytes]),
+    runs.map(({ id }, i) => [id, sizes[i]]),
+  );
+  assert.deepEqual([plan.kept, plan.bytes], [[], sizes[0] + sizes[1] + sizes[2]]);
 
-  const held = await claimRun(join(runs[1].dir, "scores"), "another process");
-  assert.deepEqual(await pruneRuns(plan), { runs: 1, bytes: sizes[0] });
-  await assert.rejects(pruneRun(current()[1]), RunHeldError);
-  assert.match((await planStudyPruning(study, current())).kept[1].reason, /another process is using it/);
-  held.release();
+  const [before, record] = [readdirSync(runs[0].dir).sort(), readJson<RunRecord>(runFiles(runs[0].dir).record)];
+  const held = [await claimRun(join(runs[1].dir, "scores"), "scores"), await claimRun(runs[2].dir, "training")];
+  const { kept, ...done } = await pruneRuns(plan);
+  assert.deepEqual(done, { runs: 1, bytes: sizes[0] });
+  assert.deepEqual(
+    kept.map(({ id }) => id),
+    [runs[1].id, runs[2].id],
+  );
+  assert.match(kept[0].reason, /PLW 0\.1 .*\(scores\) has been in use by this process since/);
+  await assert.rejects(pruneRun(current()[1], nothingMissing), RunHeldError);
+  assert.deepEqual(
+    (await planStudyPruning(study, current())).kept.map(({ reason }) => reason),
+    [
+      `it was pruned on ${new Date().toISOString().slice(0, 10)}`,
+      `process ${process.pid} is using it`,
+      `process ${process.pid} is using it`,
+    ],
+  );
+  for (const claim of held) claim.release();
 
-  assert.deepEqual(readdirSync(runs[0].weightsDir).sort(), ["config.json", "tokenizer.json", "tokenizer_config.json"]);
-  assert.equal(current()[0].status, "complete");
-  assert.equal(current()[0].pruned?.bytes, sizes[0]);
+  assert.deepEqual(readdirSync(runs[0].tokenizerDir).sort(), [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ]);
+  assert.deepEqual(
+    readdirSync(runs[0].dir).sort(),
+    before.filter((name) => name !== "checkpoint"),
+  );
+  const pruned = current()[0];
+  assert.deepEqual(pruned.record.pruned, { at: pruned.pruned!.at, bytes: sizes[0] });
+  assert.deepEqual(readJson(runFiles(pruned.dir).record), { ...record, pruned: pruned.pruned });
   const again = await sweep({ study });
   assert.deepEqual(
     again.map(({ id, status }) => [id, status]),
@@ -93,11 +173,27 @@ test("pruning deletes the parameters alone; scores, distances and answers stay a
 
 test("what needs the parameters says since when they are gone, and how to get them back", async () => {
   const [run] = current();
-  const gone = new RegExp(
-    `The parameters of run tiny · One · PLW 0 · .* were deleted on \\d{4}-\\d\\d-\\d\\d .* delete ${run.dir} and train the run again`,
-  );
-  assert.throws(() => writeModelDirectoryForHub(study, run, join(dir, "hub")), gone);
-  assert.ok(!existsSync(join(dir, "hub")), "nothing is written for the Hub");
+  const goneFor = (purpose: string) => ({
+    name: "RunError",
+    message:
+      `The parameters of run tiny · One · PLW 0 · weights · seed 42 were deleted on ${run.pruned!.at.slice(0, 10)} to ` +
+      `save space, and they are needed to ${purpose}. Its stored scores, answers and distances can still be used. To ` +
+      `get the parameters back, delete ${run.dir} and train the run again: the same recipe gives the same parameters.`,
+  });
+  for (const same of [run, runs[0]]) {
+    // as it is now, and as it was read before
+    assert.equal(usableRun(same), same);
+    assert.throws(
+      () => writeModelDirectoryForHub(study, same, join(dir, "hub")),
+      goneFor("write a directory for the Hub"),
+    );
+    assert.ok(!existsSync(join(dir, "hub")), "nothing is written for the Hub");
+    assert.throws(() => loadModel(same.weightsDir), goneFor("load its final model"));
+    await assert.rejects(evaluate(same, "pocket-arc", { limit: 2 }), (error: Error) =>
+      error.message.endsWith(goneFor("evaluate it on a further task").message),
+    );
+    await assert.rejects(gradientShares([same]), goneFor("evaluate it on a further task"));
+  }
   const { scores, failures } = await scoreRuns([run], [...study.tasks, { name: "pocket-arc", limit: 2 }], {
     ...studyEvaluation(study),
     workers: 1,
@@ -106,78 +202,111 @@ test("what needs the parameters says since when they are gone, and how to get th
     scores[0].results.map(({ task }) => task),
     ["answers", "pocket-piqa"],
   );
-  assert.deepEqual(
-    failures.map(({ task }) => task),
-    ["pocket-arc"],
-  );
-  assert.match(failures[0].message, gone);
+  assert.deepEqual(failures, [
+    { run: run.name, task: "pocket-arc", message: goneFor("evaluate it on a further task").message },
+  ]);
+  const file = join(run.dir, "distance.json");
+  copyFileSync(file, join(dir, "distance.json"));
+  rmSync(file);
+  assert.throws(() => distanceRows([run]), goneFor("compute its distance"));
+  copyFileSync(join(dir, "distance.json"), file);
 });
 
-test("an interruption between record and deletion leaves a pruned run, which the next call cleans", async () => {
-  const run = current()[1];
-  const copy = join(dir, "weights.safetensors");
-  copyFileSync(runFiles(run.dir).weights, copy);
-  writeRunRecord(run.dir, { ...run.record, pruned: { at: new Date(0).toISOString(), bytes: statSync(copy).size } });
-  const { prunable } = await planStudyPruning(study, current());
+test("an interruption after the record leaves a pruned run, which the next call cleans", async () => {
+  const [, run] = current();
+  const at = new Date(0).toISOString();
+  const { checkpoint } = runFiles(run.dir);
+  const { size } = statSync(weightsOf(run));
+  const leaveCheckpoint = () => {
+    mkdirSync(checkpoint);
+    writeFileSync(join(checkpoint, "step-2.safetensors"), Buffer.alloc(10));
+  };
+  const prune = async () => pruneRuns(await planStudyPruning(study, [current()[1]]));
+
+  leaveCheckpoint(); // killed before any deletion
+  writeRunRecord(run.dir, { ...run.record, pruned: { at, bytes: size + 10 } });
+  assert.throws(() => current()[1].weightsDir, RunError, "what was to be deleted is not used");
+  assert.equal(usableRun(current()[1]).status, "complete");
+  assert.deepEqual(await prune(), { runs: 1, bytes: size + 10, kept: [] });
+  assert.deepEqual([existsSync(weightsOf(run)), existsSync(checkpoint)], [false, false]);
+
+  leaveCheckpoint(); // killed before the last deletion
+  assert.deepEqual(await prune(), { runs: 1, bytes: 10, kept: [] });
+  assert.deepEqual([existsSync(weightsOf(run)), existsSync(checkpoint)], [false, false]);
+  assert.deepEqual(current()[1].pruned, { at, bytes: size + 10 }, "the first record stays");
   assert.deepEqual(
-    prunable.map(({ run: { id }, bytes }) => [id, bytes]),
-    [[run.id, statSync(copy).size]],
-  );
-  await pruneRun(current()[1]);
-  assert.ok(!existsSync(runFiles(run.dir).weights));
-  assert.equal(current()[1].pruned?.at, new Date(0).toISOString(), "the first record stays");
-  assert.deepEqual(
-    (await planStudyPruning(study, current())).kept.map(({ reason }) => reason),
-    ["it was pruned before", "it was pruned before"],
+    (await planStudyPruning(study, [current()[1]])).kept.map(({ reason }) => reason),
+    ["it was pruned on 1970-01-01"],
   );
 });
 
-test(
-  "the command goes no further without --yes, and touches no run of another study",
-  { timeout: 120_000 },
-  async () => {
-    const other = parseStudy({ ...json, name: "other", plws: [0.2] }, "test");
-    const [stranger] = await sweep({ study: other });
-    const third = writeJson(file, { ...json, plws: [0, 0.1, 1] });
-    study = parseStudy({ ...json, plws: [0, 0.1, 1] }, "test");
-    runs = await sweep({ study });
-    await everything(runs);
-    const size = statSync(runFiles(runs[2].dir).weights).size;
-    const look = await command("prune", "--study", third, "--store", store, "--json");
-    assert.equal(look.code, 0, look.stderr);
-    assert.match(
-      look.stdout,
-      /kept: tiny · One · PLW 0 · .*it was pruned before[^]*The parameters of 1 run can go: .*add --yes/,
-    );
-    assert.deepEqual([look.json.bytes, look.json.pruned], [size, 0]);
-    assert.ok(existsSync(runFiles(runs[2].dir).weights));
-    const done = await command("prune", "--study", third, "--store", store, "--yes", "--json");
-    assert.deepEqual([done.json.pruned, done.json.bytes], [1, size]);
-    assert.ok(!existsSync(runFiles(runs[2].dir).weights));
-    assert.ok(existsSync(runFiles(stranger.dir).weights));
-    const status = await command("status", "--study", third, "--store", store, "--json");
-    assert.deepEqual(status.json.counts, { "complete, pruned": 3 });
-    writeFileSync(file, JSON.stringify(json));
-  },
-);
+test("nothing is deleted if the record cannot be written", async () => {
+  const [, , run] = current();
+  const obstacle = `${runFiles(run.dir).record}.part-${process.pid}`;
+  mkdirSync(obstacle);
+  await assert.rejects(pruneRun(run, nothingMissing));
+  rmSync(obstacle, { recursive: true });
+  assert.equal(usableRun(current()[2]).pruned, undefined);
+});
 
-/** Runs a command; `json` is the last line of its output. */
-function command(
-  ...args: string[]
-): Promise<{ code: number | null; stdout: string; stderr: string; json: Record<string, unknown> }> {
-  const child = spawn(process.execPath, ["--import", "tsx", join(root, "lib", "cli.ts"), ...args], { cwd: root });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
-  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
-      const last = stdout.trim().split("\n").at(-1) ?? "";
-      resolve({
-        code,
-        stdout,
-        stderr,
-        json: JSON.parse(last.startsWith("{") ? last : "{}") as Record<string, unknown>,
-      });
-    });
-  });
-}
+test("the parameters are there again, byte for byte, after the run is deleted and trained again", async () => {
+  const { record } = runs[1];
+  rmSync(runs[1].dir, { recursive: true });
+  runs = await sweep({ study });
+  assert.equal(current()[1].pruned, undefined);
+  assert.deepEqual(current()[1].record.weights, record.weights);
+});
+
+test("of two that prune the same run, the second changes nothing", async () => {
+  const { size } = statSync(weightsOf(runs[1]));
+  const [first, second] = await Promise.all([1, 2].map(() => pruneRun(runs[1], nothingMissing)));
+  assert.deepEqual([first, second].sort(), [0, size].sort());
+  assert.equal(current()[1].pruned!.bytes, size);
+});
+
+test("a damaged run, or a task that cannot be checked, is a reason to keep the run; the others are planned", async () => {
+  const [, , run] = current();
+  const rows = writeJson(join(dir, "rows.json"), tinyExamples(4, 2));
+  const extra = { ...json, tasks: [{ name: "gone", data: rows, prompt: "{instruction}", references: "output" }] };
+  const withGone = parseStudy(extra, "test");
+  rmSync(rows);
+  assert.match(
+    (await planStudyPruning(withGone, [run])).kept[0].reason,
+    /^not stored yet: gone \(cannot be checked: .*rows\.json/,
+  );
+  copyFileSync(weightsOf(run), join(dir, "weights"));
+  writeFileSync(weightsOf(run), "damaged");
+  const plan = await planStudyPruning(study, current());
+  assert.match(plan.kept[2].reason, /is complete, but .*model\.safetensors is damaged: it has 7 bytes instead of \d+/);
+  await assert.rejects(pruneRun(run, nothingMissing), { name: "RunFailedError" });
+  copyFileSync(join(dir, "weights"), weightsOf(run));
+});
+
+test("a run is pruned once, and only if nothing is missing under any of its names", async () => {
+  const [, , run] = current();
+  const second = run.named({ model: { name: "tiny" }, data: { name: "Two" } });
+  const missing = (of: Run) => Promise.resolve(of === second ? ["something"] : []);
+  assert.deepEqual(
+    (await planPruning([run, second], missing)).kept.map(({ reason }) => reason),
+    ["not stored yet: something"],
+  );
+  assert.equal((await planPruning([run, second], nothingMissing)).bytes, statSync(weightsOf(run)).size);
+});
+
+test("only complete runs of the store are pruned", async () => {
+  const [, , run] = current();
+  const { record } = runFiles(run.dir);
+  copyFileSync(record, join(dir, "run.json"));
+  for (const [status, reason] of [
+    ["running", "it is partial"],
+    ["failed", "it is failed"],
+  ] as const) {
+    writeRunRecord(run.dir, { ...run.record, status });
+    assert.equal((await planPruning([current()[2]], nothingMissing)).kept[0].reason, reason);
+    await assert.rejects(pruneRun(run, nothingMissing), /only complete runs can be pruned/);
+  }
+  copyFileSync(join(dir, "run.json"), record);
+  rmSync(run.dir, { recursive: true });
+  await assert.rejects(pruneRun(run, nothingMissing), /is not in the store; there is nothing to prune/);
+  assert.ok(!existsSync(run.dir), "no folder is made for it");
+});
