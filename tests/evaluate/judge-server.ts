@@ -9,7 +9,8 @@
 // vLLM's `truncate_prompt_tokens` (keep the last n tokens of a long prompt); `temperature` may only be 0.
 // GET /v1/models: the model.
 //
-// A base model knows no roles. It gets the contents of all messages, separated by blank lines, and continues that text.
+// A model whose tokenizer has the token <|im_start|> gets its messages in ChatML. A base model knows no roles. It gets the
+// contents of all messages, separated by blank lines, and continues that text.
 // Nothing follows the last message: a tokenizer may join line breaks at the end of a prompt in another way than before
 // more text, so the model writes them itself.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -21,6 +22,7 @@ import { PromptlossError, errorText } from "../../lib/data/errors";
 import { parseJson } from "../../lib/data/read-json";
 import { listOf, rule, text, validated, wholeNumber } from "../../lib/data/validate";
 import { cutAtStops, stopsWhen } from "../../lib/evaluate/answer";
+import type { Tokenizer } from "../../lib/data/tokenizer";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { bodyOf } from "../support/http-server";
 
@@ -56,8 +58,11 @@ const completionRequest = v.looseObject({
 });
 
 /** The text that a model continues, see the head of this file. */
-export function chatText(given: readonly { content: string }[]): string {
-  return given.map(({ content }) => content).join("\n\n");
+export function chatText(given: readonly { role: string; content: string }[], tokenizer?: Tokenizer): string {
+  const isChatMl = tokenizer?.encode("<|im_start|>", { addSpecialTokens: false }).length === 1;
+  if (!isChatMl) return given.map(({ content }) => content).join("\n\n");
+  const turns = given.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`);
+  return `${turns.join("")}<|im_start|>assistant\n`;
 }
 
 /** A server that is running. */
@@ -135,7 +140,7 @@ async function complete(model: CausalLM, name: string, body: unknown, signal: Ab
   if (request.model !== name) throw new Refusal(404, `there is no model ${request.model}; it is called ${name}`);
   const tokenizer = model.needTokenizer();
   const { maxPositions } = model.config;
-  const whole = tokenizer.encode(chatText(request.messages));
+  const whole = tokenizer.encode(chatText(request.messages, tokenizer));
   const prompt = whole.slice(-(request.truncate_prompt_tokens ?? whole.length));
   const room = maxPositions - prompt.length;
   const { max_tokens: maxNewTokens = room } = request;

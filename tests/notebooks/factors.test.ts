@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parse } from "papaparse";
+import { fileDigest } from "../../lib/runs/digests";
 import { distinct } from "../../lib/data/group";
 import { bodyOf } from "../support/http-server";
 import { executeNotebooks, htmlOf, NAMES, outputsOf, textOf, type Execution } from "./execute";
@@ -16,7 +17,9 @@ const folder = mkdtempSync(join(tmpdir(), "promptloss-factors-"));
 after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
 let factors: Execution;
 let tiny: Execution;
-let filesBefore: string[];
+let wholeBefore: Record<string, string>;
+let tinyBefore: Record<string, string>;
+const SWEEP = NAMES.filter((name) => name.startsWith("02"));
 
 /** A judge whose verdict is the longer of the two answers. */
 const judge = createServer((request, response) => {
@@ -34,21 +37,28 @@ after(() => judge.close());
 before(async () => {
   await new Promise<void>((listening) => judge.listen(0, "127.0.0.1", listening));
   const study = writeFactorStudy(folder, `http://127.0.0.1:${(judge.address() as AddressInfo).port}/v1`);
+  const tinyStudy = writeTinyStudy(join(folder, "other"));
+  const first = await executeNotebooks(SWEEP, tinyStudy, folder);
+  assert.deepEqual([...first.failures], []);
+  tinyBefore = outputs("tiny");
   factors = await executeNotebooks(
     NAMES.filter((name) => !/^0[01]/.test(name)),
     study,
     folder,
   );
-  filesBefore = outputs("factors");
-  tiny = await executeNotebooks(
-    NAMES.filter((name) => name.startsWith("02")),
-    writeTinyStudy(join(folder, "other")),
-    folder,
-  );
+  wholeBefore = outputs("factors");
+  tiny = await executeNotebooks(SWEEP, tinyStudy, folder);
 });
 
-/** Files in the folder of a study's outputs. */
-const outputs = (study: string): string[] => readdirSync(join(folder, "out", study, "figures")).sort();
+/** Digests of the files of a study's figures, by name. */
+function outputs(study: string): Record<string, string> {
+  const figures = join(folder, "out", study, "figures");
+  return Object.fromEntries(
+    readdirSync(figures)
+      .filter((name) => /\.\w+$/.test(name))
+      .map((name) => [name, fileDigest(join(figures, name))]),
+  );
+}
 
 /** Rows of an exported CSV file. */
 function csv(name: string): Record<string, string>[] {
@@ -125,8 +135,10 @@ test("nothing bears the name of a real benchmark or of another study", () => {
   }
 });
 
-test("another study's outputs lie in a folder of their own, and leave these as they are", () => {
-  assert.deepEqual(outputs("factors"), filesBefore);
-  assert.deepEqual(outputs("tiny"), ["loss-curves.csv", "loss-curves.pdf", "loss-curves.png", "loss-curves.svg"]);
+test("two studies in turn: each has its own folder, whole, and leaves the other's files as they are", () => {
+  assert.deepEqual(outputs("factors"), wholeBefore);
+  const names = ["csv", "pdf", "png", "svg"].map((type) => `loss-curves.${type}`);
+  assert.deepEqual(Object.keys(outputs("tiny")).sort(), names);
+  assert.equal(outputs("tiny")["loss-curves.csv"], tinyBefore["loss-curves.csv"]);
   assert.deepEqual(readdirSync(join(folder, "out")).sort(), ["factors", "judgements.jsonl", "tiny"]);
 });

@@ -63,7 +63,8 @@ export function writeLabStudy(
       return { name: plain, limit, ...(version && { version }), ...(format && { format }), ...maxNewTokens(plain) };
     }),
     dataDir,
-    judge: { ...judge, attempts: 1 }, // it decodes greedily: asked again, it answers the same
+    // it decodes greedily: asked again, it answers the same; and it says more than one line where one was asked for
+    judge: { ...judge, attempts: 1, parameters: { stop: ["\n"] } },
     licenses: { AlpacaData: "cc-by-nc-4.0", AlpacaDataCleaned: "cc-by-nc-4.0" },
   });
 }
