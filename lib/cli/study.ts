@@ -67,10 +67,11 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const broken = notebooks.filter(({ error }) => error !== undefined);
   if (!current && broken.length === 0)
     writeFileAtomic(stampFile(out), JSON.stringify({ inputs, outputs: outputsDigest(out) }));
-  const pruned =
-    wanted.retain === "scores" && broken.length === 0
-      ? await pruneRuns(await planStudyPruning(wanted, runs))
-      : { runs: 0, bytes: 0 };
+  const plan = wanted.retain === "scores" && broken.length === 0 ? await planStudyPruning(wanted, runs) : undefined;
+  const pruned = plan ? await pruneRuns(plan) : { runs: 0, bytes: 0, kept: [] };
+  const kept = (plan?.kept ?? [])
+    .filter(({ run }) => !run.pruned)
+    .map(({ run, reason }) => ({ name: run.name, reason }));
   const seconds = (Date.now() - started) / 1000;
   const peakMemory = Math.max(
     process.resourceUsage().maxRSS * 1024,
@@ -82,6 +83,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     `Study ${study}: ${runs.length} runs (${runs.length - cached} trained now, ${cached} from the store) and ` +
       `${current ? "no notebook to execute" : `${notebooks.length} notebooks`} in ${seconds.toFixed(0)} s; ` +
       `largest process ${(peakMemory / 2 ** 20).toFixed(0)} MiB.`,
+    ...[...kept, ...pruned.kept].map(({ name, reason }) => `Parameters kept: ${name}: ${reason}`),
     ...(pruned.runs > 0 ? [`Deleted the parameters of ${pruned.runs} runs: ${formatBytes(pruned.bytes)}.`] : []),
     `Figures: ${join(out, "figures")}\nNotebooks with their results: ${join(out, "notebooks")}\nRuns: ${store}`,
   ].join("\n");

@@ -29,8 +29,8 @@ serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEv
 
 /** Encodes the data set of a job. Consecutive jobs share a data set, which is then tokenized only once. */
 function cachedEncode(job: Job): EncodedDataset {
-  const { data, tokenizer, template, truncation, hyperparameters } = job.recipe;
-  const key = JSON.stringify([data, tokenizer, template, truncation, hyperparameters.maxLength]);
+  const { data, tokenizer, template, truncation, dropEmpty, hyperparameters } = job.recipe;
+  const key = JSON.stringify([data, tokenizer, template, truncation, dropEmpty, hyperparameters.maxLength]);
   const encoded = datasets.get(key) ?? encodeJob(job);
   datasets.delete(key); // insert again at the end: most recently used
   datasets.set(key, encoded);

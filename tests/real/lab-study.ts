@@ -19,7 +19,7 @@ import { SHARED } from "../support/shared";
 
 /** Size of the study. */
 export interface LabStudySize {
-  /** items of each benchmark; a quarter of them where an item takes long: 25-shot, or judged */
+  /** items of each benchmark; a quarter of them with 25 shots, a tenth where a judge compares: these take long */
   items: number;
   /** training rows of each data set */
   rows: number;
@@ -59,7 +59,8 @@ export function writeLabStudy(
     hyperparameters: { learningRate: 2e-5, batchSize: 8, microBatchSize: 8, maxLength: 256, epochs: 1, maxSteps },
     tasks: taskGroup("paper").map(({ name, format }) => {
       const [plain, version] = name.split("@");
-      const limit = /arc|alpaca|pandalm/.test(plain) ? Math.ceil(items / 4) : items;
+      const share = /alpaca|pandalm/.test(plain) ? 10 : plain === "arc_challenge" ? 4 : 1;
+      const limit = Math.ceil(items / share);
       return { name: plain, limit, ...(version && { version }), ...(format && { format }), ...maxNewTokens(plain) };
     }),
     dataDir,

@@ -220,3 +220,17 @@ function workerOf(runDir: string): number {
   const claim = readdirSync(runDir).find((name) => name.startsWith("claim-"))!;
   return Number(claim.split("-")[2]);
 }
+
+test("runs that differ only in their policy for long rows are trained on different rows", async () => {
+  const long = tinyExamples(12, 3).map((row, i) => (i < 4 ? { ...row, instruction: "a ".repeat(150) } : row));
+  const path = writeJson(join(dir, "long.json"), long);
+  const [spec] = wantedRuns(small({ datasets: { Long: { path } }, plws: [0.1] }));
+  const runs = await sweep({ runs: [spec, { ...spec, dropEmpty: true }], store, workers: 1 });
+  assert.deepEqual(
+    runs.map(({ record: { rows } }) => [rows.trained, rows.withoutCompletion, rows.dropped]),
+    [
+      [12, [0, 1, 2, 3], []],
+      [8, [0, 1, 2, 3], [0, 1, 2, 3]],
+    ],
+  );
+});
