@@ -38,10 +38,10 @@ interface Answer {
 }
 
 /** Starts a server and returns a function that runs the command in an empty folder. */
-async function world(t: TestContext, fault?: Fault) {
+async function world(t: TestContext, fault?: Fault, others: Repository[] = []) {
   const dir = mkdtempSync(join(tmpdir(), "cli-fetch-"));
   t.after(() => rmSync(dir, { recursive: true }));
-  const server = await hubServer(t, [DATA, MODEL, GATED], (request, response, content) => {
+  const server = await hubServer(t, [DATA, MODEL, GATED, ...others], (request, response, content) => {
     if (request.url!.includes("/org/gated/resolve/")) return (refuse(response, 401, "GatedRepo"), true);
     return fault?.(request, response, content) ?? false;
   });
@@ -145,6 +145,44 @@ test("Ctrl-C keeps the partial file, and the same command continues it", async (
   assert.match(continued.stderr, /1 file, 200 kB to fetch/);
   assert.equal(server.seen.at(-1)!.range, "bytes=100000-");
   assert.equal(server.contentBytes(), 200_000);
+});
+
+test("the paper's study: what the server has is fetched, everything else is named with its reason", async (t) => {
+  const llama: Repository = {
+    ...MODEL,
+    name: "huggyllama/llama-7b",
+    files: { ...MODEL.files, "tokenizer.json": Buffer.from("{}") },
+  };
+  const alpaca: Repository = {
+    ...DATA,
+    name: "tatsu-lab/alpaca",
+    commit: "dce01c9b08f87459cf36a430d809084718273017",
+    files: { "data/train.parquet": ROWS },
+    card: { license: "cc-by-nc-4.0" },
+  };
+  const { dir, fetch } = await world(
+    t,
+    (request, response) =>
+      request.url!.includes("/Llama-2-7b-hf/resolve/") ? (refuse(response, 403, "GatedRepo"), true) : false,
+    [llama, { ...llama, name: "meta-llama/Llama-2-7b-hf" }, alpaca],
+  );
+  const study = join(root, "studies", "paper.json");
+  const { code, json, stderr } = await fetch("--study", study, "--dir", join(dir, "benchmarks"));
+  assert.equal(code, 1);
+  assert.match(stderr, /hf:tatsu-lab\/alpaca@dce01c9\w* \(dataset, commit dce01c9\): 1 file, 300 kB.*cc-by-nc-4\.0/);
+  assert.deepEqual(
+    json.fetched.map(({ name }) => name.replace(/@.*/, "")).filter((name) => name !== "PandaLM"),
+    ["hf:huggyllama/llama-7b", "hf:tatsu-lab/alpaca"],
+  );
+  const reasons = Object.fromEntries(json.failures.map(({ name, message }) => [name.replace(/@.*/, ""), message]));
+  assert.match(reasons["hf:meta-llama/Llama-2-7b-hf"], /HF_TOKEN/);
+  delete reasons.PandaLM; // it comes from GitHub, which may be within reach
+  const benchmarks = ["ARC Challenge", "PIQA", "TruthfulQA", "WinoGrande", "WMT14", "WMT16", "Alpaca Eval"];
+  assert.deepEqual(
+    Object.keys(reasons).sort(),
+    ["hf:meta-llama/Llama-2-7b-hf", "hf:yahma/alpaca-cleaned", ...benchmarks].sort(),
+  );
+  assert.ok(existsSync(join(dir, "hub", "models", "huggyllama--llama-7b", "main", "model.safetensors")));
 });
 
 test("wrong options are refused", async (t) => {
