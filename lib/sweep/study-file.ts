@@ -292,7 +292,7 @@ function datasetSources(
   return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, sourceOf(entry)]));
 }
 
-/** A data set made from another one has the licence of that one, unless it has its own. */
+/** A data set made from another one has the license of that one, unless it has its own. */
 function inheritedLicenses(
   licenses: Record<string, string>,
   entries: Record<string, DatasetEntry>,

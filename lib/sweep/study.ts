@@ -46,7 +46,7 @@ export interface Study {
   dataDir?: string;
   /** judge of judged tasks; default: the one that the environment variables name */
   judge?: JudgeSettings;
-  /** licences of models and data sets by their name in the study; cards for the Hub need them */
+  /** licenses of models and data sets by their name in the study; cards for the Hub need them */
   licenses?: Record<string, string>;
   /** what is kept of a run once its scores are there; default "weights" */
   retain?: Retain;

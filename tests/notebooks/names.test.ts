@@ -11,7 +11,7 @@ const REAL = new RegExp(
     .join("|")
     .concat("|TruthfulQA|WMT1[46]|AlpacaEval"),
 );
-/** Tables that quote the paper: licences, and the published rows beside the study's own. */
+/** Tables that quote the paper: licenses, and the published rows beside the study's own. */
 const QUOTES_THE_PAPER = /^table5\./;
 
 test("no committed figure or table of the pocket study does, in title, label, caption or numbers", () => {
@@ -40,7 +40,7 @@ test("no committed output of a notebook does, outside the paper's own tables", (
         ...Object.entries(data).flatMap(([type, value]) => (type.startsWith("text/") ? [value] : [])),
       ];
       const words = shown.flat().join("");
-      if (/table5\. /.test(words)) continue; // the contact sheet shows the licences of the real data
+      if (/table5\. /.test(words)) continue; // the contact sheet shows the licenses of the real data
       assert.equal(REAL.exec(words)?.[0], undefined, `${file}: ${words.slice(0, 200)}`);
     }
   }

@@ -176,7 +176,7 @@ test("tasks: names, groups with settings, versions of the harness, and one's own
     assert.throws(() => parseStudy({ ...valid, tasks }, "x"), message);
 });
 
-test("licences are of the study's models and data sets; a derived data set inherits its own", () => {
+test("licenses are of the study's models and data sets; a derived data set inherits its own", () => {
   const { licenses } = parseStudy({ ...valid, licenses: { tiny: "mit", One: "cc-by-4.0" } }, "test");
   assert.deepEqual(licenses, { tiny: "mit", One: "cc-by-4.0", Short: "cc-by-4.0", Less: "cc-by-4.0" });
   assert.throws(
