@@ -126,8 +126,9 @@ type RatedScore = Score & { learningRate: number };
  * statistic is the mean over models and seeds, then over benchmarks. Intervals are 95 % percentile bootstrap intervals
  * over benchmarks (2,000 resamples, seeded), so they generalize to other benchmarks, not to other models or seeds; both
  * selections, of the learning rate and of the PLW, are repeated in each resample. Of tied PLWs the smallest counts as
- * best, and an interval includes all of them, so that it covers all PLWs where they make no difference. Benchmarks without the same number of scores in every combination of learning rate and PLW, or
- * whose scores are all equal, are left out, and the summary names them.
+ * best, and an interval includes all of them, so that it covers all PLWs where they make no difference. Benchmarks
+ * without the same number of scores in every combination of learning rate and PLW, or whose scores are all equal, are
+ * left out, and the summary names them.
  *
  * @param rows scores, from `scoreRows` or `readScores`
  * @param rates learning rate by variant, from {@link learningRates}; rows of other variants are left out

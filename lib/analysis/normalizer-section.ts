@@ -10,6 +10,6 @@ export function normalizersMissing({ name, normalizers }: Pick<Study, "name" | "
   return (
     `Study ${name} has one normalizer (${normalizers.join("")}), so there is nothing to compare. Add ` +
     '"normalizers": ["weights", "tokens", "completion", "sequence"] to its file, or open the study that compares ' +
-    "them: PROMPTLOSS_STUDY=studies/normalizers.json npm start."
+    "them: npm start -- --study studies/normalizers.json."
   );
 }

@@ -153,7 +153,7 @@ test("a study with one normalizer says how to get several; the study of normaliz
     normalizersMissing({ name: "mine", normalizers: ["tokens"] }),
     "Study mine has one normalizer (tokens), so there is nothing to compare. Add " +
       '"normalizers": ["weights", "tokens", "completion", "sequence"] to its file, or open the study that compares ' +
-      "them: PROMPTLOSS_STUDY=studies/normalizers.json npm start.",
+      "them: npm start -- --study studies/normalizers.json.",
   );
   const study = loadStudy("studies/normalizers.json");
   assert.equal(normalizersMissing(study), "");
