@@ -96,6 +96,11 @@ export const COMMANDS: Record<string, Command> = {
         default: `the study's first, or ${NORMALIZERS[0]}`,
         choices: NORMALIZERS,
       },
+      variant: {
+        placeholder: "name",
+        description: "variant of the study",
+        default: "the study's first, if it has any",
+      },
       seed: { placeholder: "n", description: "seed of the order of the rows", default: "the study's first, or 42" },
       truncation: {
         placeholder: "name",
@@ -112,7 +117,7 @@ export const COMMANDS: Record<string, Command> = {
     },
     alternatives: [
       ["model", "data", "dataset?"],
-      ["model", "dataset", "study?"],
+      ["model", "dataset", "study?", "variant?"],
     ],
     load: () => import("./train"),
   },

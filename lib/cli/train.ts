@@ -7,15 +7,16 @@ import { DigestCache, modelDigest } from "../runs/digests";
 import { storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { expectedDevice, threadsFor } from "../workers/plan";
-import { studyExamples } from "../sweep/study";
+import { studyExamples, variantsOf, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
 import { someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
 import { UsageError, nameOf, numberOf, pathOf, required, requiredPath, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
+  const { threads, ...wanted } = values.data === undefined ? fromStudy(values) : fromFiles(values);
   const options: TrainOptions = {
-    ...(values.data === undefined ? fromStudy(values) : fromFiles(values)),
+    ...wanted,
     plw: numberOf({ plw: required(values, "plw") }, "plw", plwSchema)!,
     ...given({
       normalizer: nameOf(values, "normalizer", NORMALIZERS),
@@ -34,16 +35,19 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow
   // loads.
   const { parameters } = modelDigest(options.model, new DigestCache(storePath(options.store)));
-  process.env.TF_NUM_INTRAOP_THREADS ??= String(threadsFor(parameters, expectedDevice()));
+  process.env.TF_NUM_INTRAOP_THREADS ??= String(threads ?? threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
   process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
   const { train } = await import("../train/train");
   return describe(await train(options));
 }
 
-function fromFiles(
-  values: Values,
-): Pick<TrainOptions, "model" | "modelName" | "examples" | "dataset" | "hyperparameters"> {
+/** Options of `train`, and TensorFlow threads if the study names their number. */
+type Wanted = Omit<TrainOptions, "plw"> & Pick<Study, "threads">;
+
+function fromFiles(values: Values): Wanted {
+  if (values.variant !== undefined)
+    throw new UsageError("--variant: names one of a study's; it does not go with --data.");
   const model = requiredPath(values, "model");
   return {
     model,
@@ -54,7 +58,7 @@ function fromFiles(
   };
 }
 
-function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
+function fromStudy(values: Values): Wanted {
   const study = loadStudy(pathOf(values, "study"));
   const modelName = required(values, "model");
   const dataset = required(values, "dataset");
@@ -72,9 +76,22 @@ function fromStudy(values: Values): Omit<TrainOptions, "plw"> {
     normalizer: study.normalizers[0],
     seed: study.seeds[0],
     truncation: study.truncation,
+    dropEmpty: study.dropEmpty,
     template: study.template,
-    hyperparameters: { ...study.hyperparameters, ...hyperparameters(values) },
+    threads: study.threads,
+    hyperparameters: { ...ofVariant(study, values.variant), ...hyperparameters(values) },
   };
+}
+
+/** The hyperparameters of a study's variant, by default the first; those of the study if it has no variants. */
+function ofVariant(study: Study, name: string | undefined): Hyperparameters {
+  const sets = variantsOf(study);
+  const set = name === undefined ? sets[0] : sets.find(({ variant }) => variant === name);
+  if (set) return set.hyperparameters;
+  const known = Object.keys(study.variants ?? {}).join(", ");
+  throw new UsageError(
+    `--variant: study ${study.name} has no variant ${JSON.stringify(name)}; its variants: ${known || "none"}.`,
+  );
 }
 
 function hyperparameters(values: Values): Partial<Hyperparameters> {

@@ -76,6 +76,27 @@ test("sweep, status and train agree on the runs", { timeout: 400_000 }, async ()
   });
 });
 
+test("train takes everything from the study, as a sweep does: variant, rows that are left out, threads", async () => {
+  const full = {
+    name: "full",
+    models: { tiny: model },
+    datasets: { One: { path: data } },
+    plws: [0.1],
+    dropEmpty: true,
+    threads: 1,
+    hyperparameters: { ...QUICK, maxSteps: 2 },
+    variants: { slow: { learningRate: 1e-5 }, fast: { learningRate: 1e-2 } },
+  };
+  const args = ["--study", writeJson(join(dir, "full.json"), full), "--store", store, "--json"];
+  const status = await promptloss("status", ...args);
+  const [slow, fast] = status.json.runs as { id: string }[];
+  const one = ["train", "--model", "tiny", "--dataset", "One", "--plw", "0.1", ...args];
+  assert.equal((await promptloss(...one)).json.id, slow.id);
+  assert.equal((await promptloss(...one, "--variant", "fast")).json.id, fast.id);
+  const wrong = await promptloss(...one, "--variant", "medium");
+  assert.match(wrong.stderr, /--variant: study full has no variant "medium"; its variants: slow, fast\./);
+});
+
 test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 }, async () => {
   const fixtures = join(root, "tests", "evaluate", "fixtures");
   const rows = ["--tasks", "piqa", "--data", join(fixtures, "data"), "--limit", "2", "--json"];
