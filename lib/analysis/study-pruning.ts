@@ -6,12 +6,9 @@ import { PromptlossError } from "../data/errors";
 import { planPruning, type PrunePlan } from "../runs/prune";
 import type { Run } from "../runs/store";
 import type { Study } from "../sweep/study";
-import { memorizationTasks, studyEvaluation } from "../sweep/study-scores";
+import { heldoutLossTasks, memorizationTasks, studyEvaluation } from "../sweep/study-scores";
 import { hasGradientShare } from "./gradient-share";
 import { hasDistance } from "./run-rows";
-
-/** Loss on held-out rows as 05-causes asks for it, to compare normalizers. */
-export const HELDOUT_LOSS = { name: "heldout-loss", limit: 40 };
 
 /**
  * Finds the runs of a study whose parameters no notebook needs any more: distance, all scores and answers and, where
@@ -23,11 +20,7 @@ export async function planStudyPruning(study: Study, runs: readonly Run[]): Prom
   const comparesNormalizers = study.normalizers.length > 1;
   const options = studyEvaluation(study);
   const tasks = resolveTasks(
-    [
-      ...study.tasks,
-      ...memorizationTasks(study),
-      ...(comparesNormalizers && study.heldout !== undefined ? [HELDOUT_LOSS] : []),
-    ],
+    [...study.tasks, ...memorizationTasks(study), ...(comparesNormalizers ? heldoutLossTasks(study) : [])],
     options,
   );
   const memo = new Memo();

@@ -61,7 +61,7 @@ export function memorizationTasks({ heldout }: Study): TaskRequest[] {
 }
 
 /**
- * Evaluates the loss of a study's runs on its held-out rows (task `heldout-loss`).
+ * Evaluates the loss of a study's runs on its first 40 held-out rows (task `heldout-loss`).
  *
  * @param runs complete runs of the study
  * @returns no scores for a study without held-out rows
@@ -72,8 +72,12 @@ export function studyHeldoutLoss(
   runs: readonly Run[],
   options: StudyScoresOptions = {},
 ): Promise<StudyScores> {
-  const tasks = study.heldout === undefined ? [] : [{ name: "heldout-loss" }];
-  return scoreRuns(runs, tasks, { ...studyEvaluation(study), ...options });
+  return scoreRuns(runs, heldoutLossTasks(study), { ...studyEvaluation(study), ...options });
+}
+
+/** The tasks of {@link studyHeldoutLoss}. */
+export function heldoutLossTasks({ heldout }: Study): TaskRequest[] {
+  return heldout === undefined ? [] : [{ name: "heldout-loss", limit: 40 }];
 }
 
 /**
