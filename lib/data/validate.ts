@@ -51,6 +51,7 @@ export const listOf = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<u
 export function objectOf<const Entries extends v.ObjectEntries>(entries: Entries) {
   const known = Object.keys(entries);
   return v.pipe(
+    rule<Record<string, unknown>>("an object", (value) => !Array.isArray(value)),
     v.looseObject(entries, (issue) =>
       issue.path ? `is missing; known keys: ${known.join(", ")}` : `must be an object, got ${shown(issue.input)}`,
     ),
@@ -64,8 +65,18 @@ export function objectOf<const Entries extends v.ObjectEntries>(entries: Entries
   );
 }
 
-/** Names with a special meaning in JavaScript objects, which a schema library may drop silently. */
-const RESERVED_NAMES = ["__proto__", "prototype", "constructor"];
+/** What every object has, and names with a special meaning, which a schema library may drop silently. */
+const RESERVED_NAMES = [...Object.getOwnPropertyNames(Object.prototype), "prototype"];
+
+/** What is wrong with a user-defined name, which also becomes a part of headings and of paths. */
+function nameProblem(name: string): string | undefined {
+  if (RESERVED_NAMES.includes(name)) return "cannot be used as a name; choose another";
+  if (name.trim() === "" || name.length > 100) return "a name must have 1 to 100 characters, and not only spaces";
+  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(name)) return "a name must not have line breaks or other control characters";
+  return name.split(/[/\\]/).some((part) => part === "." || part === "..")
+    ? 'a name must not lead to another folder, as "." and ".." do between slashes'
+    : undefined;
+}
 
 /** Schema of a non-empty object whose keys are user-defined names. */
 export const namedEntries = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, Record<string, T>> =>
@@ -77,8 +88,8 @@ export const namedEntries = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSc
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
       for (const name of Object.keys(dataset.value)) {
-        if (!RESERVED_NAMES.includes(name)) continue;
-        addIssue({ message: "cannot be used as a name; choose another", path: [pathItem(dataset.value, name)] });
+        const message = nameProblem(name);
+        if (message !== undefined) addIssue({ message, path: [pathItem(dataset.value, name)] });
       }
     }),
     v.record(v.string(), entry),

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { duplicatesOf } from "../data/group";
-import { isObject, objectOf, oneOf, pathItem, text, wholeNumber } from "../data/validate";
-import { nearestTaskNames, taskNames } from "./registry";
+import { isObject, objectOf, oneOf, pathItem, shown, text, wholeNumber } from "../data/validate";
+import { allTasks, nearestTaskNames, taskNames } from "./registry";
 import { FORMATS, type Harness, type PromptFormat } from "./task";
 import type { TaskRequest } from "./task-request";
 import { ownTaskSchema } from "./tasks/own-task";
@@ -72,7 +72,17 @@ const registered = v.rawCheck<{ name: string }>(({ dataset, addIssue }) => {
   addIssue({ message, path: [pathItem(dataset.value, "name")] });
 });
 
-const namedTask = v.pipe(objectOf({ name: text, ...settings }), registered, v.transform(requestsOf));
+/** Metrics of multiple choice are known beforehand; those of generated answers follow from the scoring. */
+const hasMetric = v.rawCheck<{ name: string; metric?: string }>(({ dataset, addIssue }) => {
+  if (!dataset.typed) return;
+  const { name, metric } = dataset.value;
+  const task = allTasks().find((known) => known.name === name);
+  if (metric === undefined || task?.kind !== "multiple choice" || Object.hasOwn(task.metrics, metric)) return;
+  const message = `must be one of ${Object.keys(task.metrics).join(", ")}, got ${shown(metric)}`;
+  addIssue({ message, path: [pathItem(dataset.value, "metric")] });
+});
+
+const namedTask = v.pipe(objectOf({ name: text, ...settings }), registered, hasMetric, v.transform(requestsOf));
 
 const ownEntry = v.pipe(
   ownTaskSchema,

@@ -1,4 +1,5 @@
-import { isAbsolute, join, relative, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { StudyError } from "../data/errors";
 import { repositoryRoot } from "../data/repository";
 
 /** Converts a path to an absolute one; a relative path is resolved against the repository root. */
@@ -31,7 +32,21 @@ export function storePath(store?: string): string {
  * `PROMPTLOSS_OUT` names another folder than `out`.
  * @param parts path inside that folder
  * @returns an absolute path
+ * @throws {StudyError} for a path outside that folder, to which a name of a study or a data set may lead
  */
 export function outputPath({ name }: { name: string }, ...parts: string[]): string {
-  return join(fromRoot(process.env.PROMPTLOSS_OUT || "out"), name, ...parts);
+  const all = fromRoot(process.env.PROMPTLOSS_OUT || "out");
+  const folder = join(all, name);
+  const path = join(folder, ...parts);
+  if (folder === join(all) || !isWithin(all, folder) || !isWithin(folder, path)) {
+    const given = [name, ...parts].map((part) => JSON.stringify(part)).join(", ");
+    throw new StudyError(`${given}: this is no path within a study's folder in ${all}; use names without "..".`);
+  }
+  return path;
+}
+
+/** Returns true if a path is a folder itself or within it. */
+function isWithin(folder: string, path: string): boolean {
+  const inside = relative(folder, path);
+  return inside !== ".." && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }

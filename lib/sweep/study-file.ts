@@ -25,7 +25,7 @@ import {
   withoutComments,
 } from "../data/validate";
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
-import { DATA_DIR } from "../evaluate/registry";
+import { DATA_DIR, allTasks } from "../evaluate/registry";
 import { tasksSchema } from "../evaluate/task-list";
 import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
@@ -264,7 +264,15 @@ function studySchema(locate: Locate) {
     v.check(({ truncation, dropEmpty }) => !dropEmpty || truncation === "truncate", DROP_EMPTY_NEEDS_TRUNCATE),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      const { models, datasets, licenses = {}, variants, hyperparameters } = dataset.value;
+      const { models, datasets, heldout, tasks, licenses = {}, variants, hyperparameters } = dataset.value;
+      const ofOwnRows = allTasks().filter(({ data }) => typeof data.items === "string");
+      for (const { name } of ofOwnRows.filter((own) => tasks.some((task) => task.name === own.name))) {
+        const message = `tasks: ${name} is no benchmark, and is measured without being named here; leave it out`;
+        addIssue({ message });
+      }
+      for (const [name] of Object.entries(datasets).filter(([, entry]) => "path" in entry && entry.path === heldout)) {
+        addIssue({ message: `heldout: is the file of ${name}; it needs rows that no run is trained on` });
+      }
       const licensed = [...Object.keys(models), ...Object.keys(datasets)];
       for (const name of Object.keys(licenses).filter((known) => !licensed.includes(known))) {
         const message = `licenses: no model or data set of this study is called ${JSON.stringify(name)}`;

@@ -58,13 +58,12 @@ export interface Study {
  * @throws {DataError} for bad rows
  */
 export function studyExamples(study: Study, dataset: string): Example[] {
-  const source = study.datasets[dataset];
-  if (!source)
+  if (!Object.hasOwn(study.datasets, dataset))
     throw new StudyError(
       `Study ${study.name} has no data set ${JSON.stringify(dataset)}; ` +
         `its data sets are ${Object.keys(study.datasets).join(", ")}.`,
     );
-  return sourceExamples(source);
+  return sourceExamples(study.datasets[dataset]);
 }
 
 /**

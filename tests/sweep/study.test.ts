@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
 import { studyExamples, wantedRuns } from "../../lib/sweep/study";
+import { outputPath } from "../../lib/runs/paths";
 import { loadStudy, parseStudy, studyDownloads } from "../../lib/sweep/study-file";
 import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
@@ -97,6 +98,73 @@ test("names that JavaScript objects treat specially are refused, not dropped", (
     `{ "__proto__": { "path": ${JSON.stringify(data)} }, "One": { "path": ${JSON.stringify(data)} } }`,
   ) as object;
   assert.throws(() => parseStudy({ ...valid, datasets }, "names"), /datasets\.__proto__: cannot be used as a name/);
+});
+
+test("names that lead to other folders, break lines or are all spaces are refused, with the field", () => {
+  const refused = (change: object, message: RegExp) =>
+    assert.throws(() => parseStudy({ ...valid, ...change }, "t"), message);
+  for (const name of ["..", "../../x", "a/../b", "..\\x", ".", "a/."]) {
+    refused({ datasets: { [name]: { path: data } } }, /t: datasets\..*: a name must not lead to another folder/);
+    refused({ models: { [name]: model } }, /t: models\..*: a name must not lead to another folder/);
+  }
+  for (const name of ["a\nb", "\u0000", "a\u2028b"]) refused({ variants: { [name]: {} } }, /must not have line breaks/);
+  for (const name of ["", "  ", "x".repeat(101)])
+    refused({ models: { [name]: model } }, /must have 1 to 100 characters/);
+  refused({ datasets: { toString: { path: data } } }, /toString: cannot be used as a name; choose another/);
+  const odd = ["meta/llama-2", "…", "a..b", "<b> 'x' \"y\" `z` $w$", "x".repeat(100), "é · 日本"];
+  const datasets = Object.fromEntries(odd.map((name) => [name, { path: data }]));
+  assert.deepEqual(Object.keys(parseStudy({ ...valid, datasets }, "t").datasets), odd);
+  assert.throws(() => studyExamples(parseStudy(valid, "t"), "toString"), /has no data set "toString"/);
+});
+
+test("no name leads out of a study's folder of outputs", () => {
+  const folder = outputPath({ name: "s" });
+  assert.equal(outputPath({ name: "s" }, "hub", "a/b", "..c"), join(folder, "hub", "a", "b", "..c"));
+  assert.equal(outputPath({ name: "s" }, "hub", ".."), folder);
+  for (const [name, ...parts] of [
+    ["s", "hub", "../../x"],
+    ["s", ".."],
+    ["s", "../s2"],
+    [".."],
+    ["."],
+    [""],
+    ["a/../.."],
+  ])
+    assert.throws(
+      () => outputPath({ name }, ...parts),
+      /this is no path within a study's folder in .*; use names without/,
+    );
+});
+
+test("held-out rows are no data set's file, and lists are no objects", () => {
+  assert.throws(
+    () => parseStudy({ ...valid, heldout: data }, "t"),
+    /t: heldout: is the file of One; it needs rows that/,
+  );
+  for (const key of ["fields", "template", "hyperparameters", "judge", "models"])
+    assert.throws(
+      () => parseStudy({ ...valid, [key]: [] }, "t"),
+      new RegExp(`t: ${key}: must be an object.*, got \\[\\]`),
+      key,
+    );
+  assert.throws(() => parseStudy([], "t"), /^StudyError: t: must be an object, got \[\]$/);
+});
+
+test("tasks that every study measures, and metrics that a task does not have, are refused", () => {
+  assert.throws(
+    () => parseStudy({ ...valid, tasks: ["pocket-piqa", "memorization", { name: "heldout-loss", limit: 4 }] }, "t"),
+    (error: Error) =>
+      ["memorization", "heldout-loss"].every((name) =>
+        error.message.includes(
+          `tasks: ${name} is no benchmark, and is measured without being named here; leave it out`,
+        ),
+      ),
+  );
+  assert.throws(
+    () => parseStudy({ ...valid, tasks: [{ name: "pocket-piqa", metric: "accc" }] }, "t"),
+    /t: tasks\.0\.metric: must be one of acc, acc_norm, got "accc"/,
+  );
+  assert.equal(parseStudy({ ...valid, tasks: [{ name: "pocket-piqa", metric: "acc" }] }, "t").tasks[0].metric, "acc");
 });
 
 test("variants are crossed with the other factors; equal ones and values given twice are refused", () => {
