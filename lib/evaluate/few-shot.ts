@@ -30,13 +30,7 @@ export function drawShots<Q extends Question>(
   const random = new PythonRandom(SEED[task.harness]);
   const ordered = [...items];
   if (task.harness === "b281b09") random.shuffle(ordered);
-  const drawn = task.data.dropsItself ? shots + 1 : shots;
-  if (shots > 0 && drawn > pool.length) {
-    throw new EvaluationError(
-      `${task.name}: ${shots} shots need at least ${drawn} rows to draw from; there are ${pool.length}. ` +
-        "Set a smaller fewShot.",
-    );
-  }
+  const drawn = checkShots(task, pool.length, shots);
   return ordered
     .slice(0, limit)
     .map((item) => ({ item, shots: shots === 0 ? [] : draw(item).map(({ question }) => question.solved) }));
@@ -47,9 +41,33 @@ export function drawShots<Q extends Question>(
     const isOther = (other: Item<Q>) => !isDeepStrictEqual(other.row, item.row);
     const others = sample.filter(isOther);
     // duplicates of the evaluated row were drawn
-    if (others.length < shots) return random.sample(pool.filter(isOther), shots);
+    if (others.length < shots) {
+      const different = pool.filter(isOther);
+      if (different.length < shots)
+        throw tooFewRows(task, shots, `${shots} other than the asked one`, different.length);
+      return random.sample(different, shots);
+    }
     return others.slice(0, shots);
   }
+}
+
+/**
+ * Checks that few-shot examples can be drawn.
+ * @param rows number of rows to draw from
+ * @returns how many are drawn for each item: one more than `shots` where the item itself may be among them
+ * @throws {EvaluationError} if there are too few rows
+ */
+export function checkShots({ name, data }: TaskAbout, rows: number, shots: number): number {
+  const drawn = data.dropsItself ? shots + 1 : shots;
+  if (shots > 0 && drawn > rows) throw tooFewRows({ name }, shots, `at least ${drawn}`, rows);
+  return drawn;
+}
+
+function tooFewRows({ name }: { name: string }, shots: number, needed: string, rows: number): EvaluationError {
+  const examples = `${shots} few-shot ${shots === 1 ? "example needs" : "examples need"}`;
+  return new EvaluationError(
+    `${name}: ${examples} rows to draw from, ${needed}; there are ${rows}. Ask for fewer shots.`,
+  );
 }
 
 /** Joins few-shot examples to the text that precedes the question. */

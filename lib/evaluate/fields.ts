@@ -17,7 +17,7 @@ export class Fields {
 
   /** Returns a field's value, unchecked; undefined if it is missing. */
   value(field: string): unknown {
-    return (this.row as Record<string, unknown>)[field];
+    return Object.hasOwn(this.row as object, field) ? (this.row as Record<string, unknown>)[field] : undefined;
   }
 
   /**

@@ -4,7 +4,7 @@ import { sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
 import { readText } from "../data/read-json";
 import { convertRows, type Fields } from "./fields";
-import { drawShots, shotText } from "./few-shot";
+import { checkShots, drawShots, shotText } from "./few-shot";
 import { readRows } from "./split-rows";
 import type { Item, Question, TaskAbout } from "./task";
 
@@ -33,6 +33,7 @@ export interface PreparedTask<Q extends Question> {
  * @param options.shots few-shot examples per item
  * @param options.limit number of items to evaluate; null: all
  * @throws {DataError} for missing files and invalid rows
+ * @throws {EvaluationError} for more few-shot examples than there are rows to draw from
  */
 export async function prepareTask<Q extends Question>(
   task: TaskAbout,
@@ -54,6 +55,7 @@ export async function prepareTask<Q extends Question>(
   const all: Omit<Item<Q>, "id">[] = [];
   for (const split of options.splits) all.push(...(await load(split)));
   const pool = options.shots > 0 ? numbered(await load(task.data.shots)) : [];
+  checkShots(task, pool.length, options.shots);
   const { choose = (rows: Item<Q>[]) => rows } = task;
   let items: PreparedItem<Q>[] | undefined;
   return {

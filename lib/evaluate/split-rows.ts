@@ -27,8 +27,8 @@ export async function readRows(candidates: readonly string[]): Promise<Rows> {
     const rows: unknown[] = [];
     const hash = createHash("sha256");
     for (const file of files) {
+      for (const row of readRowValues(file)) rows.push(row); // first: it explains what cannot be read
       for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-      for (const row of readRowValues(file)) rows.push(row);
     }
     if (rows.length === 0) throw new DataError(`${files[0]}: the file has no rows. Download the split again.`);
     return { file: files[0], rows, digest: hash.digest("hex") };

@@ -115,7 +115,7 @@ export async function scoreRuns(
   const missing = await missingTasks(tasks, options);
   const names = missing.map(({ task }) => task);
   const available = tasks.filter(({ name }) => !names.includes(name));
-  const done = await evaluated(runs, available, options);
+  const done = withoutEmpty(await evaluated(runs, available, options));
   return { ...done, missing, summary: describe(missing, done.failures) };
 }
 
@@ -132,6 +132,23 @@ async function evaluated(
     if (!(error instanceof EvaluationsFailedError)) throw error;
     return { scores: error.scores, failures: error.failures };
   }
+}
+
+/** Makes a failure of a result without any item, which has no metrics. */
+function withoutEmpty({
+  scores,
+  failures,
+}: Pick<StudyScores, "scores" | "failures">): Pick<StudyScores, "scores" | "failures"> {
+  const empty = scores.flatMap(({ run, results }) =>
+    results
+      .filter(({ items }) => items === 0)
+      .map(({ task, leftOut }): EvaluationFailure => {
+        const reason = leftOut.length > 0 ? `; row ${leftOut[0].id} (counted from 0): ${leftOut[0].reason}` : "";
+        return { run: run.name, task, message: `no item can be scored${reason}` };
+      }),
+  );
+  const filled = scores.map(({ run, results }) => ({ run, results: results.filter(({ items }) => items > 0) }));
+  return { scores: filled.filter(({ results }) => results.length > 0), failures: [...failures, ...empty] };
 }
 
 function describe(missing: readonly MissingTask[], failures: readonly EvaluationFailure[]): string {

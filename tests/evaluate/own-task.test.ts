@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { sha256 } from "../../lib/data/digest";
@@ -508,6 +508,32 @@ test("rows without usable references, written choices or opponents are named wit
     (error: Error) => error.message,
   );
   assert.deepEqual(rowLines(message), ["row 1: other is missing", "row 2: question is missing"]);
+});
+
+test("too few rows for the few-shot examples leave a task out, by its number", async () => {
+  const missing = async (rows: unknown[], shots: number) =>
+    (await missingTasks([{ name: "faq", own: { ...withRows(faqTexts, rows), shots } }])).map(({ reason }) => reason);
+  const [a, b] = [1, 2].map((n) => ({ question: `Q${n}?`, texts: [`A${n}`] }));
+  assert.deepEqual(await missing([a, b], 1), []);
+  assert.deepEqual(await missing([a], 1), [
+    "faq: 1 few-shot example needs rows to draw from, at least 2; there are 1. Ask for fewer shots.",
+  ]);
+  assert.deepEqual(await missing([a, b], 2), [
+    "faq: 2 few-shot examples need rows to draw from, at least 3; there are 2. Ask for fewer shots.",
+  ]);
+  assert.match(
+    await failure({ ...withRows(faqTexts, [a, a, b]), shots: 2 }),
+    /faq: 2 few-shot examples need rows to draw from, 2 other than the asked one; there are 1\. Ask for fewer shots\.$/,
+  );
+});
+
+test("a folder in place of a file is named, and truth values name choices", async () => {
+  const folder = join(temporaryFolder(), "rows.json");
+  mkdirSync(folder);
+  assert.match(await failure({ ...faqTexts, data: folder }), /rows\.json: this is a directory, not a file/);
+  const rows = [true, false].map((answer) => ({ question: "Is it?", options: [false, true], right: answer }));
+  const { samples } = await scores(withRows({ ...faqChoices, metric: "acc" }, rows));
+  assert.deepEqual(samples.map(({ metrics }) => metrics.acc).sort(), [0, 1]); // equal questions, opposite answers
 });
 
 test("a missing file is named as it was given", async () => {

@@ -65,6 +65,26 @@ async function everything(of: readonly Run[]) {
   };
 }
 
+test("a task none of whose items fits the model's context is a failure, not a score", async () => {
+  const rows = writeJson(join(dir, "long.json"), [{ q: "Which?", options: ["a", "b ".repeat(400)], right: 0 }]);
+  const long = { name: "long", data: rows, prompt: "{q}", choices: "options", answer: "right" };
+  const both = parseStudy({ ...json, tasks: [long, { name: "pocket-winogrande", limit: 4 }] }, "test");
+  const { scores, failures, summary } = await studyScores(both, runs.slice(0, 1));
+  assert.deepEqual(
+    scores.map(({ results }) => results.map(({ task }) => task)),
+    [["pocket-winogrande"]],
+  );
+  assert.deepEqual(
+    failures.map(({ task, run }) => [task, run]),
+    [["long", runs[0].name]],
+  );
+  assert.match(
+    summary,
+    /^long of .* failed: no item can be scored; row 0 \(counted from 0\): choice 2 has \d+ tokens, more than the model's/,
+  );
+  assert.equal(studyScoreRows(both, scores).length, 1);
+});
+
 const MISSING = "not stored yet: distance, answers, pocket-piqa, memorization";
 
 test("a run whose results are not all stored is kept, and the reason names them", async () => {

@@ -40,8 +40,9 @@ export interface OwnTask {
    */
   choices?: string | string[];
   /**
-   * the field that says which choice is right: its position from 0 as a number, its text, or its letter "A", "B", ….
-   * Other values are errors of the row, and so is a letter that is also the text of another choice
+   * the field that says which choice is right: its position from 0 as a number, its text (a truth value stands for the
+   * text "true" or "false"), or its letter "A", "B", …. Other values are errors of the row, and so is a letter that is
+   * also the text of another choice
    */
   answer?: string;
 
@@ -308,7 +309,8 @@ function nonEmpty(row: Fields, path: string, texts: string[]): string[] {
 /** The position of the right choice, which a row gives as a position from 0, a choice's text, or a choice's letter. */
 function rightChoice(row: Fields, path: string, choices: string[]): number {
   const answer = valueAt(row, path);
-  const candidates = typeof answer === "string" ? namedChoices(answer, choices) : [answer as number];
+  const name = typeof answer === "boolean" ? String(answer) : answer;
+  const candidates = typeof name === "string" ? namedChoices(name, choices) : [name as number];
   if (candidates.length > 1)
     throw row.problem(
       path,
