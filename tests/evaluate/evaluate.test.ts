@@ -119,7 +119,7 @@ test("the error lists all invalid rows with file and field", async () => {
 test("the error for too many shots states the number of available rows", async () => {
   await assert.rejects(
     evaluate(model, "arc_challenge", { dataDir, fewShot: 25 }),
-    /25 shots need at least 25 rows to draw from; there are 24/,
+    /25 few-shot examples need rows to draw from, at least 25; there are 24\. Ask for fewer shots/,
   );
 });
 
