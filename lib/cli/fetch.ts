@@ -1,8 +1,7 @@
-import { defaultDataDir, type FetchProgress } from "../data/fetch";
 import type { FetchPlan } from "../data/fetch-plan";
-import { formatBytes } from "../data/format-bytes";
 import { isHubReference } from "../data/hub";
-import { duration } from "../notebook/progress";
+import { defaultDataDir } from "../data/repository";
+import { fetchTexts } from "../notebook/progress";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
 import { UsageError, pathOf, type Answer, type Values } from "./values";
 
@@ -61,18 +60,11 @@ function describe({ name, kind, repository, commit, license, folder, files }: Fe
 /** Writes a plan's progress: updated in place on a terminal, otherwise one line every 10 s. */
 function progressLine(stream: NodeJS.WriteStream = process.stderr) {
   const interval = stream.isTTY ? 250 : 10_000;
-  let first: { bytes: number; time: number } | undefined;
-  let shown = -Infinity;
-  const show = ({ name, file, bytes, totalBytes }: FetchProgress): void => {
-    const time = performance.now();
-    first ??= { bytes, time };
-    if (time - shown < interval && bytes < totalBytes) return;
-    shown = time;
-    const rate = (1000 * (bytes - first.bytes)) / (time - first.time);
-    const speed = rate > 0 ? `, ${formatBytes(rate)}/s, ${duration((totalBytes - bytes) / rate)} left` : "";
-    const line = `${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}${speed} (${file})`;
+  let written = false;
+  const show = fetchTexts(interval, (line) => {
+    written = true;
     stream.write(stream.isTTY ? `\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}` : `${line}\n`);
-  };
-  const end = () => void (stream.isTTY && first && stream.write("\n"));
+  });
+  const end = () => void (stream.isTTY && written && stream.write("\n"));
   return { show, end };
 }

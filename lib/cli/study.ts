@@ -8,7 +8,7 @@ import { sha256 } from "../data/digest";
 import { fileDigest } from "../runs/digests";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { repositoryRoot } from "../data/repository";
-import { fromRoot, storePath } from "../runs/paths";
+import { outputsFolder, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress";
 import { loadStudy, studyPath } from "../sweep/study-file";
 import { withTrainedPlws } from "../sweep/trained-plws";
@@ -30,7 +30,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const started = Date.now();
   const study = studyPath(pathOf(values, "study"));
   const store = storePath(pathOf(values, "store"));
-  const outputs = pathOf(values, "out") ?? fromRoot(process.env.PROMPTLOSS_OUT || "out");
+  const outputs = pathOf(values, "out") ?? outputsFolder();
   const wanted = withTrainedPlws(loadStudy(study), store);
   const out = join(outputs, wanted.name);
   const show = progressLine();

@@ -9,6 +9,7 @@ import { DataError } from "./errors";
 import {
   fetchedPath,
   hubFolder,
+  isAllThere,
   isDataFile,
   isThere,
   parseHubReference,
@@ -172,11 +173,6 @@ function entryPlan({ name, source, repository, revision, license }: CatalogueEnt
     whole: true,
     files: [],
   };
-}
-
-function isAllThere({ complete, files }: Fetched, folder: string, file: string | undefined): boolean {
-  if (file === undefined) return complete && files.every((entry) => isThere(folder, entry));
-  return files.some((entry) => entry.path === file && isThere(folder, entry));
 }
 
 /** The part of a plan that says what is there already. */

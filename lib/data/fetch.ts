@@ -9,7 +9,7 @@ import { formatBytes } from "./format-bytes";
 import { isHubReference, isThere, writeFetched, type Fetched } from "./hub";
 import { explained, hubRequests, type HubRequests } from "./hub-requests";
 import { innerPath } from "./inner-path";
-import { repositoryRoot } from "./repository";
+import { defaultDataDir } from "./repository";
 
 /** Options of the functions that fetch. */
 export interface FetchOptions extends PlanOptions {
@@ -76,11 +76,6 @@ export async function fetchDataset(
     return fetchPlanned(await planFetch({ kind: "dataset", reference: dataset }, options), options);
   const entry = typeof dataset === "string" ? datasetEntry(dataset) : dataset;
   return fetchPlanned(await planFetch({ entry, dir }, options), options);
-}
-
-/** Folder of benchmark data: `datasets/benchmarks` in the repository's root. */
-export function defaultDataDir(): string {
-  return join(repositoryRoot(), "datasets", "benchmarks");
 }
 
 /**

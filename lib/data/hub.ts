@@ -114,9 +114,13 @@ export function isFetched(kind: HubKind, reference: string): boolean {
   const folder = hubFolder(kind, reference);
   const fetched = readFetched(fetchedPath(folder));
   if (!fetched) return false;
-  const { file } = parseHubReference(reference);
-  if (file === undefined) return fetched.complete && fetched.files.every((entry) => isThere(folder, entry));
-  return fetched.files.some((entry) => entry.path === file && isThere(folder, entry));
+  return isAllThere(fetched, folder, parseHubReference(reference).file);
+}
+
+/** Returns true if all files that were wanted of a repository are there, or the named one. */
+export function isAllThere({ complete, files }: Fetched, folder: string, file: string | undefined): boolean {
+  if (file === undefined) return complete && files.every((entry) => isThere(folder, entry));
+  return files.some((entry) => entry.path === file && isThere(folder, entry));
 }
 
 /**

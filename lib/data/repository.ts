@@ -28,6 +28,16 @@ export function repositoryRoot(): string {
   return root;
 }
 
+/**
+ * Returns the folder of benchmark data, if no other is given: `datasets/benchmarks` in the repository.
+ *
+ * @returns an absolute path
+ * @throws {Error} outside the repository
+ */
+export function defaultDataDir(): string {
+  return join(repositoryRoot(), "datasets", "benchmarks");
+}
+
 function findUpwards(from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const file = join(folder, "package.json");

@@ -2,18 +2,16 @@ import { dirname, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { checkTemplate } from "../data/template";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "../runs/files";
-import { fromRoot } from "../runs/paths";
 import { generateAnswers, preparePrompts, type GeneratedText } from "./generation";
 import { Journal } from "./journal";
 import type { Memo } from "./memo";
 import { prepareChoices, scoreChoices } from "./multiple-choice";
 import type { TaskOptions } from "./evaluate-options";
 import { ownRows } from "./own-rows";
-import { prepareTask, type PreparedTask } from "./prepare";
-import { DATA_DIR } from "./registry";
+import { askingOf, prepareQuestions, type PreparedTask } from "./prepare";
 import type { TaskResult, TaskSettings } from "./results";
 import type { Subject } from "./subject";
-import type { ChoiceQuestion, GenerationQuestion, PromptStyle, Task } from "./task";
+import type { ChoiceQuestion, GenerationQuestion, Task } from "./task";
 import type { Work } from "./work";
 import type { LogLikelihood } from "../model/log-likelihoods";
 
@@ -24,7 +22,7 @@ const RESULT_FORMAT = 2;
 export type Report = (done: number, total: number, etaSeconds: number | null) => void;
 
 /** A task with resolved settings and data. */
-interface TaskRequest<Q extends ChoiceQuestion | GenerationQuestion> {
+interface ResolvedTask<Q extends ChoiceQuestion | GenerationQuestion> {
   settings: TaskSettings;
   prepared: PreparedTask<Q>;
   /** file that the result is stored in; undefined: not stored */
@@ -89,25 +87,18 @@ async function resolveRequest(
   task: Task,
   options: TaskOptions,
   memo: Memo,
-): Promise<TaskRequest<ChoiceQuestion | GenerationQuestion>> {
-  const { fewShot: shots = task.shots, limit = null, format = "harness" } = options;
-  const style: PromptStyle = { format, template: checkTemplate(options.template ?? subject.template) };
-  const dataDir = fromRoot(options.dataDir ?? DATA_DIR);
+): Promise<ResolvedTask<ChoiceQuestion | GenerationQuestion>> {
+  const asking = askingOf(task, options, checkTemplate(options.template ?? subject.template));
+  const { shots, limit, style } = asking;
+  const { format } = style;
   const judge = task.kind === "generation" ? task.judge?.() : undefined;
   const { items } = task.data;
   const usesTemplate =
     format === "instruction" || judge !== undefined || typeof items === "string" || task.usesTemplate === true;
   const splits = typeof items === "string" ? await ownRows(task.name, items, subject, options.heldout, memo) : items;
   const { name, definition } = task;
-  const prepared = await memo.once(
-    JSON.stringify(["rows", name, definition, style, shots, limit, dataDir, splits]),
-    () =>
-      prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), {
-        splits,
-        dataDir,
-        shots,
-        limit,
-      }),
+  const prepared = await memo.once(JSON.stringify(["rows", name, definition, asking, splits]), () =>
+    prepareQuestions(task, splits, asking),
   );
   const settings: TaskSettings = {
     task: task.name,
@@ -139,14 +130,14 @@ async function resolveRequest(
   return { settings, prepared, file, identity };
 }
 
-function readStored({ file, identity }: TaskRequest<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
+function readStored({ file, identity }: ResolvedTask<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
   const stored =
     file === undefined ? undefined : (readJsonIfAny(file) as { identity?: string; result?: TaskResult } | undefined);
   return stored?.identity === identity ? stored.result : undefined;
 }
 
 async function compute<T>(
-  { settings, file, identity }: TaskRequest<ChoiceQuestion | GenerationQuestion>,
+  { settings, file, identity }: ResolvedTask<ChoiceQuestion | GenerationQuestion>,
   signal: AbortSignal | undefined,
   report: Report,
   run: (work: Work<T>) => Promise<Omit<TaskResult, keyof TaskSettings>>,

@@ -1,10 +1,8 @@
 import { PromptlossError } from "../data/errors";
 import { ALPACA_TEMPLATE } from "../data/template";
-import { fromRoot } from "../runs/paths";
 import type { TaskOptions } from "./evaluate-options";
-import { prepareTask } from "./prepare";
-import { DATA_DIR, resolveTasks } from "./registry";
-import type { ChoiceQuestion, GenerationQuestion, PromptStyle } from "./task";
+import { askingOf, prepareQuestions } from "./prepare";
+import { resolveTasks } from "./registry";
 import type { TaskRequest } from "./task-request";
 
 /** A task that cannot be evaluated here, whatever the model. */
@@ -26,18 +24,12 @@ export async function missingTasks(
 ): Promise<MissingTask[]> {
   const missing: MissingTask[] = [];
   for (const { task, settings } of resolveTasks(requested, options)) {
-    const { fewShot = task.shots, limit = null, format = "harness" } = { ...options, ...settings };
-    const style: PromptStyle = { format, template: options.template ?? ALPACA_TEMPLATE };
     const { items } = task.data;
     try {
       if (task.kind === "generation") task.judge?.();
       if (typeof items === "string") continue; // its rows belong to a run
-      await prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), {
-        splits: items,
-        dataDir: fromRoot(options.dataDir ?? DATA_DIR),
-        shots: fewShot,
-        limit,
-      });
+      const asking = askingOf(task, { ...options, ...settings }, options.template ?? ALPACA_TEMPLATE);
+      await prepareQuestions(task, items, asking);
     } catch (error) {
       if (!(error instanceof PromptlossError)) throw error;
       missing.push({ task: task.name, reason: error.message });

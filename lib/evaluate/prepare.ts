@@ -3,10 +3,14 @@ import { isAbsolute, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
 import { readText } from "../data/read-json";
+import { defaultDataDir } from "../data/repository";
+import type { PromptTemplate } from "../data/template";
+import { fromRoot } from "../runs/paths";
+import type { TaskOptions } from "./evaluate-options";
 import { convertRows, type Fields } from "./fields";
 import { checkShots, drawShots, shotText } from "./few-shot";
 import { readRows } from "./split-rows";
-import type { Item, Question, TaskAbout } from "./task";
+import type { ChoiceQuestion, GenerationQuestion, Item, PromptStyle, Question, Task, TaskAbout } from "./task";
 
 /** An item of a task with its few-shot examples. */
 export interface PreparedItem<Q extends Question> {
@@ -23,6 +27,41 @@ export interface PreparedTask<Q extends Question> {
   items(): PreparedItem<Q>[];
   /** SHA-256 over the digests of all files read */
   digest: string;
+}
+
+/** How a task is asked: a call's options, completed with the task's own settings. */
+export interface Asking {
+  /** few-shot examples per item */
+  shots: number;
+  /** number of items to evaluate; null: all */
+  limit: number | null;
+  style: PromptStyle;
+  /** folder that relative paths refer to, absolute */
+  dataDir: string;
+}
+
+/**
+ * Completes the options of a call.
+ * @param template the prompt template that the model was trained with
+ */
+export function askingOf(task: TaskAbout, options: TaskOptions, template: PromptTemplate): Asking {
+  const { fewShot: shots = task.shots, limit = null, format = "harness", dataDir = defaultDataDir() } = options;
+  return { shots, limit, style: { format, template }, dataDir: fromRoot(dataDir) };
+}
+
+/**
+ * Reads a task's rows and converts them to questions, see {@link prepareTask}.
+ * @param splits splits to evaluate, each as a list of candidate paths, see {@link TaskData.items}
+ */
+export function prepareQuestions(
+  task: Task,
+  splits: string[][],
+  { style, ...options }: Asking,
+): Promise<PreparedTask<ChoiceQuestion | GenerationQuestion>> {
+  return prepareTask<ChoiceQuestion | GenerationQuestion>(task, (row) => task.question(row, style), {
+    splits,
+    ...options,
+  });
 }
 
 /**

@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { editDistance } from "../data/edit-distance";
+import { defaultDataDir } from "../data/repository";
 import { fromRoot } from "../runs/paths";
 import { alpacaEval } from "./judge/alpaca-eval";
 import type { Judge } from "./judge/judge";
@@ -25,15 +27,12 @@ import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/translation";
 import { EvaluationError } from "../data/errors";
 
-/** Default folder of benchmark data, relative to the repository root. */
-export const DATA_DIR = "datasets/benchmarks";
-
 /**
  * Lists the tasks that can be given by name. Tasks of one's own are passed to `evaluate` as requests or objects.
  * @param options `judge`: judge of Alpaca Eval and PandaLM; default: the one that the environment variables name.
  *   `dataDir`: as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
  */
-export function allTasks({ judge, dataDir = DATA_DIR }: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
+export function allTasks({ judge, dataDir = defaultDataDir() }: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
   const judged = (prompt: JudgePrompt) => judge && { judge: () => judgeOf(judge, prompt) };
   return [
     arcChallenge,
@@ -126,16 +125,4 @@ function nearest(name: string, names: string[]): string[] {
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ other }) => other);
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length];
 }

@@ -1,15 +1,13 @@
 // Fetching in notebooks, with a live display of its progress.
-import type { FetchProgress } from "../data/fetch";
-import { formatBytes } from "../data/format-bytes";
-import { DATA_DIR } from "../evaluate/registry";
+import { defaultDataDir } from "../data/repository";
 import { missingTasks } from "../evaluate/missing-tasks";
-import { fromRoot } from "../runs/paths";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
 import type { Study } from "../sweep/study";
 import { studyDownloads } from "../sweep/study-file";
 import { studyEvaluation } from "../sweep/study-scores";
 import { liveDisplay } from "./display";
 import { escapeHtml } from "./html";
+import { fetchTexts } from "./progress";
 
 /** Options of {@link fetchStudy} and {@link fetchBenchmarks}. */
 export interface FetchStudyOptions {
@@ -38,7 +36,7 @@ export async function fetchBenchmarks(study: Study, options: FetchStudyOptions =
   const missing = await missingTasks(study.tasks, studyEvaluation(study));
   const items = taskItems(
     missing.map(({ task }) => task),
-    study.dataDir ?? fromRoot(DATA_DIR),
+    study.dataDir ?? defaultDataDir(),
   );
   await fetchAndReport(items, "The data of all tasks are there, as far as the catalogue knows them.", options);
 }
@@ -54,14 +52,8 @@ async function fetchAndReport(items: FetchItem[], nothing: string, { signal }: F
 
 function progressDisplay() {
   const show = liveDisplay();
-  let last = 0;
   return {
-    show: ({ name, file, bytes, totalBytes }: FetchProgress): void => {
-      if (Date.now() - last < 300 && bytes < totalBytes) return;
-      last = Date.now();
-      const text = `${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${file})`;
-      show({ html: `<div>${escapeHtml(text)}</div>`, text });
-    },
+    show: fetchTexts(300, (text) => show({ html: `<div>${escapeHtml(text)}</div>`, text })),
     end: () => {},
   };
 }

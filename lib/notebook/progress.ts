@@ -1,4 +1,6 @@
 // Progress of trainings, sweeps and evaluations: displays in notebooks and lines on the command line.
+import type { FetchProgress } from "../data/fetch";
+import { formatBytes } from "../data/format-bytes";
 import type { RunsProgress } from "../evaluate/evaluate-runs";
 import type { SweepProgress } from "../sweep/sweep-progress";
 import type { StepRecord } from "../runs/steps";
@@ -219,6 +221,26 @@ function bar(part: number): string {
     `<span style="${box} width: ${width}px; background-color: #2d7dd2;"></span>` +
     `<span style="${box} width: ${200 - width}px; background-color: rgba(128, 128, 128, 0.3);"></span>`
   );
+}
+
+/**
+ * Makes lines of the progress of a download: bytes, speed and remaining time.
+ *
+ * @param interval minimum time between two lines in milliseconds; the last one is always shown
+ * @returns a callback for the option `onProgress` of `fetchDataset` and `fetchModel`
+ */
+export function fetchTexts(interval: number, show: (line: string) => void): (progress: FetchProgress) => void {
+  let first: { bytes: number; time: number } | undefined;
+  let shown = -Infinity;
+  return ({ name, file, bytes, totalBytes }) => {
+    const time = performance.now();
+    first ??= { bytes, time };
+    if (time - shown < interval && bytes < totalBytes) return;
+    shown = time;
+    const rate = (1000 * (bytes - first.bytes)) / (time - first.time);
+    const speed = rate > 0 ? `, ${formatBytes(rate)}/s, ${duration((totalBytes - bytes) / rate)} left` : "";
+    show(`${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}${speed} (${file})`);
+  };
 }
 
 /**

@@ -28,6 +28,14 @@ export function storePath(store?: string): string {
 }
 
 /**
+ * Resolves the folder of all studies' outputs: the environment variable `PROMPTLOSS_OUT`, or `out`.
+ * @returns an absolute path
+ */
+export function outputsFolder(): string {
+  return fromRoot(process.env.PROMPTLOSS_OUT || "out");
+}
+
+/**
  * Returns a path in the folder of a study's outputs: `out/<name of the study>`, where the environment variable
  * `PROMPTLOSS_OUT` names another folder than `out`.
  * @param parts path inside that folder
@@ -35,7 +43,7 @@ export function storePath(store?: string): string {
  * @throws {StudyError} for a path outside that folder, to which a name of a study or a data set may lead
  */
 export function outputPath({ name }: { name: string }, ...parts: string[]): string {
-  const all = fromRoot(process.env.PROMPTLOSS_OUT || "out");
+  const all = outputsFolder();
   const folder = join(all, name);
   const path = join(folder, ...parts);
   if (folder === join(all) || !isWithin(all, folder) || !isWithin(folder, path)) {

@@ -9,6 +9,7 @@ import { duplicatesOf } from "../data/group";
 import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
 import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson, readText } from "../data/read-json";
+import { defaultDataDir } from "../data/repository";
 import { ALPACA_TEMPLATE, templateSchema } from "../data/template";
 import {
   integer,
@@ -25,7 +26,7 @@ import {
   withoutComments,
 } from "../data/validate";
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
-import { DATA_DIR, allTasks } from "../evaluate/registry";
+import { allTasks } from "../evaluate/registry";
 import { tasksSchema } from "../evaluate/task-list";
 import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
@@ -101,7 +102,7 @@ export function studyDownloads(path?: string): StudyDownloads {
     models: references.model,
     datasets: references.dataset,
     tasks: study.tasks.flatMap(({ name, own }) => (own ? [] : [name])),
-    dataDir: study.dataDir ?? fromRoot(DATA_DIR),
+    dataDir: study.dataDir ?? defaultDataDir(),
   };
 }
 

@@ -1,6 +1,7 @@
+import { join } from "node:path";
 import { DataError } from "../../data/errors";
 import { readJson } from "../../data/read-json";
-import { fromRoot } from "../../runs/paths";
+import { outputsFolder } from "../../runs/paths";
 import { convertRows } from "../fields";
 import { openAiJudge } from "./judge-openai";
 import { ALPACA_EVAL_PROMPT } from "./judge-prompts";
@@ -51,7 +52,7 @@ export function readList(path: string): unknown[] {
  * Returns the default file for the judges' answers in judged tasks: `judgements.jsonl` in the output folder, which the
  * environment variable `PROMPTLOSS_OUT` names (default `out`).
  */
-export const judgementsFile = (): string => fromRoot(`${process.env.PROMPTLOSS_OUT || "out"}/judgements.jsonl`);
+export const judgementsFile = (): string => join(outputsFolder(), "judgements.jsonl");
 
 /**
  * Creates the task Alpaca Eval 1: 805 instructions, where the model's answers are compared with those of
