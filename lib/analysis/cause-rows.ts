@@ -6,17 +6,11 @@ import type { GradientShare } from "./gradient-share";
 import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
 import { twoFactors, type Variation } from "../stats/two-factor";
-import { distanceRows, factors, stabilityRows, type LossName } from "./run-rows";
+import { distanceRows, factors, stabilityRows, type LossName, type RunFactors } from "./run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
 /** Training measures of one run. RSDs are means over all windows of five steps; null if there is no such window. */
-export type CauseRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type CauseRow = RunFactors & {
   /** RSD of the weighted loss */
   rsd: number | null;
   /** RSD of the mean cross entropy of prompt tokens */

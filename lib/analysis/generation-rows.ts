@@ -4,7 +4,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
 import { benchmarkOf } from "./benchmarks";
-import { factors } from "./run-rows";
+import { factors, type RunFactors } from "./run-rows";
 
 /** Kind of prompts that each memorization task uses. */
 const PROMPTS: Record<string, MemorizationRow["prompts"]> = {
@@ -57,13 +57,7 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
 }
 
 /** Memorization of one run: how closely its generations reproduce the reference completions of one kind of prompts. */
-export type MemorizationRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type MemorizationRow = RunFactors & {
   prompts: "training" | "held-out";
   /** number of prompts */
   items: number;
@@ -78,13 +72,7 @@ export type MemorizationRow = {
 };
 
 /** Length of one generated answer of one run. */
-export type GenerationLengthRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type GenerationLengthRow = RunFactors & {
   task: string;
   /** display name of the task */
   benchmark: string;

@@ -15,15 +15,19 @@ import { mean } from "../data/group";
 /** Name of the variant in studies that have only one set of hyperparameters. */
 export const ONLY_VARIANT = "default";
 
-/** Returns the factors of a run, which every row includes. */
-export function factors({ recipe }: Run): {
+/** The factors that identify one run of a study: columns of every row about it. */
+export type RunFactors = {
   model: string;
   dataset: string;
   normalizer: string;
+  /** name of the set of hyperparameters */
   variant: string;
   seed: number;
   plw: number;
-} {
+};
+
+/** Returns the factors of a run, which every row includes. */
+export function factors({ recipe }: Run): RunFactors {
   return {
     model: recipe.model.name,
     dataset: recipe.data.name,
@@ -57,16 +61,10 @@ export type LossName = "loss" | "promptLoss" | "completionLoss";
  * Summary of one run. Losses are means over the last tenth of the steps, in nats per token; null if no batch there had
  * such tokens.
  */
-export type RunRow = {
+export type RunRow = RunFactors & {
   /** run id */
   run: string;
   status: string;
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
   steps: number;
   /** number of training tokens over all steps, without padding */
   tokens: number;
@@ -232,13 +230,7 @@ export function lengthRows(dataset: string, examples: readonly Example[], tokeni
 }
 
 /** RSD of the loss in one window of one run. */
-export type StabilityRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type StabilityRow = RunFactors & {
   /** first step of the window; steps count from 1 */
   step: number;
   /** standard deviation / mean of the loss */
@@ -246,13 +238,7 @@ export type StabilityRow = {
 };
 
 /** Distance of one part of a run's final parameters from the initial ones. */
-export type DistancePartRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type DistancePartRow = RunFactors & {
   /** partition of the parameters: by decoder layer, or by kind of tensor over all layers */
   by: "layer" | "kind";
   /** name of the layer or kind, see `WeightDistance` */
@@ -262,13 +248,7 @@ export type DistancePartRow = {
 };
 
 /** Distance of one run's final parameters from its initial model. */
-export type DistanceRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type DistanceRow = RunFactors & {
   /** L2 over all parameters, see `weightDistance` */
   distance: number;
 };
@@ -282,13 +262,7 @@ export type LengthRow = {
 };
 
 /** Losses of one training step of one run, in nats per token. */
-export type LossRow = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
+export type LossRow = RunFactors & {
   /** from 1 */
   step: number;
   /** weighted training loss */

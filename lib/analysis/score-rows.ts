@@ -1,22 +1,15 @@
 import { groupBy, mean } from "../data/group";
 import { benchmarkOf, benchmarkOfRequest } from "./benchmarks";
-import { factors } from "./run-rows";
+import { factors, type RunFactors } from "./run-rows";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
 import type { TaskRequest } from "../evaluate/task-request";
 import { standardError as standardErrorOf } from "../evaluate/means";
 import { EvaluationError } from "../data/errors";
 
 /** Score of one run on one benchmark. */
-export type ScoreRow = {
+export type ScoreRow = RunFactors & {
   /** run id */
   run: string;
-  model: string;
-  dataset: string;
-  normalizer: string;
-  /** name of the set of hyperparameters */
-  variant: string;
-  seed: number;
-  plw: number;
   /** R_g of the data set; null if not given */
   generationRatio: number | null;
   task: string;

@@ -1,4 +1,5 @@
 // Box plots by PLW with one panel per data set, for Figures 2a and 2d.
+import type { RunFactors } from "../analysis/run-rows";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
@@ -21,15 +22,7 @@ import {
 } from "./theme";
 
 /** One value of a run; a box summarizes the values of a model, data set, normalizer, variant and PLW over all seeds. */
-export interface BoxValue {
-  dataset: string;
-  model: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
-  value: number;
-}
+export type BoxValue = RunFactors & { value: number };
 
 /**
  * One box: its quantiles as `q09`, `q25`, `q50`, `q75` and `q91`, the `mean` and the `transformedPlw`, the number of

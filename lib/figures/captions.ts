@@ -1,21 +1,11 @@
 // Phrases that several figure captions share.
 import type { ArmFactors } from "../analysis/arms";
 import { armsOf } from "../analysis/arms";
-import { ONLY_VARIANT } from "../analysis/run-rows";
+import { ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
 import { distinct } from "../data/group";
 
 /** Description of the horizontal axis of `plwAxis`, a sentence without its period. */
 export const PLW_AXIS_IN_WORDS = "Horizontal axis: PLW to the power 0.30103, tick labels show PLW";
-
-/** The factors that identify one run. */
-interface RunFactors {
-  dataset: string;
-  model: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
-}
 
 /**
  * Counts the distinct runs among rows.

@@ -2,7 +2,7 @@
 import type { CauseRow } from "../../lib/analysis/cause-rows";
 import type { GenerationLengthRow, MemorizationRow } from "../../lib/analysis/generation-rows";
 import { POCKET_BENCHMARKS } from "../../lib/analysis/benchmarks";
-import type { DistancePartRow, DistanceRow, LossRow, StabilityRow } from "../../lib/analysis/run-rows";
+import type { DistancePartRow, DistanceRow, LossRow, RunFactors, StabilityRow } from "../../lib/analysis/run-rows";
 import type { ScoreRow } from "../../lib/analysis/score-rows";
 import { transformWeight } from "../../lib/data/prompt-loss-weight";
 import { seededRandom } from "../../lib/data/random";
@@ -29,16 +29,6 @@ export const CROSSED: Factors = {
 
 /** Generation ratios of the data sets. */
 const RATIOS = [8, 1, 0.05, 0.3, 2];
-
-/** One run: a level of every factor. */
-type RunFactors = {
-  model: string;
-  dataset: string;
-  normalizer: string;
-  variant: string;
-  seed: number;
-  plw: number;
-};
 
 /** A benchmark that is in none of the paper's groups. */
 const OWN = { name: "my-task", task: "my-task", type: null, group: null, metrics: ["acc"] };
