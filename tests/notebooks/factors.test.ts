@@ -21,7 +21,7 @@ let wholeBefore: Record<string, string>;
 let tinyBefore: Record<string, string>;
 const SWEEP = NAMES.filter((name) => name.startsWith("02"));
 
-/** A judge whose verdict is the longer of the two answers. */
+/** A stand-in for a judge's server: its verdict depends on nothing but the number of characters of the question. */
 const judge = createServer((request, response) => {
   void bodyOf(request).then((body) => {
     const text = (JSON.parse(body) as { messages: { content: string }[] }).messages

@@ -83,7 +83,7 @@ export function writeFactorStudy(folder: string, judge: string): string {
       { name: "my-answers", data, prompt: "{instruction}", references: "output", maxNewTokens: 12 },
       { name: "my-judged", data, judge: { opponent: "output" }, maxNewTokens: 12 },
     ],
-    judge: { url: judge, model: "longer" },
+    judge: { url: judge, model: "stand-in" },
   });
 }
 
