@@ -1,4 +1,4 @@
-// Prepares a fresh clone: npm packages, Python environment, TensorFlow addon, fused operations, Jupyter kernel.
+// Prepares a fresh clone: npm packages, Python environment, TensorFlow addon, fused operations, Jupyter kernel and views.
 // It needs Node, Python with venv and a C++ compiler, and installs everything else below this folder.
 // Each finished step leaves a stamp, so a second call is quick and an interrupted set-up resumes.
 //
@@ -38,7 +38,7 @@ const steps = [
   ["Python environment: JupyterLab and TensorFlow", pythonEnvironment],
   ["TensorFlow addon for Node", addon],
   ["fused operations", fusedOperations],
-  ["Jupyter kernel", kernelspec],
+  ["Jupyter kernel and views", jupyterFiles],
 ];
 
 const python = checkMachine();
@@ -179,17 +179,25 @@ async function fusedOperations(say) {
   return true;
 }
 
-async function kernelspec(say) {
-  const folder = join(venv, "share", "jupyter", "kernels", "promptloss");
-  const spec = readFileSync(join(root, "kernel", "kernel.json"), "utf8")
+async function jupyterFiles(say) {
+  const jupyter = join(venv, "share", "jupyter");
+  const read = (...path) => readFileSync(join(root, ...path), "utf8");
+  const spec = read("kernel", "kernel.json")
     .replaceAll("{node}", process.execPath)
     .replaceAll("{root}", root.replace(/\/$/, ""));
   // JupyterLab neither asks about news and updates nor looks for them.
   const labconfig = join(venv, "etc", "jupyter", "labconfig");
   const page = JSON.stringify({ disabledExtensions: { "@jupyterlab/apputils-extension:announcements": true } });
+  // The extension that draws tables and texts in JupyterLab: kernel/labextension and the files of lib/page/browser.
+  const extension = join(jupyter, "labextensions", "promptloss-views");
+  const views = JSON.parse(read("lib", "page", "browser", "files.json"));
   const changed = [
-    [folder, "kernel.json", spec],
+    [join(jupyter, "kernels", "promptloss"), "kernel.json", spec],
     [labconfig, "page_config.json", page],
+    [extension, "package.json", read("kernel", "labextension", "package.json")],
+    [join(extension, "static"), "remoteEntry.js", read("kernel", "labextension", "remoteEntry.js")],
+    [join(extension, "static"), "views.js", views.scripts.map((path) => read(path)).join("\n;\n")],
+    [join(extension, "static"), "views.css", views.styles.map((path) => read(path)).join("\n")],
   ].filter(([folder, name, content]) => {
     const file = join(folder, name);
     return !existsSync(file) || readFileSync(file, "utf8") !== content;

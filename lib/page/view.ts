@@ -2,6 +2,7 @@
 // the page itself. The scripts lie in `browser/`; each adds one function to `promptlossViews`.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { repositoryRoot } from "../data/repository";
 import type { TableData } from "./table-view";
 import type { TextsData } from "./texts-view";
 
@@ -11,24 +12,17 @@ export type View = { view: "table"; data: TableData } | { view: "texts"; data: T
 /** MIME type of a {@link View} in a notebook's output. */
 export const VIEW_MIME = "application/vnd.promptloss.view+json";
 
-/** Libraries that the scripts use, by their paths below node_modules. */
-const LIBRARIES = {
-  scripts: ["tabulator-tables/dist/js/tabulator.min.js"],
-  styles: ["tabulator-tables/dist/css/tabulator_simple.min.css"],
-};
-const SCRIPTS = ["table.js", "texts.js"];
-const STYLES = ["views.css"];
-
 /**
- * Reads the scripts and styles that draw views, libraries first, to be put into a page.
+ * Reads the scripts and styles that draw views, libraries first, to be put into a page. The files are those of
+ * `browser/files.json`, which JupyterLab's extension has too.
  *
  * The page then draws a view with `promptlossViews[view](element, data)`.
+ *
+ * @throws {Error} outside the repository
  */
 export function viewAssets(): { script: string; style: string } {
-  const library = (path: string) => readFileSync(require.resolve(path), "utf8");
-  const own = (name: string) => readFileSync(join(__dirname, "browser", name), "utf8");
-  return {
-    script: [...LIBRARIES.scripts.map(library), ...SCRIPTS.map(own)].join("\n;\n"),
-    style: [...LIBRARIES.styles.map(library), ...STYLES.map(own)].join("\n"),
-  };
+  const root = repositoryRoot();
+  const read = (path: string) => readFileSync(join(root, path), "utf8");
+  const files = JSON.parse(read("lib/page/browser/files.json")) as Record<"scripts" | "styles", string[]>;
+  return { script: files.scripts.map(read).join("\n;\n"), style: files.styles.map(read).join("\n") };
 }

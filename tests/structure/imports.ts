@@ -20,6 +20,7 @@ export const ROOMS = [
   "analysis",
   "figures",
   "export",
+  "page",
   "notebook",
   "cli",
 ] as const;

@@ -1,0 +1,2 @@
+// Draws generated texts, side by side.
+globalThis.promptlossViews ??= {};
