@@ -96,7 +96,7 @@ function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
 async function generation({ model: dir, prompts, batch, newTokens }: Extract<Case, { kind: "generation" }>) {
   const model = loadModel(dir);
   const started = performance.now();
-  const generations = await model.generate(prompts, { maxNewTokens: newTokens, batchSize: batch, stopId: -1 });
+  const generations = await model.generate(prompts, { maxNewTokens: newTokens, batchSize: batch, stopIds: [] });
   const results = generations.map(({ ids }) => ids);
   return { seconds: (performance.now() - started) / 1000, tokens: results.flat().length, results };
 }

@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { sha256 } from "./digest";
 import { DataError } from "./errors";
-import { parseJson, readJson, readText } from "./read-json";
 import { isObject } from "./validate";
+import { addedTokens, readTokenizerFiles, tokenText, type AddedToken, type TokenizerFiles } from "./tokenizer-files";
 
 /** A tokenizer: converts text to token ids and back. */
 export interface Tokenizer {
@@ -18,6 +16,11 @@ export interface Tokenizer {
   readonly eosId: number;
   /** text of the end-of-sequence token */
   readonly eosToken: string;
+  /**
+   * ids that end generation: EOS, and those that generation_config.json, else config.json, gives as `eos_token_id`;
+   * default: EOS alone
+   */
+  readonly endIds?: readonly number[];
   /**
    * id of the tokenizer's own pad token, else of EOS; both may also occur as real tokens, so padding must be masked by
    * length
@@ -43,33 +46,6 @@ type JsonObject = Record<string, unknown>;
 /** Capacity of the word cache of {@link widenWordCache}. */
 const MAX_CACHED_WORDS = 200_000;
 
-/** An entry of `added_tokens` in tokenizer.json. */
-interface AddedToken {
-  id: number;
-  content: string;
-  single_word: boolean;
-  lstrip: boolean;
-  rstrip: boolean;
-  normalized: boolean;
-  special: boolean;
-}
-
-/** The tokenizer's JSON files, parsed. */
-interface TokenizerFiles {
-  /** path of tokenizer.json */
-  path: string;
-  /** text of tokenizer.json */
-  text: string;
-  /** tokenizer.json */
-  json: JsonObject & { model: JsonObject };
-  /** tokenizer_config.json, or {} if missing */
-  config: JsonObject;
-  /** settings that name special tokens by their text, from tokenizer_config.json, else special_tokens_map.json */
-  tokenNames: JsonObject;
-  /** settings that give special tokens by id, from generation_config.json, else config.json */
-  tokenIds: JsonObject;
-}
-
 /** A special token. */
 interface SpecialToken {
   id: number;
@@ -78,8 +54,8 @@ interface SpecialToken {
 
 /**
  * Loads a tokenizer from a Hugging Face directory. tokenizer.json is required. The special tokens are those named in
- * tokenizer_config.json, else in special_tokens_map.json, else those given by id in generation_config.json, else in
- * config.json.
+ * tokenizer_config.json and special_tokens_map.json, else those given by id in generation_config.json, else in
+ * config.json. Ids and texts are those of Transformers 5.
  *
  * @param dir directory with tokenizer.json
  * @throws {DataError} if a file is missing or invalid, the library cannot use the tokenizer, no end-of-sequence token
@@ -89,8 +65,11 @@ export function loadTokenizer(dir: string): Tokenizer {
   const files = readTokenizerFiles(dir);
   const { text, config } = files;
   const added = addedTokens(files);
+  warnOfSingleWords(files.path, added);
   const library = createLibraryTokenizer(files, added);
   widenWordCache(library);
+  decodeSpaces(library.decoder);
+  normalizeAddedTokens(library, added);
   let largestId = -1;
   for (const id of library.get_vocab().values()) largestId = Math.max(largestId, id);
 
@@ -98,7 +77,7 @@ export function loadTokenizer(dir: string): Tokenizer {
   const pad = tokenText(files.tokenNames.pad_token) === undefined ? undefined : specialToken("pad", library, files);
   const bosId = specialToken("bos", library, files)?.id;
   const padId = pad?.id ?? eos.id;
-  const cleanUp = config.clean_up_tokenization_spaces === true;
+  const cleanUp = cleansUpSpaces(files);
   const specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
 
   const tokenizer: Tokenizer = {
@@ -117,6 +96,7 @@ export function loadTokenizer(dir: string): Tokenizer {
     bosId,
     eosId: eos.id,
     eosToken: eos.content,
+    endIds: [...new Set([eos.id, ...[files.tokenIds.eos_token_id].flat().filter((id) => typeof id === "number")])],
     padId,
     encode: (text, { addSpecialTokens = true } = {}) =>
       library.encode(text, { add_special_tokens: addSpecialTokens }).ids,
@@ -135,31 +115,6 @@ export function loadTokenizer(dir: string): Tokenizer {
   return tokenizer;
 }
 
-function readTokenizerFiles(dir: string): TokenizerFiles {
-  const path = join(dir, "tokenizer.json");
-  if (!existsSync(path)) {
-    throw new DataError(
-      `${dir}: there is no tokenizer.json here; use a Hugging Face directory with the file of the fast tokenizer`,
-    );
-  }
-  const text = readText(path);
-  const json = parseJson(text, path);
-  if (!isObject(json) || !isObject(json.model))
-    throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
-  const config = optionalObject(dir, "tokenizer_config.json");
-  return {
-    path,
-    text,
-    json: { ...json, model: json.model },
-    config,
-    tokenNames: { ...optionalObject(dir, "special_tokens_map.json"), ...withoutNulls(config) },
-    tokenIds: {
-      ...optionalObject(dir, "config.json"),
-      ...withoutNulls(optionalObject(dir, "generation_config.json")),
-    },
-  };
-}
-
 function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: AddedToken[]): HuggingFaceTokenizer {
   try {
     return new HuggingFaceTokenizer(
@@ -168,7 +123,7 @@ function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: A
         post_processor: null,
         normalizer: null,
         ...json,
-        pre_tokenizer: json.pre_tokenizer ?? wordSplit(json.model),
+        pre_tokenizer: isObject(json.pre_tokenizer) ? splitAtSpaces(json.pre_tokenizer) : wordSplit(json.model),
         added_tokens: added,
       },
       config,
@@ -176,6 +131,80 @@ function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: A
   } catch (error) {
     throw new DataError(`${path}: the tokenizer library does not accept this tokenizer: ${(error as Error).message}`);
   }
+}
+
+/**
+ * Makes the library split a text before each "▁" where the Rust library does: after a Metaspace pre-tokenizer, unless
+ * its `split` is false. The library itself ignores that setting and never splits there.
+ */
+function splitAtSpaces(preTokenizer: JsonObject): JsonObject {
+  if (preTokenizer.type === "Sequence" && Array.isArray(preTokenizer.pretokenizers))
+    return { ...preTokenizer, pretokenizers: preTokenizer.pretokenizers.filter(isObject).map(splitAtSpaces) };
+  if (preTokenizer.type !== "Metaspace" || preTokenizer.split === false) return preTokenizer;
+  const space = escapeRegex(typeof preTokenizer.replacement === "string" ? preTokenizer.replacement : "▁");
+  const pattern = { Regex: `${space}[^${space}]*|[^${space}]+` };
+  return {
+    type: "Sequence",
+    pretokenizers: [preTokenizer, { type: "Split", pattern, behavior: "Isolated", invert: false }],
+  };
+}
+
+const escapeRegex = (text: string) => text.replace(/[\^$.*+?()[\]{}|\-/]/g, "\\$&");
+
+/** What this module uses of the library's decoders. */
+interface LibraryDecoder {
+  config: JsonObject;
+  decoders?: LibraryDecoder[];
+  decode_chain: (tokens: string[]) => string[];
+}
+
+/**
+ * Makes a Metaspace decoder do what the Rust library does with the first token: drop every "▁" of it, or none if
+ * `prepend_scheme` is "never". The library itself always drops the first.
+ */
+function decodeSpaces(decoder: unknown): void {
+  const { config, decoders } = (decoder ?? { config: {} }) as LibraryDecoder;
+  decoders?.forEach(decodeSpaces);
+  if (config.type !== "Metaspace") return;
+  const replacement = typeof config.replacement === "string" ? config.replacement : "▁";
+  const isAdded = config.prepend_scheme !== "never" && config.add_prefix_space !== false;
+  const first = isAdded ? "" : " ";
+  (decoder as LibraryDecoder).decode_chain = (tokens) =>
+    tokens.map((token, i) => token.replaceAll(replacement, i === 0 ? first : " "));
+}
+
+/** Gives added tokens with `normalized` the text to which they decode in the Rust library: the normalized one. */
+function normalizeAddedTokens(library: HuggingFaceTokenizer, added: readonly AddedToken[]): void {
+  const { normalizer, model } = library as unknown as {
+    normalizer: ((text: string) => string) | null;
+    model: { vocab: string[] };
+  };
+  if (normalizer === null) return;
+  for (const { id, content, normalized } of added) if (normalized) model.vocab[id] = normalizer(content);
+}
+
+/** Files that {@link warnOfSingleWords} has named. */
+const warned = new Set<string>();
+
+/** The library recognizes every added token inside words too, other than the Rust library; says so once per file. */
+function warnOfSingleWords(path: string, added: readonly AddedToken[]): void {
+  const names = added.filter((token) => token.single_word).map(({ content }) => JSON.stringify(content));
+  if (names.length === 0 || warned.has(path)) return;
+  warned.add(path);
+  console.warn(
+    `${path}: ${names.join(", ")} ${names.length > 1 ? "are tokens" : "is a token"} only as a whole word in ` +
+      "Transformers (single_word); here also inside words. Texts without it are tokenized alike.",
+  );
+}
+
+/**
+ * Whether decoding removes spaces before punctuation. As in Transformers 5, `clean_up_tokenization_spaces` does not
+ * apply to BPE, whose spaces are part of the text, unless another setting insists.
+ */
+function cleansUpSpaces({ json, config }: TokenizerFiles): boolean {
+  const isBpe = json.model.type === "BPE" || (json.model.type === undefined && Array.isArray(json.model.merges));
+  const insists = config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true;
+  return config.clean_up_tokenization_spaces === true && (!isBpe || insists);
 }
 
 /** Finds a special token by its text, else by its id; undefined if the files define none that is in the vocabulary. */
@@ -198,13 +227,7 @@ function specialToken(
 function endOfSequenceToken(dir: string, library: HuggingFaceTokenizer, files: TokenizerFiles): SpecialToken {
   const eos = specialToken("eos", library, files);
   if (eos !== undefined) return eos;
-  const name = tokenText(files.tokenNames.eos_token);
-  throw new DataError(
-    name === undefined
-      ? `${dir}: no end-of-sequence token is defined; name it as "eos_token" in tokenizer_config.json`
-      : `${dir}: the end-of-sequence token ${JSON.stringify(name)} named in tokenizer_config.json ` +
-          "is not in tokenizer.json",
-  );
+  throw new DataError(`${dir}: no end-of-sequence token is defined; name it as "eos_token" in tokenizer_config.json`);
 }
 
 /**
@@ -218,7 +241,8 @@ export function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number, wh
   if (tokenizer.vocabularySize > vocabularySize) {
     throw new DataError(
       `${where}: the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, but the model has only ` +
-        `${vocabularySize} embeddings (0 to ${vocabularySize - 1}); use the tokenizer that the model was trained with`,
+        `${vocabularySize} embeddings (0 to ${vocabularySize - 1}); use the tokenizer that the model was trained with, ` +
+        "and name no special token in its config that is not in tokenizer.json",
     );
   }
 }
@@ -264,46 +288,4 @@ function widenWordCache(library: HuggingFaceTokenizer): void {
     },
     clear: () => words.clear(),
   };
-}
-
-/**
- * Returns the added tokens of tokenizer.json, and those that Transformers adds on loading: the ones in
- * tokenizer_config.json, and named special tokens that are in the vocabulary only.
- */
-function addedTokens({ json, config, tokenNames }: TokenizerFiles): AddedToken[] {
-  const added = [...((json.added_tokens as AddedToken[] | undefined) ?? [])];
-  const isAdded = (content: string): boolean => added.some((token) => token.content === content);
-  const defaults = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  for (const [id, token] of Object.entries(isObject(config.added_tokens_decoder) ? config.added_tokens_decoder : {})) {
-    if (isObject(token) && typeof token.content === "string" && !isAdded(token.content)) {
-      added.push({ ...defaults, ...(token as Partial<AddedToken>), content: token.content, id: Number(id) });
-    }
-  }
-  const vocabulary = json.model.vocab;
-  for (const role of ["bos", "eos", "unk", "pad"]) {
-    const content = tokenText(tokenNames[`${role}_token`]);
-    if (content === undefined || isAdded(content) || !isObject(vocabulary)) continue;
-    const id = vocabulary[content];
-    if (typeof id === "number") added.push({ ...defaults, content, id });
-  }
-  return added;
-}
-
-/** Returns the text of a special token, which is given as a string or as an object with `content`. */
-function tokenText(value: unknown): string | undefined {
-  const text = isObject(value) ? value.content : value;
-  return typeof text === "string" ? text : undefined;
-}
-
-/** Reads a JSON object from a file; {} if the file does not exist. */
-function optionalObject(dir: string, file: string): JsonObject {
-  const path = join(dir, file);
-  if (!existsSync(path)) return {};
-  const value = readJson(path);
-  if (!isObject(value)) throw new DataError(`${path}: the file must hold a JSON object`);
-  return value;
-}
-
-function withoutNulls(object: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
 }

@@ -13,7 +13,11 @@ export const TOKENIZER_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
+  "added_tokens.json",
   "generation_config.json",
+  "tokenizer.model",
+  "chat_template.jinja",
+  "chat_template.json",
 ];
 
 /**

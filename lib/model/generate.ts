@@ -14,8 +14,8 @@ export interface GenerationOptions {
   topP?: number;
   /** seed of the sampling; default 0. Each prompt has its own random sequence, which the batch size does not affect. */
   seed?: number;
-  /** generation ends after this token; default: the tokenizer's end-of-sequence token */
-  stopId?: number;
+  /** generation ends after each of these tokens; default: the tokenizer's `endIds` */
+  stopIds?: readonly number[];
   /** generation also ends once this returns true for the new tokens */
   stopWhen?: (ids: readonly number[]) => boolean;
   /** prompts per batch; default 32 */
@@ -30,7 +30,7 @@ export interface Generation {
   ids: number[];
   /** their text without special tokens; empty if the model has no tokenizer */
   text: string;
-  /** "stop": ended by `stopId` or `stopWhen`; "length": reached `maxNewTokens` or the model's context */
+  /** "stop": ended by `stopIds` or `stopWhen`; "length": reached `maxNewTokens` or the model's context */
   finish: "stop" | "length";
 }
 
@@ -87,7 +87,8 @@ async function generateBatch(
   samplers: Sampler[],
   options: GenerationOptions,
 ): Promise<Generation[]> {
-  const stopId = options.stopId ?? model.tokenizer?.eosId;
+  const { tokenizer } = model;
+  const stopIds = new Set(options.stopIds ?? tokenizer?.endIds ?? (tokenizer ? [tokenizer.eosId] : []));
   const { vocabularySize, maxPositions } = model.config;
   const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
   const length = Math.max(...prompts.map((prompt) => prompt.length));
@@ -117,7 +118,7 @@ async function generateBatch(
       active.forEach((row, i) => {
         const { ids } = generations[row];
         ids.push(samplers[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)));
-        if (ids.at(-1) === stopId || options.stopWhen?.(ids)) generations[row].finish = "stop";
+        if (stopIds.has(ids.at(-1)!) || options.stopWhen?.(ids)) generations[row].finish = "stop";
         else if (ids.length < limits[row] && prompts[row].length + ids.length < maxPositions) continuing.push(i);
       });
       if (continuing.length < active.length && continuing.length > 0) cache = keepRows(cache, continuing);

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { ModelError } from "../data/errors";
 import { sha256 } from "../data/digest";
 import { loadTokenizer } from "../data/tokenizer";
+import { READ_FILES } from "../data/tokenizer-files";
 import { readSafetensorsShapes } from "../model/safetensors";
 import { readJsonIfAny, writeFileAtomic } from "./files";
 
@@ -101,14 +102,7 @@ export function modelDigest(dir: string, cache: DigestCache): { digest: string; 
  * @throws {DataError} if tokenizer files are missing or invalid
  */
 export function tokenizerDigest(dir: string, cache: DigestCache): string {
-  const names = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "config.json",
-  ];
-  const files = names.map((name) => join(dir, name)).filter((file) => existsSync(file));
+  const files = READ_FILES.map((name) => join(dir, name)).filter((file) => existsSync(file));
   if (files.length === 0) return loadTokenizer(dir).digest; // throws an error that names the missing file
   return cache.of("tokenizer", files, () => loadTokenizer(dir).digest);
 }

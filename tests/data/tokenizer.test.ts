@@ -147,8 +147,12 @@ test("invalid tokenizer directories are rejected with the reason", () => {
     /no end-of-sequence token is defined; name it as "eos_token"/,
   );
   assert.throws(
-    () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": { eos_token: "<end>" } })),
-    /"<end>" named in tokenizer_config\.json is not in tokenizer\.json/,
+    () => loadTokenizer(fixtureVariant("llama", { "added_tokens.json": { "<|user|>": 500 } })),
+    /added_tokens\.json: gives "<\|user\|>" the id 500, but it would be 420, the next free one/,
+  );
+  assert.throws(
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer.json": { ...llamaJson(), added_tokens: 0 } })),
+    /tokenizer\.json: "added_tokens" must be a list/,
   );
   assert.throws(
     () =>
@@ -174,6 +178,18 @@ test("a tokenizer with more ids than the model has embeddings is rejected", () =
     () => checkVocabulary(tokenizer, 419, "pocket-1"),
     /pocket-1: the tokenizer has ids up to 419, but the model has only 419 embeddings/,
   );
+  const named = fixtureVariant("llama", { "tokenizer_config.json": { eos_token: "<end>" } });
+  assert.throws(() => checkVocabulary(loadTokenizer(named), 420, "pocket-1"), /name no special token in its config/);
+});
+
+test("generation ends at each end token that the configs list", () => {
+  const ending = (files: Record<string, object>) => loadTokenizer(fixtureVariant("llama", files)).endIds;
+  assert.deepEqual(ending({}), [2]);
+  assert.deepEqual(
+    ending({ "generation_config.json": { eos_token_id: [2, 410] }, "config.json": { eos_token_id: 7 } }),
+    [2, 410],
+  );
+  assert.deepEqual(ending({ "config.json": { eos_token_id: 7 } }), [2, 7]);
 });
 
 test("stories260K: ids equal the Rust library's", needsShared("reference", "tokens", "vectors_tok512.json"), () => {

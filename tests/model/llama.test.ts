@@ -92,6 +92,21 @@ test("saving and loading preserves a model; the seed determines the samples", as
   assert.notDeepEqual(await sample(1), await sample(2));
 });
 
+test("generation ends at each of several end tokens, and goes on past others", async () => {
+  const model = createModel(TINY, 5);
+  const [free] = await model.generate([[1, 2, 3]], { maxNewTokens: 8 });
+  assert.equal(free.finish, "length");
+  const end = free.ids[4];
+  const first = free.ids.indexOf(end);
+  const other = Array.from({ length: TINY.vocabularySize }, (_, id) => id).find((id) => !free.ids.includes(id))!;
+  for (const stopIds of [[end], [other, end], [end, other]]) {
+    const [{ ids, finish }] = await model.generate([[1, 2, 3]], { maxNewTokens: 8, stopIds });
+    assert.deepEqual({ ids, finish }, { ids: free.ids.slice(0, first + 1), finish: "stop" });
+  }
+  const [past] = await model.generate([[1, 2, 3]], { maxNewTokens: 8, stopIds: [other] });
+  assert.deepEqual(past.ids, free.ids);
+});
+
 test("sampled tokens have the frequencies of their probabilities", async () => {
   const model = createModel(TINY, 8);
   const [logits] = model.logits([7]);

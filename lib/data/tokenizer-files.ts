@@ -1,0 +1,187 @@
+// The JSON files of a tokenizer in a Hugging Face directory, read as Transformers 5 reads them.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DataError } from "./errors";
+import { parseJson, readJson, readText } from "./read-json";
+import { isObject } from "./validate";
+
+type JsonObject = Record<string, unknown>;
+
+/** An entry of `added_tokens` in tokenizer.json. */
+export interface AddedToken {
+  id: number;
+  content: string;
+  single_word: boolean;
+  lstrip: boolean;
+  rstrip: boolean;
+  normalized: boolean;
+  special: boolean;
+}
+
+/** The tokenizer's JSON files, parsed. */
+export interface TokenizerFiles {
+  /** path of tokenizer.json */
+  path: string;
+  /** text of tokenizer.json */
+  text: string;
+  /** tokenizer.json */
+  json: JsonObject & { model: JsonObject };
+  /** tokenizer_config.json, or {} if missing */
+  config: JsonObject;
+  /** settings that name special tokens by their text, from tokenizer_config.json and special_tokens_map.json */
+  tokenNames: JsonObject;
+  /** settings that give special tokens by id, from generation_config.json, else config.json */
+  tokenIds: JsonObject;
+  /** added_tokens.json, if Transformers reads it: id of each token by its text */
+  addedTokens: JsonObject;
+}
+
+/** Settings that name one special token each, in the order in which Transformers adds those that are new. */
+const ROLES = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
+
+/** Files that {@link readTokenizerFiles} reads: what a tokenizer is depends on these, as far as they exist. */
+export const READ_FILES = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "generation_config.json",
+  "config.json",
+];
+
+/**
+ * Reads the files of a tokenizer.
+ *
+ * If tokenizer_config.json has `added_tokens_decoder`, it names the special tokens, and special_tokens_map.json only
+ * those that it leaves open. Without it the directory is of an older kind: special_tokens_map.json goes first, and
+ * added_tokens.json has more tokens.
+ *
+ * @throws {DataError} if tokenizer.json is missing, or a file is invalid
+ */
+export function readTokenizerFiles(dir: string): TokenizerFiles {
+  const path = join(dir, "tokenizer.json");
+  if (!existsSync(path)) {
+    throw new DataError(
+      `${dir}: there is no tokenizer.json here; use a Hugging Face directory with the file of the fast tokenizer`,
+    );
+  }
+  const text = readText(path);
+  const json = parseJson(text, path);
+  if (!isObject(json) || !isObject(json.model))
+    throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
+  const config = optionalObject(dir, "tokenizer_config.json");
+  const map = optionalObject(dir, "special_tokens_map.json");
+  const isOld = config.added_tokens_decoder === undefined;
+  return {
+    path,
+    text,
+    json: { ...json, model: json.model },
+    config,
+    tokenNames: isOld ? { ...config, ...withoutNulls(map) } : { ...map, ...withoutNulls(config) },
+    tokenIds: {
+      ...optionalObject(dir, "config.json"),
+      ...withoutNulls(optionalObject(dir, "generation_config.json")),
+    },
+    addedTokens: isOld ? optionalObject(dir, "added_tokens.json") : {},
+  };
+}
+
+/**
+ * Lists the added tokens of tokenizer.json, and those that Transformers adds on loading: the ones in
+ * tokenizer_config.json or added_tokens.json, and special tokens that are only named. A token that is in the vocabulary
+ * keeps its id; another gets the next free one.
+ *
+ * @throws {DataError} if a file gives a token another id than that, or an entry of `added_tokens` is invalid
+ */
+export function addedTokens(files: TokenizerFiles): AddedToken[] {
+  const { json, config, tokenNames, path } = files;
+  const vocabulary = vocabularyIds(json.model);
+  const added = tokensOfJson(json.added_tokens, path);
+  const names = ROLES.flatMap((role) => tokenText(tokenNames[`${role}_token`]) ?? []);
+  const extra = [tokenNames.additional_special_tokens, tokenNames.extra_special_tokens].flatMap((list) =>
+    Array.isArray(list) ? list.flatMap((token) => tokenText(token) ?? []) : [],
+  );
+  const add = (file: string, content: string, flags: Partial<AddedToken>, statedId?: number): void => {
+    if (added.some((token) => token.content === content)) return;
+    const special = flags.special === true || names.includes(content) || extra.includes(content);
+    const id = vocabulary.get(content) ?? nextId(vocabulary.size, added);
+    if (statedId !== undefined && statedId !== id)
+      throw new DataError(
+        `${file}: gives ${JSON.stringify(content)} the id ${statedId}, but it would be ${id}, ` +
+          `the ${vocabulary.has(content) ? "one of tokenizer.json" : "next free one"}; add the token to tokenizer.json`,
+      );
+    const defaults = { single_word: false, lstrip: false, rstrip: false, normalized: !special };
+    added.push({ ...defaults, ...flags, special, content, id });
+  };
+
+  for (const [id, token] of byId(isObject(config.added_tokens_decoder) ? config.added_tokens_decoder : {}, Number)) {
+    if (isObject(token) && typeof token.content === "string")
+      add(path.replace(/tokenizer\.json$/, "tokenizer_config.json"), token.content, flagsOf(token), Number(id));
+  }
+  const addedPath = path.replace(/tokenizer\.json$/, "added_tokens.json");
+  for (const [content, id] of Object.entries(files.addedTokens).sort(([, a], [, b]) => Number(a) - Number(b))) {
+    if (typeof id !== "number" || !Number.isInteger(id))
+      throw new DataError(`${addedPath}: the id of ${JSON.stringify(content)} is ${JSON.stringify(id)}`);
+    add(addedPath, content, {}, id);
+  }
+  for (const content of [...names, ...extra]) add(path, content, {});
+  return added;
+}
+
+/** Ids of the tokens of a model without added tokens. */
+function vocabularyIds(model: JsonObject): Map<string, number> {
+  const { vocab } = model;
+  if (Array.isArray(vocab)) return new Map(vocab.map((entry, id) => [String((entry as unknown[])?.[0]), id]));
+  if (!isObject(vocab)) return new Map();
+  return new Map(Object.entries(vocab).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+}
+
+/** The id that the Rust library gives the next new token. */
+function nextId(vocabularySize: number, added: readonly AddedToken[]): number {
+  return Math.max(vocabularySize, ...added.map(({ id }) => id + 1));
+}
+
+function tokensOfJson(value: unknown, path: string): AddedToken[] {
+  const invalid = (what: string) => new DataError(`${path}: "added_tokens" ${what}`);
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw invalid("must be a list");
+  return value.map((token: unknown, i) => {
+    if (
+      !isObject(token) ||
+      typeof token.content !== "string" ||
+      !Number.isSafeInteger(token.id) ||
+      Number(token.id) < 0
+    )
+      throw invalid(`has no "content" and "id" in entry ${i + 1}`);
+    return token as unknown as AddedToken;
+  });
+}
+
+/** The flags of an entry of `added_tokens_decoder`. */
+function flagsOf(token: JsonObject): Partial<AddedToken> {
+  const flags = ["single_word", "lstrip", "rstrip", "normalized", "special"] as const;
+  return Object.fromEntries(flags.flatMap((flag) => (typeof token[flag] === "boolean" ? [[flag, token[flag]]] : [])));
+}
+
+function byId(object: JsonObject, id: (key: string) => number): [string, unknown][] {
+  return Object.entries(object).sort(([a], [b]) => id(a) - id(b));
+}
+
+/** Returns the text of a special token, which is given as a string or as an object with `content`. */
+export function tokenText(value: unknown): string | undefined {
+  const text = isObject(value) ? value.content : value;
+  return typeof text === "string" ? text : undefined;
+}
+
+/** Reads a JSON object from a file; {} if the file does not exist. */
+function optionalObject(dir: string, file: string): JsonObject {
+  const path = join(dir, file);
+  if (!existsSync(path)) return {};
+  const value = readJson(path);
+  if (!isObject(value)) throw new DataError(`${path}: the file must hold a JSON object`);
+  return value;
+}
+
+function withoutNulls(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+}
