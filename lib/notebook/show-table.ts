@@ -1,42 +1,63 @@
-// Tables for notebooks, as HTML and as plain text.
+// Tables for notebooks, as views to sort and search, as HTML and as plain text.
 import { escapeHtml } from "./html";
+import type { MimeBundle } from "./kernel";
+import { narrowTable } from "../page/narrow-table";
+import { numberFormat } from "../page/number-format";
+import { cellText, hasIds, idLength, tableData, type TableLike } from "../page/table-view";
+import { VIEW_MIME, type View } from "../page/view";
 
-/** A table by columns and rows, such as a data frame of danfo.js. */
-export interface TableLike {
-  columns: readonly string[];
-  /** rows, each an array with one cell per column */
-  values: readonly unknown[];
-  /** row labels; shown only if they differ from 0, 1, 2, … */
-  index?: readonly (string | number)[];
-}
+export { numberFormat, type TableLike };
 
 /** Options of {@link tableHtml} and {@link tableText}. */
 export interface TableOptions {
   /** text above the table */
   caption?: string;
-  /** maximum number of rows shown; default 100 */
+  /** maximum number of rows of the plain table; default 100. A table to sort and search has all rows */
   maxRows?: number;
 }
+
+/** The largest table that is shown as a plain one. */
+const PLAIN = { rows: 12, columns: 14 };
 
 const BORDER = "1px solid rgba(128, 128, 128, 0.4)";
 
 /**
+ * A table as output of a cell: narrowed by {@link narrowTable}, as plain text and as HTML, and if it has more than 12
+ * rows or 14 columns, also as a view to sort, search, filter and, by the ids of runs, to choose from. JupyterLab shows the
+ * view if this project's extension is installed.
+ */
+export function tableBundle(table: TableLike, options: TableOptions = {}): MimeBundle & { "text/plain": string } {
+  const { table: narrow, caption } = narrowTable(table, options.caption);
+  const plain = {
+    "text/html": tableHtml(narrow, { ...options, caption }),
+    "text/plain": tableText(narrow, { ...options, caption }),
+  };
+  if (narrow.values.length <= PLAIN.rows && narrow.columns.length <= PLAIN.columns) return plain;
+  const view: View = { view: "table", data: tableData(narrow, caption) };
+  return { [VIEW_MIME]: view, ...plain };
+}
+
+/**
  * Formats a table as HTML with inline styles only, so that untrusted notebooks show it too. Numbers are right-aligned
- * and rounded by {@link numberFormat}. The index is shown only if it is not 0, 1, 2, …
+ * and rounded by {@link numberFormat}; ids of runs are shortened to 8 digits if these tell them apart. The index is
+ * shown only if it is not 0, 1, 2, …
  */
 export function tableHtml(table: TableLike, options: TableOptions = {}): string {
-  const { head, body, numeric, hidden } = formatCells(table, options);
-  const align = (column: number): string => `text-align: ${numeric[column] ? "right" : "left"}; padding: 2px 10px;`;
+  const { head, body, numeric, prose, hidden } = formatCells(table, options);
+  const cell = (column: number): string =>
+    `text-align: ${numeric[column] ? "right" : "left"}; padding: 2px 10px; ` +
+    (prose[column] ? "min-width: 20em;" : "white-space: nowrap;");
   const cells = (row: readonly string[], tag: "td" | "th", style: string): string =>
-    row.map((text, column) => `<${tag} style="${align(column)} ${style}">${escapeHtml(text)}</${tag}>`).join("");
+    row.map((text, column) => `<${tag} style="${cell(column)}${style}">${escapeHtml(text)}</${tag}>`).join("");
   return [
+    `<div style="overflow-x: auto;">`,
+    // Outside the table, which can be wider than the page.
+    options.caption === undefined ? "" : `<div style="padding: 4px 0;">${escapeHtml(options.caption)}</div>`,
     `<table style="border-collapse: collapse; border-top: ${BORDER}; border-bottom: ${BORDER};">`,
-    options.caption === undefined
-      ? ""
-      : `<caption style="text-align: left; padding: 4px 0;">${escapeHtml(options.caption)}</caption>`,
-    `<thead><tr>${cells(head, "th", `font-weight: bold; border-bottom: ${BORDER};`)}</tr></thead>`,
+    `<thead><tr>${cells(head, "th", ` font-weight: bold; border-bottom: ${BORDER};`)}</tr></thead>`,
     `<tbody>${body.map((row) => `<tr>${cells(row, "td", "")}</tr>`).join("\n")}</tbody></table>`,
     hidden > 0 ? `<div style="padding: 2px 10px;">… ${hidden} more rows</div>` : "",
+    "</div>",
   ].join("\n");
 }
 
@@ -64,38 +85,24 @@ export function tableOfRows(rows: readonly Record<string, unknown>[]): TableLike
   return { columns, values: rows.map((row) => columns.map((column) => row[column])) };
 }
 
-/**
- * Chooses the number format of a column.
- *
- * - Whole numbers are written in full.
- * - Other columns get a common number of decimals, such that the largest absolute value has four significant digits.
- * - If the absolute values span a factor of 1000 or more, or the common format needed more than 6 decimals, each number
- *   is rounded by itself to four significant digits, or to an integer from 1000 on.
- *
- * @param values the column's numbers; zeros and non-finite numbers do not affect the choice
- * @returns a function that formats a number of the column
- */
-export function numberFormat(values: readonly number[]): (value: number) => string {
-  const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
-  if (sizes.every(Number.isInteger)) return (value) => String(value);
-  const [largest, smallest] = [Math.max(...sizes), Math.min(...sizes)];
-  const decimals = 3 - Math.floor(Math.log10(largest));
-  const fixed = (value: number, digits: number): string =>
-    Number.isFinite(value) ? value.toFixed(digits) : String(value);
-  if (largest / smallest < 1000 && decimals <= 6) return (value) => fixed(value, Math.max(decimals, 0));
-  return (value) => (Math.abs(value) >= 1000 ? fixed(value, 0) : String(Number(value.toPrecision(4))));
-}
+/** Texts longer than this are broken into lines. */
+const PROSE = 60;
 
 /** Formats the cells of the rows to be shown; `hidden` counts the rows beyond `maxRows`. */
-function formatCells({ columns, values, index }: TableLike, { maxRows = 100 }: TableOptions) {
-  const rows = (values as readonly (readonly unknown[])[]).slice(0, maxRows);
+function formatCells(table: TableLike, { maxRows = 100 }: TableOptions) {
+  const { columns, index } = table;
+  const values = table.values as readonly (readonly unknown[])[];
+  const rows = values.slice(0, maxRows);
   const formatted = columns.map((_, column) => {
-    const cells = rows.map((row) => row[column]);
+    const cells = values.map((row) => row[column]);
     const numbers = cells.filter((cell) => typeof cell === "number");
     const format = numberFormat(numbers);
     const numeric =
       numbers.length > 0 && cells.every((cell) => typeof cell === "number" || cell === null || cell === undefined);
-    return { numeric, texts: cells.map((cell) => (typeof cell === "number" ? format(cell) : cellText(cell))) };
+    const length = hasIds(table, column) ? idLength(cells) : undefined;
+    const write = (cell: unknown) => (typeof cell === "number" ? format(cell) : cellText(cell).slice(0, length));
+    const texts = cells.slice(0, maxRows).map(write);
+    return { numeric, texts, prose: texts.some((text) => text.length > PROSE) };
   });
   const hasLabels = index !== undefined && index.some((label, row) => String(label) !== String(row));
   const labels = rows.map((_, row) => String(index?.[row] ?? row));
@@ -103,11 +110,7 @@ function formatCells({ columns, values, index }: TableLike, { maxRows = 100 }: T
     head: [...(hasLabels ? [""] : []), ...columns],
     body: rows.map((_, row) => [...(hasLabels ? [labels[row]!] : []), ...formatted.map(({ texts }) => texts[row]!)]),
     numeric: [...(hasLabels ? [false] : []), ...formatted.map(({ numeric }) => numeric)],
+    prose: [...(hasLabels ? [false] : []), ...formatted.map(({ prose }) => prose)],
     hidden: values.length - rows.length,
   };
-}
-
-function cellText(cell: unknown): string {
-  if (cell === null || cell === undefined) return "";
-  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
 }
