@@ -32,6 +32,13 @@
     const { Widget } = await sharedModule("@lumino/widgets");
 
     class ViewWidget extends Widget {
+      constructor() {
+        super();
+        this.addClass("promptloss-view");
+        // Keys that are pressed in a view are not commands to the notebook.
+        this.node.dataset.lmSuppressShortcuts = "true";
+      }
+
       renderModel(model) {
         this.view = model.data[MIME];
         return this.isAttached ? this.draw() : Promise.resolve();
@@ -46,7 +53,6 @@
         const { view } = this;
         if (view === undefined || view === this.drawn) return;
         this.drawn = view;
-        this.addClass("promptloss-view");
         this.node.textContent = "";
         try {
           await views();
@@ -64,7 +70,7 @@
       mimeTypes: [MIME],
       createRenderer: () => new ViewWidget(),
     };
-    return { default: { id: "promptloss-views:view", rendererFactory, rank: 0, dataType: "json" } };
+    return { __esModule: true, default: { id: "promptloss-views:view", rendererFactory, rank: 0, dataType: "json" } };
   }
 
   (globalThis._JUPYTERLAB ??= {})["promptloss-views"] = {
