@@ -1,32 +1,36 @@
 // Fitted interaction of prompt loss weight and generation ratio, with the data: Figures 3, 7, 8 and 9.
-import { armsInWords, facetsInWords, leftOutInWords, PLW_AXIS_IN_WORDS } from "./captions";
-import { distinct, groupBy, mean } from "../data/group";
-import type { BenchmarkGroup, Observation } from "../analysis/observations";
+import type { BenchmarkGroup } from "../analysis/observations";
 import type { RatioFit } from "../analysis/ratio-fits";
-import type { GamFit, GamSmooth } from "../stats/gam/fit";
-import { armColumns, armPanelColumns, facetGrid } from "./facets";
-import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, type Panel } from "./panels";
+import { distinct } from "../data/group";
+import { armsInWords, facetsInWords, leftOutInWords, PLW_AXIS_IN_WORDS } from "./captions";
+import { contourLabels } from "./contour-labels";
+import { armPanelColumns, facetGrid } from "./facets";
+import { PIXELS_PER_INCH, type Figure, type Layout, type Trace } from "./figure";
+import { legendsHeight, panelPlwAxis, topLegends, type Panel } from "./panels";
 import {
-  axis,
-  baseLayout,
-  COLUMN_INCHES,
-  INK,
-  lettered,
-  PAGE_INCHES,
-  panelTitle,
-  sequentialColor,
-  SMALL,
-  TEXT,
-} from "./theme";
-import { untransformWeight } from "../data/prompt-loss-weight";
+  contourStep,
+  logRange,
+  ratioSurface,
+  scoreRange,
+  surfaceRows,
+  type DesignPoint,
+  type RatioSurface,
+} from "./ratio-surface";
+import { axis, baseLayout, COLUMN_INCHES, INK, lettered, PAGE_INCHES, panelTitle, SMALL, TEXT, viridis } from "./theme";
 
-/** Grid points along each axis. */
-const POINTS = 61;
-const SCALE = Array.from({ length: 9 }, (_, i) => [i / 8, sequentialColor(i / 8)]);
-const MARGIN = { l: 66, r: 84, t: 14, b: 56 };
+/** Lowest and highest score of the color scale. */
+type Range = readonly [low: number, high: number];
+/** Colors of a scale, at equal distances. */
+const COLORS = 17;
+const MARGIN = { l: 66, r: 96, t: 6, b: 56 };
+const PANEL_HEIGHT = 290;
 /** The best PLW is not connected where it changes by more than this between neighboring ratios (transformed PLW). */
 const RIDGE_BREAK = 0.12;
+/** Space beside the surface, and where in it a best PLW at the edge is drawn, relative to the surface's width. */
+const SIDE = { space: 0.075, line: 0.05 };
+/** Diameter of the data's markers in pixels. */
+const MARKER = 11;
+const LEGEND = ["mean score", "best PLW"];
 
 /** Options of {@link drawRatioContours}. */
 interface ContourFigure {
@@ -37,227 +41,156 @@ interface ContourFigure {
   caption: string;
 }
 
-/** The fitted surface of one arm, with the data. */
-interface Contour {
-  arm: RatioFit;
-  fit: GamFit;
-  transformedPlws: number[];
-  ratios: number[];
-  /** one row per ratio, one column per transformed PLW */
-  surface: number[][];
-  points: DesignPoint[];
-  /** transformed PLW with the highest prediction at each ratio */
-  best: number[];
-}
-
 /**
  * Draws the smooth te(w_p, R_g) of each arm's fit as filled contours, the data as points on the same color scale, and
- * the PLW with the highest prediction at each ratio as a dashed line. R_g has a log scale because the ratios of the data
- * sets differ by orders of magnitude. All arms share the color scale and the axes.
+ * the PLW with the highest prediction at each ratio as a dashed line, beside the surface where that is the lowest or
+ * the highest PLW. R_g has a log scale because the ratios of the data sets differ by orders of magnitude. All arms share
+ * the axes; all fits that are passed, also those of other groups, share the color scale.
  *
  * The value of a point is the mean of score − (prediction − smooth) at one generation ratio and PLW, that is, without
  * the fitted levels of benchmarks and seeds.
  *
- * @param ratioFits from `fitRatios`; those of other groups are omitted. Arms that could not be fitted have no panel, and
- *   `leftOut` says why
+ * @param ratioFits from `fitRatios`; those of other groups are not drawn. Arms that could not be fitted have no panel,
+ *   and `leftOut` says why
  */
 function drawRatioContours(ratioFits: readonly RatioFit[], { name, group, caption }: ContourFigure): Figure {
   const ofGroup = ratioFits.filter((ratioFit) => ratioFit.group === group);
-  const contours = ofGroup.flatMap(contourOf);
+  const surfaces = surfacesOf(ofGroup);
   const leftOut = ofGroup.filter(({ fit }) => !fit).map(({ summary }) => summary.replace(/\.$/, ""));
   return {
     name,
-    spec: drawPanels(contours),
-    rows: contours.flatMap(plottedRows),
-    caption: `${caption}${describe(group, contours)}${leftOutInWords(leftOut)}`,
+    spec: drawPanels(surfaces, scoreRange(surfacesOf(ratioFits))),
+    rows: surfaces.flatMap(surfaceRows),
+    caption: `${caption}${describe(group, surfaces)}${leftOutInWords(leftOut)}`,
     ...(leftOut.length > 0 && { leftOut }),
   };
 }
 
+/** The surfaces of the arms that could be fitted. */
+function surfacesOf(ratioFits: readonly RatioFit[]): RatioSurface[] {
+  return ratioFits.flatMap((arm) => ratioSurface(arm) ?? []);
+}
+
 /** Describes panels, colors, points and axes, in sentences after a space; empty without any surface. */
-function describe(group: BenchmarkGroup, contours: readonly Contour[]): string {
-  if (contours.length === 0) return "";
-  const arms = contours.map(({ arm }) => arm);
-  const formulas = distinct(contours.map(({ fit }) => fit.formula));
+function describe(group: BenchmarkGroup, surfaces: readonly RatioSurface[]): string {
+  if (surfaces.length === 0) return "";
+  const arms = surfaces.map(({ arm }) => arm);
+  const formulas = distinct(surfaces.map(({ fit }) => fit.formula));
   const named = arms.length === 1 && arms[0].arm !== "" ? ` Only ${armsInWords(arms)}.` : "";
   return (
     " Colors and contours: contribution of prompt loss weight (PLW) and generation ratio R_g to the " +
     `min-max transformed score, centered at 0, in the model ${formulas.join(" or ")} fitted by ` +
-    `${contours[0].fit.criterion.method} (${group}: ${arms.map(({ rows }) => rows.length).join(" + ")} scores). ` +
+    `${surfaces[0].fit.criterion.method} (${group}: ${arms.map(({ rows }) => rows.length).join(" + ")} scores); ` +
+    "the color scale is the same for all groups of benchmarks. " +
     "Points: mean score at each R_g and PLW minus the fitted levels of the " +
-    "other terms, on the same color scale. Dashed line: PLW with the highest prediction at each ratio. " +
+    "other terms, on the same color scale. Dashed line: PLW with the highest prediction at each ratio; it runs beside " +
+    "the surface where that is the lowest or the highest PLW. " +
     `${PLW_AXIS_IN_WORDS}; vertical axis: R_g on a log scale.${facetsInWords(arms, "Each panel")}${named}`
   );
 }
 
-/** Returns an empty list if the arm could not be fitted. */
-function contourOf(arm: RatioFit): Contour[] {
-  const { rows, fit } = arm;
-  const smooth = fit?.smooths[0];
-  if (!fit || !smooth) return [];
-  const [low, high] = logRange(rows);
-  const fractions = Array.from({ length: POINTS }, (_, i) => i / (POINTS - 1));
-  const highest = Math.max(1, ...rows.map(({ w_p }) => w_p));
-  const transformedPlws = fractions.map((fraction) => fraction * highest);
-  const ratios = fractions.map((fraction) => 10 ** (low + fraction * (high - low)));
-  const surface = ratios.map((r) =>
-    smooth.predict(transformedPlws.map((w_p) => ({ r, w_p, w: untransformWeight(w_p) }))).map((point) => point.fit),
-  );
-  const best = surface.map((line) => transformedPlws[line.indexOf(Math.max(...line))]);
-  return [{ arm, fit, transformedPlws, ratios, surface, points: designPoints(rows, fit, smooth), best }];
-}
-
-/** Decimal logarithms of the lowest and the highest generation ratio. */
-function logRange(rows: readonly Observation[]): [number, number] {
-  const ratios = distinct(rows.map(({ r }) => r!));
-  return [Math.log10(Math.min(...ratios)), Math.log10(Math.max(...ratios))];
-}
-
 /** Draws one panel per surface; a single one without the name of an arm is one column wide. */
-function drawPanels(contours: readonly Contour[]): Figure["spec"] {
-  const inches = contours.length > 1 ? PAGE_INCHES : COLUMN_INCHES;
+function drawPanels(surfaces: readonly RatioSurface[], range: Range): Figure["spec"] {
+  const inches = surfaces.length > 1 ? PAGE_INCHES : COLUMN_INCHES;
+  const width = Math.round(inches * PIXELS_PER_INCH);
+  const legendWidth = width - MARGIN.l - MARGIN.r + 20;
+  const step = contourStep(surfaces);
+  const titled = surfaces.some(({ arm }) => arm.arm !== "");
   const { grid, height, margin } = facetGrid({
     facets: [""],
-    panelHeight: 290,
-    count: contours.length,
-    columns: armPanelColumns(contours.length),
-    width: Math.round(inches * 144),
-    margin: { ...MARGIN, t: contours.some(({ arm }) => arm.arm !== "") ? 30 : MARGIN.t },
+    panelHeight: PANEL_HEIGHT,
+    count: surfaces.length,
+    columns: armPanelColumns(surfaces.length),
+    width,
+    margin: { ...MARGIN, t: MARGIN.t + legendsHeight([LEGEND], legendWidth, SMALL) + (titled ? 24 : 0) },
     gap: { x: 24, y: 66 },
   });
-  const color = colorRange(contours);
+  const panelHeight = (place: Panel) => (place.domain.y[1] - place.domain.y[0]) * (height - margin.t - margin.b);
   return {
-    data: contours.flatMap(({ transformedPlws, ratios, surface, points, best }, i) =>
-      [
-        { ...contourTrace(transformedPlws, ratios, surface, color), showscale: i === 0 },
-        ridge(best, ratios),
-        pointsTrace(points, color),
-      ].map((trace) => ({ ...trace, xaxis: grid[i].x, yaxis: grid[i].y })),
-    ),
-    layout: baseLayout(
-      { width: inches, height: height / 144 },
-      {
-        ...panelAxes(contours, grid),
-        margin,
-        showlegend: false,
-        annotations: contours.flatMap(({ arm }, i) =>
-          arm.arm === "" ? [] : [panelTitle(lettered(arm.arm, i, contours.length), grid[i].center, grid[i].top)],
+    data: [
+      ...(surfaces.length > 0 ? legendEntries() : []),
+      ...surfaces.flatMap((surface, i) =>
+        [contourTrace(surface, step, range), ...ridge(surface), pointsTrace(surface.points, range, i === 0)].map(
+          (trace) => ({ ...trace, xaxis: grid[i].x, yaxis: grid[i].y }),
         ),
+      ),
+    ],
+    layout: baseLayout(
+      { width: inches, height: height / PIXELS_PER_INCH },
+      {
+        ...panelAxes(surfaces, grid),
+        ...topLegends([LEGEND], { width: legendWidth, height }, SMALL),
+        margin,
+        showlegend: surfaces.length > 0,
+        annotations: surfaces.flatMap((surface, i) => [
+          ...(surface.arm.arm === ""
+            ? []
+            : [panelTitle(lettered(surface.arm.arm, i, surfaces.length), grid[i].center, grid[i].top)]),
+          ...labels(surface, step, range, grid[i], panelHeight(grid[i])),
+        ]),
       },
     ),
   };
 }
 
 /** Returns the axes of all panels, which share their ranges. */
-function panelAxes(contours: readonly Contour[], grid: readonly Panel[]): Layout {
-  const rows = contours.flatMap(({ arm }) => arm.rows);
+function panelAxes(surfaces: readonly RatioSurface[], grid: readonly Panel[]): Layout {
+  const rows = surfaces.flatMap(({ arm }) => arm.rows);
   const plws = rows.map(({ w }) => w);
+  const highest = Math.max(...surfaces.map(({ transformedPlws }) => transformedPlws[transformedPlws.length - 1]));
   const axes: Layout = {};
   for (const place of grid) {
-    axes[place.xaxis] = { ...panelPlwAxis(plws, place), showgrid: false };
-    axes[place.yaxis] = {
-      ...ratioAxis(logRange(rows), place.isLeft),
-      anchor: place.x,
-      domain: place.domain.y,
+    axes[place.xaxis] = {
+      ...panelPlwAxis(plws, { ...place, pixels: place.pixels / (1 + 2 * SIDE.space) }),
+      range: [-SIDE.space * highest, (1 + SIDE.space) * highest],
+      showgrid: false,
     };
+    axes[place.yaxis] = { ...ratioAxis(logRange(rows), place.isLeft), anchor: place.x, domain: place.domain.y };
   }
   return axes;
 }
 
-/** Range of all surfaces and points. */
-function colorRange(contours: readonly Contour[]): ColorRange {
-  const values = contours.flatMap(({ surface, points }) => [...surface, points.map(({ score }) => score)]);
-  return {
-    cmin: Math.min(...values.map((line) => Math.min(...line))),
-    cmax: Math.max(...values.map((line) => Math.max(...line))),
-  };
-}
-
-function plottedRows({ arm, ratios, transformedPlws, surface, points }: Contour): Row[] {
+/** Samples of the data's markers and of the line of best PLWs. */
+function legendEntries(): Trace[] {
+  const entry = (name: string, rest: Trace): Trace => ({ type: "scatter", name, x: [null], y: [null], ...rest });
+  const marker = { size: MARKER, color: viridis(0.5), line: { color: INK, width: 1 } };
   return [
-    ...ratios.flatMap((r, i) =>
-      transformedPlws.map((w_p, j) => ({
-        part: "fitted",
-        ...armColumns(arm),
-        plw: untransformWeight(w_p),
-        transformedPlw: w_p,
-        generationRatio: r,
-        score: surface[i][j],
-        scores: null,
-      })),
-    ),
-    ...points.map(({ w, w_p, r, score, scores }) => ({
-      part: "data",
-      ...armColumns(arm),
-      plw: w,
-      transformedPlw: w_p,
-      generationRatio: r,
-      score,
-      scores,
-    })),
+    entry(LEGEND[0], { mode: "markers", marker }),
+    entry(LEGEND[1], { mode: "lines", line: { color: INK, width: 2.5, dash: "dash" } }),
   ];
 }
 
-/** Mean score at one PLW and generation ratio, without the fitted levels of the terms other than the smooth. */
-interface DesignPoint {
-  /** PLW */
-  w: number;
-  /** transformed PLW */
-  w_p: number;
-  /** generation ratio */
-  r: number;
-  score: number;
-  /** number of scores averaged */
-  scores: number;
+/** Colors of the scores between two limits on a color scale from `low` to `high`, as Plotly's `colorscale`. */
+function colorScale([low, high]: Range, [from, to]: Range = [low, high]): [number, string][] {
+  return Array.from({ length: COLORS }, (_, i) => {
+    const position = i / (COLORS - 1);
+    return [position, viridis((from + position * (to - from) - low) / (high - low))];
+  });
 }
 
-/** Limits of the color scale. */
-interface ColorRange {
-  cmin: number;
-  cmax: number;
-}
-
-function designPoints(rows: readonly Observation[], fit: GamFit, smooth: GamSmooth): DesignPoint[] {
-  // Terms of the prediction other than the smooth; scores minus these are comparable to the smooth.
-  const levels = fit.predict([...rows]).map((point, i) => point.fit - smooth.predict([rows[i]])[0].fit);
-  const adjustedRows = rows.map((row, i) => ({ ...row, adjusted: row.score - levels[i] }));
-  return [...groupBy(adjustedRows, ({ w_p, r }) => JSON.stringify([w_p, r])).values()].map((group) => ({
-    w: group[0].w,
-    w_p: group[0].w_p,
-    r: group[0].r!,
-    score: mean(group.map(({ adjusted }) => adjusted)),
-    scores: group.length,
-  }));
-}
-
-/** Draws the surface as filled contours; `surface` has one row per ratio and one column per transformed PLW. */
-function contourTrace(x: number[], y: number[], surface: number[][], { cmin, cmax }: ColorRange): Trace {
+/** Draws the surface as filled contours. Each band has the color of the score at its middle. */
+function contourTrace({ transformedPlws, ratios, scores }: RatioSurface, step: number, range: Range): Trace {
+  const [low, high] = range;
   return {
     type: "contour",
     name: "fitted",
-    x,
-    y,
-    z: surface,
-    colorscale: SCALE,
-    zmin: cmin,
-    zmax: cmax,
-    ncontours: 14,
-    contours: { coloring: "fill", showlines: true },
+    x: transformedPlws,
+    y: ratios,
+    z: scores,
+    // Plotly's scale begins at the middle of the lowest band and ends at that of the highest.
+    colorscale: colorScale(range, [low + step / 2, high - step / 2]),
+    zmin: low,
+    zmax: high,
+    autocontour: false,
+    contours: { coloring: "fill", showlines: true, start: low + step, end: high - step, size: step },
     line: { color: "rgba(255,255,255,0.55)", width: 1 },
-    colorbar: {
-      title: { text: "score", font: { size: TEXT } },
-      thickness: 14,
-      outlinewidth: 0,
-      tickfont: { size: SMALL },
-      x: 1.02,
-      xpad: 4,
-      nticks: 6,
-    },
+    showscale: false,
     hovertemplate: "w_p %{x:.2f}, R_g %{y:.2f}: %{z:.3f}<extra></extra>",
   };
 }
 
-function pointsTrace(points: readonly DesignPoint[], color: ColorRange): Trace {
+/** Draws the data, and beside the panels the color scale. */
+function pointsTrace(points: readonly DesignPoint[], range: Range, showscale: boolean): Trace {
   return {
     type: "scatter",
     mode: "markers",
@@ -267,19 +200,34 @@ function pointsTrace(points: readonly DesignPoint[], color: ColorRange): Trace {
     showlegend: false,
     cliponaxis: false,
     marker: {
-      size: 11,
+      size: MARKER,
       color: points.map(({ score }) => score),
-      colorscale: SCALE,
-      ...color,
+      colorscale: colorScale(range),
+      cmin: range[0],
+      cmax: range[1],
       line: { color: "white", width: 1.5 },
+      showscale,
+      colorbar: {
+        title: { text: "contribution to transformed score", side: "right", font: { size: TEXT } },
+        thickness: 14,
+        outlinewidth: 0,
+        tickfont: { size: SMALL },
+        x: 1.02,
+        xpad: 4,
+        nticks: 10,
+      },
     },
     text: points.map(({ w, r, score }) => `PLW ${w}, R_g ${r.toPrecision(3)}: ${score.toFixed(3)}`),
     hoverinfo: "text",
   };
 }
 
-/** Draws the best PLW at each ratio as a line, interrupted where it jumps. */
-function ridge(best: readonly number[], ratios: readonly number[]): Trace {
+/**
+ * Draws the best PLW at each ratio as a line on a white one, interrupted where it jumps, and beside the surface where it
+ * is the lowest or the highest PLW.
+ */
+function ridge({ best, ratios, transformedPlws }: RatioSurface): Trace[] {
+  const highest = transformedPlws[transformedPlws.length - 1];
   const x: (number | null)[] = [],
     y: (number | null)[] = [];
   best.forEach((weight, i) => {
@@ -287,30 +235,66 @@ function ridge(best: readonly number[], ratios: readonly number[]): Trace {
       x.push(null);
       y.push(null);
     }
-    x.push(weight);
+    const aside = weight === 0 ? -SIDE.line : weight === highest ? SIDE.line : 0;
+    x.push(weight + aside * highest);
     y.push(ratios[i]);
   });
-  return {
-    type: "scatter",
-    mode: "lines",
-    name: "best weight",
+  const line = { type: "scatter", mode: "lines", name: "best weight", x, y, showlegend: false, hoverinfo: "skip" };
+  return [
+    { ...line, line: { color: "rgba(255,255,255,0.6)", width: 4.5 } },
+    { ...line, line: { color: INK, width: 2.5, dash: "dash" } },
+  ];
+}
+
+/** Labels contour lines with their level, away from data and the line of best PLWs; every second level first. */
+function labels(
+  { transformedPlws, ratios, scores, points, best }: RatioSurface,
+  step: number,
+  [low, high]: Range,
+  place: Panel,
+  height: number,
+): Layout[] {
+  const highest = transformedPlws[transformedPlws.length - 1];
+  const logs = ratios.map(Math.log10);
+  const [bottom, top] = paddedRange([logs[0], logs[logs.length - 1]]);
+  const pixel = { x: ((1 + 2 * SIDE.space) * highest) / place.pixels, y: (top - bottom) / height };
+  const size = (halfWidth: number, halfHeight: number) => ({ x: halfWidth * pixel.x, y: halfHeight * pixel.y });
+  const levels = Array.from({ length: Math.round((high - low) / step) - 1 }, (_, i) => Math.round(low / step) + i + 1)
+    .sort((a, b) => (a & 1) - (b & 1))
+    .map((multiple) => Number((multiple * step).toPrecision(6)));
+  const text = (level: number): string => String(level).replace("-", "−");
+  const longest = Math.max(...levels.map((level) => text(level).length));
+  return contourLabels({ x: transformedPlws, y: logs, values: scores }, levels, {
+    extent: size(longest * SMALL * 0.3, SMALL * 0.65),
+    obstacles: [
+      ...points.map(({ w_p, r }) => ({ x: w_p, y: Math.log10(r), extent: size(MARKER / 2 + 2, MARKER / 2 + 1) })),
+      ...best.map((weight, i) => ({ x: weight, y: logs[i], extent: size(3, 3) })),
+    ],
+  }).map(({ level, x, y }) => ({
+    text: text(level),
     x,
     y,
-    line: { color: INK, width: 2.5, dash: "dash" },
-    showlegend: false,
-    hoverinfo: "skip",
-  };
+    xref: place.x,
+    yref: place.y,
+    showarrow: false,
+    font: { size: SMALL, color: (level - low) / (high - low) < 0.5 ? "white" : INK },
+  }));
+}
+
+/** Adds space below and above a range of decimal logarithms. */
+function paddedRange([low, high]: [number, number]): [number, number] {
+  const margin = 0.05 * Math.max(high - low, 0.1);
+  return [low - margin, high + margin];
 }
 
 /**
  * Returns the axis of generation ratios on a log scale.
  *
- * @param range decimal logarithms
+ * @param ratios decimal logarithms of the lowest and the highest
  * @param isLeft whether the axis has a title and tick labels
  */
-function ratioAxis([low, high]: [number, number], isLeft: boolean): Layout {
-  const margin = 0.05 * Math.max(high - low, 0.1);
-  const range = [low - margin, high + margin];
+function ratioAxis(ratios: [number, number], isLeft: boolean): Layout {
+  const range = paddedRange(ratios);
   const ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].filter(
     (ratio) => Math.log10(ratio) >= range[0] && Math.log10(ratio) <= range[1],
   );
@@ -320,14 +304,15 @@ function ratioAxis([low, high]: [number, number], isLeft: boolean): Layout {
     tickvals: ticks,
     ticktext: ticks.map(String),
     showticklabels: isLeft,
+    showgrid: false,
   });
 }
 
 /**
  * Draws Figure 3, the fitted interaction of generation ratio and PLW over all benchmarks, with one panel per arm.
  *
- * @param fits from `fitRatios`, of which those of group All are drawn. Arms that could not be fitted have no panel;
- *   `leftOut` says why
+ * @param fits from `fitRatios`, of which those of group All are drawn; the color scale covers all of them, so that
+ *   Figures 3 and 7 to 9 have the same. Arms that could not be fitted have no panel; `leftOut` says why
  */
 export function figure3(fits: readonly RatioFit[]): Figure {
   return drawRatioContours(fits, {

@@ -128,19 +128,31 @@ export function modelStyle(look: Look, model: string): { dash: string; open: boo
 }
 
 /**
- * Returns a color between dark and light for PLWs and scores: the colormap viridis from 0 to 0.8, without its lightest
- * fifth, interpolated linearly between stops at multiples of 0.2.
+ * Returns a color between dark and light for lines and markers on white, such as those of PLWs: the colormap viridis
+ * without its lightest fifth.
  *
  * @param position 0 (dark) to 1 (light); values outside are clamped
  * @returns CSS color "rgb(…)"
  */
 export function sequentialColor(position: number): string {
+  return viridis(0.8 * Math.min(Math.max(position, 0), 1));
+}
+
+/**
+ * Returns a color of the colormap viridis, interpolated linearly between stops at multiples of 0.2. It is perceptually
+ * uniform, also in greyscale and for color-blind readers, and meant for filled areas.
+ *
+ * @param position 0 (dark) to 1 (light); values outside are clamped
+ * @returns CSS color "rgb(…)"
+ */
+export function viridis(position: number): string {
   const stops = [
     [68, 1, 84],
     [65, 68, 135],
     [42, 120, 142],
     [34, 168, 132],
     [122, 209, 81],
+    [253, 231, 37],
   ];
   const scaled = Math.min(Math.max(position, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(scaled), stops.length - 2);

@@ -177,7 +177,7 @@ test("arms are blocks of panels below their names; corresponding panels share th
   const contours = data.filter(({ type }) => type === "contour");
   assert.deepEqual(new Set(contours.map(({ zmin, zmax }) => JSON.stringify([zmin, zmax]))).size, 1, "one color scale");
   assert.deepEqual(
-    contours.map(({ showscale }) => showscale),
+    data.flatMap(({ name, marker }) => (name === "data" ? (marker as Layout).showscale : [])),
     [true, false, false, false],
   );
 });

@@ -18,6 +18,7 @@ import { checkResiduals } from "../../lib/stats/residuals";
 import { PAPER_TABLE4 } from "../../lib/analysis/table-rows";
 import * as promptloss from "../../lib/index";
 import { exportTable } from "../../lib/export/tables";
+import { contourLabels } from "../../lib/figures/contour-labels";
 import { figure3, figure7, figure8, figure9 } from "../../lib/figures/ratio-contour";
 
 const TYPES = ["MC", "G_S", "G_L"] as const;
@@ -127,7 +128,9 @@ test("residual panels show the numbers of the checks, with one line per quartile
 test("contours: surface predicted by the smooth, points are mean partial residuals, line at the best weight", () => {
   const [all] = fits;
   const { spec, rows: plotted, caption } = figure3(fits);
-  const [contour, best, points] = spec.data;
+  const contour = spec.data.find(({ type }) => type === "contour")!;
+  const best = spec.data.filter(({ name }) => name === "best weight").at(-1)!;
+  const points = spec.data.find(({ name }) => name === "data")!;
   const z = contour.z as number[][];
   const [x, y] = [numbers(contour.x), numbers(contour.y)];
   const [at] = all.fit!.smooths[0].predict([{ w_p: x[20], r: y[30] }]);
@@ -151,6 +154,45 @@ test("contours: surface predicted by the smooth, points are mean partial residua
     ["All", "MC", "Gen"],
   );
   assert.deepEqual(figure7(fits).spec, spec);
+});
+
+test("contours: one color scale for all groups, and the best PLW beside the surface where it is at its edge", () => {
+  const figures = [figure3, figure8, figure9].map((draw) => draw(fits));
+  const scales = figures.map(({ spec }) => {
+    const { marker } = spec.data.find(({ name }) => name === "data") as { marker: Record<string, unknown> };
+    return { limits: [marker.cmin, marker.cmax], colorscale: marker.colorscale };
+  });
+  assert.deepEqual(scales[1], scales[0]);
+  assert.deepEqual(scales[2], scales[0]);
+  const [low, high] = scales[0].limits as [number, number];
+  for (const { rows: plotted, spec } of figures) {
+    for (const { score } of plotted) assert.ok(low <= Number(score) && Number(score) <= high);
+    const surface = spec.data.find(({ type }) => type === "contour")!;
+    const line = spec.data.filter(({ name }) => name === "best weight").at(-1)!;
+    const drawn = new Map(numbers(line.y).map((ratio, i) => [ratio, numbers(line.x)[i]]));
+    const best = (surface.z as number[][]).map((scores) => numbers(surface.x)[scores.indexOf(Math.max(...scores))]);
+    const expected = best.map((weight) => (weight === 0 ? -0.05 : weight === 1 ? 1.05 : weight));
+    assert.deepEqual(
+      numbers(surface.y).map((ratio) => drawn.get(ratio)),
+      expected,
+    );
+  }
+});
+
+test("labels of contour lines lie on their line, inside the frame, and off the data", () => {
+  const { spec } = figure3(fits);
+  const labels = spec.layout.annotations as { text: string; x: number; y: number }[];
+  assert.ok(labels.length >= 3);
+  const [all] = fits;
+  for (const { text, x, y } of labels) {
+    const [at] = all.fit!.smooths[0].predict([{ w_p: x, r: 10 ** y }]);
+    assert.ok(Math.abs(at.fit - Number(text.replace("−", "-"))) < 0.001, `${text}: ${at.fit}`);
+    assert.ok(x > 0.03 && x < 0.97 && y > Math.log10(0.06) && y < Math.log10(7), text);
+  }
+  const plane = { x: [0, 1, 2], y: [0, 1, 2], values: [0, 1, 2].map(() => [0, 1, 2]) };
+  const extent = { x: 0.1, y: 0.1 };
+  const obstacles = [0, 0.5, 1].map((y) => ({ x: 0.5, y, extent: { x: 0.2, y: 0.2 } }));
+  assert.deepEqual(contourLabels(plane, [0.5, 1.5, 3], { extent, obstacles }), [{ level: 1.5, x: 1.5, y: 1 }]);
 });
 
 test("ratio fits by benchmark group; a group that cannot be fitted gives the reason and has no panel", () => {
