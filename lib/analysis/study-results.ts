@@ -18,6 +18,7 @@ import { fitRatios, type RatioFit } from "./ratio-fits";
 import {
   distancePartRows,
   distanceRows,
+  hasDistance,
   stabilityRows,
   type DistancePartRow,
   type DistanceRow,
@@ -31,7 +32,7 @@ export interface StudyResults {
   runs: readonly Run[];
   /** results on the study's tasks */
   scores: readonly RunScores[];
-  /** names the tasks and runs that could not be evaluated; "" if all could */
+  /** names the tasks and runs that were not evaluated; "" if all were */
   notEvaluated: string;
   /** `scores` as rows: Figure 1 and the regressions */
   rows: readonly ScoreRow[];
@@ -61,7 +62,7 @@ export interface StudyResults {
  * not be evaluated, the results are those of the others, and `notEvaluated` names them.
  *
  * @param runs complete runs of the study
- * @param options as for `studyScores`
+ * @param options as for `studyScores`; with `storedOnly`, distances that are not stored are not computed either
  * @throws {RunError} as {@link distanceRows}
  * @throws {Interrupted} if `options.signal` is aborted
  */
@@ -75,16 +76,19 @@ export async function studyResults(
   const tokenizer = studyTokenizer(study);
   const rows = studyScoreRows(study, scores);
   const observed = observations(rows).rows;
+  const measured = options.storedOnly ? runs.filter(hasDistance) : runs;
   return {
     study,
     runs,
     scores,
-    notEvaluated: [summary, memorized.summary].filter((text) => text !== "").join("\n"),
+    notEvaluated: [summary, memorized.summary, unmeasured(runs.length - measured.length)]
+      .filter((text) => text !== "")
+      .join("\n"),
     rows,
     memorization: memorizationRows(memorized.scores),
     stability: stabilityRows(runs),
-    distances: distanceRows(runs),
-    distanceParts: distancePartRows(runs),
+    distances: distanceRows(measured),
+    distanceParts: distancePartRows(measured),
     generationLengths: generationLengthRows(await studySamples(study, runs, longGenerationTasks(study))),
     datasets: datasetRows(study, tokenizer),
     tests: testHypotheses(observed, {
@@ -94,6 +98,10 @@ export async function studyResults(
     ratioFits: fitRatios(observed),
     claims: claimRows(rows),
   };
+}
+
+function unmeasured(runs: number): string {
+  return runs === 0 ? "" : `distance of ${runs} ${runs === 1 ? "run" : "runs"}: not computed yet`;
 }
 
 /** Names of a study's tasks with long answers, whose lengths Figure 2d shows. */

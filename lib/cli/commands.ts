@@ -181,6 +181,15 @@ export const COMMANDS: Record<string, Command> = {
     },
     load: () => import("./study"),
   },
+  report: {
+    summary: "writes a study's stored results as one HTML page to send to others; trains and evaluates nothing",
+    options: {
+      study,
+      store,
+      out: { placeholder: "dir", description: "folder of the outputs", default: "PROMPTLOSS_OUT, or out" },
+    },
+    load: () => import("./report"),
+  },
   prune: {
     summary: "shows which runs of a study have all their results stored, and deletes their parameters with --yes",
     options: { study, store, yes: { description: "deletes; without it nothing is deleted" } },

@@ -7,12 +7,16 @@ import {
 } from "../evaluate/evaluate-runs";
 import { missingTasks, type MissingTask } from "../evaluate/missing-tasks";
 import { storedSamples, type StoredSamples } from "../evaluate/stored-samples";
+import { storedScores, type AbsentScores } from "../evaluate/stored-scores";
 import type { TaskRequest } from "../evaluate/task-request";
 import type { Run } from "../runs/store";
 import { heldoutFiles, type Study } from "./study";
 
 /** Options of {@link studyScores} that a study does not decide. */
-export type StudyScoresOptions = Pick<EvaluateRunsOptions, "signal" | "onProgress" | "workers">;
+export interface StudyScoresOptions extends Pick<EvaluateRunsOptions, "signal" | "onProgress" | "workers"> {
+  /** true: what is not stored is named in the summary instead of being evaluated; default false */
+  storedOnly?: boolean;
+}
 
 /** Scores of a study's runs, and what is missing of them. */
 export interface StudyScores {
@@ -110,8 +114,9 @@ export function studyEvaluation(study: Study): Pick<EvaluateRunsOptions, "dataDi
 export async function scoreRuns(
   runs: readonly Run[],
   tasks: readonly TaskRequest[],
-  options: EvaluateRunsOptions = {},
+  { storedOnly = false, ...options }: EvaluateRunsOptions & StudyScoresOptions = {},
 ): Promise<StudyScores> {
+  if (storedOnly) return stored(runs, tasks, options);
   const missing = await missingTasks(tasks, options);
   const names = missing.map(({ task }) => task);
   const available = tasks.filter(({ name }) => !names.includes(name));
@@ -132,6 +137,23 @@ async function evaluated(
     if (!(error instanceof EvaluationsFailedError)) throw error;
     return { scores: error.scores, failures: error.failures };
   }
+}
+
+/** The scores that are stored, with all others in the summary. */
+async function stored(
+  runs: readonly Run[],
+  tasks: readonly TaskRequest[],
+  options: EvaluateRunsOptions,
+): Promise<StudyScores> {
+  const { scores, absent } = await storedScores(runs, tasks, options);
+  const { failures, ...filled } = withoutEmpty({ scores, failures: [] });
+  const lines = absent.map((entry) => describeAbsent(entry, runs.length));
+  return { ...filled, failures, missing: [], summary: [...lines, describe([], failures)].filter(Boolean).join("\n") };
+}
+
+function describeAbsent({ task, runs, reason }: AbsentScores, all: number): string {
+  const where = runs.length === all ? "all runs" : runs.length === 1 ? runs[0] : `${runs.length} of ${all} runs`;
+  return `${task} of ${where}: ${reason}`;
 }
 
 /** Makes a failure of a result without any item, which has no metrics. */
