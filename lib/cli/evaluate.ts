@@ -4,7 +4,7 @@ import type { SharedOptions } from "../evaluate/evaluation-job";
 import { FORMATS } from "../evaluate/task";
 import { tasksSchema } from "../evaluate/task-list";
 import type { TaskRequest } from "../evaluate/task-request";
-import { evaluationLine } from "../notebook/progress";
+import { evaluationLine } from "../notebook/progress-text";
 import { RunStore, type Run } from "../runs/store";
 import { wantedRuns, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";

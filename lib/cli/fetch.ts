@@ -1,7 +1,7 @@
 import type { FetchPlan } from "../data/fetch-plan";
 import { isHubReference } from "../data/hub";
 import { defaultDataDir } from "../data/repository";
-import { fetchTexts } from "../notebook/progress";
+import { fetchTexts } from "../notebook/progress-text";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
 import { UsageError, pathOf, type Answer, type Values } from "./values";
 

@@ -9,7 +9,7 @@ import { fileDigest } from "../runs/digests";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { repositoryRoot } from "../data/repository";
 import { outputsFolder, storePath } from "../runs/paths";
-import { progressLine } from "../notebook/progress";
+import { progressLine } from "../notebook/progress-text";
 import { loadStudy, studyPath } from "../sweep/study-file";
 import { withTrainedPlws } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";

@@ -1,4 +1,4 @@
-import { progressLine } from "../notebook/progress";
+import { progressLine } from "../notebook/progress-text";
 import { sweep, type SweepProgress } from "../sweep/sweep";
 import { countOf, pathOf, type Answer, type Values } from "./values";
 

@@ -39,11 +39,13 @@ export interface RunsProgress {
   cached: number;
   /** number of runs with a failure */
   failed: number;
+  /** whether the evaluation has ended, by its signal or an error, before all runs were complete or failed */
+  stopped: boolean;
   /** completed fraction (0 to 1) of the work that was not done before the call; all tasks have equal weight */
   part: number;
   /** estimated remaining time; null until there is enough progress to estimate it */
   etaSeconds: number | null;
-  /** runs that are being evaluated; `done` and `total` count items of the current task */
+  /** runs that are being evaluated, or were before a stop; `done` and `total` count items of the current task */
   active: { run: string; task: string; tasksDone: number; tasks: number; done: number; total: number }[];
   failures: EvaluationFailure[];
 }
@@ -123,6 +125,8 @@ class RunsEvaluation {
   private fatal: string | undefined;
   private pendingAtStart = 0;
   private cached = 0;
+  /** whether no worker is evaluating any more */
+  private ended = false;
   private started = 0;
 
   constructor(
@@ -227,7 +231,7 @@ class RunsEvaluation {
             next: () => this.next(),
             progress: ({ id }, progress) => this.active.set(id, progress),
             ended: (job, outcome) => {
-              if (outcome.type !== "complete") this.active.delete(job.id);
+              if (outcome.type === "held" || outcome.type === "failed") this.active.delete(job.id);
               if (outcome.type === "complete") {
                 const collected = this.finish(job, outcome.result);
                 collected.catch(() => {}); // awaited below
@@ -251,8 +255,9 @@ class RunsEvaluation {
       }
     } finally {
       clearInterval(ticker);
+      this.ended = true;
+      this.report();
     }
-    this.report();
   }
 
   private next(): EvaluationJob | undefined {
@@ -313,6 +318,7 @@ class RunsEvaluation {
       complete: [...this.scores.keys()].filter((dir) => !this.failed.has(dir)).length,
       cached: this.cached,
       failed: this.failed.size,
+      stopped: this.ended && finished < this.pendingAtStart,
       part,
       etaSeconds: part === 1 ? 0 : part > 0.005 && seconds > 2 ? (seconds / part) * (1 - part) : null,
       active: active.map(({ run, task, tasksDone, done, total }) => ({ run, task, tasksDone, tasks, done, total })),

@@ -7,7 +7,7 @@ import { studyDownloads } from "../sweep/study-file";
 import { studyEvaluation } from "../sweep/study-scores";
 import { liveDisplay } from "./display";
 import { escapeHtml } from "./html";
-import { fetchTexts } from "./progress";
+import { fetchTexts } from "./progress-text";
 
 /** Options of {@link fetchStudy} and {@link fetchBenchmarks}. */
 export interface FetchStudyOptions {

@@ -1,212 +1,146 @@
-// Progress of trainings, sweeps and evaluations: displays in notebooks and lines on the command line.
-import type { FetchProgress } from "../data/fetch";
-import { formatBytes } from "../data/format-bytes";
+// Live displays of trainings, sweeps and evaluations in notebooks. A display is one output with a bar, a line and a
+// table of runs, and one with loss curves; both are replaced in place.
 import type { RunsProgress } from "../evaluate/evaluate-runs";
-import type { SweepProgress } from "../sweep/sweep-progress";
 import type { StepRecord } from "../runs/steps";
-import { liveDisplay, type Html } from "./display";
+import { LossCurve } from "../sweep/loss-curve";
+import type { SweepProgress } from "../sweep/sweep-progress";
 import { escapeHtml } from "./html";
+import { notebookKernel, type MimeBundle } from "./kernel";
+import { curvesText, sweepCurves, thinned, trainingCurve, type LiveCurve } from "./live-curves";
+import { curvesPlotly } from "./live-curves-plotly";
+import { curvesSvg } from "./live-curves-svg";
+import { liveOutput } from "./live-output";
+import { evaluationTable, sweepTable } from "./live-runs";
+import { liveTableHtml, liveTableText, type LiveTable } from "./live-table";
+import { evaluationText, isOver, speedometer, sweepLine, trainingLine, type Counts } from "./progress-text";
+import { throttled } from "./throttled";
 
-/** Minimum time between two updates of a display, in milliseconds; more frequent updates slow the notebook down. */
-const DISPLAY_INTERVAL = 250;
-/** Minimum time between two lines of a log, which cannot be updated in place, in milliseconds. */
-const LOG_INTERVAL = 10_000;
+/** Minimum time between two updates of bar and table, in milliseconds; more frequent updates slow the notebook down. */
+const STATUS_INTERVAL = 250;
+/** Minimum time between two updates of the curves, in milliseconds. */
+const CURVES_INTERVAL = 1000;
+/** Most points of a curve in the picture that remains, so that the saved notebook stays small. */
+const FINAL_POINTS = 60;
 
 /**
  * Creates a live display of a sweep's progress in the output of the running cell:
- * `sweep({ …, onProgress: progressDisplay() })`. The final state remains visible.
+ * `sweep({ …, onProgress: progressDisplay() })`. It shows a bar, a table of the runs by state, and the loss curves of up
+ * to six runs: those in training, and those finished last. The last state remains, also after ■ or an error. A sweep
+ * whose runs were all there shows no curves.
  *
  * @returns a callback for the sweep's option `onProgress`
  */
 export function progressDisplay(): (progress: SweepProgress) => void {
-  const show = liveDisplay();
-  return throttled((progress: SweepProgress) => show(sweepHtml(progress)), DISPLAY_INTERVAL, isOver);
+  const status = statusOutput();
+  const curves = curvesOutput();
+  const showStatus = throttled(
+    (progress: SweepProgress) => status(sweepLine(progress), partOf(progress), sweepTable(progress)),
+    STATUS_INTERVAL,
+    isOver,
+  );
+  const showCurves = throttled(
+    (progress: SweepProgress) => curves(sweepCurves(progress), isOver(progress)),
+    CURVES_INTERVAL,
+    isOver,
+  );
+  return (progress) => {
+    showStatus(progress);
+    showCurves(progress);
+  };
 }
 
 /**
- * Creates a live display of a single training in the output of the running cell:
- * `train({ …, onStep: trainingDisplay() })`.
+ * Creates a live display of a single training in the output of the running cell, with its loss curve:
+ * `train({ …, onStep: trainingDisplay() })`. In a notebook, `train` does so by itself. The last state remains, also
+ * after ■ or an error.
  *
  * @returns a callback for the option `onStep`
  */
 export function trainingDisplay(): (record: StepRecord, totalSteps: number) => void {
-  const show = liveDisplay();
+  const status = statusOutput();
+  const curves = curvesOutput();
+  const curve = new LossCurve();
   const speed = speedometer();
-  const update = throttled(
-    (content: Html & { over: boolean }) => show(content),
-    DISPLAY_INTERVAL,
-    ({ over }) => over,
+  interface State {
+    line: string;
+    step: number;
+    totalSteps: number;
+    stopped: boolean;
+  }
+  const isLast = ({ step, totalSteps, stopped }: State): boolean => stopped || step >= totalSteps;
+  const showStatus = throttled(
+    ({ line, step, totalSteps, stopped }: State) =>
+      status(`${line}${stopped ? " · interrupted" : ""}`, step / totalSteps, { columns: [], rows: [] }),
+    STATUS_INTERVAL,
+    isLast,
   );
+  const showCurves = throttled(
+    (state: State) => curves([trainingCurve(curve.points(), state.totalSteps, !isLast(state))], isLast(state)),
+    CURVES_INTERVAL,
+    isLast,
+  );
+  let newest: State | undefined;
+  const show = (state: State): void => {
+    newest = state;
+    showStatus(state);
+    showCurves(state);
+  };
+  notebookKernel()?.signal.addEventListener("abort", () => {
+    if (newest && !isLast(newest)) show({ ...newest, stopped: true });
+  });
   return (record, totalSteps) => {
-    const line = trainingLine(record, totalSteps, speed(record));
-    const html = `<div>${bar(record.step / totalSteps)} ${escapeHtml(line)}</div>`;
-    update({ html, text: line, over: record.step >= totalSteps });
+    curve.append(record);
+    show({ line: trainingLine(record, totalSteps, speed(record)), step: record.step, totalSteps, stopped: false });
   };
 }
 
 /**
- * Creates a live display of an evaluation in the output of the running cell:
- * `evaluateRuns(runs, tasks, { onProgress: evaluationDisplay() })`.
+ * Creates a live display of an evaluation in the output of the running cell, with a table of the runs by state:
+ * `evaluateRuns(runs, tasks, { onProgress: evaluationDisplay() })`. The last state remains, also after ■ or an error.
  *
  * @returns a callback for the option `onProgress`
  */
 export function evaluationDisplay(): (progress: RunsProgress) => void {
-  const show = liveDisplay();
-  return throttled((progress: RunsProgress) => show(evaluationHtml(progress)), DISPLAY_INTERVAL, isOver);
-}
-
-/**
- * Writes a sweep's progress for the command line: updated in place on a terminal, otherwise one line every 10 s.
- *
- * @param stream output stream; default: stderr
- * @returns a callback for the sweep's option `onProgress`
- */
-export function progressLine(stream: NodeJS.WriteStream = process.stderr): (progress: SweepProgress) => void {
-  return lineWriter(stream, sweepLine);
-}
-
-/**
- * Writes an evaluation's progress for the command line: updated in place on a terminal, otherwise one line every 10 s.
- *
- * @param stream output stream; default: stderr
- * @returns a callback for the option `onProgress` of `evaluateRuns`
- */
-export function evaluationLine(stream: NodeJS.WriteStream = process.stderr): (progress: RunsProgress) => void {
-  return lineWriter(stream, evaluationText);
-}
-
-function lineWriter<T extends Counts>(
-  stream: NodeJS.WriteStream,
-  lineOf: (progress: T) => string,
-): (progress: T) => void {
-  let final: string | undefined;
-  const write = (progress: T): void => {
-    const { wanted, complete, failed } = progress;
-    const counts = isOver(progress) ? `${complete} + ${failed} of ${wanted}` : undefined;
-    if (counts !== undefined && counts === final) return; // the end may be reported more than once
-    final = counts;
-    const line = lineOf(progress);
-    if (!stream.isTTY) stream.write(`${line}\n`);
-    else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver(progress) ? "\n" : ""}`);
-  };
-  return throttled(write, stream.isTTY ? DISPLAY_INTERVAL : LOG_INTERVAL, isOver);
-}
-
-/**
- * Formats a sweep's progress as one line: runs, failures, steps, tokens per second, losses of the runs in training, and
- * remaining time.
- */
-export function sweepLine(progress: SweepProgress): string {
-  const { wanted, complete, cached, failed, stepsDone, stepsTotal, tokensPerSecond, etaSeconds, active } = progress;
-  const losses = active.flatMap(({ loss }) => (loss === null ? [] : [loss]));
-  return [
-    `${complete} of ${wanted} runs${cached > 0 ? ` (${cached} were there)` : ""}`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(stepsTotal > 0 ? [`step ${stepsDone} of ${stepsTotal}`] : []),
-    ...(tokensPerSecond > 0 ? [`${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`] : []),
-    ...(losses.length > 0 ? [`loss ${losses.map((loss) => loss.toFixed(3)).join(", ")}`] : []),
-    ...(isOver(progress) || etaSeconds === null ? [] : [`${duration(etaSeconds)} left`]),
-  ].join(" · ");
-}
-
-function sweepHtml(progress: SweepProgress): Html {
-  const active = progress.active.map(
-    ({ run, step, totalSteps, loss }) =>
-      `${run}: step ${step} of ${totalSteps}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`,
+  const status = statusOutput();
+  return throttled(
+    (progress: RunsProgress) => status(evaluationText(progress), progress.part, evaluationTable(progress)),
+    STATUS_INTERVAL,
+    isOver,
   );
-  const part =
-    progress.stepsTotal > 0
-      ? progress.stepsDone / progress.stepsTotal
-      : progress.complete / Math.max(progress.wanted, 1);
-  return progressHtml(progress, sweepLine(progress), part, active, progress.failures);
 }
 
-/** Formats an evaluation's progress as one line. */
-function evaluationText(progress: RunsProgress): string {
-  const { wanted, complete, cached, failed, etaSeconds } = progress;
-  return [
-    `${complete} of ${wanted} runs evaluated${cached > 0 ? ` (${cached} were there)` : ""}`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(isOver(progress) || etaSeconds === null ? [] : [`${duration(etaSeconds)} left`]),
-  ].join(" · ");
+/** Completed fraction of a sweep: of its steps, or of its runs if there is nothing to train. */
+function partOf(progress: SweepProgress): number {
+  const { stepsDone, stepsTotal, complete, wanted } = progress;
+  if (isComplete(progress)) return 1;
+  return stepsTotal > 0 ? stepsDone / stepsTotal : complete / Math.max(wanted, 1);
 }
 
-function evaluationHtml(progress: RunsProgress): Html {
-  const active = progress.active.map(
-    ({ run, task, tasksDone, tasks, done, total }) =>
-      `${run}: ${task}, ${done} of ${total} items (task ${tasksDone + 1} of ${tasks})`,
-  );
-  const failures = progress.failures.map(({ run, task, message }) => ({
-    run: task === null ? run : `${run}, ${task}`,
-    message,
-  }));
-  return progressHtml(progress, evaluationText(progress), progress.part, active, failures);
+const isComplete = ({ complete, wanted }: Counts): boolean => complete >= wanted;
+
+/** Creates an output with a bar, a line next to it, and a table below. */
+function statusOutput(): (line: string, part: number, table: LiveTable) => void {
+  const output = liveOutput();
+  return (line, part, table) =>
+    output({
+      "text/html": `<div><div>${bar(part)} ${escapeHtml(line)}</div>${liveTableHtml(table)}</div>`,
+      "text/plain": [line, liveTableText(table)].filter((text) => text !== "").join("\n"),
+    });
 }
 
 /**
- * Formats progress as a bar with one line next to it, followed by the active runs and the failures.
- *
- * @param part completed fraction, 0 to 1
+ * Creates an output with loss curves; it appears with the first of them. While they grow they are an SVG, because
+ * JupyterLab's Plotly renderer (plotly 7.1) ignores the update of a figure that is drawn; at the end they become a Plotly
+ * figure, with fewer points.
  */
-function progressHtml(
-  progress: Counts,
-  line: string,
-  part: number,
-  active: string[],
-  failed: { run: string; message: string }[],
-): Html {
-  const failures = failed.map(({ run, message }) => `failed: ${run}: ${message}`);
-  const small = (text: string): string => `<div style="font-size: 85%;">${escapeHtml(text)}</div>`;
-  const filled = isOver(progress) && failures.length === 0 ? 1 : part;
-  const details = [...active, ...failures].map(small).join("");
-  return {
-    html: `<div><div>${bar(filled)} ${escapeHtml(line)}</div>${details}</div>`,
-    text: [line, ...active, ...failures].join("\n"),
+function curvesOutput(): (curves: readonly LiveCurve[], isFinal: boolean) => void {
+  const output = liveOutput();
+  return (curves, isFinal) => {
+    if (curves.length === 0) return;
+    const shown = isFinal ? curves.map((curve) => thinned(curve, FINAL_POINTS)) : curves;
+    const picture: MimeBundle = { "image/svg+xml": curvesSvg(shown), "text/plain": curvesText(shown) };
+    output(isFinal ? { "application/vnd.plotly.v1+json": curvesPlotly(shown), ...picture } : picture);
   };
-}
-
-function trainingLine(
-  { step, loss, promptLoss, completionLoss }: StepRecord,
-  totalSteps: number,
-  { tokensPerSecond, secondsPerStep }: Speed,
-): string {
-  const components = [
-    ...(promptLoss === null ? [] : [`prompt ${promptLoss.toFixed(3)}`]),
-    ...(completionLoss === null ? [] : [`completion ${completionLoss.toFixed(3)}`]),
-  ];
-  return [
-    `step ${step} of ${totalSteps}`,
-    `loss ${loss.toFixed(3)}${components.length > 0 ? ` (${components.join(", ")})` : ""}`,
-    `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`,
-    ...(step < totalSteps ? [`${duration((totalSteps - step) * secondsPerStep)} left`] : []),
-  ].join(" · ");
-}
-
-interface Speed {
-  tokensPerSecond: number;
-  secondsPerStep: number;
-}
-
-/** Creates a function that averages the training speed over all steps passed to it. */
-function speedometer(): (record: StepRecord) => Speed {
-  let [steps, tokens, seconds] = [0, 0, 0];
-  return (record) => {
-    steps += 1;
-    tokens += record.tokens;
-    seconds += record.seconds;
-    return { tokensPerSecond: seconds > 0 ? tokens / seconds : 0, secondsPerStep: seconds / steps };
-  };
-}
-
-/** Counts that sweeps and evaluations have in common. */
-interface Counts {
-  wanted: number;
-  complete: number;
-  failed: number;
-}
-
-function isOver({ wanted, complete, failed }: Counts): boolean {
-  return complete + failed >= wanted;
 }
 
 /**
@@ -221,58 +155,4 @@ function bar(part: number): string {
     `<span style="${box} width: ${width}px; background-color: #2d7dd2;"></span>` +
     `<span style="${box} width: ${200 - width}px; background-color: rgba(128, 128, 128, 0.3);"></span>`
   );
-}
-
-/**
- * Makes lines of the progress of a download: bytes, speed and remaining time.
- *
- * @param interval minimum time between two lines in milliseconds; the last one is always shown
- * @returns a callback for the option `onProgress` of `fetchDataset` and `fetchModel`
- */
-export function fetchTexts(interval: number, show: (line: string) => void): (progress: FetchProgress) => void {
-  let first: { bytes: number; time: number } | undefined;
-  let shown = -Infinity;
-  return ({ name, file, bytes, totalBytes }) => {
-    const time = performance.now();
-    first ??= { bytes, time };
-    if (time - shown < interval && bytes < totalBytes) return;
-    shown = time;
-    const rate = (1000 * (bytes - first.bytes)) / (time - first.time);
-    const speed = rate > 0 ? `, ${formatBytes(rate)}/s, ${duration((totalBytes - bytes) / rate)} left` : "";
-    show(`${name}: ${formatBytes(bytes)} of ${formatBytes(totalBytes)}${speed} (${file})`);
-  };
-}
-
-/**
- * Formats a duration: "42 s", "3 min 20 s", "2 h 5 min".
- *
- * @param seconds rounded to whole seconds; negative values give "0 s"
- */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-}
-
-/**
- * Limits the rate of calls: `show` is called at most every `interval` milliseconds, with the newest value, but
- * immediately if `isFinal` holds.
- */
-function throttled<T>(show: (value: T) => void, interval: number, isFinal: (value: T) => boolean): (value: T) => void {
-  let shown = -Infinity;
-  let timer: NodeJS.Timeout | undefined;
-  let newest: T;
-  const now = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    shown = performance.now();
-    show(newest);
-  };
-  return (value) => {
-    newest = value;
-    const wait = shown + interval - performance.now();
-    if (wait <= 0 || isFinal(value)) now();
-    else timer ??= setTimeout(now, wait).unref();
-  };
 }

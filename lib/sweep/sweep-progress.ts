@@ -1,4 +1,6 @@
 import { plannedSteps, type Job } from "../runs/job";
+import { LossCurve, type LossPoint } from "./loss-curve";
+import type { TrainingProgress } from "./training-job";
 
 /** Progress of a sweep, as plain data. */
 export interface SweepProgress {
@@ -19,19 +21,51 @@ export interface SweepProgress {
   tokensPerSecond: number;
   /** estimated remaining time in seconds; null during the first second of training */
   etaSeconds: number | null;
-  /** runs in training; `run` is the display name, `loss` the weighted loss of the last step */
-  active: { run: string; step: number; totalSteps: number; loss: number | null }[];
+  /** whether the sweep has ended, by its signal or an error, before all runs were complete or failed */
+  stopped: boolean;
+  /** runs in training; after a stop, those that were */
+  active: RunProgress[];
+  /** display names of the runs that have to be trained and are not yet in training */
+  waiting: string[];
+  /** runs that this sweep has trained, in the order in which they were completed */
+  finished: RunProgress[];
   /** failed runs by display name, with the error message */
   failures: { run: string; message: string }[];
+  /** names of all data sets of the sweep, in its order */
+  datasets: string[];
+  /** names of all models of the sweep, in its order */
+  models: string[];
+}
+
+/** Progress of one run in training. */
+export interface RunProgress {
+  /** display name of the run */
+  run: string;
+  /** optimizer steps completed, those of its checkpoint included */
+  step: number;
+  totalSteps: number;
+  /** weighted loss of the last step; null before the first */
+  loss: number | null;
+  /** names of data set and model, and prompt loss weight */
+  dataset: string;
+  model: string;
+  plw: number;
+  /** estimated remaining time in seconds; null before the second step */
+  etaSeconds: number | null;
+  /** losses of the steps of this sweep, at most 200 points */
+  curve: LossPoint[];
 }
 
 interface JobProgress {
   job: Job;
   /** steps completed when this sweep started the job: more than 0 if it resumed from a checkpoint */
   firstStep: number | undefined;
+  /** time of the job's first report (ms), and the number of steps completed then */
+  firstReport: { at: number; step: number } | undefined;
   step: number;
   totalSteps: number;
   loss: number | null;
+  curve: LossCurve;
   state: "waiting" | "active" | "ended";
 }
 
@@ -41,6 +75,8 @@ const WINDOW_MS = 10_000;
 /** Aggregates the progress reports of a sweep's workers. */
 export class Progress {
   private readonly jobs: Map<string, JobProgress>;
+  /** jobs that a worker has completed, in this order */
+  private readonly finished: JobProgress[] = [];
   /** token counts of recent reports, with the time of each report (ms) */
   private recent: { at: number; tokens: number }[] = [];
   private firstStepAt: number | undefined;
@@ -54,7 +90,8 @@ export class Progress {
       jobs.map((job) => {
         const totalSteps = plannedSteps(job.recipe);
         const step = Math.min(stepsDone(job), totalSteps);
-        return [job.id, { job, firstStep: undefined, step, totalSteps, loss: null, state: "waiting" }];
+        const none = { firstStep: undefined, firstReport: undefined, loss: null };
+        return [job.id, { job, ...none, step, totalSteps, curve: new LossCurve(), state: "waiting" }];
       }),
     );
   }
@@ -64,45 +101,50 @@ export class Progress {
     this.jobs.get(id)!.state = "active";
   }
 
-  /**
-   * Records a worker's report.
-   *
-   * @param progress `tokens` counts the training tokens since the previous report
-   */
-  step(
-    { id }: Job,
-    { step, totalSteps, loss, tokens }: { step: number; totalSteps: number; loss: number; tokens: number },
-  ): void {
+  /** Records a worker's report. */
+  step({ id }: Job, { step, totalSteps, loss, tokens, losses }: TrainingProgress): void {
     const progress = this.jobs.get(id)!;
-    progress.firstStep ??= step - 1;
+    const at = Date.now();
+    progress.firstStep ??= step - losses.length;
+    progress.firstReport ??= { at, step };
     Object.assign(progress, { step, totalSteps, loss });
-    this.firstStepAt ??= Date.now();
-    this.recent.push({ at: Date.now(), tokens });
+    for (const point of losses) progress.curve.append(point);
+    this.firstStepAt ??= at;
+    this.recent.push({ at, tokens });
   }
 
   /**
    * Records that a worker has ended a job.
    *
-   * @param complete true if the job is complete or failed; false if another process holds it or it was interrupted, so
-   *   that it may be started again
+   * @param outcome `held` if another process trains it: it is waiting again. An `interrupted` one remains active,
+   *   because the whole sweep ends with it.
    */
-  ended({ id }: Job, complete: boolean): void {
+  ended({ id }: Job, outcome: "complete" | "failed" | "held" | "interrupted"): void {
     const progress = this.jobs.get(id)!;
-    if (complete) progress.step = progress.totalSteps;
-    progress.state = complete ? "ended" : "waiting";
+    if (outcome === "interrupted") return;
+    if (outcome === "held") {
+      progress.state = "waiting";
+      return;
+    }
+    progress.step = progress.totalSteps;
+    progress.state = "ended";
+    if (outcome === "complete" && progress.firstStep !== undefined) this.finished.push(progress);
   }
 
   /** Returns the current progress. */
-  now(): Pick<SweepProgress, "stepsDone" | "stepsTotal" | "tokensPerSecond" | "etaSeconds" | "active"> {
+  now(): Pick<
+    SweepProgress,
+    "stepsDone" | "stepsTotal" | "tokensPerSecond" | "etaSeconds" | "active" | "waiting" | "finished"
+  > {
     const jobs = [...this.jobs.values()];
     return {
       stepsDone: jobs.reduce((sum, { step }) => sum + step, 0),
       stepsTotal: jobs.reduce((sum, { totalSteps }) => sum + totalSteps, 0),
       tokensPerSecond: this.tokensPerSecond(),
       etaSeconds: this.etaSeconds(jobs),
-      active: jobs
-        .filter(({ state }) => state === "active")
-        .map(({ job, step, totalSteps, loss }) => ({ run: job.name, step, totalSteps, loss })),
+      active: jobs.filter(({ state }) => state === "active").map(runProgress),
+      waiting: jobs.filter(({ state }) => state === "waiting").map(({ job }) => job.name),
+      finished: this.finished.map(runProgress),
     };
   }
 
@@ -128,4 +170,12 @@ export class Progress {
     const seconds = (Date.now() - (this.firstStepAt ?? Infinity)) / 1000;
     return done > 0 && seconds > 1 ? (remaining * seconds) / done : null;
   }
+}
+
+function runProgress({ job, step, totalSteps, loss, curve, firstReport }: JobProgress): RunProgress {
+  const { name: run, recipe } = job;
+  const steps = step - (firstReport?.step ?? step);
+  const etaSeconds = steps > 0 ? ((totalSteps - step) * (Date.now() - firstReport!.at)) / 1000 / steps : null;
+  const { data, model, plw } = recipe;
+  return { run, step, totalSteps, loss, dataset: data.name, model: model.name, plw, etaSeconds, curve: curve.points() };
 }

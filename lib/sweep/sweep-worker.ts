@@ -4,6 +4,7 @@ import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
 import { encodeJob, trainJob } from "../train/train-job";
 import { serveJobs } from "../workers/serve";
+import type { LossPoint } from "./loss-curve";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 
 /** Maximum number of encoded data sets kept in memory. */
@@ -13,15 +14,16 @@ const datasets = new Map<string, EncodedDataset>();
 
 serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEvery }, { signal, report }) => {
   let tokens = 0;
+  let losses: LossPoint[] = [];
   await trainJob(job, new RunStore(store), {
     signal,
     checkpointEvery,
     encode: cachedEncode,
     onNote: (note) => process.stderr.write(`${job.name}: ${note}\n`),
-    onStep: (record, totalSteps) => {
-      tokens += record.tokens;
-      const progress = { step: record.step, totalSteps, loss: record.loss, tokens };
-      if (report(progress, record.step === totalSteps)) tokens = 0;
+    onStep: ({ step, loss, promptLoss, completionLoss, tokens: added }, totalSteps) => {
+      tokens += added;
+      losses.push({ step, promptLoss, completionLoss });
+      if (report({ step, totalSteps, loss, tokens, losses }, step === totalSteps)) [tokens, losses] = [0, []];
     },
   });
   return null;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PromptlossError, StudyError, Interrupted } from "../data/errors";
+import { distinct } from "../data/group";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
@@ -13,7 +14,8 @@ import { wantedRuns, type Study } from "./study";
 import { loadStudy } from "./study-file";
 import { checkpointStep, type CheckpointInterval } from "../train/checkpoint";
 
-export type { SweepProgress } from "./sweep-progress";
+export type { LossPoint } from "./loss-curve";
+export type { RunProgress, SweepProgress } from "./sweep-progress";
 
 /** Options of {@link sweep}. */
 export interface SweepOptions {
@@ -138,6 +140,8 @@ class Sweep {
   private names = new Map<string, string>();
   /** number of runs that were complete at the start */
   private cached = 0;
+  /** whether the training has ended before all runs were complete or failed */
+  private stopped = false;
   private progress = new Progress([]);
 
   constructor(private readonly options: SweepOptions) {
@@ -156,21 +160,26 @@ class Sweep {
     this.cached = this.done.size;
     this.unresolved = failures;
     this.report();
+    const isMissing = ({ id }: Job) => !this.done.has(id) && !this.failed.has(id);
     if (this.pending.length > 0) {
-      await this.trainPending();
-      this.report();
+      try {
+        await this.trainPending();
+      } finally {
+        if (this.fatal)
+          for (const { id } of unique.filter(isMissing)) this.failed.set(id, `not trained: ${this.fatal}`);
+        this.stopped = unique.some(isMissing);
+        this.report();
+      }
     }
 
     const { signal, onFailure } = this.options;
-    const missing = unique.filter(({ id }) => !this.done.has(id) && !this.failed.has(id));
-    if (missing.length > 0 && !this.fatal) {
+    if (this.stopped) {
       throw new Interrupted(
         `The sweep was ${signal?.aborted ? "stopped" : "interrupted"} ` +
           `with ${this.done.size} of ${unique.length} runs complete. ` +
           "Checkpoints of the others are kept; the same call continues from them.",
       );
     }
-    for (const { id } of missing) this.failed.set(id, `not trained: ${this.fatal}`);
     const allFailures = this.failures();
     const runs = jobs.flatMap((job) => this.done.get(job.id)?.named(job.recipe) ?? []);
     if (allFailures.length > 0 && onFailure !== "return") throw new SweepError(allFailures, runs);
@@ -195,8 +204,8 @@ class Sweep {
     const ticker = setInterval(() => this.report(), PROGRESS_MS);
     try {
       for (;;) {
-        while (this.pending.length > 0 && !this.stopped) await this.trainGroup();
-        if (this.held.length === 0 || this.stopped) return;
+        while (this.pending.length > 0 && !this.stopping) await this.trainGroup();
+        if (this.held.length === 0 || this.stopping) return;
         await this.waitForOthers();
       }
     } finally {
@@ -225,7 +234,7 @@ class Sweep {
         },
         progress: ({ job }, progress) => this.progress.step(job, progress),
         ended: ({ job }, outcome) => {
-          this.progress.ended(job, outcome.type === "complete" || outcome.type === "failed");
+          this.progress.ended(job, outcome.type);
           if (outcome.type === "complete") this.collect(job);
           else if (outcome.type === "held") this.held.push(job);
           else if (outcome.type === "failed") {
@@ -240,13 +249,13 @@ class Sweep {
 
   /** Removes the next job from `group`, preferably one with the model and data set of the worker's last job. */
   private next(group: Job[], last: Job | undefined): Job | undefined {
-    while (!this.stopped) {
+    while (!this.stopping) {
       const same = last ? group.findIndex((job) => groupKey(job) === groupKey(last)) : -1;
       const [job] = group.splice(Math.max(0, same), 1);
       if (!job) return undefined;
       if (this.collect(job)) {
         // another sweep has trained it in the meantime
-        this.progress.ended(job, true);
+        this.progress.ended(job, "complete");
         continue;
       }
       if (livingHolder(this.store.dir(job.id))) this.held.push(job);
@@ -266,7 +275,7 @@ class Sweep {
     await sleep(POLL_MS, undefined, { signal: this.options.signal }).catch(() => {});
     this.held = this.held.filter((job) => {
       if (this.collect(job)) {
-        this.progress.ended(job, true);
+        this.progress.ended(job, "complete");
         return false;
       }
       if (livingHolder(this.store.dir(job.id))) return true;
@@ -276,7 +285,7 @@ class Sweep {
   }
 
   /** Whether no further job may be started. */
-  private get stopped(): boolean {
+  private get stopping(): boolean {
     return this.fatal !== undefined || this.options.signal?.aborted === true;
   }
 
@@ -287,7 +296,10 @@ class Sweep {
       cached: this.cached,
       failed: this.failed.size + this.unresolved.length,
       ...this.progress.now(),
+      stopped: this.stopped,
       failures: this.failures(),
+      datasets: distinct(this.specs.map(({ dataset }) => dataset.name)),
+      models: distinct(this.specs.map(({ model }) => model.name)),
     });
   }
 

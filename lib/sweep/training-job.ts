@@ -1,5 +1,6 @@
 import type { Job } from "../runs/job";
 import type { CheckpointInterval } from "../train/checkpoint";
+import type { LossPoint } from "./loss-curve";
 
 /** Message from a sweep to a worker: one run to train. */
 export interface TrainingJob {
@@ -21,4 +22,6 @@ export interface TrainingProgress {
   loss: number;
   /** training tokens since the previous report */
   tokens: number;
+  /** losses of each step since the previous report */
+  losses: LossPoint[];
 }

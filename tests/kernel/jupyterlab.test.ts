@@ -17,13 +17,16 @@ import { showTokens } from "./lib/notebook/tokens";
 import * as dfd from "danfojs-node";`,
   // 1
   `const update = progressDisplay();
+const run = "pocket-1 · Short · PLW 0.1 · weights · seed 42";
+const run1 = { model: "pocket-1", dataset: "Short", plw: 0.1 };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 for (let step = 1; step <= 20; step++) {
   await pause(150);
   update({
     wanted: 2, complete: step < 20 ? 1 : 2, cached: 1, failed: 0,
     stepsDone: step, stepsTotal: 20, tokensPerSecond: 5000, etaSeconds: 20 - step,
-    active: step < 20 ? [{ run: "pocket-1/Short/0.1", step, totalSteps: 20, loss: 3 - step / 10 }] : [], failures: [],
+    active: step < 20 ? [{ run, step, totalSteps: 20, loss: 3 - step / 10, curve: [], etaSeconds: null, ...run1 }] : [],
+    stopped: false, waiting: [], finished: [], failures: [], datasets: ["Short"], models: ["pocket-1"],
   });
 }`,
   // 2

@@ -3,28 +3,51 @@ import { after, beforeEach, mock, test } from "node:test";
 import { show } from "../../lib/notebook/display";
 import { interruptSignal } from "../../lib/notebook/interrupt";
 import type { NotebookKernel } from "../../lib/notebook/kernel";
-import { duration, progressDisplay, progressLine, sweepLine, trainingDisplay } from "../../lib/notebook/progress";
-import type { SweepProgress } from "../../lib/sweep/sweep-progress";
+import { evaluationTable, sweepTable } from "../../lib/notebook/live-runs";
+import { liveTableText } from "../../lib/notebook/live-table";
+import { evaluationDisplay, progressDisplay, trainingDisplay } from "../../lib/notebook/progress";
+import { duration, progressLine, sweepLine } from "../../lib/notebook/progress-text";
+import type { RunsProgress } from "../../lib/evaluate/evaluate-runs";
+import type { RunProgress, SweepProgress } from "../../lib/sweep/sweep-progress";
 import type { StepRecord } from "../../lib/runs/steps";
 
 const KERNEL = Symbol.for("promptloss.kernel");
 const slots = globalThis as Record<symbol, unknown>;
-let shown: { data: Record<string, string>; id?: string; update: boolean }[] = [];
-const controller = new AbortController();
+interface Shown {
+  data: Record<string, string>;
+  id?: string;
+  update: boolean;
+}
+let shown: Shown[] = [];
+/** The outputs without loss curves, or those with them. */
+const statuses = (): Shown[] => shown.filter(({ data }) => "text/html" in data);
+const pictures = (): Shown[] => shown.filter(({ data }) => "image/svg+xml" in data);
+let controller = new AbortController();
 const kernel: NotebookKernel = {
   display: ({ data, transient }, update) => {
     shown.push({ data: data as Record<string, string>, id: transient.display_id, update });
   },
-  signal: controller.signal,
+  get signal() {
+    return controller.signal;
+  },
 };
 
 beforeEach(() => {
   slots[KERNEL] = kernel;
+  controller = new AbortController();
   shown = [];
 });
 after(() => {
   delete slots[KERNEL];
 });
+
+const curveTo = (step: number) =>
+  Array.from({ length: step }, (_, i) => ({ step: i + 1, promptLoss: 3, completionLoss: 2 + 1 / (i + 1) }));
+
+function runAt(plw: number, step: number): RunProgress {
+  const [run, dataset, model] = [`<pocket> · Short · PLW ${plw} · weights · seed 42`, "Short", "<pocket>"];
+  return { run, dataset, model, plw, step, totalSteps: 10, loss: 1.23456, etaSeconds: 65, curve: curveTo(step) };
+}
 
 const sweepAt = (stepsDone: number, complete: number): SweepProgress => ({
   wanted: 5,
@@ -35,8 +58,13 @@ const sweepAt = (stepsDone: number, complete: number): SweepProgress => ({
   stepsTotal: 40,
   tokensPerSecond: 12345.6,
   etaSeconds: 200,
-  active: complete < 4 ? [{ run: "<pocket>", step: 3, totalSteps: 10, loss: 1.23456 }] : [],
-  failures: [{ run: "run-7", message: "disk full" }],
+  stopped: false,
+  active: complete < 4 ? [runAt(0.1, 3)] : [],
+  waiting: complete < 4 ? [runAt(1, 0).run] : [],
+  finished: complete < 4 ? [runAt(0, 10)] : [runAt(0, 10), runAt(0.1, 10), runAt(1, 10)],
+  failures: [{ run: runAt(0.5, 0).run, message: "disk\nfull" }],
+  datasets: ["Other", "Short"],
+  models: ["<pocket>"],
 });
 
 test("sweepLine formats runs, failures, steps, speed, losses and remaining time", () => {
@@ -48,42 +76,166 @@ test("sweepLine formats runs, failures, steps, speed, losses and remaining time"
   assert.equal(duration(7500), "2 h 5 min");
 });
 
+test("a table lists running, failed, waiting and finished runs in at most 12 lines", () => {
+  assert.equal(
+    liveTableText(sweepTable(sweepAt(13, 2))),
+    [
+      "          run                            step   loss  completion  prompt       left",
+      "running   <pocket> · Short · PLW 0.1  3 of 10  1.235       2.333   3.000  1 min 5 s",
+      "failed    <pocket> · Short · PLW 0.5: disk full",
+      "waiting   1; next: <pocket> · Short · PLW 1",
+      "finished  1; last: <pocket> · Short · PLW 0",
+    ].join("\n"),
+  );
+  const many = {
+    ...sweepAt(13, 2),
+    active: Array.from({ length: 9 }, (_, i) => runAt(i, 3)),
+    failures: Array.from({ length: 7 }, (_, i) => ({ run: runAt(i, 0).run, message: "x".repeat(500) })),
+    waiting: Array.from({ length: 80 }, (_, i) => runAt(i, 0).run),
+  };
+  const { rows } = sweepTable(many);
+  assert.equal(rows.length, 11); // and the heading
+  assert.deepEqual(
+    rows.filter((row) => "text" in row && / more$/.test(row.text)),
+    [
+      { state: "running", text: "4 more" },
+      { state: "failed", text: "5 more" },
+    ],
+  );
+  assert.ok(rows.every((row) => !("text" in row) || row.text.length < 140));
+  const stopped = sweepTable({ ...sweepAt(13, 2), stopped: true });
+  assert.equal(stopped.rows[0]!.state, "stopped");
+});
+
 test("progressDisplay updates in place, at a limited rate, and keeps the final state", async () => {
   const update = progressDisplay();
   for (let step = 0; step < 39; step++) update(sweepAt(step, 2));
-  assert.equal(shown.length, 1);
+  assert.equal(statuses().length, 1);
   await new Promise((resolve) => setTimeout(resolve, 400));
-  assert.equal(shown.length, 2);
-  assert.match(shown[1]!.data["text/plain"]!, /step 38 of 40/); // the newest value, not the one that started the timer
+  assert.equal(statuses().length, 2);
+  assert.equal(pictures().length, 1); // curves are drawn less often
+  assert.match(statuses()[1]!.data["text/plain"]!, /step 38 of 40/); // the newest value, not the one that started the timer
   update(sweepAt(40, 4));
-  assert.equal(shown.length, 3); // immediately, since the cell may end
-  assert.match(shown[2]!.data["text/plain"]!, /^4 of 5 runs/);
-  assert.match(shown[2]!.data["text/plain"]!, /failed: run-7: disk full/);
+  assert.equal(statuses().length, 3); // immediately, since the cell may end
+  assert.match(statuses()[2]!.data["text/plain"]!, /^4 of 5 runs/);
+  assert.match(statuses()[2]!.data["text/plain"]!, /failed +<pocket> · Short · PLW 0\.5: disk full/);
   assert.deepEqual(
-    shown.map(({ update: again }) => again),
+    statuses().map(({ update: again }) => again),
     [false, true, true],
   );
-  assert.equal(new Set(shown.map(({ id }) => id)).size, 1);
-  assert.match(shown[1]!.data["text/html"]!, /&lt;pocket&gt;: step 3 of 10, loss 1\.235/);
+  assert.equal(new Set(statuses().map(({ id }) => id)).size, 1);
+  assert.match(statuses()[1]!.data["text/html"]!, />&lt;pocket&gt; · Short · PLW 0\.1</);
 });
 
-test("trainingDisplay shows the loss, its prompt and completion parts, speed and remaining time", () => {
-  const record: StepRecord = {
-    step: 1,
-    loss: 2,
-    promptLoss: 3,
-    completionLoss: null,
-    gradientNorm: 1,
-    learningRate: 1,
-    tokens: 100,
-    paddingTokens: 0,
-    seconds: 0.5,
+/** The traces of a displayed Plotly figure. */
+const traces = ({ data }: Shown) =>
+  (
+    data["application/vnd.plotly.v1+json"] as unknown as {
+      data: { name: string; x: number[]; y: number[]; line: { color: string }; opacity: number }[];
+    }
+  ).data;
+
+test("curves are an SVG while they grow, and a small Plotly figure at the end", () => {
+  const update = progressDisplay();
+  update(sweepAt(13, 2));
+  const svg = pictures()[0]!.data["image/svg+xml"]!;
+  assert.equal(svg.match(/<polyline/g)!.length, 4); // two runs, completion and prompt loss
+  assert.equal(svg.match(/<circle/g)!.length, 2); // at the ends of the one in training
+  assert.match(svg, />&lt;pocket&gt; · Short · PLW 0\.1</);
+  assert.match(
+    pictures()[0]!.data["text/plain"]!,
+    /^<pocket> · Short · PLW 0\.1: step 3 of 10, completion 2\.333, prompt 3\.000$/m,
+  );
+  const long = (run: RunProgress): RunProgress => ({ ...run, curve: curveTo(200) });
+  update({ ...sweepAt(40, 4), finished: Array.from({ length: 100 }, (_, plw) => long(runAt(plw, 10))) });
+  const final = pictures()[1]!;
+  assert.deepEqual([final.id, final.update], [pictures()[0]!.id, true]);
+  assert.deepEqual(
+    traces(final).map(({ name, x }) => `${name}: ${x.length}, ${x[0]} to ${x.at(-1)}`),
+    [94, 95, 96, 97, 98, 99, 94, 95, 96, 97, 98, 99].map((plw) => `&lt;pocket&gt; · Short · PLW ${plw}: 60, 1 to 200`),
+  );
+  assert.deepEqual([...new Set(traces(final).map(({ line }) => line.color))], ["#21A0D8"]); // the sweep's second data set
+  assert.deepEqual(
+    traces(final)
+      .slice(0, 6)
+      .map(({ opacity }) => opacity),
+    [1, 0.89, 0.78, 0.67, 0.56, 0.45],
+  );
+  const cell = { outputs: [statuses().at(-1)!, final].map(({ data }) => ({ data, output_type: "display_data" })) };
+  const saved = JSON.stringify({ cells: [cell] }, null, 1).length; // as Jupyter saves it
+  assert.ok(saved < 60_000, `${saved} characters`);
+});
+
+test("a sweep whose runs were all there shows no curves; a stopped one says so and keeps them", () => {
+  progressDisplay()({ ...sweepAt(0, 4), finished: [], failures: [], failed: 0, complete: 5, cached: 5, stepsTotal: 0 });
+  assert.equal(pictures().length, 0);
+  assert.equal(shown.length, 1);
+  assert.equal(shown[0]!.data["text/plain"], "5 of 5 runs (5 were there) · 12,346 tokens/s");
+  const update = progressDisplay();
+  update(sweepAt(13, 2));
+  update({ ...sweepAt(14, 2), stopped: true });
+  assert.match(statuses().at(-1)!.data["text/plain"]!, /· interrupted\n.*\nstopped +<pocket> · Short · PLW 0\.1/);
+  assert.doesNotMatch(statuses().at(-1)!.data["text/plain"]!, / left( ·|\n {2})/);
+  assert.equal(traces(pictures().at(-1)!).length, 4);
+  assert.doesNotMatch(pictures().at(-1)!.data["image/svg+xml"]!, /<circle/);
+});
+
+test("evaluationDisplay lists running and failed runs, and counts those that wait", () => {
+  const progress: RunsProgress = {
+    ...{ wanted: 9, complete: 2, cached: 1, failed: 1, stopped: false, part: 0.3, etaSeconds: 61 },
+    active: [{ run: "a · <One>", task: "piqa", tasksDone: 1, tasks: 3, done: 20, total: 100 }],
+    failures: [{ run: "b · One", task: null, message: "gone" }],
   };
+  const update = evaluationDisplay();
+  update(progress);
+  assert.equal(
+    shown[0]!.data["text/plain"],
+    "2 of 9 runs evaluated (1 were there) · 1 failed · 1 min 1 s left\n" + liveTableText(evaluationTable(progress)),
+  );
+  assert.match(liveTableText(evaluationTable(progress)), /^running +a · <One> +piqa +20 of 100 +1 of 3\n/m);
+  assert.match(liveTableText(evaluationTable(progress)), /\nfailed +b · One: gone\nwaiting +5$/);
+  update({ ...progress, stopped: true });
+  assert.match(shown[1]!.data["text/plain"]!, / · interrupted\n/);
+  assert.match(shown[1]!.data["text/html"]!, />a · &lt;One&gt;</);
+});
+
+const record: StepRecord = {
+  step: 1,
+  loss: 2,
+  promptLoss: 3,
+  completionLoss: null,
+  gradientNorm: 1,
+  learningRate: 1,
+  tokens: 100,
+  paddingTokens: 0,
+  seconds: 0.5,
+};
+
+test("trainingDisplay shows the loss, its prompt and completion parts, speed, remaining time and curves", () => {
   const update = trainingDisplay();
   update(record, 3);
-  assert.equal(shown[0]!.data["text/plain"], "step 1 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s · 1 s left");
+  assert.equal(statuses()[0]!.data["text/plain"], "step 1 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s · 1 s left");
+  assert.equal(pictures()[0]!.data["image/svg+xml"]!.match(/<polyline/g)!.length, 1); // no completion loss
   update({ ...record, step: 3 }, 3);
-  assert.equal(shown.at(-1)!.data["text/plain"], "step 3 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s");
+  assert.equal(statuses().at(-1)!.data["text/plain"], "step 3 of 3 · loss 2.000 (prompt 3.000) · 200 tokens/s");
+  assert.deepEqual(
+    traces(pictures().at(-1)!).map(({ x, y }) => [x, y]),
+    [
+      [
+        [1, 3],
+        [3, 3],
+      ],
+    ],
+  );
+});
+
+test("trainingDisplay says that the training was interrupted, with its last step", () => {
+  const update = trainingDisplay();
+  update(record, 9);
+  update({ ...record, step: 2 }, 9);
+  controller.abort();
+  assert.match(statuses().at(-1)!.data["text/plain"]!, /^step 2 of 9 .* left · interrupted$/);
+  assert.deepEqual(traces(pictures().at(-1)!)[0]!.x, [1, 2]);
 });
 
 test("progressLine writes whole lines if the stream is not a terminal", () => {

@@ -53,10 +53,27 @@ test("trains the missing runs, returns all in study order, and reports progress"
   );
   assert.ok(runs.every(({ status, records }) => status === "complete" && records.length === 6));
   assert.ok(runs.every(({ recipe }) => recipe.threads === 1));
-  const { wanted, complete, cached, failed, stepsDone, stepsTotal, active } = seen.at(-1)!;
+  const { wanted, complete, cached, failed, stepsDone, stepsTotal, active, waiting, finished } = seen.at(-1)!;
   assert.deepEqual(
     { wanted, complete, cached, failed, stepsDone, stepsTotal, active },
     { wanted: 8, complete: 8, cached: 0, failed: 0, stepsDone: 48, stepsTotal: 48, active: [] },
+  );
+  assert.deepEqual([seen[0].waiting.length, waiting], [8, []]);
+  for (const { run, curve, ...place } of finished) {
+    const { records, recipe } = runs.find(({ name }) => name === run)!;
+    assert.deepEqual(
+      curve,
+      records.map(({ step, promptLoss, completionLoss }) => ({ step, promptLoss, completionLoss })),
+    );
+    assert.deepEqual([place.model, place.dataset, place.plw], [recipe.model.name, recipe.data.name, recipe.plw]);
+  }
+  assert.equal(finished.length, 8);
+  assert.deepEqual(
+    [seen.at(-1)!.datasets, seen.at(-1)!.models],
+    [
+      ["One", "Short"],
+      ["a", "b"],
+    ],
   );
   for (let i = 1; i < seen.length; i++) assert.ok(seen[i].stepsDone >= seen[i - 1].stepsDone);
 });
@@ -163,11 +180,14 @@ test("stops within a step on abort, and the next call continues", { timeout: 400
   };
   let abortedAt = 0;
   let loss: number | null = null;
+  let last: SweepProgress | undefined;
   await assert.rejects(
     sweep({
       ...options,
       signal: stop.signal,
-      onProgress: ({ active }) => {
+      onProgress: (progress) => {
+        last = progress;
+        const { active } = progress;
         if (active[0]?.step && !abortedAt) {
           abortedAt = performance.now();
           loss = active[0].loss;
@@ -181,6 +201,8 @@ test("stops within a step on abort, and the next call continues", { timeout: 400
   assert.ok(loss! > 0, "the progress contains the loss of the run in training");
   const [partial] = new RunStore(ownStore).list();
   assert.equal(partial.status, "partial");
+  assert.deepEqual([last!.stopped, last!.active.length, last!.waiting], [true, 1, []]);
+  assert.equal(last!.active[0].curve.at(-1)!.step, last!.active[0].step);
   assert.ok(existsSync(join(runFiles(partial.dir).checkpoint, "checkpoint.json")));
   const seen: SweepProgress[] = [];
   const [run] = await sweep({ ...options, onProgress: (progress) => seen.push(progress) });

@@ -1,0 +1,18 @@
+import { randomUUID } from "node:crypto";
+import { notebookKernel, type MimeBundle } from "./kernel";
+
+/**
+ * Creates an output of the running cell that is replaced in place. A front end that shows another MIME type than before
+ * draws it anew; one that shows the same gets the new data.
+ *
+ * @returns a function that displays its argument in place of the previous one; outside a notebook it does nothing
+ */
+export function liveOutput(): (data: MimeBundle) => void {
+  const kernel = notebookKernel();
+  const transient = { display_id: randomUUID() };
+  let displayed = false;
+  return (data) => {
+    kernel?.display({ data, metadata: {}, transient }, displayed);
+    displayed = true;
+  };
+}
