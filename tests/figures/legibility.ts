@@ -5,6 +5,8 @@
 // prints one line per fault and exits with status 1 if there is one.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { groupBy } from "../../lib/data/group";
 import { closeBrowser, callPage, withPage } from "../../lib/export/browser";
 import { PIXELS_PER_INCH } from "../../lib/figures/figure";
 
@@ -63,12 +65,23 @@ interface Mark {
 }
 
 /** What measure-svg.js returns. */
-interface Measured {
+export interface Measured {
   page: Box;
   texts: Text[];
   marks: Mark[];
   /** legends → groups → entries, with the position of the entry */
   legends: { text: string; x: number; y: number }[][][];
+  styles: Style[];
+}
+
+/** How a line, marker or box is drawn. */
+export interface Style {
+  panel: string;
+  kind: "line" | "marker" | "box";
+  /** "rgb(…)", without its opacity */
+  color: string;
+  /** dash of a line, outline and filling of a marker */
+  form: string;
 }
 
 /**
@@ -77,19 +90,19 @@ interface Measured {
  * @param svg an SVG written by `exportFigure`
  */
 export async function legibilityFaults(svg: string): Promise<Fault[]> {
-  const measured = await measure(svg);
+  const measured = await onPage(svg, (_, measured) => measured);
   return [...measured.texts.flatMap((text) => textFaults(text, measured.page)), ...overlaps(measured.texts)]
     .concat(markFaults(measured.marks))
     .concat(measured.legends.flat().flatMap(orphans));
 }
 
-async function measure(svg: string): Promise<Measured> {
-  const script = readFileSync(join(__dirname, "measure-svg.js"), "utf8");
+/** Shows an SVG at one CSS pixel per pixel of its layout, and measures it before `work` gets the page. */
+export function onPage<T>(svg: string, work: (page: Page, measured: Measured) => Promise<T> | T): Promise<T> {
   return withPage(async (page) => {
     const [, width, height] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg)!;
     await callPage(page, "placeSvg", svg, `${width}px`, `${height}px`);
-    await page.evaluate(script);
-    return page.evaluate<Measured>("document.fonts.ready.then(() => measureSvg())");
+    await page.evaluate(readFileSync(join(__dirname, "measure-svg.js"), "utf8"));
+    return work(page, await page.evaluate<Measured>("document.fonts.ready.then(() => measureSvg())"));
   });
 }
 
@@ -179,8 +192,7 @@ function markFaults(marks: Mark[]): Fault[] {
  * but five in two columns must leave one alone.
  */
 function orphans(entries: Measured["legends"][number][number]): Fault[] {
-  const rows = new Map<number, typeof entries>();
-  for (const entry of entries) rows.set(Math.round(entry.y), [...(rows.get(Math.round(entry.y)) ?? []), entry]);
+  const rows = groupBy(entries, ({ y }) => y.toFixed());
   const columns = Math.max(0, ...[...rows.values()].map(({ length }) => length));
   const avoidable = Array.from({ length: columns + 1 }, (_, i) => i).some((i) => i >= 2 && entries.length % i !== 1);
   return [...rows.values()]

@@ -116,6 +116,30 @@ globalThis.measureSvg = () => {
       }),
   );
 
+  /** A marker's outline at size 1, the same for all markers of one symbol. */
+  const outline = (path) => {
+    const d = path.getAttribute("d");
+    const size = Math.max(...d.match(/\d+(\.\d+)?/g).map(Number));
+    return d.replace(/\d+(\.\d+)?/g, (number) => (number / size).toFixed(1));
+  };
+
+  /** What tells the series of a panel apart: colors of lines, markers and boxes, dashes of lines, outlines of markers. */
+  const styles = [
+    ["line", ".scatterlayer .lines path.js-line"],
+    ["marker", ".scatterlayer .points path.point"],
+    ["box", ".boxlayer path.box"],
+  ].flatMap(([kind, selector]) =>
+    all(selector)
+      .filter((path) => path.getAttribute("d") && isVisible(path))
+      .map((path) => {
+        const { stroke, fill, strokeDasharray } = getComputedStyle(path);
+        const color = kind === "line" || stroke !== "none" ? stroke : fill;
+        const open = fill === "rgb(255, 255, 255)";
+        const form = kind === "line" ? strokeDasharray : kind === "marker" ? `${outline(path)} ${open}` : "";
+        return { panel: subplotOf(path), kind, color, form };
+      }),
+  );
+
   const legends = all(".infolayer > g")
     .filter((group) => /^legend\d*$/.test(group.classList[0] ?? ""))
     .map((legend) =>
@@ -132,5 +156,5 @@ globalThis.measureSvg = () => {
     .map((text) => ({ text: text.textContent.replaceAll("\u200b", ""), ...roleOf(text), pieces: pieces(text), clip: clipOf(text) }))
     .filter((text) => text.pieces.length > 0);
 
-  return { page, texts, marks, legends };
+  return { page, texts, marks, legends, styles };
 };
