@@ -115,14 +115,17 @@ export * from "./metrics/stability";
 export * from "./metrics/ter";
 export type { Generation, GenerationOptions } from "./model/generate";
 export { CausalLM, createModel, loadModel } from "./model/causal-lm";
+export { ask, type AskOptions, type Asked, type RunAnswer } from "./notebook/ask";
 export * from "./notebook/contact-sheet";
 export * from "./notebook/display";
 export { fetchBenchmarks, fetchStudy } from "./notebook/fetch-display";
 export { publishFigure, publishTable } from "./notebook/publish";
+export { showTexts, type ShowTextsOptions } from "./notebook/show-texts";
 export * from "./notebook/interrupt";
 export * from "./notebook/progress";
 export { evaluationLine, progressLine, sweepLine } from "./notebook/progress-text";
 export * from "./notebook/tokens";
+export { writeTextsPage } from "./page/texts-page";
 export * from "./export/hugging-face";
 export { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "./runs/hyperparameters";
 export type { StepRecord } from "./runs/steps";
@@ -146,6 +149,15 @@ export { checkResiduals, type ResidualCheck } from "./stats/residuals";
 export type { DataRow } from "./stats/data-rows";
 export { SQUEEZES, type Squeeze, type SqueezeReport } from "./stats/squeeze";
 export * from "./analysis/table-rows";
+export {
+  studyTexts,
+  type AbsentTexts,
+  type PromptTexts,
+  type StudyTexts,
+  type TextVerdict,
+  type WrittenText,
+} from "./analysis/texts";
+export { mostChanged, wordDistance, type ChangedPrompt } from "./analysis/texts-changed";
 export * from "./sweep/study";
 export * from "./sweep/study-file";
 export * from "./sweep/study-scores";

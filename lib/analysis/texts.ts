@@ -1,0 +1,214 @@
+// Collects the texts that a study's runs generated, by prompt.
+import { PromptlossError } from "../data/errors";
+import { tokenLength } from "../data/statistics";
+import type { PromptTemplate } from "../data/template";
+import { loadTokenizer } from "../data/tokenizer";
+import { storedResult } from "../evaluate/evaluate-task";
+import { Memo } from "../evaluate/memo";
+import { resolveTasks } from "../evaluate/registry";
+import type { Sample } from "../evaluate/results";
+import { subjectOf } from "../evaluate/subject";
+import { sentenceBleu } from "../metrics/bleu";
+import { splitWords } from "../metrics/words";
+import { RunStore, type Run } from "../runs/store";
+import { storedRuns } from "../sweep/stored-runs";
+import type { Study } from "../sweep/study";
+import { memorizationTasks, studyEvaluation } from "../sweep/study-scores";
+import { benchmarkOf } from "./benchmarks";
+import { factors, type RunFactors } from "./run-rows";
+
+/** What a judge says of a text: better or worse than its opponent's, as good, or nothing that can be read. */
+export type TextVerdict = "wins" | "loses" | "tie" | "no verdict";
+
+/** A text that a run generated. */
+export type WrittenText = RunFactors & {
+  /** id of the run */
+  run: string;
+  text: string;
+  /** length of `text` in `unit`, without end-of-sequence */
+  length: number;
+  /** tokens of the run's own tokenizer; words where it cannot be loaded */
+  unit: "tokens" | "words";
+  /** whether the text reached the limit of new tokens, and ends there */
+  cutOff: boolean;
+  /** BLEU of this text against the references, 0 to 100, as `sentenceBleu`; null without a reference */
+  bleu: number | null;
+  /** null if the task is not judged */
+  verdict: TextVerdict | null;
+};
+
+/** A prompt with the texts of all runs that were given it. */
+export interface PromptTexts {
+  /** task name */
+  task: string;
+  /** display name of the task */
+  benchmark: string;
+  /** index of the item in its task, from 0, in the first run that has it */
+  id: number;
+  /** the whole request as the runs read it, with template and few-shot examples */
+  prompt: string;
+  /** what the prompt asks: instruction and input without the template, or the question after the few-shot examples */
+  asked: string;
+  /** right answers; may be empty */
+  references: readonly string[];
+  /** judged tasks: the text that the judge compared the runs' texts with */
+  opponent?: string;
+  texts: readonly WrittenText[];
+}
+
+/** Texts that are not there. */
+export interface AbsentTexts {
+  /** null: all tasks */
+  task: string | null;
+  /** display names */
+  runs: string[];
+  /** for people, without a period at the end */
+  reason: string;
+}
+
+/** All texts that a study's runs generated. */
+export interface StudyTexts {
+  /** in the order of the tasks, within a task in the order of the first run */
+  prompts: readonly PromptTexts[];
+  /** tasks and runs of the study without texts */
+  absent: readonly AbsentTexts[];
+}
+
+/**
+ * Reads every text that a study's runs generated and that is stored: the answers to the study's generation tasks and,
+ * from {@link memorizationTasks}, the completions of training and held-out prompts. Nothing is generated or evaluated.
+ *
+ * Prompts of a task are one prompt if request, references and opponent are equal. The same training row in two data sets
+ * is therefore one prompt, and the rows of transformed data sets are prompts of their own.
+ *
+ * @param runs runs of the study
+ * @returns the texts, and what has none with the reason
+ * @throws {EvaluationError} for unknown tasks
+ */
+export async function studyTexts(study: Study, runs: readonly Run[]): Promise<StudyTexts> {
+  const options = studyEvaluation(study);
+  const memo = new Memo();
+  const prompts = new Map<string, PromptTexts & { texts: WrittenText[] }>();
+  const absent = new Map<string, AbsentTexts>();
+  const miss = (task: string | null, run: string, reason: string): void => {
+    const key = JSON.stringify([task, reason]);
+    absent.set(key, { task, reason, runs: [...(absent.get(key)?.runs ?? []), run] });
+  };
+  const write = textWriter();
+  for (const { task, settings } of resolveTasks([...study.tasks, ...memorizationTasks(study)], options)) {
+    if (task.kind !== "generation") continue;
+    for (const run of runs)
+      try {
+        const result = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo);
+        if (!result) miss(task.name, run.name, "not evaluated yet");
+        const counts = new Map<string, number>();
+        for (const sample of result?.samples ?? []) {
+          const content = JSON.stringify([sample.requests[0].context, sample.references, sample.judged?.opponent]);
+          const count = counts.get(content) ?? 0; // a task may ask the same twice
+          counts.set(content, count + 1);
+          const key = JSON.stringify([task.name, count, content]);
+          const prompt = prompts.get(key) ?? promptOf(task.name, sample, run.recipe.template);
+          prompts.set(key, prompt);
+          prompt.texts.push(write(run, sample));
+        }
+      } catch (error) {
+        if (!(error instanceof PromptlossError)) throw error;
+        miss(task.name, run.name, error.message.replace(/\.$/, ""));
+      }
+  }
+  const known = new Set(runs.map(({ name }) => name));
+  for (const { name, status, reason } of storedRuns(study, runs[0]?.store ?? new RunStore()))
+    if (!known.has(name)) miss(null, name, reason === "" ? "not among the given runs" : `${status}: ${reason}`);
+  return { prompts: [...prompts.values()], absent: [...absent.values()] };
+}
+
+function promptOf(task: string, sample: Sample, template: PromptTemplate): PromptTexts & { texts: WrittenText[] } {
+  const prompt = sample.requests[0].context;
+  return {
+    task,
+    benchmark: benchmarkOf(task)?.name ?? task,
+    id: sample.id,
+    prompt,
+    asked: askedText(prompt, template),
+    references: sample.references ?? [],
+    ...(sample.judged && { opponent: sample.judged.opponent }),
+    texts: [],
+  };
+}
+
+/**
+ * Returns what a prompt asks: without the texts of the template if it was rendered with it (instruction, and input in
+ * the next line), otherwise what follows the last blank line, where few-shot examples end.
+ */
+export function askedText(prompt: string, template: PromptTemplate): string {
+  for (const layout of [template.withInput, template.withoutInput]) {
+    const literal = layout
+      .split(/\{(?:instruction|input)\}/)
+      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+    const fields = new RegExp(`^${literal.join("([^]*?)")}$`).exec(prompt);
+    if (fields) return fields.slice(1).join("\n");
+  }
+  return prompt.slice(prompt.trimEnd().lastIndexOf("\n\n") + 1).trim();
+}
+
+/**
+ * Creates a function from a run's sample to its text, whose length and BLEU are computed when they are read, and of
+ * equal texts once.
+ */
+function textWriter(): (run: Run, sample: Sample) => WrittenText {
+  const measures = new Map<string, LengthMeasure>();
+  const bleu = memoized((key) => {
+    const [text, references] = JSON.parse(key) as [string, string[]];
+    return sentenceBleu(text, references).score;
+  });
+  return (run, { requests, references = [], finish, judged, metrics }) => {
+    const text = requests[0].continuation;
+    const { digest } = run.recipe.tokenizer;
+    const measure = measures.get(digest) ?? lengthMeasure(run);
+    measures.set(digest, measure);
+    return {
+      run: run.id,
+      ...factors(run),
+      text,
+      get length() {
+        return measure.lengthOf(text);
+      },
+      unit: measure.unit,
+      cutOff: finish === "length",
+      get bleu() {
+        return references.length > 0 ? bleu(JSON.stringify([text, references])) : null;
+      },
+      verdict: judged ? verdictOf(metrics.win_rate) : null,
+    };
+  };
+}
+
+interface LengthMeasure {
+  unit: WrittenText["unit"];
+  lengthOf: (text: string) => number;
+}
+
+function lengthMeasure(run: Run): LengthMeasure {
+  try {
+    const tokenizer = loadTokenizer(run.tokenizerDir);
+    return { unit: "tokens", lengthOf: memoized((text) => tokenLength(text, tokenizer)) };
+  } catch (error) {
+    if (!(error instanceof PromptlossError)) throw error;
+    return { unit: "words", lengthOf: (text) => splitWords(text).length };
+  }
+}
+
+function memoized(compute: (key: string) => number): (key: string) => number {
+  const known = new Map<string, number>();
+  return (key) => {
+    const value = known.get(key) ?? compute(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+/** @param winRate of one text, 0 to 100; undefined without verdict */
+function verdictOf(winRate: number | undefined): TextVerdict {
+  if (winRate === undefined) return "no verdict";
+  return winRate > 50 ? "wins" : winRate < 50 ? "loses" : "tie";
+}

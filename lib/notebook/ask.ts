@@ -1,0 +1,129 @@
+// Asks runs anything.
+import { RunError } from "../data/errors";
+import { plwLabel } from "../data/prompt-loss-weight";
+import { renderPrompt } from "../data/template";
+import { loadModel } from "../model/causal-lm";
+import type { Generation, GenerationOptions } from "../model/generate";
+import { factors, type RunFactors } from "../analysis/run-rows";
+import { parametersOf, usableRun, type Run } from "../runs/store";
+import { visibleText } from "../page/visible-text";
+import type { Html } from "./display";
+import { escapeHtml } from "./html";
+import { interruptSignal } from "./interrupt";
+
+/** Options of {@link ask}; the defaults of `temperature`, `topP` and `seed` are those of `CausalLM.generate`. */
+export interface AskOptions extends Pick<GenerationOptions, "temperature" | "topP" | "seed" | "signal"> {
+  /** text that the instruction is about; default: none */
+  input?: string;
+  /** maximum length of an answer, in tokens; default 128, and what the context leaves */
+  maxNewTokens?: number;
+}
+
+/** A run's answer. */
+export type RunAnswer = RunFactors & {
+  /** id of the run */
+  run: string;
+  /** the whole request, in the run's template */
+  prompt: string;
+  text: string;
+  /** number of tokens, including end-of-sequence */
+  tokens: number;
+  finish: Generation["finish"];
+};
+
+/** Answers of runs to one question. `show` shows them side by side, and so does a cell that ends with them. */
+export interface Asked extends Html {
+  answers: RunAnswer[];
+  /** runs that cannot answer, and why */
+  unable: { run: string; reason: string }[];
+}
+
+/**
+ * Asks runs: an instruction in each run's own prompt template is continued by its final model, by default greedily. The
+ * models are loaded one after the other. Runs whose parameters were deleted are named, and the others asked.
+ *
+ * @param runs a complete run, or several
+ * @throws {RunError} if no run can answer: there is none, it is not complete, or its parameters were deleted
+ * @throws {RunFailedError} for a run that failed or is damaged
+ * @throws {ModelError} for invalid options, or a request that is longer than a model's context
+ * @throws {Interrupted} if the cell is interrupted
+ */
+export async function ask(
+  runs: Run | readonly Run[],
+  instruction: string,
+  { input = "", maxNewTokens = 128, signal = interruptSignal(), ...sampling }: AskOptions = {},
+): Promise<Asked> {
+  const answers: RunAnswer[] = [];
+  const unable: Asked["unable"] = [];
+  for (const run of [runs].flat()) {
+    const { prompt } = renderPrompt({ instruction, input, output: "" }, run.recipe.template);
+    const directory = parametersIfAny(run, unable);
+    if (directory === undefined) continue;
+    const model = loadModel(directory);
+    try {
+      const { text, ids, finish } = await model.generate(prompt, { maxNewTokens, signal, ...sampling });
+      answers.push({ run: run.id, ...factors(run), prompt, text, tokens: ids.length, finish });
+    } finally {
+      model.dispose();
+    }
+  }
+  if (answers.length === 0)
+    throw new RunError(unable[0]?.reason ?? "ask: there is no run to ask; give at least one complete run.");
+  return { answers, unable, html: answersHtml(answers, unable), text: answersText(answers, unable) };
+}
+
+/** Directory of a run's final model; undefined, and the run named, if it has none. */
+function parametersIfAny(run: Run, unable: Asked["unable"]): string | undefined {
+  if (usableRun(run).status !== "complete") {
+    unable.push({ run: run.name, reason: `Run ${run.name} is ${run.status}: finish its training before asking it.` });
+    return undefined;
+  }
+  try {
+    return parametersOf(run, "generate an answer");
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    unable.push({ run: run.name, reason: error.message });
+    return undefined;
+  }
+}
+
+/** What distinguishes the runs: the factors that differ, or all of a single run's. */
+function nameOf(answer: RunAnswer, answers: readonly RunAnswer[]): string {
+  const { model, dataset, normalizer, variant, seed, plw } = answer;
+  const names = { model, dataset, normalizer, variant, seed: `seed ${seed}`, plw: `PLW ${plwLabel(plw)}` };
+  const keys = Object.keys(names) as (keyof typeof names)[];
+  const differing = keys.filter((key) => answers.some((other) => other[key] !== answer[key]));
+  const shown = differing.length > 0 ? differing : (["model", "dataset", "plw"] as const);
+  return shown.map((key) => names[key]).join(" · ");
+}
+
+const lengthOf = ({ tokens, finish }: RunAnswer): string => `${tokens} tokens${finish === "length" ? ", cut off" : ""}`;
+
+function answersHtml(answers: readonly RunAnswer[], unable: Asked["unable"]): string {
+  const style =
+    "border: 1px solid rgba(128, 128, 128, 0.4); padding: 4px 8px; flex: 1 1 200px; white-space: pre-wrap; " +
+    "overflow-wrap: anywhere;";
+  const cells = answers.map((answer) => {
+    const head = `<b>${shown(nameOf(answer, answers))}</b> <small>${lengthOf(answer)}</small>`;
+    const body = answer.text === "" ? "<small>(empty)</small>" : shown(answer.text.trim());
+    return `<div style="${style}" dir="auto">${head}\n${body}</div>`;
+  });
+  const prompts = [...new Set(answers.map(({ prompt }) => prompt))].map(
+    (prompt) =>
+      `<details><summary>whole request</summary><pre style="white-space: pre-wrap;">${shown(prompt)}</pre></details>`,
+  );
+  return [
+    `<div style="display: flex; flex-wrap: wrap;">${cells.join("\n")}</div>`,
+    ...prompts,
+    ...unable.map(({ reason }) => `<div>${shown(reason)}</div>`),
+  ].join("\n");
+}
+
+function answersText(answers: readonly RunAnswer[], unable: Asked["unable"]): string {
+  return [
+    ...answers.map((answer) => `${nameOf(answer, answers)} (${lengthOf(answer)})\n${visibleText(answer.text.trim())}`),
+    ...unable.map(({ reason }) => reason),
+  ].join("\n\n");
+}
+
+const shown = (text: string): string => escapeHtml(visibleText(text));
