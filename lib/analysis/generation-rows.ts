@@ -41,7 +41,7 @@ export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[
  */
 export function generationLengthRows(stored: readonly StoredSamples[]): GenerationLengthRow[] {
   const tokenizers = new Map<string, Tokenizer>();
-  return stored.flatMap(({ run, task, samples }) => {
+  return stored.flatMap(({ run, task, maxNewTokens, samples }) => {
     const { digest } = run.recipe.tokenizer;
     const tokenizer = tokenizers.get(digest) ?? loadTokenizer(run.tokenizerDir);
     tokenizers.set(digest, tokenizer);
@@ -52,6 +52,7 @@ export function generationLengthRows(stored: readonly StoredSamples[]): Generati
       id,
       tokens: tokenLength(requests[0].continuation, tokenizer),
       ended: finish === "stop",
+      limit: maxNewTokens,
     }));
   });
 }
@@ -82,4 +83,6 @@ export type GenerationLengthRow = RunFactors & {
   tokens: number;
   /** false if the answer reached the limit of new tokens */
   ended: boolean;
+  /** the most new tokens of an answer to this task; null if unknown */
+  limit: number | null;
 };

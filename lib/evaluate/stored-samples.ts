@@ -12,6 +12,8 @@ export interface StoredSamples {
   run: Run;
   /** task name */
   task: string;
+  /** limit of a generated answer; null for multiple choice */
+  maxNewTokens: number | null;
   samples: Sample[];
 }
 
@@ -33,7 +35,7 @@ export async function storedSamples(
   for (const run of runs)
     for (const { task, settings } of resolved) {
       const result = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo);
-      if (result) stored.push({ run, task: task.name, samples: result.samples });
+      if (result) stored.push({ run, task: task.name, maxNewTokens: result.maxNewTokens, samples: result.samples });
     }
   return stored;
 }

@@ -46,6 +46,8 @@ export interface BoxPanels {
   countColumn: string;
   /** colors and markers; default: order of first appearance in the values */
   look?: Look;
+  /** values marked by dotted horizontal lines, with their labels; default: none */
+  limits?: readonly { value: number; label: string }[];
 }
 
 const MAX_COLUMNS = 3;
@@ -53,19 +55,19 @@ const OPEN_FILL = "white";
 
 /** Description of the boxes of {@link drawBoxPanels} for captions, a sentence without its period. */
 export const BOX_IN_WORDS =
-  "Boxes show the 0.25, 0.5 and 0.75 quantiles, with whiskers at the 0.09 and 0.91 quantiles; lines connect the " +
-  "means; where a box covers several seeds, circles mark the mean of each seed";
+  "Boxes show the 0.25, 0.5 and 0.75 quantiles, with whiskers at the 0.09 and 0.91 quantiles; diamonds " +
+  "mark the means, which lines connect; where a box covers several seeds, circles mark the mean of each seed";
 
 /**
  * Draws one panel per data set, with one box per model and PLW over the values of all its runs: 0.25, 0.5 and 0.75
- * quantiles, and whiskers at 0.09 and 0.91. Lines connect the means. Each arm has its block of panels. All panels share
+ * quantiles, and whiskers at 0.09 and 0.91. Diamonds mark the means, which lines connect. Each arm has its block of panels. All panels share
  * their vertical axis.
  *
  * @returns `spec` for Plotly, and one row per box
  */
 export function drawBoxPanels(
   values: readonly BoxValue[],
-  { measure, countColumn, look: givenLook }: BoxPanels,
+  { measure, countColumn, look: givenLook, limits = [] }: BoxPanels,
 ): Pick<Figure, "spec"> & { rows: Box[] } {
   const look = lookOf(values, givenLook);
   const boxes = summarize(values, countColumn);
@@ -82,6 +84,7 @@ export function drawBoxPanels(
   );
   const panels = facets.flatMap((facet) => facet.panels);
   const models = look.models.filter((model) => boxes.some((box) => box.model === model));
+  const plws = boxes.map((box) => box.plw);
 
   const width = Math.round(PAGE_INCHES * 144);
   const { grid, height, margin, titles } = facetGrid({
@@ -90,10 +93,10 @@ export function drawBoxPanels(
     count: datasets.length,
     columns: MAX_COLUMNS,
     width,
-    margin: { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 56 },
-    gap: { x: 18, y: 66 },
+    margin: { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 0 },
+    gap: { x: 18, y: 50 },
+    plws,
   });
-  const plws = boxes.map((box) => box.plw);
   const dodge = boxWidth(plws, models.length);
 
   const boxData = panels.flatMap((panel, i) =>
@@ -113,12 +116,19 @@ export function drawBoxPanels(
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...panelAxes(grid, plws, measure),
+          ...panelAxes(grid, plws, measure, topOf(boxes, limits)),
           ...topLegends([models], { width, height }, SMALL),
           margin,
           boxmode: "overlay",
           showlegend: true,
-          annotations: [...titles, ...panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top))],
+          shapes: limits.flatMap(({ value }) => grid.map((place) => limitLine(value, place))),
+          annotations: [
+            ...titles,
+            ...panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top)),
+            ...limits.flatMap(({ value, label }) =>
+              grid.filter(({ isLeft }) => isLeft).map((place) => limitLabel(value, label, place)),
+            ),
+          ],
         },
       ),
     },
@@ -126,8 +136,26 @@ export function drawBoxPanels(
   };
 }
 
-/** Axes of all panels; the vertical axis is shared and starts at 0. */
-function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: string): Layout {
+/** Upper end of the vertical axis, with space above for the label of a limit. */
+function topOf(boxes: readonly Box[], limits: NonNullable<BoxPanels["limits"]>): number {
+  const drawn = boxes.flatMap(({ q91, mean: average }) => [Number(q91), Number(average)]);
+  return Math.max(1.05 * Math.max(...drawn, Number.MIN_VALUE), ...limits.map(({ value }) => 1.16 * value));
+}
+
+/** Draws a dotted horizontal line across one panel. */
+function limitLine(value: number, { x, y }: Panel): Layout {
+  const line = { color: INK, width: 1.5, dash: "dot" };
+  return { type: "line", xref: `${x} domain`, yref: y, x0: 0, x1: 1, y0: value, y1: value, layer: "below", line };
+}
+
+/** Writes what a line marks above its left end. */
+function limitLabel(value: number, text: string, { x, y }: Panel): Layout {
+  const place = { xref: `${x} domain`, yref: y, x: 0, y: value, xanchor: "left", yanchor: "bottom" };
+  return { ...place, text, showarrow: false, font: { size: SMALL } };
+}
+
+/** Axes of all panels; the vertical axis is shared and goes from 0 to `top`. */
+function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: string, top: number): Layout {
   const axes: Layout = {};
   for (const [i, place] of grid.entries()) {
     axes[place.xaxis] = panelPlwAxis(plws, place);
@@ -137,7 +165,7 @@ function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: str
       domain: place.domain.y,
       matches: i === 0 ? undefined : "y",
       showticklabels: place.isLeft,
-      rangemode: "tozero",
+      range: [0, top],
       showgrid: true,
     };
   }
@@ -194,7 +222,7 @@ function boxWidth(plws: readonly number[], models: number): number {
   return Math.min(0.06, Math.max(0.03, 0.85 * Math.min(...gaps, 0.06))) / models;
 }
 
-/** Line of means, boxes, circles of single seeds and median lines of one model in one panel. */
+/** Line of means, boxes, median lines, means and circles of single seeds of one model in one panel. */
 function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number, look: Look): Trace[] {
   if (boxes.length === 0) return [];
   const { dataset, model } = boxes[0];
@@ -237,9 +265,28 @@ function boxTraces(boxes: Box[], { x, y }: Panel, offset: number, width: number,
       text: boxes.map((box) => escapeText(`PLW ${box.plw}, ${dataset}`)),
       hoverinfo: "text+y+name",
     },
-    ...seedMarks(boxes, positions, { x, y }),
     ...(open ? [] : [{ ...medianMarks(positions, column("q50"), width, { x, y }), legendgroup: model }]),
+    meanMarks(boxes, positions, color, { x, y }),
+    ...seedMarks(boxes, positions, { x, y }),
   ];
+}
+
+/** Diamonds over the boxes at the means, with a white edge, so that they are visible on filled boxes and white ones. */
+function meanMarks(boxes: Box[], positions: number[], color: string, { x, y }: { x: string; y: string }): Trace {
+  return {
+    type: "scatter",
+    mode: "markers",
+    xaxis: x,
+    yaxis: y,
+    showlegend: false,
+    legendgroup: boxes[0].model,
+    name: `${escapeText(boxes[0].model)} mean`,
+    hoverinfo: "y+name",
+    x: positions,
+    y: boxes.map((box) => box.mean),
+    cliponaxis: false,
+    marker: { symbol: "diamond", size: 7, color, line: { color: "white", width: 1.5 } },
+  };
 }
 
 /** Circles over the boxes at the mean of each seed. */

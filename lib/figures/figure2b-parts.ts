@@ -2,26 +2,37 @@ import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import { facetGrid, facetsOf } from "./facets";
-import type { Figure, Layout, Row, Trace } from "./figure";
-import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
+import { PIXELS_PER_INCH, type Figure, type Layout, type Row, type Trace } from "./figure";
+import { legendsHeight, panelPlwAxis, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
+  datasetStyle,
   escapeText,
   lettered,
   LINE,
   lookOf,
   PAGE_INCHES,
-  panelTitle,
-  sequentialColor,
   SMALL,
+  TEXT,
+  textWidth,
   type Look,
 } from "./theme";
 import type { DistancePartRow } from "../analysis/run-rows";
 
-/** The two partitions of the parameters, one row of panels each. */
+/** The two partitions of the parameters, one after the other, each from the beginning of a row of panels. */
 const PARTITIONS = ["layer", "kind"] as const;
-const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x"];
+const COLUMNS = 6;
+const GAP = 40;
+const MARGIN = { l: 88, r: 10 };
+/** Space above a panel, without that of further lines of its title. */
+const TITLE = 28;
+
+/** A part of the model, which has a panel in each facet. */
+interface Part {
+  by: DistancePartRow["by"];
+  part: string;
+}
 
 /** Mean distance of one part of the model at one PLW. */
 interface PartPoint {
@@ -32,111 +43,141 @@ interface PartPoint {
   runs: number;
 }
 
-/** One panel: the distances of one data set by layer or by kind of tensor. */
-interface PartPanel {
-  by: DistancePartRow["by"];
-  dataset: string;
-  /** points of each part */
+/** One panel: the distances of one part of the model. */
+interface PartPanel extends Part {
+  /** points of each data set */
   lines: Map<string, PartPoint[]>;
 }
 
 /**
- * Draws the distance of Figure 2b by part of the model: the L2 distance of each decoder layer (first row) and of each
- * kind of tensor (second row) by PLW, with one column per data set. Lines are means over models and seeds. Each arm has
- * its block of panels.
+ * Draws the distance of Figure 2b by part of the model, with one panel per part: the decoder layers, and from the next
+ * row of panels on the kinds of tensors. Lines are means over models and seeds, one per data set, by PLW. Panels have
+ * vertical axes of their own from 0, since the distances of parts differ by orders of magnitude. Each arm has its block
+ * of panels, in which the panel of a part has the same vertical axis.
  *
  * @param rows one per run and part, from `distancePartRows`
- * @param options.look order of the data sets; default: order of first appearance in the rows
+ * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function figure2bParts(rows: readonly DistancePartRow[], options: { look?: Look } = {}): Figure {
-  const datasets = lookOf(rows, options.look).datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
-  const parts = PARTITIONS.map((by) => distinct(rows.filter((row) => row.by === by).map(({ part }) => part)));
+  const look = lookOf(rows, options.look);
+  const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
   const plws = distinct(rows.map(({ plw }) => plw));
-  const facets = facetsOf(rows, (armRows) =>
-    PARTITIONS.flatMap((by) => datasets.map((dataset) => partPanel(armRows, by, dataset))),
-  );
-  const count = 2 * datasets.length;
+  const places = placesOf(rows);
+  const facets = facetsOf(rows, (armRows) => places.map((place) => place && partPanel(armRows, place, datasets)));
+  const count = places.length;
+  const letters = new Map(places.flatMap((place) => place ?? []).map((place, i) => [place, i]));
 
-  const width = Math.round(PAGE_INCHES * 144);
-  const sides = { l: 66, r: 10 };
-  const legendWidth = width - sides.l - sides.r + 20;
+  const width = Math.round(PAGE_INCHES * PIXELS_PER_INCH);
+  const columns = Math.min(COLUMNS, Math.max(1, count));
+  const legendWidth = width - MARGIN.l - MARGIN.r + 20;
+  const titleWidth = (width - MARGIN.l - MARGIN.r - GAP * (columns - 1)) / columns + GAP - 6;
+  const titleOf = (place: Part, facet: number): string =>
+    wrapped(lettered(place.part, facet * letters.size + letters.get(place)!, facets.length * letters.size), titleWidth);
   const { grid, height, margin, titles } = facetGrid({
     facets: facets.map(({ name }) => name),
-    panelHeight: 180,
+    panelHeight: 130,
     count,
-    columns: datasets.length,
+    columns,
     width,
-    margin: { ...sides, t: legendsHeight(parts, legendWidth, SMALL) + 28, b: 56 },
-    gap: { x: 18, y: 40 },
+    margin: { ...MARGIN, t: legendsHeight([datasets], legendWidth, SMALL) + TITLE, b: 0 },
+    gap: { x: GAP, y: TITLE + 12 },
+    plws,
+    titleLines: Math.max(
+      1,
+      ...places.map((place) => (place ? titleOf(place, facets.length - 1).split("<br>").length : 1)),
+    ),
   });
-  const data: Trace[] = parts.flatMap((names, partition) =>
-    names.map((name, i) => legendEntry(name, partition === 0 ? "legend" : "legend2", style(i, names.length))),
-  );
-  for (const [i, { by, dataset, lines }] of facets.flatMap(({ panels }) => panels).entries())
-    for (const [k, part] of parts[PARTITIONS.indexOf(by)].entries())
-      data.push({
-        ...style(k, parts[PARTITIONS.indexOf(by)].length),
-        ...partTrace(lines.get(part) ?? [], part, dataset, grid[i]),
-      });
+  const data: Trace[] = datasets.map((name) => legendEntry(name, style(look, name)));
+  const annotations: Layout[] = [...titles];
+  const axes: Layout = {};
+  for (const [f, { panels }] of facets.entries())
+    for (const [i, panel] of panels.entries()) {
+      if (!panel) continue;
+      const place = grid[f * count + i];
+      const isLowest = f === facets.length - 1 && !panels[i + columns];
+      data.push(
+        ...[...panel.lines].map(([name, points]) => partTrace(points, panel.part, name, style(look, name), place)),
+      );
+      annotations.push(partTitle(titleOf(places[i]!, f), place));
+      axes[place.xaxis] = {
+        ...panelPlwAxis(plws, place, { labels: isLowest }),
+        title: isLowest ? { text: "PLW", font: { size: TEXT }, standoff: 6 } : undefined,
+      };
+      axes[place.yaxis] = distanceAxis(panel.by, place, f === 0 ? undefined : grid[i].y);
+    }
   return {
     name: "figure2b-parts",
     spec: {
       data,
       layout: baseLayout(
-        { width: PAGE_INCHES, height: height / 144 },
+        { width: PAGE_INCHES, height: height / PIXELS_PER_INCH },
         {
-          ...panelAxes(grid, count, plws),
-          ...topLegends(parts, { width: legendWidth, height }, SMALL),
+          ...axes,
+          ...topLegends([datasets], { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
-          annotations: [
-            ...titles,
-            ...facets.flatMap((_, f) =>
-              datasets.map((dataset, i) => {
-                const { center, top } = grid[f * count + i];
-                const title = lettered(dataset, f * datasets.length + i, facets.length * datasets.length);
-                return panelTitle(title, center, top);
-              }),
-            ),
-          ],
+          annotations,
         },
       ),
     },
-    rows: facets.flatMap(({ factors, panels }) => panels.flatMap((panel) => panelRows(panel, factors))),
+    rows: facets.flatMap(({ factors, panels }) =>
+      plottedRows(
+        panels.flatMap((panel) => panel ?? []),
+        datasets,
+        factors,
+      ),
+    ),
     caption: captionOf(rows),
   };
+}
+
+/** Parts in the order of their panels; undefined: a place that stays empty, so that the next partition begins a row. */
+function placesOf(rows: readonly DistancePartRow[]): (Part | undefined)[] {
+  return PARTITIONS.flatMap((by, i) => {
+    const parts = distinct(rows.filter((row) => row.by === by).map(({ part }) => part)).map((part) => ({ by, part }));
+    const empty = i < PARTITIONS.length - 1 ? (COLUMNS - (parts.length % COLUMNS)) % COLUMNS : 0;
+    return [...parts, ...Array.from({ length: empty }, () => undefined)];
+  });
 }
 
 function captionOf(rows: readonly DistancePartRow[]): string {
   const hasSeeds = distinct(rows.map(({ seed }) => seed)).length > 1;
   return (
     "Weight distance by part of the model. L2 distance between fine-tuned and initial parameters by prompt loss " +
-    "weight (PLW). Top: each decoder layer, and parameters outside all layers under their own " +
-    "names. Bottom: each kind " +
-    `of tensor, over all layers. ${PLW_AXIS_IN_WORDS}. Points are means over models${hasSeeds ? " and seeds" : ""} ` +
-    `(${runsInWords(rows)} in total). For each run, the squared distances of the parts in a row of panels add up to ` +
-    `the squared distance in Figure 2b. Loss ${armsInWords(rows)}.${facetsInWords(rows)}`
+    "weight (PLW). First by layer: each decoder layer, and parameters outside all layers under their own " +
+    "names; then by kind of tensor, over all layers. " +
+    `${PLW_AXIS_IN_WORDS}; vertical axes begin at 0 and differ between the parts. Points are means over ` +
+    `models${hasSeeds ? " and seeds" : ""} ` +
+    `(${runsInWords(rows)} in total). For each run, the squared distances of the layers, and also those of the kinds, ` +
+    `add up to the squared distance in Figure 2b. Loss ${armsInWords(rows)}.${facetsInWords(rows)}`
   );
 }
 
-function partPanel(rows: readonly DistancePartRow[], by: PartPanel["by"], dataset: string): PartPanel {
-  const shown = rows.filter((row) => row.dataset === dataset && row.by === by);
-  const lines = [...groupBy(shown, ({ part }) => part)].map(([part, group]) => [part, meansByPlw(group)] as const);
-  return { by, dataset, lines: new Map(lines) };
+function partPanel(rows: readonly DistancePartRow[], { by, part }: Part, datasets: readonly string[]): PartPanel {
+  const shown = rows.filter((row) => row.by === by && row.part === part);
+  const lines = datasets.map((name) => [name, meansByPlw(shown.filter(({ dataset }) => dataset === name))] as const);
+  return { by, part, lines: new Map(lines) };
 }
 
-function panelRows({ by, dataset, lines }: PartPanel, factors: Row): Row[] {
-  return [...lines].flatMap(([part, points]) =>
-    points.map(({ plw, distance, runs }) => ({
-      dataset,
-      ...factors,
-      by,
-      part,
-      plw,
-      transformedPlw: transformWeight(plw),
-      distance,
-      runs,
-    })),
+/** One row per point, by partition, data set and part. */
+function plottedRows(panels: readonly PartPanel[], datasets: readonly string[], factors: Row): Row[] {
+  return PARTITIONS.flatMap((partition) =>
+    datasets.flatMap((dataset) =>
+      panels
+        .filter(({ by }) => by === partition)
+        .flatMap(({ by, part, lines }) =>
+          lines.get(dataset)!.map(({ plw, distance, runs }) => ({
+            dataset,
+            ...factors,
+            by,
+            part,
+            plw,
+            transformedPlw: transformWeight(plw),
+            distance,
+            runs,
+          })),
+        ),
+    ),
   );
 }
 
@@ -147,63 +188,64 @@ function meansByPlw(rows: readonly DistancePartRow[]): PartPoint[] {
     .sort((a, b) => a.plw - b.plw);
 }
 
-/**
- * Axes of all panels; the panels of a partition share their vertical axis.
- *
- * @param count number of panels of each facet
- */
-function panelAxes(grid: readonly Panel[], count: number, plws: readonly number[]): Layout {
-  const axes: Layout = {};
-  for (const [i, place] of grid.entries()) {
-    const partition = Math.floor((2 * (i % count)) / count);
-    const first = (partition * count) / 2;
-    axes[place.xaxis] = panelPlwAxis(plws, place);
-    axes[place.yaxis] = {
-      ...axis(place.isLeft ? `L2 by ${PARTITIONS[partition]}` : null),
-      anchor: place.x,
-      domain: place.domain.y,
-      showgrid: true,
-      nticks: 5,
-      rangemode: "tozero",
-      showticklabels: place.isLeft,
-      matches: i === first ? undefined : grid[first].y,
-    };
-  }
-  return axes;
-}
-
-function legendEntry(name: string, legend: string, partStyle: Trace): Trace {
+/** The vertical axis of a panel; `matches`: the axis of the same part in the first facet. */
+function distanceAxis(by: PartPanel["by"], place: Panel, matches: string | undefined): Layout {
   return {
-    ...partStyle,
-    type: "scatter",
-    mode: "lines+markers",
-    name: escapeText(name),
-    legend,
-    legendgroup: name,
-    x: [null],
-    y: [null],
+    ...axis(place.isLeft ? `L2 distance<br>by ${by}` : null),
+    anchor: place.x,
+    domain: place.domain.y,
+    showgrid: true,
+    nticks: 4,
+    rangemode: "tozero",
+    matches,
   };
 }
 
-/** Line and markers of one part in the panel of one data set. */
-function partTrace(points: readonly PartPoint[], part: string, dataset: string, { x, y }: Panel): Trace {
+/** A panel's title, with a bold letter. */
+function partTitle(text: string, { center, top }: Panel): Layout {
+  const place = { x: center, y: top, xref: "paper", yref: "paper", xanchor: "center", yanchor: "bottom", yshift: 3 };
+  return { ...place, text: text.replace(/^\([a-z]+\)/, "<b>$&</b>"), showarrow: false, font: { size: SMALL } };
+}
+
+/** Breaks a name after underscores and spaces where a line would be wider than `width` pixels. */
+function wrapped(name: string, width: number): string {
+  return name
+    .split(/(?<=[_ ])/)
+    .reduce<string[]>((lines, word) => {
+      const last = lines[lines.length - 1];
+      return last !== undefined && textWidth((last + word).trimEnd(), SMALL) <= width
+        ? [...lines.slice(0, -1), last + word]
+        : [...lines, word];
+    }, [])
+    .map((line) => escapeText(line.trimEnd()))
+    .join("<br>");
+}
+
+function legendEntry(name: string, lineStyle: Trace): Trace {
+  const text = { name: escapeText(name), legendgroup: name };
+  return { ...lineStyle, ...text, type: "scatter", mode: "lines+markers", x: [null], y: [null] };
+}
+
+/** Line and markers of one data set in the panel of one part. */
+function partTrace(points: readonly PartPoint[], part: string, dataset: string, lineStyle: Trace, place: Panel): Trace {
   return {
+    ...lineStyle,
     type: "scatter",
     mode: "lines+markers",
-    xaxis: x,
-    yaxis: y,
-    name: escapeText(part),
-    legendgroup: part,
+    xaxis: place.x,
+    yaxis: place.y,
+    name: escapeText(dataset),
+    legendgroup: dataset,
     showlegend: false,
+    cliponaxis: false,
     x: points.map(({ plw }) => transformWeight(plw)),
     y: points.map(({ distance }) => distance),
-    text: points.map(({ plw }) => escapeText(`PLW ${plw}, ${dataset}`)),
+    text: points.map(({ plw }) => escapeText(`PLW ${plw}, ${part}`)),
     hoverinfo: "text+y+name",
   };
 }
 
-/** Color from dark to light and marker of a part; the markers repeat after five parts. */
-function style(index: number, count: number): Trace {
-  const color = sequentialColor(count > 1 ? index / (count - 1) : 0);
-  return { line: { color, width: LINE * 0.75 }, marker: { color, symbol: SYMBOLS[index % SYMBOLS.length], size: 6 } };
+function style(look: Look, dataset: string): Trace {
+  const { color, symbol } = datasetStyle(look, dataset);
+  return { line: { color, width: LINE * 0.75 }, marker: { color, symbol, size: 6 } };
 }

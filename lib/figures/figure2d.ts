@@ -13,9 +13,15 @@ import type { Look } from "./theme";
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure2d(rows: readonly GenerationLengthRow[], options: { look?: Look } = {}): Figure {
+  const limits = distinct(rows.flatMap(({ limit }) => limit ?? [])).sort((a, b) => a - b);
   const panels = drawBoxPanels(
     rows.map((row) => ({ ...row, value: row.tokens })),
-    { measure: "tokens generated", countColumn: "answers", look: options.look },
+    {
+      measure: "answer length (tokens)",
+      countColumn: "answers",
+      look: options.look,
+      limits: limits.map((value) => ({ value, label: `limit: ${value} tokens` })),
+    },
   );
   const benchmarks = distinct(rows.map(({ benchmark }) => benchmark));
   const truncatedShare = rows.filter(({ ended }) => !ended).length / Math.max(1, rows.length);
@@ -28,6 +34,7 @@ export function figure2d(rows: readonly GenerationLengthRow[], options: { look?:
       `excluding end-of-sequence, by prompt loss weight (PLW). ${PLW_AXIS_IN_WORDS}. ` +
       `Each box covers all answers of ${hasSeeds ? "the runs that differ only in seed" : "one run"} ` +
       `(${runsInWords(rows)} in total). ${BOX_IN_WORDS}. Answers cut off at the limit of new tokens ` +
-      `(${(100 * truncatedShare).toFixed(1)} % of all) count with their truncated length; ${armsInWords(rows)}.${facetsInWords(rows)}`,
+      `(${limits.length > 0 ? `dotted line: ${limits.join(" or ")} tokens; ` : ""}${(100 * truncatedShare).toFixed(1)} % ` +
+      `of all answers) count with their truncated length; ${armsInWords(rows)}.${facetsInWords(rows)}`,
   };
 }

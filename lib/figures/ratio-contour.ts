@@ -22,7 +22,7 @@ import { axis, baseLayout, COLUMN_INCHES, INK, lettered, PAGE_INCHES, panelTitle
 type Range = readonly [low: number, high: number];
 /** Colors of a scale, at equal distances. */
 const COLORS = 17;
-const MARGIN = { l: 66, r: 96, t: 6, b: 56 };
+const MARGIN = { l: 66, r: 96, t: 6, b: 0 };
 const PANEL_HEIGHT = 290;
 /** The best PLW is not connected where it changes by more than this between neighboring ratios (transformed PLW). */
 const RIDGE_BREAK = 0.12;
@@ -103,9 +103,9 @@ function drawPanels(surfaces: readonly RatioSurface[], range: Range): Figure["sp
     columns: armPanelColumns(surfaces.length),
     width,
     margin: { ...MARGIN, t: MARGIN.t + legendsHeight([LEGEND], legendWidth, SMALL) + (titled ? 24 : 0) },
-    gap: { x: 24, y: 66 },
+    gap: { x: 24, y: 50 },
+    plws: surfaces.flatMap(({ arm }) => arm.rows.map(({ w }) => w)),
   });
-  const panelHeight = (place: Panel) => (place.domain.y[1] - place.domain.y[0]) * (height - margin.t - margin.b);
   return {
     data: [
       ...(surfaces.length > 0 ? legendEntries() : []),
@@ -126,7 +126,7 @@ function drawPanels(surfaces: readonly RatioSurface[], range: Range): Figure["sp
           ...(surface.arm.arm === ""
             ? []
             : [panelTitle(lettered(surface.arm.arm, i, surfaces.length), grid[i].center, grid[i].top)]),
-          ...labels(surface, step, range, grid[i], panelHeight(grid[i])),
+          ...labels(surface, step, range, grid[i]),
         ]),
       },
     ),
@@ -252,12 +252,11 @@ function labels(
   step: number,
   [low, high]: Range,
   place: Panel,
-  height: number,
 ): Layout[] {
   const highest = transformedPlws[transformedPlws.length - 1];
   const logs = ratios.map(Math.log10);
   const [bottom, top] = paddedRange([logs[0], logs[logs.length - 1]]);
-  const pixel = { x: ((1 + 2 * SIDE.space) * highest) / place.pixels, y: (top - bottom) / height };
+  const pixel = { x: ((1 + 2 * SIDE.space) * highest) / place.pixels, y: (top - bottom) / place.height };
   const size = (halfWidth: number, halfHeight: number) => ({ x: halfWidth * pixel.x, y: halfHeight * pixel.y });
   const levels = Array.from({ length: Math.round((high - low) / step) - 1 }, (_, i) => Math.round(low / step) + i + 1)
     .sort((a, b) => (a & 1) - (b & 1))

@@ -120,6 +120,7 @@ export function factorRows(factors: Factors = CROSSED): {
         id,
         tokens: Math.round(30 + 4 * effect + 20 * random()),
         ended: id > 0,
+        limit: 160,
       })),
     ),
     losses: runs.flatMap(({ run, effect }) =>
