@@ -35,8 +35,10 @@
       constructor() {
         super();
         this.addClass("promptloss-view");
-        // Keys that are pressed in a view are not commands to the notebook.
-        this.node.dataset.lmSuppressShortcuts = "true";
+        // A key that is pressed in a view is no command to the notebook, such as "d d", which deletes the cell.
+        this.node.addEventListener("keydown", (event) => {
+          if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+        });
       }
 
       renderModel(model) {

@@ -62,15 +62,15 @@ export type LossName = "loss" | "promptLoss" | "completionLoss";
  * such tokens.
  */
 export type RunRow = RunFactors & {
-  /** run id */
-  run: string;
-  status: string;
-  steps: number;
-  /** number of training tokens over all steps, without padding */
-  tokens: number;
   loss: number | null;
   promptLoss: number | null;
   completionLoss: number | null;
+  steps: number;
+  /** number of training tokens over all steps, without padding */
+  tokens: number;
+  status: string;
+  /** run id */
+  run: string;
 };
 
 /** Summarizes runs with their final losses. Run times are omitted, since they differ between repetitions. */
@@ -83,14 +83,14 @@ export function runRows(runs: readonly Run[]): RunRow[] {
       return values.length > 0 ? mean(values) : null;
     };
     return {
-      run: id,
-      status,
       ...factors(run),
-      steps: records.length,
-      tokens: records.reduce((sum, record) => sum + record.tokens, 0),
       loss: final("loss"),
       promptLoss: final("promptLoss"),
       completionLoss: final("completionLoss"),
+      steps: records.length,
+      tokens: records.reduce((sum, record) => sum + record.tokens, 0),
+      status,
+      run: id,
     };
   });
 }

@@ -1,6 +1,6 @@
 import type { DataFrame } from "danfojs-node";
 import { dataFrame } from "./data-frame";
-import { meanWithError } from "../analysis/score-rows";
+import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
 import type { Row } from "./figure";
 import { distinct, groupBy } from "../data/group";
@@ -8,12 +8,28 @@ import { runRows } from "../analysis/run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
 /**
- * Returns the rows of {@link runRows} as a data frame, one row per run.
+ * Returns the rows of {@link runRows} as a data frame, one row per run, with a column for the score on each benchmark
+ * (named after the task, where several tasks belong to one benchmark).
  *
  * @param runs from the run store
+ * @param scores from `scoreRows`; null stands for the score of a run that has none. Default: no scores
  */
-export function runTable(runs: readonly Run[]): DataFrame {
-  return dataFrame(runRows(runs));
+export function runTable(runs: readonly Run[], scores: readonly ScoreRow[] = []): DataFrame {
+  const tasks = groupBy(scores, ({ benchmark }) => benchmark);
+  const hasSeveral = new Map(
+    [...tasks].map(([name, rows]) => [name, distinct(rows.map(({ task }) => task)).length > 1]),
+  );
+  const titleOf = ({ benchmark, task }: ScoreRow): string => (hasSeveral.get(benchmark) ? task : benchmark);
+  const key = (run: string, title: string): string => JSON.stringify([run, title]);
+  const scoreOf = new Map(scores.map((row) => [key(row.run, titleOf(row)), row.score]));
+  const titles = distinct(scores.map(titleOf));
+  return dataFrame(
+    runRows(runs).map(({ model, dataset, normalizer, variant, seed, plw, ...rest }) => ({
+      ...{ model, dataset, normalizer, variant, seed, plw },
+      ...Object.fromEntries(titles.map((title) => [title, scoreOf.get(key(rest.run, title)) ?? null])),
+      ...rest,
+    })),
+  );
 }
 
 /**

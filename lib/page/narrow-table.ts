@@ -4,8 +4,8 @@ import { cellText, hasIds, type TableLike } from "./table-view";
 
 /** Columns that come first in tables of runs and scores, in this order. */
 const FIRST = [
-  ...["model", "dataset", "normalizer", "variant", "seed", "plw", "benchmark", "score", "standardError"],
-  ...["relative", "relativeStandardError", "loss", "promptLoss", "completionLoss"],
+  ...["model", "dataset", "normalizer", "variant", "seed", "plw"],
+  ...["benchmark", "score", "standardError", "relative", "relativeStandardError"],
 ];
 
 /** A table and the text above it. */
@@ -15,8 +15,8 @@ export interface CaptionedTable {
 }
 
 /**
- * Narrows a table of runs or scores, one with the columns `model`, `dataset` and `plw`: factors come first, then scores
- * and losses, ids last; columns that are the same in all of two or more rows are named in the caption instead, empty
+ * Narrows a table of runs or scores, one with the columns `model`, `dataset` and `plw`: factors come first, then scores,
+ * ids last; columns that are the same in all of two or more rows are named in the caption instead, empty
  * ones omitted. Of other tables, only columns of ids move.
  */
 export function narrowTable(table: TableLike, caption?: string): CaptionedTable {

@@ -112,11 +112,15 @@ export class Lab {
     }
   }
 
-  /** Opens a notebook in {@link folder} and waits until its kernel is idle. */
-  async open(path: string): Promise<NotebookPage> {
+  /**
+   * Opens a notebook in {@link folder} and waits until its kernel is idle.
+   * @param prepare called with the empty page
+   */
+  async open(path: string, prepare?: (page: Page) => Promise<void>): Promise<NotebookPage> {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 1600 } });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
+    await prepare?.(page);
     await page.goto(`${this.url}/lab/tree/${path}?reset&token=${this.token}`);
     await page.locator(".jp-NotebookPanel:visible .jp-Cell").first().waitFor({ timeout: 60_000 });
     const notebook = new NotebookPage(page, join(this.folder, path));

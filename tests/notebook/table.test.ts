@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escapeHtml } from "../../lib/notebook/html";
-import { numberFormat, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
+import { numberFormat, tableBundle, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
+import type { View } from "../../lib/page/view";
 
 test("text from data is escaped in content and attributes", () => {
   assert.equal(escapeHtml(`<a href="x" title='y'>&`), "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;");
@@ -32,7 +33,7 @@ test("numbers are right-aligned, missing values empty, long tables end with the 
     ["Losses", "set     loss  note", "-----  -----  ----", "Short  1.250", "Tiny", "… 1 more rows"].join("\n"),
   );
   const html = tableHtml(table);
-  assert.match(html, /<td style="text-align: right;[^"]*">1\.250<\/td>/);
+  assert.match(html, /<td style="text-align: right;[^"]*white-space: nowrap;">1\.250<\/td>/);
   assert.match(html, /<td style="text-align: left;[^"]*">Short<\/td>/);
   assert.match(html, />\[1\]</);
 });
@@ -40,4 +41,50 @@ test("numbers are right-aligned, missing values empty, long tables end with the 
 test("an index is shown unless it is 0, 1, 2, …", () => {
   assert.match(tableText({ columns: ["a"], values: [[1], [2]], index: ["x", "y"] }), /^\s+a\n[- ]+\nx\s+1\ny\s+2$/);
   assert.doesNotMatch(tableText({ columns: ["a"], values: [[7], [8]], index: [0, 1] }), /\b[01]\b/);
+});
+
+test("only long texts are broken into lines", () => {
+  const html = tableHtml({ columns: ["name", "text"], values: [["pocket-1", "word ".repeat(20)]] });
+  assert.match(html, /<td style="[^"]*white-space: nowrap;">pocket-1</);
+  assert.match(html, /<td style="[^"]*min-width: 20em;">word word/);
+});
+
+const runs = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    run: i.toString(16).padStart(8, "0") + "0".repeat(8),
+    ...{ model: "pocket-1", dataset: "Short", normalizer: "weights", variant: "default", seed: 42, plw: i / 100 },
+    loss: 1 + i / 7,
+  }));
+
+test("a small table is plain, a large one is a view of all rows beside the plain table", () => {
+  assert.deepEqual(Object.keys(tableBundle(tableOfRows(runs(12)))), ["text/html", "text/plain"]);
+  const bundle = tableBundle(tableOfRows(runs(13)), { caption: "Runs", maxRows: 2 });
+  assert.deepEqual(Object.keys(bundle), ["application/vnd.promptloss.view+json", "text/html", "text/plain"]);
+  const { view, data } = bundle["application/vnd.promptloss.view+json"] as View & { view: "table" };
+  assert.equal(view, "table");
+  assert.deepEqual(
+    data.columns.map(({ title }) => title),
+    ["plw", "loss", "run"],
+  );
+  assert.equal(data.rows.length, 13);
+  assert.equal(data.rows[12][2], "0000000c00000000");
+  assert.equal(data.caption, "Runs · model pocket-1, dataset Short, normalizer weights, seed 42");
+  assert.equal(
+    bundle["text/plain"],
+    [
+      data.caption,
+      "   plw   loss  run",
+      "------  -----  --------",
+      "0.0000  1.000  00000000",
+      "0.0100  1.143  00000001",
+      "… 11 more rows",
+    ].join("\n"),
+  );
+  assert.match(bundle["text/html"] as string, /… 11 more rows/);
+});
+
+test("a wide table is a view, however few its rows are", () => {
+  const row = (columns: number) => [Object.fromEntries(Array.from({ length: columns }, (_, i) => [`c${i}`, i]))];
+  assert.equal("application/vnd.promptloss.view+json" in tableBundle(tableOfRows(row(14))), false);
+  assert.equal("application/vnd.promptloss.view+json" in tableBundle(tableOfRows(row(15))), true);
 });

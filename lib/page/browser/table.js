@@ -8,10 +8,11 @@ globalThis.promptlossViews ??= {};
  * @param {{columns: TableColumn[], rows: Cell[][], caption?: string}} data TableData of lib/page/table-view.ts
  */
 globalThis.promptlossViews.table = (element, data) => {
-  const MAX_HEIGHT = 420; // px; longer tables scroll
+  const MAX_HEIGHT = 455; // px; longer tables scroll
   const MAX_WIDTH = 320; // px of a column; longer texts end with "…"
   const MAX_CHOICES = 12; // values of a column with a filter
   const MAX_FILTERS = 6;
+  const NUMBERS_TO_FILTER = /^(plw|seed)$/i; // factors; other numbers are measurements
 
   const { columns, rows, caption } = data;
   const ids = columns.findIndex(({ idLength }) => idLength !== undefined);
@@ -20,7 +21,7 @@ globalThis.promptlossViews.table = (element, data) => {
 
   const search = add("input", { type: "search", placeholder: "Search", ariaLabel: "Search the table" });
   const filters = columns
-    .map((column, i) => filterOf(column.title, i))
+    .map((column, i) => filterOf(column, i))
     .filter((filter) => filter !== null)
     .slice(0, MAX_FILTERS);
   const count = add("span", { className: "promptloss-table-count", role: "status" });
@@ -47,7 +48,9 @@ globalThis.promptlossViews.table = (element, data) => {
       width: widths[i],
       hozAlign: column.kind === "number" ? "right" : "left",
       headerHozAlign: column.kind === "number" ? "right" : "left",
-      titleFormatter: () => add("button", { type: "button", textContent: column.title }),
+      headerWordWrap: true,
+      cssClass: `promptloss-${column.kind}`,
+      titleFormatter: () => add("button", { type: "button" }, ...breakable(column.title)),
       formatter: (cell) => {
         const row = cell.getRow().getIndex();
         if (column.idLength !== undefined || widths[i] === MAX_WIDTH) cell.getElement().title = String(rows[row][i]);
@@ -63,12 +66,12 @@ globalThis.promptlossViews.table = (element, data) => {
         titleFormatterParams: { rowRange: "active" },
         headerSort: false,
         resizable: false,
-        width: 34,
+        width: 28,
+        minWidth: 28,
         hozAlign: "center",
         headerHozAlign: "center",
       },
     }),
-    headerWordWrap: true,
     maxHeight: MAX_HEIGHT,
     placeholder: "No row matches.",
   });
@@ -106,7 +109,8 @@ globalThis.promptlossViews.table = (element, data) => {
   }
 
   /** A list of the values of a column, if there are few and they repeat; null for other columns. */
-  function filterOf(title, column) {
+  function filterOf({ title, kind }, column) {
+    if (kind === "number" && !NUMBERS_TO_FILTER.test(title)) return null;
     const values = new Map(rows.map((row, r) => [texts[r][column], row[column]]));
     const repeats = values.size > 1 && values.size <= MAX_CHOICES && rows.length >= 2 * values.size;
     if (!repeats) return null;
@@ -141,9 +145,19 @@ globalThis.promptlossViews.table = (element, data) => {
       const column = texts.map((row) => row[i]);
       const longest = Math.max(0, ...column.map(({ length }) => length));
       const candidates = [...new Set(column.filter(({ length }) => length > longest - 4))].slice(0, 100);
-      const words = title.split(/\s+/).map((word) => 1.1 * width(word) + 14); // bold, and the arrow
-      return Math.min(MAX_WIDTH, Math.ceil(18 + Math.max(...words, ...candidates.map(width))));
+      const words = wordsOf(title).map((word) => 1.1 * width(word) + 10); // bold, and the arrow
+      return Math.min(MAX_WIDTH, Math.ceil(16 + Math.max(...words, ...candidates.map(width))));
     });
+  }
+
+  /** "promptLoss" has the words "prompt" and "Loss". */
+  function wordsOf(title) {
+    return title.split(/\s+|(?<=[a-z])(?=[A-Z])/);
+  }
+
+  /** A title that may be broken between its words. */
+  function breakable(title) {
+    return title.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, i) => (i === 0 ? [word] : [add("wbr"), word]));
   }
 
   async function copied(text) {
