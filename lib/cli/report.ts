@@ -18,9 +18,9 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const runs = wanted.flatMap((stored) => stored.run ?? []);
   say(`${runs.length} of ${wanted.length} runs are complete. Reading their scores and fitting the models …`);
   const results = await studyResults(study, runs, { storedOnly: true, signal });
-  say("Drawing the figures …");
+  say("Writing the page …");
   const path = join(pathOf(values, "out") ?? outputsFolder(), study.name, "report.html");
-  const report = writeReport(study, results, path, store.root);
+  const report = await writeReport(study, results, path, store.root);
   const seconds = (Date.now() - started) / 1000;
   const lacking = [
     ...(report.absent.length > 0 ? [`${report.absent.length} of ${wanted.length} runs are not complete`] : []),

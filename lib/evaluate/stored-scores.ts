@@ -22,7 +22,8 @@ export interface AbsentScores {
  *
  * @param runs complete runs
  * @param options the options that `evaluateRuns` was called with
- * @returns `scores` with one entry per run that has results; `absent` with one entry per task and reason
+ * @returns `scores` with one entry per run that has results; `absent` with one entry per task and
+ *   reason, in the order of the tasks
  * @throws {EvaluationError} for unknown tasks
  */
 export async function storedScores(
@@ -53,5 +54,6 @@ export async function storedScores(
       }
     if (results.length > 0) scores.push({ run, results });
   }
-  return { scores, absent: [...absent.values()] };
+  const inOrder = resolved.flatMap(({ task }) => [...absent.values()].filter((entry) => entry.task === task.name));
+  return { scores, absent: inOrder };
 }

@@ -56,6 +56,10 @@ export function tablesSection(tables: readonly Table[]): Section {
 function titleOf({ name, caption }: { name: string; caption: string }): string {
   const [, kind, number] = /^(figure|table)-?(.*)$/.exec(name) ?? [];
   const label = kind === undefined ? name : `${kind === "figure" ? "Figure" : "Table"} ${number.replaceAll("-", " ")}`;
-  const [beginning] = /^.{1,90}?(?=[.:(,;])/.exec(caption) ?? [""];
-  return beginning === "" ? label : `${label}. ${beginning.trim()}`;
+  const [sentence] = caption.replace(/ \([^()]*\)/g, "").split(/[.:;](?:\s|$)/);
+  const title = sentence.length <= TITLE ? sentence : `${sentence.slice(0, sentence.lastIndexOf(" ", TITLE))} …`;
+  return `${label}. ${title}`;
 }
+
+/** Longest title, in characters. */
+const TITLE = 90;

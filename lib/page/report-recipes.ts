@@ -4,6 +4,7 @@ import { originRows } from "../analysis/dataset-rows";
 import { formatBytes } from "../data/format-bytes";
 import { distinct, groupBy } from "../data/group";
 import { plwLabel } from "../data/prompt-loss-weight";
+import type { TaskRequest } from "../evaluate/task-request";
 import type { DatasetSource } from "../runs/dataset-source";
 import type { Run } from "../runs/store";
 import { studyTokenizer, type Study } from "../sweep/study";
@@ -104,14 +105,16 @@ function tasksTable({ tasks }: Study): Markup {
     ["Benchmark", "Task", "Type", "Metric", "Settings of the study"],
     tasks.map((request) => {
       const { name, type, metrics } = benchmarkOfRequest(request);
-      const { shots, limit, format, maxNewTokens, own } = request;
-      const settings = Object.entries({ shots, limit, format, maxNewTokens })
-        .filter(([, value]) => value !== undefined)
-        .map(([key, value]) => `${key} ${value}`);
-      const data = own ? [`own task on ${shownPath(own.data)}`] : [];
-      return [name, request.name, type ?? "", metrics[0], [...data, ...settings].join(", ")];
+      return [name, request.name, type ?? "", metrics[0], settingsOf(request) || "the task's own"];
     }),
   );
+}
+
+function settingsOf({ shots, limit, format, maxNewTokens, own }: TaskRequest): string {
+  const settings = Object.entries({ shots, limit, format, maxNewTokens })
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key} ${value}`);
+  return [...(own ? [`own task on ${shownPath(own.data)}`] : []), ...settings].join(", ");
 }
 
 /** Versions, machines and times from the runs' records. */

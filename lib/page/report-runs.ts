@@ -42,7 +42,7 @@ export function runsTable({ runs, rows }: StudyResults): TableLike & { values: (
     columns: [
       ...factors.map((name) => (name === "plw" ? "PLW" : titles[name])),
       ...benchmarks,
-      ...["Loss", "Completion loss", "Prompt loss", "Steps", "Run"],
+      ...["Loss", "Completion loss", "Prompt loss", "Steps", "Run id"],
     ],
     values: summaries.map((row) => [
       ...factors.map((name) => row[name]),

@@ -14,6 +14,7 @@ import { reportPage } from "./report-page";
 import { provenanceSection, recipesSection } from "./report-recipes";
 import { runsSection } from "./report-runs";
 import { countOf, questionHtml, summarySection } from "./report-summary";
+import { textsSection } from "./report-texts";
 
 /** A report that was written. */
 export interface Report {
@@ -31,21 +32,21 @@ export interface Report {
 
 /**
  * Writes a study's results as one HTML page to send to others: verdicts, interactive figures, tables, runs with scores,
- * recipes and provenance. The page needs no other file and no network, and its policy forbids browsers every request.
- * What the study has not got is named with the reason. The page names no folder of this machine.
+ * what the models wrote, recipes and provenance. The page needs no other file and no network, and its policy forbids
+ * browsers every request. What the study has not got is named with the reason. The page names no folder of this machine.
  *
  * @param results of `studyResults`
- * @param path default: `report.markup` in the study's folder of outputs; missing folders are created
+ * @param path default: `report.html` in the study's folder of outputs; missing folders are created
  * @param store folder of the run store, in which runs that are not among the results are looked up; default: that of the
  *   results' runs
  * @throws {DataError} if a data set of the study cannot be read
  */
-export function writeReport(
+export async function writeReport(
   study: Study,
   results: StudyResults,
   path: string = outputPath(study, "report.html"),
   store: string | undefined = results.runs[0]?.store.root,
-): Report {
+): Promise<Report> {
   const { runs } = results;
   const drawn = studyFigures(results);
   const tables = studyTables(results).filter(({ name }) => name !== "claims"); // in the summary
@@ -59,6 +60,7 @@ export function writeReport(
     figuresSection(drawn.figures),
     tablesSection(tables),
     runsSection(results),
+    await textsSection(study, runs),
     recipesSection(study, runs),
     provenanceSection(runs),
   ];
