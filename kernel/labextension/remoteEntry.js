@@ -55,9 +55,10 @@
         const { view } = this;
         if (view === undefined || view === this.drawn) return;
         this.drawn = view;
-        this.node.textContent = "";
         try {
           await views();
+          if (view !== this.view) return; // replaced meanwhile
+          this.node.textContent = "";
           const draw = globalThis.promptlossViews?.[view.view];
           if (!draw) throw new Error(`there is no view named "${view.view}"`);
           draw(this.node, view.data);
