@@ -40,7 +40,7 @@ export function curvesPlotly(curves: readonly LiveCurve[]): Required<PlotlyFigur
       { width: width / PIXELS_PER_INCH, height: height / PIXELS_PER_INCH },
       {
         ...Object.fromEntries(axes),
-        margin: { l: left, r: right, t: top, b: height - top - plot.height },
+        margin: { l: left, r: right, t: top, b: height - top - plot.height, autoexpand: false },
         annotations: [...titles, ...panels.flatMap((panel, i) => labels(panel, `x${suffix(i)}`, `y${suffix(i)}`))],
         showlegend: curves.some(({ name }) => name !== ""),
         legend: {

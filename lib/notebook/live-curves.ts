@@ -95,7 +95,7 @@ export function thinned(curve: LiveCurve, count: number): LiveCurve {
 
 /** Computes the panels of a picture. A panel without any loss has no lines. */
 export function livePanels(curves: readonly LiveCurve[]): LivePanel[] {
-  const end = Math.max(1, ...curves.map(({ totalSteps }) => totalSteps));
+  const end = lastShownStep(curves);
   return PANELS.map(({ key, title }) => {
     const lines = curves.flatMap((curve) => {
       const points = curve.points.flatMap((point) => {
@@ -110,6 +110,14 @@ export function livePanels(curves: readonly LiveCurve[]): LivePanel[] {
     const panel = { title, x: [0, end] as [number, number], y: [low - margin, high + margin] as [number, number] };
     return { ...panel, lines: withLabels(lines, panel) };
   });
+}
+
+/** End of the horizontal axes: all steps, halved as often as the curves fit into half of the axis. */
+function lastShownStep(curves: readonly LiveCurve[]): number {
+  const reached = Math.max(1, ...curves.map(({ points }) => points.at(-1)?.step ?? 0));
+  let end = Math.max(reached, ...curves.map(({ totalSteps }) => totalSteps));
+  while (end / 2 > 1.05 * reached) end /= 2;
+  return end;
 }
 
 /** Places the labels at the ends of the lines; one that would overlap another is moved down, or up at the bottom. */

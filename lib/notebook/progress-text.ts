@@ -75,11 +75,16 @@ export function evaluationText(progress: RunsProgress): string {
   ].join(" · ");
 }
 
-/** Formats the progress of a single training as one line. */
+/**
+ * Formats the progress of a single training as one line.
+ *
+ * @param stopped whether the training was interrupted
+ */
 export function trainingLine(
   { step, loss, promptLoss, completionLoss }: StepRecord,
   totalSteps: number,
   { tokensPerSecond, secondsPerStep }: Speed,
+  stopped = false,
 ): string {
   const components = [
     ...(promptLoss === null ? [] : [`prompt ${promptLoss.toFixed(3)}`]),
@@ -89,7 +94,7 @@ export function trainingLine(
     `step ${step} of ${totalSteps}`,
     `loss ${loss.toFixed(3)}${components.length > 0 ? ` (${components.join(", ")})` : ""}`,
     `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`,
-    ...(step < totalSteps ? [`${duration((totalSteps - step) * secondsPerStep)} left`] : []),
+    ...(step >= totalSteps ? [] : [stopped ? "interrupted" : `${duration((totalSteps - step) * secondsPerStep)} left`]),
   ].join(" · ");
 }
 

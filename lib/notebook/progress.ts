@@ -12,7 +12,7 @@ import { curvesSvg } from "./live-curves-svg";
 import { liveOutput } from "./live-output";
 import { evaluationTable, sweepTable } from "./live-runs";
 import { liveTableHtml, liveTableText, type LiveTable } from "./live-table";
-import { evaluationText, isOver, speedometer, sweepLine, trainingLine, type Counts } from "./progress-text";
+import { evaluationText, isOver, speedometer, sweepLine, trainingLine, type Counts, type Speed } from "./progress-text";
 import { throttled } from "./throttled";
 
 /** Minimum time between two updates of bar and table, in milliseconds; more frequent updates slow the notebook down. */
@@ -60,17 +60,17 @@ export function trainingDisplay(): (record: StepRecord, totalSteps: number) => v
   const status = statusOutput();
   const curves = curvesOutput();
   const curve = new LossCurve();
-  const speed = speedometer();
+  const average = speedometer();
   interface State {
-    line: string;
-    step: number;
+    record: StepRecord;
+    speed: Speed;
     totalSteps: number;
     stopped: boolean;
   }
-  const isLast = ({ step, totalSteps, stopped }: State): boolean => stopped || step >= totalSteps;
+  const isLast = ({ record, totalSteps, stopped }: State): boolean => stopped || record.step >= totalSteps;
   const showStatus = throttled(
-    ({ line, step, totalSteps, stopped }: State) =>
-      status(`${line}${stopped ? " · interrupted" : ""}`, step / totalSteps, { columns: [], rows: [] }),
+    ({ record, totalSteps, speed, stopped }: State) =>
+      status(trainingLine(record, totalSteps, speed, stopped), record.step / totalSteps, { columns: [], rows: [] }),
     STATUS_INTERVAL,
     isLast,
   );
@@ -90,7 +90,7 @@ export function trainingDisplay(): (record: StepRecord, totalSteps: number) => v
   });
   return (record, totalSteps) => {
     curve.append(record);
-    show({ line: trainingLine(record, totalSteps, speed(record)), step: record.step, totalSteps, stopped: false });
+    show({ record, speed: average(record), totalSteps, stopped: false });
   };
 }
 

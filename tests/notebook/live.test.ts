@@ -3,6 +3,7 @@ import { after, beforeEach, mock, test } from "node:test";
 import { show } from "../../lib/notebook/display";
 import { interruptSignal } from "../../lib/notebook/interrupt";
 import type { NotebookKernel } from "../../lib/notebook/kernel";
+import { livePanels, trainingCurve } from "../../lib/notebook/live-curves";
 import { evaluationTable, sweepTable } from "../../lib/notebook/live-runs";
 import { liveTableText } from "../../lib/notebook/live-table";
 import { evaluationDisplay, progressDisplay, trainingDisplay } from "../../lib/notebook/progress";
@@ -166,6 +167,16 @@ test("curves are an SVG while they grow, and a small Plotly figure at the end", 
   assert.ok(saved < 60_000, `${saved} characters`);
 });
 
+test("the horizontal axis ends at the last step, or earlier while the curves fit into half of it", () => {
+  const endOf = (reached: number, totalSteps: number): number =>
+    livePanels([trainingCurve(curveTo(reached), totalSteps, true)])[0]!.x[1];
+  assert.equal(endOf(7, 5000), 5000 / 512);
+  assert.equal(endOf(40, 40), 40);
+  assert.equal(endOf(21, 40), 40);
+  assert.equal(endOf(19, 40), 20);
+  assert.equal(endOf(50, 40), 50);
+});
+
 test("a sweep whose runs were all there shows no curves; a stopped one says so and keeps them", () => {
   progressDisplay()({ ...sweepAt(0, 4), finished: [], failures: [], failed: 0, complete: 5, cached: 5, stepsTotal: 0 });
   assert.equal(pictures().length, 0);
@@ -234,7 +245,10 @@ test("trainingDisplay says that the training was interrupted, with its last step
   update(record, 9);
   update({ ...record, step: 2 }, 9);
   controller.abort();
-  assert.match(statuses().at(-1)!.data["text/plain"]!, /^step 2 of 9 .* left · interrupted$/);
+  assert.match(
+    statuses().at(-1)!.data["text/plain"]!,
+    /^step 2 of 9 · loss [^a-z]*\(prompt 3\.000\) · 200 tokens\/s · interrupted$/,
+  );
   assert.deepEqual(traces(pictures().at(-1)!)[0]!.x, [1, 2]);
 });
 
