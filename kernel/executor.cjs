@@ -1,10 +1,10 @@
 // Runs cells, one at a time, in this process.
 const { setImmediate: immediate } = require("node:timers/promises");
-const { inspect } = require("node:util");
 const vm = require("node:vm");
 const { CompilerClient } = require("./compiler-client.cjs");
 const { Interrupted, cellName, compileError, thrownError } = require("./errors.cjs");
 const { requireForCells } = require("./modules.cjs");
+const { showResult } = require("./results.cjs");
 
 /** How long (ms) an interrupted cell may take to end by itself: finish a step, save, throw. */
 const GRACE = 5000;
@@ -34,8 +34,8 @@ class Executor {
   }
 
   /** Runs a cell. Never rejects.
-   *  @returns {status: "ok", result?: text of the last expression} or {status: "error", error: {ename, evalue,
-   *   traceback}} */
+   *  @returns {status: "ok", result?: text of the last expression, unless the library shows it} or {status: "error",
+   *   error: {ename, evalue, traceback}} */
   async execute(code, count) {
     this.#controller = new AbortController();
     this.#running = { interrupted: false, ...withResolvers() };
@@ -104,8 +104,7 @@ class Executor {
     if (!last) return undefined;
     const value = this.#variables[last];
     delete this.#variables[last];
-    if (value === undefined || value === null) return undefined;
-    return typeof value === "string" ? value : inspect(value);
+    return Promise.race([showResult(value), this.#running.promise]);
   }
 
   /** An error that nothing caught: fails the running cell at once, or else the next one. */

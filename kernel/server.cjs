@@ -89,7 +89,7 @@ class Server {
         failed();
         for (const aborted of this.#queue.splice(0)) {
           this.#status("busy", aborted);
-          this.#reply(aborted, "execute_reply", { status: "aborted", execution_count: this.#count });
+          this.#reply(aborted, "execute_reply", { status: "aborted" }); // a count would be shown beside the cell
           this.#status("idle", aborted);
         }
       } else {

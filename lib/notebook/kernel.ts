@@ -17,6 +17,11 @@ export interface NotebookKernel {
   ): void;
   /** signal of the running cell; aborted when the user interrupts the kernel (■) while that cell runs */
   readonly signal: AbortSignal;
+  /**
+   * Set by the library when it is loaded, and again when it is loaded anew after an edit: shows the value of a cell's last
+   * expression if the library knows how. The kernel describes the values for which it answers false.
+   */
+  showResult?: (value: unknown) => Promise<boolean>;
 }
 
 /** Returns the notebook kernel, or undefined if this process is not a kernel. */

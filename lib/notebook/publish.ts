@@ -6,20 +6,19 @@ import { show } from "./display";
 import type { TableOptions } from "./show-table";
 
 /**
- * Shows a study's figure, exports it to the study's folder of outputs, and prints its caption. A figure without any
- * numbers is named instead, and an earlier export of it is removed.
+ * Shows a study's figure with its caption, and exports it to the study's folder of outputs. A figure without any numbers
+ * is named instead, and an earlier export of it is removed.
  */
 export async function publishFigure(study: { name: string }, figure: Figure): Promise<void> {
   const path = figurePath(study, figure.name);
   if (figure.rows.length === 0) {
     removeExport(path);
     const reason = figure.leftOut?.join("; ") ?? "the study has no numbers for it";
-    console.log(`${figure.name} cannot be drawn: ${reason}.`);
+    await show(`${figure.name} cannot be drawn: ${reason}.`);
     return;
   }
   await show(figure);
   await exportFigure(figure, path);
-  console.log(figure.caption);
 }
 
 /** Shows a study's table with its caption, and exports it to the study's folder of outputs. */
@@ -28,6 +27,6 @@ export async function publishTable(
   table: Table,
   options: Pick<TableOptions, "maxRows"> = {},
 ): Promise<void> {
-  await show(table.frame, { caption: table.caption, ...options });
+  await show(table, options);
   exportTable(table, figurePath(study, table.name));
 }
