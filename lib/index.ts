@@ -119,6 +119,7 @@ export { ask, type AskOptions, type Asked, type RunAnswer } from "./notebook/ask
 export * from "./notebook/contact-sheet";
 export * from "./notebook/display";
 export { fetchBenchmarks, fetchStudy } from "./notebook/fetch-display";
+export { writeReport, type Report } from "./page/report";
 export { publishFigure, publishTable } from "./notebook/publish";
 export { showTexts, type ShowTextsOptions } from "./notebook/show-texts";
 export * from "./notebook/interrupt";
