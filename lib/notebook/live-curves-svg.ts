@@ -1,4 +1,4 @@
-// Loss curves as SVG: the picture that is redrawn while runs are trained, by any front end and without a browser.
+// Loss curves as SVG, drawn without a browser.
 import { FONT, GRID, INK, LINE, SMALL, TEXT } from "../figures/theme";
 import { escapeHtml } from "./html";
 import {

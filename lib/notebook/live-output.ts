@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { notebookKernel, type MimeBundle } from "./kernel";
 
 /**
- * Creates an output of the running cell that is replaced in place. A front end that shows another MIME type than before
- * draws it anew; one that shows the same gets the new data.
+ * Creates an output of the running cell that is replaced in place.
  *
  * @returns a function that displays its argument in place of the previous one; outside a notebook it does nothing
  */

@@ -5,9 +5,8 @@ import type { StepRecord } from "../runs/steps";
 import { LossCurve } from "../sweep/loss-curve";
 import type { SweepProgress } from "../sweep/sweep-progress";
 import { escapeHtml } from "./html";
-import { notebookKernel, type MimeBundle } from "./kernel";
-import { curvesText, sweepCurves, thinned, trainingCurve, type LiveCurve } from "./live-curves";
-import { curvesPlotly } from "./live-curves-plotly";
+import { notebookKernel } from "./kernel";
+import { curvesText, pictureHeight, SIZE, sweepCurves, thinned, trainingCurve, type LiveCurve } from "./live-curves";
 import { curvesSvg } from "./live-curves-svg";
 import { liveOutput } from "./live-output";
 import { evaluationTable, sweepTable } from "./live-runs";
@@ -20,7 +19,7 @@ const STATUS_INTERVAL = 250;
 /** Minimum time between two updates of the curves, in milliseconds. */
 const CURVES_INTERVAL = 1000;
 /** Most points of a curve in the picture that remains, so that the saved notebook stays small. */
-const FINAL_POINTS = 60;
+const FINAL_POINTS = 100;
 
 /**
  * Creates a live display of a sweep's progress in the output of the running cell:
@@ -129,17 +128,23 @@ function statusOutput(): (line: string, part: number, table: LiveTable) => void 
 }
 
 /**
- * Creates an output with loss curves; it appears with the first of them. While they grow they are an SVG, because
- * JupyterLab's Plotly renderer (plotly 7.1) ignores the update of a figure that is drawn; at the end they become a Plotly
- * figure, with fewer points.
+ * Creates an output with loss curves, which appears with the first of them; at the end they have fewer points. They are
+ * an image in HTML, not a Plotly figure: JupyterLab's Plotly renderer (plotly 7.1) ignores the update of a figure that is
+ * drawn, and adds a PNG of it to the saved notebook. An untrusted notebook shows the image too.
  */
 function curvesOutput(): (curves: readonly LiveCurve[], isFinal: boolean) => void {
   const output = liveOutput();
   return (curves, isFinal) => {
     if (curves.length === 0) return;
     const shown = isFinal ? curves.map((curve) => thinned(curve, FINAL_POINTS)) : curves;
-    const picture: MimeBundle = { "image/svg+xml": curvesSvg(shown), "text/plain": curvesText(shown) };
-    output(isFinal ? { "application/vnd.plotly.v1+json": curvesPlotly(shown), ...picture } : picture);
+    const [{ width }, height, text] = [SIZE, pictureHeight(shown), curvesText(shown)];
+    const source = `data:image/svg+xml;base64,${Buffer.from(curvesSvg(shown)).toString("base64")}`;
+    output({
+      "text/html":
+        `<img src="${source}" width="${width}" height="${height}" alt="${escapeHtml(text)}" ` +
+        'style="max-width: 100%; height: auto;">',
+      "text/plain": text,
+    });
   };
 }
 
