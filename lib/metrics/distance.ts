@@ -2,8 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { weightFiles } from "../model/directory";
-import { readSafetensors, readSafetensorsShapes } from "../model/safetensors";
+import { readTensor, storedTensors } from "../model/directory";
 
 /**
  * L2 distances between the parameters of two models. In each breakdown, the squares of the distances add up to the
@@ -52,7 +51,7 @@ interface ParameterSource {
  * @param modelOrDirA a loaded model, or a Hugging Face directory with `model.safetensors`, single or sharded
  * @param modelOrDirB like `modelOrDirA`
  * @throws {ModelError} if a directory or file cannot be read, or if a tensor exists in only one of the models or has
- *   another shape; names the tensors
+ *   another shape, or holds NaN or infinity; names the tensors
  */
 export function weightDistance(modelOrDirA: WeightHolder | string, modelOrDirB: WeightHolder | string): WeightDistance {
   const a = openParameters(modelOrDirA, "the first model");
@@ -65,6 +64,7 @@ export function weightDistance(modelOrDirA: WeightHolder | string, modelOrDirB: 
   let total = 0;
   for (const name of a.shapes.keys()) {
     const square = squaredDistance(a.values(name), b.values(name));
+    if (!Number.isFinite(square)) throw notFinite(name, a, b);
     perTensor[name] = Math.sqrt(square);
     addTo(layers, layerOf(name), square);
     addTo(kinds, kindOf(name), square);
@@ -92,6 +92,11 @@ function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return sum;
 }
 
+function notFinite(name: string, a: ParameterSource, b: ParameterSource): ModelError {
+  const source = Array.from(a.values(name)).some((x) => !Number.isFinite(x)) ? a : b;
+  return new ModelError(`${source.label}: tensor "${name}" holds NaN or infinity; its distance cannot be measured.`);
+}
+
 function openParameters(source: WeightHolder | string, role: string): ParameterSource {
   if (typeof source === "string") return openDirectory(source);
   return {
@@ -102,25 +107,16 @@ function openParameters(source: WeightHolder | string, role: string): ParameterS
 }
 
 function openDirectory(dir: string): ParameterSource {
-  const tied = isHeadTied(dir);
-  const shapes = new Map<string, number[]>();
-  const fileOf = new Map<string, string>();
-  for (const file of weightFiles(dir)) {
-    for (const [name, shape] of readSafetensorsShapes(file)) {
-      if (name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight")) continue;
-      shapes.set(name, shape);
-      fileOf.set(name, file);
-    }
-  }
+  const { tensors } = storedTensors(dir, saysTied(dir));
   return {
     label: dir,
-    shapes,
-    values: (name) => readSafetensors(fileOf.get(name)!, (candidate) => candidate === name).get(name)!.data,
+    shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+    values: (name) => readTensor(tensors.get(name)!).data,
   };
 }
 
 /** Returns whether config.json ties the output head to the embedding; false without config.json. */
-function isHeadTied(dir: string): boolean {
+function saysTied(dir: string): boolean {
   const config = join(dir, "config.json");
   return (
     existsSync(config) && (readJson(config) as { tie_word_embeddings?: unknown } | null)?.tie_word_embeddings === true

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../data/random";
 import { checkVocabulary, loadTokenizer } from "../data/tokenizer";
-import { parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { readWeights } from "./directory";
+import { checkModelConfig, parameterShapes, type ModelConfig } from "./config";
+import { readModel } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { Decoder } from "./llama";
 import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
@@ -74,8 +74,7 @@ export class CausalLM extends Decoder {
  * @throws {DataError} if the tokenizer cannot be used, or does not fit the model's vocabulary
  */
 export function loadModel(dir: string): CausalLM {
-  const config = readModelConfig(dir);
-  const parameters = readWeights(dir, config);
+  const { config, parameters } = readModel(dir);
   const tokenizer = existsSync(join(dir, "tokenizer.json")) ? loadTokenizer(dir) : undefined;
   if (tokenizer) checkVocabulary(tokenizer, config.vocabularySize, dir);
   return new CausalLM(config, parameters, dir, tokenizer);
@@ -86,8 +85,10 @@ export function loadModel(dir: string): CausalLM {
  *
  * @param seed the same seed gives the same parameters
  * @param source directory whose tokenizer files the model uses, and copies when it is saved; default: none
+ * @throws {ModelError} if no model can have this config
  */
 export function createModel(config: ModelConfig, seed: number, source?: string): CausalLM {
+  checkModelConfig(config, "createModel");
   const random = seededRandom(seed, "weights");
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const parameters = new Map<string, HostTensor>();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { DataError, ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { isObject, rule, shown, validated, wholeNumber } from "../data/validate";
+import { isObject, rule, shown, validated } from "../data/validate";
 
 /** Llama 3's frequency-dependent scaling of rotary embeddings. */
 export interface Llama3Scaling {
@@ -32,8 +32,24 @@ export interface ModelConfig {
 
 type Json = Record<string, unknown>;
 
+/** Fields of {@link ModelConfig} that are counts. */
+const SIZES = [
+  "vocabularySize",
+  "hiddenSize",
+  "intermediateSize",
+  "layers",
+  "heads",
+  "keyValueHeads",
+  "headSize",
+  "maxPositions",
+] as const;
+
 const isSet = (value: unknown) => value !== undefined && value !== null;
-const count = wholeNumber(1);
+/** A size of a model. More than 2²⁴ is a mistake. */
+const count = rule<number>(
+  "a whole number from 1 to 16777216",
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 24,
+);
 const positive = rule<number>(
   "a finite number above 0",
   (value) => typeof value === "number" && Number.isFinite(value) && value > 0,
@@ -102,13 +118,7 @@ export function readModelConfig(dir: string): ModelConfig {
   const heads = json.num_attention_heads;
   const keyValueHeads = json.num_key_value_heads ?? heads;
   const headSize = json.head_dim ?? json.hidden_size / heads;
-  if (heads % keyValueHeads !== 0) {
-    throw new ModelError(`${path}: ${heads} attention heads cannot share ${keyValueHeads} key-value heads evenly.`);
-  }
-  if (headSize % 2 !== 0) {
-    throw new ModelError(`${path}: rotary embeddings need an even head size (head_dim), got ${headSize}.`);
-  }
-  return {
+  const config: ModelConfig = {
     vocabularySize: json.vocab_size,
     hiddenSize: json.hidden_size,
     intermediateSize: json.intermediate_size,
@@ -122,6 +132,31 @@ export function readModelConfig(dir: string): ModelConfig {
     tiedHead: json.tie_word_embeddings === true,
     paddingIndex: typeof json.pad_token_id === "number" && json.pad_token_id >= 0 ? json.pad_token_id : null,
   };
+  checkModelConfig(config, path);
+  return config;
+}
+
+/**
+ * Checks that a model can have a config.
+ * @param where names the config in an error
+ * @throws {ModelError} for sizes that are not whole numbers above 0, or that do not go together
+ */
+export function checkModelConfig(config: ModelConfig, where: string): void {
+  const { heads, keyValueHeads, headSize, normEpsilon, ropeBase } = config;
+  for (const name of SIZES) {
+    if (!v.is(count, config[name]))
+      throw new ModelError(`${where}: ${name} must be a whole number from 1 to 16777216, got ${config[name]}.`);
+  }
+  for (const [name, value] of Object.entries({ normEpsilon, ropeBase })) {
+    if (!v.is(positive, value))
+      throw new ModelError(`${where}: ${name} must be a finite number above 0, got ${value}.`);
+  }
+  if (heads % keyValueHeads !== 0) {
+    throw new ModelError(`${where}: ${heads} attention heads cannot share ${keyValueHeads} key-value heads evenly.`);
+  }
+  if (headSize % 2 !== 0) {
+    throw new ModelError(`${where}: rotary embeddings need an even head size (head_dim), got ${headSize}.`);
+  }
 }
 
 function parseConfig(path: string): unknown {

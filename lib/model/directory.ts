@@ -6,7 +6,7 @@ import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
+import { readSafetensors, readSafetensorsShapes, writeSafetensors, type HostTensor } from "./safetensors";
 
 /** Files that are copied from one model directory to another with the tokenizer; each is optional. */
 export const TOKENIZER_FILES = [
@@ -20,43 +20,91 @@ export const TOKENIZER_FILES = [
   "chat_template.json",
 ];
 
+/** A tensor of a model directory. */
+export interface StoredTensor {
+  /** the safetensors file */
+  file: string;
+  /** its name in the file */
+  name: string;
+  shape: number[];
+}
+
+/** Tensors that old models store beside their parameters. */
+const isDerived = (name: string) => name.endsWith("rotary_emb.inv_freq");
+const [EMBEDDING, HEAD] = ["model.embed_tokens.weight", "lm_head.weight"];
+
 /**
- * Reads the parameters of a model directory and checks names and shapes against its config.
+ * Finds the parameters of a model directory, as Transformers 5 does. Of a tied model that stores only one of embedding
+ * and head, that one is the embedding. One that stores both is tied only if they are equal.
  *
- * @param config default: the directory's config.json
- * @returns the parameters by their Hugging Face names, in the order of `parameterShapes`; values are read on access
- * @throws {ModelError} listing tensors that are missing, unexpected or of another shape, or if a file is damaged
+ * @param isTied what the config says (`tie_word_embeddings`)
+ * @returns parameters by their names, in the order of the files, and whether the head is the embedding
+ * @throws {ModelError} if a file is damaged, or two files have a tensor of the same name
  */
-export function readWeights(dir: string, config: ModelConfig = readModelConfig(dir)): Map<string, HostTensor> {
-  const shapes = parameterShapes(config);
-  const found = new Map<string, HostTensor>();
-  const unexpected: string[] = [];
+export function storedTensors(dir: string, isTied: boolean): { tensors: Map<string, StoredTensor>; tiedHead: boolean } {
+  const tensors = new Map<string, StoredTensor>();
   for (const file of weightFiles(dir)) {
-    // Skipped: a tied model may store its output projection twice, and old models store rotary tables.
-    const derived = (name: string) =>
-      name.endsWith("rotary_emb.inv_freq") || (config.tiedHead && name === "lm_head.weight");
-    for (const [name, tensor] of readSafetensors(file, (name) => !derived(name))) {
-      const shape = shapes.get(name);
-      if (!shape) {
-        unexpected.push(name);
-        continue;
-      }
-      if (shape.join() !== tensor.shape.join()) {
-        throw new ModelError(
-          `${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; ` +
-            `config.json requires [${shape.join(", ")}].`,
-        );
-      }
-      found.set(name, tensor);
+    for (const [name, shape] of readSafetensorsShapes(file)) {
+      if (isDerived(name)) continue;
+      const other = tensors.get(name);
+      if (other)
+        throw new ModelError(`${file}: tensor "${name}" is also in ${basename(other.file)}; keep one of them.`);
+      tensors.set(name, { file, name, shape });
     }
   }
-  const missing = [...shapes.keys()].filter((name) => !found.has(name));
+  const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
+  if (!isTied || !head) return { tensors, tiedHead: isTied };
+  if (embedding && !haveEqualValues(embedding, head)) return { tensors, tiedHead: false };
+  tensors.delete(HEAD);
+  if (!embedding) tensors.set(EMBEDDING, head);
+  return { tensors, tiedHead: true };
+}
+
+/** Reads the values of a tensor as float32. */
+export function readTensor({ file, name }: StoredTensor): HostTensor {
+  return readSafetensors(file, (candidate) => candidate === name).get(name)!;
+}
+
+function haveEqualValues(a: StoredTensor, b: StoredTensor): boolean {
+  if (a.shape.join() !== b.shape.join()) return false;
+  const [first, second] = [readTensor(a).data, readTensor(b).data];
+  return first.every((value, i) => Object.is(value, second[i]));
+}
+
+/**
+ * Reads the config and the parameters of a model directory and checks that they fit.
+ *
+ * @returns the parameters by their Hugging Face names, in the order of `parameterShapes`; values are read on access
+ * @throws {ModelError} for an invalid config; listing tensors that are missing, unexpected or of another shape; or if a
+ *   file is damaged
+ */
+export function readModel(dir: string): { config: ModelConfig; parameters: Map<string, HostTensor> } {
+  const stated = readModelConfig(dir);
+  const { tensors, tiedHead } = storedTensors(dir, stated.tiedHead);
+  const config = { ...stated, tiedHead };
+  if (tensors.size < config.layers) {
+    throw new ModelError(
+      `${dir}: config.json says num_hidden_layers ${config.layers}, but the files have only ${tensors.size} tensors.`,
+    );
+  }
+  const shapes = parameterShapes(config);
+  const missing = [...shapes.keys()].filter((name) => !tensors.has(name));
   if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
+  for (const [name, shape] of shapes) {
+    const tensor = tensors.get(name)!;
+    if (shape.join() !== tensor.shape.join()) {
+      throw new ModelError(
+        `${tensor.file}: tensor "${tensor.name}" has shape [${tensor.shape.join(", ")}]; ` +
+          `config.json requires [${shape.join(", ")}].`,
+      );
+    }
+  }
+  const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
   if (unexpected.length > 0)
     throw new ModelError(
       `${dir}: ${unexpected.length} tensors do not belong to a LLaMA model of this config: ${abridged(unexpected)}.`,
     );
-  return new Map([...shapes.keys()].map((name) => [name, found.get(name)!]));
+  return { config, parameters: new Map([...shapes.keys()].map((name) => [name, readTensor(tensors.get(name)!)])) };
 }
 
 /**

@@ -1,6 +1,7 @@
 // Files in the safetensors format: 8 bytes with the header's length, a JSON header, the tensors' values.
 // Source: https://huggingface.co/docs/safetensors
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { visit } from "jsonc-parser";
 import { ModelError } from "../data/errors";
 
 /** A tensor outside TensorFlow. */
@@ -126,9 +127,10 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
         "the file is truncated or not a safetensors file.",
     );
   }
+  const text = readBytes(file, length, 8, path).toString("utf8");
   let header: unknown;
   try {
-    header = JSON.parse(readBytes(file, length, 8, path).toString("utf8"));
+    header = JSON.parse(text);
   } catch {
     throw new ModelError(`${path}: the header is not valid JSON; the file is damaged or not a safetensors file.`);
   }
@@ -142,7 +144,46 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
       name,
       headerEntry(value, size - dataStart, `${path}: tensor "${name}"`),
     ]);
+  checkNames(text, path);
+  checkRanges(entries, size - dataStart, path);
   return { entries, dataStart };
+}
+
+/** Refuses a header that names a tensor twice: JSON.parse would keep the last. */
+function checkNames(header: string, path: string): void {
+  const names = new Set<string>();
+  visit(header, {
+    onObjectProperty: (name, _offset, _length, _line, _character, pathOf) => {
+      if (pathOf().length > 0) return;
+      if (names.has(name))
+        throw new ModelError(`${path}: tensor "${name}" is in the header twice; the file is damaged.`);
+      names.add(name);
+    },
+  });
+}
+
+/** Refuses tensors that overlap, and values that belong to none, as the reference implementation does. */
+function checkRanges(entries: readonly [string, HeaderEntry][], dataSize: number, path: string): void {
+  let position = 0;
+  const sorted = [...entries].sort(
+    ([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1],
+  );
+  for (const [
+    name,
+    {
+      data_offsets: [begin, end],
+    },
+  ] of sorted) {
+    if (begin !== position)
+      throw new ModelError(
+        `${path}: tensor "${name}" begins at byte ${begin} of the values, ` +
+          `${begin < position ? "within the one before, which ends" : "not at the end of the one before,"} ` +
+          `at ${position}; the file is damaged.`,
+      );
+    position = end;
+  }
+  if (position !== dataSize)
+    throw new ModelError(`${path}: ${dataSize - position} bytes after the last tensor; the file is damaged.`);
 }
 
 /**

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { readWeights } from "../../lib/model/directory";
+import { readModel } from "../../lib/model/directory";
 import { createModel, loadModel } from "../../lib/model/causal-lm";
 import { readSafetensors, writeSafetensors } from "../../lib/model/safetensors";
 import { tf } from "../../lib/model/tensorflow";
@@ -126,7 +126,7 @@ test("sampled tokens have the frequencies of their probabilities", async () => {
 
 test("shards and 16-bit parameters load as exact float32 values", () => {
   const dir = join(FIXTURES, "llama3-untied");
-  const parameters = [...readWeights(dir)];
+  const parameters = [...readModel(dir).parameters];
   const sharded = join(scratch, "sharded");
   loadModel(dir).save(sharded);
   rmSync(join(sharded, "model.safetensors"));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { encodeDataset, type EncodedExample } from "../../lib/data/encode";
 import { lossWeights, type Normalizer } from "../../lib/data/prompt-loss-weight";
-import { readWeights } from "../../lib/model/directory";
+import { readModel } from "../../lib/model/directory";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { AdamW } from "../../lib/train/optimizer";
 import { encodedLoss, promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
@@ -48,7 +48,7 @@ function adamw(
   },
 ): Required<Steps> {
   const model = loadModel(dir);
-  const initial = readWeights(dir);
+  const initial = readModel(dir).parameters;
   const optimizer = new AdamW(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
