@@ -35,7 +35,7 @@ export type RelativeRow = ScoreRow & {
 };
 
 /** Names of metrics in 0 … 1; all others are in per cent. */
-const SHARES = /^acc|^mc[12]$|_acc$|^exact_match$/;
+export const SHARES = /^acc|^mc[12]$|_acc$|^exact_match$/;
 
 /**
  * Converts the results of evaluated runs to scores in per cent, one row per run and task. A task's score is the first

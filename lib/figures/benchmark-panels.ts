@@ -1,6 +1,6 @@
 import { distinct } from "../data/group";
 import { BENCHMARKS, POCKET_BENCHMARKS } from "../analysis/benchmarks";
-import type { ScoreRow } from "../analysis/score-rows";
+import { SHARES, type ScoreRow } from "../analysis/score-rows";
 import { facetsOf, letteredFacets } from "./facets";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, linesByDataset, panelRows, type ScorePanel } from "./score-panels";
@@ -25,11 +25,20 @@ export function benchmarkPanels(rows: readonly ScoreRow[], benchmarks: readonly 
     const metrics = distinct(benchmarkRows.map(({ metric }) => metric));
     return {
       title: metrics.length > 0 ? `${name} (${metrics.join(", ")})` : name,
-      measure: "score",
+      measure: measureOf(metrics),
       lines: linesByDataset(benchmarkRows, look),
     };
   });
 }
+
+/** Title of the vertical axis, with the unit of the metrics. */
+function measureOf(metrics: readonly string[]): string {
+  if (metrics.every((metric) => SHARES.test(metric) || metric === "win_rate")) return "score (%)";
+  return metrics.length === 1 ? (METRIC_NAMES[metrics[0]] ?? metrics[0]) : "score";
+}
+
+/** Names of metrics that are not in per cent. */
+const METRIC_NAMES: Record<string, string> = { bleu: "corpus BLEU", chrf: "chrF", ter: "TER" };
 
 /**
  * Draws one panel per benchmark of the rows, with one line per data set, and one block of panels per arm.
@@ -48,7 +57,7 @@ export function drawBenchmarks(
     spec: drawScorePanels(facets, look, columns),
     rows: panelRows(facets),
     caption:
-      `${lead} Scores by prompt loss weight (PLW), in per cent; each panel is one benchmark, each line one data set. ` +
+      `${lead} Scores by prompt loss weight (PLW); each panel is one benchmark, each line one data set. ` +
       averagesInWords(rows),
   };
 }

@@ -1,8 +1,8 @@
 // Facets: a figure of several arms has one block of the same panels per arm, one below the other.
 import { armsOf, type Arm, type ArmFactors } from "../analysis/arms";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
-import { panelGrid, type Panel, type PanelGrid } from "./panels";
-import { lettered, panelTitle } from "./theme";
+import { panelGrid, panelWidth, type Panel, type PanelGrid } from "./panels";
+import { lettered, panelTitle, plwLabels } from "./theme";
 
 /** The panels of one arm. */
 export interface Facet<P> {
@@ -18,8 +18,10 @@ const PAGE_HEIGHT = 9 * PIXELS_PER_INCH;
 const LOWEST_PANEL = 110;
 /** Space for the name of a facet. */
 const FACET_NAME = 32;
-/** Least space between two facets without the name: tick labels above, panel titles below. */
-const FACET_GAP = 60;
+/** Least space between two facets without the name: panel titles below, and tick labels above if they are of one line. */
+const FACET_GAP = { titles: 34, labels: 26 };
+/** Space of the title below the tick labels of a horizontal axis. */
+const AXIS_TITLE = 32;
 /** Height of a panel title of one line, and of each further line. */
 const TITLE_LINE = { first: 25, further: 20 };
 
@@ -67,6 +69,10 @@ export type FacetGrid = Omit<PanelGrid, "height" | "facets" | "facetGap"> & {
   panelHeight: number;
   /** lines of the panel titles, default 1; margin and gap have space for one */
   titleLines?: number;
+  /** PLWs on the horizontal axes; the margin below, and the space between facets, then hold their labels and title */
+  plws?: readonly number[];
+  /** pixels at the right end of the horizontal axes that their labels leave free; default 0 */
+  right?: number;
 };
 
 /**
@@ -81,17 +87,22 @@ export function facetGrid(settings: FacetGrid): {
   margin: PanelGrid["margin"];
   titles: Layout[];
 } {
-  const { facets, panelHeight, count, columns, width, titleLines = 1 } = settings;
+  const { facets, panelHeight, count, columns, width, titleLines = 1, plws, right } = settings;
   const furtherLines = (titleLines - 1) * TITLE_LINE.further;
   const named = facets.some((name) => name !== "");
-  const margin = { ...settings.margin, t: settings.margin.t + furtherLines + (named ? FACET_NAME : 0) };
+  const labels = plws ? plwLabels(plws, panelWidth(settings), right).height : FACET_GAP.labels;
+  const margin = {
+    ...settings.margin,
+    t: settings.margin.t + furtherLines + (named ? FACET_NAME : 0),
+    ...(plws && { b: labels + AXIS_TITLE }),
+  };
   const gap = { ...settings.gap, y: settings.gap.y + furtherLines };
-  const facetGap = named ? Math.max(0, FACET_GAP + furtherLines - gap.y) + FACET_NAME : 0;
+  const facetGap = Math.max(0, FACET_GAP.titles + labels + furtherLines - gap.y) + (named ? FACET_NAME : 0);
   const rows = Math.max(1, facets.length * Math.ceil(count / Math.min(columns, count)) || 0);
   const between = (rows - 1) * gap.y + (facets.length - 1) * facetGap;
   const fitting = Math.floor((PAGE_HEIGHT - margin.t - margin.b - between) / rows);
   const lowest = Math.min(panelHeight, LOWEST_PANEL);
-  const height = margin.t + margin.b + rows * Math.min(panelHeight, Math.max(lowest, fitting)) + between;
+  const height = Math.round(margin.t + margin.b + rows * Math.min(panelHeight, Math.max(lowest, fitting)) + between);
   const grid = panelGrid({ count, columns, width, height, margin, gap, facets: facets.length, facetGap });
   const titles = facets.flatMap((name, f): Layout[] =>
     name === "" || count === 0

@@ -30,7 +30,7 @@ export function figure1(rows: readonly ScoreRow[], options: { look?: Look } = {}
   const datasets = look.datasets.filter((name) => scaled.includes(name));
   const facets = letteredFacets(
     facetsOf(relative, (armRows): ScorePanel[] => [
-      { title: "simple aggregate", measure: "mean score", lines: linesByDataset(armRows, look) },
+      { title: "simple aggregate", measure: "mean score (%)", lines: linesByDataset(armRows, look) },
       ...datasets.map((dataset) => relativePanel(dataset, armRows, look)),
     ]),
   );

@@ -99,7 +99,7 @@ function panelAxes(grid: readonly Panel[], edges: readonly number[]): Layout {
   const axes: Layout = {};
   for (const [i, place] of grid.entries()) {
     axes[place.xaxis] = {
-      ...axis(place.isBottom ? "tokens" : null),
+      ...axis(place.isBottom ? "length (tokens)" : null),
       ...lengthTicks(edges),
       anchor: place.y,
       domain: place.domain.x,
@@ -139,13 +139,7 @@ function stepTrace(part: Part, shares: readonly number[], color: string, { x, y 
 function partStyle(part: Part, color: string): Trace {
   return part === "prompt"
     ? { line: { color, width: LINE, shape: "hv", dash: "dot" } }
-    : { line: { color, width: LINE, shape: "hv" }, fill: "tozeroy", fillcolor: translucent(color) };
-}
-
-/** Converts a color "#RRGGBB" to rgba() with opacity 0.25. */
-function translucent(color: string): string {
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
-  return `rgba(${r},${g},${b},0.25)`;
+    : { line: { color, width: LINE, shape: "hv" }, fill: "tozeroy" };
 }
 
 /** Bin edges 0, 1, 2, 3, 4, 6, 8, 12, 16, … up to the first edge above `longest`. */

@@ -1,5 +1,5 @@
 import type { Layout } from "./figure";
-import { plwAxis } from "./theme";
+import { plwAxis, TEXT, textWidth } from "./theme";
 
 /** Axes and position of one panel of a figure. Coordinates are those of the plot area, 0 to 1, with 1 at the top. */
 export interface Panel {
@@ -13,7 +13,7 @@ export interface Panel {
   yaxis: string;
   /** from left to right and from bottom to top */
   domain: { x: [number, number]; y: [number, number] };
-  /** length of the horizontal axis in pixels */
+  /** length of the horizontal axis, width of the panel, in pixels */
   pixels: number;
   /** horizontal center */
   center: number;
@@ -23,6 +23,10 @@ export interface Panel {
   isLeft: boolean;
   /** whether the panel is the last of its column */
   isBottom: boolean;
+  /** whether the panel is the last of its column in its facet */
+  endsFacet: boolean;
+  /** height in pixels */
+  height: number;
 }
 
 /** Settings of {@link panelGrid}; all sizes in pixels. */
@@ -78,15 +82,54 @@ export function panelGrid(settings: PanelGrid): Panel[] {
       top,
       isLeft: column === 0,
       isBottom: facet === facets - 1 && i + columns >= count,
+      endsFacet: i + columns >= count,
+      height: size.height,
     };
   });
 }
 
 /**
- * Lays out horizontal legends one below the other at the top of a figure, each wrapped into columns of equal width. A
- * click on an entry of the first legend hides its `legendgroup`; the other legends do not react.
+ * Returns the width of a panel of {@link panelGrid} in pixels.
  *
- * @param groups entry names of each legend; their lengths determine the column width
+ * @param settings as for `panelGrid`
+ */
+export function panelWidth({
+  count,
+  columns,
+  width,
+  margin,
+  gap,
+}: Pick<PanelGrid, "count" | "columns" | "width" | "margin" | "gap">): number {
+  const used = Math.max(1, Math.min(columns, count));
+  return (width - margin.l - margin.r - gap.x * (used - 1)) / used;
+}
+
+/**
+ * Chooses the number of columns of a figure so that no panel title reaches into that of its neighbor.
+ *
+ * @param titles of the panels, with letters
+ * @param most maximum number of columns
+ * @param settings as for `panelGrid`
+ * @returns at least 1
+ */
+export function columnsFor(
+  titles: readonly string[],
+  most: number,
+  settings: Pick<PanelGrid, "width" | "margin" | "gap">,
+): number {
+  const widest = Math.max(0, ...titles.map((title) => textWidth(title, TEXT, true)));
+  const fits = (columns: number): boolean =>
+    panelWidth({ ...settings, count: titles.length, columns }) + settings.gap.x >= widest + 8;
+  const from = Math.max(1, Math.min(most, titles.length));
+  return Array.from({ length: from }, (_, i) => from - i).find(fits) ?? 1;
+}
+
+/**
+ * Lays out horizontal legends one below the other at the top of a figure. A legend has one row if its entries fit in
+ * one; else they stand in columns of equal width, as many as leave no entry alone in the last row. A click on an entry
+ * of the first legend hides its `legendgroup`; the other legends do not react.
+ *
+ * @param groups entry names of each legend
  * @param figure width available to the legends, and height of the figure, in pixels
  * @param fontSize in pixels
  * @returns layout with the keys "legend", "legend2", …
@@ -99,7 +142,7 @@ export function topLegends(
   const layout: Layout = {};
   let offset = 0;
   for (const [i, names] of groups.entries()) {
-    const { text, height } = legendSize(names, figure.width, fontSize);
+    const { entry, height } = legendSize(names, figure.width, fontSize);
     layout[i === 0 ? "legend" : `legend${i + 1}`] = {
       orientation: "h",
       x: 0,
@@ -108,8 +151,7 @@ export function topLegends(
       y: 1 - offset / figure.height,
       yref: "container",
       yanchor: "top",
-      entrywidth: text,
-      entrywidthmode: "pixels",
+      ...(entry !== null && { entrywidth: entry, entrywidthmode: "pixels" }),
       font: { size: fontSize },
       traceorder: "normal",
       ...(i > 0 && { itemclick: false, itemdoubleclick: false }),
@@ -132,24 +174,52 @@ export function legendsHeight(groups: readonly (readonly string[])[], width: num
   return groups.reduce((sum, names) => sum + legendSize(names, width, fontSize).height, 6);
 }
 
-/** Estimates the text width of an entry and the height of a legend, in pixels. */
-function legendSize(names: readonly string[], width: number, fontSize: number): { text: number; height: number } {
-  const text = Math.ceil(Math.max(0, ...names.map((name) => name.length)) * fontSize * 0.57);
-  const symbol = 45; // width of the symbol before the text and of the space between entries, as set by Plotly
-  const columns = Math.max(1, Math.floor((width - 20) / (text + symbol)));
-  return { text, height: Math.ceil(names.length / columns) * (fontSize * 1.36 + 5) };
+/** Width of the symbol before the text of a legend entry and of the space between entries, as set by Plotly. */
+const LEGEND_SYMBOL = 46;
+
+/**
+ * Estimates the text width of an entry, null if all entries stand in one row and each has its own width, and the height
+ * of a legend, in pixels.
+ */
+function legendSize(
+  names: readonly string[],
+  width: number,
+  fontSize: number,
+): { entry: number | null; height: number } {
+  const line = fontSize * 1.36 + 5;
+  const widths = names.map((name) => textWidth(name, fontSize));
+  const available = width - 20;
+  if (widths.reduce((sum, text) => sum + text + LEGEND_SYMBOL, 0) <= available)
+    return { entry: null, height: names.length === 0 ? 0 : line };
+  const most = Math.max(1, Math.floor(available / (Math.max(...widths) + LEGEND_SYMBOL)));
+  const columns = legendColumns(names.length, most);
+  const entry = Math.max(...widths, Math.floor(Math.min(available / columns, 300)) - LEGEND_SYMBOL);
+  return { entry, height: Math.ceil(names.length / columns) * line };
+}
+
+/** Columns of a legend of several rows: the fewest rows that leave no entry alone in the last, if possible. */
+function legendColumns(entries: number, most: number): number {
+  const balanced = Math.ceil(entries / Math.ceil(entries / most));
+  const choices = Array.from({ length: Math.max(0, balanced - 1) }, (_, i) => balanced - i);
+  return choices.find((columns) => entries % columns !== 1) ?? balanced;
 }
 
 /**
- * Returns the PLW axis of a panel. Only panels at the bottom of the grid have a title.
+ * Returns the PLW axis of a panel. Only the lowest panels of each facet have tick labels, and only those of the grid a title.
  *
  * @param plws PLWs drawn in the figure, in any order
+ * @param right pixels that stay free at the right end, for labels of lines; default 0
  */
-export function panelPlwAxis(plws: readonly number[], { pixels, domain, y, isBottom }: Panel): Layout {
+export function panelPlwAxis(
+  plws: readonly number[],
+  { pixels, domain, y, isBottom, endsFacet }: Panel,
+  { right = 0, labels = endsFacet }: { right?: number; labels?: boolean } = {},
+): Layout {
   return {
-    ...plwAxis(plws, pixels),
+    ...plwAxis(plws, pixels, {}, right),
     anchor: y,
     domain: domain.x,
-    ...(isBottom ? {} : { title: undefined }),
+    ...(!labels && { showticklabels: false }),
+    ...(!isBottom && { title: undefined }),
   };
 }

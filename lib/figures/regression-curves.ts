@@ -9,12 +9,12 @@ import type { HypothesisTest } from "../analysis/hypothesis";
 import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
-import { datasetEntry } from "./score-panels";
 import {
   axis,
   baseLayout,
   datasetStyle,
   escapeText,
+  lettered,
   LINE,
   lookOf,
   PAGE_INCHES,
@@ -66,6 +66,7 @@ export function regressionCurves(
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 10 };
   const legendWidth = width - sides.l - sides.r + 20;
+  const plws = distinct(rows.map(({ w }) => w));
   const titles = ["average benchmark", ...benchmarksInOrder(rows.map(({ b }) => b))];
   const facets = facetGrid({
     facets: arms.length > 0 ? arms.map(({ name }) => name) : [""],
@@ -73,12 +74,13 @@ export function regressionCurves(
     count: titles.length,
     columns: COLUMNS,
     width,
-    margin: { ...sides, t: legendsHeight([datasets], legendWidth, SMALL) + 30, b: 56 },
-    gap: { x: 22, y: 62 },
+    margin: { ...sides, t: legendsHeight([datasets], legendWidth, SMALL) + 30, b: 0 },
+    gap: { x: 22, y: 46 },
+    plws,
   });
   const { grid, height, margin } = facets;
 
-  const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
+  const data: Trace[] = datasets.map((name) => legendEntry(name, look));
   const plotted: Row[] = [];
   const unfitted: string[] = [];
   for (const [a, arm] of arms.entries()) {
@@ -107,13 +109,15 @@ export function regressionCurves(
       layout: baseLayout(
         { width: PAGE_INCHES, height: height / 144 },
         {
-          ...panelAxes(grid, distinct(rows.map(({ w }) => w))),
+          ...panelAxes(grid, plws),
           ...topLegends([datasets], { width: legendWidth, height }, SMALL),
           margin,
           showlegend: true,
           annotations: [
             ...facets.titles,
-            ...grid.map(({ center, top }, i) => panelTitle(titles[i % titles.length], center, top)),
+            ...grid.map(({ center, top }, i) =>
+              panelTitle(lettered(titles[i % titles.length], i, grid.length), center, top),
+            ),
           ],
         },
       ),
@@ -219,6 +223,28 @@ function benchmarkCurve(fit: BetaGlmmFit, rows: readonly Observation[]): Curve {
   return { transformedPlws, means: transformedPlws.map((_, k) => mean(predictions.map((values) => values[k]))) };
 }
 
+/** Dashes of the curves, which have no markers. */
+const DASHES = ["solid", "dash", "dot", "dashdot", "4px,2px"] as const;
+
+function dashOf(dataset: string, look: Look): string {
+  return DASHES[Math.max(0, look.datasets.indexOf(dataset)) % DASHES.length];
+}
+
+/** A trace without points that adds the legend entry of a data set. */
+function legendEntry(dataset: string, look: Look): Trace {
+  const { color, symbol } = datasetStyle(look, dataset);
+  return {
+    type: "scatter",
+    mode: "lines+markers",
+    name: escapeText(dataset),
+    legendgroup: dataset,
+    x: [null],
+    y: [null],
+    line: { color, width: LINE, dash: dashOf(dataset, look) },
+    marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
+  };
+}
+
 /** Draws the curve, if any, and the mean scores of one data set in one panel. */
 function traces(
   dataset: string,
@@ -244,7 +270,7 @@ function traces(
             mode: "lines",
             x: curve.transformedPlws,
             y: curve.means,
-            line: { color, width: LINE },
+            line: { color, width: LINE, dash: dashOf(dataset, look) },
             hoverinfo: "skip",
           },
         ]
@@ -255,6 +281,7 @@ function traces(
       x: meanScores.map(({ w }) => transformWeight(w) + shift),
       y: meanScores.map(({ score }) => score),
       marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
+      cliponaxis: false,
       text: meanScores.map(({ w }) => `PLW ${w}`),
       hoverinfo: "text+y+name",
     },

@@ -5,8 +5,8 @@ import type { ResidualCheck } from "../stats/residuals";
 import { quantile } from "../metrics/quantile";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { facetsInWords } from "./captions";
-import { armColumns, facetGrid, facetsOf } from "./facets";
-import type { Panel } from "./panels";
+import { armColumns, facetGrid, facetsOf, letteredFacets } from "./facets";
+import { columnsFor, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -43,7 +43,7 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
   const look = lookOf(checks, options.look);
   return {
     name: "residual-quantiles",
-    spec: draw(checks, { x: "expected", y: "scaled residual" }, ({ dataset, check }, { x, y }) => [
+    spec: draw(checks, look, { x: "expected quantile", y: "scaled residual" }, ({ dataset, check }, { x, y }) => [
       {
         type: "scatter",
         mode: "lines",
@@ -65,7 +65,7 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
         check.quantiles.map(({ observed }) => observed),
       ),
     ]),
-    rows: checks.flatMap((check) =>
+    rows: inOrder(checks, look).flatMap((check) =>
       check.check.quantiles.map((point): Row => ({ dataset: check.dataset, ...armColumns(check), ...point })),
     ),
     caption:
@@ -89,7 +89,8 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
     name: "residual-predictions",
     spec: draw(
       checks,
-      { x: "predicted, ranked", y: "scaled residual" },
+      look,
+      { x: "rank of prediction", y: "scaled residual" },
       ({ dataset, check: { predicted } }, { x, y }) => [
         points(
           dataset,
@@ -132,7 +133,7 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
         ]),
       ],
     ),
-    rows: checks.flatMap((check) =>
+    rows: inOrder(checks, look).flatMap((check) =>
       check.check.predicted.map((point): Row => ({ dataset: check.dataset, ...armColumns(check), ...point })),
     ),
     caption:
@@ -142,6 +143,11 @@ export function residualPredictions(checks: readonly DatasetCheck[], options: { 
       "quartiles of the residuals within each fifth of the predictions; dotted lines: quartiles of a uniform " +
       `distribution, as expected of a correct model.${facetsInWords(checks)}`,
   };
+}
+
+/** Sorts checks by data set, in the order of the look. */
+function inOrder(checks: readonly DatasetCheck[], look: Look): DatasetCheck[] {
+  return [...checks].sort((a, b) => look.datasets.indexOf(a.dataset) - look.datasets.indexOf(b.dataset));
 }
 
 /** Start and end index of the k-th fifth of n predictions, at least one prediction long. */
@@ -173,27 +179,40 @@ function points(dataset: string, look: Look, xaxis: string, yaxis: string, x: nu
 /** Draws one panel per data set and arm, with both axes from 0 to 1; without traces if there is no check. */
 function draw(
   checks: readonly DatasetCheck[],
+  look: Look,
   titles: { x: string; y: string },
   traces: (check: DatasetCheck, panel: Panel) => Trace[],
 ): Figure["spec"] {
-  const datasets = distinct(checks.map(({ dataset }) => dataset));
-  const facets = facetsOf(checks, (ofArm) =>
-    datasets.map((dataset) => ofArm.filter((check) => check.dataset === dataset)),
+  const datasets = distinct(inOrder(checks, look).map(({ dataset }) => dataset));
+  const facets = letteredFacets(
+    facetsOf(checks, (ofArm) =>
+      datasets.map((dataset) => ({ title: dataset, checks: ofArm.filter((check) => check.dataset === dataset) })),
+    ),
   );
+  const panels = facets.flatMap((facet) => facet.panels);
+  const space = {
+    width: Math.round(PAGE_INCHES * 144),
+    margin: { l: 66, r: 10, t: 28, b: 56 },
+    gap: { x: 24, y: 46 },
+  };
+  const letters = panels.map(({ title }) => title);
   const grids = facetGrid({
+    ...space,
     facets: facets.map(({ name }) => name),
     panelHeight: 170,
     count: datasets.length,
-    columns: 5,
-    width: Math.round(PAGE_INCHES * 144),
-    margin: { l: 66, r: 10, t: 28, b: 56 },
-    gap: { x: 24, y: 66 },
+    columns: columnsFor(letters, Math.min(5, datasets.length), space),
   });
   const { grid, height, margin } = grids;
   const axes: Layout = {};
   const unit = { range: [-0.03, 1.03], tickvals: [0, 0.5, 1], showgrid: true };
   for (const panel of grid) {
-    axes[panel.xaxis] = { ...axis(panel.isBottom ? titles.x : null, unit), anchor: panel.y, domain: panel.domain.x };
+    axes[panel.xaxis] = {
+      ...axis(panel.isBottom ? titles.x : null, unit),
+      anchor: panel.y,
+      domain: panel.domain.x,
+      showticklabels: panel.endsFacet,
+    };
     axes[panel.yaxis] = {
       ...axis(panel.isLeft ? titles.y : null, unit),
       anchor: panel.x,
@@ -202,19 +221,14 @@ function draw(
     };
   }
   return {
-    data: facets
-      .flatMap(({ panels }) => panels)
-      .flatMap((ofPanel, i) => ofPanel.flatMap((check) => traces(check, grid[i]))),
+    data: panels.flatMap((panel, i) => panel.checks.flatMap((check) => traces(check, grid[i]))),
     layout: baseLayout(
       { width: PAGE_INCHES, height: height / 144 },
       {
         ...axes,
         margin,
         showlegend: false,
-        annotations: [
-          ...grids.titles,
-          ...grid.map(({ center, top }, i) => panelTitle(datasets[i % datasets.length], center, top)),
-        ],
+        annotations: [...grids.titles, ...panels.map(({ title }, i) => panelTitle(title, grid[i].center, grid[i].top))],
       },
     ),
   };

@@ -56,6 +56,11 @@ export interface RunPanels {
   panelHeight: number;
   /** horizontal offset between dashes in units of transformed PLW, so that they do not overlap; default 0 */
   dodge?: number;
+  /**
+   * color and marker of a data set in a panel, or in the legend if no panel is given; default: those of the look in all
+   * panels
+   */
+  styleOf?: (dataset: string, panel?: RunPanel) => { color: string; symbol: string };
 }
 
 /** Marker sizes in large and small panels, and the panel height from which a panel counts as large; in pixels. */
@@ -64,15 +69,14 @@ const MARKERS = { large: 10, small: 7, from: 200 };
 /**
  * Draws panels of runs by PLW in reading order, below legends of data sets and dashes. Lines connect the means of the
  * runs of one data set and dash. Error bars are one standard error over these runs; if each PLW has a single run, they
- * are the standard error of its value. Titles are placed above the first row of each facet, or above every panel if the
- * rows have different titles.
+ * are the standard error of its value. Above each panel stands its title with its letter.
  *
  * @param facets blocks of panels, with the same panels row by row
  * @returns Plotly data and layout
  */
 export function drawRunPanels(
   facets: readonly Pick<Facet<RunPanel>, "name" | "panels">[],
-  { look, inches, columns, panelHeight, dodge = 0 }: RunPanels,
+  { look, inches, columns, panelHeight, dodge = 0, styleOf = (dataset) => datasetStyle(look, dataset) }: RunPanels,
 ): Figure["spec"] {
   const panels = facets.flatMap((facet) => facet.panels);
   const count = facets[0].panels.length;
@@ -82,7 +86,6 @@ export function drawRunPanels(
   const [datasets, dashes] = [shown(look.datasets, "dataset"), shown(look.models, "dash")];
   const legends = [datasets, dashes];
   const plws = distinct(points.map(({ plw }) => plw));
-  const columnTitles = panels.every(({ title }, i) => title === panels[(i % count) % columns].title);
   const titled = panels.some(({ title }) => title !== "");
   const width = Math.round(inches * 144);
   // space for axis titles of two lines
@@ -95,12 +98,13 @@ export function drawRunPanels(
     count,
     columns,
     width,
-    margin: { ...sides, t: legendsHeight(legends, legendWidth, SMALL) + (titled ? 28 : 6), b: 56 },
-    gap: { x: inches === PAGE_INCHES ? 20 : 24, y: columnTitles ? 40 : 80 },
+    margin: { ...sides, t: legendsHeight(legends, legendWidth, SMALL) + (titled ? 28 : 6), b: 0 },
+    gap: { x: inches === PAGE_INCHES ? 20 : 24, y: 44 },
+    plws,
   });
 
   const data: Trace[] = [
-    ...datasets.map((name) => legendEntry(name, "legend", { ...datasetStyle(look, name), dash: "solid", open: false })),
+    ...datasets.map((name) => legendEntry(name, "legend", { ...styleOf(name), dash: "solid", open: false })),
     ...dashes.map((name) => legendEntry(name, "legend2", { color: INK, symbol: "circle", ...modelStyle(look, name) })),
   ];
   const size = panelHeight < MARKERS.from ? MARKERS.small : MARKERS.large;
@@ -109,7 +113,8 @@ export function drawRunPanels(
       for (const [d, dash] of dashes.entries()) {
         const dashPoints = panel.points.filter((point) => point.dataset === dataset && point.dash === dash);
         const shift = (d - (dashes.length - 1) / 2) * dodge;
-        data.push(...runTraces(dashPoints, grid[i], look, { shift, size, clip: dodge === 0 }));
+        const style = { ...styleOf(dataset, panel), ...modelStyle(look, dash) };
+        data.push(...runTraces(dashPoints, grid[i], style, { shift, size }));
       }
   return {
     data,
@@ -121,28 +126,15 @@ export function drawRunPanels(
         margin,
         showlegend: true,
         shapes: panels.flatMap(({ thresholds = [] }, i) => thresholds.map((value) => thresholdLine(value, grid[i]))),
-        annotations: [...titles, ...(titled ? panelTitles(facets, grid, columnTitles ? columns : count) : [])],
+        annotations: [
+          ...titles,
+          ...(titled
+            ? panels.map(({ title }, i) => panelTitle(lettered(title, i, panels.length), grid[i].center, grid[i].top))
+            : []),
+        ],
       },
     ),
   };
-}
-
-/**
- * Returns the titles of the first panels of each facet, with letters that run through all facets.
- *
- * @param perFacet number of titles per facet
- */
-function panelTitles(
-  facets: readonly Pick<Facet<RunPanel>, "panels">[],
-  grid: readonly Panel[],
-  perFacet: number,
-): Layout[] {
-  return facets.flatMap(({ panels }, f) =>
-    panels.slice(0, perFacet).map(({ title }, i) => {
-      const { center, top } = grid[f * panels.length + i];
-      return panelTitle(lettered(title, f * perFacet + i, facets.length * perFacet), center, top);
-    }),
-  );
 }
 
 /** Returns the axes of all panels; panels of one measure share their vertical axis. */
@@ -168,7 +160,7 @@ function panelAxes(panels: readonly RunPanel[], grid: readonly Panel[], plws: nu
 }
 
 /**
- * Computes the range of the vertical axis that panels share, with error bars and threshold.
+ * Computes the range of the vertical axis that panels share, with error bars, threshold and space for the markers.
  *
  * @returns decimal logarithms for a log axis; undefined if the panels have no values
  */
@@ -184,19 +176,18 @@ function commonRange(panels: readonly RunPanel[]): [number, number] | undefined 
   if (values.length === 0) return undefined;
   const low = panels[0].axis?.rangemode === "tozero" ? Math.min(0, ...values) : Math.min(...values);
   const margin = 0.07 * (Math.max(...values) - low || 1);
-  return [low === 0 ? 0 : low - margin, Math.max(...values) + margin];
+  return [low - margin, Math.max(...values) + margin];
 }
 
-/** Draws the mean line and the points of one data set and dash in one panel. */
+/** Draws the mean line and the points of one data set and dash in one panel, in front of their error bars. */
 function runTraces(
   points: RunPoint[],
   { x, y }: Panel,
-  look: Look,
-  { shift, size, clip }: { shift: number; size: number; clip: boolean },
+  style: PointStyle,
+  { shift, size }: { shift: number; size: number },
 ): Trace[] {
   if (points.length === 0) return [];
   const { dataset, dash } = points[0];
-  const style = { ...datasetStyle(look, dataset), ...modelStyle(look, dash) };
   const byPlw = [
     ...groupBy(
       [...points].sort((a, b) => a.plw - b.plw),
@@ -207,7 +198,8 @@ function runTraces(
   const errors = points.map(({ standardError }) => standardError ?? 0);
   // standard error over runs; 0 for a single run
   const spread = byPlw.map((group) => standardError(group.map(({ value }) => value)) ?? 0);
-  return [
+  const hasSpread = spread.some((error) => error > 0);
+  const traces = [
     {
       type: "scatter",
       mode: "lines",
@@ -220,9 +212,7 @@ function runTraces(
       x: byPlw.map((group) => transformWeight(group[0].plw) + shift),
       y: byPlw.map((group) => mean(group.map(({ value }) => value))),
       line: { color: style.color, dash: style.dash, width: LINE },
-      ...(spread.some((error) => error > 0) && {
-        error_y: { type: "data", array: spread, color: style.color, thickness: 1.2, width: 4 },
-      }),
+      ...(hasSpread && { error_y: { type: "data", array: spread, color: INK, thickness: 1.5, width: 4 } }),
     },
     {
       type: "scatter",
@@ -235,15 +225,15 @@ function runTraces(
       x: points.map((point) => transformWeight(point.plw) + shift),
       y: points.map(({ value }) => value),
       ...(errors.some((error) => error > 0) &&
-        spread.every((error) => error === 0) && {
-          error_y: { type: "data", array: errors, color: style.color, thickness: 1.2, width: 2 },
-        }),
+        !hasSpread && { error_y: { type: "data", array: errors, color: style.color, thickness: 1, width: 2 } }),
       marker: marker(style, size),
-      ...(!clip && { cliponaxis: false }),
+      cliponaxis: false,
       text: points.map(({ text }) => escapeText(text)),
       hoverinfo: "text+y+name",
     },
   ];
+  // Error bars of means stand above the markers of the runs, which would hide them.
+  return hasSpread ? traces.reverse() : traces;
 }
 
 interface PointStyle {

@@ -5,7 +5,8 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { facetGrid, type Facet } from "./facets";
-import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
+import { labelSpace, lineLabels, type LabeledLine } from "./line-labels";
+import { panelPlwAxis, panelWidth, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -14,8 +15,10 @@ import {
   LINE,
   PAGE_INCHES,
   panelTitle,
+  plwLabels,
   SMALL,
   TEXT,
+  textWidth,
   type Look,
 } from "./theme";
 
@@ -40,7 +43,7 @@ export interface ScorePanel {
   lines: { dataset: string; points: ScorePoint[] }[];
   /** thin grey lines behind the others, for example single benchmarks */
   background?: ScorePoint[][];
-  /** of the vertical axis; default: Plotly's choice */
+  /** least range of the vertical axis; default: that of the points and their error bars */
   range?: [number, number];
 }
 
@@ -73,40 +76,61 @@ export function drawScorePanels(
   );
   const plws = distinct(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ plw }) => plw))));
   const width = Math.round(PAGE_INCHES * 144);
-  const sides = { l: 66, r: 10 };
+  const margin = { l: 66, r: 10, t: 0, b: 0 };
+  const gap = { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 46 };
+  const space = { count, columns, width, margin, gap };
+  const pixels = panelWidth(space);
+  const right = labelSpace(datasets, pixels);
+  const areLabeled = panels.map(({ lines }) => right > 0 && lines.length > 1);
+  // panels one below the other share the labels of the axis, unless they are drawn to different scales
+  const everyPanelHasTicks = distinct(areLabeled).length > 1;
+  const ticks = plwLabels(plws, pixels, right).height;
+  const isBroken = panels.map(({ title }) => textWidth(title, TEXT, true) > pixels + gap.x - 8 && METRIC.test(title));
   // Plotly limits the width of a legend to the plot area.
-  const gap = { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 72 };
-  const available = (width - sides.l - sides.r + gap.x) / Math.max(1, Math.min(columns, count)) - 8;
-  const isBroken = panels.map(({ title }) => title.length * TEXT * 0.58 > available && METRIC.test(title));
-  const { grid, height, margin, titles } = facetGrid({
+  const legend = width - margin.l - margin.r + 20;
+  const facet = facetGrid({
+    ...space,
     facets: facets.map(({ name }) => name),
     panelHeight: 200,
-    count,
-    columns,
-    width,
-    margin: { ...sides, t: legendsHeight([datasets], width - sides.l - sides.r + 20, SMALL) + 30, b: 56 },
-    gap,
+    margin: { ...margin, t: legendsHeight([datasets], legend, SMALL) + 30 },
+    gap: { ...gap, y: gap.y + (everyPanelHasTicks ? ticks - 10 : 0) },
     titleLines: isBroken.includes(true) ? 2 : 1,
+    plws,
+    right,
   });
+  const { grid, height } = facet;
 
   const axes: Layout = {};
   const data: Trace[] = datasets.map((name) => datasetEntry(name, look));
-  for (const [i, { measure, lines, background = [], range }] of panels.entries()) {
+  for (const [i, { measure, lines, background = [] }] of panels.entries()) {
     const place = grid[i];
-    axes[place.xaxis] = panelPlwAxis(plws, place);
+    const space = areLabeled[i] ? right : 0;
+    const range = rangeOf(panels.filter((_, k) => k % count === i % count));
+    const plwAxis = panelPlwAxis(plws, place, { right: space, ...(everyPanelHasTicks && { labels: true }) });
+    axes[place.xaxis] = plwAxis;
     axes[place.yaxis] = {
       ...axis(place.isLeft || measure !== panels[i - 1].measure ? measure : null),
       anchor: place.x,
       domain: place.domain.y,
       showgrid: true,
       nticks: 6,
-      ...(range ? { range } : i >= count && { matches: grid[i % count].y }),
+      range,
+      ...(i >= count && { matches: grid[i % count].y }),
     };
-    data.push(...background.map((points) => backgroundLine(points, place)));
-    for (const { dataset, points } of lines) {
-      const shift = (datasets.indexOf(dataset) - (datasets.length - 1) / 2) * (lines.length > 1 ? DODGE : 0);
-      data.push(...seedPoints(dataset, points, shift, place, look), line(dataset, points, shift, place, look));
-    }
+    const [low, high] = plwAxis.range as [number, number];
+    const shifted = lines.map((drawn) => ({
+      ...drawn,
+      shift: (datasets.indexOf(drawn.dataset) - (datasets.length - 1) / 2) * (lines.length > 1 ? DODGE : 0),
+    }));
+    data.push(
+      ...background.map((points) => backgroundLine(points, place)),
+      ...shifted.map(({ dataset, points, shift }) => errorBars(dataset, points, shift, place, look)),
+      ...shifted.flatMap(({ dataset, points, shift }) => [
+        ...seedPoints(dataset, points, shift, place, look),
+        line(dataset, points, shift, place, look),
+      ]),
+      ...(areLabeled[i] ? lineLabels(endsOf(lines, look), datasets, place, (high - low) / place.pixels, range) : []),
+    );
   }
   return {
     data,
@@ -114,11 +138,11 @@ export function drawScorePanels(
       { width: PAGE_INCHES, height: height / 144 },
       {
         ...axes,
-        ...topLegends([datasets], { width, height }, SMALL),
-        margin,
+        ...topLegends([datasets], { width: legend, height }, SMALL),
+        margin: facet.margin,
         showlegend: true,
         annotations: [
-          ...titles,
+          ...facet.titles,
           ...panels.map(({ title }, i) => {
             const annotation = panelTitle(title, grid[i].center, grid[i].top);
             return isBroken[i]
@@ -129,6 +153,36 @@ export function drawScorePanels(
       },
     ),
   };
+}
+
+/** Last points of the lines of a panel. */
+function endsOf(lines: ScorePanel["lines"], look: Look): LabeledLine[] {
+  const last = Math.max(...lines.flatMap(({ points }) => points.map(({ plw }) => plw)));
+  return lines.flatMap(({ dataset, points }) =>
+    points.slice(-1).map(({ mean }) => ({
+      name: dataset,
+      end: { x: transformWeight(last), y: mean },
+      color: datasetStyle(look, dataset).color,
+    })),
+  );
+}
+
+/** Range of the vertical axis of corresponding panels, with error bars and seeds, and space for the markers. */
+function rangeOf(panels: readonly ScorePanel[]): [number, number] {
+  const points = panels.flatMap(({ lines, background = [] }) => [
+    ...lines.flatMap((drawn) => drawn.points),
+    ...background.flat(),
+  ]);
+  const values = points.flatMap(({ mean, standardError, seeds = [] }) => [
+    mean - (standardError ?? 0),
+    mean + (standardError ?? 0),
+    ...seeds,
+  ]);
+  const given = panels.flatMap(({ range }) => range ?? []);
+  if (values.length + given.length === 0) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const margin = 0.05 * (high - low || 1);
+  return [Math.min(low - margin, ...given), Math.max(high + margin, ...given)];
 }
 
 /** Returns the plotted numbers, one row per arm, panel, data set and PLW; `part` is the panel title. */
@@ -212,7 +266,32 @@ function seedPoints(dataset: string, points: ScorePoint[], shift: number, { x, y
   ];
 }
 
-/** Draws the line of one data set with error bars. */
+/** Draws the error bars of one data set, behind all lines of the panel. */
+function errorBars(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
+  const { color } = datasetStyle(look, dataset);
+  return {
+    type: "scatter",
+    mode: "none",
+    xaxis: x,
+    yaxis: y,
+    name: `${escapeText(dataset)}, standard error`,
+    legendgroup: dataset,
+    showlegend: false,
+    hoverinfo: "skip",
+    x: points.map(({ plw }) => transformWeight(plw) + shift),
+    y: points.map(({ mean }) => mean),
+    error_y: {
+      type: "data",
+      array: points.map(({ standardError }) => standardError ?? 0),
+      color,
+      thickness: 1,
+      width: 0,
+    },
+    opacity: 0.6,
+  };
+}
+
+/** Draws the line of one data set. */
 function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Panel, look: Look): Trace {
   const { color, symbol } = datasetStyle(look, dataset);
   return {
@@ -225,13 +304,6 @@ function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Pa
     showlegend: false,
     x: points.map(({ plw }) => transformWeight(plw) + shift),
     y: points.map(({ mean }) => mean),
-    error_y: {
-      type: "data",
-      array: points.map(({ standardError }) => standardError ?? 0),
-      color,
-      thickness: 1.2,
-      width: 2,
-    },
     line: { color, width: LINE },
     marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
     text: points.map(({ plw, of }) => escapeText(`PLW ${plw}${of ? `, ${of}` : ""}`)),

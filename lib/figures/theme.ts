@@ -203,31 +203,82 @@ export function axis(title: string | null, rest: Layout = {}): Layout {
   };
 }
 
+/** Pixels between the outermost PLW and the end of an axis: room for a marker that is moved aside. */
+const EDGE = 10;
+/** Pixels between an axis and its tick labels. */
+const TICK_SPACE = 9;
+/** Pixels that the tick labels of an axis are apart: beside each other, and one above the other if rotated. */
+const LABEL_GAP = { beside: 5, rotated: 2.5 };
+/** Height of the digits of a tick label, and of a line of text, in pixels. */
+const [DIGIT_HEIGHT, LINE_HEIGHT] = [SMALL * 0.72, SMALL * 1.3];
+
+/** Where the labels of a PLW axis stand. */
+interface PlwLabels {
+  /** range of the axis */
+  range: [number, number];
+  /** transformed PLWs in ascending order */
+  tickvals: number[];
+  /** "" for a tick without a label */
+  ticktext: string[];
+  tickangle: number;
+  /** pixels below the axis that the labels take */
+  height: number;
+}
+
 /**
- * Returns an axis of transformed PLW (w_p = PLW^0.30103) with one tick per PLW, labeled with the PLW itself. If labels
- * would touch, the label of the rounder number is kept and the other is omitted; its tick remains.
+ * Places the labels of a PLW axis: beside each other if there is space for all, else in two staggered rows, else
+ * rotated. Where there is no space for all rotated labels either, the labels of rounder numbers are kept.
+ *
+ * @param pixels length of the axis
+ * @param right pixels that stay free at the right end, for labels of lines
+ */
+export function plwLabels(plws: readonly number[], pixels: number, right = 0): PlwLabels {
+  const sorted = [...new Set(plws)].sort((a, b) => a - b);
+  const tickvals = sorted.map(transformWeight);
+  const [low, high] = sorted.length > 0 ? [tickvals[0], tickvals[tickvals.length - 1]] : [0, 1];
+  const span = Math.max(high - low, 0.1);
+  const edge = Math.max(EDGE, 0.035 * (pixels - right));
+  const unit = span / Math.max(1, pixels - right - 2 * edge);
+  const range: [number, number] = [low - edge * unit, low + span + (edge + right) * unit];
+  const at = tickvals.map((value) => (value - range[0]) / unit);
+  const names = sorted.map(plwLabel);
+  const widths = names.map((name) => textWidth(name));
+  const placed = (ticktext: string[], tickangle: number, height: number): PlwLabels => ({
+    range: high > low ? range : [low - span / 2, low + span / 2],
+    tickvals,
+    ticktext,
+    tickangle,
+    height: TICK_SPACE + height,
+  });
+  const gap = (i: number, j: number): number => Math.abs(at[i] - at[j]) - (widths[i] + widths[j]) / 2;
+  const apart = (step: number): boolean => at.every((_, i) => i < step || gap(i, i - step) >= LABEL_GAP.beside);
+  if (apart(1)) return placed(names, 0, LINE_HEIGHT);
+  if (apart(2)) return placed(staggered(names), 0, 2 * LINE_HEIGHT);
+  const kept = withoutOverlap(sorted, (i, j) => Math.abs(at[i] - at[j]) >= DIGIT_HEIGHT + LABEL_GAP.rotated);
+  return placed(
+    names.map((name, i) => (kept.has(i) ? name : "")),
+    -90,
+    Math.max(...widths),
+  );
+}
+
+/** Moves every other label to a second row. */
+function staggered(names: readonly string[]): string[] {
+  return names.map((name, i) => (i % 2 === 0 ? name : `<br>${name}`));
+}
+
+/**
+ * Returns an axis of transformed PLW (w_p = PLW^0.30103) with one tick per PLW, labeled with the PLW itself, see
+ * {@link plwLabels}.
  *
  * @param plws PLWs drawn in the figure, in any order
  * @param pixels length of the axis
  * @param rest further settings, which override the others
+ * @param right pixels that stay free at the right end
  */
-export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = {}): Layout {
-  const sorted = [...new Set(plws)].sort((a, b) => a - b);
-  const positions = sorted.map(transformWeight);
-  const [low, high] = sorted.length > 0 ? [positions[0], positions[positions.length - 1]] : [0, 1];
-  const margin = 0.04 * Math.max(high - low, 0.1);
-  const range = [low - margin, high + margin];
-  const shown = legibleLabels(
-    sorted,
-    positions.map((position) => ((position - range[0]) / (range[1] - range[0])) * pixels),
-  );
-  return axis("prompt loss weight", {
-    range,
-    tickvals: positions,
-    ticktext: sorted.map((plw) => (shown.has(plw) ? plwLabel(plw) : "")),
-    tickangle: 0,
-    ...rest,
-  });
+export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = {}, right = 0): Layout {
+  const { range, tickvals, ticktext, tickangle } = plwLabels(plws, pixels, right);
+  return axis("prompt loss weight", { range, tickvals, ticktext, tickangle, ...rest });
 }
 
 /**
@@ -235,22 +286,41 @@ export function plwAxis(plws: readonly number[], pixels: number, rest: Layout = 
  * fewer significant digits; among equals, the larger PLW.
  *
  * @param plws ascending
- * @param pixels position of each PLW along the axis
+ * @param apart whether the labels of two of them, given by index, are far enough from each other
+ * @returns indexes
  */
-function legibleLabels(plws: number[], pixels: number[]): Set<number> {
+function withoutOverlap(plws: number[], apart: (i: number, j: number) => boolean): Set<number> {
   const digits = (plw: number): number =>
     Number(plw.toPrecision(2)).toExponential().split("e")[0].replace(".", "").length;
   const isPowerOfTen = (plw: number): boolean => plw > 0 && Number.isInteger(Math.log10(plw));
   const rank = (i: number): number =>
     i === 0 || i === plws.length - 1 ? 0 : isPowerOfTen(plws[i]) ? 1 : digits(plws[i]) + 1;
-  const halfWidth = (i: number): number => plwLabel(plws[i]).length * SMALL * 0.29;
   const kept: number[] = [];
-  const order = plws.map((_, i) => i).sort((a, b) => rank(a) - rank(b) || b - a);
-  for (const i of order) {
-    const fits = kept.every((j) => Math.abs(pixels[i] - pixels[j]) >= halfWidth(i) + halfWidth(j) + SMALL * 0.35);
-    if (fits) kept.push(i);
-  }
-  return new Set(kept.map((i) => plws[i]));
+  for (const i of plws.map((_, k) => k).sort((a, b) => rank(a) - rank(b) || b - a))
+    if (kept.every((j) => apart(i, j))) kept.push(i);
+  return new Set(kept);
+}
+
+/** Widths of characters in Open Sans, in em; all others count as 0.61, capitals as 0.65. */
+const CHARACTER_WIDTHS: readonly [RegExp, number][] = [
+  [/[ijlI.,:;'|!()[\] ]/, 0.28],
+  [/[ftr-]/, 0.38],
+  [/[aceghksvxyz_/]/, 0.53],
+  [/[0-9+=]/, 0.572],
+  [/[mwMW%→—…]/, 0.92],
+  [/\p{Lu}/u, 0.65],
+  [/./u, 0.61],
+];
+
+/**
+ * Estimates the width of a text in the theme's font, in pixels.
+ *
+ * @param size font size in pixels
+ * @param bold default false
+ */
+export function textWidth(text: string, size = SMALL, bold = false): number {
+  const em = (character: string): number => CHARACTER_WIDTHS.find(([set]) => set.test(character))?.[1] ?? 1;
+  return [...text].reduce((sum, character) => sum + em(character), 0) * size * (bold ? 1.08 : 1);
 }
 
 /**

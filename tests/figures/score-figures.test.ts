@@ -64,12 +64,12 @@ test("Figure 1: the simple aggregate, and one panel per data set with its single
   assert.doesNotMatch(caption, /pocket/);
   const pocket = figure1(rows.map((row) => ({ ...row, task: `pocket-${row.task}` })));
   assert.match(pocket.caption, /Benchmarks are replaced by their pocket counterparts\./);
-  const ticks = (spec.layout.xaxis as Axis).ticktext!;
+  const ticks = (spec.layout.xaxis as Axis).ticktext!.map((text) => text.replace("<br>", ""));
   assert.ok(ticks.includes("0") && ticks.includes("1"));
   // a panel with another measure has its own axis title
   assert.deepEqual(
     ["yaxis", "yaxis2"].map((name) => (spec.layout[name] as Axis).title?.text),
-    ["mean score", "relative score"],
+    ["mean score (%)", "relative score"],
   );
 });
 
@@ -90,21 +90,27 @@ test("Figures 4, 5 and 6: one panel per benchmark of the group, error bars on ev
   const sixth = figure6(rows);
   assert.deepEqual(panels(sixth), [
     "(a) from English, mean",
-    "WMT14 En→Fr",
-    "WMT16 En→De",
-    "WMT16 En→Ro",
-    "(b) into English, mean",
-    "WMT14 Fr→En",
-    "WMT16 De→En",
-    "WMT16 Ro→En",
+    "(b) WMT14 En→Fr",
+    "(c) WMT16 En→De",
+    "(d) WMT16 En→Ro",
+    "(e) into English, mean",
+    "(f) WMT14 Fr→En",
+    "(g) WMT16 De→En",
+    "(h) WMT16 Ro→En",
   ]);
-  const lines = sixth.spec.data.filter(({ showlegend }) => showlegend === false);
+  const drawn = sixth.spec.data.filter(({ showlegend }) => showlegend === false);
+  const lines = drawn.filter(({ mode }) => mode === "lines+markers");
+  const bars = drawn.filter(({ error_y }) => error_y);
   assert.equal(lines.length, 8 * DATASETS.length);
-  for (const { error_y: bars, x } of lines)
-    assert.equal((bars as { array: number[] }).array.length, (x as number[]).length);
+  assert.deepEqual(
+    bars.map(({ x, y, xaxis, legendgroup }) => [x, y, xaxis, legendgroup]),
+    lines.map(({ x, y, xaxis, legendgroup }) => [x, y, xaxis, legendgroup]),
+  );
+  for (const { error_y, x } of bars)
+    assert.equal((error_y as { array: number[] }).array.length, (x as number[]).length);
   // mean over two models: standard error 1 / √2
   assert.ok(
-    Math.abs(Number(sixth.rows.find(({ part }) => part === "WMT14 En→Fr")!.standardError) - Math.SQRT1_2) < 1e-12,
+    Math.abs(Number(sixth.rows.find(({ part }) => part === "(b) WMT14 En→Fr")!.standardError) - Math.SQRT1_2) < 1e-12,
   );
 });
 

@@ -28,17 +28,42 @@ test("sequential colors get lighter with the PLW, but stay dark enough for white
   assert.ok(lightness[9] < 80);
 });
 
-test("plwAxis: ticks at the transformed weights, labels that do not touch", () => {
-  const axis = plwAxis(PAPER_WEIGHTS, 394);
-  assert.deepEqual(axis.tickvals, PAPER_WEIGHTS.map(transformWeight));
-  assert.deepEqual(axis.ticktext, ["0", "0.0005", "", "0.01", "", "0.05", "0.1", "0.25", "0.5", "1"]);
-  assert.deepEqual(
-    plwAxis(PAPER_WEIGHTS, 2000).ticktext,
-    PAPER_WEIGHTS.map(plwLabel),
-    "with enough space, all have labels",
-  );
-  assert.deepEqual(plwAxis([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "duplicates, in any order");
-  assert.deepEqual(plwAxis([0.3], 394).ticktext, ["0.3"]);
+test("plwAxis: ticks at the transformed weights, labels beside each other, staggered or rotated, as there is space", () => {
+  const labels = (plws: readonly number[], pixels: number) => {
+    const { tickvals, ticktext, tickangle } = plwAxis(plws, pixels);
+    assert.deepEqual(tickvals, [...new Set(plws)].sort((a, b) => a - b).map(transformWeight));
+    return { ticktext, tickangle };
+  };
+  const all = PAPER_WEIGHTS.map(plwLabel);
+  assert.deepEqual(labels(PAPER_WEIGHTS, 1000), { ticktext: all, tickangle: 0 });
+  // a column, and two panels in the width of a page
+  for (const pixels of [394, 420])
+    assert.deepEqual(labels(PAPER_WEIGHTS, pixels), {
+      ticktext: ["0", "<br>0.0005", "0.0022", "<br>0.01", "0.025", "<br>0.05", "0.1", "<br>0.25", "0.5", "<br>1"],
+      tickangle: 0,
+    });
+  // three panels
+  assert.deepEqual(labels(PAPER_WEIGHTS, 262), { ticktext: all, tickangle: -90 });
+  // five panels
+  assert.deepEqual(labels(PAPER_WEIGHTS, 163), {
+    ticktext: ["0", "0.0005", "", "0.01", "", "0.05", "0.1", "0.25", "0.5", "1"],
+    tickangle: -90,
+  });
+  assert.deepEqual(labels([1, 0.03, 0, 0.03], 394).ticktext, ["0", "0.03", "1"], "duplicates, in any order");
+  assert.deepEqual(labels([0.3], 394).ticktext, ["0.3"]);
+});
+
+test("plwAxis: at least 10 pixels are left at both ends for markers, and more for labels at the right", () => {
+  for (const [pixels, right] of [
+    [163, 0],
+    [262, 0],
+    [420, 120],
+  ]) {
+    const [low, high] = plwAxis(PAPER_WEIGHTS, pixels, {}, right).range as [number, number];
+    const perPixel = (high - low) / pixels;
+    assert.ok(-low / perPixel >= 10 - 1e-9, `${pixels}: ${-low / perPixel} pixels at the left`);
+    assert.ok((high - 1) / perPixel >= 10 + right - 1e-9, `${pixels}: ${(high - 1) / perPixel} pixels at the right`);
+  }
 });
 
 test("twenty data sets have distinct combinations of color and marker", () => {
