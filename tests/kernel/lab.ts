@@ -116,7 +116,7 @@ export class Lab {
    * Opens a notebook in {@link folder} and waits until its kernel is idle.
    * @param prepare called with the empty page
    */
-  async open(path: string, prepare?: (page: Page) => Promise<void>): Promise<NotebookPage> {
+  async open(path: string, prepare?: (page: Page) => Promise<unknown>): Promise<NotebookPage> {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 1600 } });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
