@@ -1,10 +1,10 @@
 // Asks runs anything.
+import { factors, ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
 import { RunError } from "../data/errors";
-import { plwLabel } from "../data/prompt-loss-weight";
+import { distinct } from "../data/group";
 import { renderPrompt } from "../data/template";
 import { loadModel } from "../model/causal-lm";
 import type { Generation, GenerationOptions } from "../model/generate";
-import { factors, type RunFactors } from "../analysis/run-rows";
 import { parametersOf, usableRun, type Run } from "../runs/store";
 import { visibleText } from "../page/visible-text";
 import type { Html } from "./display";
@@ -69,7 +69,7 @@ export async function ask(
   }
   if (answers.length === 0)
     throw new RunError(unable[0]?.reason ?? "ask: there is no run to ask; give at least one complete run.");
-  return { answers, unable, html: answersHtml(answers, unable), text: answersText(answers, unable) };
+  return { answers, unable, ...asked([instruction, input].filter(Boolean).join("\n"), answers, unable) };
 }
 
 /** Directory of a run's final model; undefined, and the run named, if it has none. */
@@ -87,43 +87,48 @@ function parametersIfAny(run: Run, unable: Asked["unable"]): string | undefined 
   }
 }
 
-/** What distinguishes the runs: the factors that differ, or all of a single run's. */
-function nameOf(answer: RunAnswer, answers: readonly RunAnswer[]): string {
+/** The factors in which answers differ, or those that they share. */
+function factorsOf(answers: readonly RunAnswer[], answer: RunAnswer, differing: boolean): string {
   const { model, dataset, normalizer, variant, seed, plw } = answer;
-  const names = { model, dataset, normalizer, variant, seed: `seed ${seed}`, plw: `PLW ${plwLabel(plw)}` };
-  const keys = Object.keys(names) as (keyof typeof names)[];
-  const differing = keys.filter((key) => answers.some((other) => other[key] !== answer[key]));
-  const shown = differing.length > 0 ? differing : (["model", "dataset", "plw"] as const);
-  return shown.map((key) => names[key]).join(" · ");
+  const names = { model, dataset, normalizer, variant, seed: `seed ${seed}`, plw: `PLW ${plw}` };
+  return (Object.keys(names) as (keyof typeof names)[])
+    .filter((key) => answers.some((other) => other[key] !== answer[key]) === differing)
+    .map((key) => names[key])
+    .filter((name) => name !== ONLY_VARIANT)
+    .join(" · ");
 }
 
 const lengthOf = ({ tokens, finish }: RunAnswer): string => `${tokens} tokens${finish === "length" ? ", cut off" : ""}`;
 
-function answersHtml(answers: readonly RunAnswer[], unable: Asked["unable"]): string {
-  const style =
-    "border: 1px solid rgba(128, 128, 128, 0.4); padding: 4px 8px; flex: 1 1 200px; white-space: pre-wrap; " +
-    "overflow-wrap: anywhere;";
+function asked(question: string, answers: readonly RunAnswer[], unable: Asked["unable"]): Html {
+  const border = "border: 1px solid rgba(128, 128, 128, 0.4); padding: 4px 8px; flex: 1 1 200px;";
+  const text = "white-space: pre-wrap; overflow-wrap: anywhere;";
+  const shared = factorsOf(answers, answers[0], false);
   const cells = answers.map((answer) => {
-    const head = `<b>${shown(nameOf(answer, answers))}</b> <small>${lengthOf(answer)}</small>`;
-    const body = answer.text === "" ? "<small>(empty)</small>" : shown(answer.text.trim());
-    return `<div style="${style}" dir="auto">${head}\n${body}</div>`;
+    const head = `<b>${shown(factorsOf(answers, answer, true))}</b> <small>${lengthOf(answer)}</small>`;
+    const body = shown(answer.text.trim()) || "<small>(empty)</small>";
+    return `<div style="${border}">${head}<div style="${text}" dir="auto">${body}</div></div>`;
   });
-  const prompts = [...new Set(answers.map(({ prompt }) => prompt))].map(
-    (prompt) =>
-      `<details><summary>whole request</summary><pre style="white-space: pre-wrap;">${shown(prompt)}</pre></details>`,
+  const prompts = distinct(answers.map(({ prompt }) => prompt)).map(
+    (prompt) => `<details><summary>whole request</summary><div style="${text}">${shown(prompt)}</div></details>`,
   );
-  return [
-    `<div style="display: flex; flex-wrap: wrap;">${cells.join("\n")}</div>`,
-    ...prompts,
-    ...unable.map(({ reason }) => `<div>${shown(reason)}</div>`),
-  ].join("\n");
-}
-
-function answersText(answers: readonly RunAnswer[], unable: Asked["unable"]): string {
-  return [
-    ...answers.map((answer) => `${nameOf(answer, answers)} (${lengthOf(answer)})\n${visibleText(answer.text.trim())}`),
-    ...unable.map(({ reason }) => reason),
-  ].join("\n\n");
+  return {
+    html: [
+      `<div style="${text}" dir="auto"><b>${shown(question)}</b></div>`,
+      `<div style="padding: 2px 0;">${shown(shared)}</div>`,
+      `<div style="display: flex; flex-wrap: wrap;">${cells.join("\n")}</div>`,
+      ...prompts,
+      ...unable.map(({ reason }) => `<div>${shown(reason)}</div>`),
+    ].join("\n"),
+    text: [
+      visibleText(`${question}\n(${shared})`),
+      ...answers.map((answer) => {
+        const name = [factorsOf(answers, answer, true), lengthOf(answer)].filter((part) => part !== "").join(", ");
+        return visibleText(`${name}:\n${answer.text.trim() || "(empty)"}`);
+      }),
+      ...unable.map(({ reason }) => reason),
+    ].join("\n\n"),
+  };
 }
 
 const shown = (text: string): string => escapeHtml(visibleText(text));

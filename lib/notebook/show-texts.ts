@@ -1,6 +1,8 @@
 // Shows what the models wrote.
+import { ONLY_VARIANT } from "../analysis/run-rows";
 import type { PromptTexts, StudyTexts, WrittenText } from "../analysis/texts";
 import { mostChanged, mostChangedGroup, type ChangedPrompt } from "../analysis/texts-changed";
+import { distinct } from "../data/group";
 import { absentLine, textsData } from "../page/texts-view";
 import { VIEW_MIME, type View } from "../page/view";
 import { visibleText } from "../page/visible-text";
@@ -93,10 +95,12 @@ const oneLine = (text: string): string => visibleText(text).replace(/\s+/g, " ")
 const titleOf = ({ benchmark, id, asked, change }: ChangedPrompt): string =>
   `${benchmark} ${id}: ${asked.replace(/\s+/g, " ").slice(0, 200)} (${Math.round(100 * change)} % of words change)`;
 
-function runsOf([first]: readonly WrittenText[], { texts }: PromptTexts): string {
-  const { dataset, model, normalizer, variant, seed } = first;
-  const others = new Set(texts.map(({ run }) => run)).size;
-  return `${dataset} · ${model} · ${normalizer} · ${variant} · seed ${seed}, of ${others} runs the ones that change most`;
+function runsOf(
+  [{ dataset, model, normalizer, variant, seed }]: readonly WrittenText[],
+  { texts }: PromptTexts,
+): string {
+  const name = [dataset, model, normalizer, ...(variant === ONLY_VARIANT ? [] : [variant]), `seed ${seed}`].join(" · ");
+  return `${name} (the runs whose texts change most, of ${distinct(texts.map(({ run }) => run)).length})`;
 }
 
 function measuresOf({ length, unit, cutOff, bleu, verdict }: WrittenText): string {

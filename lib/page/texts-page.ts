@@ -54,7 +54,7 @@ function textsPage({ name }: Pick<Study, "name">, { prompts, absent }: StudyText
   const count = prompts.reduce((sum, { texts }) => sum + texts.length, 0);
   const runs = distinct(prompts.flatMap(({ texts }) => texts.map(({ run }) => run))).length;
   const caption =
-    `${count} texts of ${runs} runs, as they were generated when the runs were scored; the prompts whose texts change ` +
+    `${count.toLocaleString("en-US")} texts of ${runs} runs, as they were generated when the runs were scored; the prompts whose texts change ` +
     "most between neighboring PLWs come first";
   const data = gzipSync(JSON.stringify(textsData([...changed, ...others], { absent, caption })), { level: 9 });
   const { script, style } = viewAssets();

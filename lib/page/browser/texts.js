@@ -233,7 +233,10 @@ globalThis.promptlossViews.texts = (element, data) => {
     const { references } = prompts[chosen];
     if (value === "nothing" || (value === "answer" && references.length === 0)) return undefined;
     if (value === "answer") return { text: references[0], name: "the reference" };
-    const other = value === "smaller" ? cells[cells.findIndex((cell) => cell[1] === plw) - 1] : cells.find((cell) => String(cell[1]) === value);
+    const other =
+      value === "smaller"
+        ? cells[cells.findIndex((cell) => cell[1] === plw) - 1]
+        : cells.find((cell) => String(cell[1]) === value);
     return other && other[1] !== plw ? { text: other[2], name: `PLW ${plws[other[1]]}` } : undefined;
   }
 
@@ -242,7 +245,7 @@ globalThis.promptlossViews.texts = (element, data) => {
     const nodes = [];
     const mark = (tag, words) => {
       const [, space, text] = /^(\s*)(.*)$/s.exec(words.join(""));
-      nodes.push(space);
+      nodes.push(space === "" && nodes.at(-1)?.tagName === "DEL" ? " " : space);
       if (text !== "") nodes.push(add(tag, { textContent: text }));
     };
     for (const { kind, words } of compareWords(before, after)) {
