@@ -3,12 +3,13 @@ import type { RunFactors } from "../analysis/run-rows";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { boxQuantiles } from "../metrics/quantile";
-import type { Figure, Layout, Row, Trace } from "./figure";
+import { PIXELS_PER_INCH, type Figure, type Layout, type Row, type Trace } from "./figure";
 import { facetGrid, facetsOf, letteredFacets } from "./facets";
-import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
+import { columnsFor, panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
+  COLUMN_INCHES,
   datasetStyle,
   escapeText,
   INK,
@@ -86,15 +87,22 @@ export function drawBoxPanels(
   const models = look.models.filter((model) => boxes.some((box) => box.model === model));
   const plws = boxes.map((box) => box.plw);
 
-  const width = Math.round(PAGE_INCHES * 144);
+  const inches = datasets.length > 1 ? PAGE_INCHES : COLUMN_INCHES;
+  const width = Math.round(inches * PIXELS_PER_INCH);
+  const sides = { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 0 };
+  const gap = { x: 18, y: 50 };
   const { grid, height, margin, titles } = facetGrid({
     facets: facets.map(({ name }) => name),
     panelHeight: 200,
     count: datasets.length,
-    columns: MAX_COLUMNS,
+    columns: columnsFor(
+      panels.map(({ title }) => title),
+      MAX_COLUMNS,
+      { width, margin: sides, gap },
+    ),
     width,
-    margin: { l: 62, r: 10, t: legendsHeight([models], width, SMALL) + 28, b: 0 },
-    gap: { x: 18, y: 50 },
+    margin: sides,
+    gap,
     plws,
   });
   const dodge = boxWidth(plws, models.length);
@@ -114,9 +122,9 @@ export function drawBoxPanels(
     spec: {
       data: [...models.map((model) => legendEntry(model, modelStyle(look, model))), ...boxData],
       layout: baseLayout(
-        { width: PAGE_INCHES, height: height / 144 },
+        { width: inches, height: height / PIXELS_PER_INCH },
         {
-          ...panelAxes(grid, plws, measure, topOf(boxes, limits)),
+          ...panelAxes(grid, plws, { title: measure, top: topOf(boxes, limits), side: 0.6 * dodge * models.length }),
           ...topLegends([models], { width, height }, SMALL),
           margin,
           boxmode: "overlay",
@@ -154,13 +162,27 @@ function limitLabel(value: number, text: string, { x, y }: Panel): Layout {
   return { ...place, text, showarrow: false, font: { size: SMALL } };
 }
 
-/** Axes of all panels; the vertical axis is shared and goes from 0 to `top`. */
-function panelAxes(grid: readonly Panel[], plws: readonly number[], measure: string, top: number): Layout {
+/**
+ * Axes of all panels; the vertical axis is shared and goes from 0 to `top`.
+ *
+ * @param axes.side least space beside the outermost PLWs, in units of the transformed PLW
+ */
+function panelAxes(
+  grid: readonly Panel[],
+  plws: readonly number[],
+  { title, top, side }: { title: string; top: number; side: number },
+): Layout {
   const axes: Layout = {};
+  const positions = plws.map(transformWeight);
   for (const [i, place] of grid.entries()) {
-    axes[place.xaxis] = panelPlwAxis(plws, place);
+    const plwAxis = panelPlwAxis(plws, place);
+    const [low, high] = plwAxis.range as [number, number];
+    axes[place.xaxis] = {
+      ...plwAxis,
+      range: [Math.min(low, ...positions.map((at) => at - side)), Math.max(high, ...positions.map((at) => at + side))],
+    };
     axes[place.yaxis] = {
-      ...axis(place.isLeft ? measure : null),
+      ...axis(place.isLeft ? title : null),
       anchor: place.x,
       domain: place.domain.y,
       matches: i === 0 ? undefined : "y",

@@ -20,7 +20,7 @@ export function figure2b(rows: readonly DistanceRow[], options: { look?: Look } 
   const hasSeeds = distinct(rows.map((row) => row.seed)).length > 1;
   const panels = armsOf(rows).map(({ name, rows: armRows }) => ({
     title: name,
-    measure: "L2 distance from start",
+    measure: "L2 distance to initial model",
     points: armRows.map(({ dataset, model, plw, seed, distance }) => ({
       dataset,
       dash: model,

@@ -1,7 +1,7 @@
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "../data/group";
 import { panelGrid, type Panel } from "./panels";
-import { axis, baseLayout, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT } from "./theme";
+import { axis, baseLayout, lettered, LINE, PAGE_INCHES, panelTitle, sequentialColor, SMALL, TEXT } from "./theme";
 import type { LossName, LossRow } from "../analysis/run-rows";
 import { armsOf, type Arm } from "../analysis/arms";
 import { leftOutInWords, runsInWords } from "./captions";
@@ -43,7 +43,7 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
   const colors = new Map(plws.map((plw, i) => [plw, sequentialColor(plws.length > 1 ? i / (plws.length - 1) : 0)]));
 
   const width = Math.round(PAGE_INCHES * 144);
-  const margin = { l: 58, r: 96, t: 56, b: 54 };
+  const margin = { l: 58, r: 96, t: 58, b: 54 };
   const gap = { x: 50, y: 110 };
   // The legend is beside the panels. Plotly cuts it off at the bottom if it is taller than they are.
   const between = (groups.length - 1) * gap.y;
@@ -75,7 +75,8 @@ export function lossCurves(rows: readonly LossRow[], options: { smooth?: number 
     titles.push({ ...panelTitle(name, 0, grid[g * 3].top), xanchor: "left", yshift: 26 });
     for (const [i, [key, title]] of LOSSES.entries()) {
       const place = grid[g * 3 + i];
-      titles.push({ ...panelTitle(title, place.center, place.top), text: title });
+      const letter = lettered("", g * LOSSES.length + i, grid.length).trimEnd();
+      titles.push({ ...panelTitle("", place.center, place.top), text: `<b>${letter}</b> ${title}` });
       data.push(...curves.map((curve) => curveTrace(curve, key, colors.get(curve[0].plw)!, place)));
     }
   }
@@ -146,9 +147,15 @@ function panelAxes(grid: readonly Panel[], groups: readonly Group[]): Layout {
     const { rows } = groups[Math.floor(i / LOSSES.length)];
     const first = groups.findIndex((group) => modelKey(group.rows[0]) === modelKey(rows[0]));
     const matched = first * LOSSES.length + (i % LOSSES.length);
-    axes[place.xaxis] = { ...axis("step"), anchor: place.y, domain: place.domain.x, rangemode: "tozero", nticks: 6 };
+    axes[place.xaxis] = {
+      ...axis("optimizer step"),
+      anchor: place.y,
+      domain: place.domain.x,
+      rangemode: "tozero",
+      nticks: 6,
+    };
     axes[place.yaxis] = {
-      ...axis(place.isLeft ? "loss (nats a token)" : null),
+      ...axis(place.isLeft ? "loss (nats/token)" : null),
       anchor: place.x,
       domain: place.domain.y,
       showgrid: true,

@@ -27,28 +27,30 @@ interface Measure {
   threshold?: boolean;
 }
 
+/** Axis of a share, labeled in per cent. */
+const SHARE: Layout = { range: [-0.06, 1.06], tickvals: [0, 0.5, 1], ticktext: ["0", "50", "100"] };
+
 const STABILITY: readonly Measure[] = [
-  { key: "rsd", title: "RSD, weighted", axis: { rangemode: "tozero" } },
-  { key: "promptRsd", title: "RSD, prompt", axis: { rangemode: "tozero" } },
-  { key: "completionRsd", title: "RSD, completion", axis: { rangemode: "tozero" } },
+  { key: "rsd", title: "RSD of<br>weighted loss", axis: { rangemode: "tozero" } },
+  { key: "promptRsd", title: "RSD of<br>prompt loss", axis: { rangemode: "tozero" } },
+  { key: "completionRsd", title: "RSD of<br>completion loss", axis: { rangemode: "tozero" } },
 ];
 
 const MOVEMENT: readonly Measure[] = [
   {
     key: "gradientNorm",
-    title: "gradient norm",
+    title: "L2 norm of<br>gradient",
     axis: { type: "log", dtick: 1, minor: { ticks: "outside", ticklen: 3 } },
     threshold: true,
   },
-  { key: "clippedSteps", title: "steps clipped", axis: { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 } },
-  { key: "distance", title: "L2 from start" },
+  { key: "clippedSteps", title: "steps clipped<br>(%)", axis: SHARE },
+  { key: "distance", title: "L2 distance to<br>initial model" },
 ];
 
-const SHARE: Layout = { range: [-0.05, 1.05], tickformat: ".0%", dtick: 0.5 };
 const LEARNING: readonly Measure[] = [
-  { key: "shareAtStart", title: "completion share<br>at start", axis: SHARE },
-  { key: "shareAtEnd", title: "completion share<br>at end", axis: SHARE },
-  { key: "heldoutLoss", title: "held-out loss<br>(nats)" },
+  { key: "shareAtStart", title: "completion share of<br>gradient at start (%)", axis: SHARE },
+  { key: "shareAtEnd", title: "completion share of<br>gradient at end (%)", axis: SHARE },
+  { key: "heldoutLoss", title: "held-out loss<br>(nats/completion)" },
 ];
 
 /**
@@ -151,7 +153,7 @@ function draw(
       },
       inches: PAGE_INCHES,
       columns: Math.max(1, normalizers.length),
-      panelHeight: 130,
+      panelHeight: 142,
       dodge: 0.04,
     }),
     rows: rows.map((row): Row => ({
