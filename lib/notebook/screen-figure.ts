@@ -71,7 +71,10 @@ function withLegends({ data, layout }: { data: Trace[]; layout: Layout }, print:
   const groups = names.map((key) => data.filter((trace) => isEntryOf(trace, key)).map(({ name }) => String(name)));
   const size = Number((legends[0].font as Layout).size) * WIDER;
   const printSize = Number(((print.legend as Layout).font as Layout).size);
-  const more = Math.max(0, legendsHeight(groups, NARROW, size) - legendsHeight(groups, Number(print.width), printSize));
+  const more = Math.max(
+    0,
+    Math.ceil(legendsHeight(groups, NARROW, size) - legendsHeight(groups, Number(print.width), printSize)),
+  );
   const placed = topLegends(groups, { width: NARROW, height: height + more }, size);
   const onScreen = names.map((key, i) => [key, { ...legends[i], ...(placed[key] as Layout), font: legends[i].font }]);
   return {
