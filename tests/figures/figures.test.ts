@@ -4,9 +4,12 @@ import { transformWeight } from "../../lib/data/prompt-loss-weight";
 import type { Figure, Trace } from "../../lib/figures/figure";
 import { figure2a } from "../../lib/figures/figure2a";
 import { figure2b } from "../../lib/figures/figure2b";
+import { figure2bParts } from "../../lib/figures/figure2b-parts";
+import { figure2d } from "../../lib/figures/figure2d";
 import { lengthHistograms } from "../../lib/figures/length-histograms";
 import { lossCurves } from "../../lib/figures/loss-curves";
 import { quantile } from "../../lib/metrics/quantile";
+import { CROSSED, factorRows } from "./factor-rows";
 import { distances, losses, stability } from "./rows-fixture";
 
 const ofType = (figure: Figure, type: string): Trace[] => figure.spec.data.filter((trace) => trace.type === type);
@@ -41,6 +44,69 @@ test("figure 2a: boxes, drawn and in the rows, are the quantiles of their window
   );
   assert.ok(Math.abs(numbers(box, "x")[at] - transformWeight(0.1)) <= 0.03, "box is drawn at its PLW");
   assert.match(figure.caption, /whiskers at the 0\.09 and 0\.91 quantiles/);
+});
+
+test("figure 2a: a diamond with a white edge marks the mean of every box", () => {
+  const figure = figure2a(stability);
+  const marks = figure.spec.data.filter(({ name, mode }) => String(name).endsWith(" mean") && mode === "markers");
+  assert.deepEqual(marks.flatMap((trace) => numbers(trace, "y")).sort(), figure.rows.map((row) => row.mean).sort());
+  for (const { marker } of marks) {
+    const { symbol, line } = marker as { symbol: string; line: { color: string } };
+    assert.deepEqual([symbol, line.color], ["diamond", "white"]);
+  }
+});
+
+test("figure 2a: the horizontal axis holds all boxes, and long names have space", () => {
+  const few = stability.filter(({ plw }) => plw === 0 || plw === 0.0005);
+  const { data, layout } = figure2a(
+    few.map((row) => ({ ...row, dataset: `A data set with quite a long name: ${row.dataset}` })),
+  ).spec;
+  const [low, high] = (layout.xaxis as { range: [number, number] }).range;
+  for (const box of data.filter(({ type }) => type === "box"))
+    for (const x of numbers(box, "x")) assert.ok(x - Number(box.width) / 2 > low && x + Number(box.width) / 2 < high);
+  const columns = new Set(
+    Object.entries(layout).flatMap(([key, axis]) =>
+      /^xaxis/.test(key) ? [String((axis as { domain: number[] }).domain)] : [],
+    ),
+  );
+  assert.equal(columns.size, 2);
+});
+
+test("figure 2d: a labeled line at each limit of new tokens, inside the vertical axis", () => {
+  const { generationLengths } = factorRows();
+  const { spec, caption } = figure2d(generationLengths.map((row, i) => (i === 0 ? { ...row, limit: 64 } : row)));
+  const lines = spec.layout.shapes as { y0: number }[];
+  assert.deepEqual(new Set(lines.map(({ y0 }) => y0)), new Set([64, 160]));
+  assert.equal(lines.length, 2 * 12, "in each of 3 panels of 4 arms");
+  const labels = (spec.layout.annotations as { text: string }[]).filter(({ text }) => text.startsWith("limit"));
+  assert.deepEqual(new Set(labels.map(({ text }) => text)), new Set(["limit: 64 tokens", "limit: 160 tokens"]));
+  assert.ok((spec.layout.yaxis as { range: number[] }).range[1] > 160);
+  assert.match(caption, /dotted line: 64 or 160 tokens/);
+  const unknown = figure2d(generationLengths.map((row) => ({ ...row, limit: null })));
+  assert.deepEqual(unknown.spec.layout.shapes, []);
+});
+
+test("figure 2b by part: one panel per part, one line per data set, one legend", () => {
+  const { distanceParts } = factorRows({ ...CROSSED, normalizers: ["weights"], variants: ["default"] });
+  const figure = figure2bParts(distanceParts);
+  const titles = (figure.spec.layout.annotations as { text: string }[]).map(({ text }) => text);
+  const parts = ["embedding", "layer 0", "q_proj", "final norm"];
+  assert.deepEqual(
+    titles,
+    parts.map((part, i) => `<b>(${"abcd"[i]})</b> ${part}`),
+  );
+  assert.equal(drawn(figure).length, 4 * 3);
+  assert.deepEqual(
+    new Set(drawn(figure).map(({ xaxis }) => xaxis)),
+    new Set(["x", "x2", "x7", "x8"]),
+    "kinds begin a row",
+  );
+  const entries = figure.spec.data.filter(({ showlegend }) => showlegend !== false);
+  assert.deepEqual(
+    entries.map(({ name }) => name),
+    CROSSED.datasets,
+  );
+  assert.equal(figure.spec.layout.legend2, undefined);
 });
 
 test("figure 2b: points and rows hold the distance of every run", () => {
