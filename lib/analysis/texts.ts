@@ -82,10 +82,11 @@ export interface StudyTexts {
  * is therefore one prompt, and the rows of transformed data sets are prompts of their own.
  *
  * @param runs runs of the study
+ * @param tasks names of tasks to read; default: all
  * @returns the texts, and what has none with the reason
  * @throws {EvaluationError} for unknown tasks
  */
-export async function studyTexts(study: Study, runs: readonly Run[]): Promise<StudyTexts> {
+export async function studyTexts(study: Study, runs: readonly Run[], tasks?: readonly string[]): Promise<StudyTexts> {
   const options = studyEvaluation(study);
   const memo = new Memo();
   const prompts = new Map<string, PromptTexts & { texts: WrittenText[] }>();
@@ -95,7 +96,8 @@ export async function studyTexts(study: Study, runs: readonly Run[]): Promise<St
     absent.set(key, { task, reason, runs: [...(absent.get(key)?.runs ?? []), run] });
   };
   const write = textWriter();
-  for (const { task, settings } of resolveTasks([...study.tasks, ...memorizationTasks(study)], options)) {
+  const requests = [...study.tasks, ...memorizationTasks(study)].filter(({ name }) => tasks?.includes(name) ?? true);
+  for (const { task, settings } of resolveTasks(requests, options)) {
     if (task.kind !== "generation") continue;
     for (const run of runs)
       try {
@@ -116,9 +118,10 @@ export async function studyTexts(study: Study, runs: readonly Run[]): Promise<St
         miss(task.name, run.name, error.message.replace(/\.$/, ""));
       }
   }
-  const known = new Set(runs.map(({ name }) => name));
-  for (const { name, status, reason } of storedRuns(study, runs[0]?.store ?? new RunStore()))
-    if (!known.has(name)) miss(null, name, reason === "" ? "not among the given runs" : `${status}: ${reason}`);
+  const given = new Set(runs.flatMap(({ id, name }) => [id, name]));
+  for (const { name, status, reason, run } of storedRuns(study, runs[0]?.store ?? new RunStore()))
+    if (!given.has(run?.id ?? name))
+      miss(null, name, reason === "" ? "not among the given runs" : `${status}: ${reason}`);
   return { prompts: [...prompts.values()], absent: [...absent.values()] };
 }
 

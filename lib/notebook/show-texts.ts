@@ -19,6 +19,8 @@ export interface ShowTextsOptions {
 
 /** Prompts of the plain text, which terminals show. */
 const PLAIN_PROMPTS = 3;
+/** Runs without texts that are named; the view names all. */
+const NAMED_RUNS = 5;
 
 /**
  * Shows the prompts whose texts change most with the PLW, with the texts of all weights side by side: as a view to
@@ -50,13 +52,13 @@ export function textsBundle(
     "text/html": [
       `<div style="padding: 4px 0;">${shown(title)}</div>`,
       ...prompts.map((prompt, i) => promptHtml(prompt, i === 0)),
-      ...absent.map((entry) => `<div>Without texts: ${escapeHtml(absentLine(entry))}</div>`),
+      ...absent.map((entry) => `<div>Without texts: ${escapeHtml(absentLine(entry, NAMED_RUNS))}</div>`),
     ].join("\n"),
     "text/plain": [
       visibleText(title),
       ...prompts.slice(0, PLAIN_PROMPTS).map(promptText),
       ...(prompts.length > PLAIN_PROMPTS ? [`… ${prompts.length - PLAIN_PROMPTS} more prompts`] : []),
-      ...absent.map((entry) => `Without texts: ${absentLine(entry)}`),
+      ...absent.map((entry) => `Without texts: ${absentLine(entry, NAMED_RUNS)}`),
     ].join("\n\n"),
   };
 }

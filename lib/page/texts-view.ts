@@ -113,14 +113,18 @@ export function textsData(
     unit,
     verdicts: verdicts.values,
     prompts: listed,
-    absent: absent.map(absentLine),
+    absent: absent.map((entry) => absentLine(entry)),
   };
 }
 
-/** Says which texts are not there, and why: "memorization of 3 runs: not evaluated yet (name, name, name)". */
-export function absentLine({ task, runs, reason }: AbsentTexts): string {
+/**
+ * Says which texts are not there, and why: "memorization of 2 runs: not evaluated yet (name; name)".
+ *
+ * @param maxNames maximum number of runs to name; default: all
+ */
+export function absentLine({ task, runs, reason }: AbsentTexts, maxNames = Infinity): string {
   const who = runs.length === 1 ? runs[0] : `${runs.length} runs`;
-  const names = runs.length === 1 ? "" : ` (${runs.join("; ")})`;
+  const names = runs.length === 1 || runs.length > maxNames ? "" : ` (${runs.join("; ")})`;
   return visibleText(`${task === null ? who : `${task} of ${who}`}: ${reason}${names}`);
 }
 

@@ -158,4 +158,7 @@ test("studyTexts names runs and tasks without texts", async () => {
     { task: "memorization", runs: [runs[1].name], reason: "not evaluated yet" },
     { task: null, runs: [runs[3].name], reason: "not among the given runs" },
   ]);
+  const some = await studyTexts(study, runs, ["pocket-alpaca-eval", "pocket-piqa"]);
+  assert.deepEqual(new Set(some.prompts.map(({ task }) => task)), new Set(["pocket-alpaca-eval"]));
+  assert.deepEqual(some.absent, []);
 });

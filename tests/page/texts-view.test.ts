@@ -70,6 +70,7 @@ test("textsData: every text once, runs that differ only in the PLW in one row, c
   assert.equal(data.strings.length, new Set(data.strings).size);
   assert.deepEqual([prompt.change, data.strings[prompt.opponent!]], [0.123, "a hen"]);
   assert.equal(absentLine({ task: null, runs: ["x"], reason: "failed: no" }), "x: failed: no");
+  assert.equal(absentLine({ task: "t", runs: ["x", "y"], reason: "no" }, 1), "t of 2 runs: no");
   assert.equal(data.absent[0], `t of 2 runs: ${SHOWN} (x; ${SHOWN})`);
   const words = textsData([{ ...prompts[0], texts: [written("A", 0, "x", { unit: "words", seed: 8 })] }]);
   assert.deepEqual([words.unit, words.caption], ["words", "normalizer weights, seed 8"]);
