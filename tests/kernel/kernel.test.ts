@@ -1,11 +1,11 @@
 // Each test shows a fault of the stock kernel (unmodified tslab) that the project's kernel does not have.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { PYTHON, ROOT, STOCK_KERNEL, TestKernel, errorOf, ourKernel, printed } from "./client";
+import { PYTHON, ROOT, STOCK_KERNEL, TestKernel, errorOf, ourKernel, printed, type CellResult } from "./client";
 
 let ours: TestKernel;
 let stock: TestKernel;
@@ -131,7 +131,7 @@ test("an error has name, message and the cell's own positions; the cells after i
   );
   const { status, ename, evalue } = cell!.reply;
   assert.deepEqual({ status, ename, evalue }, { status: "error", ename: "RangeError", evalue: "plw is -1" });
-  assert.deepEqual([next!.reply.status, next!.outputs.length], ["aborted", 0]);
+  assert.deepEqual([next!.reply, next!.outputs.length], [{ status: "aborted" }, 0]); // a number would stand beside the cell
   assert.equal((await ours.runOne("1 + 1")).reply.status, "ok");
 
   assert.equal(errorOf(before!), undefined);
@@ -223,6 +223,52 @@ test("an output has all its MIME types, and is updated in place", async () => {
   assert.deepEqual([first!.type, second!.type], ["display_data", "update_display_data"]);
   assert.deepEqual(first!.content.transient, second!.content.transient);
   assert.deepEqual(second!.content.data, { "text/html": "<b>2</b>", "text/plain": "2" });
+});
+
+test("a result that the library knows is shown; an array is one line; undefined is nothing", async () => {
+  const shownBy = ({ outputs }: CellResult) =>
+    outputs.slice(1).map(({ type, content }) => [type, String(content.data?.["text/plain"] ?? content.evalue)]);
+  const imports = [
+    'import { show } from "./lib/notebook/display";',
+    'import { dataFrame } from "./lib/figures/data-frame";',
+  ].join("\n");
+  const frame = [["display_data", "set     loss\n-----  -----\nShort  1.250"]];
+  const first = await ours.runOne(`${imports}\nconst frame = dataFrame([{ set: "Short", loss: 1.25 }]);\nframe`);
+  assert.deepEqual(shownBy(first), frame);
+  assert.deepEqual(Object.keys(first.outputs[1]!.content.data!), ["text/html", "text/plain"]);
+
+  const cells = await ours.run([
+    "await show(frame)",
+    "undefined",
+    "[]",
+    "['a', ['b'], { c: 1 }]",
+    "Array.from({ length: 1000 }, (_, i) => `/work/file ${i}`)",
+    "new Proxy({}, { get() { throw new Error('hostile') }, has() { throw new Error('hostile') } })",
+    "[new Proxy({}, { get() { throw new Error('hostile') }, has: () => true })]",
+  ]);
+  assert.deepEqual(cells.map(shownBy), [
+    frame,
+    [],
+    [["execute_result", "[]"]],
+    [["execute_result", "[ 'a', [ 'b' ], { c: 1 } ]"]],
+    [["execute_result", "[ '/work/file 0', '/work/file 1', '/work/file 2', '/work/file 3', ... 996 more items ]"]],
+    [["execute_result", "{}"]],
+    [["execute_result", "[ {} ]"]],
+  ]);
+  const hostile = "({ columns: ['a'], values: [[{ toJSON() { throw new Error('hostile cell') } }]] })";
+  assert.deepEqual(shownBy(await ours.runOne(hostile)), [["error", "hostile cell"]]);
+
+  const file = join(ROOT, "lib", "notebook", "display.ts");
+  const { atime, mtime } = statSync(file);
+  try {
+    utimesSync(file, atime, new Date());
+    const used = "(globalThis as any)[Symbol.for('promptloss.kernel')].showResult";
+    const [, again, renewed] = await ours.run([`const before = ${used};`, `${imports}\nframe`, `before === ${used}`]);
+    assert.deepEqual(shownBy(again!), frame);
+    assert.deepEqual(shownBy(renewed!), [["execute_result", "false"]]);
+  } finally {
+    utimesSync(file, atime, mtime);
+  }
 });
 
 test("later cells see variables, types and functions of earlier ones; imported names can be redeclared", async () => {

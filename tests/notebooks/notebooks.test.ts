@@ -83,10 +83,8 @@ test("the tables and figures are about this study", () => {
   assert.match(html("04"), /TinyDataShort[^]*AlpacaDataShort \(paper\)/);
   assert.match(text("04"), /TinyData: H0 cannot be tested.*too few distinct values[^]*There are no residuals to check/);
   assert.match(html("06"), /All \(paper\)/);
-  assert.match(
-    text("06"),
-    /All: cannot be fitted\. column "w_p" has 2 distinct values[^]*figure3 cannot be drawn: [^]*figure7 cannot be drawn/,
-  );
+  assert.match(text("06"), /All: cannot be fitted\. column "w_p" has 2 distinct values/);
+  assert.match(html("06"), /figure3 cannot be drawn: [^]*figure7 cannot be drawn/);
   assert.doesNotMatch(text("04") + text("06") + html("04") + html("06"), /NaN|undefined|Infinity/);
   assert.match(html("05"), /4 of 4 runs \(4 were there\)/);
   assert.match(text("05"), /Study tiny has one normalizer \(weights\), so there is nothing to compare/);
