@@ -81,7 +81,7 @@ test("askedText: instruction and input without the template; the question after 
 const dir = temporaryFolder();
 process.env.PROMPTLOSS_RUNS = join(dir, "runs");
 const data = writeJson(join(dir, "data.json"), tinyExamples(6, 1));
-const study: Study = parseStudy({
+const studyFile = {
   name: "texts",
   models: { tiny: tinyModel(join(dir, "model"), 1) },
   datasets: {
@@ -97,7 +97,8 @@ const study: Study = parseStudy({
   ].map((task) =>
     task.name === "twice" ? { ...task, prompt: "Say: {instruction}", references: "output", maxNewTokens: 4 } : task,
   ),
-});
+};
+const study: Study = parseStudy(studyFile, "the test's study");
 let runs: Run[];
 let texts: StudyTexts;
 

@@ -4,6 +4,7 @@ import { before, test } from "node:test";
 import { RunError } from "../../lib/data/errors";
 import { renderPrompt } from "../../lib/data/template";
 import { loadModel } from "../../lib/model/causal-lm";
+import type { Generation } from "../../lib/model/generate";
 import { tf } from "../../lib/model/tensorflow";
 import { ask } from "../../lib/notebook/ask";
 import { planPruning, pruneRuns } from "../../lib/runs/prune";
@@ -36,7 +37,7 @@ test("runs answer in their own template with their final models, which are dispo
   assert.equal(prompt, "Say bread. <b>|mill>");
   for (const [i, run] of runs.entries()) {
     const model = loadModel(run.weightsDir);
-    const expected = await model.generate(prompt, { maxNewTokens: 12 });
+    const expected: Generation = await model.generate(prompt, { maxNewTokens: 12 });
     model.dispose();
     assert.deepEqual(answers[i], {
       ...{ run: run.id, model: "start", dataset: "Data", normalizer: "weights", variant: "default", seed: 42 },
