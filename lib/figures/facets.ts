@@ -21,7 +21,7 @@ const FACET_NAME = 32;
 /** Least space between two facets without the name: panel titles below, and tick labels above if they are of one line. */
 const FACET_GAP = { titles: 34, labels: 26 };
 /** Space of the title below the tick labels of a horizontal axis. */
-const AXIS_TITLE = 32;
+export const AXIS_TITLE = 32;
 /** Height of a panel title of one line, and of each further line. */
 const TITLE_LINE = { first: 25, further: 20 };
 

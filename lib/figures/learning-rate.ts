@@ -2,9 +2,9 @@ import { learningRateLabel, type LearningRateComparison, type PlwOptimum } from 
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { PLW_AXIS_IN_WORDS } from "./captions";
-import { armPanelColumns } from "./facets";
+import { armPanelColumns, AXIS_TITLE } from "./facets";
 import type { Figure, Layout, Row, Trace } from "./figure";
-import { legendsHeight, panelGrid, panelPlwAxis, topLegends, type Panel } from "./panels";
+import { legendsHeight, panelGrid, panelPlwAxis, panelWidth, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -14,6 +14,7 @@ import {
   lettered,
   PAGE_INCHES,
   panelTitle,
+  plwLabels,
   sequentialColor,
   SMALL,
 } from "./theme";
@@ -40,11 +41,16 @@ export function learningRateCurves(comparisons: readonly LearningRateComparison[
   const width = Math.round(PAGE_INCHES * 144);
   const sides = { l: 66, r: 14 };
   const legendWidth = width - sides.l - sides.r + 20;
-  const margin = { ...sides, t: legendsHeight([names], legendWidth, SMALL) + 30, b: 56 };
-  const gap = { x: 34, y: 66 };
+  const gap = { x: 34, y: 46 };
   const columns = armPanelColumns(comparisons.length);
+  const pixels = panelWidth({ count: comparisons.length, columns, width, margin: { ...sides, t: 0, b: 0 }, gap });
+  const margin = {
+    ...sides,
+    t: legendsHeight([names], legendWidth, SMALL) + 30,
+    b: plwLabels(plws, pixels).height + AXIS_TITLE,
+  };
   const panelRows = Math.max(1, Math.ceil(comparisons.length / columns));
-  const height = margin.t + margin.b + panelRows * 240 + (panelRows - 1) * gap.y;
+  const height = Math.round(margin.t + margin.b + panelRows * 240 + (panelRows - 1) * gap.y);
   const grid = panelGrid({ count: comparisons.length, columns, width, height, margin, gap });
   const axes: Layout = {};
   for (const [i, panel] of grid.entries()) Object.assign(axes, panelAxes(panel, i, plws, styles.length + 1));
@@ -187,6 +193,7 @@ function panelTraces(
       y: curve.map(({ score }) => score),
       line: { color, width: LINE },
       marker: { color, symbol, size: 7 },
+      cliponaxis: false,
       text: curve.map(describePoint),
       hoverinfo: "text",
     };

@@ -6,7 +6,7 @@ import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Layout, Row, Trace } from "./figure";
 import { facetGrid, type Facet } from "./facets";
 import { labelSpace, lineLabels, type LabeledLine } from "./line-labels";
-import { panelPlwAxis, panelWidth, legendsHeight, topLegends, type Panel } from "./panels";
+import { columnsFor, panelPlwAxis, panelWidth, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
   baseLayout,
@@ -70,7 +70,6 @@ export function drawScorePanels(
 ): { data: Trace[]; layout: Layout } {
   const panels = facets.flatMap((facet) => facet.panels);
   const count = facets[0].panels.length;
-  const columns = facets.length > 1 && count === 4 ? 4 : maxColumns;
   const datasets = look.datasets.filter((name) =>
     panels.some(({ lines }) => lines.some(({ dataset }) => dataset === name)),
   );
@@ -78,6 +77,11 @@ export function drawScorePanels(
   const width = Math.round(PAGE_INCHES * 144);
   const margin = { l: 66, r: 10, t: 0, b: 0 };
   const gap = { x: distinct(panels.map(({ measure }) => measure)).length > 1 ? 82 : 58, y: 46 };
+  const columns = columnsFor(
+    panels.map(({ title }) => title.replace(METRIC, "")),
+    facets.length > 1 && count === 4 ? 4 : Math.min(maxColumns, count),
+    { width, margin, gap },
+  );
   const space = { count, columns, width, margin, gap };
   const pixels = panelWidth(space);
   const right = labelSpace(datasets, pixels);
@@ -306,6 +310,7 @@ function line(dataset: string, points: ScorePoint[], shift: number, { x, y }: Pa
     y: points.map(({ mean }) => mean),
     line: { color, width: LINE },
     marker: { symbol, size: 8, color, line: { color: "white", width: 1 } },
+    cliponaxis: false,
     text: points.map(({ plw, of }) => escapeText(`PLW ${plw}${of ? `, ${of}` : ""}`)),
     hoverinfo: "text+y+name",
   };

@@ -49,8 +49,10 @@ globalThis.measureSvg = () => {
   /** The ink of the characters `first` to `last` of a text that stand on one line in one font. */
   const ink = (text, parent, characters, first, last) => {
     const { fontStyle, fontWeight, fontSize, fontFamily } = getComputedStyle(parent);
-    canvas.font = `${fontStyle} ${fontWeight} ${fontSize} ${fontFamily}`;
-    const { actualBoundingBoxAscent: above, actualBoundingBoxDescent: below } = canvas.measureText(characters);
+    // measured at 100 times the size: Chromium rounds the ink of small text to whole pixels
+    canvas.font = `${fontStyle} ${fontWeight} ${100 * parseFloat(fontSize)}px ${fontFamily}`;
+    const { actualBoundingBoxAscent, actualBoundingBoxDescent } = canvas.measureText(characters);
+    const [above, below] = [actualBoundingBoxAscent / 100, actualBoundingBoxDescent / 100];
     const [start, end] = [text.getStartPositionOfChar(first), text.getEndPositionOfChar(last)];
     return {
       size: parseFloat(fontSize),
