@@ -27,6 +27,8 @@ interface Measure {
   threshold?: boolean;
 }
 
+/** Distance between dashes at one PLW, as a share of the distance between the outermost PLWs. */
+const DODGE = 0.04;
 /** Axis of a share, labeled in per cent. */
 const SHARE: Layout = { range: [-0.06, 1.06], tickvals: [0, 0.5, 1], ticktext: ["0", "50", "100"] };
 
@@ -121,6 +123,7 @@ function draw(
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
   const thresholds = distinct(rows.flatMap(({ threshold }) => threshold ?? []));
   const settingOf = settingsOf(rows);
+  const positions = [0.1, ...rows.map(({ plw }) => transformWeight(plw))];
   const panels = measures.flatMap((measure) =>
     normalizers.map((normalizer): RunPanel => ({
       title: normalizer,
@@ -154,7 +157,7 @@ function draw(
       inches: PAGE_INCHES,
       columns: Math.max(1, normalizers.length),
       panelHeight: 142,
-      dodge: 0.04,
+      dodge: DODGE * (Math.max(...positions) - Math.min(...positions)),
     }),
     rows: rows.map((row): Row => ({
       dataset: row.dataset,

@@ -45,7 +45,7 @@ test("regression curves: average and single benchmarks; points are mean scores; 
   const { spec, rows: plotted, caption } = regressionCurves(tests, testRows);
   const titles = (spec.layout.annotations as { text: string }[]).map(({ text }) => text);
   assert.equal(titles.length, 14);
-  assert.equal(titles[0], "<b>average benchmark</b>");
+  assert.equal(titles[0], "<b>(a) average benchmark</b>");
   assert.match(caption, /Without a fit: Long\./);
   const fit = tests.find(({ dataset }) => dataset === "Tiny")!.fit!;
   const { diagnosis } = fit;
