@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { Locator } from "playwright-core";
 import { Lab, labMissing, notebookFile, until, type NotebookPage } from "./lab";
 
 const options = { skip: labMissing() };
@@ -56,6 +57,22 @@ await showTokens([
 for (let step = 1; ; step++) { await pause(20); interruptSignal().throwIfAborted(); }`,
   // 6
   `console.log("after", words.length);`,
+  // 7: as wide as a page, with its caption
+  `const wide = {
+  name: "wide", rows: [{ plw: 1 }],
+  caption: "A caption of many words that is longer than a line of text and so is continued on another one. ".repeat(3),
+  spec: {
+    data: ["x", "x2"].map((xaxis, i) => ({
+      ...{ type: "scatter", mode: "lines+markers", name: "a data set of a long name", xaxis, yaxis: i ? "y2" : "y" },
+      ...{ x: [0, 0.1, 1], y: [2.1, 1.9, 2.4], text: ["", "", "PLW 1, pocket-1 seed 42"], hoverinfo: "text+y+name" },
+    })),
+    layout: {
+      ...{ width: 972, height: 340, font: { size: 14 }, xaxis: { domain: [0, 0.45] }, xaxis2: { domain: [0.55, 1] } },
+      yaxis: { title: { text: "loss" } }, yaxis2: { anchor: "x2" }, showlegend: false,
+    },
+  },
+};
+wide`,
 ];
 
 let lab: Lab;
@@ -132,10 +149,61 @@ test("■ ends a running loop, aborts the cells after it, and the kernel keeps w
   await notebook.done(5);
   assert.ok(Date.now() - pressed < 3000, `${Date.now() - pressed} ms`);
   assert.doesNotMatch(await notebook.output(6).innerText(), /after/);
+  assert.deepEqual([await notebook.prompt(5), await notebook.prompt(6)], ["[6]:", "[ ]:"]);
   await notebook.screenshot("interrupted");
   await notebook.runCell(6);
   await notebook.output(6).getByText("after 9").waitFor();
 });
+
+test(
+  "a wide figure fits a laptop and a large screen, its caption below it; labels under the pointer are whole",
+  options,
+  async () => {
+    const { page } = notebook;
+    const plot = notebook.output(7).locator(".js-plotly-plot");
+    const caption = notebook.output(7).getByText(/^A caption of many words/);
+    await notebook.runCell(7);
+    await plot.locator(".scatterlayer .trace .point").first().waitFor();
+    await notebook.done(7);
+    for (const [width, narrowest] of [
+      [1280, 800],
+      [1920, 1400],
+    ] as const) {
+      await page.setViewportSize({ width, height: 1000 });
+      const widthOf = async (part: Locator) => (await part.boundingBox())!.width;
+      const widths = async () => [
+        await widthOf(notebook.output(7).locator(".jp-OutputArea-output").first()),
+        await widthOf(plot.locator(".main-svg").first()),
+      ];
+      await until(
+        async () => {
+          const [area, figure] = await widths();
+          return area! >= narrowest && Math.abs(area! - figure!) < 1;
+        },
+        20_000,
+        async () => `area and figure: ${(await widths()).join(", ")} pixels`,
+      );
+      await plot.scrollIntoViewIfNeeded();
+      const svg = (await plot.locator(".main-svg").first().boundingBox())!;
+      assert.equal(svg.height, 340);
+      assert.ok(svg.x + svg.width <= width, `${svg.width} pixels from ${svg.x}`);
+      const last = (await plot.locator(".trace .point").last().boundingBox())!;
+      await page.mouse.move(last.x - 3, last.y + last.height / 2);
+      await page.mouse.move(last.x + last.width / 2, last.y + last.height / 2, { steps: 4 });
+      const labels = plot.locator(".hoverlayer .hovertext text");
+      await labels.first().waitFor();
+      assert.match((await labels.allTextContents()).join(" "), /a data set of a long name.*PLW 1, pocket-1 seed 42/);
+      for (const label of await labels.all()) {
+        const box = (await label.boundingBox())!;
+        assert.ok(box.x >= svg.x && box.x + box.width <= svg.x + svg.width, `a label from ${box.x}, ${box.width} wide`);
+      }
+      const text = (await caption.boundingBox())!;
+      assert.ok(text.y >= svg.y + svg.height && text.width <= 720 && text.height > 30, JSON.stringify(text));
+      await notebook.screenshot(`wide-${width}`);
+    }
+    await page.setViewportSize({ width: 1200, height: 1600 });
+  },
+);
 
 test(
   "the saved notebook contains a picture of the figure, and only the last state of the progress",
