@@ -1,5 +1,5 @@
 import { StatisticsError } from "../data/errors";
-import { formatP } from "../stats/beta-glmm/diagnosis";
+import { formatP } from "../stats/p-value";
 import { fitBetaGlmm, type BetaGlmmFit, type BetaGlmmOptions } from "../stats/beta-glmm/fit";
 import { categoryColumn, levelsOf, numericColumn, type DataRow } from "../stats/data-rows";
 import type { DesignTerm } from "../stats/design";

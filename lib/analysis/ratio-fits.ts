@@ -1,5 +1,5 @@
 import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
-import { formatP } from "../stats/beta-glmm/diagnosis";
+import { formatP } from "../stats/p-value";
 import { armsOf, type Arm } from "./arms";
 import { assess, describeDoubts, doubtEnds, doubtSize, type Assessment, type Doubt } from "./assessment";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";

@@ -1,5 +1,5 @@
 // Tables of regression diagnostics, for notebooks.
-import { formatP } from "../stats/beta-glmm/diagnosis";
+import { formatP } from "../stats/p-value";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Row } from "./figure";
 import type { DatasetCheck } from "./residual-panels";
@@ -14,13 +14,13 @@ type ArmCheck = DatasetCheck & { arm?: string };
  *   verdict; with several arms, a column names the arm
  */
 export function residualTable(checks: readonly ArmCheck[]): Row[] {
-  return checks.map(({ dataset, arm = "", check: { uniformity, dispersion, outliers, summary } }) => ({
+  return checks.map(({ dataset, arm = "", check: { uniformity, dispersion, outliers, simulations, summary } }) => ({
     dataset,
     ...(arm !== "" && { arm }),
     "distance from uniform": uniformity.statistic,
     "p (uniform)": formatP(uniformity.p),
     "spread, seen / simulated": dispersion.ratio,
-    "p (spread)": formatP(dispersion.p),
+    "p (spread)": formatP(dispersion.p, 2 / simulations),
     outliers: outliers.count,
     expected: outliers.expected,
     "p (outliers)": formatP(outliers.p),

@@ -1,6 +1,7 @@
 import { seededRandom } from "../data/random";
 import { binomialTwoSided, kolmogorovUpper } from "./distributions";
 import { StatisticsError } from "../data/errors";
+import { formatP } from "./p-value";
 
 /** The part of a fit that residual checks use; a `BetaGlmmFit` has it. */
 export interface Simulated {
@@ -28,7 +29,10 @@ export interface ResidualCheck {
   scaledResiduals: number[];
   /** Kolmogorov–Smirnov test against the uniform distribution; p from the limiting distribution for many rows */
   uniformity: { statistic: number; p: number };
-  /** standard deviation of score − population mean, divided by the mean of its simulated values */
+  /**
+   * standard deviation of score − population mean, divided by the mean of its simulated values; p is 0 if no simulation
+   * is as extreme, which means below 2 / `simulations`
+   */
   dispersion: { ratio: number; p: number };
   /** rows whose score lies outside all simulated ones, with the number expected under the model */
   outliers: { count: number; expected: number; p: number };
@@ -78,7 +82,7 @@ export function checkResiduals(
   const uniformity = { statistic, p: kolmogorovUpper(statistic, n) };
   const dispersion = testDispersion(fit, rows);
   const outliers = testOutliers(scaledResiduals, rows[0].length);
-  const failures = failedTests({ uniformity, dispersion, outliers });
+  const failures = failedTests({ uniformity, dispersion, outliers, simulations: rows[0].length });
   const order = populationFitted.map((_, i) => i).sort((i, j) => populationFitted[i] - populationFitted[j]);
   return {
     scaledResiduals,
@@ -152,13 +156,15 @@ function failedTests({
   uniformity,
   dispersion,
   outliers,
-}: Pick<ResidualCheck, "uniformity" | "dispersion" | "outliers">): string[] {
+  simulations,
+}: Pick<ResidualCheck, "uniformity" | "dispersion" | "outliers" | "simulations">): string[] {
   const failed: string[] = [];
-  const inParentheses = (p: number): string => `(p = ${p.toPrecision(2)})`;
+  const inParentheses = (p: number): string => `(${formatP(p)})`;
   if (uniformity.p < 0.05) failed.push(`residuals are not uniform ${inParentheses(uniformity.p)}`);
   if (dispersion.p < 0.05)
     failed.push(
-      `scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says ${inParentheses(dispersion.p)}`,
+      `scores spread ${dispersion.ratio.toFixed(2)} times as far as the model says ` +
+        `(${formatP(dispersion.p, 2 / simulations)})`,
     );
   if (outliers.p < 0.05)
     failed.push(

@@ -1,3 +1,4 @@
+import { formatP } from "../p-value";
 import type { WaldTest } from "../wald";
 import type { Estimate } from "./estimate";
 import type { Singularity } from "./singularity";
@@ -98,9 +99,4 @@ function describeLimit({ kind, term, coefficients, estimate }: Singularity): str
   if (kind === "zero variance") return `no variance of ${coefficients[0]} in ${term}`;
   if (kind === "perfect correlation") return `a correlation of ${estimate! > 0 ? "+1" : "-1"} in ${term}`;
   return "";
-}
-
-/** Formats a p-value with three decimals: "p = 0.012", or "p < 0.001". */
-export function formatP(p: number): string {
-  return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
 }
