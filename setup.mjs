@@ -196,6 +196,7 @@ async function jupyterFiles(say) {
     [labconfig, "page_config.json", page],
     [extension, "package.json", read("kernel", "labextension", "package.json")],
     [join(extension, "static"), "remoteEntry.js", read("kernel", "labextension", "remoteEntry.js")],
+    [join(extension, "static"), "style.css", read("kernel", "labextension", "style.css")],
     [join(extension, "static"), "views.js", views.scripts.map((path) => read(path)).join("\n;\n")],
     [join(extension, "static"), "views.css", views.styles.map((path) => read(path)).join("\n")],
   ].filter(([folder, name, content]) => {

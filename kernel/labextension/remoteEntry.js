@@ -80,8 +80,8 @@
     init: (scope) => {
       shared = scope;
     },
-    get: async () => {
-      const module = await mimeExtension();
+    get: async (name) => {
+      const module = name === "./style" ? await load("link", "style.css") : await mimeExtension();
       return () => module;
     },
   };
