@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { closeBrowser, withPage } from "../../lib/export/browser";
 import { renderFigure } from "../../lib/export/export";
 import type { Trace } from "../../lib/figures/figure";
 import { axis, baseLayout, sequentialColor } from "../../lib/figures/theme";
 import { confusions, linear, parseColor, seenBy, simulate, VISIONS } from "./color-vision";
-import { onPage } from "./legibility";
+import { onPage, svgFiles } from "./legibility";
 
 after(closeBrowser);
 
@@ -14,7 +16,7 @@ const series = (color: string, symbol = "circle", dash = "solid"): Trace => ({
   mode: "lines+markers",
   x: [1, 2, 3],
   y: [2, 3, 2],
-  marker: { size: 10, symbol, color, line: { width: 2, color } },
+  marker: { size: 10, symbol, color, line: { width: 2, color: "white" } },
   line: { color, dash },
 });
 
@@ -51,6 +53,15 @@ test("colors of the ordered scale need only be steps of lightness", async () => 
   assert.deepEqual(await confusionsIn([0, 1 / 9, 2 / 9].map((position) => series(sequentialColor(position)))), []);
   const close = await confusionsIn([0, 0.03].map((position) => series(sequentialColor(position))));
   assert.match(close.join(), /ΔL\* \d\.\d in grey, less than 4$/);
+});
+
+test("the series of the committed figures can be told apart", async () => {
+  const found: string[] = [];
+  for (const file of svgFiles([join(__dirname, "..", "..", "figures")])) {
+    for (const { panel, why } of confusions(await onPage(readFileSync(file, "utf8"), (_, { styles }) => styles)))
+      found.push(`${basename(file)}, panel ${panel}: ${why}`);
+  }
+  assert.deepEqual(found, []);
 });
 
 test("pictures show what each reader sees", async () => {

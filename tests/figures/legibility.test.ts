@@ -1,15 +1,15 @@
 // A fault of each kind is planted in a sound figure, and must be found, alone.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { closeBrowser } from "../../lib/export/browser";
 import { renderFigure } from "../../lib/export/export";
 import type { Layout, Trace } from "../../lib/figures/figure";
 import { axis, baseLayout } from "../../lib/figures/theme";
-import { legibilityFaults } from "./legibility";
+import { legibilityFaults, svgFiles } from "./legibility";
 
 const dir = mkdtempSync(join(tmpdir(), "promptloss-legibility-"));
 after(async () => {
@@ -133,6 +133,15 @@ for (const { fault, what, traces, layout } of PLANTED) {
     assert.match(found[0].what, what);
   });
 }
+
+test("the committed figures are legible", async () => {
+  const faults: string[] = [];
+  for (const file of svgFiles([join(__dirname, "..", "..", "figures")])) {
+    for (const { kind, what } of await legibilityFaults(readFileSync(file, "utf8")))
+      faults.push(`${basename(file)}: ${kind}: ${what}`);
+  }
+  assert.deepEqual(faults, []);
+});
 
 test("the program prints a line per fault and exits with 1, without faults with 0", async () => {
   const run = (name: string) =>

@@ -125,6 +125,16 @@ globalThis.measureSvg = () => {
     return d.replace(/\d+(\.\d+)?/g, (number) => (number / size).toFixed(1));
   };
 
+  const colorOf = (path) => {
+    const { stroke, fill } = getComputedStyle(path);
+    return fill === "none" || fill === "rgb(255, 255, 255)" ? stroke : fill;
+  };
+
+  /** Traces whose points have colors of their own, which show a quantity and do not tell series apart. */
+  const colored = all(".scatterlayer .trace").filter(
+    (trace) => new Set(all(".points path.point", trace).map(colorOf)).size > 1,
+  );
+
   /** What tells the series of a panel apart: colors of lines, markers and boxes, dashes of lines, outlines of markers. */
   const styles = [
     ["line", ".scatterlayer .lines path.js-line"],
@@ -133,11 +143,11 @@ globalThis.measureSvg = () => {
   ].flatMap(([kind, selector]) =>
     all(selector)
       .filter((path) => path.getAttribute("d") && isVisible(path))
+      .filter((path) => kind !== "marker" || !colored.includes(path.closest(".trace")))
       .map((path) => {
-        const { stroke, fill, strokeDasharray } = getComputedStyle(path);
-        const color = kind === "line" || stroke !== "none" ? stroke : fill;
-        const open = fill === "rgb(255, 255, 255)";
-        const form = kind === "line" ? strokeDasharray : kind === "marker" ? `${outline(path)} ${open}` : "";
+        const color = colorOf(path);
+        const { fill, strokeDasharray } = getComputedStyle(path);
+        const form = kind === "line" ? strokeDasharray : kind === "marker" ? `${outline(path)} ${color === fill}` : "";
         return { panel: subplotOf(path), kind, color, form };
       }),
   );
