@@ -48,7 +48,7 @@ export interface ScorePanel {
 }
 
 /** Color of background lines. */
-const FAINT = "#C4C4C4";
+const FAINT = "#D6D6D6";
 /** The metric at the end of a panel's title, before which a title that is too long for one line is broken. */
 const METRIC = / (\([^()]*\)(<\/b>)?)$/;
 /** Horizontal offset between neighboring data sets in units of transformed PLW, so that error bars do not overlap. */
