@@ -9,7 +9,7 @@ import type { Run } from "../runs/store";
 import { escapeHtml } from "./html";
 import { notebookKernel, type MimeBundle } from "./kernel";
 import { screenFigure } from "./screen-figure";
-import { tableBundle, tableOfRows, type TableLike, type TableOptions } from "./show-table";
+import { plainBundle, tableBundle, tableOfRows, type TableLike, type TableOptions } from "./show-table";
 
 /** HTML without scripts, and the same content as plain text for places that cannot show HTML. */
 export interface Html {
@@ -138,7 +138,7 @@ function paragraph(text: string) {
 }
 
 function tableOf(shown: Table | TableLike | Run | readonly Run[] | readonly object[], options: TableOptions) {
-  if (isTable(shown)) return tableBundle(shown.frame as TableLike, { caption: shown.caption, ...options });
+  if (isTable(shown)) return plainBundle(shown.frame as TableLike, { caption: shown.caption, ...options });
   if (isRun(shown)) return tableBundle(runTable([shown]) as TableLike, options);
   if (isRuns(shown)) return tableBundle(runTable(shown) as TableLike, options);
   if (Array.isArray(shown)) return tableBundle(tableOfRows(shown as Record<string, unknown>[]), options);

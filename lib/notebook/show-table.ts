@@ -28,13 +28,15 @@ const BORDER = "1px solid rgba(128, 128, 128, 0.4)";
  */
 export function tableBundle(table: TableLike, options: TableOptions = {}): MimeBundle & { "text/plain": string } {
   const { table: narrow, caption } = narrowTable(table, options.caption);
-  const plain = {
-    "text/html": tableHtml(narrow, { ...options, caption }),
-    "text/plain": tableText(narrow, { ...options, caption }),
-  };
+  const plain = plainBundle(narrow, { ...options, caption });
   if (narrow.values.length <= PLAIN.rows && narrow.columns.length <= PLAIN.columns) return plain;
   const view: View = { view: "table", data: tableData(narrow, caption) };
   return { [VIEW_MIME]: view, ...plain };
+}
+
+/** Returns the output of a table that is printed as it is, in full: a formatted table of a paper. */
+export function plainBundle(table: TableLike, options: TableOptions = {}): MimeBundle & { "text/plain": string } {
+  return { "text/html": tableHtml(table, options), "text/plain": tableText(table, options) };
 }
 
 /**
@@ -44,18 +46,19 @@ export function tableBundle(table: TableLike, options: TableOptions = {}): MimeB
  */
 export function tableHtml(table: TableLike, options: TableOptions = {}): string {
   const { head, body, numeric, prose, hidden } = formatCells(table, options);
-  const cell = (column: number): string =>
-    `text-align: ${numeric[column] ? "right" : "left"}; padding: 2px 10px; ` +
-    (prose[column] ? "min-width: 20em;" : "white-space: nowrap;");
-  const cells = (row: readonly string[], tag: "td" | "th", style: string): string =>
-    row.map((text, column) => `<${tag} style="${cell(column)}${style}">${escapeHtml(text)}</${tag}>`).join("");
+  const align = (column: number): string => `text-align: ${numeric[column] ? "right" : "left"}; padding: 2px 7px;`;
+  const headCell = (text: string, column: number): string =>
+    `<th style="${align(column)} vertical-align: bottom; border-bottom: ${BORDER};">${escapeHtml(text)}</th>`;
+  // Heads may break between words; so may prose, but no other cell.
+  const bodyCell = (text: string, column: number): string =>
+    `<td style="${align(column)} ${prose[column] ? "min-width: 20em;" : "white-space: nowrap;"}">${escapeHtml(text)}</td>`;
   return [
     `<div style="overflow-x: auto;">`,
     // Outside the table, which can be wider than the page.
     options.caption === undefined ? "" : `<div style="padding: 4px 0;">${escapeHtml(options.caption)}</div>`,
     `<table style="border-collapse: collapse; border-top: ${BORDER}; border-bottom: ${BORDER};">`,
-    `<thead><tr>${cells(head, "th", ` font-weight: bold; border-bottom: ${BORDER};`)}</tr></thead>`,
-    `<tbody>${body.map((row) => `<tr>${cells(row, "td", "")}</tr>`).join("\n")}</tbody></table>`,
+    `<thead><tr>${head.map(headCell).join("")}</tr></thead>`,
+    `<tbody>${body.map((row) => `<tr>${row.map(bodyCell).join("")}</tr>`).join("\n")}</tbody></table>`,
     hidden > 0 ? `<div style="padding: 2px 10px;">… ${hidden} more rows</div>` : "",
     "</div>",
   ].join("\n");
