@@ -8,6 +8,9 @@ const FIRST = [
   ...["benchmark", "score", "standardError", "relative", "relativeStandardError"],
 ];
 
+/** Columns that any table with a column `dataset` names in its caption if they are the same in all rows. */
+const FOLDED = ["normalizer", "variant", "seed", "s"];
+
 /** A table and the text above it. */
 export interface CaptionedTable {
   table: TableLike;
@@ -17,14 +20,16 @@ export interface CaptionedTable {
 /**
  * Narrows a table of runs or scores, one with the columns `model`, `dataset` and `plw`: factors come first, then scores,
  * ids last; columns that are the same in all of two or more rows are named in the caption instead, empty
- * ones omitted. Of other tables, only columns of ids move.
+ * ones omitted. Of other tables with a column `dataset`, only normalizer, variant and seed can go to the caption.
  */
 export function narrowTable(table: TableLike, caption?: string): CaptionedTable {
   const rows = table.values as readonly (readonly unknown[])[];
   const all = table.columns.map((_, column) => column);
   const isAboutRuns = ["model", "dataset", "plw"].every((name) => table.columns.includes(name));
+  const folds = (column: number) =>
+    isAboutRuns || (table.columns.includes("dataset") && FOLDED.includes(table.columns[column]));
   const isConstant = (column: number) =>
-    isAboutRuns && rows.length > 1 && rows.every((row) => cellText(row[column]) === cellText(rows[0][column]));
+    folds(column) && rows.length > 1 && rows.every((row) => cellText(row[column]) === cellText(rows[0][column]));
   const place = (column: number): number => {
     if (hasIds(table, column)) return 2 * FIRST.length;
     const found = isAboutRuns ? FIRST.indexOf(table.columns[column]) : -1;

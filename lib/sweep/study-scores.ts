@@ -130,7 +130,7 @@ async function evaluated(
   tasks: readonly TaskRequest[],
   options: EvaluateRunsOptions,
 ): Promise<Pick<StudyScores, "scores" | "failures">> {
-  if (tasks.length === 0) return { scores: [], failures: [] };
+  if (tasks.length === 0 || runs.length === 0) return { scores: [], failures: [] };
   try {
     return { scores: await evaluateRuns(runs, tasks, options), failures: [] };
   } catch (error) {

@@ -88,3 +88,17 @@ test("a wide table is a view, however few its rows are", () => {
   assert.equal("application/vnd.promptloss.view+json" in tableBundle(tableOfRows(row(14))), false);
   assert.equal("application/vnd.promptloss.view+json" in tableBundle(tableOfRows(row(15))), true);
 });
+
+test("a table with data sets names the normalizer that all rows share in its caption", () => {
+  const rows = [1, 2].map((y) => ({
+    dataset: `D${y}`,
+    normalizer: "weights",
+    variant: "default",
+    s: 42,
+    type: "MC",
+    y,
+  }));
+  const text = tableBundle(tableOfRows(rows), { caption: "Rows" })["text/plain"];
+  assert.equal(text.split("\n")[0], "Rows · normalizer weights, s 42");
+  assert.match(text.split("\n")[1], /^dataset +type +y$/);
+});
