@@ -17,12 +17,12 @@ export interface TableOptions {
 }
 
 /** The largest table that is shown as a plain one. */
-const PLAIN = { rows: 12, columns: 14 };
+const PLAIN = { rows: 15, columns: 14 };
 
 const BORDER = "1px solid rgba(128, 128, 128, 0.4)";
 
 /**
- * A table as output of a cell: narrowed by {@link narrowTable}, as plain text and as HTML, and if it has more than 12
+ * A table as output of a cell: narrowed by {@link narrowTable}, as plain text and as HTML, and if it has more than 15
  * rows or 14 columns, also as a view to sort, search, filter and, by the ids of runs, to choose from. JupyterLab shows the
  * view if this project's extension is installed.
  */
@@ -51,7 +51,7 @@ export function tableHtml(table: TableLike, options: TableOptions = {}): string 
     `<th style="${align(column)} vertical-align: bottom; border-bottom: ${BORDER};">${escapeHtml(text)}</th>`;
   // Heads may break between words; so may prose, but no other cell.
   const bodyCell = (text: string, column: number): string =>
-    `<td style="${align(column)} ${prose[column] ? "min-width: 20em;" : "white-space: nowrap;"}">${escapeHtml(text)}</td>`;
+    `<td style="${align(column)} ${prose[column] ? "min-width: 14em;" : "white-space: nowrap;"}">${escapeHtml(text)}</td>`;
   return [
     `<div style="overflow-x: auto;">`,
     // Outside the table, which can be wider than the page.
@@ -89,7 +89,7 @@ export function tableOfRows(rows: readonly Record<string, unknown>[]): TableLike
 }
 
 /** Texts longer than this are broken into lines. */
-const PROSE = 60;
+const PROSE = 40;
 
 /** Formats the cells of the rows to be shown; `hidden` counts the rows beyond `maxRows`. */
 function formatCells(table: TableLike, { maxRows = 100 }: TableOptions) {

@@ -46,7 +46,7 @@ test("an index is shown unless it is 0, 1, 2, …", () => {
 test("only long texts are broken into lines", () => {
   const html = tableHtml({ columns: ["name", "text"], values: [["pocket-1", "word ".repeat(20)]] });
   assert.match(html, /<td style="[^"]*white-space: nowrap;">pocket-1</);
-  assert.match(html, /<td style="[^"]*min-width: 20em;">word word/);
+  assert.match(html, /<td style="[^"]*min-width: 14em;">word word/);
 });
 
 const runs = (count: number) =>
@@ -57,8 +57,8 @@ const runs = (count: number) =>
   }));
 
 test("a small table is plain, a large one is a view of all rows beside the plain table", () => {
-  assert.deepEqual(Object.keys(tableBundle(tableOfRows(runs(12)))), ["text/html", "text/plain"]);
-  const bundle = tableBundle(tableOfRows(runs(13)), { caption: "Runs", maxRows: 2 });
+  assert.deepEqual(Object.keys(tableBundle(tableOfRows(runs(15)))), ["text/html", "text/plain"]);
+  const bundle = tableBundle(tableOfRows(runs(16)), { caption: "Runs", maxRows: 2 });
   assert.deepEqual(Object.keys(bundle), ["application/vnd.promptloss.view+json", "text/html", "text/plain"]);
   const { view, data } = bundle["application/vnd.promptloss.view+json"] as View & { view: "table" };
   assert.equal(view, "table");
@@ -66,7 +66,7 @@ test("a small table is plain, a large one is a view of all rows beside the plain
     data.columns.map(({ title }) => title),
     ["plw", "loss", "run"],
   );
-  assert.equal(data.rows.length, 13);
+  assert.equal(data.rows.length, 16);
   assert.equal(data.rows[12][2], "0000000c00000000");
   assert.equal(data.caption, "Runs · model pocket-1, dataset Short, normalizer weights, seed 42");
   assert.equal(
@@ -77,10 +77,10 @@ test("a small table is plain, a large one is a view of all rows beside the plain
       "------  -----  --------",
       "0.0000  1.000  00000000",
       "0.0100  1.143  00000001",
-      "… 11 more rows",
+      "… 14 more rows",
     ].join("\n"),
   );
-  assert.match(bundle["text/html"] as string, /… 11 more rows/);
+  assert.match(bundle["text/html"] as string, /… 14 more rows/);
 });
 
 test("a wide table is a view, however few its rows are", () => {
