@@ -145,13 +145,25 @@ function promptOf(task: string, sample: Sample, template: PromptTemplate): Promp
  */
 export function askedText(prompt: string, template: PromptTemplate): string {
   for (const layout of [template.withInput, template.withoutInput]) {
-    const literal = layout
-      .split(/\{(?:instruction|input)\}/)
-      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-    const fields = new RegExp(`^${literal.join("([^]*?)")}$`).exec(prompt);
-    if (fields) return fields.slice(1).join("\n");
+    const fields = fieldsOf(prompt, layout.split(/\{(?:instruction|input)\}/));
+    if (fields) return fields.join("\n");
   }
   return prompt.slice(prompt.trimEnd().lastIndexOf("\n\n") + 1).trim();
+}
+
+/** The texts between the literal parts of a template, each up to the next one's first place; undefined if it differs. */
+function fieldsOf(prompt: string, [first, ...rest]: string[]): string[] | undefined {
+  if (!prompt.startsWith(first)) return undefined;
+  const fields: string[] = [];
+  let position = first.length;
+  for (const [i, part] of rest.entries()) {
+    const isLast = i === rest.length - 1;
+    const end = isLast ? prompt.length - part.length : prompt.indexOf(part, position);
+    if (end < position || !prompt.startsWith(part, end)) return undefined;
+    fields.push(prompt.slice(position, end));
+    position = end + part.length;
+  }
+  return fields;
 }
 
 /**

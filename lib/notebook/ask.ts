@@ -1,6 +1,6 @@
 // Asks runs anything.
 import { factors, ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
-import { RunError } from "../data/errors";
+import { PromptlossError, RunError } from "../data/errors";
 import { distinct } from "../data/group";
 import { renderPrompt } from "../data/template";
 import { loadModel } from "../model/causal-lm";
@@ -40,11 +40,11 @@ export interface Asked extends Html {
 
 /**
  * Asks runs: an instruction in each run's own prompt template is continued by its final model, by default greedily. The
- * models are loaded one after the other. Runs whose parameters were deleted are named, and the others asked.
+ * models are loaded one after the other. Runs that cannot answer are named, and the others asked.
  *
  * @param runs a complete run, or several
- * @throws {RunError} if no run can answer: there is none, it is not complete, or its parameters were deleted
- * @throws {RunFailedError} for a run that failed or is damaged
+ * @throws {RunError} if no run can answer: there is none, it is not complete, failed or is damaged, or its parameters
+ *   were deleted
  * @throws {ModelError} for invalid options, or a request that is longer than a model's context
  * @throws {Interrupted} if the cell is interrupted
  */
@@ -74,14 +74,12 @@ export async function ask(
 
 /** Directory of a run's final model; undefined, and the run named, if it has none. */
 function parametersIfAny(run: Run, unable: Asked["unable"]): string | undefined {
-  if (usableRun(run).status !== "complete") {
-    unable.push({ run: run.name, reason: `Run ${run.name} is ${run.status}: finish its training before asking it.` });
-    return undefined;
-  }
   try {
+    if (usableRun(run).status !== "complete")
+      throw new RunError(`Run ${run.name} is ${run.status}: finish its training before asking it.`);
     return parametersOf(run, "generate an answer");
   } catch (error) {
-    if (!(error instanceof RunError)) throw error;
+    if (!(error instanceof PromptlossError)) throw error;
     unable.push({ run: run.name, reason: error.message });
     return undefined;
   }

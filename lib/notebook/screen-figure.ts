@@ -32,9 +32,10 @@ export function screenFigure(figure: PrintFigure): ScreenFigure {
   const own = "config" in figure ? figure.config : {};
   const config = { displaylogo: false, responsive: false, ...own };
   const { width, ...rest } = layout;
-  if (typeof width !== "number" || width <= NARROW) return { data: wholeNames(data), layout, config };
+  if (typeof width !== "number" || !(width > NARROW && width < Infinity))
+    return { data: wholeNames(data), layout, config };
   const scale = NARROW / width;
-  const texts = withTexts({ data: wholeNames(data), layout: rest }, scale);
+  const texts = { data: withTexts(wholeNames(data), scale), layout: withTexts(rest, scale) };
   // JupyterLab resizes it, not Plotly's own `responsive`, which loses the height.
   const fitted = withTitles(withTickLabels(withLegends(texts, layout)));
   return { ...texts, layout: { ...fitted, autosize: true }, config };
@@ -42,13 +43,16 @@ export function screenFigure(figure: PrintFigure): ScreenFigure {
 
 /** The traces with labels under the pointer that show their whole names; Plotly cuts them after 15 characters. */
 function wholeNames(data: readonly Trace[]): Trace[] {
-  return data.map((trace) => ({ ...trace, hoverlabel: { namelength: -1, ...(trace.hoverlabel as object) } }));
+  return data
+    .filter(isObject)
+    .map((trace) => ({ ...trace, hoverlabel: { namelength: -1, ...(trace.hoverlabel as object) } }));
 }
 
 /** A copy in which the sizes of all fonts are multiplied by `scale`. */
 function withTexts<T>(value: T, scale: number, isFont = false): T {
   if (Array.isArray(value)) return value.map((item) => withTexts<unknown>(item, scale)) as T;
-  if (typeof value !== "object" || value === null) return value;
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>) as T;
+  if (!isObject(value) || value instanceof Date) return value;
   const entries = Object.entries(value).map(([key, item]) => [
     key,
     isFont && key === "size" && typeof item === "number"
@@ -70,7 +74,7 @@ function withLegends({ data, layout }: { data: Trace[]; layout: Layout }, print:
     return layout;
   const groups = names.map((key) => data.filter((trace) => isEntryOf(trace, key)).map(({ name }) => String(name)));
   const size = Number((legends[0].font as Layout).size) * WIDER;
-  const printSize = Number(((print.legend as Layout).font as Layout).size);
+  const printSize = Number(((print[names[0]] as Layout).font as Layout).size);
   const more = Math.max(
     0,
     Math.ceil(legendsHeight(groups, NARROW, size) - legendsHeight(groups, Number(print.width), printSize)),
@@ -87,7 +91,9 @@ function withLegends({ data, layout }: { data: Trace[]; layout: Layout }, print:
 
 /** The layout with tick labels, where an axis lists them, small enough not to touch. */
 function withTickLabels(layout: Layout): Layout {
-  const axes = Object.entries(layout).filter(([key]) => /^xaxis\d*$/.test(key)) as [string, Layout][];
+  const axes = Object.entries(layout).filter(
+    (entry): entry is [string, Layout] => /^xaxis\d*$/.test(entry[0]) && isObject(entry[1]),
+  );
   return {
     ...layout,
     ...Object.fromEntries(axes.map(([key, axis]) => [key, withFittingTicks(axis, plotWidth(layout))])),
@@ -100,7 +106,7 @@ function withFittingTicks(axis: Layout, width: number): Layout {
   const [from, to] = domain as number[];
   const [low, high] = range as number[];
   // "<br>" before a label moves it to the second row.
-  const labels = (ticktext as string[]).map((text, i) => ({
+  const labels = ticktext.map(String).map((text, i) => ({
     text: text.replace(/^<br>/, ""),
     row: text.startsWith("<br>") ? 1 : 0,
     at: ((Number(tickvals[i]) - low) / (high - low)) * (to - from) * width,
@@ -150,7 +156,12 @@ const sizeOf = (font: unknown): number => Number((font as Layout | undefined)?.s
 
 /** Whether a legend is one of `topLegends`. */
 const isTopLegend = (legend: Layout): boolean =>
-  legend.orientation === "h" && legend.yref === "container" && legend.yanchor === "top" && isObject(legend.font);
+  isObject(legend) &&
+  legend.orientation === "h" &&
+  legend.yref === "container" &&
+  legend.yanchor === "top" &&
+  isObject(legend.font) &&
+  typeof legend.font.size === "number";
 
 const isEntryOf = ({ legend = "legend", showlegend, visible, name }: Trace, key: string): boolean =>
   legend === key && showlegend !== false && visible !== false && typeof name === "string";

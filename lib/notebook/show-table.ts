@@ -72,6 +72,7 @@ export function tableText(table: TableLike, options: TableOptions = {}): string 
     row
       .map((text, column) => (numeric[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)))
       .join("  ")
+      .replaceAll("\n", "␊")
       .trimEnd();
   return [
     ...(options.caption === undefined ? [] : [options.caption]),
@@ -85,7 +86,8 @@ export function tableText(table: TableLike, options: TableOptions = {}): string 
 /** Converts row objects to a table; columns appear in order of first appearance. */
 export function tableOfRows(rows: readonly Record<string, unknown>[]): TableLike {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return { columns, values: rows.map((row) => columns.map((column) => row[column])) };
+  const cell = (row: Record<string, unknown>, column: string) => (Object.hasOwn(row, column) ? row[column] : undefined);
+  return { columns, values: rows.map((row) => columns.map((column) => cell(row, column))) };
 }
 
 /** Texts longer than this are broken into lines. */

@@ -27,7 +27,8 @@ export function narrowTable(table: TableLike, caption?: string): CaptionedTable 
   const all = table.columns.map((_, column) => column);
   const isAboutRuns = ["model", "dataset", "plw"].every((name) => table.columns.includes(name));
   const folds = (column: number) =>
-    isAboutRuns || (table.columns.includes("dataset") && FOLDED.includes(table.columns[column]));
+    (isAboutRuns && FIRST.indexOf(table.columns[column]) < FIRST.indexOf("benchmark")) ||
+    (table.columns.includes("dataset") && FOLDED.includes(table.columns[column]));
   const isConstant = (column: number) =>
     folds(column) && rows.length > 1 && rows.every((row) => cellText(row[column]) === cellText(rows[0][column]));
   const place = (column: number): number => {

@@ -9,7 +9,8 @@
 export function commonDecimals(values: readonly number[]): number | undefined {
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
   if (sizes.every(Number.isInteger)) return undefined;
-  const [largest, smallest] = [Math.max(...sizes), Math.min(...sizes)];
+  const largest = sizes.reduce((a, b) => Math.max(a, b));
+  const smallest = sizes.reduce((a, b) => Math.min(a, b));
   const decimals = 3 - Math.floor(Math.log10(largest));
   return largest / smallest < 1000 && decimals <= 6 ? Math.max(decimals, 0) : undefined;
 }

@@ -62,4 +62,4 @@ function titleOf({ name, caption }: { name: string; caption: string }): string {
 }
 
 /** Longest title, in characters. */
-const TITLE = 90;
+const TITLE = 140;

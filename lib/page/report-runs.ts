@@ -46,7 +46,7 @@ export function runsTable({ runs, rows }: StudyResults): TableLike & { values: (
     ],
     values: summaries.map((row) => [
       ...factors.map((name) => row[name]),
-      ...benchmarks.map((benchmark) => rounded(scores.get(JSON.stringify([row.run, benchmark])), 1)),
+      ...benchmarks.map((benchmark) => scores.get(JSON.stringify([row.run, benchmark])) ?? null),
       ...[row.loss, row.completionLoss, row.promptLoss].map((loss) => rounded(loss, 4)),
       row.steps,
       row.run,

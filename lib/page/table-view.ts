@@ -1,5 +1,6 @@
 // The data of an interactive table.
 import { commonDecimals } from "./number-format";
+import { visibleText } from "./visible-text";
 
 /** A table by columns and rows, such as a data frame of danfo.js. */
 export interface TableLike {
@@ -66,10 +67,20 @@ export function tableData({ columns, values, index }: TableLike, caption?: strin
   };
 }
 
-/** The text of a cell that is no number. */
+/** The text of a cell that is no number, with control characters made visible. */
 export function cellText(cell: unknown): string {
   if (cell === null || cell === undefined) return "";
-  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+  return visibleText(typeof cell === "object" ? objectText(cell) : String(cell));
+}
+
+function objectText(cell: object): string {
+  if (cell instanceof Date) return Number.isNaN(cell.getTime()) ? "invalid date" : cell.toISOString();
+  try {
+    // undefined if toJSON says so
+    return (JSON.stringify(cell) as string | undefined) ?? "";
+  } catch {
+    return Object.prototype.toString.call(cell); // a cycle, or a BigInt within
+  }
 }
 
 function jsonCell(cell: unknown): Cell {

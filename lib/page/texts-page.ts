@@ -49,8 +49,8 @@ export function writeTextsPage(
 
 function textsPage({ name }: Pick<Study, "name">, { prompts, absent }: StudyTexts): string {
   const changed = mostChanged({ prompts }, { count: prompts.length });
-  const compared = new Set(changed.map(({ task, id, prompt }) => JSON.stringify([task, id, prompt])));
-  const others = prompts.filter(({ task, id, prompt }) => !compared.has(JSON.stringify([task, id, prompt])));
+  const compared = new Set(changed.map(({ texts }) => texts));
+  const others = prompts.filter(({ texts }) => !compared.has(texts));
   const count = prompts.reduce((sum, { texts }) => sum + texts.length, 0);
   const runs = distinct(prompts.flatMap(({ texts }) => texts.map(({ run }) => run))).length;
   const caption =

@@ -74,6 +74,14 @@ test("askedText: instruction and input without the template; the question after 
     renderPrompt({ instruction, input, output: "" }, ALPACA_TEMPLATE).prompt;
   assert.equal(askedText(rendered("Count.\n\nThen stop.", ""), ALPACA_TEMPLATE), "Count.\n\nThen stop.");
   assert.equal(askedText(rendered("Count ($&).", "a b"), ALPACA_TEMPLATE), "Count ($&).\na b");
+  const twice = {
+    name: "twice",
+    withInput: "{instruction}{input}{instruction}{input}z",
+    withoutInput: "{instruction}y",
+  };
+  const started = performance.now();
+  assert.equal(askedText("x\n".repeat(40_000), twice).length, 79_999);
+  assert.ok(performance.now() - started < 1000, "in time that grows with the text's length");
   assert.equal(askedText("Q: One?\nA: 1\n\nQ: Two?\nA:", ALPACA_TEMPLATE), "Q: Two?\nA:");
   assert.equal(askedText("English phrase: Hello.\nFrench phrase:", ALPACA_TEMPLATE).split("\n").length, 2);
 });

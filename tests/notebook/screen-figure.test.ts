@@ -40,6 +40,21 @@ function wide(): { data: Trace[]; layout: Layout } {
   };
 }
 
+test("dates, typed arrays, legends and axes of any Plotly figure survive", () => {
+  const data = [
+    { x: [new Date(0)], y: new Float64Array([1.5]), name: "a", legend: "legend2" },
+    null,
+  ] as unknown as Trace[];
+  const legend2 = { orientation: "h", yref: "container", yanchor: "top", font: { size: 12 } };
+  const xaxis2 = { tickvals: [1, 2], ticktext: [1, 2], range: [0, 3], tickangle: 0 };
+  const layout = { width: 1000, height: 400, margin: { t: 20 }, legend2, xaxis: null, xaxis2 } as unknown as Layout;
+  const { data: traces } = screenFigure({ data, layout });
+  assert.deepEqual(traces[0].x, [new Date(0)]);
+  assert.deepEqual(traces[0].y, [1.5]);
+  assert.equal(traces.length, 1);
+  assert.equal(screenFigure({ data, layout: { width: Infinity } }).layout.width, Infinity);
+});
+
 test("a figure of one column keeps its size", () => {
   const layout = { width: 468, height: 300, xaxis: { tickfont: { size: 14 } } };
   const drawn = screenFigure({ data: [{ x: [1] }], layout });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escapeHtml } from "../../lib/notebook/html";
 import { numberFormat, tableBundle, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
+import { narrowTable } from "../../lib/page/narrow-table";
 import type { View } from "../../lib/page/view";
 
 test("text from data is escaped in content and attributes", () => {
@@ -101,4 +102,34 @@ test("a table with data sets names the normalizer that all rows share in its cap
   const text = tableBundle(tableOfRows(rows), { caption: "Rows" })["text/plain"];
   assert.equal(text.split("\n")[0], "Rows · normalizer weights, s 42");
   assert.match(text.split("\n")[1], /^dataset +type +y$/);
+});
+
+test("cells of any kind are shown: dates, cycles, big numbers, inherited names, control characters, 200,000 rows", () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.self = cycle;
+  const cells = [new Date(0), new Date(NaN), 1n, cycle, { toJSON: () => undefined }, "\u001b]0;x\u0007", "a\nb"];
+  const text = tableText(tableOfRows(cells.map((cell) => ({ cell }))));
+  assert.deepEqual(text.split("\n").slice(2), [
+    "1970-01-01T00:00:00.000Z",
+    "invalid date",
+    "1",
+    "[object Object]",
+    "",
+    "␛]0;x␇",
+    "a␊b",
+  ]);
+  assert.deepEqual(tableOfRows([{ b: 1 }, { constructor: 2 }]).values, [
+    [1, undefined],
+    [undefined, 2],
+  ]);
+  const many = tableBundle(tableOfRows(Array.from({ length: 200_000 }, (_, i) => ({ x: i + 0.5 }))));
+  const { data } = many["application/vnd.promptloss.view+json"] as View & { view: "table" };
+  assert.equal(data.rows.length, 200_000);
+});
+
+test("a score is never folded into the caption", () => {
+  const rows = [1, 2].map((y) => ({ model: "m", dataset: "d", plw: 0, score: 100 / 3, y }));
+  const { table, caption } = narrowTable(tableOfRows(rows), "Scores");
+  assert.deepEqual([...table.columns], ["score", "y"]);
+  assert.equal(caption, "Scores · model m, dataset d, PLW 0");
 });

@@ -143,7 +143,7 @@ globalThis.promptlossViews.table = (element, data) => {
     const width = (text) => context.measureText(text).width;
     return columns.map(({ title }, i) => {
       const column = texts.map((row) => row[i]);
-      const longest = Math.max(0, ...column.map(({ length }) => length));
+      const longest = column.reduce((most, { length }) => Math.max(most, length), 0);
       const candidates = [...new Set(column.filter(({ length }) => length > longest - 4))].slice(0, 100);
       const words = wordsOf(title).map((word) => 1.1 * width(word) + 10); // bold, and the arrow
       return Math.min(MAX_WIDTH, Math.ceil(16 + Math.max(...words, ...candidates.map(width))));

@@ -110,6 +110,7 @@ globalThis.promptlossViews.texts = (element, data) => {
     appendSome(list, matching, LISTED, entry, "prompts");
     if (matching.length > 0) choose(matching.includes(chosen) ? chosen : matching[0]);
     else {
+      chosen = -1;
       asked.textContent = "";
       grid.textContent = prompts.length > 0 ? "No prompt matches." : "There are no texts.";
     }
