@@ -97,7 +97,7 @@ test(
 const ticks = (page: NotebookPage, cell: number): Promise<string[]> =>
   page
     .output(cell)
-    .locator(".js-plotly-plot .xaxislayer-above .xtick text, .js-plotly-plot .xtick text")
+    .locator(".js-plotly-plot g[class^='x'][class$='tick'] text") // of any panel: xtick, x3tick
     .allTextContents();
 
 test(
