@@ -87,8 +87,8 @@ export const htmlOf = (notebook: Notebook): string =>
     .map(({ data }) => [data?.["text/html"] ?? ""].flat().join(""))
     .join("\n");
 
-/** What the cells printed. */
+/** What the cells printed, and what they showed, as plain text. */
 export const textOf = (notebook: Notebook): string =>
   outputsOf(notebook)
-    .map(({ text = "" }) => [text].flat().join(""))
+    .map(({ text = "", data }) => [text, data?.["text/plain"] ?? ""].flat().join(""))
     .join("\n");

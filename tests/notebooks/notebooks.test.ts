@@ -58,7 +58,7 @@ test("every figure has traces, a static picture and a description; every table h
           /^<svg [^>]*>[^]*<\/svg>$/,
           `${name}: a picture for viewers without Plotly`,
         );
-        assert.ok([data["text/plain"]].flat().join("").length > 40, `${name}: a description`);
+        assert.match([data["text/plain"]].flat().join(""), /^\S.* \(.+\)$/, `${name}: its name and what it draws`);
       } else if (html.includes("<table")) {
         assert.match(html, /<tbody><tr><td/, `${name}: ${html.slice(0, 300)}`);
       }
