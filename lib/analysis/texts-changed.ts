@@ -17,14 +17,16 @@ export interface ChangedPrompt extends PromptTexts {
  * all other factors, first over the pairs of each such group of runs, then over the groups. d(a, b) is
  * {@link wordDistance}. Prompts without two weights to compare are left out.
  *
+ * @param texts of `studyTexts`
  * @param options.count number of prompts; default 10
  * @returns the prompts with the largest changes, largest first; of equal ones, those that come first in `texts`
  */
 export function mostChanged(
-  { prompts }: Pick<StudyTexts, "prompts">,
-  { count = 10 }: { count?: number } = {},
+  texts: Pick<StudyTexts, "prompts">,
+  options: { count?: number } = {},
 ): ChangedPrompt[] {
-  return prompts
+  const { count = 10 } = options;
+  return texts.prompts
     .map((prompt) => ({ ...prompt, change: changeOf(prompt) }))
     .filter(({ change }) => !Number.isNaN(change))
     .sort((a, b) => b.change - a.change)
