@@ -21,10 +21,7 @@ export interface ChangedPrompt extends PromptTexts {
  * @param options.count number of prompts; default 10
  * @returns the prompts with the largest changes, largest first; of equal ones, those that come first in `texts`
  */
-export function mostChanged(
-  texts: Pick<StudyTexts, "prompts">,
-  options: { count?: number } = {},
-): ChangedPrompt[] {
+export function mostChanged(texts: Pick<StudyTexts, "prompts">, options: { count?: number } = {}): ChangedPrompt[] {
   const { count = 10 } = options;
   return texts.prompts
     .map((prompt) => ({ ...prompt, change: changeOf(prompt) }))
