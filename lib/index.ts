@@ -43,6 +43,7 @@ export { openAiJudge } from "./evaluate/judge/judge-openai";
 export { judgeFrom, type JudgeSettings } from "./evaluate/judge/judge-settings";
 export { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./evaluate/judge/judge-prompts";
 export { humanAgreement, humanLabel, pandaLm, readPandaLmLabels, readPandaLmPairs } from "./evaluate/judge/pandalm";
+export type { Absence } from "./evaluate/absences";
 export { allTasks } from "./evaluate/registry";
 export { ownTask, type OwnTask } from "./evaluate/tasks/own-task";
 export { pocketTaskNames } from "./evaluate/tasks/pocket";
@@ -150,14 +151,7 @@ export { checkResiduals, type ResidualCheck } from "./stats/residuals";
 export type { DataRow } from "./stats/data-rows";
 export { SQUEEZES, type Squeeze, type SqueezeReport } from "./stats/squeeze";
 export * from "./analysis/table-rows";
-export {
-  studyTexts,
-  type AbsentTexts,
-  type PromptTexts,
-  type StudyTexts,
-  type TextVerdict,
-  type WrittenText,
-} from "./analysis/texts";
+export { studyTexts, type PromptTexts, type StudyTexts, type TextVerdict, type WrittenText } from "./analysis/texts";
 export { mostChanged, wordDistance, type ChangedPrompt } from "./analysis/texts-changed";
 export * from "./sweep/study";
 export * from "./sweep/study-file";

@@ -3,6 +3,7 @@ import { PromptlossError } from "../data/errors";
 import { tokenLength } from "../data/statistics";
 import type { PromptTemplate } from "../data/template";
 import { loadTokenizer } from "../data/tokenizer";
+import { Absences, type Absence } from "../evaluate/absences";
 import { storedResult } from "../evaluate/evaluate-task";
 import { Memo } from "../evaluate/memo";
 import { resolveTasks } from "../evaluate/registry";
@@ -56,22 +57,12 @@ export interface PromptTexts {
   texts: readonly WrittenText[];
 }
 
-/** Texts that are not there. */
-export interface AbsentTexts {
-  /** null: all tasks */
-  task: string | null;
-  /** display names */
-  runs: string[];
-  /** for people, without a period at the end */
-  reason: string;
-}
-
 /** All texts that a study's runs generated. */
 export interface StudyTexts {
   /** in the order of the tasks, within a task in the order of the first run */
   prompts: readonly PromptTexts[];
   /** tasks and runs of the study without texts */
-  absent: readonly AbsentTexts[];
+  absent: readonly Absence[];
 }
 
 /**
@@ -90,11 +81,7 @@ export async function studyTexts(study: Study, runs: readonly Run[], tasks?: rea
   const options = studyEvaluation(study);
   const memo = new Memo();
   const prompts = new Map<string, PromptTexts & { texts: WrittenText[] }>();
-  const absent = new Map<string, AbsentTexts>();
-  const miss = (task: string | null, run: string, reason: string): void => {
-    const key = JSON.stringify([task, reason]);
-    absent.set(key, { task, reason, runs: [...(absent.get(key)?.runs ?? []), run] });
-  };
+  const absences = new Absences();
   const write = textWriter();
   const requests = [...study.tasks, ...memorizationTasks(study)].filter(({ name }) => tasks?.includes(name) ?? true);
   for (const { task, settings } of resolveTasks(requests, options)) {
@@ -102,7 +89,7 @@ export async function studyTexts(study: Study, runs: readonly Run[], tasks?: rea
     for (const run of runs)
       try {
         const result = await storedResult(subjectOf(run), task, { ...options, ...settings }, memo);
-        if (!result) miss(task.name, run.name, "not evaluated yet");
+        if (!result) absences.add(task.name, run.name, "not evaluated yet");
         const counts = new Map<string, number>();
         for (const sample of result?.samples ?? []) {
           const content = JSON.stringify([sample.requests[0].context, sample.references, sample.judged?.opponent]);
@@ -114,15 +101,14 @@ export async function studyTexts(study: Study, runs: readonly Run[], tasks?: rea
           prompt.texts.push(write(run, sample));
         }
       } catch (error) {
-        if (!(error instanceof PromptlossError)) throw error;
-        miss(task.name, run.name, error.message.replace(/\.$/, ""));
+        absences.addError(task.name, run.name, error);
       }
   }
   const given = new Set(runs.flatMap(({ id, name }) => [id, name]));
   for (const { name, status, reason, run } of storedRuns(study, runs[0]?.store ?? new RunStore()))
     if (!given.has(run?.id ?? name))
-      miss(null, name, reason === "" ? "not among the given runs" : `${status}: ${reason}`);
-  return { prompts: [...prompts.values()], absent: [...absent.values()] };
+      absences.add(null, name, reason === "" ? "not among the given runs" : `${status}: ${reason}`);
+  return { prompts: [...prompts.values()], absent: absences.list() };
 }
 
 function promptOf(task: string, sample: Sample, template: PromptTemplate): PromptTexts & { texts: WrittenText[] } {

@@ -1,5 +1,5 @@
-import { PromptlossError } from "../data/errors";
 import type { Run } from "../runs/store";
+import { Absences, type Absence } from "./absences";
 import type { TaskOptions } from "./evaluate-options";
 import type { RunScores, TaskSummary } from "./evaluate-runs";
 import { storedResult } from "./evaluate-task";
@@ -7,15 +7,6 @@ import { Memo } from "./memo";
 import { resolveTasks } from "./registry";
 import { subjectOf } from "./subject";
 import type { TaskRequest } from "./task-request";
-
-/** A task without a stored result for some runs. */
-export interface AbsentScores {
-  task: string;
-  /** display names */
-  runs: string[];
-  /** for people, without a period at the end */
-  reason: string;
-}
 
 /**
  * Reads the results that `evaluateRuns` stored in the runs' folders, and evaluates nothing.
@@ -30,15 +21,11 @@ export async function storedScores(
   runs: readonly Run[],
   tasks: readonly TaskRequest[],
   options: TaskOptions = {},
-): Promise<{ scores: RunScores[]; absent: AbsentScores[] }> {
+): Promise<{ scores: RunScores[]; absent: Absence[] }> {
   const memo = new Memo();
   const resolved = resolveTasks(tasks, options);
   const scores: RunScores[] = [];
-  const absent = new Map<string, AbsentScores>();
-  const miss = (task: string, run: string, reason: string): void => {
-    const key = JSON.stringify([task, reason]);
-    absent.set(key, { task, reason, runs: [...(absent.get(key)?.runs ?? []), run] });
-  };
+  const absences = new Absences();
   for (const run of runs) {
     const results: TaskSummary[] = [];
     for (const { task, settings } of resolved)
@@ -47,13 +34,12 @@ export async function storedScores(
         if (stored) {
           const { samples, ...result } = stored;
           results.push({ ...result, items: samples.length });
-        } else miss(task.name, run.name, "not evaluated yet");
+        } else absences.add(task.name, run.name, "not evaluated yet");
       } catch (error) {
-        if (!(error instanceof PromptlossError)) throw error;
-        miss(task.name, run.name, error.message.replace(/\.$/, ""));
+        absences.addError(task.name, run.name, error);
       }
     if (results.length > 0) scores.push({ run, results });
   }
-  const inOrder = resolved.flatMap(({ task }) => [...absent.values()].filter((entry) => entry.task === task.name));
-  return { scores, absent: inOrder };
+  const absent = resolved.flatMap(({ task }) => absences.list().filter((entry) => entry.task === task.name));
+  return { scores, absent };
 }

@@ -8,6 +8,7 @@ import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import type { Observation } from "../analysis/observations";
 import type { Figure, Layout, Row, Trace } from "./figure";
+import { datasetEntry } from "./score-panels";
 import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
   axis,
@@ -230,18 +231,13 @@ function dashOf(dataset: string, look: Look): string {
   return DASHES[Math.max(0, look.datasets.indexOf(dataset)) % DASHES.length];
 }
 
-/** A trace without points that adds the legend entry of a data set. */
+/** The legend entry of a data set, with the dash of its curves and the smaller markers of its scores. */
 function legendEntry(dataset: string, look: Look): Trace {
-  const { color, symbol } = datasetStyle(look, dataset);
+  const entry = datasetEntry(dataset, look);
   return {
-    type: "scatter",
-    mode: "lines+markers",
-    name: escapeText(dataset),
-    legendgroup: dataset,
-    x: [null],
-    y: [null],
-    line: { color, width: LINE, dash: dashOf(dataset, look) },
-    marker: { symbol, size: 6, color, line: { color: "white", width: 0.5 } },
+    ...entry,
+    line: { ...(entry.line as object), dash: dashOf(dataset, look) },
+    marker: { ...(entry.marker as object), size: 6, line: { color: "white", width: 0.5 } },
   };
 }
 

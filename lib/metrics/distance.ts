@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { readTensor, storedTensors } from "../model/directory";
+import { storedTensors } from "../model/directory";
 
 /**
  * L2 distances between the parameters of two models. In each breakdown, the squares of the distances add up to the
@@ -110,8 +110,8 @@ function openDirectory(dir: string): ParameterSource {
   const { tensors } = storedTensors(dir, saysTied(dir));
   return {
     label: dir,
-    shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
-    values: (name) => readTensor(tensors.get(name)!).data,
+    shapes: new Map([...tensors].map(([name, { tensor }]) => [name, tensor.shape])),
+    values: (name) => tensors.get(name)!.tensor.data,
   };
 }
 

@@ -6,7 +6,7 @@ import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { readSafetensors, readSafetensorsShapes, writeSafetensors, type HostTensor } from "./safetensors";
+import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
 /** Files that are copied from one model directory to another with the tokenizer; each is optional. */
 export const TOKENIZER_FILES = [
@@ -20,13 +20,10 @@ export const TOKENIZER_FILES = [
   "chat_template.json",
 ];
 
-/** A tensor of a model directory. */
+/** A tensor of a model directory, and the safetensors file that has it. */
 export interface StoredTensor {
-  /** the safetensors file */
   file: string;
-  /** its name in the file */
-  name: string;
-  shape: number[];
+  tensor: HostTensor;
 }
 
 /** Tensors that old models store beside their parameters. */
@@ -44,30 +41,24 @@ const [EMBEDDING, HEAD] = ["model.embed_tokens.weight", "lm_head.weight"];
 export function storedTensors(dir: string, isTied: boolean): { tensors: Map<string, StoredTensor>; tiedHead: boolean } {
   const tensors = new Map<string, StoredTensor>();
   for (const file of weightFiles(dir)) {
-    for (const [name, shape] of readSafetensorsShapes(file)) {
-      if (isDerived(name)) continue;
+    for (const [name, tensor] of readSafetensors(file, (candidate) => !isDerived(candidate))) {
       const other = tensors.get(name);
       if (other)
         throw new ModelError(`${file}: tensor "${name}" is also in ${basename(other.file)}; keep one of them.`);
-      tensors.set(name, { file, name, shape });
+      tensors.set(name, { file, tensor });
     }
   }
   const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
   if (!isTied || !head) return { tensors, tiedHead: isTied };
-  if (embedding && !haveEqualValues(embedding, head)) return { tensors, tiedHead: false };
+  if (embedding && !haveEqualValues(embedding.tensor, head.tensor)) return { tensors, tiedHead: false };
   tensors.delete(HEAD);
   if (!embedding) tensors.set(EMBEDDING, head);
   return { tensors, tiedHead: true };
 }
 
-/** Reads the values of a tensor as float32. */
-export function readTensor({ file, name }: StoredTensor): HostTensor {
-  return readSafetensors(file, (candidate) => candidate === name).get(name)!;
-}
-
-function haveEqualValues(a: StoredTensor, b: StoredTensor): boolean {
+function haveEqualValues(a: HostTensor, b: HostTensor): boolean {
   if (a.shape.join() !== b.shape.join()) return false;
-  const [first, second] = [readTensor(a).data, readTensor(b).data];
+  const [first, second] = [a.data, b.data];
   return first.every((value, i) => Object.is(value, second[i]));
 }
 
@@ -91,10 +82,10 @@ export function readModel(dir: string): { config: ModelConfig; parameters: Map<s
   const missing = [...shapes.keys()].filter((name) => !tensors.has(name));
   if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
   for (const [name, shape] of shapes) {
-    const tensor = tensors.get(name)!;
+    const { file, tensor } = tensors.get(name)!;
     if (shape.join() !== tensor.shape.join()) {
       throw new ModelError(
-        `${tensor.file}: tensor "${tensor.name}" has shape [${tensor.shape.join(", ")}]; ` +
+        `${file}: tensor "${name}" has shape [${tensor.shape.join(", ")}]; ` +
           `config.json requires [${shape.join(", ")}].`,
       );
     }
@@ -104,7 +95,7 @@ export function readModel(dir: string): { config: ModelConfig; parameters: Map<s
     throw new ModelError(
       `${dir}: ${unexpected.length} tensors do not belong to a LLaMA model of this config: ${abridged(unexpected)}.`,
     );
-  return { config, parameters: new Map([...shapes.keys()].map((name) => [name, readTensor(tensors.get(name)!)])) };
+  return { config, parameters: new Map([...shapes.keys()].map((name) => [name, tensors.get(name)!.tensor])) };
 }
 
 /**

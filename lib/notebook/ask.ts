@@ -8,7 +8,7 @@ import type { Generation, GenerationOptions } from "../model/generate";
 import { parametersOf, usableRun, type Run } from "../runs/store";
 import { visibleText } from "../page/visible-text";
 import type { Html } from "./display";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { interruptSignal } from "./interrupt";
 
 /** Options of {@link ask}; the defaults of `temperature`, `topP` and `seed` are those of `CausalLM.generate`. */

@@ -2,7 +2,7 @@ import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
 import type { MissingFigure } from "../figures/study-figures";
 import type { Html } from "./display";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { tableHtml } from "./show-table";
 import type { Table } from "../figures/table";
 

@@ -6,7 +6,7 @@ import type { Figure } from "../figures/figure";
 import { runTable } from "../figures/run-table";
 import type { Table } from "../figures/table";
 import type { Run } from "../runs/store";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { notebookKernel, type MimeBundle } from "./kernel";
 import { screenFigure } from "./screen-figure";
 import { plainBundle, tableBundle, tableOfRows, type TableLike, type TableOptions } from "./show-table";

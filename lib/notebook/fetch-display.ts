@@ -6,7 +6,7 @@ import type { Study } from "../sweep/study";
 import { studyDownloads } from "../sweep/study-file";
 import { studyEvaluation } from "../sweep/study-scores";
 import { liveDisplay } from "./display";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { fetchTexts } from "./progress-text";
 
 /** Options of {@link fetchStudy} and {@link fetchBenchmarks}. */

@@ -1,6 +1,6 @@
 // Loss curves as SVG, drawn without a browser.
 import { FONT, GRID, INK, LINE, SMALL, TEXT } from "../figures/theme";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import {
   LABEL,
   LEADER,

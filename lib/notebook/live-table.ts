@@ -1,5 +1,5 @@
 // A small table of runs by state, which is redrawn while they are worked on.
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 
 /** A table whose rows have a state, and either one cell per column or one text across all columns. */
 export interface LiveTable {

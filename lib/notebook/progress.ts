@@ -4,7 +4,7 @@ import type { RunsProgress } from "../evaluate/evaluate-runs";
 import type { StepRecord } from "../runs/steps";
 import { LossCurve } from "../sweep/loss-curve";
 import type { SweepProgress } from "../sweep/sweep-progress";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { notebookKernel } from "./kernel";
 import { curvesText, pictureHeight, SIZE, sweepCurves, thinned, trainingCurve, type LiveCurve } from "./live-curves";
 import { curvesSvg } from "./live-curves-svg";

@@ -1,5 +1,5 @@
 // Tables for notebooks, as views to sort and search, as HTML and as plain text.
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import type { MimeBundle } from "./kernel";
 import { narrowTable } from "../page/narrow-table";
 import { numberFormat } from "../page/number-format";

@@ -6,7 +6,7 @@ import { distinct } from "../data/group";
 import { absentLine, textsData } from "../page/texts-view";
 import { VIEW_MIME, type View } from "../page/view";
 import { visibleText } from "../page/visible-text";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 import { notebookKernel } from "./kernel";
 
 /** Options of {@link showTexts}. */

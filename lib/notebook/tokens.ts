@@ -3,7 +3,7 @@ import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
 import { lossWeights } from "../data/prompt-loss-weight";
 import { show, type Html } from "./display";
-import { escapeHtml } from "./html";
+import { escapeHtml } from "../page/html";
 
 /**
  * Role of a token in the loss. The first token is never predicted and has no loss; padding fills the shorter rows of a

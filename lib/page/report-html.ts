@@ -1,5 +1,7 @@
 // Writing HTML: a template tag that escapes whatever is put in, so that text from data or models stays text.
 
+import { escapeHtml } from "./html";
+
 /** HTML that is put into other HTML as it is. */
 export class Markup {
   constructor(readonly source: string) {}
@@ -18,14 +20,8 @@ export function markup(parts: TemplateStringsArray, ...contents: Content[]): Mar
 
 function written(content: Content): string {
   if (content instanceof Markup) return content.source;
-  if (typeof content === "string" || typeof content === "number") return escaped(String(content));
+  if (typeof content === "string" || typeof content === "number") return escapeHtml(String(content));
   return content.map(written).join("");
-}
-
-const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
 }
 
 /**

@@ -1,11 +1,11 @@
-// The page of a report: its frame, what a browser may do with it, and the scripts and styles it brings along.
-import { createHash } from "node:crypto";
+// The page of a report: its frame, and the scripts and styles it brings along.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fontCss } from "../export/fonts";
 import { FONT } from "../figures/theme";
 import { markup, Markup } from "./report-html";
+import { selfContainedPage } from "./self-contained";
 import { viewAssets } from "./view";
 
 /** A section of a report, with an entry in the table of contents. */
@@ -19,8 +19,7 @@ export interface Section {
 }
 
 /**
- * Composes a page that needs no other file and no network. It forbids the browser every request, and every script but
- * its own, which are named by their digests. The libraries are compressed, and unpacked when they are needed.
+ * Composes the page. Its libraries are compressed, and unpacked when they are needed.
  *
  * @param head what stands above the table of contents
  */
@@ -29,39 +28,22 @@ export function reportPage(title: string, head: Markup, sections: readonly Secti
   const views = viewAssets();
   const plotly = readFileSync(require.resolve("plotly.js-dist"), "utf8");
   const own = asset("report.js");
-  const policy = [
-    "default-src 'none'",
-    `script-src ${[own, views.script, plotly].map(sourceDigest).join(" ")}`,
-    "style-src 'unsafe-inline'",
-    "img-src data: blob:",
-    "font-src data:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
   const text = [title, head.source, ...body.map(({ source }) => source)].join("\n");
-  const styles = [fontCss(text), views.style, asset("report.css")].join("\n");
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="referrer" content="no-referrer">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${new Markup(styles)}</style>
-</head>
-<body style="font-family: '${FONT.family}', sans-serif">
-<main>
+  const font = `body { font-family: '${FONT.family}', sans-serif; }`;
+  return selfContainedPage({
+    title,
+    style: [fontCss(text), views.style, asset("report.css"), font].join("\n"),
+    scripts: [own, views.script, plotly],
+    allowed: ["img-src data: blob:", "font-src data:"],
+    body: markup`<main>
 ${head}
 ${contents(sections)}
 ${body}
 </main>
 <script type="text/plain" id="views-library">${packed(views.script)}</script>
 <script type="text/plain" id="plotly-library">${packed(plotly)}</script>
-<script>${new Markup(own)}</script>
-</body>
-</html>
-`.source;
+<script>${new Markup(own)}</script>`,
+  });
 }
 
 function sectionHtml({ id, title, content }: Section): Markup {
@@ -81,8 +63,5 @@ ${sections.map((section) => markup`<li>${link(section)}${section.parts?.length ?
 }
 
 const asset = (name: string): string => readFileSync(join(__dirname, "browser", name), "utf8");
-
-/** Names an inline script in the page's policy; whether it stands in the page or is added by another script. */
-const sourceDigest = (script: string): string => `'sha256-${createHash("sha256").update(script).digest("base64")}'`;
 
 const packed = (script: string): string => gzipSync(script, { level: 9 }).toString("base64");

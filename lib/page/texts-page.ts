@@ -1,5 +1,4 @@
 // A page of its own for all texts of a study.
-import { createHash } from "node:crypto";
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -10,6 +9,7 @@ import { writeWhole } from "../export/export";
 import { outputPath } from "../runs/paths";
 import type { Study } from "../sweep/study";
 import { markup, Markup } from "./report-html";
+import { selfContainedPage } from "./self-contained";
 import { textsData } from "./texts-view";
 import { viewAssets } from "./view";
 
@@ -28,6 +28,10 @@ const START = `
   }
 })();
 `;
+
+const STYLE = `
+body { margin: 16px auto; max-width: 1800px; padding: 0 16px; font-family: system-ui, sans-serif; }
+h1 { font-size: 22px; font-weight: 600; }`;
 
 /**
  * Writes all texts of a study as one HTML page, the prompts whose texts change most with the PLW first. The page needs
@@ -59,32 +63,14 @@ function textsPage({ name }: Pick<Study, "name">, { prompts, absent }: StudyText
   const data = gzipSync(JSON.stringify(textsData([...changed, ...others], { absent, caption })), { level: 9 });
   const { script, style } = viewAssets();
   const source = `${script}\n${START}`;
-  const policy = [
-    "default-src 'none'",
-    `script-src 'sha256-${createHash("sha256").update(source).digest("base64")}'`,
-    "style-src 'unsafe-inline'",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
   const title = `What the models wrote: study ${name}`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="referrer" content="no-referrer">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${new Markup(style)}
-body { margin: 16px auto; max-width: 1800px; padding: 0 16px; font-family: system-ui, sans-serif; }
-h1 { font-size: 22px; font-weight: 600; }</style>
-</head>
-<body>
-<h1>${title}</h1>
+  return selfContainedPage({
+    title,
+    style: `${style}\n${STYLE}`,
+    scripts: [source],
+    body: markup`<h1>${title}</h1>
 <div id="texts"><noscript>The texts need a browser that runs scripts.</noscript></div>
 <script type="text/plain" id="data">${data.toString("base64")}</script>
-<script>${new Markup(source)}</script>
-</body>
-</html>
-`.source;
+<script>${new Markup(source)}</script>`,
+  });
 }

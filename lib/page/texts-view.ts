@@ -1,6 +1,7 @@
 // The data of a view of generated texts, side by side.
 import { ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
-import type { AbsentTexts, PromptTexts, WrittenText } from "../analysis/texts";
+import type { PromptTexts, WrittenText } from "../analysis/texts";
+import type { Absence } from "../evaluate/absences";
 import { distinct } from "../data/group";
 import { visibleText } from "./visible-text";
 
@@ -70,7 +71,7 @@ const FACTORS = ["dataset", "model", "normalizer", "variant", "seed"] as const;
  */
 export function textsData(
   prompts: readonly (PromptTexts & { change?: number })[],
-  { absent = [], caption = "" }: { absent?: readonly AbsentTexts[]; caption?: string } = {},
+  { absent = [], caption = "" }: { absent?: readonly Absence[]; caption?: string } = {},
 ): TextsData {
   const texts = prompts.flatMap((prompt) => prompt.texts);
   const varies = (factor: keyof RunFactors): boolean => texts.some((text) => text[factor] !== texts[0][factor]);
@@ -122,7 +123,7 @@ export function textsData(
  *
  * @param maxNames maximum number of runs to name; default: all
  */
-export function absentLine({ task, runs, reason }: AbsentTexts, maxNames = Infinity): string {
+export function absentLine({ task, runs, reason }: Absence, maxNames = Infinity): string {
   const who = runs.length === 1 ? runs[0] : `${runs.length} runs`;
   const names = runs.length === 1 || runs.length > maxNames ? "" : ` (${runs.join("; ")})`;
   return visibleText(`${task === null ? who : `${task} of ${who}`}: ${reason}${names}`);

@@ -7,7 +7,8 @@ import {
 } from "../evaluate/evaluate-runs";
 import { missingTasks, type MissingTask } from "../evaluate/missing-tasks";
 import { storedSamples, type StoredSamples } from "../evaluate/stored-samples";
-import { storedScores, type AbsentScores } from "../evaluate/stored-scores";
+import type { Absence } from "../evaluate/absences";
+import { storedScores } from "../evaluate/stored-scores";
 import type { TaskRequest } from "../evaluate/task-request";
 import type { Run } from "../runs/store";
 import { heldoutFiles, type Study } from "./study";
@@ -151,7 +152,7 @@ async function stored(
   return { ...filled, failures, missing: [], summary: [...lines, describe([], failures)].filter(Boolean).join("\n") };
 }
 
-function describeAbsent({ task, runs, reason }: AbsentScores, all: number): string {
+function describeAbsent({ task, runs, reason }: Absence, all: number): string {
   const where = runs.length === all ? "all runs" : runs.length === 1 ? runs[0] : `${runs.length} of ${all} runs`;
   return `${task} of ${where}: ${reason}`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeHtml } from "../../lib/notebook/html";
+import { escapeHtml } from "../../lib/page/html";
 import { numberFormat, tableBundle, tableHtml, tableOfRows, tableText } from "../../lib/notebook/show-table";
 import { narrowTable } from "../../lib/page/narrow-table";
 import type { View } from "../../lib/page/view";

@@ -29,7 +29,7 @@ for (const name of NAMES) {
     const code = cells.filter(({ cell_type }) => cell_type === "code");
     assert.match(
       code.map(({ source }) => source.join("")).join("\n"),
-      /^import \{[^}]*\} from "\.\/lib\/index";[^]*process\.env\.PROMPTLOSS_STUDY \?\? "studies\/pocket\.json"/,
+      /^import \{[^}]*\} from "\.\/lib\/index";[^]*(loadStudy\(process\.env\.PROMPTLOSS_STUDY \?\? "studies\/pocket\.json"\)|const path = process\.env\.PROMPTLOSS_STUDY \?\? "studies\/pocket\.json";[^]*loadStudy\(path\))/,
     );
     for (const { source } of code) assert.ok(source.length <= 15, source.join(""));
   });
