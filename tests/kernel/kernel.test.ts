@@ -256,7 +256,7 @@ test("a result that the library knows is shown; an array is one line; undefined 
     [["execute_result", "[ {} ]"]],
   ]);
   const hostile = "({ columns: ['a'], values: [[{ toJSON() { throw new Error('hostile cell') } }]] })";
-  assert.deepEqual(shownBy(await ours.runOne(hostile)), [["error", "hostile cell"]]);
+  assert.deepEqual(shownBy(await ours.runOne(hostile)), [["display_data", "a\n---------------\n[object Object]"]]);
 
   const file = join(ROOT, "lib", "notebook", "display.ts");
   const { atime, mtime } = statSync(file);

@@ -43,7 +43,7 @@ const ofSteps = (maxSteps: number) => ({
   model: "datasets/pocket/models/pocket-1",
   examples: "datasets/pocket/instructions/plain.json",
   plw: 0.1,
-  hyperparameters: { ...pocket.hyperparameters, maxSteps: 30 },
+  hyperparameters: { ...pocket.hyperparameters, maxSteps: 150 },
 });`,
   // 6
   `await train({
@@ -142,8 +142,8 @@ test("train() shows its curve without being asked to, and ■ stops it", options
   await notebook.runCell(5);
   await twoPictures(5, "live-train");
   await notebook.done(5, 120_000);
-  assert.deepEqual(await pointCounts(5), [30, 30]);
-  assert.match(await notebook.output(5).innerText(), /step 30 of 30 · loss/);
+  assert.deepEqual(await pointCounts(5), [100, 100]); // the last picture is thinned
+  assert.match(await notebook.output(5).innerText(), /step 150 of 150 · loss/);
   await notebook.runCell(6);
   await twoPictures(6, "live-train-stopping");
   await notebook.interrupt();
