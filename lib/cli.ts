@@ -4,25 +4,26 @@ import type { Command } from "./cli/command";
 import { COMMANDS } from "./cli/commands";
 import { helpOn, helpOnAll } from "./cli/help";
 import { suggestion } from "./cli/nearest";
+import { answer, answerJson, say } from "./cli/terminal";
 import { UsageError, type Answer } from "./cli/values";
 import { errorText } from "./data/errors";
 
 async function main(given: string[]): Promise<void> {
   const json = given.includes("--json");
   try {
-    const answer = await run(given.filter((arg) => arg !== "--json"));
-    if (answer.text) process.stdout.write(`${answer.text}\n`);
-    if (json) process.stdout.write(`${JSON.stringify(answer.result)}\n`);
-    process.exitCode = answer.failed ? 1 : 0;
+    const result = await run(given.filter((arg) => arg !== "--json"));
+    if (result.text) answer(result.text);
+    if (json) answerJson(result.result);
+    process.exitCode = result.failed ? 1 : 0;
   } catch (error) {
     const { name, message } = error as Error;
-    process.stderr.write(`${errorText(error)}\n`);
+    say(errorText(error));
     const details = {
       name,
       message,
       ...("failures" in (error as object) && { failures: (error as { failures: unknown }).failures }),
     };
-    if (json) process.stdout.write(`${JSON.stringify({ error: details })}\n`);
+    if (json) answerJson({ error: details });
     process.exitCode = 1;
   }
 }
@@ -51,7 +52,7 @@ function stopSignal({ handlesSignals }: Command): AbortSignal {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stop.signal.aborted) process.exit(1);
-      process.stderr.write("\nStopping at the next step; once more to stop at once.\n");
+      say("\nStopping at the next step; once more to stop at once.");
       stop.abort();
     });
   }

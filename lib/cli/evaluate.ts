@@ -11,6 +11,7 @@ import { loadStudy } from "../sweep/study-file";
 import { scoreRuns, studyEvaluation } from "../sweep/study-scores";
 import { resolveJobs } from "../sweep/sweep";
 import { expectedDevice, threadsFor } from "../workers/plan";
+import { say } from "./terminal";
 import { UsageError, countOf, nameOf, numberOf, pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
@@ -101,9 +102,7 @@ function studyRuns(study: Study, values: Values): Run[] {
         "or a model's directory with --model.",
     );
   if (runs.length < jobs.length)
-    process.stderr.write(
-      `${runs.length} of ${jobs.length} runs of study ${study.name} are complete; the others are left out.\n`,
-    );
+    say(`${runs.length} of ${jobs.length} runs of study ${study.name} are complete; the others are left out.`);
   return runs;
 }
 

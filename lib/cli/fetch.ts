@@ -1,8 +1,10 @@
+import { visibleText } from "../data/visible-text";
 import type { FetchPlan } from "../data/fetch-plan";
 import { isHubReference } from "../data/hub";
 import { defaultDataDir } from "../data/repository";
 import { fetchTexts } from "../notebook/progress-text";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
+import { say } from "./terminal";
 import { UsageError, pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
@@ -14,7 +16,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     };
   const report = await fetchItems(items, {
     signal,
-    onPlan: (announcement) => process.stderr.write(`${announcement}\n`),
+    onPlan: say,
     progress: progressLine,
   });
   const { fetched, there, failures, interrupted } = report;
@@ -61,7 +63,8 @@ function describe({ name, kind, repository, commit, license, folder, files }: Fe
 function progressLine(stream: NodeJS.WriteStream = process.stderr) {
   const interval = stream.isTTY ? 250 : 10_000;
   let written = false;
-  const show = fetchTexts(interval, (line) => {
+  const show = fetchTexts(interval, (text) => {
+    const line = visibleText(text);
     written = true;
     stream.write(stream.isTTY ? `\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}` : `${line}\n`);
   });

@@ -7,11 +7,11 @@ import { RunStore } from "../runs/store";
 import { loadStudy } from "../sweep/study-file";
 import { storedRuns } from "../sweep/stored-runs";
 import { withTrainedPlws } from "../sweep/trained-plws";
+import { say } from "./terminal";
 import { pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const started = Date.now();
-  const say = (text: string) => process.stderr.write(`${text}\n`);
   const store = new RunStore(pathOf(values, "store"));
   const study = withTrainedPlws(loadStudy(pathOf(values, "study")), store.root);
   const wanted = storedRuns(study, store);

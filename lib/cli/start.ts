@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { visibleText } from "../data/visible-text";
 import { PromptlossError, errorText } from "../data/errors";
 import { repositoryRoot } from "../data/repository";
 import { isObject } from "../data/validate";
 import { readJsonIfAny } from "../runs/files";
 import { fromRoot } from "../runs/paths";
 import { loadStudy, studyPath } from "../sweep/study-file";
+import { say } from "./terminal";
 import { UsageError, countOf, pathOf, type Answer, type Values } from "./values";
 import { makeWorkingCopies, type WorkingCopy } from "./working-copies";
 
@@ -21,7 +23,7 @@ export async function run(values: Values): Promise<Answer> {
   const isPocket = study === fromRoot("studies/pocket.json");
   // The committed outputs are the pocket study's; below another study's name they would mislead.
   const copies = makeWorkingCopies(join(root, "notebooks"), join(root, folder), { outputs: isPocket });
-  process.stderr.write(`Study ${name}; its notebooks are in ${folder}\n${notesOn(copies, folder)}`);
+  process.stderr.write(visibleText(`Study ${name}; its notebooks are in ${folder}\n${notesOn(copies, folder)}`));
   const port = countOf(values, "port");
   const code = await jupyterLab(
     root,
@@ -46,7 +48,7 @@ function nameOfStudy(path: string): string {
   } catch (error) {
     const json = readJsonIfAny(path);
     if (!(error instanceof PromptlossError) || !isObject(json) || typeof json.name !== "string") throw error;
-    process.stderr.write(`${errorText(error)}\nJupyterLab starts; the notebooks will stop at this.\n`);
+    say(`${errorText(error)}\nJupyterLab starts; the notebooks will stop at this.`);
     return folderName(json.name);
   }
 }

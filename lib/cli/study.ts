@@ -14,6 +14,7 @@ import { loadStudy, studyPath } from "../sweep/study-file";
 import { withTrainedPlws } from "../sweep/trained-plws";
 import { SweepError, sweep, type RunFailureReport, type SweepProgress } from "../sweep/sweep";
 import type { Run } from "../runs/store";
+import { say } from "./terminal";
 import { countOf, pathOf, type Answer, type Values } from "./values";
 import { Interrupted } from "../data/errors";
 
@@ -49,14 +50,14 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   );
   const cached = last?.cached ?? 0;
   const sweepSeconds = (Date.now() - started) / 1000;
-  process.stderr.write(
+  say(
     `${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. ` +
-      "Next: the notebooks.\n",
+      "Next: the notebooks.",
   );
 
   const inputs = inputsDigest(study, runs);
   const current = isCurrent(out, inputs);
-  if (current) process.stderr.write("The notebooks are up to date: nothing they depend on has changed.\n");
+  if (current) say("The notebooks are up to date: nothing they depend on has changed.");
   const notebooks = current
     ? []
     : await executeAll(
@@ -166,7 +167,7 @@ async function executeAll(folder: string, env: Record<string, string>, signal: A
         const error = await execute(notebook, folder, env, signal);
         const seconds = (Date.now() - started) / 1000;
         done.push({ notebook, seconds, ...(error !== undefined && { error }) });
-        process.stderr.write(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s\n`);
+        say(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s`);
       }
     }),
   );

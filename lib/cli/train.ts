@@ -11,6 +11,7 @@ import { studyExamples, variantsOf, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
 import { someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
+import { say } from "./terminal";
 import { UsageError, nameOf, numberOf, pathOf, required, requiredPath, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
@@ -25,11 +26,9 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     }),
     store: pathOf(values, "store"),
     signal,
-    onNote: (note) => process.stderr.write(`${note}\n`),
+    onNote: say,
     onStep: ({ step, loss, tokens, seconds }, totalSteps) => {
-      process.stderr.write(
-        `step ${step}/${totalSteps}: loss ${loss.toFixed(4)}, ${Math.round(tokens / seconds)} tokens/s\n`,
-      );
+      say(`step ${step}/${totalSteps}: loss ${loss.toFixed(4)}, ${Math.round(tokens / seconds)} tokens/s`);
     },
   };
   // The thread count is part of a run's recipe: take the one that a sweep would. It must be set before TensorFlow

@@ -1,6 +1,15 @@
-/** Base of every error this project raises on purpose: what was wrong, where, and what to do about it. */
+import { visibleText } from "./visible-text";
+
+/**
+ * Base of every error this project raises on purpose: what was wrong, where, and what to do about it. Characters that a
+ * terminal would obey, in a text of a file for example, are visible in the message.
+ */
 export class PromptlossError extends Error {
   override name = "PromptlossError";
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message === undefined ? undefined : visibleText(message), options);
+  }
 }
 
 /** One problem in a data file. `row` is the index in the data set, from 0; absent if the problem is the file's. */
@@ -25,6 +34,19 @@ export class DataError extends PromptlossError {
 /** Invalid or unsupported model files, or a call that a model cannot serve. */
 export class ModelError extends PromptlossError {
   override name = "ModelError";
+}
+
+/** A model computed NaN or infinity for an input. */
+export class NotFiniteError extends ModelError {
+  override name = "NotFiniteError";
+
+  constructor(
+    message: string,
+    /** index of the sequence, item or prompt among those given */
+    readonly input: number,
+  ) {
+    super(message);
+  }
 }
 
 /** Training went wrong: a loss or gradient that is not finite, impossible hyperparameters. */

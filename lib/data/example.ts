@@ -3,6 +3,7 @@ import { fieldsSchema, type FieldMap } from "./field-map";
 import { describeValue } from "./read-json";
 import { readRows, type RawRow } from "./read-rows";
 import { isObject, validated } from "./validate";
+import { abridged, halfCharacterIn } from "./well-formed";
 
 /** One row of instruction data in Stanford Alpaca's format. */
 export interface Example {
@@ -129,10 +130,7 @@ function textFault(text: unknown, optional: boolean): string | undefined {
   if (optional && (text === null || text === undefined)) return undefined;
   if (text === undefined) return IS_MISSING;
   if (typeof text !== "string") return `is ${describeValue(text)}, not a string`;
-  if (!/[\ud800-\udfff]/.test(text)) return undefined;
-  const half = /\p{Surrogate}/u.exec(text)?.[0]; // under u, pairs are whole characters
-  if (half === undefined) return undefined;
-  return `has half of a character (\\u${half.charCodeAt(0).toString(16)}) that no text can hold`;
+  return halfCharacterIn(text);
 }
 
 const IS_MISSING = "is missing";
@@ -177,7 +175,7 @@ function whatElseRowHas(row: number, value: object): string {
 }
 
 function fieldList(row: object): string {
-  const names = Object.keys(row).map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name));
+  const names = Object.keys(row).map((name) => abridged(name, 40));
   if (names.length === 0) return "no fields";
   const more = names.length > MAX_LISTED_FIELDS ? ", …" : "";
   return names.slice(0, MAX_LISTED_FIELDS).join(", ") + more;

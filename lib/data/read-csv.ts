@@ -1,4 +1,5 @@
 import Papa from "papaparse";
+import { DECIMAL_NUMBER, fromCellText } from "./csv-text";
 import { DataError, type DataProblem } from "./errors";
 import { readText } from "./read-json";
 
@@ -14,12 +15,11 @@ export interface CsvTable {
 
 /** Maximum number of faults that an error message lists. */
 const MAX_LISTED_FAULTS = 5;
-/** A decimal number with a decimal point, optionally with an exponent; not hexadecimal, not Infinity. */
-const DECIMAL_NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
 
 /**
  * Reads a CSV file with a header line (RFC 4180). The delimiter is detected: comma, semicolon or tab. Blank lines are
- * skipped.
+ * skipped. The apostrophe before a text that a spreadsheet would take for a formula, as our own CSV files have it, is
+ * removed.
  *
  * @throws {DataError} if the file cannot be read, has no rows, repeats a column name, has a row whose number of fields
  *   differs from the header's, or has an unterminated quoted field; names file, row and column
@@ -29,7 +29,7 @@ export function readCsv(path: string): CsvTable {
     skipEmptyLines: true,
     delimitersToGuess: [",", ";", "\t"],
   });
-  const [columns, ...records] = data;
+  const [columns, ...records] = data.map((cells) => cells.map(fromCellText));
   const quoteError = errors.find(({ type }) => type === "Quotes");
   if (quoteError)
     throw csvError(path, [{ row: Math.max(0, (quoteError.row ?? 1) - 1), problem: quoteError.message.toLowerCase() }]);

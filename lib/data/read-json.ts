@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { visit } from "jsonc-parser";
 import { DataError } from "./errors";
+import { abridged } from "./well-formed";
 
 /**
  * Reads a text file as UTF-8, without byte order mark.
@@ -103,5 +104,5 @@ export function describeValue(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";
   const shown = JSON.stringify(value);
-  return `the ${typeof value} ${shown.length > 40 ? `${shown.slice(0, 40)}…` : shown}`;
+  return `the ${typeof value} ${abridged(shown, 40)}`;
 }

@@ -2,11 +2,12 @@
 // valibot schemas. An error lists all problems at once, each with its field.
 import * as v from "valibot";
 import type { PromptlossError } from "./errors";
+import { abridged, illFormedField } from "./well-formed";
 
 /** Formats a value for an error message: as JSON, cut after 60 characters; NaN and infinities by name. */
 export function shown(value: unknown): string {
   const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return abridged(text, 60);
 }
 
 /**
@@ -114,6 +115,8 @@ export function validated<T>(
   where: string,
   ErrorClass: new (message: string) => PromptlossError,
 ): T {
+  const illFormed = illFormedField(value, "");
+  if (illFormed) throw new ErrorClass([where, illFormed.field, illFormed.problem].filter(Boolean).join(": "));
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const problems = result.issues.map((issue) => {

@@ -1,4 +1,6 @@
 import { DataError } from "../data/errors";
+import { shown } from "../data/validate";
+import { illFormedField } from "../data/well-formed";
 
 /** A row of a data file, with methods that check each field as it is read. */
 export class Fields {
@@ -15,9 +17,16 @@ export class Fields {
       throw new FieldProblem(path || "row", `must be an object, got ${shown(row)}`);
   }
 
-  /** Returns a field's value, unchecked; undefined if it is missing. */
+  /**
+   * Returns a field's value; undefined if it is missing.
+   * @throws {FieldProblem} if it is or holds a text with half of a character; nothing else is checked
+   */
   value(field: string): unknown {
-    return Object.hasOwn(this.row as object, field) ? (this.row as Record<string, unknown>)[field] : undefined;
+    if (!Object.hasOwn(this.row as object, field)) return undefined;
+    const value = (this.row as Record<string, unknown>)[field];
+    const illFormed = illFormedField(value, this.name(field));
+    if (illFormed) throw new FieldProblem(illFormed.field, illFormed.problem);
+    return value;
   }
 
   /**
@@ -113,9 +122,4 @@ export function convertRows<T>(rows: readonly unknown[], file: string, convert: 
       listed.join("\n  "),
     problems,
   );
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Page } from "playwright-core";
+import { toCellText } from "../data/csv-text";
 import { outputPath } from "../runs/paths";
 import { callPage, withPage } from "./browser";
 import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "../figures/figure";
@@ -193,15 +194,17 @@ function crc32(bytes: Buffer): number {
 }
 
 /**
- * Formats rows as CSV (RFC 4180, but with LF line ends) with a header line. Numbers keep full precision.
+ * Formats rows as CSV (RFC 4180, but with LF line ends) with a header line. Numbers keep full precision; texts that a
+ * spreadsheet would take for formulas, and control characters, become text, see `toCellText`.
  *
  * @param rows columns appear in order of first appearance; null and missing values become empty fields
  */
 export function toCsv(rows: readonly Row[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const field = (value: Row[string] | undefined): string => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    if (typeof value === "number") return String(value);
+    const text = value === null || value === undefined ? "" : toCellText(String(value));
+    return /[",;\t\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [columns.map(field), ...rows.map((row) => columns.map((column) => field(row[column])))]
     .map((fields) => `${fields.join(",")}\n`)

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../data/errors";
+import { visibleText } from "../data/visible-text";
 import { describeDataset } from "../data/statistics";
 import { BENCHMARKS } from "../analysis/benchmarks";
 import { scoreRows, type ScoreRow } from "../analysis/score-rows";
@@ -254,13 +255,13 @@ function licenseOf({ name: study, licenses = {} }: Study, name: string): string 
 function frontMatter(fields: Record<string, unknown>): string {
   const lines = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    .map(([key, value]) => `${key}: ${visibleText(JSON.stringify(value))}`);
   return ["---", ...lines, "---"].join("\n");
 }
 
-/** Escapes text so that Markdown shows it literally, on one line. */
+/** Escapes text so that Markdown shows it literally, on one line; control characters become visible. */
 function plain(text: string): string {
-  return text
+  return visibleText(text)
     .replace(/&/g, "&amp;")
     .replace(/</g, "&lt;")
     .replace(/>/g, "&gt;")
@@ -283,5 +284,5 @@ function joinSections(sections: readonly string[]): string {
 function fenced(text: string): string {
   const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map((ticks) => ticks.length));
   const fence = "`".repeat(longest + 1);
-  return `${fence}\n${text}\n${fence}`;
+  return `${fence}\n${visibleText(text)}\n${fence}`;
 }

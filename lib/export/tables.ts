@@ -1,6 +1,7 @@
 import type { DataFrame } from "danfojs-node";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { visibleText } from "../data/visible-text";
 import { toCsv, writeWhole } from "./export";
 import { escapeText } from "../figures/theme";
 import type { Table } from "../figures/table";
@@ -71,12 +72,16 @@ function toLatex(frame: DataFrame, caption: string): string {
   ].join("\n");
 }
 
+/** Control pictures and brackets of `visibleText`, which LaTeX knows only with further packages. */
+const SHOWN_CONTROLS = /[\u2400-\u241f\u2421]|⟨U\+([\dA-F]+)⟩/g;
+
 /**
- * Escapes text for LaTeX. R_g, G_S, G_L and w_p, w_p^2 become math with subscripts; comparison signs, arrows and ×
+ * Escapes text for LaTeX, on one line: an empty one would end a caption or a cell. R_g, G_S, G_L and w_p, w_p^2 become math with subscripts; comparison signs, arrows and ×
  * become math symbols.
  */
 function escapeLatex(text: string): string {
-  return text
+  return visibleText(text)
+    .replace(/\s*\n\s*/g, " ")
     .replace(
       /[\\{}$&#%_^~]/g,
       (sign) =>
@@ -87,7 +92,14 @@ function escapeLatex(text: string): string {
       (_, letter: string, index: string, power?: string) => `$${letter}_${index}${power ? `^${power}` : ""}$`,
     )
     .replace(/[<>]/g, (sign) => `$${sign}$`)
+    .replace(SHOWN_CONTROLS, (sign, code?: string) => `$\\langle$U+${code ?? controlCode(sign)}$\\rangle$`)
     .replace(/²/g, "$^2$")
     .replace(/→/g, "$\\to$")
     .replace(/×/g, "$\\times$");
+}
+
+/** The code point that a control picture stands for, in hexadecimal. */
+function controlCode(picture: string): string {
+  const code = picture === "␡" ? 0x7f : picture.charCodeAt(0) - 0x2400;
+  return code.toString(16).toUpperCase().padStart(4, "0");
 }

@@ -1,6 +1,7 @@
 // Sizes, fonts, colors and axes shared by all figures. The default sizes fit a two-column paper: a column is 3.25 in
 // wide, the page 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two per point (see PIXELS_PER_INCH).
 import { transformWeight, plwLabel } from "../data/prompt-loss-weight";
+import { visibleText } from "../data/visible-text";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 
 // Settings that differ between publishers: set by useTheme, read when a figure is drawn.
@@ -361,9 +362,12 @@ function letterOf(index: number): string {
   return index < 26 ? last : letterOf(Math.floor(index / 26) - 1) + last;
 }
 
-/** Escapes `&`, `<` and `>` so that Plotly, which interprets some HTML tags in any text, shows the text literally. */
+/**
+ * Escapes `&`, `<` and `>` so that Plotly, which interprets some HTML tags in any text, shows the text literally, and
+ * makes control characters visible.
+ */
 export function escapeText(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  return visibleText(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
 /** Returns the look of a study: colors, markers and dashes by the order in which it lists data sets and models. */

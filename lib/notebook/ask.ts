@@ -6,7 +6,7 @@ import { renderPrompt } from "../data/template";
 import { loadModel } from "../model/causal-lm";
 import type { Generation, GenerationOptions } from "../model/generate";
 import { parametersOf, usableRun, type Run } from "../runs/store";
-import { visibleText } from "../page/visible-text";
+import { visibleText } from "../data/visible-text";
 import type { Html } from "./display";
 import { escapeHtml } from "../page/html";
 import { interruptSignal } from "./interrupt";
@@ -103,20 +103,20 @@ function asked(question: string, answers: readonly RunAnswer[], unable: Asked["u
   const text = "white-space: pre-wrap; overflow-wrap: anywhere;";
   const shared = factorsOf(answers, answers[0], false);
   const cells = answers.map((answer) => {
-    const head = `<b>${shown(factorsOf(answers, answer, true))}</b> <small>${lengthOf(answer)}</small>`;
-    const body = shown(answer.text.trim()) || "<small>(empty)</small>";
+    const head = `<b>${escapeHtml(factorsOf(answers, answer, true))}</b> <small>${lengthOf(answer)}</small>`;
+    const body = escapeHtml(answer.text.trim()) || "<small>(empty)</small>";
     return `<div style="${border}">${head}<div style="${text}" dir="auto">${body}</div></div>`;
   });
   const prompts = distinct(answers.map(({ prompt }) => prompt)).map(
-    (prompt) => `<details><summary>whole request</summary><div style="${text}">${shown(prompt)}</div></details>`,
+    (prompt) => `<details><summary>whole request</summary><div style="${text}">${escapeHtml(prompt)}</div></details>`,
   );
   return {
     html: [
-      `<div style="${text}" dir="auto"><b>${shown(question)}</b></div>`,
-      `<div style="padding: 2px 0;">${shown(shared)}</div>`,
+      `<div style="${text}" dir="auto"><b>${escapeHtml(question)}</b></div>`,
+      `<div style="padding: 2px 0;">${escapeHtml(shared)}</div>`,
       `<div style="display: flex; flex-wrap: wrap;">${cells.join("\n")}</div>`,
       ...prompts,
-      ...unable.map(({ reason }) => `<div>${shown(reason)}</div>`),
+      ...unable.map(({ reason }) => `<div>${escapeHtml(reason)}</div>`),
     ].join("\n"),
     text: [
       visibleText(`${question}\n(${shared})`),
@@ -128,5 +128,3 @@ function asked(question: string, answers: readonly RunAnswer[], unable: Asked["u
     ].join("\n\n"),
   };
 }
-
-const shown = (text: string): string => escapeHtml(visibleText(text));

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { relative } from "node:path";
+import { visibleText } from "../data/visible-text";
 import { repositoryRoot } from "../data/repository";
 import { renderFigure } from "../export/export";
 import type { Figure } from "../figures/figure";
@@ -7,7 +8,7 @@ import { runTable } from "../figures/run-table";
 import type { Table } from "../figures/table";
 import type { Run } from "../runs/store";
 import { escapeHtml } from "../page/html";
-import { notebookKernel, type MimeBundle } from "./kernel";
+import { notebookKernel, safeBundle, type MimeBundle } from "./kernel";
 import { screenFigure } from "./screen-figure";
 import { plainBundle, tableBundle, tableOfRows, type TableLike, type TableOptions } from "./show-table";
 
@@ -102,7 +103,7 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
   const caption = "spec" in figure ? figure.caption : undefined;
   const text = figureText(figure);
   if (!kernel) {
-    console.log(caption === undefined ? text : `${text}\n${caption}`);
+    console.log(visibleText(caption === undefined ? text : `${text}\n${caption}`));
     return;
   }
   const id = randomUUID();
@@ -124,11 +125,11 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
 function display(data: MimeBundle & { "text/plain": string }): void {
   const kernel = notebookKernel();
   if (kernel) kernel.display(content(data), false);
-  else console.log(data["text/plain"]);
+  else console.log(visibleText(data["text/plain"]));
 }
 
 function content(data: MimeBundle, displayId?: string) {
-  return { data, metadata: {}, transient: displayId === undefined ? {} : { display_id: displayId } };
+  return { data: safeBundle(data), metadata: {}, transient: displayId === undefined ? {} : { display_id: displayId } };
 }
 
 /** Text to be read, in lines of some 90 characters that break between words. */

@@ -1,4 +1,5 @@
 // Fetching in notebooks, with a live display of its progress.
+import { visibleText } from "../data/visible-text";
 import { defaultDataDir } from "../data/repository";
 import { missingTasks } from "../evaluate/missing-tasks";
 import { datasetItems, fetchItems, fetchSummary, modelItems, taskItems, type FetchItem } from "../sweep/fetch-study";
@@ -43,11 +44,15 @@ export async function fetchBenchmarks(study: Study, options: FetchStudyOptions =
 
 async function fetchAndReport(items: FetchItem[], nothing: string, { signal }: FetchStudyOptions): Promise<void> {
   if (items.length === 0) {
-    console.log(nothing);
+    console.log(visibleText(nothing));
     return;
   }
-  const report = await fetchItems(items, { signal, onPlan: (text) => console.log(text), progress: progressDisplay });
-  console.log(fetchSummary(report));
+  const report = await fetchItems(items, {
+    signal,
+    onPlan: (text) => console.log(visibleText(text)),
+    progress: progressDisplay,
+  });
+  console.log(visibleText(fetchSummary(report)));
 }
 
 function progressDisplay() {

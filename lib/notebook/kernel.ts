@@ -1,3 +1,5 @@
+import { visibleText } from "../data/visible-text";
+
 /**
  * One output in several representations, by MIME type. A front end shows the richest one that it supports. Values are
  * strings, or objects for JSON types.
@@ -22,6 +24,12 @@ export interface NotebookKernel {
    * expression if the library knows how. The kernel describes the values for which it answers false.
    */
   showResult?: (value: unknown) => Promise<boolean>;
+}
+
+/** A bundle whose plain text has no escape sequences of texts that were put into it: front ends would obey them. */
+export function safeBundle(bundle: MimeBundle): MimeBundle {
+  const plain = bundle["text/plain"];
+  return typeof plain === "string" ? { ...bundle, "text/plain": visibleText(plain) } : bundle;
 }
 
 /** Returns the notebook kernel, or undefined if this process is not a kernel. */

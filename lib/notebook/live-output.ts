@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { notebookKernel, type MimeBundle } from "./kernel";
+import { notebookKernel, safeBundle, type MimeBundle } from "./kernel";
 
 /**
  * Creates an output of the running cell that is replaced in place.
@@ -11,7 +11,7 @@ export function liveOutput(): (data: MimeBundle) => void {
   const transient = { display_id: randomUUID() };
   let displayed = false;
   return (data) => {
-    kernel?.display({ data, metadata: {}, transient }, displayed);
+    kernel?.display({ data: safeBundle(data), metadata: {}, transient }, displayed);
     displayed = true;
   };
 }

@@ -1,4 +1,5 @@
 // Progress of trainings, sweeps and evaluations as lines of text, and their output on the command line.
+import { visibleText } from "../data/visible-text";
 import type { FetchProgress } from "../data/fetch";
 import { formatBytes } from "../data/format-bytes";
 import type { RunsProgress } from "../evaluate/evaluate-runs";
@@ -41,7 +42,7 @@ function lineWriter<T extends Counts>(
     const counts = isOver(progress) ? `${complete} + ${failed} of ${wanted}` : undefined;
     if (counts !== undefined && counts === final) return; // the end may be reported more than once
     final = counts;
-    const line = lineOf(progress);
+    const line = visibleText(lineOf(progress));
     if (!stream.isTTY) stream.write(`${line}\n`);
     else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver(progress) ? "\n" : ""}`);
   };

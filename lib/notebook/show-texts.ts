@@ -5,7 +5,7 @@ import { mostChanged, mostChangedGroup, type ChangedPrompt } from "../analysis/t
 import { distinct } from "../data/group";
 import { absentLine, textsData } from "../page/texts-view";
 import { VIEW_MIME, type View } from "../page/view";
-import { visibleText } from "../page/visible-text";
+import { visibleText } from "../data/visible-text";
 import { escapeHtml } from "../page/html";
 import { notebookKernel } from "./kernel";
 
@@ -50,7 +50,7 @@ export function textsBundle(
   return {
     [VIEW_MIME]: { view: "texts", data: textsData(prompts, { absent, caption: title }) },
     "text/html": [
-      `<div style="padding: 4px 0;">${shown(title)}</div>`,
+      `<div style="padding: 4px 0;">${escapeHtml(title)}</div>`,
       ...prompts.map((prompt, i) => promptHtml(prompt, i === 0)),
       ...absent.map((entry) => `<div>Without texts: ${escapeHtml(absentLine(entry, NAMED_RUNS))}</div>`),
     ].join("\n"),
@@ -63,21 +63,19 @@ export function textsBundle(
   };
 }
 
-const shown = (text: string): string => escapeHtml(visibleText(text));
-
 function promptHtml(prompt: ChangedPrompt, isOpen: boolean): string {
   const group = mostChangedGroup(prompt.texts);
   const cell = `style="border: 1px solid rgba(128, 128, 128, 0.4); padding: 4px 8px; flex: 1 1 180px; white-space: pre-wrap; overflow-wrap: anywhere;"`;
   const cells = group.map(
     (text) =>
       `<div ${cell} dir="auto"><b>PLW ${text.plw}</b> <small>${escapeHtml(measuresOf(text))}</small>\n` +
-      `${text.text === "" ? "<small>(empty)</small>" : shown(text.text)}</div>`,
+      `${text.text === "" ? "<small>(empty)</small>" : escapeHtml(text.text)}</div>`,
   );
-  const references = prompt.references.map((reference) => `<div>Reference: ${shown(reference)}</div>`);
+  const references = prompt.references.map((reference) => `<div>Reference: ${escapeHtml(reference)}</div>`);
   return [
-    `<details${isOpen ? " open" : ""}><summary>${shown(titleOf(prompt))}</summary>`,
+    `<details${isOpen ? " open" : ""}><summary>${escapeHtml(titleOf(prompt))}</summary>`,
     ...references,
-    `<div>${shown(runsOf(group, prompt))}</div>`,
+    `<div>${escapeHtml(runsOf(group, prompt))}</div>`,
     `<div style="display: flex; flex-wrap: wrap;">${cells.join("\n")}</div></details>`,
   ].join("\n");
 }

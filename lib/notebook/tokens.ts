@@ -1,4 +1,5 @@
 // Encoded examples in notebooks, token by token, colored by loss weight.
+import { visibleText } from "../data/visible-text";
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
 import { lossWeights } from "../data/prompt-loss-weight";
@@ -68,7 +69,7 @@ export function tokensHtml(
     "</div>",
   ].join("\n");
   const text = [
-    ...(caption === undefined ? [] : [caption]),
+    ...(caption === undefined ? [] : [visibleText(caption)]),
     ...rows.map(({ example, tokens }) => plainText(tokens) + cutNote(example)),
   ].join("\n");
   return { html, text };
@@ -129,15 +130,7 @@ function span({ id, text, part, weight }: ShownToken): string {
 /** Replaces spaces, line ends and other invisible characters by visible symbols; an empty text by ∅. */
 function visible(text: string): string {
   if (text === "") return "∅";
-  return (
-    text
-      .replace(/ /g, "·")
-      .replace(/\n/g, "⏎")
-      .replace(/\t/g, "⇥")
-      .replace(/\r/g, "␍")
-      // Control and format characters as code points: direction marks would reorder the text of the page.
-      .replace(/[\p{Cc}\p{Cf}]/gu, (character) => `⟨${character.codePointAt(0)!.toString(16)}⟩`)
-  );
+  return visibleText(text).replace(/ /g, "·").replace(/\n/g, "⏎").replace(/\t/g, "⇥");
 }
 
 /** Legend of the roles that occur among the tokens. */

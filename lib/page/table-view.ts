@@ -1,6 +1,6 @@
 // The data of an interactive table.
 import { commonDecimals } from "./number-format";
-import { visibleText } from "./visible-text";
+import { visibleText } from "../data/visible-text";
 
 /** A table by columns and rows, such as a data frame of danfo.js. */
 export interface TableLike {

@@ -3,7 +3,7 @@ import { ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
 import type { PromptTexts, WrittenText } from "../analysis/texts";
 import type { Absence } from "../evaluate/absences";
 import { distinct } from "../data/group";
-import { visibleText } from "./visible-text";
+import { visibleText } from "../data/visible-text";
 
 /** A text of a view; its numbers are indices in lists of {@link TextsData}. */
 export type TextCell = [

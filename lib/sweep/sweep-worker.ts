@@ -1,4 +1,5 @@
 // Worker process of sweep(): trains the runs that the parent process sends.
+import { visibleText } from "../data/visible-text";
 import type { EncodedDataset } from "../data/encode";
 import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
@@ -19,7 +20,7 @@ serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEv
     signal,
     checkpointEvery,
     encode: cachedEncode,
-    onNote: (note) => process.stderr.write(`${job.name}: ${note}\n`),
+    onNote: (note) => process.stderr.write(visibleText(`${job.name}: ${note}\n`)),
     onStep: ({ step, loss, promptLoss, completionLoss, tokens: added }, totalSteps) => {
       tokens += added;
       losses.push({ step, promptLoss, completionLoss });

@@ -27,6 +27,22 @@ test("semicolons and tabs; text that looks like a number stays text in a column 
   }
 });
 
+test("texts that a spreadsheet would take for formulas are written with an apostrophe and read back without", () => {
+  const names = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-x", "\tx", "＝1", "'=1", "''-a", "it's", "'quoted'", "-"];
+  const numbers = ["-1.5", "+2", "-1e-3"];
+  const rows = [...names, ...numbers].map((name, i) => ({ "=name": name, value: i === 0 ? -0.5 : i }));
+  const csv = toCsv(rows);
+  const cells = ["'=1+1", "'@SUM(A1)", "'+cmd|' /C calc'!A0", "'-x", '"\'\tx"', "'＝1", "''=1", "'''-a", "it's"];
+  const lines = [...cells, "'quoted'", "'-", ...numbers].map((cell, i) => `${cell},${i === 0 ? -0.5 : i}\n`);
+  assert.equal(csv, `'=name,value\n${lines.join("")}`);
+  const table = readCsv(csvFile(csv));
+  assert.deepEqual(table.columns, ["=name", "value"]);
+  assert.deepEqual(
+    table.records.map(([name]) => name),
+    [...names, ...numbers],
+  );
+});
+
 test("values written by toCsv are read back exactly", () => {
   const rows = [
     { name: 'x, "y"\nz', value: 0.1 + 0.2 },

@@ -116,6 +116,10 @@ test("CSV quotes fields with commas, quotes or line breaks and keeps every digit
   );
 });
 
+test("CSV has no character that a terminal would obey, and halves of characters are shown", () => {
+  assert.equal(toCsv([{ "a\u001b[2J": "x\r\u009by\u202e", b: "\ud83d" }]), "a␛[2J,b\nx␍⟨U+009B⟩y⟨U+202E⟩,⟨U+D83D⟩\n");
+});
+
 test("a missing browser gives an error that says what to install; a process exits after an export", () => {
   const code = `
     const { renderFigure } = require("./lib/export/export");

@@ -55,6 +55,17 @@ test("a table is written as CSV, LaTeX and HTML, reproducibly; text from data is
   assert.deepEqual(contents(), [csv, tex, html]);
 });
 
+test("control characters, and empty lines in LaTeX, become text in every format", () => {
+  const text = "a\u001b[31m\n\n\u202eb\u007f";
+  const frame = new DataFrame([{ Name: text }]);
+  const files = exportTable({ frame, rows: [{ text }], caption: text }, join(folder, "controls"));
+  const [csv, tex, html] = [files.csv, files.tex, files.html].map((path) => readFileSync(path, "utf8"));
+  assert.equal(csv, 'text\n"a␛[31m\n\n⟨U+202E⟩b␡"\n');
+  const shown = "a$\\langle$U+001B$\\rangle$[31m $\\langle$U+202E$\\rangle$b$\\langle$U+007F$\\rangle$";
+  assert.ok(tex.includes(`\\midrule\n${shown} \\\\\n`) && tex.includes(`\\caption{${shown}}`), tex);
+  assert.match(html, /<td align="left">a␛\[31m\n\n⟨U\+202E⟩b␡<\/td>/);
+});
+
 test("byPlw: means, with standard errors if there are several seeds", () => {
   const row = (plw: number, seed: number, value: number) => ({ dataset: "D", model: "m", plw, seed, value });
   assert.deepEqual(byPlw([row(1, 42, 3), row(0, 42, 1), row(0, 42, 2)], "value").values, [["D", "m", 1.5, 3]]);

@@ -71,6 +71,6 @@ test("a batch shows padding, and truncated completions the number of lost tokens
   assert.equal(spans(html).filter(({ title }) => title === "padding (token 5), weight 0").length, 3);
   assert.match(html, /7 completion tokens cut off/);
   assert.match(html, /padding, weight 0/);
-  assert.ok(html.includes("⟨202e⟩end"), "a direction mark must not reorder the text of the page");
+  assert.ok(html.includes("⟨U+202E⟩end"), "a direction mark must not reorder the text of the page");
   assert.doesNotMatch(tokensHtml([example], tokenizer, { plw: 0 }).html, /padding, weight/);
 });

@@ -10,18 +10,7 @@ import { textsBundle } from "../../lib/notebook/show-texts";
 import { writeTextsPage } from "../../lib/page/texts-page";
 import { absentLine, textsData } from "../../lib/page/texts-view";
 import { viewAssets } from "../../lib/page/view";
-import { visibleText } from "../../lib/page/visible-text";
 import { temporaryFolder } from "../runs/world";
-
-test("visibleText: control, format and invisible characters are shown, other text stays", () => {
-  assert.equal(visibleText("é 漢字 🙂\ttab\nline ⟨U+202E⟩ ␛"), "é 漢字 🙂\ttab\nline ⟨U+202E⟩ ␛");
-  assert.equal(visibleText("\u001b[31mred\u001b[0m\r\0\u007f"), "␛[31mred␛[0m␍␀␡");
-  assert.equal(
-    visibleText("a\u202eb\u200b\ufeff\u009b\ud800\u2028"),
-    "a⟨U+202E⟩b⟨U+200B⟩⟨U+FEFF⟩⟨U+009B⟩⟨U+D800⟩⟨U+2028⟩",
-  );
-  assert.equal(visibleText("\u{e0041}\u3164\ue000"), "⟨U+E0041⟩⟨U+3164⟩⟨U+E000⟩");
-});
 
 const HOSTILE = `<img src=x onerror="hacked=1"><script>hacked=1</script></script><b>bold</b>\u001b[2J\u202e`;
 const SHOWN = `<img src=x onerror="hacked=1"><script>hacked=1</script></script><b>bold</b>␛[2J⟨U+202E⟩`;
