@@ -74,8 +74,10 @@ const shareFile = (run: Run) => join(run.dir, "gradient-share.json");
 const settingsOf = (run: Run, rows: number) => JSON.stringify({ format: 1, rows, weights: run.record.weights?.sha256 });
 
 function storedShare(run: Run, rows: number): Stored | undefined {
-  const stored = readJsonIfAny(shareFile(run)) as Stored | undefined;
-  return stored?.settings === settingsOf(run, rows) ? stored : undefined;
+  const stored = readJsonIfAny(shareFile(run)) as Partial<Stored> | undefined;
+  const isPart = (part: GradientParts | undefined) => [part?.prompt, part?.completion].every(Number.isFinite);
+  const isWhole = isPart(stored?.start) && isPart(stored?.end) && Number.isFinite(stored?.ofWeights);
+  return isWhole && stored?.settings === settingsOf(run, rows) ? (stored as Stored) : undefined;
 }
 
 /** Whether {@link gradientShares} has measured a run, with its default number of rows. */

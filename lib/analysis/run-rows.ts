@@ -7,6 +7,7 @@ import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance, type WeightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
 import { DigestCache, modelDigest } from "../runs/digests";
+import { isObject } from "../data/validate";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { parametersOf, type Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
@@ -207,8 +208,14 @@ const distanceFile = (run: Run) => join(run.dir, "distance.json");
 const between = ({ recipe, record }: Run): StoredDistance["between"] => [recipe.model.digest, record.weights?.sha256];
 
 function storedDistance(run: Run): WeightDistance | undefined {
-  const stored = readJsonIfAny(distanceFile(run)) as StoredDistance | undefined;
-  return JSON.stringify(stored?.between) === JSON.stringify(between(run)) ? stored!.distance : undefined;
+  const stored = readJsonIfAny(distanceFile(run)) as Partial<StoredDistance> | undefined;
+  const isSame = JSON.stringify(stored?.between) === JSON.stringify(between(run));
+  return isSame && isWeightDistance(stored?.distance) ? stored?.distance : undefined;
+}
+
+function isWeightDistance(value: Partial<WeightDistance> | undefined): value is WeightDistance {
+  const isNumbers = (values: unknown) => isObject(values) && Object.values(values).every(Number.isFinite);
+  return Number.isFinite(value?.distance) && [value?.perTensor, value?.perLayer, value?.perKind].every(isNumbers);
 }
 
 /** Whether a run's distance from its initial model is stored in its folder. */

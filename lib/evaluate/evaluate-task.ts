@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { checkTemplate } from "../data/template";
+import { isObject } from "../data/validate";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { generateAnswers, preparePrompts, type GeneratedText } from "./generation";
 import { Journal } from "./journal";
@@ -9,7 +10,7 @@ import { prepareChoices, scoreChoices } from "./multiple-choice";
 import type { TaskOptions } from "./evaluate-options";
 import { ownRows } from "./own-rows";
 import { askingOf, prepareQuestions, type PreparedTask } from "./prepare";
-import type { TaskResult, TaskSettings } from "./results";
+import { isTaskResult, type TaskResult, type TaskSettings } from "./results";
 import type { Subject } from "./subject";
 import type { ChoiceQuestion, GenerationQuestion, Task } from "./task";
 import type { Work } from "./work";
@@ -69,17 +70,25 @@ export async function evaluateTask(
   if (task.kind === "multiple choice") {
     const items = (prepared as PreparedTask<ChoiceQuestion>).items();
     const choices = await memo.once(key, () => prepareChoices(subject.model(), items, signal));
-    return compute<LogLikelihood[]>(request, signal, report, (work) =>
-      scoreChoices(subject.model(), task, choices, work),
-    );
+    const isOutcome = (item: number, value: unknown): value is LogLikelihood[] =>
+      Array.isArray(value) && value.length === choices.sequences[item]?.length && value.every(isLogLikelihood);
+    return compute(request, isOutcome, signal, report, (work) => scoreChoices(subject.model(), task, choices, work));
   }
   const items = (prepared as PreparedTask<GenerationQuestion>).items();
   const prompts = await memo.once(key, () =>
     preparePrompts(subject.model(), task, items, settings.maxNewTokens!, signal),
   );
-  return compute<GeneratedText>(request, signal, report, (work) =>
-    generateAnswers(subject.model(), task, prompts, work),
-  );
+  const isOutcome = (item: number, value: unknown): value is GeneratedText =>
+    prompts.prompts[item] !== undefined && isGeneratedText(value);
+  return compute(request, isOutcome, signal, report, (work) => generateAnswers(subject.model(), task, prompts, work));
+}
+
+function isLogLikelihood(value: unknown): boolean {
+  return isObject(value) && Number.isFinite(value.sum) && typeof value.isGreedy === "boolean";
+}
+
+function isGeneratedText(value: unknown): boolean {
+  return isObject(value) && typeof value.text === "string" && ["stop", "length"].includes(value.finish as string);
 }
 
 async function resolveRequest(
@@ -130,19 +139,25 @@ async function resolveRequest(
   return { settings, prepared, file, identity };
 }
 
-function readStored({ file, identity }: ResolvedTask<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
-  const stored =
-    file === undefined ? undefined : (readJsonIfAny(file) as { identity?: string; result?: TaskResult } | undefined);
-  return stored?.identity === identity ? stored.result : undefined;
+/** A stored result; a damaged one counts as none, and is computed again. */
+function readStored({
+  file,
+  identity,
+  settings,
+}: ResolvedTask<ChoiceQuestion | GenerationQuestion>): TaskResult | undefined {
+  const stored = file === undefined ? undefined : readJsonIfAny(file);
+  if (!isObject(stored) || stored.identity !== identity || !isTaskResult(stored.result)) return undefined;
+  return { ...stored.result, ...settings };
 }
 
 async function compute<T>(
   { settings, file, identity }: ResolvedTask<ChoiceQuestion | GenerationQuestion>,
+  isOutcome: (item: number, value: unknown) => value is T,
   signal: AbortSignal | undefined,
   report: Report,
   run: (work: Work<T>) => Promise<Omit<TaskResult, keyof TaskSettings>>,
 ): Promise<TaskResult> {
-  const journal = new Journal<T>(file && `${file}.partial`, identity);
+  const journal = new Journal(file && `${file}.partial`, identity, isOutcome);
   const started = Date.now();
   const doneBefore = journal.size;
   const onProgress = (done: number, total: number) => {

@@ -1,33 +1,42 @@
-import { appendFileSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { makeFolder, writeFileAtomic, writing } from "../runs/files";
+import { appendFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { visibleText } from "../data/visible-text";
+import { makeFolder, readJsonLines, writeFileAtomic, writing } from "../runs/files";
+import { isObject } from "../data/validate";
 
 /** Outcomes of a task's items so far, saved in a file so that an interrupted task can continue. */
 export class Journal<T> {
   private readonly outcomes = new Map<number, T>();
 
   /**
-   * Opens the file and reads the outcomes saved in it.
+   * Opens the file and reads the outcomes saved in it, up to the first line that is damaged: what follows is done again,
+   * and a warning is printed.
    * @param file undefined: outcomes are kept in memory only
    * @param settings key; saved outcomes are reused only if it matches
-   * @throws {StoreError} if the file cannot be written
+   * @param isOutcome whether a value can be the outcome of an item
+   * @throws {StoreError} if the file cannot be read or written
    */
   constructor(
     private readonly file: string | undefined,
     settings: string,
+    isOutcome: (item: number, value: unknown) => value is T,
   ) {
     if (file === undefined) return;
-    const header = JSON.stringify({ settings });
-    const [savedHeader, ...lines] = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-    if (savedHeader !== header) {
-      makeFolder(dirname(file));
-      writeFileAtomic(file, `${header}\n`);
-      return;
+    const [header, ...lines] = readJsonLines(file);
+    const isSame = isObject(header) && header.settings === settings;
+    const isEntry = (entry: unknown): entry is [number, T] =>
+      Array.isArray(entry) && entry.length === 2 && isOutcome(entry[0] as number, entry[1]);
+    const isWhole = (line: unknown) => Array.isArray(line) && line.every(isEntry);
+    const damaged = isSame ? lines.findIndex((line) => !isWhole(line)) : 0;
+    const kept = (damaged < 0 ? lines : lines.slice(0, damaged)) as [number, T][][];
+    if (isSame && damaged >= 0) {
+      console.warn(
+        visibleText(`${file}: line ${damaged + 2} is damaged; its items and those that follow are done again.`),
+      );
     }
-    lines.pop(); // empty, or truncated by a crash
-    for (const line of lines)
-      for (const [item, outcome] of JSON.parse(line) as [number, T][]) this.outcomes.set(item, outcome);
-    writeFileAtomic(file, [header, ...lines, ""].join("\n"));
+    for (const [item, outcome] of kept.flat()) this.outcomes.set(item, outcome);
+    makeFolder(dirname(file));
+    writeFileAtomic(file, [{ settings }, ...kept].map(jsonLine).join(""));
   }
 
   /** Number of items with an outcome. */
@@ -53,7 +62,7 @@ export class Journal<T> {
     const list = [...outcomes];
     for (const [item, outcome] of list) this.outcomes.set(item, outcome);
     const { file } = this;
-    if (file !== undefined) writing(file, () => appendFileSync(file, `${JSON.stringify(list)}\n`));
+    if (file !== undefined) writing(file, () => appendFileSync(file, jsonLine(list)));
   }
 
   /** Deletes the file. */
@@ -61,3 +70,5 @@ export class Journal<T> {
     if (this.file !== undefined) rmSync(this.file, { force: true });
   }
 }
+
+const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;

@@ -1,3 +1,4 @@
+import { isObject } from "../data/validate";
 import type { Harness, JudgedAnswer, PromptFormat } from "./task";
 
 /** One request to the model and its outcome. */
@@ -64,3 +65,43 @@ export interface TaskResult extends TaskSettings {
   leftOut: { id: number; reason: string }[];
   samples: Sample[];
 }
+
+/** Checks whether a value parsed from a stored result has the fields that scores and texts are made of. */
+export function isTaskResult(value: unknown): value is TaskResult {
+  return (
+    isObject(value) &&
+    valuesOf(value.metrics)?.every(Number.isFinite) === true &&
+    valuesOf(value.standardErrors)?.every(isNumberOrNull) === true &&
+    [value.truncatedRequests, value.unfinished].every(Number.isSafeInteger) &&
+    Array.isArray(value.leftOut) &&
+    value.leftOut.every((item) => isObject(item) && Number.isSafeInteger(item.id) && typeof item.reason === "string") &&
+    Array.isArray(value.samples) &&
+    value.samples.every(isSample)
+  );
+}
+
+function isSample(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    Number.isSafeInteger(value.id) &&
+    Array.isArray(value.requests) &&
+    value.requests.every(isRequestResult) &&
+    valuesOf(value.metrics)?.every(isNumberOrNull) === true &&
+    (value.references === undefined || isTexts(value.references)) &&
+    [undefined, "stop", "length"].includes(value.finish as string | undefined) &&
+    (value.judged === undefined || isObject(value.judged))
+  );
+}
+
+function isRequestResult(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isTexts([value.context, value.continuation]) &&
+    isNumberOrNull(value.logLikelihood) &&
+    typeof value.isGreedy === "boolean"
+  );
+}
+
+const valuesOf = (value: unknown): unknown[] | undefined => (isObject(value) ? Object.values(value) : undefined);
+const isNumberOrNull = (value: unknown): boolean => value === null || Number.isFinite(value);
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every((text) => typeof text === "string");

@@ -3,14 +3,18 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, readdirSync, stat
 import { basename, join } from "node:path";
 import { ModelError } from "../data/errors";
 import { sha256 } from "../data/digest";
+import { isObject } from "../data/validate";
 import { loadTokenizer } from "../data/tokenizer";
 import { READ_FILES } from "../data/tokenizer-files";
 import { readSafetensorsShapes } from "../model/safetensors";
 import { readJsonIfAny, writeFileAtomic } from "./files";
 
 interface Entry {
+  /** of the files that the value depends on */
   stamp: string;
   value: unknown;
+  /** of stamp and value: an entry that was damaged is not used */
+  check: string;
 }
 
 /**
@@ -40,7 +44,7 @@ export class DigestCache {
     const known = this.entries.get(key);
     if (known?.stamp === stamp) return known.value as T;
     const value = compute();
-    this.entries.set(key, { stamp, value });
+    this.entries.set(key, { stamp, value, check: checkOf(stamp, value) });
     this.changed = true;
     return value;
   }
@@ -59,13 +63,16 @@ export class DigestCache {
 
   private load(): Record<string, Entry> {
     const content = readJsonIfAny(this.file);
-    if (typeof content !== "object" || content === null) return {};
-    return Object.fromEntries(
-      Object.entries(content as Record<string, Entry | null>).filter(
-        (entry): entry is [string, Entry] => typeof entry[1]?.stamp === "string",
-      ),
-    );
+    return isObject(content) ? Object.fromEntries(Object.entries(content).filter(isIntact)) : {};
   }
+}
+
+const checkOf = (stamp: string, value: unknown): string => sha256(stamp, JSON.stringify(value));
+
+function isIntact(entry: [string, unknown]): entry is [string, Entry] {
+  if (!isObject(entry[1])) return false;
+  const { stamp, value, check } = entry[1];
+  return typeof stamp === "string" && value !== undefined && check === checkOf(stamp, value);
 }
 
 /**

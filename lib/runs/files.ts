@@ -28,9 +28,8 @@ export function writing<T>(path: string, work: () => T): T {
 }
 
 /**
- * Converts a system error from writing at `path` to a {@link StoreError} that explains it: ENOSPC, EDQUOT, EACCES,
- * EPERM, EROFS, ENOTDIR and EEXIST.
- * @returns the StoreError, or `error` itself if it is of another kind
+ * Converts a system error from reading or writing at `path` to a {@link StoreError} that explains it.
+ * @returns the StoreError, or `error` itself if it is not the system's
  */
 export function storageError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
@@ -57,9 +56,26 @@ export function storageError(error: unknown, path: string): unknown {
           "Move the file, or choose another store.",
         code,
       );
+    case "ENOENT":
+      return new StoreError(
+        `${path}: this file or its folder has been deleted or moved while it was in use (${code}). ` +
+          "Repeat the call; it begins anew with what is left.",
+        code,
+      );
+    case "EISDIR":
+    case "ENOTEMPTY":
+      return new StoreError(
+        `${path}: there is a folder where a file belongs (${code}). Move the folder, or choose another store.`,
+        code,
+      );
     default:
-      return error;
+      if (!isSystemError(error)) return error;
+      return new StoreError(`${path}: ${error.message}. Repeat the call, or choose another store.`, code);
   }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error;
 }
 
 /**
@@ -121,12 +137,35 @@ export function syncPath(path: string): void {
 }
 
 /**
- * Reads a JSON file.
+ * Reads a JSON file, with or without byte order mark.
  * @returns the value, unchecked; undefined if the file does not exist, cannot be read, or is not valid JSON
  */
 export function readJsonIfAny(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads the whole lines of a file of JSON Lines; a last line without its end, which a crash leaves, is not one.
+ * @returns the values, unchecked; undefined for a line that is not JSON in UTF-8. No lines if the file does not exist
+ * @throws {StoreError} if the file cannot be read, because it is a folder for example
+ */
+export function readJsonLines(path: string): unknown[] {
+  if (!existsSync(path)) return [];
+  const bytes = writing(path, () => readFileSync(path));
+  const values: unknown[] = [];
+  for (let start = 0, end; (end = bytes.indexOf("\n", start)) >= 0; start = end + 1) {
+    values.push(parsedLine(bytes.subarray(start, end)));
+  }
+  return values;
+}
+
+function parsedLine(line: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }

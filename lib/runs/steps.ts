@@ -1,5 +1,6 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
-import { storageError, writeFileAtomic, writing } from "./files";
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { isObject } from "../data/validate";
+import { readJsonLines, storageError, writeFileAtomic, writing } from "./files";
 
 /** Record of one optimizer step. Losses are in nats, computed before the step's update. */
 export interface StepRecord {
@@ -28,21 +29,25 @@ export interface StepRecord {
  * Reads step records from a JSON Lines file. Reading ends at the first line that is not the record of the next step:
  * after a crash that is a truncated last line.
  * @returns the records of steps 1 to n; empty if the file does not exist
+ * @throws {StoreError} if the file cannot be read, because it is a folder for example
  */
 export function readSteps(path: string): StepRecord[] {
-  if (!existsSync(path)) return [];
-  const records: StepRecord[] = [];
-  for (const line of readFileSync(path, "utf8").split("\n")) {
-    let record: StepRecord;
-    try {
-      record = JSON.parse(line) as StepRecord;
-    } catch {
-      break;
-    }
-    if (record?.step !== records.length + 1) break;
-    records.push(record);
-  }
-  return records;
+  const lines = readJsonLines(path);
+  const end = lines.findIndex((line, i) => !isStepRecord(line) || line.step !== i + 1);
+  return lines.slice(0, end < 0 ? undefined : end) as StepRecord[];
+}
+
+/** Checks the fields of a step; those that only describe it may be absent. */
+function isStepRecord(value: unknown): value is StepRecord {
+  if (!isObject(value)) return false;
+  const isNumber = (field: keyof StepRecord) => Number.isFinite(value[field]);
+  return (
+    (["step", "loss", "tokens"] as const).every(isNumber) &&
+    (["promptLoss", "completionLoss"] as const).every((field) => value[field] === null || isNumber(field)) &&
+    (["gradientNorm", "learningRate", "paddingTokens", "seconds"] as const).every(
+      (field) => value[field] === undefined || isNumber(field),
+    )
+  );
 }
 
 /** Appends step records to a JSON Lines file. Records written before a `flush` survive a crash. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { ALPACA_TEMPLATE } from "../../lib/data/template";
 import { TasksFailedError, evaluate } from "../../lib/evaluate/evaluate";
 import { allTasks } from "../../lib/evaluate/registry";
+import type { TaskResult } from "../../lib/evaluate/results";
 import { scoreTruthfulness } from "../../lib/evaluate/truthful-scores";
 import { truthfulQaGen } from "../../lib/evaluate/tasks/truthfulqa";
 import { Fields } from "../../lib/evaluate/fields";
@@ -269,6 +270,44 @@ test("an interrupted task continues to the same result", async () => {
   assert.ok(seen[0] > 0, "finished items are not evaluated again");
   assert.deepEqual(result.samples, expected.samples);
   assert.equal(existsSync(partial), false);
+});
+
+test("a damaged stored result is computed again, and a damaged journal continued before its damage", async () => {
+  const [expected] = await evaluate(model, "piqa", { dataDir });
+  const run = storedRun();
+  const [first] = await evaluate(run, "piqa", { dataDir });
+  const file = join(run.dir, "scores", "piqa.json");
+  const stored = readFileSync(file, "utf8");
+  const { identity, result } = JSON.parse(stored) as { identity: string; result: TaskResult };
+  const damages = [
+    "null",
+    stored.slice(0, 200),
+    JSON.stringify({ identity }),
+    JSON.stringify({ identity, result: { ...result, metrics: { acc: null } } }),
+    JSON.stringify({ identity, result: { ...result, samples: [null] } }),
+    JSON.stringify({ identity, result: { ...result, samples: [{ ...result.samples[0], requests: [{}] }] } }),
+    JSON.stringify({ identity, result: { ...result, leftOut: {} } }),
+  ];
+  for (const damage of damages) {
+    writeFileSync(file, damage);
+    assert.deepEqual(await evaluate(run, "piqa", { dataDir }), [first], damage);
+    assert.equal(readFileSync(file, "utf8"), stored);
+  }
+  rmSync(file);
+  // as after an interrupt: the outcome of item 0, and one whose log-likelihood was not finite
+  const outcomes = (item: number) =>
+    expected.samples[item].requests.map(({ logLikelihood: sum, isGreedy }) => ({ sum, isGreedy }));
+  const lines = [
+    { settings: identity },
+    [[0, outcomes(0)]],
+    [[1, [{ sum: null, isGreedy: true }]]],
+    [[2, outcomes(2)]],
+  ];
+  writeFileSync(`${file}.partial`, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  assert.deepEqual(await evaluate(run, "piqa", { dataDir }), [first]);
+  rmSync(file);
+  mkdirSync(file);
+  await assert.rejects(evaluate(run, "piqa", { dataDir }), /piqa\.json: there is a folder where a file belongs/);
 });
 
 test("six translation directions: one file serves both, validation precedes test, prompts name languages", async () => {

@@ -28,21 +28,21 @@ export class JudgementCache {
    */
   constructor(private readonly path?: string) {
     if (path === undefined) return;
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    for (const content of text.split("\n")) {
-      if (content.trim() === "") continue;
-      const line = readLine(content);
-      if (line) this.remember(line.key, line);
-      else this.damagedLines++;
-    }
     try {
+      const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+      for (const content of text.split("\n")) {
+        if (content.trim() === "") continue;
+        const line = readLine(content);
+        if (line) this.remember(line.key, line);
+        else this.damagedLines++;
+      }
       mkdirSync(dirname(path), { recursive: true });
       this.file = openSync(path, "a");
       // the next line must not be appended to a truncated last line
       if (text !== "" && !text.endsWith("\n")) this.write("\n");
     } catch (error) {
       throw new EvaluationError(
-        `${path}: cannot open this file for judgements (${(error as Error).message}). Choose another cacheFile.`,
+        `${path}: cannot read or open this file for judgements (${(error as Error).message}). Choose another cacheFile.`,
       );
     }
   }
@@ -96,7 +96,7 @@ function readLine(content: string): Line | undefined {
   } catch {
     return undefined;
   }
-  const isCount = (value: unknown) => value === undefined || (typeof value === "number" && value >= 0);
+  const isCount = (value: unknown) => value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0);
   const isText = (value: unknown) => value === undefined || typeof value === "string";
   const valid =
     typeof line === "object" &&
