@@ -42,8 +42,8 @@ export class NotFiniteError extends ModelError {
 
   constructor(
     message: string,
-    /** index of the sequence, item or prompt among those given */
-    readonly input: number,
+    /** index of the item or prompt among those given; undefined: it concerns all of them */
+    readonly input?: number,
   ) {
     super(message);
   }

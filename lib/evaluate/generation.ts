@@ -5,7 +5,7 @@ import { cutAtStops, stopsWhen } from "./answer";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
 import type { GenerationQuestion, GenerationTask } from "./task";
-import { pause, workThrough, type Work } from "./work";
+import { namingItem, pause, workThrough, type Work } from "./work";
 import { EvaluationError } from "../data/errors";
 
 /** A generated answer. */
@@ -103,7 +103,7 @@ function answerLimit(
 
 /**
  * Generates an answer to every prompt by greedy decoding, and scores the answers.
- * @throws {EvaluationError} if a judge fails
+ * @throws {EvaluationError} if a judge fails, or the model computes NaN or infinity for an item
  * @throws {Interrupted} if the signal is aborted
  */
 export async function generateAnswers(
@@ -114,10 +114,14 @@ export async function generateAnswers(
 ): Promise<Omit<TaskResult, keyof TaskSettings>> {
   const stopWhen = stopsWhen(model.needTokenizer(), task.stops);
   await workThrough(batches, work, async ({ items: rows }) => {
-    const generations = await model.generate(
-      rows.map((row) => prompts[row]),
-      { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal },
-    );
+    const generations = await model
+      .generate(
+        rows.map((row) => prompts[row]),
+        { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal },
+      )
+      .catch((error: unknown) => {
+        throw namingItem(error, task.name, (prompt) => items[rows[prompt]].id);
+      });
     return rows.map((row, i): [number, GeneratedText] => [
       row,
       { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish },

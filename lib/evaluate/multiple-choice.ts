@@ -13,7 +13,7 @@ import {
   type LogLikelihood,
 } from "../model/log-likelihoods";
 import type { ChoiceQuestion, MultipleChoiceTask } from "./task";
-import { pause, workThrough, type Work } from "./work";
+import { namingItem, pause, workThrough, type Work } from "./work";
 
 type Outcome = Omit<TaskResult, keyof TaskSettings>;
 
@@ -33,6 +33,7 @@ export interface PreparedChoices {
 
 /**
  * Computes the log-likelihood of every choice of every item, and the task's metrics.
+ * @throws {EvaluationError} if the model computes NaN or infinity for an item
  * @throws {Interrupted} if the signal is aborted
  */
 export async function scoreChoices(
@@ -46,6 +47,8 @@ export async function scoreChoices(
     await workThrough(plan.batches, work, (batch) =>
       scoreBatch(model, batch, prefix, (item) => sequences[item].length),
     );
+  } catch (error) {
+    throw namingItem(error, task.name, (item) => kept[item].id);
   } finally {
     tf.dispose(prefix);
   }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Journal } from "./journal";
-import { Interrupted } from "../data/errors";
+import { EvaluationError, Interrupted, NotFiniteError } from "../data/errors";
 
 /** Context of a task's computation. */
 export interface Work<T> {
@@ -45,4 +45,14 @@ export async function workThrough<T, B extends { items: number[] }>(
     work.journal.add(await run(batch));
     work.onProgress(work.journal.size, total);
   }
+}
+
+/**
+ * Returns the error to throw for one that a model's computation threw: task and item are named where the model computed
+ * NaN or infinity; any other error is returned as it is.
+ * @param idOf id of the item that the model's input belongs to
+ */
+export function namingItem(error: unknown, task: string, idOf: (input: number) => number): unknown {
+  if (!(error instanceof NotFiniteError) || error.input === undefined) return error;
+  return new EvaluationError(`${task}, item ${idOf(error.input)}: ${error.message}`);
 }

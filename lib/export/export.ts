@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { toCellText } from "../data/csv-text";
 import { outputPath } from "../runs/paths";
 import { callPage, withPage } from "./browser";
-import { PIXELS_PER_INCH, type Figure, type Row, type Trace } from "../figures/figure";
+import { PIXELS_PER_INCH, checkNumbers, type Figure, type Row, type Trace } from "../figures/figure";
 import { fontCss } from "./fonts";
 import { COLUMN_INCHES, escapeText, FONT } from "../figures/theme";
 
@@ -48,7 +48,8 @@ export function figurePath(study: { name: string }, name: string): string {
  * @param figure the figure; the CSV file of a plain Plotly figure holds the x and y values of its traces
  * @param path target path, with or without one of the four extensions; missing folders are created
  * @returns paths of the files written
- * @throws {PromptlossError} if no browser can be started, or a font file of the theme does not exist
+ * @throws {PromptlossError} if no browser can be started, a font file of the theme does not exist, or one of the
+ *   figure's numbers is NaN or infinite
  */
 export async function exportFigure(figure: Exportable, path: string): Promise<ExportedFiles> {
   const stem = stemOf(path);
@@ -84,7 +85,8 @@ function stemOf(path: string): string {
  * with many figures small.
  *
  * @returns content of the image file; an SVG as UTF-8
- * @throws {PromptlossError} if no browser can be started, or a font file of the theme does not exist
+ * @throws {PromptlossError} if no browser can be started, a font file of the theme does not exist, or one of the
+ *   figure's numbers is NaN or infinite
  */
 export async function renderFigure(figure: Exportable, format: ImageFormat): Promise<Buffer> {
   return (await renderAll(figure, [format])).get(format)!;
@@ -95,6 +97,7 @@ async function renderAll(
   formats: ImageFormat[],
   embedFont = false,
 ): Promise<Map<ImageFormat, Buffer>> {
+  if ("spec" in figure) checkNumbers(figure);
   const { data, layout } = "spec" in figure ? figure.spec : figure;
   const caption = "spec" in figure ? figure.caption : undefined;
   const size = {

@@ -1,3 +1,5 @@
+import { DataError } from "../data/errors";
+
 /**
  * One row of the numbers behind a figure or table. Row types are type aliases, not interfaces, because only aliases are
  * assignable to this index signature and can be shown as tables.
@@ -32,3 +34,19 @@ export interface Figure {
 
 /** Pixels per inch on paper: 144, so that one typographic point is two pixels and figures are legible on a screen. */
 export const PIXELS_PER_INCH = 144;
+
+/**
+ * Checks that a figure is not made of a number that is NaN or infinite.
+ * @throws {DataError} naming figure, row and column
+ */
+export function checkNumbers({ name = "figure", rows }: { name?: string; rows: Row[] }): void {
+  rows.forEach((row, index) => {
+    for (const [column, value] of Object.entries(row)) {
+      if (typeof value !== "number" || Number.isFinite(value)) continue;
+      throw new DataError(
+        `${name}: "${column}" is ${value} in row ${index} (${JSON.stringify(row)}). ` +
+          "Leave such rows out, or compute the value again, before drawing.",
+      );
+    }
+  });
+}

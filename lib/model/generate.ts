@@ -1,5 +1,6 @@
 import { ModelError } from "../data/errors";
 import { seededRandom } from "../data/random";
+import { allFinite, notFiniteOutput } from "./finite";
 import { cacheRows, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { tf } from "./tensorflow";
@@ -40,6 +41,7 @@ export interface Generation {
  * @param prompts token ids of each prompt
  * @returns generations in the order of the prompts
  * @throws {ModelError} if an option is invalid, or a prompt is empty, too long or has an id outside the vocabulary
+ * @throws {NotFiniteError} if a logit is NaN or infinite; `input` is the index of the prompt
  */
 export async function generate(
   model: Decoder,
@@ -61,14 +63,13 @@ export async function generate(
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].length - prompts[a].length);
   for (let start = 0; start < order.length; start += batchSize) {
     const rows = order.slice(start, start + batchSize);
-    const samplers = rows.map((row) => tokenSampler(temperature, topP, seededRandom(options.seed ?? 0, row)));
-    const generated = await generateBatch(
-      model,
-      rows.map((row) => prompts[row]),
-      rows.map((row) => limits[row]),
-      samplers,
-      options,
-    );
+    const batch = rows.map((row) => ({
+      index: row,
+      prompt: prompts[row],
+      limit: limits[row],
+      sample: tokenSampler(temperature, topP, seededRandom(options.seed ?? 0, row)),
+    }));
+    const generated = await generateBatch(model, batch, options);
     rows.forEach((row, i) => {
       results[row] = generated[i];
     });
@@ -76,28 +77,38 @@ export async function generate(
   return results;
 }
 
-/** Selects the next token id from the logits of all tokens. */
+/** Selects the next token id from the logits of all tokens, which are finite. */
 type Sampler = (logits: Float32Array) => number;
+
+/** A prompt to continue. */
+interface Continued {
+  /** index among all prompts */
+  index: number;
+  /** token ids */
+  prompt: number[];
+  /** maximum number of new tokens */
+  limit: number;
+  sample: Sampler;
+}
 
 /** Continues one batch of prompts, left-padded to a common length; a row leaves the batch when it has ended. */
 async function generateBatch(
   model: Decoder,
-  prompts: number[][],
-  limits: number[],
-  samplers: Sampler[],
+  batch: readonly Continued[],
   options: GenerationOptions,
 ): Promise<Generation[]> {
   const { tokenizer } = model;
   const stopIds = new Set(options.stopIds ?? tokenizer?.endIds ?? (tokenizer ? [tokenizer.eosId] : []));
   const { vocabularySize, maxPositions } = model.config;
-  const generations: Generation[] = prompts.map(() => ({ ids: [], text: "", finish: "length" }));
-  const length = Math.max(...prompts.map((prompt) => prompt.length));
-  let active = prompts.map((_, i) => i).filter((row) => limits[row] > 0);
-  const capacity = Math.min(maxPositions, length + Math.max(...limits)); // final number of positions in the cache
-  let padding = active.map((row) => length - prompts[row].length);
+  const generations: Generation[] = batch.map(() => ({ ids: [], text: "", finish: "length" }));
+  const length = Math.max(...batch.map(({ prompt }) => prompt.length));
+  let active = batch.map((_, row) => row).filter((row) => batch[row].limit > 0);
+  const longest = length + Math.max(...batch.map(({ limit }) => limit));
+  const capacity = Math.min(maxPositions, longest); // final number of positions in the cache
+  let padding = active.map((row) => length - batch[row].prompt.length);
   let cache: KeyValueCache[] | undefined;
   let input = leftPadded(
-    active.map((row) => prompts[row]),
+    active.map((row) => batch[row].prompt),
     length,
   );
   try {
@@ -117,9 +128,12 @@ async function generateBatch(
       const continuing: number[] = []; // indices into `active`
       active.forEach((row, i) => {
         const { ids } = generations[row];
-        ids.push(samplers[row](logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)));
+        const { index, prompt, limit, sample } = batch[row];
+        const ofRow = logits.subarray(i * vocabularySize, (i + 1) * vocabularySize);
+        if (!allFinite(ofRow)) throw notFiniteOutput(model, `a logit of new token ${ids.length + 1}`, index);
+        ids.push(sample(ofRow));
         if (stopIds.has(ids.at(-1)!) || options.stopWhen?.(ids)) generations[row].finish = "stop";
-        else if (ids.length < limits[row] && prompts[row].length + ids.length < maxPositions) continuing.push(i);
+        else if (ids.length < limit && prompt.length + ids.length < maxPositions) continuing.push(i);
       });
       if (continuing.length < active.length && continuing.length > 0) cache = keepRows(cache, continuing);
       active = continuing.map((i) => active[i]);

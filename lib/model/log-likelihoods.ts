@@ -1,5 +1,6 @@
 // Log-likelihoods of many continuations. The choices of an item share most of their tokens, and the items of TruthfulQA
 // share their primer. Shared tokens are computed once; the remaining tokens continue from the cached keys and values.
+import { notFiniteOutput } from "./finite";
 import { cacheRows, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { operations } from "./operations";
@@ -133,6 +134,7 @@ export function computePrefix(model: Decoder, prefix: number[]): KeyValueCache[]
  *
  * @param prefix from {@link computePrefix}; not changed
  * @param sequences number of sequences of an item
+ * @throws {NotFiniteError} if a logit is NaN or infinite; `input` is the item
  * @returns the log-likelihoods of each item, in the order of its sequences
  */
 export function scoreBatch(
@@ -244,7 +246,9 @@ function addLogProbabilities(
   const targetLogits = kernel.gatherValues(logits, pairs).dataSync<"float32">();
   const labels = tf.zeros([logitRows.size], "int32"); // any label: only the sums are used
   const logSums = operations.crossEntropy(logits, labels).logSums.dataSync<"float32">();
+  const sums = tf.sum(logits, 1).dataSync<"float32">(); // NaN or infinite if one of the row's logits is
   targets.forEach(({ item, sequence, target }, i) => {
+    if (!Number.isFinite(sums[rows[i]])) throw notFiniteOutput(model, "a log-likelihood", item);
     const result = results.get(item)![sequence];
     result.sum += targetLogits[i] - logSums[rows[i]];
     result.isGreedy &&= mostLikely[rows[i]] === target;
@@ -323,8 +327,7 @@ function commonPrefix(lists: readonly number[][]): number[] {
 const firstTarget = ({ ids, targets }: Trunk): number =>
   targets.reduce((first, { position }) => Math.min(first, position), ids.length - 1);
 
-/** Log-likelihood of a continuation given its context. */
-/** Score of one continuation. */
+/** Score of one continuation given its context. */
 export interface LogLikelihood {
   /** log p(continuation | context), in nats; 0 for an empty continuation */
   sum: number;
@@ -337,8 +340,8 @@ export interface LogLikelihood {
  *
  * @param context token ids, at least one
  * @param continuation token ids; may be empty
- * @throws {ModelError} if the context is empty, the sequence is longer than the model's context, or an id is outside
- *   the vocabulary
+ * @throws {ModelError} if the context is empty, the sequence is longer than the model's context, an id is outside the
+ *   vocabulary, or a logit is NaN or infinite
  */
 export function logLikelihood(
   model: Decoder,

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { visibleText } from "../data/visible-text";
 import { repositoryRoot } from "../data/repository";
 import { renderFigure } from "../export/export";
-import type { Figure } from "../figures/figure";
+import { checkNumbers, type Figure } from "../figures/figure";
 import { runTable } from "../figures/run-table";
 import type { Table } from "../figures/table";
 import type { Run } from "../runs/store";
@@ -99,6 +99,7 @@ function filesLine(value: unknown): string | undefined {
 }
 
 async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
+  if ("spec" in figure) checkNumbers(figure);
   const kernel = notebookKernel();
   const caption = "spec" in figure ? figure.caption : undefined;
   const text = figureText(figure);

@@ -11,6 +11,7 @@ import {
   type Normalizer,
 } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
+import { allFinite, notFiniteOutput } from "../model/finite";
 import { tf, type Tensor } from "../model/tensorflow";
 import { accumulatedLoss, microBatchLoss } from "./loss";
 
@@ -57,7 +58,8 @@ export interface PromptWeightedLossOptions {
  * change.
  *
  * @throws {DataError} if the PLW, the normalizer or a row is invalid
- * @throws {ModelError} if the model has no tokenizer and none is given, or if a token id is outside its vocabulary
+ * @throws {ModelError} if the model has no tokenizer and none is given, if a token id is outside its vocabulary, or if
+ *   the loss or a gradient is NaN or infinite
  */
 export function promptWeightedLoss(
   model: CausalLM,
@@ -78,7 +80,8 @@ export function promptWeightedLoss(
  * Computes {@link promptWeightedLoss} for examples that are already encoded.
  *
  * @param options `microBatchSize`: examples per forward pass
- * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary
+ * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary,
+ *   or if the loss or a gradient is NaN or infinite
  */
 export function encodedLoss(
   model: CausalLM,
@@ -91,6 +94,9 @@ export function encodedLoss(
   const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
   const squares = [...model.parameters.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
   if (gradients) tf.dispose([...gradients.values()]);
+  const { loss, promptLoss, completionLoss } = sums;
+  if (!allFinite([loss, promptLoss, completionLoss, ...squares.map(([, square]) => square)]))
+    throw notFiniteOutput(model, "the loss or its gradient");
   return {
     loss: sums.loss,
     promptLoss: sums.promptTokens > 0 ? sums.promptLoss / sums.promptTokens : null,
@@ -106,7 +112,8 @@ export function encodedLoss(
  *
  * @param examples one optimizer batch; all of them go through the model in one pass
  * @param plw prompt loss weight, finite and ≥ 0; at 0 the prompt's part is 0
- * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary
+ * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary,
+ *   or if the loss or a gradient is NaN or infinite
  */
 export function gradientParts(
   model: CausalLM,
@@ -124,6 +131,7 @@ export function gradientParts(
     const tensors = [...(gradients?.values() ?? [])];
     const squares = tensors.reduce((sum, gradient) => squaredSum(gradient, sum), 0);
     tf.dispose(tensors);
+    if (!Number.isFinite(squares)) throw notFiniteOutput(model, "the loss's gradient");
     return Math.sqrt(squares);
   };
   return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };

@@ -6,6 +6,7 @@ import { chunked } from "../data/group";
 import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
+import { allFinite, damagedParameter } from "../model/finite";
 import { ownTensor, tf, type Tensor } from "../model/tensorflow";
 import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
@@ -93,7 +94,7 @@ export class Trainer {
   /**
    * Performs one optimizer step.
    *
-   * @throws {TrainingError} if the loss or its gradient norm is not finite, in which case the model is unchanged, or if
+   * @throws {TrainingError} if a loss or the gradient norm is not finite, in which case the model is unchanged, or if
    *   all steps are done
    */
   step(): StepRecord {
@@ -110,9 +111,9 @@ export class Trainer {
     const learningRate =
       h.learningRate *
       scheduleFactor(h.schedule, this.stepsDone, this.totalSteps, Math.ceil(h.warmupRatio * this.totalSteps));
-    if (!Number.isFinite(sums.loss) || !Number.isFinite(gradientNorm)) {
+    if (!allFinite([sums.loss, sums.promptLoss, sums.completionLoss, gradientNorm])) {
       tf.dispose(gradient);
-      throw this.notFinite(sums.loss, gradientNorm, examples, learningRate);
+      throw this.notFinite(sums, gradientNorm, examples, learningRate);
     }
     // Source: torch.nn.utils.clip_grad_norm_
     const scale = h.maxGradientNorm === null ? 1 : Math.min(1, h.maxGradientNorm / (gradientNorm + 1e-6));
@@ -181,22 +182,23 @@ export class Trainer {
   }
 
   private notFinite(
-    loss: number,
+    { loss, promptLoss, completionLoss }: LossSums,
     gradientNorm: number,
     examples: EncodedExample[],
     learningRate: number,
   ): TrainingError {
-    const nonFinite = [...this.model.parameterValues()].find(([, { data }]) => data.some((x) => !Number.isFinite(x)));
+    const damaged = damagedParameter(this.model);
     let cause = "the model overflows on these rows before any training";
-    if (nonFinite)
+    if (damaged)
       cause =
-        `parameter "${nonFinite[0]}" already holds NaN or infinity: ` +
+        `parameter "${damaged}" already holds NaN or infinity: ` +
         "the initial model is damaged, or the last update overflowed";
     else if (this.stepsDone > 0)
       cause = `the parameters have diverged; the learning rate (${learningRate} in this step) is probably too high`;
     const rows = examples.map(({ row }) => row).join(", ");
     return new TrainingError(
-      `step ${this.stepsDone + 1}: the loss is ${loss} and its gradient norm ${gradientNorm}; rows ${rows}. ` +
+      `step ${this.stepsDone + 1}: the loss is ${loss} (sum over prompts ${promptLoss}, over completions ` +
+        `${completionLoss}) and its gradient norm ${gradientNorm}; rows ${rows}. ` +
         `Likely cause: ${cause}.`,
     );
   }

@@ -11,6 +11,7 @@ const FILES = [
   "tests/model/llama.test.ts",
   "tests/train/loss.test.ts",
   "tests/train/torch-parity.test.ts",
+  "tests/evaluate/not-finite.test.ts",
 ];
 
 for (const level of ["AVX2", "TensorFlow"]) {
