@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { DataError } from "./errors";
-import { decodeText, describeValue, locateJsonError, parseJson, readBytes } from "./read-json";
+import { decodeText, describeValue, locateJsonError, parseJson, readBytes, shallowJson } from "./read-json";
 import { repositoryRoot } from "./repository";
 
 /** A row of a data file before its fields are checked. */
@@ -92,9 +92,9 @@ function jsonLines(bytes: Buffer, path: string): RawRow[] {
   const rows: RawRow[] = [];
   for (const { line, content } of linesOf(bytes, path)) {
     try {
-      rows.push({ value: JSON.parse(content), line });
-    } catch {
-      const { column, found } = locateJsonError(content);
+      rows.push({ value: shallowJson(content), line });
+    } catch (error) {
+      const { column, found } = locateJsonError(content, (error as Error).message);
       rows.push({ line, problem: `is not valid JSON at column ${column}: found ${found}` });
     }
   }

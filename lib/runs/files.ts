@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../data/errors";
+import { shallowJson } from "../data/read-json";
 
 /**
  * Runs `work`, which writes at `path`.
@@ -142,7 +143,7 @@ export function syncPath(path: string): void {
  */
 export function readJsonIfAny(path: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)));
+    return shallowJson(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)));
   } catch {
     return undefined;
   }
@@ -165,7 +166,7 @@ export function readJsonLines(path: string): unknown[] {
 
 function parsedLine(line: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
+    return shallowJson(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }

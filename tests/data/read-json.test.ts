@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DataError } from "../../lib/data/errors";
 import { seededRandom } from "../../lib/data/random";
 import { locateJsonError, parseJson, readJson } from "../../lib/data/read-json";
 import { temporaryFiles } from "./fixtures";
@@ -71,4 +72,35 @@ test("after replacing one character, the error position equals Node's wherever N
     compared++;
   }
   assert.ok(compared > 500, String(compared));
+});
+
+test("brackets that are nested too deeply are an error with a place, not an overflow", () => {
+  const deep = "[".repeat(200_000) + "]".repeat(200_000);
+  assert.equal(JSON.stringify(parseJson(`${"[".repeat(500)}"a\\"[\\\\"${"]".repeat(500)}`, "x")).length, 1008);
+  for (const [text, place] of [
+    [deep, "line 1, column 501"],
+    [`{\n"a\\"[": "[[", "b": ${deep}}`, "line 2, column 519"],
+  ]) {
+    assert.throws(
+      () => parseJson(text, "x.json"),
+      (error) =>
+        error instanceof DataError && error.message.startsWith(`x.json: not valid JSON at ${place}: found "[[[[`),
+    );
+  }
+});
+
+test("a long text that is not JSON is refused in a moment", () => {
+  const length = 30_000_000;
+  for (const [text, place] of [
+    [`{"name": "${"x".repeat(length)}`, `line 1, column ${length + 11}: found the end of the text`],
+    [`{\n"name": "${"\\n".repeat(length / 2)}`, `line 2, column ${length + 10}: found the end of the text`],
+    [`[${"1,".repeat(length / 2)}`, `line 1, column ${length + 2}: found the end of the text`],
+  ]) {
+    const started = Date.now();
+    assert.throws(
+      () => parseJson(text, "x.json"),
+      (error) => error instanceof DataError && error.message.startsWith(`x.json: not valid JSON at ${place}`),
+    );
+    assert.ok(Date.now() - started < 1000, `${Date.now() - started} ms`);
+  }
 });
