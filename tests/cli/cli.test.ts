@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { Example } from "../../lib/data/example";
@@ -17,6 +18,11 @@ const study = writeJson(join(dir, "study.json"), {
   plws: [0.1],
   hyperparameters: QUICK,
 });
+
+function writeText(name: string, text: string): string {
+  writeFileSync(join(dir, name), text);
+  return join(dir, name);
+}
 
 /** Runs a command from another folder; `json` is the parsed last line of standard output, if that is JSON. */
 function promptloss(
@@ -151,6 +157,19 @@ test("errors are one JSON object, and the exit code is 1", async () => {
     const { code, json } = await promptloss(...args, "--json");
     assert.equal(code, 1, args.join(" "));
     assert.match((json.error as { message: string }).message, message);
+  }
+});
+
+test("what a terminal would obey is shown on stdout and stderr, and escaped in JSON", async () => {
+  const odd = "\u001b]0;x\u0007\u009b1m\u202e";
+  const rows = writeJson(join(dir, "odd.json"), [{ instruction: odd, output: "b" }]);
+  const described = await promptloss("describe", "--data", rows, "--tokenizer", model, "--dataset", odd, "--json");
+  const missing = await promptloss("describe", "--data", `${odd}.json`, "--tokenizer", model, "--json");
+  const broken = await promptloss("describe", "--study", writeText("broken.json", `{"name": "a", ${odd}`));
+  assert.match(missing.stderr, /␛\]0;x␇⟨U\+009B⟩1m⟨U\+202E⟩\.json: there is no such file/);
+  assert.match(broken.stderr, /broken\.json: not valid JSON at line 1, column 15/);
+  for (const { stdout, stderr } of [described, missing, broken]) {
+    assert.doesNotMatch(stdout + stderr, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/);
   }
 });
 
