@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { examplesDigest, sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
 import { checkExamples, readExamples, type Example } from "../data/example";
 import type { FieldMap } from "../data/field-map";
 import { seededRandom, shuffled } from "../data/random";
+import { readJson } from "../data/read-json";
 import { loadTokenizer } from "../data/tokenizer";
 import { invertLongCompletions, toGenerationRatio } from "../data/transforms";
 import { shown } from "../data/validate";
@@ -91,14 +92,27 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
   }
   const key = sourceKey(source, store, cache);
   const file = join(store, ".datasets", `${key.slice(0, 16)}.json`);
-  if (!existsSync(file)) {
+  const save = () => {
     const examples = sourceExamples(
       "from" in source ? { ...source, from: { path: resolveDataset(source.from, store, cache).file } } : source,
     );
     makeFolder(join(store, ".datasets"));
     writeFileAtomic(file, JSON.stringify(examples));
+  };
+  const summary = () => cache.of("data", [file], () => summarize(savedExamples(file)));
+  if (!existsSync(file)) save();
+  try {
+    return { file, ...summary() };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    save(); // the file is damaged
+    return { file, ...summary() };
   }
-  return { file, ...cache.of("data", [file], () => summarize(JSON.parse(readFileSync(file, "utf8")) as Example[])) };
+}
+
+/** @throws {DataError} if the file is damaged */
+function savedExamples(file: string): Example[] {
+  return checkExamples(readJson(file) as unknown[], file);
 }
 
 /** Whether a source is all rows of a `.json` or `.jsonl` file as they are. */

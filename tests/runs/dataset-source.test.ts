@@ -76,3 +76,14 @@ test("a plain file is used where it lies, and rows in memory are checked", () =>
     /examples: 1 of 1 rows cannot be used[^]*field "instruction" is missing/,
   );
 });
+
+test("saved rows that were damaged are saved again", () => {
+  const source = { path: file, rows: 6 };
+  const resolved = resolveDataset(source, store, new DigestCache(store));
+  const whole = readFileSync(resolved.file, "utf8");
+  for (const damage of ["", "null", "[null]", whole.slice(0, 100), '[{"instruction":"a","output":"\\ud83d"}]']) {
+    writeFileSync(resolved.file, damage);
+    assert.deepEqual(resolveDataset(source, store, new DigestCache(store)), resolved, damage);
+    assert.equal(readFileSync(resolved.file, "utf8"), whole);
+  }
+});

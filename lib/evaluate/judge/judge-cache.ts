@@ -96,7 +96,7 @@ function readLine(content: string): Line | undefined {
   } catch {
     return undefined;
   }
-  const isCount = (value: unknown) => value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0);
+  const isCount = (value: unknown) => value === undefined || (Number.isFinite(value) && (value as number) >= 0);
   const isText = (value: unknown) => value === undefined || typeof value === "string";
   const valid =
     typeof line === "object" &&

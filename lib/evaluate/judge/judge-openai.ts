@@ -2,6 +2,7 @@ import { sha256 } from "../../data/digest";
 import { backoff, networkProblem, retryAfter, wait } from "../../data/http";
 import type { Judge } from "./judge";
 import { ALPACA_EVAL_PROMPT, type JudgePrompt } from "./judge-prompts";
+import { abridged } from "../../data/well-formed";
 import { EvaluationError } from "../../data/errors";
 import type { JudgeAnswer } from "./judge-cache";
 
@@ -214,14 +215,14 @@ function readAnswer(text: string, prompt: JudgePrompt): Outcome {
   try {
     body = JSON.parse(text) as Completion | null;
   } catch {
-    return { problem: `the response is not JSON: ${text.slice(0, 100)}` };
+    return { problem: `the response is not JSON: ${abridged(text, 100)}` };
   }
   const message = Array.isArray(body?.choices) ? body!.choices[0]?.message : undefined;
   if (typeof message !== "object" || message === null)
-    return { problem: `the response has no choices: ${text.slice(0, 100)}` };
+    return { problem: `the response has no choices: ${abridged(text, 100)}` };
   const content = typeof message.content === "string" ? message.content : "";
   const verdict = prompt.parse(content);
-  const count = (value: unknown) => (typeof value === "number" && value >= 0 ? value : undefined);
+  const count = (value: unknown) => (Number.isFinite(value) && (value as number) >= 0 ? (value as number) : undefined);
   return {
     answer: {
       verdict,
