@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { backend, tf } from "../model/tensorflow";
 import { makeFolder } from "../runs/files";
@@ -56,6 +56,7 @@ export class TensorBoardWriter {
   close(): void {
     summaries.executeMultipleOutputs("CloseSummaryWriter", [], [this.resource], 0);
     this.resource.dispose();
+    if (!existsSync(this.dir)) return; // the store was deleted, as the error of what was written to it says
     // TensorFlow puts the host name into the file name; TensorBoard requires only "tfevents" in it.
     for (const name of readdirSync(this.dir)) {
       const time = /^events\.out\.tfevents\.\d+/.exec(name)?.[0];

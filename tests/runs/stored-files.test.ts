@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { StoreError } from "../../lib/data/errors";
 import { DigestCache } from "../../lib/runs/digests";
 import { readJsonIfAny, readJsonLines, writeFileAtomic } from "../../lib/runs/files";
 import { readSteps, StepWriter, type StepRecord } from "../../lib/runs/steps";
-import { temporaryFolder } from "./world";
+import { train } from "../../lib/train/train";
+import { QUICK, temporaryFolder, tinyExamples, tinyModel } from "./world";
 
 const step = (number: number): StepRecord => ({
   step: number,
@@ -96,4 +97,30 @@ test("a cached digest that was changed in its file is computed again", () => {
     writeFileSync(path, damaged);
     assert.deepEqual(cached("c"), { digest: "c", rows: 3 }, damaged);
   }
+});
+
+test("a store that is deleted while a run is trained gives an error of ours, and the same call trains anew", async () => {
+  const folder = temporaryFolder();
+  const store = join(folder, "runs");
+  const options = {
+    model: tinyModel(join(folder, "model"), 1),
+    examples: tinyExamples(8, 1),
+    plw: 0.1,
+    hyperparameters: QUICK,
+    store,
+  };
+  const onStep = ({ step }: StepRecord) => {
+    if (step === 2) rmSync(store, { recursive: true });
+  };
+  const gone = /has been deleted or moved while/;
+  await assert.rejects(train({ ...options, onStep }), isStoreError(gone));
+  await assert.rejects(train({ ...options, onStep, checkpointEvery: { steps: 1 } }), isStoreError(gone));
+  assert.equal(existsSync(store), false, "nothing is written to what was deleted");
+  const run = await train(options);
+  assert.equal(run.status, "complete");
+  // a record that is a folder is no run, and is not written over
+  rmSync(join(run.dir, "run.json"));
+  mkdirSync(join(run.dir, "run.json", "x"), { recursive: true });
+  assert.equal(run.store.get(run.id), undefined);
+  await assert.rejects(train(options), isStoreError(/run\.json: there is a folder where a file belongs/));
 });
