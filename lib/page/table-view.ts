@@ -1,6 +1,7 @@
 // The data of an interactive table.
 import { commonDecimals } from "./number-format";
 import { visibleText } from "../data/visible-text";
+import { abridged } from "../data/well-formed";
 
 /** A table by columns and rows, such as a data frame of danfo.js. */
 export interface TableLike {
@@ -55,7 +56,8 @@ export function tableData({ columns, values, index }: TableLike, caption?: strin
     : { columns, values };
   const cells = labelled.values as readonly (readonly unknown[])[];
   return {
-    columns: labelled.columns.map((title, column): TableColumn => {
+    columns: labelled.columns.map((name, column): TableColumn => {
+      const title = cellText(name);
       const present = cells.map((row) => row[column]).filter((cell) => cell !== null && cell !== undefined);
       const areAll = (type: string) => present.length > 0 && present.every((cell) => typeof cell === type);
       if (areAll("number")) return { title, kind: "number", decimals: commonDecimals(present as number[]) };
@@ -63,14 +65,17 @@ export function tableData({ columns, values, index }: TableLike, caption?: strin
       return { title, kind: areAll("boolean") ? "boolean" : "text" };
     }),
     rows: cells.map((row) => labelled.columns.map((_, column) => jsonCell(row[column]))),
-    ...(caption !== undefined && { caption }),
+    ...(caption !== undefined && { caption: visibleText(caption) }),
   };
 }
 
-/** The text of a cell that is no number, with control characters made visible. */
+/** Longest text of a cell, in UTF-16 code units. */
+const LONGEST_CELL = 10_000;
+
+/** The text of a cell that is no number, with control characters made visible; its start if it is a long one. */
 export function cellText(cell: unknown): string {
   if (cell === null || cell === undefined) return "";
-  return visibleText(typeof cell === "object" ? objectText(cell) : String(cell));
+  return visibleText(abridged(typeof cell === "object" ? objectText(cell) : String(cell), LONGEST_CELL));
 }
 
 function objectText(cell: object): string {

@@ -106,13 +106,13 @@ export function textsData(
     texts: prompt.texts.map(cell),
   }));
   return {
-    caption: [caption, same.join(", ")].filter((part) => part !== "").join(" · "),
+    caption: [visibleText(caption), same.join(", ")].filter((part) => part !== "").join(" · "),
     strings: strings.values.map(visibleText),
     factors: [...named],
     rows: rows.values.map((row) => JSON.parse(row) as string[]),
     plws,
     unit,
-    verdicts: verdicts.values,
+    verdicts: verdicts.values.map(visibleText),
     prompts: listed,
     absent: absent.map((entry) => absentLine(entry)),
   };

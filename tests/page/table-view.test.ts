@@ -108,3 +108,12 @@ test("the scripts of views need no eval, which pages may forbid", () => {
   assert.doesNotMatch(script, /\beval\(|new Function\b/);
   assert.match(style, /\.promptloss-table /);
 });
+
+test("headings, cells and captions of a view hold no control characters", () => {
+  const view = tableData({ columns: ["a\u001b[1m"], values: [["\u009b\u202e"]] }, "x\u0007");
+  assert.deepEqual(view, {
+    columns: [{ title: "a␛[1m", kind: "text" }],
+    rows: [["⟨U+009B⟩⟨U+202E⟩"]],
+    caption: "x␇",
+  });
+});
