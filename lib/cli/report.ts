@@ -11,7 +11,7 @@ import { say } from "./terminal";
 import { pathOf, type Answer, type Values } from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
-  const started = Date.now();
+  const started = performance.now();
   const store = new RunStore(pathOf(values, "store"));
   const study = withTrainedPlws(loadStudy(pathOf(values, "study")), store.root);
   const wanted = storedRuns(study, store);
@@ -21,7 +21,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   say("Writing the page …");
   const path = join(pathOf(values, "out") ?? outputsFolder(), study.name, "report.html");
   const report = await writeReport(study, results, path, store.root);
-  const seconds = (Date.now() - started) / 1000;
+  const seconds = (performance.now() - started) / 1000;
   const lacking = [
     ...(report.absent.length > 0 ? [`${report.absent.length} of ${wanted.length} runs are not complete`] : []),
     ...(results.notEvaluated === "" ? [] : results.notEvaluated.split("\n")),

@@ -8,6 +8,7 @@ import { sha256 } from "../data/digest";
 import { fileDigest } from "../runs/digests";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { repositoryRoot } from "../data/repository";
+import { endOf } from "../data/well-formed";
 import { outputsFolder, storePath } from "../runs/paths";
 import { progressLine } from "../notebook/progress-text";
 import { loadStudy, studyPath } from "../sweep/study-file";
@@ -28,7 +29,7 @@ interface Executed {
 }
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
-  const started = Date.now();
+  const started = performance.now();
   const study = studyPath(pathOf(values, "study"));
   const store = storePath(pathOf(values, "store"));
   const outputs = pathOf(values, "out") ?? outputsFolder();
@@ -49,7 +50,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     }),
   );
   const cached = last?.cached ?? 0;
-  const sweepSeconds = (Date.now() - started) / 1000;
+  const sweepSeconds = (performance.now() - started) / 1000;
   say(
     `${runs.length} runs complete, ${runs.length - cached} trained now, in ${sweepSeconds.toFixed(0)} s. ` +
       "Next: the notebooks.",
@@ -73,7 +74,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   const kept = (plan?.kept ?? [])
     .filter(({ run }) => !run.pruned)
     .map(({ run, reason }) => ({ name: run.name, reason }));
-  const seconds = (Date.now() - started) / 1000;
+  const seconds = (performance.now() - started) / 1000;
   const peakMemory = Math.max(
     process.resourceUsage().maxRSS * 1024,
     ...runs.map(({ record }) => record.peakMemory ?? 0),
@@ -163,9 +164,9 @@ async function executeAll(folder: string, env: Record<string, string>, signal: A
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
       for (let notebook; !signal.aborted && (notebook = waiting.shift());) {
-        const started = Date.now();
+        const started = performance.now();
         const error = await execute(notebook, folder, env, signal);
-        const seconds = (Date.now() - started) / 1000;
+        const seconds = (performance.now() - started) / 1000;
         done.push({ notebook, seconds, ...(error !== undefined && { error }) });
         say(`${notebook}: ${error === undefined ? "done" : "failed"} in ${seconds.toFixed(0)} s`);
       }
@@ -207,7 +208,7 @@ function execute(
     );
     let errors = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      errors = (errors + text).slice(-3000);
+      errors = endOf(errors + text, 3000);
     });
     child.on("error", (error) => resolve(error.message));
     child.on("close", (code) => resolve(code === 0 ? undefined : errors.trim() || `ended with code ${code}`));

@@ -214,7 +214,7 @@ class RunsEvaluation {
   }
 
   private async evaluatePending(): Promise<void> {
-    this.started = Date.now();
+    this.started = performance.now();
     const ticker = setInterval(() => this.report(), PROGRESS_MS);
     const { workers, signal } = this.options;
     try {
@@ -312,7 +312,7 @@ class RunsEvaluation {
       0,
     );
     const part = this.pendingAtStart === 0 ? 1 : Math.min(1, (finished + activeRuns) / this.pendingAtStart);
-    const seconds = (Date.now() - this.started) / 1000;
+    const seconds = (performance.now() - this.started) / 1000;
     onProgress({
       wanted: this.byDir.size,
       complete: [...this.scores.keys()].filter((dir) => !this.failed.has(dir)).length,

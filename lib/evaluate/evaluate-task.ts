@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { checkTemplate } from "../data/template";
 import { isObject } from "../data/validate";
+import type { Claim } from "../runs/claim";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { generateAnswers, preparePrompts, type GeneratedText } from "./generation";
 import { Journal } from "./journal";
@@ -10,7 +11,7 @@ import { prepareChoices, scoreChoices } from "./multiple-choice";
 import type { TaskOptions } from "./evaluate-options";
 import { ownRows } from "./own-rows";
 import { askingOf, prepareQuestions, type PreparedTask } from "./prepare";
-import { isTaskResult, type TaskResult, type TaskSettings } from "./results";
+import { checkNumbers, isTaskResult, type TaskResult, type TaskSettings } from "./results";
 import type { Subject } from "./subject";
 import type { ChoiceQuestion, GenerationQuestion, Task } from "./task";
 import type { Work } from "./work";
@@ -53,11 +54,12 @@ export async function storedResult(
  * @param report called with the progress of the task
  * @throws {PromptlossError} if the task cannot be evaluated
  * @throws {Interrupted} if `options.signal` is aborted
+ * @throws {RunHeldError} if `options.claim`, on the run's scores, was lost
  */
 export async function evaluateTask(
   subject: Subject,
   task: Task,
-  options: TaskOptions & { signal?: AbortSignal },
+  options: TaskOptions & { signal?: AbortSignal; claim?: Claim },
   memo: Memo,
   report: Report,
 ): Promise<TaskResult> {
@@ -65,14 +67,16 @@ export async function evaluateTask(
   const stored = readStored(request);
   if (stored) return stored;
   const { settings, prepared } = request;
-  const { signal } = options;
+  const { signal, claim } = options;
   const key = JSON.stringify(["tokens", task.name, settings, subject.tokens, subject.model().config]);
   if (task.kind === "multiple choice") {
     const items = (prepared as PreparedTask<ChoiceQuestion>).items();
     const choices = await memo.once(key, () => prepareChoices(subject.model(), items, signal));
     const isOutcome = (item: number, value: unknown): value is LogLikelihood[] =>
       Array.isArray(value) && value.length === choices.sequences[item]?.length && value.every(isLogLikelihood);
-    return compute(request, isOutcome, signal, report, (work) => scoreChoices(subject.model(), task, choices, work));
+    return compute(request, isOutcome, { signal, claim }, report, (work) =>
+      scoreChoices(subject.model(), task, choices, work),
+    );
   }
   const items = (prepared as PreparedTask<GenerationQuestion>).items();
   const prompts = await memo.once(key, () =>
@@ -80,7 +84,9 @@ export async function evaluateTask(
   );
   const isOutcome = (item: number, value: unknown): value is GeneratedText =>
     prompts.prompts[item] !== undefined && isGeneratedText(value);
-  return compute(request, isOutcome, signal, report, (work) => generateAnswers(subject.model(), task, prompts, work));
+  return compute(request, isOutcome, { signal, claim }, report, (work) =>
+    generateAnswers(subject.model(), task, prompts, work),
+  );
 }
 
 function isLogLikelihood(value: unknown): boolean {
@@ -153,19 +159,22 @@ function readStored({
 async function compute<T>(
   { settings, file, identity }: ResolvedTask<ChoiceQuestion | GenerationQuestion>,
   isOutcome: (item: number, value: unknown) => value is T,
-  signal: AbortSignal | undefined,
+  { signal, claim }: Pick<Work<T>, "signal" | "claim">,
   report: Report,
   run: (work: Work<T>) => Promise<Omit<TaskResult, keyof TaskSettings>>,
 ): Promise<TaskResult> {
+  claim?.renew();
   const journal = new Journal(file && `${file}.partial`, identity, isOutcome);
-  const started = Date.now();
+  const started = performance.now();
   const doneBefore = journal.size;
   const onProgress = (done: number, total: number) => {
-    const secondsPerItem = (Date.now() - started) / 1000 / (done - doneBefore);
+    const secondsPerItem = (performance.now() - started) / 1000 / (done - doneBefore);
     report(done, total, done > doneBefore ? secondsPerItem * (total - done) : null);
   };
-  const result = { ...settings, ...(await run({ journal, signal, onProgress })) };
+  const result = { ...settings, ...(await run({ journal, claim, signal, onProgress })) };
+  checkNumbers(result);
   if (file !== undefined) {
+    claim?.renew();
     makeFolder(dirname(file));
     writeFileAtomic(file, JSON.stringify({ identity, result }));
     journal.remove();

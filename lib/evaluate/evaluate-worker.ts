@@ -5,7 +5,7 @@ import { RunError } from "../data/errors";
 import { claimRun } from "../runs/claim";
 import { RunStore } from "../runs/store";
 import { serveJobs } from "../workers/serve";
-import { TasksFailedError, evaluateWith } from "./evaluate";
+import { TasksFailedError, evaluateWith, type EvaluationProgress } from "./evaluate";
 import type { EvaluationJob, EvaluationJobProgress, TaskFailure } from "./evaluation-job";
 import { Memo } from "./memo";
 
@@ -21,11 +21,9 @@ serveJobs<EvaluationJob, EvaluationJobProgress, TaskFailure[]>(async (job, { sig
   }
   const claim = await claimRun(join(run.dir, "scores"), `${name} (scores)`);
   try {
-    await evaluateWith(memo, run, tasks, {
-      ...options,
-      signal,
-      onProgress: ({ task, tasksDone, done, total }) => report({ task, tasksDone, done, total }),
-    });
+    const onProgress = ({ task, tasksDone, done, total }: EvaluationProgress) =>
+      report({ task, tasksDone, done, total });
+    await evaluateWith(memo, run, tasks, { ...options, signal, onProgress }, claim);
     return [];
   } catch (error) {
     if (error instanceof TasksFailedError) return error.failures;

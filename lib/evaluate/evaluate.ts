@@ -1,5 +1,6 @@
-import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
+import { PromptlossError, EvaluationError, Interrupted, RunHeldError } from "../data/errors";
 import type { CausalLM } from "../model/causal-lm";
+import type { Claim } from "../runs/claim";
 import type { Run } from "../runs/store";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";
@@ -58,12 +59,15 @@ export function evaluate(
  * Evaluates a model like {@link evaluate}, and shares prepared data between calls.
  * @param memo keeps everything that does not depend on the model's parameters; pass the same memo to evaluate several
  * models with common options and tasks
+ * @param claim on the run's scores, renewed before each write; default: none
+ * @throws {RunHeldError} if the claim was lost
  */
 export async function evaluateWith(
   memo: Memo,
   modelOrRun: CausalLM | Run,
   tasks: (string | TaskRequest | Task)[] | string,
   options: EvaluateOptions,
+  claim?: Claim,
 ): Promise<TaskResult[]> {
   checkOptions(options);
   const resolved = resolveTasks([tasks].flat(), options);
@@ -74,7 +78,7 @@ export async function evaluateWith(
     for (const { task, settings } of resolved) {
       try {
         results.push(
-          await evaluateTask(subject, task, { ...options, ...settings }, memo, (done, total, etaSeconds) => {
+          await evaluateTask(subject, task, { ...options, ...settings, claim }, memo, (done, total, etaSeconds) => {
             options.onProgress?.({
               task: task.name,
               tasksDone: results.length + failures.length,
@@ -87,7 +91,8 @@ export async function evaluateWith(
         );
       } catch (error) {
         if (options.signal?.aborted && !(error instanceof Interrupted)) throw interrupted();
-        if (!(error instanceof PromptlossError) || error instanceof Interrupted) throw error;
+        const endsAll = error instanceof Interrupted || error instanceof RunHeldError;
+        if (!(error instanceof PromptlossError) || endsAll) throw error;
         failures.push({ task: task.name, message: error.message });
       }
     }

@@ -1,3 +1,4 @@
+import { EvaluationError } from "../data/errors";
 import { isObject } from "../data/validate";
 import type { Harness, JudgedAnswer, PromptFormat } from "./task";
 
@@ -66,6 +67,22 @@ export interface TaskResult extends TaskSettings {
   samples: Sample[];
 }
 
+/**
+ * Checks that no number of a new result is NaN or infinite.
+ * @throws {EvaluationError} naming task, metric and item
+ */
+export function checkNumbers({ task, metrics, standardErrors, samples }: TaskResult): void {
+  const check = (place: string, numbers: Record<string, number | null>) => {
+    for (const [name, value] of Object.entries(numbers)) {
+      if (value !== null && !Number.isFinite(value))
+        throw new EvaluationError(`${task}, ${place}: ${name} is ${value}; no score can be made of it.`);
+    }
+  };
+  for (const { id, metrics: ofItem } of samples) check(`item ${id}`, ofItem);
+  check("mean", metrics);
+  check("standard error", standardErrors);
+}
+
 /** Checks whether a value parsed from a stored result has the fields that scores and texts are made of. */
 export function isTaskResult(value: unknown): value is TaskResult {
   return (
@@ -76,16 +93,16 @@ export function isTaskResult(value: unknown): value is TaskResult {
     Array.isArray(value.leftOut) &&
     value.leftOut.every((item) => isObject(item) && Number.isSafeInteger(item.id) && typeof item.reason === "string") &&
     Array.isArray(value.samples) &&
-    value.samples.every(isSample)
+    value.samples.every((sample) => isSample(sample, value.maxNewTokens === null))
   );
 }
 
-function isSample(value: unknown): boolean {
+function isSample(value: unknown, ofChoices: boolean): boolean {
   return (
     isObject(value) &&
     Number.isSafeInteger(value.id) &&
     Array.isArray(value.requests) &&
-    value.requests.every(isRequestResult) &&
+    value.requests.every((request) => isRequestResult(request, ofChoices)) &&
     valuesOf(value.metrics)?.every(isNumberOrNull) === true &&
     (value.references === undefined || isTexts(value.references)) &&
     [undefined, "stop", "length"].includes(value.finish as string | undefined) &&
@@ -93,11 +110,11 @@ function isSample(value: unknown): boolean {
   );
 }
 
-function isRequestResult(value: unknown): boolean {
+function isRequestResult(value: unknown, ofChoices: boolean): boolean {
   return (
     isObject(value) &&
     isTexts([value.context, value.continuation]) &&
-    isNumberOrNull(value.logLikelihood) &&
+    (ofChoices ? Number.isFinite(value.logLikelihood) : value.logLikelihood === null) &&
     typeof value.isGreedy === "boolean"
   );
 }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Claim } from "../runs/claim";
 import type { Journal } from "./journal";
 import { EvaluationError, Interrupted, NotFiniteError } from "../data/errors";
 
@@ -6,6 +7,8 @@ import { EvaluationError, Interrupted, NotFiniteError } from "../data/errors";
 export interface Work<T> {
   /** outcomes of the items that are done */
   journal: Journal<T>;
+  /** the right to write into the run's scores; renewed before each write */
+  claim?: Claim;
   /** stops the computation between batches */
   signal?: AbortSignal;
   /** called at the start and after each batch, with the number of items done and in total */
@@ -31,6 +34,7 @@ export const interrupted = (): Interrupted =>
  * @param batches `items`: indices into the task's items
  * @param run computes the outcomes of a batch, as pairs of item and outcome
  * @throws {Interrupted} if the signal is aborted
+ * @throws {RunHeldError} if the claim was lost; nothing is written then
  */
 export async function workThrough<T, B extends { items: number[] }>(
   batches: readonly B[],
@@ -42,7 +46,9 @@ export async function workThrough<T, B extends { items: number[] }>(
   for (const batch of batches) {
     if (batch.items.every((item) => work.journal.has(item))) continue;
     await pause(work.signal);
-    work.journal.add(await run(batch));
+    const outcomes = await run(batch);
+    work.claim?.renew();
+    work.journal.add(outcomes);
     work.onProgress(work.journal.size, total);
   }
 }

@@ -1,6 +1,6 @@
 // Hugging Face model directories: config.json, model.safetensors (one file or shards), tokenizer files. This module
 // does not load TensorFlow.
-import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
@@ -8,8 +8,8 @@ import { readJson } from "../data/read-json";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
-/** Files that are copied from one model directory to another with the tokenizer; each is optional. */
-export const TOKENIZER_FILES = [
+/** Files that go from one model directory to another with the tokenizer; each is optional. */
+const TOKENIZER_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
@@ -98,35 +98,54 @@ export function readModel(dir: string): { config: ModelConfig; parameters: Map<s
   return { config, parameters: new Map([...shapes.keys()].map((name) => [name, tensors.get(name)!.tensor])) };
 }
 
+/** What a model directory takes over from another one: the tokenizer's files, and the special ids in config.json. */
+export interface TokenizerCopy {
+  /** contents by file name */
+  files: ReadonlyMap<string, Buffer>;
+  tokens: { bos?: number; eos?: number };
+}
+
+/**
+ * Reads what a model directory that is written later takes over from `dir`.
+ * @throws {ModelError} if a file cannot be read
+ */
+export function readTokenizerCopy(dir: string): TokenizerCopy {
+  const files = new Map<string, Buffer>();
+  for (const file of TOKENIZER_FILES) {
+    const path = join(dir, file);
+    if (!existsSync(path)) continue;
+    try {
+      files.set(file, readFileSync(path));
+    } catch (error) {
+      throw new ModelError(`${path}: ${(error as Error).message}`);
+    }
+  }
+  const config = join(dir, "config.json");
+  const json = (existsSync(config) ? readJson(config) : null) as {
+    bos_token_id?: number;
+    eos_token_id?: number;
+  } | null;
+  return { files, tokens: { bos: json?.bos_token_id, eos: json?.eos_token_id } };
+}
+
 /**
  * Writes a model directory that Transformers can load: config.json, model.safetensors in float32, and tokenizer files.
  * config.json and model.safetensors are written atomically, under a temporary name and then renamed.
  *
  * @param dir created if it does not exist
  * @param weights parameters by their Hugging Face names
- * @param tokenizerDir directory whose tokenizer files and special token ids are copied; default: none
+ * @param tokenizer from {@link readTokenizerCopy}; default: none
  */
 export function writeModelDirectory(
   dir: string,
   config: ModelConfig,
   weights: ReadonlyMap<string, HostTensor>,
-  tokenizerDir?: string,
+  tokenizer?: TokenizerCopy,
 ): void {
   mkdirSync(dir, { recursive: true });
-  const tokens: { bos?: number; eos?: number } = {};
-  if (tokenizerDir) {
-    for (const file of TOKENIZER_FILES) {
-      const source = join(tokenizerDir, file);
-      if (existsSync(source) && source !== join(dir, file)) copyFileSync(source, join(dir, file));
-    }
-    const original = join(tokenizerDir, "config.json");
-    if (existsSync(original)) {
-      const json = readJson(original) as { bos_token_id?: number; eos_token_id?: number };
-      Object.assign(tokens, { bos: json.bos_token_id, eos: json.eos_token_id });
-    }
-  }
+  for (const [file, content] of tokenizer?.files ?? []) writeFileSync(join(dir, file), content);
   const part = join(dir, `config.json.part-${process.pid}`);
-  writeFileSync(part, `${JSON.stringify(modelConfigJson(config, tokens), null, 2)}\n`);
+  writeFileSync(part, `${JSON.stringify(modelConfigJson(config, tokenizer?.tokens), null, 2)}\n`);
   renameSync(part, join(dir, "config.json"));
   writeSafetensors(join(dir, "model.safetensors"), weights);
 }

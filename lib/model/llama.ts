@@ -2,7 +2,7 @@ import { ModelError } from "../data/errors";
 import type { Tokenizer } from "../data/tokenizer";
 import { backwardBlock, forwardBlock, inferBlock } from "./block";
 import { parameterShapes, type ModelConfig } from "./config";
-import { weightsDigest, writeModelDirectory } from "./directory";
+import { readTokenizerCopy, weightsDigest, writeModelDirectory } from "./directory";
 import {
   inferenceLayout,
   packedLayout,
@@ -215,9 +215,12 @@ export class Decoder {
     return ids.map((_, t) => flat.slice(t * vocabularySize, (t + 1) * vocabularySize) as Float32Array);
   }
 
-  /** Writes a Hugging Face directory: float32 safetensors, config, and the tokenizer files of `source`. */
-  save(dir: string): void {
-    writeModelDirectory(dir, this.config, this.parameterValues(), this.source);
+  /**
+   * Writes a Hugging Face directory: float32 safetensors, config, and tokenizer files.
+   * @param tokenizer default: the files of `source` as they are now
+   */
+  save(dir: string, tokenizer = this.source === undefined ? undefined : readTokenizerCopy(this.source)): void {
+    writeModelDirectory(dir, this.config, this.parameterValues(), tokenizer);
   }
 
   /** Disposes all tensors; the model cannot be used afterwards. */

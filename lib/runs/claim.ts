@@ -11,14 +11,26 @@ import {
   utimesSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder, writing } from "./files";
-import { RunHeldError } from "../data/errors";
+import { RunHeldError, StoreError } from "../data/errors";
 
 // A claim is an empty file `claim-<host>-<pid>-<process start time>-<nonce>` in the run's folder. File names are never
 // reused, so any process may remove the claim of a dead process without the risk of removing a live one. A process
 // first creates its own claim, then checks for others: of two competing processes, at least one sees the other.
+//
+// States of a claim, and who changes them:
+//   created    by the process that wants the run. If it sees a live claim of another, it removes its own and steps back.
+//   held       as long as the process lives; its timer sets the file's time (the heartbeat) every 20 s.
+//   released   removed by its holder.
+//   dead       the process has ended (same host), or the last heartbeat is more than 10 minutes away (another machine,
+//              boot or PID namespace, whose processes cannot be seen). Any process may remove it and claim the run.
+//   lost       removed as dead, while its holder was only suspended or cut off. The holder finds out in `renew`, which
+//              it calls before everything that it writes into the run's folder, and then writes nothing.
+// Ages of heartbeats are compared in both directions: a clock that is set back must not keep a dead claim alive. A live
+// claim whose host's clock was set is at most 20 s away from its next heartbeat; if it is taken for dead in that time,
+// it is lost like any other, and its holder steps back.
 
 const HEARTBEAT_MS = 20_000;
 /** A claim from another machine, whose processes cannot be seen, counts as dead after this long without a heartbeat. */
@@ -29,8 +41,9 @@ const YOUNG_MS = 2_000;
 /** The exclusive right to train or evaluate one run, held by this process until released. */
 export interface Claim {
   /**
-   * Updates the heartbeat if it is due (every 20 s).
+   * Updates the heartbeat if it is due (every 20 s). To be called before each write into the run's folder.
    * @throws {RunHeldError} if another process considered this claim dead and removed it
+   * @throws {StoreError} if the folder is gone
    */
   renew(): void;
   /** Stops the heartbeat and removes the claim. */
@@ -64,7 +77,7 @@ export async function claimRun(dir: string, run: string): Promise<Claim> {
     const holder = livingHolder(dir, name);
     if (!holder) return hold(path, run);
     rmSync(path, { force: true });
-    if (attempt === 5 || Date.now() - holder.since.getTime() > YOUNG_MS)
+    if (attempt === 5 || Math.abs(Date.now() - holder.since.getTime()) > YOUNG_MS)
       throw new RunHeldError(heldMessage(run, holder, dir));
     await sleep(5 + Math.random() * 50 * attempt);
   }
@@ -91,7 +104,7 @@ export function livingHolder(dir: string, except?: string): Holder | undefined {
     if (!stat) continue;
     const [host, pid, start] = [parts[1], Number(parts[2]), parts[3]];
     const sameMachine = host === thisHost();
-    const isLive = sameMachine ? processStart(pid) === start : Date.now() - stat.mtimeMs < EXPIRY_MS;
+    const isLive = sameMachine ? processStart(pid) === start : Math.abs(Date.now() - stat.mtimeMs) < EXPIRY_MS;
     if (isLive) return { pid, sameMachine, since: stat.birthtime };
     try {
       rmSync(join(dir, name), { force: true });
@@ -103,9 +116,9 @@ export function livingHolder(dir: string, except?: string): Holder | undefined {
 }
 
 function hold(path: string, run: string): Claim {
-  let lastHeartbeat = Date.now();
+  let lastHeartbeat = performance.now(); // a clock that is never set
   const heartbeat = () => {
-    lastHeartbeat = Date.now();
+    lastHeartbeat = performance.now();
     try {
       utimesSync(path, new Date(), new Date());
     } catch {
@@ -116,7 +129,14 @@ function hold(path: string, run: string): Claim {
   timer.unref();
   return {
     renew() {
-      if (Date.now() - lastHeartbeat > HEARTBEAT_MS) heartbeat();
+      if (performance.now() - lastHeartbeat > HEARTBEAT_MS) heartbeat();
+      if (!existsSync(dirname(path))) {
+        throw new StoreError(
+          `${dirname(path)}: the folder of run ${run} has been deleted or moved while the run was trained. ` +
+            "Repeat the call to train it again.",
+          "ENOENT",
+        );
+      }
       if (!existsSync(path)) {
         throw new RunHeldError(
           `Run ${run} was taken over by another process while this one was suspended. ` +

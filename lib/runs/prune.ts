@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RunError, StoreError } from "../data/errors";
 import { groupBy } from "../data/group";
-import { claimRun, livingHolder } from "./claim";
+import { claimRun, livingHolder, type Claim } from "./claim";
 import { writing } from "./files";
 import { runFiles, usableRun, writeRunRecord, type Run } from "./store";
 
@@ -87,7 +87,7 @@ export async function pruneRun(run: Run, missingResults: MissingResults): Promis
   try {
     const scores = await claimRun(join(run.dir, "scores"), `${run.name} (scores)`);
     try {
-      return await deleteParameters(run, missingResults);
+      return await deleteParameters(run, missingResults, [claim, scores]);
     } finally {
       scores.release();
     }
@@ -97,7 +97,7 @@ export async function pruneRun(run: Run, missingResults: MissingResults): Promis
 }
 
 /** Checks and prunes a claimed run, as it is in the store now. */
-async function deleteParameters(run: Run, missingResults: MissingResults): Promise<number> {
+async function deleteParameters(run: Run, missingResults: MissingResults, claims: readonly Claim[]): Promise<number> {
   const current = run.store.get(run.id);
   if (current?.status !== "complete") {
     throw new RunError(
@@ -110,8 +110,10 @@ async function deleteParameters(run: Run, missingResults: MissingResults): Promi
   if (!record.pruned) {
     const missing = notStored(await missingResults(usableRun(current.named(run.recipe))));
     if (missing !== undefined) throw new RunError(`Run ${run.name} cannot be pruned; ${missing}.`);
+    for (const claim of claims) claim.renew();
     writeRunRecord(run.dir, { ...record, pruned: { at: new Date().toISOString(), bytes } });
   }
+  for (const claim of claims) claim.renew();
   for (const path of [...files, runFiles(run.dir).checkpoint])
     writing(path, () => rmSync(path, { recursive: true, force: true }));
   return bytes;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { isObject } from "../data/validate";
 import { readJsonLines, storageError, writeFileAtomic, writing } from "./files";
@@ -50,9 +51,17 @@ function isStepRecord(value: unknown): value is StepRecord {
   );
 }
 
+/** SHA-256 of records as {@link StepWriter} writes them. */
+export function stepsDigest(records: readonly StepRecord[]): string {
+  const hash = createHash("sha256");
+  for (const record of records) hash.update(stepLine(record));
+  return hash.digest("hex");
+}
+
 /** Appends step records to a JSON Lines file. Records written before a `flush` survive a crash. */
 export class StepWriter {
   private readonly file: number;
+  private readonly hash = createHash("sha256");
 
   /**
    * Opens the file, and replaces its content by the records in `keep`.
@@ -62,7 +71,9 @@ export class StepWriter {
     private readonly path: string,
     keep: readonly StepRecord[],
   ) {
-    writeFileAtomic(path, keep.map(stepLine).join(""));
+    const lines = keep.map(stepLine).join("");
+    this.hash.update(lines);
+    writeFileAtomic(path, lines);
     this.file = writing(path, () => openSync(path, "a"));
   }
 
@@ -72,11 +83,17 @@ export class StepWriter {
    */
   append(record: StepRecord): void {
     const bytes = Buffer.from(stepLine(record));
+    this.hash.update(bytes);
     try {
       for (let written = 0; written < bytes.length;) written += writeSync(this.file, bytes, written);
     } catch (error) {
       throw storageError(error, this.path);
     }
+  }
+
+  /** {@link stepsDigest} of all records in the file. */
+  get digest(): string {
+    return this.hash.copy().digest("hex");
   }
 
   /**

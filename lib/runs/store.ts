@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { livingHolder } from "./claim";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "./files";
 import { fromRoot, storePath } from "./paths";
@@ -7,6 +7,23 @@ import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
 import { RunError, RunFailedError } from "../data/errors";
+import { isObject } from "../data/validate";
+
+// States of a run, and who changes them. Only the process that holds the run's claim (claim.ts) writes into its folder,
+// and it renews the claim before each write. The status of run.json is "running" in the three states in the middle.
+//
+//   absent    no folder, or no valid run.json
+//     → running    by the process that claims it: it reads all that the run needs, also at its end
+//   running   a live process holds the claim; steps are appended, checkpoints replaced (lib/train/checkpoint.ts)
+//     → partial    the process is killed, or told to stop and writes a checkpoint
+//     → lost       its claim is taken over while it is suspended: it writes nothing more, the other process goes on
+//     → failed     a loss is not finite; the checkpoint is removed
+//     → complete   model/ is whole: written as model.part/, flushed, renamed, then recorded with the size of each file
+//   partial   nobody holds the claim
+//     → running    by the next process that claims it, from the checkpoint, or from the start without one that is whole
+//   failed    for ever: the same recipe would fail again
+//   complete  for ever; the results in scores/ have a claim of their own, since they come later
+//     → pruned     by the process that holds both claims: first recorded, then the parameters are removed (prune.ts)
 
 /** Content of a run's run.json. */
 export interface RunRecord {
@@ -32,6 +49,8 @@ export interface RunRecord {
     dropped: number[];
     /** with an empty output */
     emptyCompletions: number[];
+    /** with a beginning- or end-of-sequence token twice in succession; absent in records of older versions */
+    doubledSpecialTokens?: number[];
   };
   totalSteps: number;
   /** ISO 8601 times; an interrupted run has more than one attempt */
@@ -43,6 +62,8 @@ export interface RunRecord {
   /** bytes */
   peakMemory?: number;
   notes: string[];
+  /** sizes in bytes of the files in model/ by name, once the run is complete; absent in records of older versions */
+  files?: Record<string, number>;
   /** size and digest of model/model.safetensors, once the run is complete */
   weights?: { bytes: number; sha256: string };
   /** present once the parameters were deleted; `weights` still describes them */
@@ -227,10 +248,10 @@ export function writeRunRecord(dir: string, record: RunRecord): void {
 }
 
 /**
- * Checks that a run did not fail and that the parameters of a complete run have their recorded size. A run that is not
- * complete yet, or that was pruned, is accepted.
+ * Checks that a run did not fail, and that every file of a complete run's model is there in its recorded size. A run
+ * that is not complete yet is accepted, and a pruned one without its parameters.
  * @returns the same run
- * @throws {RunFailedError} if the run is recorded as failed, or its model.safetensors is missing or has another size
+ * @throws {RunFailedError} if the run is recorded as failed, or a file of its model is missing or has another size
  */
 export function usableRun(run: Run): Run {
   if (run.status === "failed") {
@@ -239,10 +260,15 @@ export function usableRun(run: Run): Run {
         `The same recipe would fail again; change it, or delete ${run.dir} to try once more.`,
     );
   }
-  const { weights: file } = runFiles(run.dir);
-  const bytes = statSync(file, { throwIfNoEntry: false })?.size;
-  const expected = run.record.weights?.bytes;
-  if (run.status === "complete" && !run.pruned && bytes !== expected) {
+  if (run.status !== "complete") return run;
+  const { model } = runFiles(run.dir);
+  const { pruned } = run;
+  const files = run.record.files ?? { "model.safetensors": run.record.weights?.bytes };
+  for (const [name, expected] of Object.entries(files)) {
+    if (pruned && name.endsWith(".safetensors")) continue;
+    const file = join(model, name);
+    const bytes = statSync(file, { throwIfNoEntry: false })?.size;
+    if (bytes === expected) continue;
     throw new RunFailedError(
       `Run ${run.name} is complete, but ${file} is damaged: ` +
         (bytes === undefined ? "it is missing. " : `it has ${bytes} bytes instead of ${expected}. `) +
@@ -280,6 +306,10 @@ export function isRunRecord(value: unknown): value is RunRecord {
     typeof record.recipe.model?.name === "string" &&
     typeof record.recipe.data?.name === "string" &&
     Array.isArray(record.attempts) &&
+    (record.files === undefined || (isObject(record.files) && Object.keys(record.files).every(isFileName))) &&
     typeof record.source?.model === "string"
   );
 }
+
+/** Whether a name from a record stays in its folder. */
+const isFileName = (name: string): boolean => basename(name) === name && name !== "." && name !== "..";

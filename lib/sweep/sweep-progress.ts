@@ -104,7 +104,7 @@ export class Progress {
   /** Records a worker's report. */
   step({ id }: Job, { step, totalSteps, loss, tokens, losses }: TrainingProgress): void {
     const progress = this.jobs.get(id)!;
-    const at = Date.now();
+    const at = performance.now();
     progress.firstStep ??= step - losses.length;
     progress.firstReport ??= { at, step };
     Object.assign(progress, { step, totalSteps, loss });
@@ -149,7 +149,7 @@ export class Progress {
   }
 
   private tokensPerSecond(): number {
-    const now = Date.now();
+    const now = performance.now();
     this.recent = this.recent.filter(({ at }) => now - at < WINDOW_MS);
     const seconds = (now - Math.max(this.firstStepAt ?? now, now - WINDOW_MS)) / 1000;
     return seconds < 0.5 ? 0 : this.recent.reduce((sum, { tokens }) => sum + tokens, 0) / seconds;
@@ -167,7 +167,7 @@ export class Progress {
       if (firstStep !== undefined) done += (step - firstStep) * perStep;
       if (state !== "ended") remaining += (totalSteps - step) * perStep;
     }
-    const seconds = (Date.now() - (this.firstStepAt ?? Infinity)) / 1000;
+    const seconds = (performance.now() - (this.firstStepAt ?? Infinity)) / 1000;
     return done > 0 && seconds > 1 ? (remaining * seconds) / done : null;
   }
 }
@@ -175,7 +175,7 @@ export class Progress {
 function runProgress({ job, step, totalSteps, loss, curve, firstReport }: JobProgress): RunProgress {
   const { name: run, recipe } = job;
   const steps = step - (firstReport?.step ?? step);
-  const etaSeconds = steps > 0 ? ((totalSteps - step) * (Date.now() - firstReport!.at)) / 1000 / steps : null;
+  const etaSeconds = steps > 0 ? ((totalSteps - step) * (performance.now() - firstReport!.at)) / 1000 / steps : null;
   const { data, model, plw } = recipe;
   return { run, step, totalSteps, loss, dataset: data.name, model: model.name, plw, etaSeconds, curve: curve.points() };
 }

@@ -1,17 +1,29 @@
-// Checkpoints of a training run. checkpoint.json names the current tensor file. It is replaced only after the new
-// tensor file is on disk, and the old tensor file is removed only after that, so that one complete checkpoint can be
-// read at every moment.
+// Checkpoints of a training run: checkpoint/checkpoint.json, and the tensor file that it names.
+//
+// States of the folder, and what a reader finds. Only the holder of the run's claim (lib/runs/claim.ts) writes.
+//   nothing                                          no checkpoint: training starts from the beginning
+//   step-n.safetensors, in part or whole             the same: no checkpoint.json names it
+//   step-n.safetensors and checkpoint.json           checkpoint after step n
+//   both, and step-m.safetensors in part or whole    checkpoint after step n
+//   both tensor files, and the new checkpoint.json   checkpoint after step m; step-n.safetensors is removed next
+// checkpoint.json is replaced only after the new tensor file is on disk, and the old tensor file is removed only after
+// that, so that a kill at any moment leaves the old checkpoint or the new one. The digest in checkpoint.json covers the
+// step, the records of the steps up to it, and every tensor: what belongs to another step, run or set of records is
+// not used.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isObject } from "../data/validate";
 import { readSafetensors, writeSafetensors, type HostTensor } from "../model/safetensors";
 import { makeFolder, readJsonIfAny, syncPath, writeFileAtomic, writing } from "../runs/files";
+import { stepsDigest, type StepRecord } from "../runs/steps";
 
 /** Content of checkpoint.json. */
 interface Index {
   step: number;
+  /** name of the tensor file, in the same folder */
   file: string;
-  /** `tensorsDigest` of the tensors in `file` */
+  /** of step, records and tensors */
   digest: string;
 }
 
@@ -33,18 +45,19 @@ export type CheckpointInterval = { steps: number } | { seconds: number };
  * Writes a checkpoint and removes the previous one.
  *
  * @param dir created if it does not exist; holds nothing but checkpoints
- * @param step optimizer steps done
- * @param tensors model parameters and optimizer moments after `step` steps, by name
+ * @param checkpoint state after `step` steps
+ * @param records `stepsDigest` of the records of these steps, which must be on disk already
  * @throws {StoreError} if the folder or a file cannot be written
  */
-export function writeCheckpoint(dir: string, step: number, tensors: Map<string, HostTensor>): void {
+export function writeCheckpoint(dir: string, checkpoint: Checkpoint, records: string): void {
   makeFolder(dir);
+  const { step, tensors } = checkpoint;
   const file = `step-${step}.safetensors`;
   writing(join(dir, file), () => {
     writeSafetensors(join(dir, file), tensors);
     syncPath(dir);
   });
-  const index: Index = { step, file, digest: tensorsDigest(tensors) };
+  const index: Index = { step, file, digest: digestOf(checkpoint, records) };
   writeFileAtomic(join(dir, "checkpoint.json"), JSON.stringify(index));
   for (const name of readdirSync(dir)) {
     if (name !== file && name !== "checkpoint.json") rmSync(join(dir, name), { force: true });
@@ -52,29 +65,35 @@ export function writeCheckpoint(dir: string, step: number, tensors: Map<string, 
 }
 
 /**
- * Reads the checkpoint in a folder and verifies its digest.
+ * Reads the checkpoint in a folder and verifies it.
  *
- * @param warn receives the reason if there is a checkpoint that is damaged; such a checkpoint is not used
- * @returns undefined if there is no checkpoint, or a damaged one: training then starts from the beginning
+ * @param records of the run's steps; at least as many as the checkpoint has steps
+ * @param warn receives the reason if there is a checkpoint that is damaged or belongs to other records; such a
+ *   checkpoint is not used
+ * @returns undefined if there is no checkpoint that can be used: training then starts from the beginning
  */
-export function readCheckpoint(dir: string, warn: (message: string) => void): Checkpoint | undefined {
-  if (!existsSync(join(dir, "checkpoint.json"))) return undefined;
-  const index = readJsonIfAny(join(dir, "checkpoint.json")) as Partial<Index> | undefined;
-  if (!Number.isSafeInteger(index?.step) || typeof index?.file !== "string" || /[/\\]/.test(index.file)) {
-    warn(`${join(dir, "checkpoint.json")} is damaged; training starts from the beginning.`);
-    return undefined;
-  }
-  const path = join(dir, index.file);
+export function readCheckpoint(
+  dir: string,
+  records: readonly StepRecord[],
+  warn: (message: string) => void,
+): Checkpoint | undefined {
+  const path = join(dir, "checkpoint.json");
+  if (!existsSync(path)) return undefined;
+  const problem = (text: string): undefined => warn(`${text} Training starts from the beginning.`) as undefined;
+  const index = readJsonIfAny(path);
+  if (!isIndex(index)) return problem(`${path} is damaged.`);
+  const { step, file, digest } = index;
+  if (records.length < step)
+    return problem(`${path} is of step ${step}, but steps.jsonl holds ${records.length} steps.`);
   try {
-    const tensors = readSafetensors(path);
-    if (tensorsDigest(tensors) === index.digest) return { step: index.step as number, tensors };
-    warn(
-      `${path} is damaged (its digest differs from the one in checkpoint.json); training starts from the beginning.`,
-    );
+    const checkpoint = { step, tensors: readSafetensors(join(dir, file)) };
+    if (digestOf(checkpoint, stepsDigest(records.slice(0, step))) === digest) return checkpoint;
   } catch (error) {
-    warn(`The checkpoint is damaged: ${(error as Error).message} Training starts from the beginning.`);
+    return problem(`The checkpoint is damaged: ${(error as Error).message}`);
   }
-  return undefined;
+  return problem(
+    `${path} does not match ${file} and the records of ${step} steps (its digest differs): one of them was changed.`,
+  );
 }
 
 /**
@@ -82,13 +101,24 @@ export function readCheckpoint(dir: string, warn: (message: string) => void): Ch
  * @returns 0 if there is no checkpoint
  */
 export function checkpointStep(dir: string): number {
-  const index = readJsonIfAny(join(dir, "checkpoint.json")) as Partial<Index> | undefined;
-  return Number.isSafeInteger(index?.step) ? (index!.step as number) : 0;
+  const index = readJsonIfAny(join(dir, "checkpoint.json"));
+  return isIndex(index) ? index.step : 0;
 }
 
-/** SHA-256 of the tensors' names, shapes and values, bit by bit. */
-function tensorsDigest(tensors: Map<string, HostTensor>): string {
+function isIndex(value: unknown): value is Index {
+  return (
+    isObject(value) &&
+    Number.isSafeInteger(value.step) &&
+    (value.step as number) > 0 &&
+    value.file === `step-${value.step as number}.safetensors` &&
+    typeof value.digest === "string"
+  );
+}
+
+/** SHA-256 of the step, the records' digest, and the tensors' names, shapes and values, bit by bit. */
+function digestOf({ step, tensors }: Checkpoint, records: string): string {
   const hash = createHash("sha256");
+  hash.update(JSON.stringify([step, records]));
   for (const [name, { shape, data }] of tensors) {
     hash.update(JSON.stringify([name, shape]));
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

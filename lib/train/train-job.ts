@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { examplesDigest } from "../data/digest";
@@ -7,6 +7,7 @@ import { DataError, ModelError, RunError, TrainingError, Interrupted } from "../
 import { readExamples } from "../data/example";
 import { loadTokenizer } from "../data/tokenizer";
 import { loadModel, type CausalLM } from "../model/causal-lm";
+import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
@@ -116,7 +117,10 @@ class Attempt {
   private steps?: StepWriter;
   private board?: TensorBoardWriter;
   private record!: RunRecord;
-  private lastCheckpoint = { step: 0, at: Date.now(), cost: 0 };
+  /** tokenizer files of the initial model, as they were at the start */
+  private tokenizer!: TokenizerCopy;
+  /** `at`: when it was written; `cost`: how long that took; in milliseconds of a clock that is never set */
+  private lastCheckpoint = { step: 0, at: performance.now(), cost: 0 };
 
   constructor(
     private readonly job: Job,
@@ -146,6 +150,7 @@ class Attempt {
     removeLeftovers(this.dir);
     const data = (options.encode ?? encodeJob)(job);
     this.model = loadModel(job.modelDir);
+    this.tokenizer = readTokenizerCopy(job.modelDir);
     if (modelDigest(job.modelDir, new DigestCache(this.store.root)).digest !== job.recipe.model.digest) {
       throw new ModelError(
         `${job.modelDir}: the model changed after the run was requested. Request it again to train the current model.`,
@@ -180,33 +185,27 @@ class Attempt {
         withoutCompletion: data.withoutCompletion,
         dropped: data.dropped,
         emptyCompletions: data.emptyCompletions,
+        doubledSpecialTokens: data.doubledSpecialTokens,
       },
       totalSteps: trainer.totalSteps,
       attempts: [...(earlier?.attempts ?? []), { started: new Date().toISOString(), fromStep: trainer.stepsDone }],
       notes: [...(earlier?.notes ?? []), ...notes],
     };
-    writeRunRecord(this.dir, this.record);
+    this.writeRecord();
     this.steps = new StepWriter(files.steps, done);
     this.board = writing(files.tensorboard, () => new TensorBoardWriter(files.tensorboard, done));
-    this.lastCheckpoint = { step: trainer.stepsDone, at: Date.now(), cost: 0 };
+    this.lastCheckpoint = { step: trainer.stepsDone, at: performance.now(), cost: 0 };
   }
 
   /** Restores the checkpoint if there is a valid one; returns the records of the steps before it. */
   private restore(note: (text: string) => void): StepRecord[] {
-    const checkpoint = readCheckpoint(this.files.checkpoint, (message) =>
+    const records = readSteps(this.files.steps);
+    const checkpoint = readCheckpoint(this.files.checkpoint, records, (message) =>
       note(`${new Date().toISOString()}: ${message}`),
     );
     if (!checkpoint) return [];
-    const records = readSteps(this.files.steps).slice(0, checkpoint.step);
-    if (records.length < checkpoint.step) {
-      note(
-        `${this.files.steps} holds ${records.length} steps, fewer than the checkpoint's ${checkpoint.step}; ` +
-          "training starts from the beginning.",
-      );
-      return [];
-    }
     this.trainer!.restore(checkpoint.tensors, checkpoint.step);
-    return records;
+    return records.slice(0, checkpoint.step);
   }
 
   private async loop(): Promise<void> {
@@ -228,16 +227,19 @@ class Attempt {
     const { step, at, cost } = this.lastCheckpoint; // times in milliseconds
     const every = this.options.checkpointEvery ?? { seconds: 30 };
     if ("steps" in every) return this.trainer!.stepsDone - step >= every.steps;
-    return Date.now() - at >= Math.max(every.seconds * 1000, cost / CHECKPOINT_SHARE);
+    return performance.now() - at >= Math.max(every.seconds * 1000, cost / CHECKPOINT_SHARE);
   }
 
   private checkpoint(): void {
     const trainer = this.trainer!;
     if (trainer.stepsDone === this.lastCheckpoint.step) return;
-    const started = Date.now();
+    const started = performance.now();
+    this.claim.renew();
     this.steps!.flush();
-    writeCheckpoint(this.files.checkpoint, trainer.stepsDone, trainer.state());
-    this.lastCheckpoint = { step: trainer.stepsDone, at: Date.now(), cost: Date.now() - started };
+    const checkpoint = { step: trainer.stepsDone, tensors: trainer.state() };
+    writeCheckpoint(this.files.checkpoint, checkpoint, this.steps!.digest);
+    const at = performance.now();
+    this.lastCheckpoint = { step: trainer.stepsDone, at, cost: at - started };
   }
 
   private interrupt(): never {
@@ -256,18 +258,24 @@ class Attempt {
     this.steps!.flush();
     const partial = join(this.dir, "model.part");
     writing(partial, () => {
-      this.model!.save(partial);
+      this.model!.save(partial, this.tokenizer);
       for (const name of readdirSync(partial)) syncPath(join(partial, name));
       syncPath(partial);
+    });
+    this.claim.renew(); // writing a large model takes minutes
+    writing(files.model, () => {
       rmSync(files.model, { recursive: true, force: true });
       renameSync(partial, files.model);
     });
-    if (!existsSync(files.weights)) throw new ModelError(`${files.weights}: not found after the model was saved.`);
     const records = readSteps(files.steps);
     record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
     record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
     record.peakMemory = process.resourceUsage().maxRSS * 1024;
-    record.weights = { bytes: statSync(files.weights).size, sha256: fileDigest(files.weights) };
+    writing(files.model, () => {
+      const sizes = readdirSync(files.model).map((name) => [name, statSync(join(files.model, name)).size] as const);
+      record.files = Object.fromEntries(sizes);
+      record.weights = { bytes: statSync(files.weights).size, sha256: fileDigest(files.weights) };
+    });
     record.status = "complete";
     this.endAttempt();
     rmSync(files.checkpoint, { recursive: true, force: true });
@@ -284,6 +292,11 @@ class Attempt {
     const attempt = this.record.attempts.at(-1)!;
     attempt.ended = new Date().toISOString();
     attempt.toStep = this.trainer!.stepsDone;
+    this.writeRecord();
+  }
+
+  private writeRecord(): void {
+    this.claim.renew();
     writeRunRecord(this.dir, this.record);
   }
 

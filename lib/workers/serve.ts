@@ -33,10 +33,10 @@ export function serveJobs<Job extends WorkerJob, Progress, Result>(
   send({ type: "ready" });
 
   async function serve(job: Job): Promise<void> {
-    let lastReport = 0;
+    let lastReport = -Infinity;
     const report = (progress: Progress, urgent = false): boolean => {
-      if (Date.now() - lastReport < PROGRESS_MS && !urgent) return false;
-      lastReport = Date.now();
+      if (performance.now() - lastReport < PROGRESS_MS && !urgent) return false;
+      lastReport = performance.now();
       send({ type: "progress", id: job.id, progress });
       return true;
     };

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../lib/data/random";
 import { parameterShapes } from "../../lib/model/config";
-import { writeModelDirectory } from "../../lib/model/directory";
+import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
 import { QUICK, TINY, tinyExamples, writeJson } from "../runs/world";
 
 const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");
@@ -105,6 +105,6 @@ function tinyModel(dir: string, seed = "tiny model"): string {
       ];
     }),
   );
-  writeModelDirectory(dir, config, parameters, TOKENIZER);
+  writeModelDirectory(dir, config, parameters, readTokenizerCopy(TOKENIZER));
   return dir;
 }

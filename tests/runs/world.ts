@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import type { Example } from "../../lib/data/example";
 import { seededRandom } from "../../lib/data/random";
-import { writeModelDirectory } from "../../lib/model/directory";
+import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
 import { parameterShapes, type ModelConfig } from "../../lib/model/config";
 import type { HostTensor } from "../../lib/model/safetensors";
 
@@ -60,7 +60,7 @@ export function tinyModel(dir: string, seed: number, modify?: (parameters: Map<s
     }),
   );
   modify?.(parameters);
-  writeModelDirectory(dir, TINY, parameters, TOKENIZER);
+  writeModelDirectory(dir, TINY, parameters, readTokenizerCopy(TOKENIZER));
   return dir;
 }
 

@@ -2,6 +2,7 @@ import { rouge } from "../../metrics/rouge";
 import type { Judge } from "./judge";
 import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
+import { abridged } from "../../data/well-formed";
 import type { Verdict } from "./judge-cache";
 
 /** Baseline judge: the longer answer wins, measured in Unicode code points. It does not measure quality. */
@@ -25,7 +26,7 @@ export const referenceJudge: Judge = {
     if (!gold)
       return Promise.reject(
         new EvaluationError(
-          `The stand-in judge needs a right answer to "${instruction.slice(0, 60)}"; set the field gold.`,
+          `The stand-in judge needs a right answer to "${abridged(instruction, 60)}"; set the field gold.`,
         ),
       );
     const overlap = (text: string) => rouge(gold, text, ["rougeL"]).rougeL.fmeasure;

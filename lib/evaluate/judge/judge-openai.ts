@@ -153,7 +153,7 @@ async function sendRequest(connection: Connection, body: string, signal?: AbortS
     const text = withoutKey(await response.text());
     if (response.ok) return readAnswer(text, prompt);
     const { status } = response;
-    const problem = `HTTP ${status}${text.trim() && `: ${text.trim().slice(0, 300)}`}`;
+    const problem = `HTTP ${status}${text.trim() && `: ${abridged(text.trim(), 300)}`}`;
     if ([400, 413, 422].includes(status)) return { answer: { verdict: null, problem, paid: false } };
     const isOutOfCredit = status === 429 && text.includes("insufficient_quota");
     if (!isOutOfCredit && ([408, 409, 425, 429].includes(status) || status >= 500))
@@ -241,7 +241,7 @@ function requestGate(perMinute: number) {
     enter: async (signal?: AbortSignal) => {
       for (;;) {
         signal?.throwIfAborted();
-        const now = Date.now();
+        const now = performance.now();
         if (now >= nextStart) {
           nextStart = now + 60_000 / perMinute;
           return;
@@ -250,7 +250,7 @@ function requestGate(perMinute: number) {
       }
     },
     close: (seconds: number) => {
-      nextStart = Math.max(nextStart, Date.now() + 1000 * seconds);
+      nextStart = Math.max(nextStart, performance.now() + 1000 * seconds);
     },
   };
 }

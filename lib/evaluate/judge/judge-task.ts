@@ -12,6 +12,7 @@ import {
 import type { GenerationQuestion, GenerationTask, Scores, TaskAbout } from "../task";
 import { codePoints } from "../../metrics/words";
 import { EvaluationError } from "../../data/errors";
+import { abridged } from "../../data/well-formed";
 
 /** An instruction with its input. */
 export interface Instruction {
@@ -165,7 +166,7 @@ export function nearestAnswers(
     }
     if (!best)
       throw new EvaluationError(
-        `No other answer to compare with the one to "${instruction.instruction.slice(0, 60)}": ` +
+        `No other answer to compare with the one to "${abridged(instruction.instruction, 60)}": ` +
           "at least two rows with different answers are needed.",
       );
     return best.output;

@@ -1,4 +1,5 @@
 import { DataError, EvaluationError } from "../../data/errors";
+import { abridged } from "../../data/well-formed";
 import { readList, judgementsFile } from "./alpaca-eval";
 import { convertRows, type Fields } from "../fields";
 import { instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
@@ -163,7 +164,7 @@ export function pandaLm(opponents: string, options: Partial<JudgedTaskOptions> =
       const output = (outputs ??= readOutputs()).get(keyOf(instruction));
       if (output === undefined)
         throw new DataError(
-          `${opponents}: no answer to "${instruction.instruction.slice(0, 60)}". ` +
+          `${opponents}: no answer to "${abridged(instruction.instruction, 60)}". ` +
             "Add a row for every instruction of the test set.",
         );
       return output;
