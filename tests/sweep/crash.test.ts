@@ -1,73 +1,31 @@
 // Crash safety: a sweep that is killed at arbitrary moments and resumed gives results bit-identical to those of an
 // uninterrupted sweep.
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../lib/data/random";
-import { RunStore, runFiles, type Run } from "../../lib/runs/store";
-import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+import { RunStore } from "../../lib/runs/store";
+import { temporaryFolder } from "../runs/world";
+import { crash } from "./crash";
+import { STEPS, crashStudy, exit, results, startSweep, stepsOnRecord } from "./crash-world";
 
 const dir = temporaryFolder();
-const study = writeJson(join(dir, "study.json"), {
-  name: "crash",
-  models: { a: tinyModel(join(dir, "a"), 1) },
-  datasets: { One: { path: writeJson(join(dir, "one.json"), tinyExamples(24, 1)) } },
-  weights: [0, 0.1],
-  hyperparameters: { ...QUICK, epochs: 8 },
-});
-
-function startSweep(store: string, workers = 2): ChildProcess & { output: string } {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", join(__dirname, "sweep-process.ts"), study, store, String(workers)],
-    { detached: true, stdio: ["ignore", "pipe", "pipe"] },
-  );
-  const started = Object.assign(child, { output: "" });
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (text: Buffer) => {
-      started.output += text.toString();
-    });
-  return started;
-}
-
-const exit = (child: ChildProcess) =>
-  new Promise<number | null>((resolve) => {
-    child.on("exit", (code) => resolve(code));
-  });
-
-/** Counts the recorded steps of all runs in a store, unfinished runs included. */
-function stepsOnRecord(store: string): number {
-  if (!existsSync(store)) return 0;
-  return readdirSync(store)
-    .map((id) => join(store, id, "steps.jsonl"))
-    .filter((file) => existsSync(file))
-    .reduce((sum, file) => sum + readFileSync(file, "utf8").split("\n").length - 1, 0);
-}
-
-const results = (runs: Run[]) =>
-  runs
-    .map((run) => ({
-      name: run.name,
-      weights: readFileSync(runFiles(run.dir).weights).toString("base64"),
-      records: run.records.map((record) => ({ ...record, seconds: 0 })),
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+const study = crashStudy(dir);
 
 test("a sweep killed with -9 ten times and resumed each time ends bit-identical", { timeout: 900_000 }, async (t) => {
   const referenceStore = join(dir, "undisturbed");
-  const reference = startSweep(referenceStore);
+  const reference = startSweep(study, referenceStore, 2);
   assert.equal(await exit(reference), 0, reference.output);
   const total = stepsOnRecord(referenceStore);
-  assert.equal(total, 2 * 48);
+  assert.equal(total, STEPS);
 
   const store = join(dir, "killed");
   const random = seededRandom("kills", 1);
   const resumedAt: number[] = [];
   for (let kill = 1; kill <= 10; kill++) {
-    const child = startSweep(store);
+    const child = startSweep(study, store, 2);
     const ended = exit(child);
     // each kill comes a few steps later than the previous one, at a random moment of a step, a checkpoint or the start
     const target = Math.floor((total * 0.9 * (kill - 1 + random())) / 10);
@@ -78,7 +36,7 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
     process.kill(-child.pid!, "SIGKILL");
     await ended;
   }
-  const last = startSweep(store);
+  const last = startSweep(study, store, 2);
   assert.equal(await exit(last), 0, last.output);
 
   const runs = new RunStore(store).list();
@@ -86,14 +44,13 @@ test("a sweep killed with -9 ten times and resumed each time ends bit-identical"
     resumedAt.push(...record.attempts.map(({ fromStep }) => fromStep).filter((step) => step > 0));
   t.diagnostic(`resumed at steps ${resumedAt.join(", ")}`);
   assert.ok(resumedAt.length >= 5, `only ${resumedAt.length} attempts started from a checkpoint`);
-  assert.deepEqual(results(runs), results(new RunStore(referenceStore).list()));
-  for (const { dir } of runs)
-    assert.deepEqual(readdirSync(dir).sort(), ["model", "run.json", "steps.jsonl", "tensorboard"]);
+  assert.deepEqual(results(store), results(referenceStore));
+  for (const { files } of results(store)) assert.deepEqual(files, ["model", "run.json", "steps.jsonl", "tensorboard"]);
 });
 
 test("workers write a checkpoint and exit if their parent is killed", { timeout: 400_000 }, async () => {
   const store = join(dir, "orphans");
-  const child = startSweep(store);
+  const child = startSweep(study, store, 2);
   const deadline = Date.now() + 60_000;
   while (stepsOnRecord(store) < 10 && Date.now() < deadline) await sleep(5);
   process.kill(child.pid!, "SIGKILL"); // only the parent
@@ -115,7 +72,7 @@ test(
   { timeout: 400_000 },
   async () => {
     const store = join(dir, "shared");
-    const sweeps = [startSweep(store, 1), startSweep(store, 1)];
+    const sweeps = [startSweep(study, store, 1), startSweep(study, store, 1)];
     const codes = await Promise.all(sweeps.map(exit));
     assert.deepEqual(codes, [0, 0], sweeps.map(({ output }) => output).join("\n"));
     const [first, second] = sweeps.map(
@@ -129,3 +86,9 @@ test(
     for (const { record } of new RunStore(store).list()) assert.equal(record.attempts.length, 1, record.name);
   },
 );
+
+test("random crashes of parents, workers and disks end with the same bytes", { timeout: 900_000 }, async (t) => {
+  const seed = Date.now() % 100_000;
+  t.diagnostic(`seed ${seed}: node --import tsx tests/sweep/crash.ts --rounds 2 --seed ${seed}`);
+  await crash({ rounds: 2, seed, say: (line) => t.diagnostic(line) });
+});
