@@ -86,7 +86,7 @@ function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
   };
   const trainer = new Trainer(
     createModel(config, 1),
-    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] },
+    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [], doubledSpecialTokens: [] },
     { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters },
   );
   const steps = Array.from({ length: stepCount }, (): Step => trainer.step());

@@ -89,6 +89,8 @@ export type TruncationRow = {
   /** rows without any completion token after truncation, dropped ones included */
   cutToThePrompt: number;
   dropped: number;
+  /** rows with a beginning- or end-of-sequence token twice in succession, dropped ones included */
+  doubledSpecialTokens: number;
 };
 
 /** Every policy for rows that are too long. */
@@ -115,6 +117,7 @@ export function truncationRows(study: Study, tokenizer: Tokenizer): TruncationRo
             cut: encoded.truncated.length - encoded.dropped.length,
             cutToThePrompt: encoded.withoutCompletion.length,
             dropped: encoded.dropped.length,
+            doubledSpecialTokens: encoded.doubledSpecialTokens.length,
           },
         ];
       } catch (error) {

@@ -5,8 +5,8 @@ import { UsageError, type Values } from "./values";
 
 /**
  * Reads the options of a command. A value may begin with one dash, as negative numbers do, but not with two.
- * @throws {UsageError} for an unknown option, with the nearest ones, a missing value, a value of a flag, and anything
- * that is not an option; with the usage line
+ * @throws {UsageError} for an unknown option, with the nearest ones, a missing value, a value of a flag, an option
+ * that is given twice, and anything that is not an option; with the usage line
  */
 export function parseArguments(args: string[], name: string, command: Command): Values {
   const { options } = command;
@@ -30,6 +30,7 @@ export function parseArguments(args: string[], name: string, command: Command): 
     if (isFlag && token.value !== undefined) return refuse(`--${token.name}: takes no value.`);
     if (!isFlag && (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))))
       return refuse(`--${token.name}: needs a value: ${written(options, token.name)}.`);
+    if (Object.hasOwn(values, token.name)) return refuse(`--${token.name}: given more than once.`);
     values[token.name] = token.value ?? "";
   }
   return values;

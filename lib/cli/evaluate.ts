@@ -1,3 +1,4 @@
+import "../model/environment";
 import { validated, wholeNumber } from "../data/validate";
 import type { EvaluateRunsOptions, TaskSummary } from "../evaluate/evaluate-runs";
 import type { SharedOptions } from "../evaluate/evaluation-job";

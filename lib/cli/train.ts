@@ -1,3 +1,4 @@
+import "../model/environment";
 import { basename } from "node:path";
 import { TRUNCATIONS } from "../data/encode";
 import { NORMALIZERS, plwSchema } from "../data/prompt-loss-weight";
@@ -61,8 +62,8 @@ function fromStudy(values: Values): Wanted {
   const study = loadStudy(pathOf(values, "study"));
   const modelName = required(values, "model");
   const dataset = required(values, "dataset");
-  const model = study.models[modelName];
-  if (!model)
+  const model = Object.hasOwn(study.models, modelName) ? study.models[modelName] : undefined;
+  if (model === undefined)
     throw new UsageError(
       `--model: study ${study.name} has no model ${JSON.stringify(modelName)}; ` +
         `its models are ${Object.keys(study.models).join(", ")}.`,
@@ -106,6 +107,7 @@ function given<T extends object>(options: T): { [Key in keyof T]?: Exclude<T[Key
 function describe(run: Run): Answer {
   const last = run.records.at(-1);
   const { rows, seconds, tokens } = run.record;
+  const doubled = rows.doubledSpecialTokens?.length ?? 0;
   const result = {
     id: run.id,
     name: run.name,
@@ -120,14 +122,20 @@ function describe(run: Run): Answer {
     completionLoss: last?.completionLoss ?? null,
     truncatedRows: rows.truncated.length,
     rowsWithoutCompletion: rows.withoutCompletion.length,
+    rowsWithDoubledSpecialTokens: doubled,
   };
   const cut =
     rows.truncated.length === 0
       ? ""
       : `; ${rows.truncated.length} rows cut by the maximum length, ` +
         `${rows.withoutCompletion.length} of them down to the prompt`;
+  const twice =
+    doubled === 0
+      ? ""
+      : `; ${doubled} rows with a beginning- or end-of-sequence token twice in succession: the template or a text ` +
+        "holds the one that the tokenizer adds";
   return {
-    text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}\n${run.dir}`,
+    text: `${run.name}: ${result.steps} steps, last loss ${result.loss?.toFixed(4) ?? "none"}${cut}${twice}\n${run.dir}`,
     result,
   };
 }

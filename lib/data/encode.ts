@@ -1,8 +1,9 @@
 import { DataError } from "./errors";
 import { checkExamples, type Example } from "./example";
-import { ALPACA_TEMPLATE, renderPrompt, type PromptTemplate } from "./template";
+import { aText, checkOptions, checkTokenizer, flag, type OptionSchemas } from "./arguments";
+import { ALPACA_TEMPLATE, renderPrompt, templateSchema, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
-import { shown } from "./validate";
+import { oneOf, wholeNumber } from "./validate";
 
 /**
  * Policy for rows whose completion does not fit into the maximum length:
@@ -43,6 +44,11 @@ export interface EncodedDataset {
   dropped: number[];
   /** indices of rows with an empty output, whose completion is the end-of-sequence token alone */
   emptyCompletions: number[];
+  /**
+   * indices of rows in which a beginning- or end-of-sequence token stands twice in succession, since the template or a
+   * text holds the one that is added anyway; they are encoded all the same
+   */
+  doubledSpecialTokens: number[];
 }
 
 /** Options of {@link encodeDataset}. */
@@ -62,6 +68,14 @@ export interface EncodeOptions {
 /** Why `dropEmpty` cannot be combined with the other policies. */
 export const DROP_EMPTY_NEEDS_TRUNCATE =
   '"dropEmpty" needs the truncation "truncate": "drop" leaves out every row that is cut, and "error" allows none';
+
+const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
+  maxLength: wholeNumber(2),
+  template: templateSchema,
+  truncation: oneOf(TRUNCATIONS),
+  dropEmpty: flag,
+  name: aText,
+};
 
 /** Maximum number of row indices that an error message lists. */
 const MAX_LISTED_ROWS = 30;
@@ -85,17 +99,10 @@ export function encodeDataset(
     truncation = "truncate",
     dropEmpty = false,
     name = "dataset",
-  } = options;
-  if (!Number.isInteger(maxLength) || maxLength < 2) {
-    throw new DataError(`${name}: maxLength is ${maxLength}; it must be a whole number of tokens, at least 2`);
-  }
-  if (!TRUNCATIONS.includes(truncation)) {
-    throw new DataError(
-      `${name}: truncation ${JSON.stringify(truncation)} is unknown; use one of ${TRUNCATIONS.join(", ")}`,
-    );
-  }
-  if (typeof dropEmpty !== "boolean")
-    throw new DataError(`${name}: dropEmpty is ${shown(dropEmpty)}, not true or false`);
+  } = checkOptions(options?.name ?? "encodeDataset", options, ENCODE_OPTIONS, {
+    needed: ["maxLength"],
+  });
+  checkTokenizer("encodeDataset", tokenizer);
   if (dropEmpty && truncation !== "truncate") throw new DataError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}`);
   const appendedCount = countAppendedTokens(tokenizer);
   const encode = (text: string): number[] => {
@@ -108,6 +115,7 @@ export function encodeDataset(
     withoutCompletion: [],
     dropped: [],
     emptyCompletions: [],
+    doubledSpecialTokens: [],
   };
   for (const [row, example] of checkExamples(examples, name).entries()) {
     const { prompt, completion } = renderPrompt(example, template);
@@ -116,6 +124,7 @@ export function encodeDataset(
     const ids = fullIds.slice(0, maxLength);
     const promptLength = Math.min(fullPromptLength, ids.length);
     const lostCompletionTokens = fullIds.length - fullPromptLength - (ids.length - promptLength);
+    if (hasDoubled(fullIds, tokenizer)) result.doubledSpecialTokens.push(row);
     if (completion === "") result.emptyCompletions.push(row);
     if (lostCompletionTokens > 0) {
       result.truncated.push(row);
@@ -137,6 +146,11 @@ export function encodeDataset(
     );
   }
   return result;
+}
+
+/** Whether a beginning- or end-of-sequence token stands twice in succession. */
+function hasDoubled(ids: readonly number[], { bosId, eosId }: Tokenizer): boolean {
+  return ids.some((id, t) => t > 0 && id === ids[t - 1] && (id === bosId || id === eosId));
 }
 
 /**

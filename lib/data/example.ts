@@ -1,3 +1,4 @@
+import { anObject, checkOptions } from "./arguments";
 import { DataError, type DataProblem } from "./errors";
 import { fieldsSchema, type FieldMap } from "./field-map";
 import { describeValue } from "./read-json";
@@ -41,7 +42,8 @@ export interface ReadExamplesOptions {
  * @throws {DataError} if the file cannot be read, has another extension, is not valid JSON, has no rows, or has invalid
  *   rows; `problems` lists every invalid field with its row. Also if `fields` names a field that no row has
  */
-export function readExamples(path: string, { fields = {} }: ReadExamplesOptions = {}): Example[] {
+export function readExamples(path: string, options: ReadExamplesOptions = {}): Example[] {
+  const { fields = {} } = checkOptions(`${path}`, options, { fields: anObject });
   const names = fieldNames(fields, path);
   const rows = readRows(path);
   if (rows.length === 0) throw new DataError(`${path}: the file has no rows`);

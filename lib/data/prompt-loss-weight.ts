@@ -1,7 +1,8 @@
 import type { EncodedExample } from "./encode";
-import type * as v from "valibot";
+import * as v from "valibot";
 import { DataError } from "./errors";
-import { oneOf, rule, validated } from "./validate";
+import { checkRows, numbers } from "./arguments";
+import { fitsFloat32, oneOf, rule, shown, validated, wholeNumber } from "./validate";
 
 /**
  * The ten prompt loss weights of the paper's grid (§4.1), as published. The fifth and eighth look like slips of
@@ -27,7 +28,8 @@ export function transformWeight(plw: number): number {
  * @throws {DataError} for a w_p that is negative or NaN
  */
 export function untransformWeight(transformed: number): number {
-  if (!(transformed >= 0)) throw new DataError(`w_p is ${transformed}; it must be a number of at least 0`);
+  if (typeof transformed !== "number" || !(transformed >= 0))
+    throw new DataError(`w_p is ${shown(transformed)}; it must be a number of at least 0`);
   return transformed ** (1 / EXPONENT);
 }
 
@@ -43,10 +45,13 @@ export function plwLabel(plw: number): string {
   return String(Number(plw.toPrecision(2)));
 }
 
-/** A prompt loss weight: a finite number of at least 0. */
-export const plwSchema: v.GenericSchema<number> = rule(
-  "a finite number of at least 0",
-  (value) => typeof value === "number" && Number.isFinite(value) && value >= 0,
+/** A prompt loss weight: a finite number of at least 0, which the loss's float32 can hold. */
+export const plwSchema: v.GenericSchema<number> = v.pipe(
+  rule<number>(
+    "a finite number of at least 0",
+    (value) => typeof value === "number" && Number.isFinite(value) && value >= 0,
+  ),
+  fitsFloat32(),
 );
 
 /**
@@ -60,6 +65,15 @@ export function checkPromptLossWeight(plw: unknown): number {
 /** Whether token t of an example belongs to its prompt, and so has the PLW; the rest is completion and has weight 1. */
 export function isPromptToken({ promptLength }: Pick<EncodedExample, "promptLength">, t: number): boolean {
   return t < promptLength;
+}
+
+/**
+ * Checks that rows are encoded: ids, and the number of them that are the prompt's.
+ * @param where name of the function, which begins the error message
+ * @throws {DataError} naming row and field
+ */
+export function checkEncoded(where: string, rows: readonly EncodedExample[]): void {
+  checkRows(where, rows, { ids: numbers, promptLength: wholeNumber(0) });
 }
 
 /**
@@ -77,6 +91,7 @@ function lossWeight(example: Pick<EncodedExample, "promptLength">, t: number, pl
  */
 export function lossWeights(example: EncodedExample, plw: number): Float32Array {
   checkPromptLossWeight(plw);
+  checkEncoded("lossWeights", [example]);
   return Float32Array.from(example.ids, (_, t) => lossWeight(example, t, plw));
 }
 

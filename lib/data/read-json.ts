@@ -170,6 +170,6 @@ export function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";
-  const shown = JSON.stringify(value);
-  return `the ${typeof value} ${abridged(shown, 40)}`;
+  if (value === undefined || typeof value === "function") return value === undefined ? "missing" : "a function";
+  return `the ${typeof value} ${abridged(typeof value === "string" ? JSON.stringify(value) : String(value), 40)}`;
 }

@@ -1,6 +1,8 @@
 import { DataError } from "./errors";
 import { checkExamples, type Example } from "./example";
+import { checkTokenizer } from "./arguments";
 import type { Tokenizer } from "./tokenizer";
+import { shown } from "./validate";
 
 /** Token counts per field, one per row. Only the field's text is counted, without template and special tokens. */
 export interface FieldTokens {
@@ -40,8 +42,9 @@ export interface DatasetDescription {
  * @throws {DataError} if the dataset has no rows, or listing every invalid one
  */
 export function describeDataset(examples: readonly Example[], tokenizer: Tokenizer): DatasetDescription {
-  if (examples.length === 0) throw new DataError("describeDataset: the dataset has no rows");
-  const { instruction, input, completion } = countTokens(checkExamples(examples, "describeDataset"), tokenizer);
+  const rows = checkExamples(examples, "describeDataset");
+  if (rows.length === 0) throw new DataError("describeDataset: the dataset has no rows");
+  const { instruction, input, completion } = countTokens(rows, checkTokenizer("describeDataset", tokenizer));
   const prompt = instruction.map((count, row) => count + input[row]!);
   const ratios = completion.map((count, row) => count / prompt[row]!).filter((_, row) => prompt[row]! > 0);
   return {
@@ -56,18 +59,26 @@ export function describeDataset(examples: readonly Example[], tokenizer: Tokeniz
   };
 }
 
-/** Counts the tokens of every field of every row, without template and special tokens. */
+/**
+ * Counts the tokens of every field of every row, without template and special tokens.
+ * @throws {DataError} listing every invalid row
+ */
 export function countTokens(examples: readonly Example[], tokenizer: Tokenizer): FieldTokens {
+  const rows = checkExamples(examples, "countTokens");
   const count = (text: string): number => tokenLength(text, tokenizer);
   return {
-    instruction: examples.map(({ instruction }) => count(instruction)),
-    input: examples.map(({ input }) => count(input)),
-    completion: examples.map(({ output }) => count(output)),
+    instruction: rows.map(({ instruction }) => count(instruction)),
+    input: rows.map(({ input }) => count(input)),
+    completion: rows.map(({ output }) => count(output)),
   };
 }
 
-/** Counts the tokens of a text, without special tokens; 0 for the empty text. */
+/**
+ * Counts the tokens of a text, without special tokens; 0 for the empty text.
+ * @throws {DataError} if the argument is not a text
+ */
 export function tokenLength(text: string, tokenizer: Tokenizer): number {
+  if (typeof text !== "string") throw new DataError(`tokenLength: the text must be a text, got ${shown(text)}`);
   return text === "" ? 0 : tokenizer.encode(text, { addSpecialTokens: false }).length;
 }
 

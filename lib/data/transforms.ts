@@ -1,8 +1,10 @@
+import { checkOptions, checkRows, numbers } from "./arguments";
 import { DataError } from "./errors";
 import { checkExamples, type Example } from "./example";
 import { seededRandom, shuffled } from "./random";
 import { countTokens, tokenLength, type FieldTokens } from "./statistics";
 import type { Tokenizer } from "./tokenizer";
+import { integer } from "./validate";
 
 /**
  * Makes AlpacaDataShort (§4.3): every row with a long completion becomes an instruction-prediction row, in place.
@@ -18,8 +20,12 @@ export function invertLongCompletions(examples: readonly Example[], tokenizer: T
   return rows.map((example, row) => (long.has(row) ? invertExample(example) : example));
 }
 
-/** Makes an instruction-prediction row from an ordinary row, with the prompt texts of §4.3. */
-export function invertExample({ instruction, input, output }: Example): Example {
+/**
+ * Makes an instruction-prediction row from an ordinary row, with the prompt texts of §4.3.
+ * @throws {DataError} for a row without its fields
+ */
+export function invertExample(example: Example): Example {
+  const [{ instruction, input, output }] = checkExamples([example], "invertExample");
   return {
     instruction:
       input === ""
@@ -31,7 +37,9 @@ export function invertExample({ instruction, input, output }: Example): Example 
 }
 
 /** Returns the indices of rows whose completion has at least as many tokens as instruction and input together. */
-export function longCompletionRows({ instruction, input, completion }: FieldTokens): number[] {
+export function longCompletionRows(tokens: FieldTokens): number[] {
+  checkRows("longCompletionRows", [tokens], { instruction: numbers, input: numbers, completion: numbers });
+  const { instruction, input, completion } = tokens;
   return completion.flatMap((count, row) => (count >= instruction[row]! + input[row]! ? [row] : []));
 }
 
@@ -94,13 +102,15 @@ export function generationRatioPlan(
   examples: readonly Example[],
   target: number,
   tokenizer: Tokenizer,
-  { seed }: { seed: number },
+  options: { seed: number },
 ): GenerationRatioPlan {
+  const { seed } = checkOptions("toGenerationRatio", options, { seed: integer }, { needed: ["seed"] });
   if (typeof target !== "number" || !Number.isFinite(target) || target <= 0) {
     throw new DataError(`toGenerationRatio: target must be a finite number above 0, got ${String(target)}`);
   }
-  if (examples.length === 0) throw new DataError("toGenerationRatio: the dataset has no rows");
-  const counts = inversionCounts(checkExamples(examples, "toGenerationRatio"), tokenizer);
+  const rows = checkExamples(examples, "toGenerationRatio");
+  if (rows.length === 0) throw new DataError("toGenerationRatio: the dataset has no rows");
+  const counts = inversionCounts(rows, tokenizer);
   const { long, original, inverted } = counts;
   const allInverted = original.map((count, row) => inverted.get(row) ?? count);
   const originalRatio = ratioOf(total(original));

@@ -4,10 +4,22 @@ import * as v from "valibot";
 import type { PromptlossError } from "./errors";
 import { abridged, illFormedField } from "./well-formed";
 
-/** Formats a value for an error message: as JSON, cut after 60 characters; NaN and infinities by name. */
+/**
+ * Formats a value for an error message: as JSON, cut after 60 characters; NaN, infinities and what JSON cannot hold by
+ * name.
+ */
 export function shown(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
-  return abridged(text, 60);
+  return abridged(inWords(value), 60);
+}
+
+function inWords(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "symbol") return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return "an object that JSON cannot hold";
+  }
 }
 
 /**
@@ -20,9 +32,30 @@ export function rule<T>(requirement: string, test: (value: unknown) => boolean):
   return v.custom<T>(test, ({ input }) => `must be ${requirement}, got ${shown(input)}`);
 }
 
+/** The largest number of float32, and the smallest above 0. */
+const FLOAT32 = { largest: 2 ** 128 - 2 ** 104, smallest: 2 ** -149 };
+
+/** Check that a finite number stays finite in float32, in which TensorFlow computes, and above 0 if it is. */
+export const fitsFloat32 = <T extends number | null>() =>
+  v.check<T, v.ErrorMessage<v.CheckIssue<T>>>(
+    (value) => value === null || value === 0 || (Number.isFinite(Math.fround(value)) && Math.fround(value) !== 0),
+    ({ input }) =>
+      `must fit into float32, in which TensorFlow computes: 0, or from ${FLOAT32.smallest.toPrecision(2)} ` +
+      `to ${FLOAT32.largest.toPrecision(2)}; got ${input}`,
+  );
+
 /** Schema of an integer of at least `least` that float64 represents exactly. */
 export const wholeNumber = (least: number): v.GenericSchema<number> =>
   rule(`a whole number of at least ${least}`, (value) => Number.isSafeInteger(value) && (value as number) >= least);
+
+/** Largest number of threads that one process may ask TensorFlow for; it starts all of them at once. */
+export const MOST_THREADS = 1024;
+
+/** Schema of a number of threads. */
+export const threadCount: v.GenericSchema<number> = rule(
+  `a whole number from 1 to ${MOST_THREADS}`,
+  (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_THREADS,
+);
 
 /** Schema of an integer that float64 represents exactly. */
 export const integer: v.GenericSchema<number> = rule("an integer", Number.isSafeInteger);
@@ -51,18 +84,21 @@ export const listOf = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<u
  */
 export function objectOf<const Entries extends v.ObjectEntries>(entries: Entries) {
   const known = Object.keys(entries);
-  return v.pipe(
-    rule<Record<string, unknown>>("an object", (value) => !Array.isArray(value)),
-    v.looseObject(entries, (issue) =>
-      issue.path ? `is missing; known keys: ${known.join(", ")}` : `must be an object, got ${shown(issue.input)}`,
+  // The given object is checked, not the schema's output, which lacks keys such as "__proto__" and "toString".
+  return v.lazy((given) =>
+    v.pipe(
+      rule<Record<string, unknown>>("an object", (value) => !Array.isArray(value)),
+      v.looseObject(entries, (issue) =>
+        issue.path ? `is missing; known keys: ${known.join(", ")}` : `must be an object, got ${shown(issue.input)}`,
+      ),
+      v.rawCheck(({ addIssue }) => {
+        if (!isObject(given)) return;
+        for (const key of Object.keys(given)) {
+          if (known.includes(key)) continue;
+          addIssue({ message: `unknown key; known keys: ${known.join(", ")}`, path: [pathItem(given, key)] });
+        }
+      }),
     ),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!isObject(dataset.value)) return;
-      for (const key of Object.keys(dataset.value)) {
-        if (known.includes(key)) continue;
-        addIssue({ message: `unknown key; known keys: ${known.join(", ")}`, path: [pathItem(dataset.value, key)] });
-      }
-    }),
   );
 }
 

@@ -109,6 +109,9 @@ function trainingTable({ id, recipe, record, records }: Run): string {
       ["data (SHA-256)", recipe.data.digest],
       ["training rows", record.rows.trained],
       ["rows truncated to the maximum length", record.rows.truncated.length],
+      ...(record.rows.doubledSpecialTokens?.length
+        ? [["rows with a special token twice in succession", record.rows.doubledSpecialTokens.length]]
+        : []),
       ["steps", record.totalSteps],
       ["tokens", record.tokens ?? ""],
       ["loss at the last step", last ? last.loss.toFixed(4) : ""],

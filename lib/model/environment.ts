@@ -1,5 +1,34 @@
 // Environment variables and patches that must be in place before TensorFlow loads. Import this module before it.
 import util from "node:util";
+import { MOST_THREADS, shown } from "../data/validate";
+
+/** What a variable may be: in words, and as a test. */
+type Allowed = readonly [string, (value: string) => boolean];
+
+const oneOf = (...names: string[]): Allowed => [`one of ${names.join(", ")}`, (value) => names.includes(value)];
+const threads: Allowed = [
+  `a whole number from 1 to ${MOST_THREADS}`,
+  (value) => /^[1-9]\d*$/.test(value) && Number(value) <= MOST_THREADS,
+];
+
+/** The variables that TensorFlow, its libraries or the operations in `native` read. */
+const VARIABLES: Record<string, Allowed> = {
+  TF_NUM_INTRAOP_THREADS: threads,
+  TF_NUM_INTEROP_THREADS: threads,
+  OMP_NUM_THREADS: threads,
+  TF_FORCE_GPU_ALLOW_GROWTH: oneOf("true", "false"),
+  TF_CPP_MIN_LOG_LEVEL: oneOf("0", "1", "2", "3"),
+  TF_ENABLE_ONEDNN_OPTS: oneOf("0", "1", "true", "false"),
+  PROMPTLOSS_OPERATIONS: oneOf("AVX2", "TensorFlow"),
+};
+
+// TensorFlow aborts the process for -1 threads, and takes other wrong values silently for its default.
+for (const [name, [wanted, test]] of Object.entries(VARIABLES)) {
+  const value = process.env[name];
+  if (value === undefined || test(value)) continue;
+  console.warn(`The environment variable ${name} is ${shown(value)}, not ${wanted}; it is ignored.`);
+  delete process.env[name];
+}
 
 // Level 2 suppresses TensorFlow's information and warning messages on stderr; errors are still shown.
 process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { TrainingError } from "../data/errors";
-import { objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
+import { fitsFloat32, objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
 
 /** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
 export const SCHEDULES = ["cosine", "constant"] as const;
@@ -53,9 +53,18 @@ export const ALPACA_HYPERPARAMETERS: Readonly<Hyperparameters> = {
 };
 
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
-const atLeastZero: v.GenericSchema<number> = rule("a finite number of at least 0", (x) => isNumber(x) && x >= 0);
-const momentDecay: v.GenericSchema<number> = rule("a number in [0, 1)", (x) => isNumber(x) && x >= 0 && x < 1);
-const positive: v.GenericSchema<number> = rule("a finite number above 0", (x) => isNumber(x) && x > 0);
+const atLeastZero: v.GenericSchema<number> = v.pipe(
+  rule<number>("a finite number of at least 0", (x) => isNumber(x) && x >= 0),
+  fitsFloat32(),
+);
+const momentDecay: v.GenericSchema<number> = rule(
+  "a number in [0, 1), also in float32",
+  (x) => isNumber(x) && x >= 0 && Math.fround(x) < 1,
+);
+const positive: v.GenericSchema<number> = v.pipe(
+  rule<number>("a finite number above 0", (x) => isNumber(x) && x > 0),
+  fitsFloat32(),
+);
 
 const rules = {
   learningRate: atLeastZero,
@@ -65,9 +74,12 @@ const rules = {
   microBatchSize: wholeNumber(1),
   epochs: wholeNumber(1),
   maxSteps: wholeNumber(1),
-  maxGradientNorm: rule<number | null>(
-    "a finite number above 0, or null for no clipping",
-    (x) => x === null || (isNumber(x) && x > 0),
+  maxGradientNorm: v.pipe(
+    rule<number | null>(
+      "a finite number above 0, or null for no clipping",
+      (x) => x === null || (isNumber(x) && x > 0),
+    ),
+    fitsFloat32<number | null>(),
   ),
   weightDecay: atLeastZero,
   beta1: momentDecay,

@@ -1,15 +1,20 @@
+import { checkOptions, count, tokenizerSchema, type OptionSchemas } from "../data/arguments";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { checkExamples, type Example } from "../data/example";
 import { chunked } from "../data/group";
-import type { PromptTemplate } from "../data/template";
+import { templateSchema, type PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
 import {
   isPromptToken,
+  checkEncoded,
   checkPromptLossWeight,
   checkNormalizer,
   lossCoefficients,
+  normalizerSchema,
+  plwSchema,
   type Normalizer,
 } from "../data/prompt-loss-weight";
+import { wholeNumber } from "../data/validate";
 import type { CausalLM } from "../model/causal-lm";
 import { allFinite, notFiniteOutput } from "../model/finite";
 import { tf, type Tensor } from "../model/tensorflow";
@@ -53,6 +58,15 @@ export interface PromptWeightedLossOptions {
   microBatchSize?: number;
 }
 
+const OPTIONS: OptionSchemas<PromptWeightedLossOptions> = {
+  plw: plwSchema,
+  normalizer: normalizerSchema,
+  tokenizer: tokenizerSchema,
+  maxLength: wholeNumber(2),
+  template: templateSchema,
+  microBatchSize: count,
+};
+
 /**
  * Computes the weighted loss of examples as one optimizer batch, and the norm of its gradient. The model does not
  * change.
@@ -66,14 +80,18 @@ export function promptWeightedLoss(
   examples: readonly Example[],
   options: PromptWeightedLossOptions,
 ): PromptWeightedLoss {
+  const plw = checkPromptLossWeight(checkOptions("promptWeightedLoss", options, OPTIONS).plw);
   const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
-  const plw = checkPromptLossWeight(options.plw);
   const normalizer = checkNormalizer(options.normalizer ?? "weights");
   const encoded = encodeDataset(checkExamples(examples, "promptWeightedLoss"), tokenizer, {
     maxLength,
     template,
   }).examples;
-  return encodedLoss(model, encoded, { plw, normalizer, microBatchSize: options.microBatchSize ?? encoded.length });
+  return encodedLoss(model, encoded, {
+    plw,
+    normalizer,
+    microBatchSize: options.microBatchSize ?? Math.max(1, encoded.length),
+  });
 }
 
 /**
@@ -86,8 +104,16 @@ export function promptWeightedLoss(
 export function encodedLoss(
   model: CausalLM,
   examples: readonly EncodedExample[],
-  { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
+  options: Pick<Required<PromptWeightedLossOptions>, "plw" | "normalizer" | "microBatchSize">,
 ): PromptWeightedLoss {
+  const { plw: plwSetting, normalizer: n, microBatchSize: m } = OPTIONS;
+  const { plw, normalizer, microBatchSize } = checkOptions(
+    "encodedLoss",
+    options,
+    { plw: plwSetting, normalizer: n, microBatchSize: m },
+    { needed: ["plw", "normalizer", "microBatchSize"] },
+  );
+  checkEncoded("encodedLoss", examples);
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
   const microBatches = chunked([...examples.keys()], microBatchSize);
@@ -96,7 +122,7 @@ export function encodedLoss(
   if (gradients) tf.dispose([...gradients.values()]);
   const { loss, promptLoss, completionLoss } = sums;
   if (!allFinite([loss, promptLoss, completionLoss, ...squares.map(([, square]) => square)]))
-    throw notFiniteOutput(model, "the loss or its gradient");
+    throw notFiniteOutput(model, `the loss at the prompt loss weight ${plw}, or its gradient,`);
   return {
     loss: sums.loss,
     promptLoss: sums.promptTokens > 0 ? sums.promptLoss / sums.promptTokens : null,
@@ -121,6 +147,9 @@ export function gradientParts(
   plw: number,
   normalizer: Normalizer,
 ): GradientParts {
+  checkPromptLossWeight(plw);
+  checkNormalizer(normalizer);
+  checkEncoded("gradientParts", examples);
   for (const { ids } of examples) model.checkIds(ids);
   const { perExample } = lossCoefficients(examples, plw, normalizer);
   const norm = (completion: boolean): number => {

@@ -1,17 +1,21 @@
 import { basename } from "node:path";
-import type { Truncation } from "../data/encode";
+import { aFunction, abortSignal, checkOptions, flag, type OptionSchemas } from "../data/arguments";
+import { TRUNCATIONS, type Truncation } from "../data/encode";
+import { TrainingError } from "../data/errors";
 import type { Example } from "../data/example";
-import type { PromptTemplate } from "../data/template";
+import { normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
+import { templateSchema, type PromptTemplate } from "../data/template";
+import { integer, oneOf, rule, text } from "../data/validate";
 import { device, threads } from "../model/tensorflow";
 import { DigestCache } from "../runs/digests";
-import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
+import { completeHyperparameters, someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
 import { resolveJob, type Job } from "../runs/job";
 import { fromRoot } from "../runs/paths";
 import type { StepRecord } from "../runs/steps";
 import { RunStore, type Run } from "../runs/store";
 import { trainJob } from "./train-job";
-import type { Normalizer } from "../data/prompt-loss-weight";
 import type { CheckpointInterval } from "./checkpoint";
+import { checkpointIntervalSchema } from "./checkpoint-interval";
 
 /** What to train, on what, and how; options of {@link train}. */
 export interface TrainOptions {
@@ -49,6 +53,27 @@ export interface TrainOptions {
   checkpointEvery?: CheckpointInterval;
 }
 
+const OPTIONS: OptionSchemas<TrainOptions> = {
+  model: text,
+  modelName: text,
+  examples: rule("a file or a list of rows", (value) =>
+    typeof value === "string" ? value !== "" : Array.isArray(value),
+  ),
+  dataset: text,
+  plw: plwSchema,
+  normalizer: normalizerSchema,
+  hyperparameters: someHyperparametersSchema,
+  seed: integer,
+  truncation: oneOf(TRUNCATIONS),
+  dropEmpty: flag,
+  template: templateSchema,
+  store: text,
+  signal: abortSignal,
+  onStep: aFunction,
+  onNote: aFunction,
+  checkpointEvery: checkpointIntervalSchema,
+};
+
 /**
  * Fine-tunes a model with a prompt loss weight, and stores the run. A complete run is returned from the store; an
  * interrupted one continues from its last checkpoint and ends with the same weights, bit for bit.
@@ -61,6 +86,7 @@ export interface TrainOptions {
  * @throws {Interrupted} after `signal`, with a checkpoint written
  */
 export async function train(options: TrainOptions): Promise<Run> {
+  checkOptions("train", options, OPTIONS, { needed: ["model", "examples", "plw"], ErrorClass: TrainingError });
   const store = new RunStore(options.store);
   const cache = new DigestCache(store.root);
   const job = trainingJob(options, store, cache);

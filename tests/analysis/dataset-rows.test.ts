@@ -29,9 +29,18 @@ const study = parseStudy(
 test("each policy for long rows has its row, and the study's own is marked", () => {
   const counts = { dataset: "Mine", used: false };
   assert.deepEqual(truncationRows(study, loadTokenizer(model)), [
-    { ...counts, policy: "truncate", trained: 4, cut: 2, cutToThePrompt: 1, dropped: 0 },
-    { ...counts, policy: "drop", trained: 2, cut: 0, cutToThePrompt: 1, dropped: 2 },
-    { ...counts, policy: "truncate, dropEmpty", used: true, trained: 3, cut: 1, cutToThePrompt: 1, dropped: 1 },
+    { ...counts, policy: "truncate", trained: 4, cut: 2, cutToThePrompt: 1, dropped: 0, doubledSpecialTokens: 0 },
+    { ...counts, policy: "drop", trained: 2, cut: 0, cutToThePrompt: 1, dropped: 2, doubledSpecialTokens: 0 },
+    {
+      ...counts,
+      policy: "truncate, dropEmpty",
+      used: true,
+      trained: 3,
+      cut: 1,
+      cutToThePrompt: 1,
+      dropped: 1,
+      doubledSpecialTokens: 0,
+    },
   ]);
   const [truncate, drop, dropEmpty] = truncationRows({ ...study, dropEmpty: undefined }, loadTokenizer(model));
   assert.deepEqual([truncate.used, drop.used, dropEmpty.used], [true, false, false]);

@@ -138,12 +138,29 @@ test("invalid options are rejected by name", () => {
   for (const maxLength of [0, 1, -5, 2.5, NaN])
     assert.throws(
       () => encodeDataset(rows, llama, { maxLength }),
-      /dataset: maxLength is .*; it must be a whole number of tokens, at least 2/,
+      /^DataError: encodeDataset: options: maxLength: must be a whole number of at least 2, got /,
     );
   assert.throws(
     () => encodeDataset(rows, llama, { maxLength: 100, truncation: "cut" as "drop" }),
-    /truncation "cut" is unknown; use one of truncate, drop, error/,
+    /truncation: must be one of truncate, drop, error, got "cut"/,
   );
+  assert.throws(
+    () => encodeDataset(rows, llama, { maxLength: 100, lenght: 3 } as never),
+    /lenght: unknown key; known keys: maxLength, template, truncation, dropEmpty, name/,
+  );
+});
+
+test("rows in which the template or the output doubles BOS or EOS are named", () => {
+  const row = { instruction: "Say bread.", input: "", output: "bread" };
+  const template = { name: "t", withInput: "{instruction} {input}", withoutInput: "{instruction}" };
+  const given = [row, { ...row, output: "bread</s>" }, { ...row, output: "bread</s> more" }];
+  assert.deepEqual(encodeDataset(given, llama, { maxLength: 100, template }).doubledSpecialTokens, [1]);
+  const withBos = { ...template, withoutInput: "<s>{instruction}" };
+  const encoded = encodeDataset(given, llama, { maxLength: 100, template: withBos });
+  assert.deepEqual(encoded.doubledSpecialTokens, [0, 1, 2]);
+  assert.deepEqual(encoded.examples[0].ids.slice(0, 2), [llama.bosId, llama.bosId]);
+  // an end that the maximum length cuts off counts too: it is in the text
+  assert.deepEqual(encodeDataset(given, llama, { maxLength: 4, template }).doubledSpecialTokens, [1]);
 });
 
 test("a token that merges prompt and completion counts as prompt", () => {

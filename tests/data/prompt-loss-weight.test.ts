@@ -43,6 +43,14 @@ test("a value that is not a finite number of at least 0 is rejected with its val
       message: `prompt loss weight (plw): must be a finite number of at least 0, got ${shown}`,
     });
   }
+  for (const plw of [1e300, 3.5e38, 1e-50]) {
+    assert.throws(
+      () => checkPromptLossWeight(plw),
+      (error: Error) =>
+        error.name === "DataError" && error.message.endsWith(`to 3.4e+38; got ${plw}`) && /float32/.test(error.message),
+    );
+  }
+  assert.equal(checkPromptLossWeight(3.4e38), 3.4e38);
   assert.throws(() => lossWeights({ row: 0, ids: [1], promptLength: 1, lostCompletionTokens: 0 }, -1), /plw/);
   assert.throws(() => transformWeight(NaN), /plw/);
   assert.equal(checkPromptLossWeight(1.5), 1.5);

@@ -15,6 +15,7 @@ const dataset: EncodedDataset = {
   withoutCompletion: [],
   dropped: [],
   emptyCompletions: [],
+  doubledSpecialTokens: [],
   examples: Array.from({ length: 40 }, (_, row) => {
     const length = 6 + Math.floor(random() * 30);
     // Each token determines the next one, so that there is something to learn.

@@ -52,7 +52,14 @@ function plainTexts(rows: number, seed: number, tokenizer: Tokenizer): EncodedDa
     if (random() < FULL_ROWS) while (ids.length < CONTEXT) ids.push(...document());
     return { row, ids: ids.slice(0, CONTEXT), promptLength: 0, lostCompletionTokens: 0 };
   });
-  return { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [] };
+  return {
+    examples,
+    truncated: [],
+    withoutCompletion: [],
+    dropped: [],
+    emptyCompletions: [],
+    doubledSpecialTokens: [],
+  };
 }
 
 /**
