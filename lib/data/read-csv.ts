@@ -25,7 +25,8 @@ const MAX_LISTED_FAULTS = 5;
  *   differs from the header's, or has an unterminated quoted field; names file, row and column
  */
 export function readCsv(path: string): CsvTable {
-  const { data, errors } = Papa.parse<string[]>(readText(path), {
+  const { data, errors } = Papa.parse<string[]>(withOneLineEnd(readText(path)), {
+    newline: "\n",
     skipEmptyLines: true,
     delimitersToGuess: [",", ";", "\t"],
   });
@@ -45,6 +46,14 @@ export function readCsv(path: string): CsvTable {
   );
   if (uneven.length > 0) throw csvError(path, uneven);
   return { path, columns, records };
+}
+
+/**
+ * Ends every line with \n, whatever ends it: the library takes one line end for the whole file, and would leave the
+ * others in the cells. Those within quoted fields stay.
+ */
+function withOneLineEnd(text: string): string {
+  return text.replace(/(?<=^|[\r\n,;\t])"(?:[^"]|"")*"|\r\n?/g, (match) => (match.startsWith('"') ? match : "\n"));
 }
 
 /**

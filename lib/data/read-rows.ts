@@ -43,7 +43,7 @@ export function readRows(path: string, { maxBytes = 4 * GIBIBYTE }: ReadRowsOpti
   const bytes = uncompressed(readBytes(path), path, maxBytes);
   if (isParquet(bytes)) return parquetRows(path, bytes, maxBytes);
   if (format === "parquet") throw new DataError(`${path}: this is not a Parquet file; it does not begin with PAR1`);
-  return format === "jsonl" || isJsonLines(bytes) ? jsonLines(bytes, path) : jsonArray(bytes, path);
+  return format === "jsonl" || isJsonLines(bytes, path) ? jsonLines(bytes, path) : jsonArray(bytes, path);
 }
 
 /**
@@ -102,10 +102,10 @@ function jsonLines(bytes: Buffer, path: string): RawRow[] {
 }
 
 /** Whether a file is JSON Lines: it has several lines, of which the first is an object of its own. */
-function isJsonLines(bytes: Buffer): boolean {
+function isJsonLines(bytes: Buffer, path: string): boolean {
   const start = bytes.subarray(0, 1000).toString("latin1");
   if (!/^(ï»¿)?\s*\{/.test(start)) return false; // avoids decoding a long array
-  const lines = linesOf(bytes, "");
+  const lines = linesOf(bytes, path);
   const first = lines.next();
   if (first.done || lines.next().done) return false;
   try {

@@ -1,9 +1,17 @@
 // The JSON files of a tokenizer in a Hugging Face directory, read as Transformers 5 reads them.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { GenericSchema } from "valibot";
 import { DataError } from "./errors";
 import { parseJson, readJson, readText } from "./read-json";
-import { isObject } from "./validate";
+import {
+  addedTokensSchema,
+  modelType,
+  specialIdsSchema,
+  tokenizerConfigSchema,
+  tokenizerSchema,
+} from "./tokenizer-schema";
+import { isObject, shown, validated } from "./validate";
 
 type JsonObject = Record<string, unknown>;
 
@@ -33,7 +41,7 @@ export interface TokenizerFiles {
   /** settings that give special tokens by id, from generation_config.json, else config.json */
   tokenIds: JsonObject;
   /** added_tokens.json, if Transformers reads it: id of each token by its text */
-  addedTokens: JsonObject;
+  addedTokens: Record<string, number>;
 }
 
 /** Settings that name one special token each, in the order in which Transformers adds those that are new. */
@@ -69,20 +77,21 @@ export function readTokenizerFiles(dir: string): TokenizerFiles {
   const json = parseJson(text, path);
   if (!isObject(json) || !isObject(json.model))
     throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
-  const config = optionalObject(dir, "tokenizer_config.json");
-  const map = optionalObject(dir, "special_tokens_map.json");
+  validated(tokenizerSchema, json, path, DataError);
+  const config = optionalObject(dir, "tokenizer_config.json", tokenizerConfigSchema);
+  const map = optionalObject(dir, "special_tokens_map.json", tokenizerConfigSchema);
   const isOld = config.added_tokens_decoder === undefined;
   return {
     path,
     text,
-    json: { ...json, model: json.model },
+    json: { ...json, model: { ...json.model, type: modelType(json.model) } },
     config,
     tokenNames: isOld ? { ...config, ...withoutNulls(map) } : { ...map, ...withoutNulls(config) },
     tokenIds: {
-      ...optionalObject(dir, "config.json"),
-      ...withoutNulls(optionalObject(dir, "generation_config.json")),
+      ...optionalObject(dir, "config.json", specialIdsSchema),
+      ...withoutNulls(optionalObject(dir, "generation_config.json", specialIdsSchema)),
     },
-    addedTokens: isOld ? optionalObject(dir, "added_tokens.json") : {},
+    addedTokens: isOld ? (optionalObject(dir, "added_tokens.json", addedTokensSchema) as Record<string, number>) : {},
   };
 }
 
@@ -91,12 +100,12 @@ export function readTokenizerFiles(dir: string): TokenizerFiles {
  * tokenizer_config.json or added_tokens.json, and special tokens that are only named. A token that is in the vocabulary
  * keeps its id; another gets the next free one.
  *
- * @throws {DataError} if a file gives a token another id than that, or an entry of `added_tokens` is invalid
+ * @throws {DataError} if a file gives a token another id than that
  */
 export function addedTokens(files: TokenizerFiles): AddedToken[] {
   const { json, config, tokenNames, path } = files;
   const vocabulary = vocabularyIds(json.model);
-  const added = tokensOfJson(json.added_tokens, path);
+  const added: AddedToken[] = [];
   const names = ROLES.flatMap((role) => tokenText(tokenNames[`${role}_token`]) ?? []);
   const extra = [tokenNames.additional_special_tokens, tokenNames.extra_special_tokens].flatMap((list) =>
     Array.isArray(list) ? list.flatMap((token) => tokenText(token) ?? []) : [],
@@ -107,33 +116,28 @@ export function addedTokens(files: TokenizerFiles): AddedToken[] {
     const id = vocabulary.get(content) ?? nextId(vocabulary.size, added);
     if (statedId !== undefined && statedId !== id)
       throw new DataError(
-        `${file}: gives ${JSON.stringify(content)} the id ${statedId}, but it would be ${id}, ` +
+        `${file}: gives ${shown(content)} the id ${statedId}, but it would be ${id}, ` +
           `the ${vocabulary.has(content) ? "one of tokenizer.json" : "next free one"}; add the token to tokenizer.json`,
       );
     const defaults = { single_word: false, lstrip: false, rstrip: false, normalized: !special };
     added.push({ ...defaults, ...flags, special, content, id });
   };
 
-  for (const [id, token] of byId(isObject(config.added_tokens_decoder) ? config.added_tokens_decoder : {}, Number)) {
-    if (isObject(token) && typeof token.content === "string")
-      add(path.replace(/tokenizer\.json$/, "tokenizer_config.json"), token.content, flagsOf(token), Number(id));
-  }
+  for (const token of (json.added_tokens ?? []) as AddedToken[]) add(path, token.content, flagsOf(token), token.id);
+  const decoder = Object.entries((config.added_tokens_decoder ?? {}) as Record<string, AddedToken>);
+  for (const [id, token] of decoder.sort(([a], [b]) => Number(a) - Number(b)))
+    add(path.replace(/tokenizer\.json$/, "tokenizer_config.json"), token.content, flagsOf(token), Number(id));
   const addedPath = path.replace(/tokenizer\.json$/, "added_tokens.json");
-  for (const [content, id] of Object.entries(files.addedTokens).sort(([, a], [, b]) => Number(a) - Number(b))) {
-    if (typeof id !== "number" || !Number.isInteger(id))
-      throw new DataError(`${addedPath}: the id of ${JSON.stringify(content)} is ${JSON.stringify(id)}`);
+  for (const [content, id] of Object.entries(files.addedTokens).sort(([, a], [, b]) => a - b))
     add(addedPath, content, {}, id);
-  }
   for (const content of [...names, ...extra]) add(path, content, {});
   return added;
 }
 
 /** Ids of the tokens of a model without added tokens. */
-function vocabularyIds(model: JsonObject): Map<string, number> {
-  const { vocab } = model;
-  if (Array.isArray(vocab)) return new Map(vocab.map((entry, id) => [String((entry as unknown[])?.[0]), id]));
-  if (!isObject(vocab)) return new Map();
-  return new Map(Object.entries(vocab).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+function vocabularyIds({ vocab }: JsonObject): Map<string, number> {
+  if (Array.isArray(vocab)) return new Map(vocab.map(([token], id) => [token as string, id]));
+  return new Map(Object.entries(vocab as Record<string, number>));
 }
 
 /** The id that the Rust library gives the next new token. */
@@ -141,30 +145,10 @@ function nextId(vocabularySize: number, added: readonly AddedToken[]): number {
   return Math.max(vocabularySize, ...added.map(({ id }) => id + 1));
 }
 
-function tokensOfJson(value: unknown, path: string): AddedToken[] {
-  const invalid = (what: string) => new DataError(`${path}: "added_tokens" ${what}`);
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) throw invalid("must be a list");
-  return value.map((token: unknown, i) => {
-    if (
-      !isObject(token) ||
-      typeof token.content !== "string" ||
-      !Number.isSafeInteger(token.id) ||
-      Number(token.id) < 0
-    )
-      throw invalid(`has no "content" and "id" in entry ${i + 1}`);
-    return token as unknown as AddedToken;
-  });
-}
-
-/** The flags of an entry of `added_tokens_decoder`. */
-function flagsOf(token: JsonObject): Partial<AddedToken> {
+/** The flags that an entry of `added_tokens` or `added_tokens_decoder` gives. */
+function flagsOf(token: AddedToken): Partial<AddedToken> {
   const flags = ["single_word", "lstrip", "rstrip", "normalized", "special"] as const;
   return Object.fromEntries(flags.flatMap((flag) => (typeof token[flag] === "boolean" ? [[flag, token[flag]]] : [])));
-}
-
-function byId(object: JsonObject, id: (key: string) => number): [string, unknown][] {
-  return Object.entries(object).sort(([a], [b]) => id(a) - id(b));
 }
 
 /** Returns the text of a special token, which is given as a string or as an object with `content`. */
@@ -174,11 +158,12 @@ export function tokenText(value: unknown): string | undefined {
 }
 
 /** Reads a JSON object from a file; {} if the file does not exist. */
-function optionalObject(dir: string, file: string): JsonObject {
+function optionalObject(dir: string, file: string, schema: GenericSchema): JsonObject {
   const path = join(dir, file);
   if (!existsSync(path)) return {};
   const value = readJson(path);
   if (!isObject(value)) throw new DataError(`${path}: the file must hold a JSON object`);
+  validated(schema, value, path, DataError);
   return value;
 }
 

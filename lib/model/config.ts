@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { DataError, ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { isObject, rule, shown, validated } from "../data/validate";
+import { integer, isObject, rule, shown, validated } from "../data/validate";
 
 /** Llama 3's frequency-dependent scaling of rotary embeddings. */
 export interface Llama3Scaling {
@@ -50,6 +50,7 @@ const count = rule<number>(
   "a whole number from 1 to 16777216",
   (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 24,
 );
+const truth = rule<boolean>("true or false", (value) => typeof value === "boolean");
 const positive = rule<number>(
   "a finite number above 0",
   (value) => typeof value === "number" && Number.isFinite(value) && value > 0,
@@ -101,6 +102,8 @@ const configSchema = v.looseObject({
   rope_theta: v.nullish(positive, 10000),
   rope_parameters: v.nullish(ropeParameters),
   rope_scaling: v.nullish(ropeParameters),
+  tie_word_embeddings: v.nullish(truth, false),
+  pad_token_id: v.nullish(integer),
 });
 
 /**
@@ -129,8 +132,8 @@ export function readModelConfig(dir: string): ModelConfig {
     normEpsilon: json.rms_norm_eps,
     maxPositions: json.max_position_embeddings,
     ...readRope(json),
-    tiedHead: json.tie_word_embeddings === true,
-    paddingIndex: typeof json.pad_token_id === "number" && json.pad_token_id >= 0 ? json.pad_token_id : null,
+    tiedHead: json.tie_word_embeddings,
+    paddingIndex: (json.pad_token_id ?? -1) >= 0 ? json.pad_token_id! : null,
   };
   checkModelConfig(config, path);
   return config;
@@ -142,7 +145,7 @@ export function readModelConfig(dir: string): ModelConfig {
  * @throws {ModelError} for sizes that are not whole numbers above 0, or that do not go together
  */
 export function checkModelConfig(config: ModelConfig, where: string): void {
-  const { heads, keyValueHeads, headSize, normEpsilon, ropeBase } = config;
+  const { vocabularySize, heads, keyValueHeads, headSize, normEpsilon, ropeBase, paddingIndex } = config;
   for (const name of SIZES) {
     if (!v.is(count, config[name]))
       throw new ModelError(`${where}: ${name} must be a whole number from 1 to 16777216, got ${config[name]}.`);
@@ -150,6 +153,11 @@ export function checkModelConfig(config: ModelConfig, where: string): void {
   for (const [name, value] of Object.entries({ normEpsilon, ropeBase })) {
     if (!v.is(positive, value))
       throw new ModelError(`${where}: ${name} must be a finite number above 0, got ${value}.`);
+  }
+  if (paddingIndex !== null && !(Number.isSafeInteger(paddingIndex) && paddingIndex < vocabularySize)) {
+    throw new ModelError(
+      `${where}: paddingIndex (pad_token_id) must be the id of a token, below ${vocabularySize}, got ${paddingIndex}.`,
+    );
   }
   if (heads % keyValueHeads !== 0) {
     throw new ModelError(`${where}: ${heads} attention heads cannot share ${keyValueHeads} key-value heads evenly.`);

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
+import { isObject } from "../data/validate";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
@@ -182,11 +183,11 @@ export function weightFiles(dir: string): string[] {
       `${dir}: has neither model.safetensors nor model.safetensors.index.json; a model directory needs one of them.`,
     );
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
-  if (typeof map !== "object" || map === null || !Object.values(map).every((file) => typeof file === "string")) {
+  if (!isObject(map) || !Object.values(map).every((file) => typeof file === "string")) {
     throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
   }
   return [...new Set(Object.values(map) as string[])].sort().map((file) => {
-    if (basename(file) !== file)
+    if (basename(file) !== file || ["", ".", ".."].includes(file))
       throw new ModelError(`${index}: ${JSON.stringify(file)} is not the name of a file in this directory.`);
     return join(dir, file);
   });

@@ -1,8 +1,10 @@
 // Files in the safetensors format: 8 bytes with the header's length, a JSON header, the tensors' values.
 // Source: https://huggingface.co/docs/safetensors
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
-import { visit } from "jsonc-parser";
-import { ModelError } from "../data/errors";
+import { DataError, ModelError } from "../data/errors";
+import { decodeText, shallowJson } from "../data/read-json";
+import { repeatedKey } from "../data/repeated-key";
+import { isObject } from "../data/validate";
 
 /** A tensor outside TensorFlow. */
 export interface HostTensor {
@@ -23,6 +25,7 @@ interface HeaderEntry {
 }
 
 const BYTES_PER_VALUE: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
+const OPENING_BRACE = 0x7b;
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limit
 
 /**
@@ -42,7 +45,7 @@ export function readSafetensors(path: string, accept: (name: string) => boolean 
       if (!accept(name)) continue;
       const { dtype, shape } = entry;
       const [begin, end] = entry.data_offsets;
-      if (!(dtype in BYTES_PER_VALUE)) {
+      if (!Object.hasOwn(BYTES_PER_VALUE, dtype)) {
         throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; only F32, F16 and BF16 are supported.`);
       }
       tensors.set(name, {
@@ -107,11 +110,15 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
 }
 
 function openFile(path: string): number {
+  let file: number;
   try {
-    return openSync(path, "r");
+    file = openSync(path, "r");
   } catch (error) {
     throw new ModelError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code}).`);
   }
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw new ModelError(`${path}: cannot be opened, because it is not a file.`);
 }
 
 function readHeader(file: number, path: string): { entries: [string, HeaderEntry][]; dataStart: number } {
@@ -127,16 +134,7 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
         "the file is truncated or not a safetensors file.",
     );
   }
-  const text = readBytes(file, length, 8, path).toString("utf8");
-  let header: unknown;
-  try {
-    header = JSON.parse(text);
-  } catch {
-    throw new ModelError(`${path}: the header is not valid JSON; the file is damaged or not a safetensors file.`);
-  }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) {
-    throw new ModelError(`${path}: the header is not a JSON object; the file is damaged or not a safetensors file.`);
-  }
+  const header = headerObject(readBytes(file, length, 8, path), path);
   const dataStart = 8 + length;
   const entries = Object.entries(header)
     .filter(([name]) => name !== "__metadata__")
@@ -144,22 +142,32 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
       name,
       headerEntry(value, size - dataStart, `${path}: tensor "${name}"`),
     ]);
-  checkNames(text, path);
   checkRanges(entries, size - dataStart, path);
   return { entries, dataStart };
 }
 
-/** Refuses a header that names a tensor twice: JSON.parse would keep the last. */
-function checkNames(header: string, path: string): void {
-  const names = new Set<string>();
-  visit(header, {
-    onObjectProperty: (name, _offset, _length, _line, _character, pathOf) => {
-      if (pathOf().length > 0) return;
-      if (names.has(name))
-        throw new ModelError(`${path}: tensor "${name}" is in the header twice; the file is damaged.`);
-      names.add(name);
-    },
-  });
+/**
+ * Parses the header, which begins with "{". A key twice is refused, as the format says: JSON.parse would keep the last.
+ */
+function headerObject(bytes: Buffer, path: string): Record<string, unknown> {
+  const damaged = "the file is damaged or not a safetensors file.";
+  let header: unknown;
+  let twice: string | undefined;
+  try {
+    const text = decodeText(bytes, path);
+    header = shallowJson(text);
+    twice = repeatedKey(text);
+  } catch (error) {
+    const problem = error instanceof DataError ? "UTF-8 text" : "valid JSON";
+    throw new ModelError(`${path}: the header is not ${problem}; ${damaged}`);
+  }
+  if (bytes[0] !== OPENING_BRACE || !isObject(header))
+    throw new ModelError(`${path}: the header is not a JSON object; ${damaged}`);
+  if (twice !== undefined) throw new ModelError(`${path}: the header has the key "${twice}" twice; ${damaged}`);
+  const { __metadata__: metadata } = header;
+  if (metadata !== undefined && !(isObject(metadata) && Object.values(metadata).every((x) => typeof x === "string")))
+    throw new ModelError(`${path}: "__metadata__" in the header must be an object of texts; ${damaged}`);
+  return header;
 }
 
 /** Refuses tensors that overlap, and values that belong to none, as the reference implementation does. */
@@ -212,7 +220,7 @@ function headerEntry(value: unknown, dataSize: number, where: string): HeaderEnt
     );
   }
   const values = shape.reduce((product, n) => product * n, 1);
-  if (dtype in BYTES_PER_VALUE && values * BYTES_PER_VALUE[dtype] !== end - begin) {
+  if (Object.hasOwn(BYTES_PER_VALUE, dtype) && values * BYTES_PER_VALUE[dtype] !== end - begin) {
     throw new ModelError(
       `${where} of shape [${shape.join(", ")}] and dtype ${dtype} does not have ${end - begin} bytes; ` +
         "the file is damaged.",

@@ -9,6 +9,7 @@ import { duplicatesOf } from "../data/group";
 import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
 import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson, readText } from "../data/read-json";
+import { repeatedKey } from "../data/repeated-key";
 import { defaultDataDir } from "../data/repository";
 import { ALPACA_TEMPLATE, templateSchema } from "../data/template";
 import {
@@ -108,7 +109,11 @@ export function studyDownloads(path?: string): StudyDownloads {
 
 function readStudyFile(file: string): unknown {
   if (!existsSync(file)) throw new StudyError(`${file}: there is no such study file.`);
-  return parseJson(readText(file), file);
+  const content = readText(file);
+  const json = parseJson(content, file);
+  const twice = repeatedKey(content);
+  if (twice !== undefined) throw new StudyError(`${file}: ${twice}: this key stands twice; keep one of them.`);
+  return json;
 }
 
 // ---------------------------------------------------------------- files that a study names

@@ -79,7 +79,7 @@ export function readCheckpoint(
 ): Checkpoint | undefined {
   const path = join(dir, "checkpoint.json");
   if (!existsSync(path)) return undefined;
-  const problem = (text: string): undefined => warn(`${text} Training starts from the beginning.`) as undefined;
+  const problem = (text: string): undefined => void warn(`${text} Training starts from the beginning.`);
   const index = readJsonIfAny(path);
   if (!isIndex(index)) return problem(`${path} is damaged.`);
   const { step, file, digest } = index;

@@ -14,6 +14,16 @@ test("fields are read unchanged: quotes, commas and line breaks inside, a byte o
   assert.deepEqual(csvNumbers(table, "score"), [0.1, 0.001]);
 });
 
+test("any mixture of line ends separates rows, and stays within quotes", () => {
+  const table = readCsv(csvFile('name;score\r\na;1\n"b\r\nc";2\rd;"3"\r\n\n e;4\n'));
+  assert.deepEqual(table.records, [
+    ["a", "1"],
+    ["b\r\nc", "2"],
+    ["d", "3"],
+    [" e", "4"],
+  ]);
+});
+
 test("semicolons and tabs; text that looks like a number stays text in a column of names", () => {
   for (const delimiter of [";", "\t"]) {
     const table = readCsv(csvFile(["name", "score"].join(delimiter) + `\n007${delimiter}-.5\n1.0${delimiter}+2.\n`));

@@ -140,7 +140,7 @@ test("invalid tokenizer directories are rejected with the reason", () => {
       loadTokenizer(
         fixtureVariant("llama", { "tokenizer.json": { ...llamaJson(), normalizer: { type: "Nonsense" } } }),
       ),
-    /the tokenizer library does not accept this tokenizer: .*Nonsense/,
+    /tokenizer\.json: normalizer: must be an object with one of the types Sequence, BertNormalizer.* got .*Nonsense/,
   );
   assert.throws(
     () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": {} })),
@@ -152,7 +152,7 @@ test("invalid tokenizer directories are rejected with the reason", () => {
   );
   assert.throws(
     () => loadTokenizer(fixtureVariant("llama", { "tokenizer.json": { ...llamaJson(), added_tokens: 0 } })),
-    /tokenizer\.json: "added_tokens" must be a list/,
+    /tokenizer\.json: added_tokens: Invalid type: Expected Array/,
   );
   assert.throws(
     () =>
@@ -162,6 +162,46 @@ test("invalid tokenizer directories are rejected with the reason", () => {
   assert.throws(
     () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": "[]" })),
     /tokenizer_config\.json: the file must hold a JSON object/,
+  );
+});
+
+test("what the Rust library would not read is refused by its place, and nothing is read as something else", () => {
+  const json = llamaJson() as { model: { vocab: Record<string, unknown>; merges: unknown[] }; added_tokens: object[] };
+  const { model, added_tokens: added } = json;
+  const withModel = (change: object) => ({ ...json, model: { ...model, ...change } });
+  const wrong: [object, RegExp][] = [
+    [withModel({ vocab: { ...model.vocab, a: "5" } }), /model\.vocab: gives "a" the id "5"/],
+    [withModel({ vocab: { ...model.vocab, a: 1e9 } }), /model\.vocab: gives "a" the id 1000000000/],
+    [withModel({ vocab: { ...model.vocab, "a new one": 5 } }), /model\.vocab: gives .* and "a new one" the same id 5/],
+    [withModel({ merges: [["t"]] }), /model: merges: entry 1 is no pair of tokens/],
+    [
+      withModel({ merges: [...model.merges, ["é", "é"]] }),
+      /model: merges: entry \d+ needs "é+", which is not in the voc/,
+    ],
+    [withModel({ byte_fallback: "yes" }), /model\.byte_fallback: must be true or false, got "yes"/],
+    [withModel({ type: "Other" }), /model: must be a model of type BPE, Unigram, WordPiece/],
+    [{ ...json, pre_tokenizer: 5 }, /pre_tokenizer: must be an object with one of the types/],
+    [
+      { ...json, decoder: { type: "Strip", content: " ", start: -1 } },
+      /decoder\.start: must be a whole number of at least 0/,
+    ],
+    [
+      { ...json, post_processor: { type: "TemplateProcessing", single: "A" } },
+      /post_processor\.single: must be a list/,
+    ],
+    [{ ...json, added_tokens: [{ ...added[0], special: 1 }] }, /added_tokens\.0\.special: must be true or false/],
+    [{ ...json, added_tokens: [...added, { id: 7, content: "<new>" }] }, /gives "<new>" the id 7, but it would be 420/],
+  ];
+  for (const [content, message] of wrong)
+    assert.throws(() => loadTokenizer(fixtureVariant("llama", { "tokenizer.json": content })), message);
+  for (const ids of ["2", [2, 1.5], [[2]], -1, [null]])
+    assert.throws(
+      () => loadTokenizer(fixtureVariant("llama", { "generation_config.json": { eos_token_id: ids } })),
+      /generation_config\.json: eos_token_id: must be the id of a token, or a list of ids/,
+    );
+  assert.throws(
+    () => loadTokenizer(fixtureVariant("llama", { "tokenizer_config.json": { eos_token: 2 } })),
+    /tokenizer_config\.json: eos_token: must be a text, or an object with the text "content", got 2/,
   );
 });
 

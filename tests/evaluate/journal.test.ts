@@ -37,39 +37,36 @@ function reopened(content: string | Buffer): { items: number[]; warnings: string
   }
 }
 
+/** Lines of a journal that holds these outcomes, one a line; any value can be an outcome. */
+function linesOf(...outcomes: [unknown, unknown][]): string[] {
+  const file = join(temporaryFolder(), "t.json.partial");
+  const journal = new Journal(file, SETTINGS, (item, value): value is unknown => value !== undefined);
+  for (const entry of outcomes) journal.add([entry as [number, unknown]]);
+  return readFileSync(file, "utf8").split("\n").slice(1, -1);
+}
+
 test("a damaged line is dropped with what follows it, and a warning names it", () => {
+  const [first, second, third] = linesOf([0, 0.25], [1, 0.5], [3, 1]);
   const damages: (string | Buffer)[] = [
-    "[[1,",
-    "",
-    "null",
-    "5",
-    '{"1":2}',
-    "[1,2]",
-    "[[1,0.5,3]]",
-    "[[1]]",
-    "[[5,0.5]]",
-    "[[-1,0.5]]",
-    "[[1.5,0.5]]",
-    '[["1",0.5]]',
-    '[["__proto__",0.5]]',
-    "[[1,null]]",
-    '[[1,"0.5"]]',
-    "[[1,1e999]]",
-    "[[1,0.5],[2,null]]",
+    ...["[[1,", "", "null", "5", '{"1":2}', "[1,2]", "[[1,0.5]]", "[]"],
+    second.replace("0.5", "0.75"),
+    second.replace("[[1,", "[[2,"),
+    third, // which is of another place
+    first,
     Buffer.from([0x5b, 0xff, 0x5d]),
   ];
-  for (const damage of damages) {
-    const content = Buffer.concat([
-      Buffer.from(`${HEADER}[[0,0.25]]\n`),
-      Buffer.from(damage as string),
-      Buffer.from("\n[[3,1]]\n"),
-    ]);
+  const impossible: [unknown, unknown][] = [
+    ...[5, -1, 1.5, "1", "__proto__"].map((item): [unknown, unknown] => [item, 0.5]),
+    ...[null, "0.5", [0.5]].map((outcome): [unknown, unknown] => [1, outcome]),
+  ];
+  for (const damage of [...damages, ...impossible.map((entry) => linesOf([0, 0.25], entry)[1])]) {
+    const content = [Buffer.from(`${HEADER}${first}\n`), Buffer.from(damage as string), Buffer.from(`\n${third}\n`)];
     assert.deepEqual(
-      reopened(content),
+      reopened(Buffer.concat(content)),
       {
         items: [0],
         warnings: ["FILE: line 3 is damaged; its items and those that follow are done again."],
-        content: `${HEADER}[[0,0.25]]\n`,
+        content: `${HEADER}${first}\n`,
       },
       String(damage),
     );
@@ -77,13 +74,14 @@ test("a damaged line is dropped with what follows it, and a warning names it", (
 });
 
 test("a last line without its end is dropped silently; a journal of other settings, or damaged at its head, is begun anew", () => {
-  assert.deepEqual(reopened(`${HEADER}[[0,0.25],[2,-0.5]]\n[[3,`), {
+  const lines = linesOf([0, 0.25], [2, -0.5], [3, 1]);
+  assert.deepEqual(reopened(`${HEADER}${lines[0]}\n${lines[1]}\n${lines[2].slice(0, -1)}`), {
     items: [0, 2],
     warnings: [],
-    content: `${HEADER}[[0,0.25],[2,-0.5]]\n`,
+    content: `${HEADER}${lines[0]}\n${lines[1]}\n`,
   });
   for (const head of ['{"settings":"other"}', "null", "[]", "{", ""]) {
-    assert.deepEqual(reopened(`${head}\n[[0,0.25]]\n`), { items: [], warnings: [], content: HEADER }, head);
+    assert.deepEqual(reopened(`${head}\n${lines[0]}\n`), { items: [], warnings: [], content: HEADER }, head);
   }
 });
 

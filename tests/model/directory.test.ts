@@ -94,7 +94,21 @@ test("a file whose tensors overlap, leave a gap or do not reach its end is refus
   refused(`{"a":${entry(0, 8)},"b":${entry(12, 16)}}`, 16, /"b" begins at byte 12 .* not at the end of the one before/);
   refused(`{"a":${entry(4, 8)}}`, 8, /"a" begins at byte 4/);
   refused(`{"a":${entry(0, 8)}}`, 12, /4 bytes after the last tensor/);
-  refused(`{"a":${entry(0, 8)},"a":${entry(0, 8)}}`, 8, /tensor "a" is in the header twice/);
+  refused(`{"a":${entry(0, 8)},"a":${entry(0, 8)}}`, 8, /the header has the key "a" twice/);
+  refused(`{"a":{"dtype":"I8",${entry(0, 8).slice(1)}}`, 8, /the header has the key "a\.dtype" twice/);
+  refused(
+    `{"__metadata__":{"format":1},"a":${entry(0, 8)}}`,
+    8,
+    /"__metadata__" in the header must be an object of texts/,
+  );
+  refused(` {"a":${entry(0, 8)}}`, 8, /the header is not a JSON object/);
+  const invalid = rawFile("utf8.safetensors", `{"\u00ff":${entry(0, 8)}}`, 8);
+  writeFileSync(
+    invalid,
+    Buffer.from(readFileSync(invalid).toString("latin1").replace("\u00c3\u00bf", "\u00ff\u00ff"), "latin1"),
+  );
+  assert.throws(() => readSafetensorsShapes(invalid), /the header is not UTF-8 text/);
+  assert.throws(() => readSafetensorsShapes(tmpdir()), /cannot be opened, because it is not a file/);
   const fine = rawFile(
     "fine.safetensors",
     `{"b":${entry(8, 12)},"__metadata__":{},"e":${entry(8, 8)},"a":${entry(0, 8)}}  `,
@@ -118,6 +132,32 @@ test("a tensor in two shards is refused", () => {
   const map = { a: "one.safetensors", b: "two.safetensors" };
   writeFileSync(join(dir, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
   assert.throws(() => readModel(dir), /two\.safetensors: tensor ".*" is also in one\.safetensors/);
+});
+
+test("an index that is no map to files is refused", () => {
+  const dir = saved("index", () => {});
+  rmSync(join(dir, "model.safetensors"));
+  for (const map of [["one.safetensors"], { a: "" }, { a: "." }, { a: "../x" }, { a: 1 }, null]) {
+    writeFileSync(join(dir, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
+    assert.throws(() => readModel(dir), /"weight_map" must give|is not the name of a file in this directory/);
+  }
+});
+
+test("a tied head that is neither true nor false, and a padding id that is no token, are refused", () => {
+  const dir = saved("flags", () => {});
+  const path = join(dir, "config.json");
+  const original = JSON.parse(readFileSync(path, "utf8")) as { vocab_size: number };
+  const read = (change: object) => {
+    writeFileSync(path, JSON.stringify({ ...original, ...change }));
+    return readModel(dir).config;
+  };
+  for (const value of [1, 0, "true", []])
+    assert.throws(() => read({ tie_word_embeddings: value }), /tie_word_embeddings: must be true or false/);
+  for (const value of [0.5, "0", [0], true])
+    assert.throws(() => read({ pad_token_id: value }), /pad_token_id: must be an integer/);
+  assert.throws(() => read({ pad_token_id: original.vocab_size }), /\(pad_token_id\) must be the id of a token, below/);
+  assert.equal(read({ pad_token_id: -1 }).paddingIndex, null);
+  assert.equal(read({ pad_token_id: original.vocab_size - 1 }).paddingIndex, original.vocab_size - 1);
 });
 
 test("sizes that no model can have are refused at once, in files and in createModel", () => {

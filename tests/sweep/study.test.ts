@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
@@ -83,6 +84,8 @@ test("everything that is wrong is listed, by field", () => {
     /wrong\.json: hyperparameters\.epochs: must be a whole number of at least 1, got 0/,
   );
   assert.throws(() => loadStudy(join(dir, "none.json")), /none\.json: there is no such study file/);
+  writeFileSync(join(dir, "twice.json"), '{ "//": "a", "//": "b", "datasets": { "One": {}, "One": {} } }');
+  assert.throws(() => loadStudy(join(dir, "twice.json")), /twice\.json: datasets\.One: this key stands twice/);
 });
 
 test("the old key weights is read as plws; both at once are refused", () => {
