@@ -2,9 +2,14 @@
 // It needs Node, Python with venv and a C++ compiler, and installs everything else below this folder.
 // Each finished step leaves a stamp, so a second call is quick and an interrupted set-up resumes.
 //
-//   node setup.mjs [--quiet]   runs the steps that are not done yet; --quiet prints nothing if there are none
-//   PROMPTLOSS_CUDA=1|0        selects TensorFlow's CUDA or CPU build (default: CUDA if an NVIDIA driver is found)
+//   npm run setup              runs the steps that are not done, or whose input has changed
+//   node setup.mjs --quiet     what every other command runs: steps that were never done, and builds whose sources have
+//                              changed. What was installed once it only checks, and says what to type.
+//   PROMPTLOSS_CUDA=1|0        for npm run setup: TensorFlow's CUDA or CPU build. The choice is kept; the first time it is
+//                              CUDA if there is an NVIDIA driver.
 //   PYTHON, CXX                select the Python interpreter and the C++ compiler
+//
+// A step that fails leaves what was there before. Set-ups of the same folder wait for each other.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -15,9 +20,12 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -26,87 +34,222 @@ const venv = join(root, ".venv");
 const venvPython = join(venv, "bin", "python");
 const addonPackage = join(root, "node_modules", "@tensorflow", "tfjs-node-gpu");
 const stamps = join(root, ".setup");
+const addonFile = join(addonPackage, "lib", "napi-v8", "tfjs_binding.node");
+const native = join(root, "lib", "model", "native");
+const fusedFile = join(stamps, "fused.node");
 const compiler = process.env.CXX ?? "g++";
 
 const TENSORFLOW = "2.21.0";
 const NEWEST_PYTHON = 13; // newest minor version 3.x for which the pinned TensorFlow has a wheel
 const JUPYTER = ["jupyterlab==4.6.6", "nbconvert==7.17.2", "plotly==7.1.0"];
 
+const quiet = process.argv.includes("--quiet");
 const started = Date.now();
+
+// Each step says whether it is done, and does it. A step that is installed takes from the network.
 const steps = [
-  ["npm packages", npmPackages],
-  ["Python environment: JupyterLab and TensorFlow", pythonEnvironment],
-  ["TensorFlow addon for Node", addon],
-  ["fused operations", fusedOperations],
-  ["Jupyter kernel and views", jupyterFiles],
+  { name: "npm packages", installs: true, isDone: npmPackagesDone, work: npmPackages },
+  {
+    name: "Python environment: JupyterLab and TensorFlow",
+    installs: true,
+    isDone: pythonEnvironmentDone,
+    work: pythonEnvironment,
+  },
+  { name: "CUDA libraries", isDone: cudaLibrariesDone, work: cudaLibraries },
+  { name: "TensorFlow addon for Node", isDone: addonDone, work: addon },
+  { name: "fused operations", isDone: fusedOperationsDone, work: fusedOperations },
+  { name: "Jupyter kernel and views", isDone: jupyterFilesDone, work: jupyterFiles },
 ];
 
-const python = checkMachine();
-let worked = false;
-for (const [index, [name, step]] of steps.entries()) {
-  const title = `[${index + 1}/${steps.length}] ${name}`;
-  const since = Date.now();
+let python;
+
+/** Whether a step is to be done now. When quiet, what was installed once is not installed again. */
+function isDue({ name, installs, isDone }) {
+  return !isDone() && !(quiet && installs && wasInstalled(name));
+}
+
+async function main() {
+  if (quiet) reportDifferences();
+  else if (chosenBuild() === "CPU" && hasDriver() && !process.env.PROMPTLOSS_CUDA)
+    console.log("There is an NVIDIA driver, and TensorFlow's CPU build. For the GPU: PROMPTLOSS_CUDA=1 npm run setup");
+  const due = steps.filter(isDue);
+  if (due.length === 0) {
+    if (!isUsable()) process.exit(1);
+    if (!quiet) console.log("Set-up is complete; nothing to do.");
+    return;
+  }
+  let release;
   try {
-    if (
-      await step((detail) => {
-        worked = true;
-        console.log(`${title}: ${detail}`);
-      })
-    ) {
-      console.log(`${title}: done in ${Math.round((Date.now() - since) / 1000)} s`);
-    }
+    mkdirSync(stamps, { recursive: true });
+    release = await lock();
   } catch (error) {
-    console.error(`${title} failed: ${error.message}`);
-    console.error(
-      "Run the same command again to resume at this step. See the troubleshooting section of environment.md.",
-    );
-    process.exit(1);
+    if (!["EACCES", "EROFS", "EPERM"].includes(error.code)) throw error;
+    const names = due.map(({ name }) => name).join(", ");
+    fail(`${root} cannot be written to (${error.code}). Not done: ${names}.`);
+    return;
+  }
+  try {
+    await setUp();
+  } finally {
+    release();
   }
 }
-if (worked) console.log(`Set-up complete in ${Math.round((Date.now() - started) / 1000)} s.`);
-else if (!process.argv.includes("--quiet")) console.log("Set-up is complete; nothing to do.");
 
-// ---------------------------------------------------------------- steps; each returns whether it changed anything
+/** Says what other commands do not change. */
+function reportDifferences() {
+  const build = installedBuild();
+  const { PROMPTLOSS_CUDA } = process.env;
+  if (build !== undefined && PROMPTLOSS_CUDA && wantedBuild(PROMPTLOSS_CUDA) !== build)
+    console.warn(`PROMPTLOSS_CUDA is for npm run setup; TensorFlow's ${build} build is installed and stays.`);
+  for (const { name, installs, isDone } of steps) {
+    if (installs && wasInstalled(name) && !isDone())
+      console.warn(`${name}: not what this version needs, or damaged. Type: npm run setup`);
+  }
+}
 
+async function setUp() {
+  try {
+    python = checkMachine();
+  } catch (error) {
+    fail(error.message);
+    return;
+  }
+  let failed = false;
+  for (const step of steps) {
+    if (!isDue(step)) continue; // looked at here, because a step can make a later one due
+    const title = `[${steps.indexOf(step) + 1}/${steps.length}] ${step.name}`;
+    const since = Date.now();
+    try {
+      await step.work((detail) => console.log(`${title}: ${detail}`));
+      console.log(`${title}: done in ${Math.round((Date.now() - since) / 1000)} s`);
+    } catch (error) {
+      failed = true;
+      fail(`${title} failed: ${error.message}`);
+    }
+  }
+  if (!failed) console.log(`Set-up complete in ${Math.round((Date.now() - started) / 1000)} s.`);
+}
+
+/** Reports a failure. Goes on if everything was there before, else ends. */
+function fail(message) {
+  console.error(message);
+  if (isUsable()) {
+    console.error("Going on with what is there.");
+    return;
+  }
+  console.error(
+    "Run the same command again to resume at this step. See the troubleshooting section of environment.md.",
+  );
+  process.exit(1);
+}
+
+// ---------------------------------------------------------------- steps
+
+function npmInput() {
+  return digest(readFileSync(join(root, "package-lock.json")), process.versions.modules);
+}
+
+function npmPackagesDone() {
+  return isStamped("npm", npmInput()) && existsSync(join(root, "node_modules", ".package-lock.json"));
+}
+
+/** Installs beside node_modules and exchanges the two, since `npm ci` begins by deleting what is there. */
 async function npmPackages(say) {
-  const wanted = digest(readFileSync(join(root, "package-lock.json")), process.versions.modules);
-  if (isStamped("npm", wanted) && existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
   say("installing about 600 MB of locked packages, 1 to 3 minutes");
-  await run("npm", ["ci", "--no-fund", "--no-audit"]);
+  const folder = join(stamps, "packages");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const file of ["package.json", "package-lock.json", ".npmrc"])
+    writeFileSync(join(folder, file), readFileSync(join(root, file)));
+  await run("npm", ["ci", "--no-fund", "--no-audit"], folder);
   // danfojs-node depends on @tensorflow/tfjs-node, which is installed as a second copy of tfjs-node-gpu. Two native
   // addons in one process conflict, so the copy is replaced by a link.
-  const alias = join(root, "node_modules", "@tensorflow", "tfjs-node");
+  const alias = join(folder, "node_modules", "@tensorflow", "tfjs-node");
   if (!lstatSync(alias).isSymbolicLink()) {
     rmSync(alias, { recursive: true });
     symlinkSync("tfjs-node-gpu", alias);
   }
-  stamp("npm", wanted);
-  return true;
+  exchange(join(folder, "node_modules"), join(root, "node_modules"));
+  rmSync(folder, { recursive: true });
+  stamp("npm", npmInput());
+}
+
+function pythonInput(build) {
+  return digest(TENSORFLOW, ...JUPYTER, build);
+}
+
+function pythonEnvironmentDone() {
+  // Not existsSync: a machine without this Python can use the libraries in .venv all the same.
+  return isStamped("python", pythonInput(chosenBuild())) && lstatSync(venvPython, { throwIfNoEntry: false });
 }
 
 async function pythonEnvironment(say) {
-  const cuda = wantsCuda();
-  const wanted = digest(TENSORFLOW, ...JUPYTER, String(cuda), python.version);
-  if (isStamped("python", wanted) && existsSync(venvPython)) return false;
+  const build = chosenBuild();
   say(`creating .venv with Python ${python.version}`);
-  await run(python.command, ["-m", "venv", "--clear", venv]);
-  const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
-  say("JupyterLab, nbconvert and the plotly renderer, about 200 MB");
-  await run(venvPython, [...pip, ...JUPYTER]);
-  say(cuda ? "TensorFlow with CUDA libraries, about 6 GB" : "TensorFlow for the CPU, about 1 GB unpacked");
-  // TensorFlow's Python side is never imported; only the wheel's libraries and headers are used.
-  if (cuda) await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
-  else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
-  stamp("python", wanted);
-  return true;
+  const before = join(stamps, "venv-before");
+  rmSync(before, { recursive: true, force: true });
+  if (existsSync(venv)) renameSync(venv, before); // a virtual environment works only where it was made
+  try {
+    await run(python.command, ["-m", "venv", "--clear", venv]);
+    const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
+    say("JupyterLab, nbconvert and the plotly renderer, about 200 MB");
+    await run(venvPython, [...pip, ...JUPYTER]);
+    say(
+      build === "CUDA" ? "TensorFlow with CUDA libraries, about 6 GB" : "TensorFlow for the CPU, about 1 GB unpacked",
+    );
+    // TensorFlow's Python side is never imported; only the wheel's libraries and headers are used.
+    if (build === "CUDA") await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
+    else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
+  } catch (error) {
+    if (existsSync(before)) {
+      rmSync(venv, { recursive: true, force: true });
+      renameSync(before, venv);
+    }
+    throw error;
+  }
+  rmSync(before, { recursive: true, force: true });
+  stamp("build", build);
+  stamp("python", pythonInput(build));
+}
+
+/**
+ * TensorFlow looks for cusolver only in the folders of the other CUDA libraries, where pip does not put it, and without
+ * it no GPU registers. Links it into that of cusparse.
+ */
+function cudaLibraryLinks() {
+  const nvidia = existsSync(join(venv, "lib")) ? join(tensorflowWheel(), "..", "nvidia") : "";
+  const from = join(nvidia, "cusolver", "lib");
+  const to = join(nvidia, "cusparse", "lib");
+  if (nvidia === "" || !existsSync(from) || !existsSync(to)) return [];
+  return readdirSync(from)
+    .filter((name) => /^libcusolver\.so\.\d+$/.test(name))
+    .map((name) => ({ target: join("..", "..", "cusolver", "lib", name), link: join(to, name) }));
+}
+
+function cudaLibrariesDone() {
+  return cudaLibraryLinks().every(({ link }) => existsSync(link));
+}
+
+async function cudaLibraries() {
+  for (const { target, link } of cudaLibraryLinks()) {
+    rmSync(link, { force: true });
+    symlinkSync(target, link);
+  }
+}
+
+function addonSources() {
+  return ["tfjs_backend.cc", "tfjs_binding.cc"].map((file) => join(addonPackage, "binding", file));
+}
+function addonInput() {
+  return digest(...addonSources().map((file) => readFileSync(file)), TENSORFLOW, tensorflowWheel());
+}
+
+function addonDone() {
+  return existsSync(addonFile) && existsSync(join(venv, "lib")) && isStamped("addon", addonInput());
 }
 
 async function addon(say) {
   const wheel = tensorflowWheel();
-  const sources = ["tfjs_backend.cc", "tfjs_binding.cc"].map((file) => join(addonPackage, "binding", file));
-  const built = join(addonPackage, "lib", "napi-v8", "tfjs_binding.node");
-  const wanted = digest(...sources.map((file) => readFileSync(file)), TENSORFLOW, wheel);
-  if (isStamped("addon", wanted) && existsSync(built)) return false;
   say("compiling, about 20 s");
   mkdirSync(join(addonPackage, "lib", "napi-v8"), { recursive: true });
   await run(compiler, [
@@ -114,34 +257,32 @@ async function addon(say) {
     "-shared",
     ...nodeAddon(wheel),
     `-I${addonPackage}`,
-    ...sources,
+    ...addonSources(),
     "-o",
-    `${built}.part`,
+    `${addonFile}.part`,
     ...linked(wheel),
   ]);
-  renameSync(`${built}.part`, built);
-  const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(built)})`], {
+  renameSync(`${addonFile}.part`, addonFile);
+  const load = spawnSync(process.execPath, ["-e", `require(${JSON.stringify(addonFile)})`], {
     encoding: "utf8",
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" },
   });
   if (load.status !== 0) throw new Error(`the addon was built but does not load:\n${load.stderr}`);
-  stamp("addon", wanted);
-  return true;
+  stamp("addon", addonInput());
+}
+
+function fusedInput() {
+  const sources = readdirSync(native).sort();
+  return digest(...sources.map((file) => readFileSync(join(native, file))), TENSORFLOW, tensorflowWheel());
+}
+
+function fusedOperationsDone() {
+  return existsSync(fusedFile) && existsSync(join(venv, "lib")) && isStamped("fused", fusedInput());
 }
 
 /** Compiles lib/model/native: CPU operations that do in one pass what TensorFlow does in several. */
 async function fusedOperations(say) {
   const wheel = tensorflowWheel();
-  const folder = join(root, "lib", "model", "native");
-  const built = join(stamps, "fused.node");
-  const wanted = digest(
-    ...readdirSync(folder)
-      .sort()
-      .map((file) => readFileSync(join(folder, file))),
-    TENSORFLOW,
-    wheel,
-  );
-  if (isStamped("fused", wanted) && existsSync(built)) return false;
   say("compiling, about 25 s");
   const object = (name) => join(stamps, `${name}.o`);
   // Compiled once for AVX-512 (x86-64-v4) and once for AVX2 (v3); which one runs is decided when the library is loaded.
@@ -157,12 +298,12 @@ async function fusedOperations(say) {
         "-mprefer-vector-width=512",
         `-DKERNELS=kernels${level}`,
         "-c",
-        join(folder, "kernels.cc"),
+        join(native, "kernels.cc"),
         "-o",
         object(level),
       ]),
     ),
-    run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(folder, "ops.cc"), "-o", object("ops")]),
+    run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(native, "ops.cc"), "-o", object("ops")]),
   ]);
   // nodelete: TensorFlow and the helper threads refer to the library's code until the process ends.
   await run(compiler, [
@@ -170,16 +311,16 @@ async function fusedOperations(say) {
     "-Wl,-z,nodelete",
     ...["ops", ...levels].map(object),
     "-o",
-    `${built}.part`,
+    `${fusedFile}.part`,
     ...linked(wheel),
   ]);
-  renameSync(`${built}.part`, built);
+  renameSync(`${fusedFile}.part`, fusedFile);
   for (const name of ["ops", ...levels]) rmSync(object(name));
-  stamp("fused", wanted);
-  return true;
+  stamp("fused", fusedInput());
 }
 
-async function jupyterFiles(say) {
+/** The files that are not there, or have another content: folder, name and content of each. */
+function staleJupyterFiles() {
   const jupyter = join(venv, "share", "jupyter");
   const read = (...path) => readFileSync(join(root, ...path), "utf8");
   const spec = read("kernel", "kernel.json")
@@ -191,7 +332,7 @@ async function jupyterFiles(say) {
   // The extension that draws tables and texts in JupyterLab: kernel/labextension and the files of lib/page/browser.
   const extension = join(jupyter, "labextensions", "promptloss-views");
   const views = JSON.parse(read("lib", "page", "browser", "files.json"));
-  const changed = [
+  return [
     [join(jupyter, "kernels", "promptloss"), "kernel.json", spec],
     [labconfig, "page_config.json", page],
     [extension, "package.json", read("kernel", "labextension", "package.json")],
@@ -203,13 +344,49 @@ async function jupyterFiles(say) {
     const file = join(folder, name);
     return !existsSync(file) || readFileSync(file, "utf8") !== content;
   });
-  if (changed.length === 0) return false;
+}
+
+function jupyterFilesDone() {
+  return existsSync(join(root, "node_modules", ".package-lock.json")) && staleJupyterFiles().length === 0;
+}
+
+async function jupyterFiles(say) {
   say("registering");
-  for (const [folder, name, content] of changed) {
+  for (const [folder, name, content] of staleJupyterFiles()) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, name), content);
   }
-  return true;
+}
+
+// ---------------------------------------------------------------- what is there
+
+/** Whether a step that takes from the network has been done before. */
+function wasInstalled(name) {
+  return existsSync(join(stamps, name === "npm packages" ? "npm" : "python"));
+}
+
+/** Whether commands can run: everything is there, if perhaps not as this version wants it. */
+function isUsable() {
+  return [join(root, "node_modules", ".package-lock.json"), join(venv, "lib"), addonFile, fusedFile].every(existsSync);
+}
+
+/** TensorFlow's build that is installed: "CUDA" or "CPU"; undefined before the first set-up. */
+function installedBuild() {
+  if (existsSync(join(stamps, "build"))) return readFileSync(join(stamps, "build"), "utf8");
+  if (!wasInstalled("TensorFlow") || !existsSync(join(venv, "lib"))) return undefined;
+  return existsSync(join(tensorflowWheel(), "..", "nvidia")) ? "CUDA" : "CPU"; // set up by an older version
+}
+
+/** The build to have: what set-up is told, else what it has been, else CUDA where a driver is. */
+function chosenBuild() {
+  const { PROMPTLOSS_CUDA } = process.env;
+  const installed = installedBuild();
+  if (PROMPTLOSS_CUDA && (!quiet || installed === undefined)) return wantedBuild(PROMPTLOSS_CUDA);
+  return installed ?? (hasDriver() ? "CUDA" : "CPU");
+}
+
+function wantedBuild(variable) {
+  return variable === "0" ? "CPU" : "CUDA";
 }
 
 // ---------------------------------------------------------------- the machine
@@ -238,17 +415,12 @@ function checkMachine() {
     missing.push(
       `Python 3.10 to 3.${NEWEST_PYTHON} with venv: apt-get install python3 python3-venv (or set PYTHON to one)`,
     );
-  if (missing.length > 0) {
-    console.error(
-      `Promptloss needs the following to be installed:\n${missing.map((line) => `  - ${line}`).join("\n")}`,
-    );
-    process.exit(1);
-  }
+  if (missing.length > 0)
+    throw new Error(`Set-up needs the following to be installed:\n${missing.map((line) => `  - ${line}`).join("\n")}`);
   return found;
 }
 
-function wantsCuda() {
-  if (process.env.PROMPTLOSS_CUDA) return process.env.PROMPTLOSS_CUDA !== "0";
+function hasDriver() {
   return existsSync("/proc/driver/nvidia/version") || spawnSync("nvidia-smi", ["-L"]).status === 0;
 }
 
@@ -291,10 +463,60 @@ function stamp(name, value) {
   writeFileSync(join(stamps, name), value);
 }
 
+/**
+ * Waits until no other process sets this folder up, and keeps others waiting until the returned function is called, or
+ * this process has ended. A holder on another machine counts as ended a minute after its last sign of life.
+ */
+async function lock() {
+  const file = join(stamps, "lock");
+  const own = `${hostname()} ${process.pid} ${started}`;
+  for (let waiting = false; ; waiting = true) {
+    try {
+      writeFileSync(file, own, { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    if (!waiting) console.log("Another set-up of this folder is running; waiting for it.");
+    if (hasEnded(file)) rmSync(file, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  const alive = setInterval(() => utimesSync(file, new Date(), new Date()), 10_000);
+  alive.unref();
+  const release = () => {
+    clearInterval(alive);
+    if (existsSync(file) && readFileSync(file, "utf8") === own) rmSync(file);
+  };
+  process.once("exit", release);
+  return release;
+}
+
+function hasEnded(file) {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat) return false; // released meanwhile
+  const [host, pid] = readFileSync(file, "utf8").split(" ");
+  if (host !== hostname()) return Math.abs(Date.now() - stat.mtimeMs) > 60_000;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
+}
+
+/** Puts `fresh` in the place of `old`, which is deleted. */
+function exchange(fresh, old) {
+  const aside = join(stamps, "before");
+  rmSync(aside, { recursive: true, force: true });
+  if (existsSync(old)) renameSync(old, aside);
+  renameSync(fresh, old);
+  rmSync(aside, { recursive: true, force: true });
+}
+
 /** Runs a command. Its output is shown only if it fails; every 15 s a line shows that it is still running. */
-function run(command, args) {
+function run(command, args, cwd = root) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     child.stdout.on("data", (chunk) => {
       output += chunk;
@@ -315,3 +537,5 @@ function run(command, args) {
     });
   });
 }
+
+await main();
