@@ -4,10 +4,12 @@
 //   (`npm run check` checks them, tsx compiles them);
 // - names from earlier cells work in `{ name }` too;
 // - files are looked at before each cell instead of being watched: packages' files, thousands of them, never change;
+// - what a cell exports is declared as without `export`;
 // - source maps, so that errors can point into the cell;
 // - the library belongs to every program, so that its types stay loaded between cells that do not import it.
 // Runs in a process of its own, see compiler-process.cjs.
 const { join } = require("node:path");
+const { withoutExports } = require("./exports.cjs");
 const { libraryFiles, modificationTime } = require("./files.cjs");
 
 const typescriptPath = require.resolve("@tslab/typescript-for-tslab");
@@ -109,17 +111,17 @@ class Compiler {
    *  compiled to written code. */
   compile(declarations, code) {
     maps = [];
-    return { ...this.#fresh().convert(declarations, code), maps };
+    return { ...this.#fresh().convert(declarations, withoutExports(original, code)), maps };
   }
 
   /** Text about the symbol at `position`, or null. */
   inspect(declarations, code, position) {
-    const info = this.#fresh().inspect(declarations, code, position);
+    const info = this.#fresh().inspect(declarations, withoutExports(original, code), position);
     return info ? printQuickInfo(info) : null;
   }
 
   complete(declarations, code, position) {
-    const { start, end, candidates } = this.#fresh().complete(declarations, code, position);
+    const { start, end, candidates } = this.#fresh().complete(declarations, withoutExports(original, code), position);
     return { start, end, candidates };
   }
 

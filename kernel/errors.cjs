@@ -1,26 +1,31 @@
 // Errors as Jupyter wants them: {ename, evalue, traceback: lines}.
 const { inspect } = require("node:util");
+const { limited } = require("./text.cjs");
 
 /** Thrown by and reported for a cell that was stopped with ■; `AbortSignal.reason` of its signal. */
 class Interrupted extends Error {
   name = "Interrupted";
 }
 
+/** Longest message, and longest description, in UTF-16 code units. */
+const LONGEST = 100_000;
+
 /** How cells are named in stack traces. */
 const cellName = (count) => `cell [${count}]`;
 const CELL_POSITION = /cell \[(\d+)\]:(\d+):(\d+)/g;
 
-/** @param thrown anything
+/** @param thrown anything: looking at it may throw again
  *  @param cells count -> { code, position } of the cells so far
  *  @param root paths below it are shown relative to it */
 function thrownError(thrown, cells, root) {
-  const isError = thrown instanceof Error || (thrown && typeof thrown.stack === "string");
-  const ename = isError ? String(thrown.name || "Error") : "Error";
-  const evalue = isError ? String(thrown.message) : inspect(thrown);
-  if (!isError) return { ename, evalue, traceback: [`Thrown: ${evalue}`] };
+  const isError = isA(thrown, Error) || typeof part(thrown, "stack") === "string";
+  const message = limited(isError ? messageOf(thrown) : described(thrown), LONGEST);
+  if (!isError) return { ename: "Error", evalue: message, traceback: [`Thrown: ${message}`] };
 
+  const ename = limited(safely(() => String(thrown.name || "Error")) ?? "Error", LONGEST);
   let first = null;
-  const text = safely(() => inspect(thrown, { depth: 2 })) ?? String(thrown.stack);
+  // To describe a message of hundreds of megabytes takes a minute.
+  const text = message.length < LONGEST ? limited(described(thrown), LONGEST) : `${ename}: ${message}`;
   const lines = text
     .split("\n")
     .filter((line) => !isFrame(line) || !isOurs(line))
@@ -35,7 +40,7 @@ function thrownError(thrown, cells, root) {
         .replaceAll(`${root}/`, ""),
     );
   if (first) lines.push("", ...excerpt(cells.get(first.count).code, first.line, first.count));
-  return { ename, evalue, traceback: lines };
+  return { ename, evalue: message, traceback: lines };
 
   function isOurs(line) {
     return (
@@ -45,6 +50,27 @@ function thrownError(thrown, cells, root) {
       /at new Promise \(<anonymous>\)|lines matching cause/.test(line)
     );
   }
+}
+
+/** The message of an error, or of anything else that was thrown as one. */
+function messageOf(thrown) {
+  return safely(() => String(thrown?.message ?? thrown)) ?? UNREADABLE;
+}
+
+const UNREADABLE = "(it cannot be read: looking at it throws another error)";
+
+function described(value) {
+  return safely(() => inspect(value, { depth: 2 })) ?? UNREADABLE;
+}
+
+/** Whether a value, a revoked proxy perhaps, is of a class. */
+function isA(value, Class) {
+  return safely(() => value instanceof Class) ?? false;
+}
+
+/** A property, or undefined if it cannot be read. */
+function part(value, name) {
+  return safely(() => value[name]) ?? undefined;
 }
 
 /** A cell that does not compile. @param diagnostics tslab's: positions are 0-based, chains of messages flattened */
@@ -107,4 +133,4 @@ function safely(compute) {
   }
 }
 
-module.exports = { Interrupted, cellName, compileError, thrownError };
+module.exports = { Interrupted, cellName, compileError, isA, messageOf, part, thrownError };

@@ -2,7 +2,7 @@
 const { setImmediate: immediate } = require("node:timers/promises");
 const vm = require("node:vm");
 const { CompilerClient } = require("./compiler-client.cjs");
-const { Interrupted, cellName, compileError, thrownError } = require("./errors.cjs");
+const { Interrupted, cellName, compileError, isA, messageOf, part, thrownError } = require("./errors.cjs");
 const { requireForCells } = require("./modules.cjs");
 const { showResult } = require("./results.cjs");
 
@@ -48,8 +48,8 @@ class Executor {
       return { status: "ok", result };
     } catch (error) {
       if (this.#running.interrupted)
-        return { status: "error", error: interruptedError(this.#running.abandoned ? ABANDONED : messageOf(error)) };
-      return { status: "error", error: error instanceof CompileError ? error.content : this.#describe(error) };
+        return { status: "error", error: interruptedError(this.#running.abandoned ? ABANDONED : reasonOf(error)) };
+      return { status: "error", error: this.#describe(error) };
     } finally {
       this.#running = null;
     }
@@ -97,7 +97,11 @@ class Executor {
         filename: cellName(count),
         lineOffset: -1,
       });
-      await Promise.race([run(this.#variables, this.#require, define), this.#running.promise]);
+      try {
+        await Promise.race([run(this.#variables, this.#require, define), this.#running.promise]);
+      } finally {
+        restorePrototype();
+      }
     }
     this.#declarations = compiled.declOutput ?? "";
     const last = compiled.lastExpressionVar;
@@ -109,7 +113,7 @@ class Executor {
 
   /** An error that nothing caught: fails the running cell at once, or else the next one. */
   #onStray(error) {
-    if (error instanceof Interrupted || (error?.name === "AbortError" && this.signal.aborted)) return;
+    if (isA(error, Interrupted) || (part(error, "name") === "AbortError" && this.signal.aborted)) return;
     const cell = this.#running;
     if (cell) {
       cell.failed ??= { error };
@@ -118,9 +122,8 @@ class Executor {
       return;
     }
     this.#stray.push(error);
-    console.error(
-      "Nothing caught this error; the next cell will fail with it:\n" + this.#describe(error).traceback.join("\n"),
-    );
+    const lines = this.#describe(error).traceback;
+    process.stderr.write(`Nothing caught this error; the next cell will fail with it:\n${lines.join("\n")}\n`);
   }
 
   #leftOver() {
@@ -134,6 +137,7 @@ class Executor {
   }
 
   #describe(thrown) {
+    if (isA(thrown, CompileError)) return thrown.content;
     return thrownError(thrown, this.#cells, this.#root);
   }
 }
@@ -153,8 +157,30 @@ function interruptedError(detail) {
 }
 
 /** What the code that was stopped says about it, such as where it will continue. */
-function messageOf(error) {
-  return error instanceof Interrupted || error?.name === "AbortError" ? "" : String(error?.message ?? error);
+function reasonOf(error) {
+  return isA(error, Interrupted) || part(error, "name") === "AbortError" ? "" : messageOf(error);
+}
+
+/** A property's descriptor that inherits nothing from what a cell added to the prototype of all objects. */
+const bare = (descriptor) => Object.assign(Object.create(null), descriptor);
+
+const describeProperty = (name) => bare(Object.getOwnPropertyDescriptor(Object.prototype, name));
+
+const PROTOTYPE = new Map(Reflect.ownKeys(Object.prototype).map((name) => [name, describeProperty(name)]));
+
+/** Takes back what a cell changed in the prototype of all objects, those of the kernel included. */
+function restorePrototype() {
+  const names = new Set([...Reflect.ownKeys(Object.prototype), ...PROTOTYPE.keys()]);
+  const changed = [...names].filter((name) => {
+    const [now, before] = [describeProperty(name), PROTOTYPE.get(name) ?? bare()];
+    return now.value !== before.value || now.get !== before.get || now.set !== before.set;
+  });
+  if (changed.length === 0) return;
+  for (const name of changed) delete Object.prototype[name];
+  for (const name of changed)
+    if (PROTOTYPE.has(name)) Object.defineProperty(Object.prototype, name, PROTOTYPE.get(name));
+  const list = changed.map(String).join(", ");
+  process.stderr.write(`Changes to Object.prototype end with the cell, since they break the kernel: ${list}\n`);
 }
 
 function define(variables, name, { get, value }) {

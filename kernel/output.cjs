@@ -1,13 +1,17 @@
 // What cells print and display. Text is gathered and sent at most every 50 ms: a message a line drowns the front end.
 const { StringDecoder } = require("node:string_decoder");
+const { LONGEST_TEXT, count, limited, limitedForms } = require("./text.cjs");
 
 const INTERVAL = 50; // ms
+/** Number of characters that a cell may print in all. */
+const PRINTED = 10 * LONGEST_TEXT;
 
 class Output {
   #publish;
   #name = "";
   #text = "";
   #sent = 0;
+  #left = PRINTED;
   #timer = null;
   #captured = false;
 
@@ -25,11 +29,9 @@ class Output {
       const stream = process[name];
       stream.write = (chunk, encoding, callback) => {
         if (typeof encoding === "function") callback = encoding;
-        const text =
-          typeof chunk === "string" && (encoding === "hex" || encoding === "base64")
-            ? Buffer.from(chunk, encoding)
-            : chunk;
-        this.write(name, typeof text === "string" ? text : decoder.write(Buffer.from(text)));
+        const isEncoded = typeof chunk === "string" && (encoding === "hex" || encoding === "base64");
+        const data = isEncoded ? Buffer.from(chunk, encoding) : chunk;
+        this.write(name, typeof data === "string" ? data : decoder.write(data));
         if (callback) process.nextTick(callback);
         return true;
       };
@@ -38,8 +40,17 @@ class Output {
     }
   }
 
+  /** A new cell prints. */
+  begin() {
+    this.flush();
+    this.#left = PRINTED;
+  }
+
   write(name, text) {
-    if (text === "") return;
+    if (text === "" || this.#left <= 0) return;
+    if (text.length > LONGEST_TEXT) text = `${limited(text)}\n`;
+    this.#left -= text.length;
+    if (this.#left <= 0) text += `… cut: a cell prints at most ${count(PRINTED)} characters\n`;
     if (name !== this.#name) this.flush();
     this.#name = name;
     this.#text += text;
@@ -62,6 +73,13 @@ class Output {
   publish(type, content) {
     this.flush();
     this.#publish(type, content);
+  }
+
+  /** An output in several forms, by MIME type. @returns whether all of them are shown: none was too large */
+  publishForms(type, content) {
+    const data = limitedForms(content.data);
+    this.publish(type, { ...content, data });
+    return Object.keys(content.data).every((form) => form in data);
   }
 }
 

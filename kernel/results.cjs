@@ -11,7 +11,16 @@ async function showResult(value) {
   if (typeof value === "string") return value;
   const shown = await globalThis[Symbol.for("promptloss.kernel")].showResult?.(value);
   if (shown) return undefined;
-  return Array.isArray(value) ? lineOf(value) : inspect(value);
+  return isArray(value) ? lineOf(value) : inspect(value);
+}
+
+/** Whether a value is an array. A revoked proxy must not be asked. */
+function isArray(value) {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 /** An array on one line, with as many of its elements as fit. */
@@ -21,12 +30,10 @@ function lineOf(array) {
       /\s+/g,
       " ",
     );
-  const whole = describe(LINE);
-  if (whole.length <= LINE) return whole;
   let text = describe(0);
   for (let count = 1; ; count++) {
     const longer = describe(count);
-    if (longer.length > LINE) return text;
+    if (longer.length > LINE || longer === text) return text;
     text = longer;
   }
 }

@@ -102,7 +102,7 @@ class Server {
   /** Runs a cell and reports it. If it fails, its reply is left to the caller: answers the function that sends it. */
   async #executeCell(request, silent) {
     const { code } = request.content;
-    this.#output.flush();
+    this.#output.begin();
     this.#current = request;
     this.#output.capture();
     this.#status("busy", request);
@@ -113,7 +113,11 @@ class Server {
     const count = this.#count;
     const { result, error } = await this.#executor.execute(code, count);
     if (result !== undefined && !silent) {
-      this.#output.publish("execute_result", { execution_count: count, data: { "text/plain": result }, metadata: {} });
+      this.#output.publishForms("execute_result", {
+        execution_count: count,
+        data: { "text/plain": result },
+        metadata: {},
+      });
     }
     if (error) this.#output.publish("error", error);
     this.#output.flush();
@@ -205,7 +209,8 @@ class Server {
 
   /** What lib/notebook finds when it runs inside this kernel, and tslab's own `display` (modules.cjs). */
   #offerToLibrary() {
-    const display = (content, update) => this.#output.publish(update ? "update_display_data" : "display_data", content);
+    const display = (content, update) =>
+      this.#output.publishForms(update ? "update_display_data" : "display_data", content);
     const executor = this.#executor;
     globalThis[Symbol.for("promptloss.kernel")] = {
       display,

@@ -12,7 +12,7 @@ const KEPT = 2; // entries, of some 100 MB
 const ABANDONED = 3600_000; // ms after which an unfinished entry is removed
 
 /** The files of the kernel that a snapshot contains. */
-const COMPILER = ["compiler-process.cjs", "compiler.cjs", "files.cjs"];
+const COMPILER = ["compiler-process.cjs", "compiler.cjs", "exports.cjs", "files.cjs"];
 
 /** @param root the repository's
  *  @returns the file of the snapshot that belongs to the present sources and versions; it need not exist */

@@ -2,6 +2,8 @@
 // header, metadata, content]. https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol
 const { createHmac, randomUUID, timingSafeEqual } = require("node:crypto");
 
+const { wellFormedJson } = require("./text.cjs");
+
 const DELIMITER = Buffer.from("<IDS|MSG>");
 const session = randomUUID();
 
@@ -28,7 +30,7 @@ function writeMessage(type, content, request, key, identities = []) {
     version: "5.3",
     date: new Date().toISOString(),
   };
-  const parts = [header, request?.header ?? {}, {}, content].map((part) => Buffer.from(JSON.stringify(part)));
+  const parts = [header, request?.header ?? {}, {}, content].map((part) => Buffer.from(wellFormedJson(part)));
   return [...identities, DELIMITER, Buffer.from(sign(parts, key)), ...parts];
 }
 
