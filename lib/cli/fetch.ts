@@ -1,4 +1,5 @@
 import { visibleText } from "../data/visible-text";
+import { abridged } from "../data/well-formed";
 import type { FetchPlan } from "../data/fetch-plan";
 import { isHubReference } from "../data/hub";
 import { defaultDataDir } from "../data/repository";
@@ -66,7 +67,7 @@ function progressLine(stream: NodeJS.WriteStream = process.stderr) {
   const show = fetchTexts(interval, (text) => {
     const line = visibleText(text);
     written = true;
-    stream.write(stream.isTTY ? `\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}` : `${line}\n`);
+    stream.write(stream.isTTY ? `\r\x1b[K${abridged(line, (stream.columns || 80) - 2)}` : `${line}\n`);
   });
   const end = () => void (stream.isTTY && written && stream.write("\n"));
   return { show, end };

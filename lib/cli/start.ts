@@ -56,7 +56,7 @@ function nameOfStudy(path: string): string {
 /** A study's name as the name of a folder, whatever it is. */
 export function folderName(name: string): string {
   const safe = name.replace(/[^\p{L}\p{N} ._-]/gu, "-").replace(/^[^\p{L}\p{N}]+/u, "");
-  return safe.slice(0, 100) || "study";
+  return [...safe].slice(0, 100).join("") || "study";
 }
 
 function notesOn(copies: readonly WorkingCopy[], folder: string): string {

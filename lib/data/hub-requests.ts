@@ -1,4 +1,5 @@
 import { DataError } from "./errors";
+import { abridged } from "./well-formed";
 import { backoff, networkProblem, retryAfter, wait } from "./http";
 
 /** How requests are made; the defaults suit the Hub. */
@@ -135,7 +136,7 @@ async function withRetries(send: () => Promise<Response>, url: URL, options: Req
 }
 
 /** Text from a server as it can be shown: without control characters, at most 300 long. */
-export const printable = (text: string) => text.replace(/\p{Cc}/gu, " ").slice(0, 300);
+export const printable = (text: string) => abridged(text.replace(/\p{Cc}/gu, " "), 300);
 
 /** Explains why the Hub refused a request, by its header X-Error-Code (the status alone does not say). */
 function refusal(response: Response, page: string, revision: string, hubUrl: string): string {

@@ -54,3 +54,8 @@ export function abridged(text: string, length: number): string {
   if (text.length <= length) return text;
   return `${text.slice(0, length).replace(/[\ud800-\udbff]$/, "")}…`;
 }
+
+/** The last UTF-16 code units of a text; a surrogate pair is never cut in half. */
+export function endOf(text: string, length: number): string {
+  return text.slice(-length).replace(/^[\udc00-\udfff]/, "");
+}

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { relative } from "node:path";
 import { visibleText } from "../data/visible-text";
+import { abridged } from "../data/well-formed";
 import { repositoryRoot } from "../data/repository";
 import { renderFigure } from "../export/export";
 import { checkNumbers, type Figure } from "../figures/figure";
@@ -109,8 +110,9 @@ async function showFigure(figure: Figure | PlotlyFigure): Promise<void> {
   }
   const id = randomUUID();
   const plot = { "application/vnd.plotly.v1+json": screenFigure(figure), "text/plain": text };
-  kernel.display(content(plot, id), false);
+  const isShown = kernel.display(content(plot, id), false);
   if (caption !== undefined) display(paragraph(caption));
+  if (!isShown) return;
   let picture: Buffer;
   try {
     // Not PNG: JupyterLab's Plotly renderer would show a PNG until the pointer enters the figure, far too large at
@@ -133,8 +135,13 @@ function content(data: MimeBundle, displayId?: string) {
   return { data: safeBundle(data), metadata: {}, transient: displayId === undefined ? {} : { display_id: displayId } };
 }
 
+/** Longest text that is shown, in UTF-16 code units. */
+const LONGEST_TEXT = 100_000;
+
 /** Text to be read, in lines of some 90 characters that break between words. */
-function paragraph(text: string) {
+function paragraph(shown: string) {
+  const note = `\nThe text has ${shown.length.toLocaleString("en-US")} characters; this is its start.`;
+  const text = shown.length > LONGEST_TEXT ? abridged(shown, LONGEST_TEXT) + note : shown;
   const html = `<div style="max-width: 720px; padding: 4px 0; white-space: pre-line">${escapeHtml(text)}</div>`;
   return { "text/html": html, "text/plain": text };
 }
@@ -193,6 +200,8 @@ function attempt<T>(compute: () => T): T | undefined {
 /** Plain-text representation of a figure: its name and those of its traces. */
 function figureText(figure: Figure | PlotlyFigure): string {
   const { data } = "spec" in figure ? figure.spec : figure;
-  const names = data.map(({ name }, index) => (typeof name === "string" && name !== "" ? name : `trace ${index}`));
+  const names = data.map(({ name }, i) =>
+    typeof name === "string" && name !== "" ? abridged(name, 100) : `trace ${i}`,
+  );
   return `${"spec" in figure ? figure.name : "Figure"} (${[...new Set(names)].join(", ")})`;
 }

@@ -12,11 +12,12 @@ export interface NotebookKernel {
    * Sends an output to the front end.
    *
    * @param update true to replace the output with the same `display_id`
+   * @returns whether all representations are shown: those that are too large, of 50 million characters, are left out
    */
   display(
     content: { data: MimeBundle; metadata: Record<string, unknown>; transient: { display_id?: string } },
     update: boolean,
-  ): void;
+  ): boolean;
   /** signal of the running cell; aborted when the user interrupts the kernel (■) while that cell runs */
   readonly signal: AbortSignal;
   /**

@@ -1,5 +1,6 @@
 // Progress of trainings, sweeps and evaluations as lines of text, and their output on the command line.
 import { visibleText } from "../data/visible-text";
+import { abridged } from "../data/well-formed";
 import type { FetchProgress } from "../data/fetch";
 import { formatBytes } from "../data/format-bytes";
 import type { RunsProgress } from "../evaluate/evaluate-runs";
@@ -44,7 +45,7 @@ function lineWriter<T extends Counts>(
     final = counts;
     const line = visibleText(lineOf(progress));
     if (!stream.isTTY) stream.write(`${line}\n`);
-    else stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}${isOver(progress) ? "\n" : ""}`);
+    else stream.write(`\r\x1b[K${abridged(line, (stream.columns || 80) - 2)}${isOver(progress) ? "\n" : ""}`);
   };
   return throttled(write, stream.isTTY ? TERMINAL_INTERVAL : LOG_INTERVAL, isOver);
 }

@@ -112,7 +112,7 @@ function formatCells(table: TableLike, { maxRows = 100 }: TableOptions) {
   const hasLabels = index !== undefined && index.some((label, row) => String(label) !== String(row));
   const labels = rows.map((_, row) => String(index?.[row] ?? row));
   return {
-    head: [...(hasLabels ? [""] : []), ...columns],
+    head: [...(hasLabels ? [""] : []), ...columns.map(cellText)],
     body: rows.map((_, row) => [...(hasLabels ? [labels[row]!] : []), ...formatted.map(({ texts }) => texts[row]!)]),
     numeric: [...(hasLabels ? [false] : []), ...formatted.map(({ numeric }) => numeric)],
     prose: [...(hasLabels ? [false] : []), ...formatted.map(({ prose }) => prose)],

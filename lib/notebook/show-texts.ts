@@ -6,6 +6,7 @@ import { distinct } from "../data/group";
 import { absentLine, textsData } from "../page/texts-view";
 import { VIEW_MIME, type View } from "../page/view";
 import { visibleText } from "../data/visible-text";
+import { abridged } from "../data/well-formed";
 import { escapeHtml } from "../page/html";
 import { notebookKernel } from "./kernel";
 
@@ -93,7 +94,7 @@ function promptText(prompt: ChangedPrompt): string {
 const oneLine = (text: string): string => visibleText(text).replace(/\s+/g, " ").trim() || "(empty)";
 
 const titleOf = ({ benchmark, id, asked, change }: ChangedPrompt): string =>
-  `${benchmark} ${id}: ${asked.replace(/\s+/g, " ").slice(0, 200)} (${Math.round(100 * change)} % of words change)`;
+  `${benchmark} ${id}: ${abridged(asked.replace(/\s+/g, " "), 200)} (${Math.round(100 * change)} % of words change)`;
 
 function runsOf(
   [{ dataset, model, normalizer, variant, seed }]: readonly WrittenText[],

@@ -1,6 +1,7 @@
 // A pool of worker processes, one job at a time in each.
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endOf } from "../data/well-formed";
 import type { FromWorker, Outcome, ToWorker, WorkerJob } from "./messages";
 import type { WorkerPlan } from "./plan";
 import { spawnWorker } from "./spawn";
@@ -77,7 +78,7 @@ function runWorker<Job extends WorkerJob, Progress, Result>(
   };
   signal?.addEventListener("abort", stop);
   worker.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_KEPT);
+    stderr = endOf(stderr + text, STDERR_KEPT);
   });
   worker.on("message", (message: FromWorker<Progress, Result>) => {
     if (message.type === "ready") {
