@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { closeBrowser, withPage } from "../export/browser";
 import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
-import { expectedDevice } from "../workers/plan";
+import { gpuState } from "../model/gpu";
 import { pathOf, type Answer, type Values } from "./values";
 
 interface Check {
@@ -39,13 +39,15 @@ export async function run(values: Values): Promise<Answer> {
     const { kind, tensorflow } = device();
     if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512)
       throw new Error("a matrix product came out wrong: run npm run setup");
-    if (kind !== expectedDevice())
-      throw new Error(
-        `computes on the ${kind}, though a sweep expects the ${expectedDevice()}: see environment.md on GPUs`,
-      );
     const operations =
       operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`;
     return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads; ${operations}`;
+  });
+  await check("GPU", () => {
+    const { gpus, problem } = gpuState();
+    if (problem !== undefined) throw new Error(problem);
+    const seen = gpus.length === 0 ? "none is visible" : `${gpus.length} visible, registered with TensorFlow`;
+    return `${seen}; this version was never run on a GPU`;
   });
   await check("cores", () => String(availableParallelism()));
   await check("memory", () => `${(totalmem() / GIB).toFixed(1)} GiB, ${(freemem() / GIB).toFixed(1)} GiB free`);

@@ -11,7 +11,8 @@ import { wantedRuns, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import { scoreRuns, studyEvaluation } from "../sweep/study-scores";
 import { resolveJobs } from "../sweep/sweep";
-import { expectedDevice, threadsFor } from "../workers/plan";
+import { expectedDevice } from "../model/gpu";
+import { threadsFor } from "../workers/plan";
 import { say } from "./terminal";
 import { UsageError, countOf, nameOf, numberOf, pathOf, type Answer, type Values } from "./values";
 

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
+import { count } from "../data/arguments";
 import { livingHolder } from "../runs/claim";
+import { checkRuns } from "../runs/check-runs";
 import type { Run } from "../runs/store";
-import { expectedDevice, planWorkers, threadsFor, type WorkerNeeds } from "../workers/plan";
+import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
+import { planWorkers, threadsFor, type WorkerNeeds } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
 import type { EvaluationJob, EvaluationJobProgress, SharedOptions, TaskFailure } from "./evaluation-job";
-import { checkOptions } from "./evaluate-options";
+import { callOptions, checkEvaluation, taskOptions } from "./evaluate-options";
 import { resolveTasks, type RequestedTask } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
@@ -103,7 +106,8 @@ export async function evaluateRuns(
   tasks: readonly (string | TaskRequest)[],
   options: EvaluateRunsOptions = {},
 ): Promise<RunScores[]> {
-  checkOptions(options);
+  checkRuns("evaluateRuns", runs);
+  checkEvaluation("evaluateRuns", options, { ...taskOptions, ...callOptions, workers: count });
   const requests = tasks.map((task) => (typeof task === "string" ? { name: task } : task));
   return new RunsEvaluation(runs, requests, options).run();
 }
@@ -214,6 +218,7 @@ class RunsEvaluation {
   }
 
   private async evaluatePending(): Promise<void> {
+    warnOfUnusedGpu();
     this.started = performance.now();
     const ticker = setInterval(() => this.report(), PROGRESS_MS);
     const { workers, signal } = this.options;

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PromptlossError, StudyError, Interrupted } from "../data/errors";
 import { distinct } from "../data/group";
+import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
 import { RunStore, runFiles, usableRun, type Run } from "../runs/store";
-import { expectedDevice, planWorkers, threadsFor } from "../workers/plan";
+import { planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
@@ -200,6 +201,7 @@ class Sweep {
 
   /** Trains all pending jobs, including those that another process holds and gives up. */
   private async trainPending(): Promise<void> {
+    warnOfUnusedGpu();
     this.store.prepare();
     const ticker = setInterval(() => this.report(), PROGRESS_MS);
     try {

@@ -6,6 +6,7 @@ import type { Example } from "../data/example";
 import { normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
 import { templateSchema, type PromptTemplate } from "../data/template";
 import { integer, oneOf, rule, text } from "../data/validate";
+import { warnOfUnusedGpu } from "../model/gpu";
 import { device, threads } from "../model/tensorflow";
 import { DigestCache } from "../runs/digests";
 import { completeHyperparameters, someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
@@ -89,6 +90,7 @@ export async function train(options: TrainOptions): Promise<Run> {
   checkOptions("train", options, OPTIONS, { needed: ["model", "examples", "plw"], ErrorClass: TrainingError });
   const store = new RunStore(options.store);
   const cache = new DigestCache(store.root);
+  warnOfUnusedGpu();
   const job = trainingJob(options, store, cache);
   cache.save();
   return trainJob(job, store, options);

@@ -1,8 +1,6 @@
 // How many worker processes to start, with how many threads each, and on which devices.
-import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { join } from "node:path";
-import { repositoryRoot } from "../data/repository";
+import { gpuState } from "../model/gpu";
 
 /** Above this number of parameters, a single matrix product keeps several threads busy. */
 const SMALL_MODEL = 50e6;
@@ -54,7 +52,7 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
 export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, perGpu = 1): WorkerPlan {
   const { threads, device } = jobs[0];
   if (device === "GPU") {
-    const gpus = visibleGpus();
+    const { gpus } = gpuState();
     return { workers: Math.min(jobs.length, requested ?? gpus.length * perGpu), threads, gpus };
   }
   const largest = Math.max(...jobs.map(({ parameters }) => parameters));
@@ -62,34 +60,4 @@ export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, pe
   const coreLimit = Math.floor(availableParallelism() / threads);
   const workers = Math.max(1, Math.min(jobs.length, requested ?? Math.min(coreLimit, memoryLimit)));
   return { workers, threads, gpus: [] };
-}
-
-/**
- * Predicts the device that TensorFlow will use, without loading TensorFlow: the GPU if one is visible and the CUDA
- * libraries are installed next to TensorFlow. Workers verify the prediction.
- */
-export function expectedDevice(): "CPU" | "GPU" {
-  return visibleGpus().length > 0 && hasCudaLibraries() ? "GPU" : "CPU";
-}
-
-/** Ids for CUDA_VISIBLE_DEVICES: its own entries if the variable is set, else one for each NVIDIA device found. */
-function visibleGpus(): string[] {
-  const visible = process.env.CUDA_VISIBLE_DEVICES;
-  if (visible !== undefined)
-    return visible
-      .split(",")
-      .map((id) => id.trim())
-      .filter((id) => id !== "" && id !== "-1");
-  const driver = "/proc/driver/nvidia/gpus";
-  if (existsSync(driver)) return readdirSync(driver).map((_, index) => String(index));
-  return existsSync("/dev")
-    ? readdirSync("/dev")
-        .filter((name) => /^nvidia\d+$/.test(name))
-        .map((_, index) => String(index))
-    : [];
-}
-
-function hasCudaLibraries(): boolean {
-  const lib = join(repositoryRoot(), ".venv", "lib");
-  return existsSync(lib) && readdirSync(lib).some((python) => existsSync(join(lib, python, "site-packages", "nvidia")));
 }
