@@ -106,24 +106,36 @@ export function addedTokens(files: TokenizerFiles): AddedToken[] {
   const { json, config, tokenNames, path } = files;
   const vocabulary = vocabularyIds(json.model);
   const added: AddedToken[] = [];
+  let nextId = vocabulary.size; // as the Rust library numbers new tokens
   const names = ROLES.flatMap((role) => tokenText(tokenNames[`${role}_token`]) ?? []);
   const extra = [tokenNames.additional_special_tokens, tokenNames.extra_special_tokens].flatMap((list) =>
     Array.isArray(list) ? list.flatMap((token) => tokenText(token) ?? []) : [],
   );
-  const add = (file: string, content: string, flags: Partial<AddedToken>, statedId?: number): void => {
-    if (added.some((token) => token.content === content)) return;
-    const special = flags.special === true || names.includes(content) || extra.includes(content);
-    const id = vocabulary.get(content) ?? nextId(vocabulary.size, added);
+  const push = (token: AddedToken): void => {
+    added.push(token);
+    nextId = Math.max(nextId, token.id + 1);
+  };
+  const idOf = (file: string, content: string, statedId?: number): number => {
+    const id = vocabulary.get(content) ?? nextId;
     if (statedId !== undefined && statedId !== id)
       throw new DataError(
         `${file}: gives ${shown(content)} the id ${statedId}, but it would be ${id}, ` +
           `the ${vocabulary.has(content) ? "one of tokenizer.json" : "next free one"}; add the token to tokenizer.json`,
       );
+    return id;
+  };
+  const add = (file: string, content: string, flags: Partial<AddedToken>, statedId?: number): void => {
+    if (added.some((token) => token.content === content)) return;
+    const special = flags.special === true || names.includes(content) || extra.includes(content);
+    const id = idOf(file, content, statedId);
     const defaults = { single_word: false, lstrip: false, rstrip: false, normalized: !special };
-    added.push({ ...defaults, ...flags, special, content, id });
+    push({ ...defaults, ...flags, special, content, id });
   };
 
-  for (const token of (json.added_tokens ?? []) as AddedToken[]) add(path, token.content, flagsOf(token), token.id);
+  for (const token of (json.added_tokens ?? []) as AddedToken[]) {
+    idOf(path, token.content, token.id);
+    push(token);
+  }
   const decoder = Object.entries((config.added_tokens_decoder ?? {}) as Record<string, AddedToken>);
   for (const [id, token] of decoder.sort(([a], [b]) => Number(a) - Number(b)))
     add(path.replace(/tokenizer\.json$/, "tokenizer_config.json"), token.content, flagsOf(token), Number(id));
@@ -140,12 +152,7 @@ function vocabularyIds({ vocab }: JsonObject): Map<string, number> {
   return new Map(Object.entries(vocab as Record<string, number>));
 }
 
-/** The id that the Rust library gives the next new token. */
-function nextId(vocabularySize: number, added: readonly AddedToken[]): number {
-  return Math.max(vocabularySize, ...added.map(({ id }) => id + 1));
-}
-
-/** The flags that an entry of `added_tokens` or `added_tokens_decoder` gives. */
+/** The flags that an entry of `added_tokens_decoder` gives. */
 function flagsOf(token: AddedToken): Partial<AddedToken> {
   const flags = ["single_word", "lstrip", "rstrip", "normalized", "special"] as const;
   return Object.fromEntries(flags.flatMap((flag) => (typeof token[flag] === "boolean" ? [[flag, token[flag]]] : [])));

@@ -218,7 +218,13 @@ export const tokenizerSchema: v.GenericSchema = v.looseObject({
   pre_tokenizer: v.nullish(preTokenizer),
   post_processor: v.nullish(postProcessor),
   decoder: v.nullish(decoder),
-  added_tokens: v.nullish(v.array(v.looseObject({ ...addedToken, id }))),
+  added_tokens: v.nullish(
+    withoutFault(v.array(v.looseObject({ ...addedToken, id })), (entries: { content: string }[]) => {
+      const contents = new Set<string>();
+      const twice = entries.find(({ content }) => contents.size === contents.add(content).size);
+      return twice && `names ${shown(twice.content)} more than once`;
+    }),
+  ),
 });
 
 const isToken = (value: unknown) => isText(value) || (isObject(value) && isText(value.content));

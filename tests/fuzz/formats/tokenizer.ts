@@ -135,6 +135,8 @@ function referenceIds(files: Files): { ids: Set<number>; config: Json; endIds: u
   }
   const added = main.added_tokens ?? [];
   if (!Array.isArray(added)) return { refused: "added_tokens" };
+  const contents = (added as unknown[]).map((token) => (isRecord(token) ? token.content : undefined));
+  if (new Set(contents).size < contents.length) return { refused: "an added token twice" };
   for (const token of added as unknown[]) {
     if (!isRecord(token) || typeof token.content !== "string" || !isId(token.id)) return { refused: "an added token" };
     const flags = ["single_word", "lstrip", "rstrip", "normalized", "special"];
