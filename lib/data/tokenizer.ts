@@ -1,7 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { sha256 } from "./digest";
 import { DataError } from "./errors";
-import { isObject } from "./validate";
+import { isObject, shown } from "./validate";
 import { addedTokens, readTokenizerFiles, tokenText, type AddedToken, type TokenizerFiles } from "./tokenizer-files";
 
 /** A tokenizer: converts text to token ids and back. */
@@ -67,6 +67,7 @@ export function loadTokenizer(dir: string): Tokenizer {
   const added = addedTokens(files);
   warnOfSingleWords(files.path, added);
   const library = createLibraryTokenizer(files, added);
+  checkTemplate(files.path, library, files.json.post_processor);
   widenWordCache(library);
   decodeSpaces(library.decoder);
   normalizeAddedTokens(library, added);
@@ -131,6 +132,33 @@ function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: A
   } catch (error) {
     throw new DataError(`${path}: the tokenizer library does not accept this tokenizer: ${(error as Error).message}`);
   }
+}
+
+/**
+ * Checks that the special tokens of a template have the ids of the vocabulary. The Rust library adds the ids that stand
+ * in the template, this one those of the vocabulary.
+ */
+function checkTemplate(path: string, library: HuggingFaceTokenizer, postProcessor: unknown): void {
+  if (!isObject(postProcessor)) return;
+  const { type, processors, single, special_tokens: given } = postProcessor as PostProcessor;
+  if (type === "Sequence") for (const one of processors) checkTemplate(path, library, one);
+  if (type !== "TemplateProcessing") return;
+  for (const token of single.flatMap(({ SpecialToken: piece }) => piece?.id ?? [])) {
+    const ids = Object.hasOwn(given, token) ? given[token].ids : [];
+    if (ids.length !== 1 || ids[0] !== library.token_to_id(token))
+      throw new DataError(
+        `${path}: post_processor: its special token ${shown(token)} has the ids ${shown(ids)}, ` +
+          `but in the vocabulary ${library.token_to_id(token) ?? "none"}`,
+      );
+  }
+}
+
+/** What {@link checkTemplate} reads of a post-processor, whose schema was checked. */
+interface PostProcessor {
+  type: string;
+  processors: unknown[];
+  single: { SpecialToken?: { id: string } }[];
+  special_tokens: Record<string, { ids: number[] }>;
 }
 
 /**

@@ -166,8 +166,12 @@ test("invalid tokenizer directories are rejected with the reason", () => {
 });
 
 test("what the Rust library would not read is refused by its place, and nothing is read as something else", () => {
-  const json = llamaJson() as { model: { vocab: Record<string, unknown>; merges: unknown[] }; added_tokens: object[] };
-  const { model, added_tokens: added } = json;
+  const json = llamaJson() as {
+    model: { vocab: Record<string, unknown>; merges: unknown[] };
+    added_tokens: object[];
+    post_processor: object;
+  };
+  const { model, added_tokens: added, post_processor: template } = json;
   const withModel = (change: object) => ({ ...json, model: { ...model, ...change } });
   const wrong: [object, RegExp][] = [
     [withModel({ vocab: { ...model.vocab, a: "5" } }), /model\.vocab: gives "a" the id "5"/],
@@ -189,6 +193,11 @@ test("what the Rust library would not read is refused by its place, and nothing 
       { ...json, post_processor: { type: "TemplateProcessing", single: "A" } },
       /post_processor\.single: must be a list/,
     ],
+    [
+      { ...json, post_processor: { ...template, special_tokens: { "<s>": { id: "<s>", ids: [2], tokens: ["<s>"] } } } },
+      /post_processor: its special token "<s>" has the ids \[2\], but in the vocabulary 1/,
+    ],
+    [{ ...json, added_tokens: [added[0], added[0]] }, /added_tokens: names "<unk>" more than once/],
     [{ ...json, added_tokens: [{ ...added[0], special: 1 }] }, /added_tokens\.0\.special: must be true or false/],
     [{ ...json, added_tokens: [...added, { id: 7, content: "<new>" }] }, /gives "<new>" the id 7, but it would be 420/],
   ];

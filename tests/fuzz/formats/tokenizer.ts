@@ -72,6 +72,13 @@ export const tokenizer: Format<Read> = {
   },
 };
 
+/** A post-processor that adds special tokens, with their ids. */
+interface Template {
+  type: string;
+  single: { SpecialToken?: { id: string }; Sequence?: { id: string } }[];
+  special_tokens: Record<string, { ids: number[] }>;
+}
+
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const isRecord = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -166,6 +173,15 @@ function readDifference(
   const name = isRecord(config.eos_token) ? config.eos_token.content : config.eos_token;
   if (typeof name === "string" && !files.has("special_tokens_map.json") && got.eosToken !== name)
     return `the end of sequence is ${JSON.stringify(got.eosToken)}, not ${JSON.stringify(name)}`;
+  const template = (strictJson(files.get("tokenizer.json")!).value as Json).post_processor as
+    Template | null | undefined;
+  if (template?.type === "TemplateProcessing") {
+    const ofPiece = (piece: Template["single"][number], ids: number[]) =>
+      piece.SpecialToken ? template.special_tokens[piece.SpecialToken.id].ids : piece.Sequence?.id === "A" ? ids : [];
+    const wanted = got.ids.map((ids) => template.single.flatMap((piece) => ofPiece(piece, ids)));
+    const wrong = difference("ids with special tokens", got.withSpecial, wanted);
+    if (wrong) return wrong;
+  }
   return baseOf(files) < 0 || files.has("added_tokens.json")
     ? undefined
     : difference("ids", got.ids, baseIds(baseOf(files)));
