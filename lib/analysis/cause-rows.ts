@@ -1,5 +1,8 @@
 // Possible causes of the paper's Figures 2a and 2b, one row per run, and how each depends on PLW, by normalizer and
 // variant.
+import { aList, checkOptions } from "../data/arguments";
+import { checkRuns } from "../runs/check-runs";
+import { checkRowsOf } from "./row-schemas";
 import { distinct, groupBy, mean } from "../data/group";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { GradientShare } from "./gradient-share";
@@ -44,8 +47,10 @@ export type CauseRow = RunFactors & {
  */
 export function causeRows(
   runs: readonly Run[],
-  { shares = [], scores = [] }: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {},
+  options: { shares?: readonly GradientShare[]; scores?: readonly RunScores[] } = {},
 ): CauseRow[] {
+  const { shares = [], scores = [] } = checkOptions("causeRows", options, { shares: aList, scores: aList });
+  checkRuns("causeRows", runs);
   const distances = distanceRows(runs);
   const shareOf = new Map(shares.map((share) => [share.run.id, share]));
   const lossOf = new Map(
@@ -113,6 +118,7 @@ export type NormalizerEffectRow = {
  * @returns no rows if there is no PLW 0 or no other PLW
  */
 export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasure): NormalizerEffectRow[] {
+  checkRowsOf("normalizerEffects", "cause", rows);
   const plws = distinct(rows.map(({ plw }) => plw)).sort((a, b) => a - b);
   const [zero, smallest, largest] = [plws[0], plws[1], plws[plws.length - 1]];
   const steps =
@@ -200,6 +206,7 @@ export function effectsTable(
   measures: Readonly<Record<string, CauseMeasure>>,
   kind: "change" | "beyond" = "change",
 ): Record<string, string | number>[] {
+  checkRowsOf("effectsTable", "cause", rows);
   const columns = Object.entries(measures).map(([title, measure]) => ({
     title,
     effects: normalizerEffects(rows, measure),
@@ -256,6 +263,7 @@ export function variationRows(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
 ): ({ measure: string; dataset: string; variant: string } & Variation)[] {
+  checkRowsOf("variationRows", "cause", rows);
   return Object.entries(measures).flatMap(([measure, key]) =>
     [...groupBy(rows, ({ dataset, variant }) => JSON.stringify([dataset, variant])).values()].flatMap((group) => {
       const usable = group.flatMap((row) => {
@@ -296,6 +304,7 @@ export function variationTable(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
 ): Record<string, string>[] {
+  checkRowsOf("variationTable", "cause", rows);
   const variants = distinct(rows.map(({ variant }) => variant)).length;
   return [
     ...groupBy(variationRows(rows, measures), ({ measure, dataset, variant }) =>

@@ -1,3 +1,6 @@
+import { text } from "../data/validate";
+import { checkOptions } from "../data/arguments";
+import { checkRowsOf } from "./row-schemas";
 import { distinct, groupBy, mean } from "../data/group";
 import { seededRandom } from "../data/random";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -49,6 +52,8 @@ const RESAMPLES = 2000;
  *   of `cleaned` without this ending
  */
 export function claimRows(rows: readonly ScoreRow[], datasets: ClaimDatasets = namedDatasets(rows)): ClaimRow[] {
+  checkOptions("claimRows", datasets, { plain: text, cleaned: text, short: text });
+  checkRowsOf("claimRows", "score", rows);
   return inEachArm(rows, (inArm) => claimsOfArm(inArm, datasets));
 }
 

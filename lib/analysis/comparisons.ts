@@ -1,3 +1,4 @@
+import { checkRowsOf } from "./row-schemas";
 import { groupBy, mean } from "../data/group";
 import { inEachArm } from "./in-each-arm";
 import { meanWithError, type ScoreRow } from "./score-rows";
@@ -23,6 +24,7 @@ export type BestPlwRow = {
 
 /** Finds the best PLW for each arm, benchmark and data set, and compares it with PLW 0. */
 export function bestPlws(rows: readonly ScoreRow[]): BestPlwRow[] {
+  checkRowsOf("bestPlws", "score", rows);
   return inEachArm(rows, bestInArm);
 }
 
@@ -76,6 +78,7 @@ export type ModelRow = {
  * omitted.
  */
 export function compareModels(rows: readonly ScoreRow[]): ModelRow[] {
+  checkRowsOf("compareModels", "score", rows);
   return inEachArm(rows, compareInArm);
 }
 

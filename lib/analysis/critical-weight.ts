@@ -1,9 +1,14 @@
+import { rule, text } from "../data/validate";
+import { checkOptions, checkRows, anObject } from "../data/arguments";
 import { normalQuantile } from "../stats/distributions";
 import type { BetaGlmmFit } from "../stats/beta-glmm/fit";
 import type { DesignTerm } from "../stats/design";
 import { quadraticForm, type Rows } from "../stats/linear-algebra";
 import { untransformWeight, type Weight } from "../data/prompt-loss-weight";
 import { StatisticsError } from "../data/errors";
+
+/** A level of confidence. */
+const LEVEL = rule("a number between 0 and 1", (value) => (value as number) > 0 && (value as number) < 1);
 
 /** The critical weight λ (§3, §5.2). */
 export interface CriticalWeight {
@@ -44,10 +49,14 @@ interface Quadratic {
  * @param options `column`: name of the transformed weight; default "w_p"; `level`: confidence level; default 0.95
  * @throws {StatisticsError} if the fit has no quadratic of `column`, or no standard errors
  */
-export function criticalWeight(
-  given: BetaGlmmFit,
-  { column = "w_p", level = 0.95 }: { column?: string; level?: number } = {},
-): CriticalWeight {
+export function criticalWeight(given: BetaGlmmFit, options: { column?: string; level?: number } = {}): CriticalWeight {
+  const { column = "w_p", level = 0.95 } = checkOptions(
+    "criticalWeight",
+    options,
+    { column: text, level: LEVEL },
+    { ErrorClass: StatisticsError },
+  );
+  checkRows("criticalWeight: fit", [given], { diagnosis: anObject, parameters: anObject });
   const fit = given.diagnosis.reduced ?? given;
   const term = fit.terms.find(({ polynomial }) => polynomial?.column === column);
   if (term?.columns.length !== 2)

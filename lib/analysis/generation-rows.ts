@@ -1,4 +1,5 @@
 // Converts evaluated runs to the rows of Figures 2c and 2d.
+import { checkRowsOf } from "./row-schemas";
 import { tokenLength } from "../data/statistics";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
@@ -18,6 +19,7 @@ const PROMPTS: Record<string, MemorizationRow["prompts"]> = {
  * @param scores results on `memorization` and `memorization-heldout`; other tasks are ignored
  */
 export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[] {
+  checkRowsOf("memorizationRows", "runScores", scores);
   const percent = (value: number | null) => (value === null ? null : 100 * value);
   return scores.flatMap(({ run, results }) =>
     results

@@ -1,3 +1,5 @@
+import { abortSignal, checkOptions, count } from "../data/arguments";
+import { checkRuns } from "../runs/check-runs";
 import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
@@ -45,8 +47,10 @@ interface Stored {
  */
 export async function gradientShares(
   runs: readonly Run[],
-  { rows = ROWS, signal }: { rows?: number; signal?: AbortSignal } = {},
+  options: { rows?: number; signal?: AbortSignal } = {},
 ): Promise<GradientShare[]> {
+  const { rows = ROWS, signal } = checkOptions("gradientShares", options, { rows: count, signal: abortSignal });
+  checkRuns("gradientShares", runs);
   const cache: MeasurementCache = { batches: new Map(), starts: new Map() };
   const shares: GradientShare[] = [];
   for (const run of runs) {

@@ -1,9 +1,12 @@
+import * as v from "valibot";
+import { rule, objectOf, text } from "../data/validate";
+import { checkOptions, checkRows, type OptionSchemas } from "../data/arguments";
 import { StatisticsError } from "../data/errors";
 import { formatP } from "../stats/p-value";
-import { fitBetaGlmm, type BetaGlmmFit, type BetaGlmmOptions } from "../stats/beta-glmm/fit";
+import { BETA_GLMM_OPTIONS, fitBetaGlmm, type BetaGlmmFit, type BetaGlmmOptions } from "../stats/beta-glmm/fit";
 import { categoryColumn, levelsOf, numericColumn, type DataRow } from "../stats/data-rows";
 import type { DesignTerm } from "../stats/design";
-import { checkResiduals, type ResidualCheck, type ResidualOptions } from "../stats/residuals";
+import { RESIDUAL_OPTIONS, checkResiduals, type ResidualCheck, type ResidualOptions } from "../stats/residuals";
 import { armsOf, type Arm, type ArmFactors } from "./arms";
 import { assess, doubtBorder, doubtEnds, doubtSize, withDoubts, type Assessment, type Doubt } from "./assessment";
 import { criticalWeight, type CriticalWeight } from "./critical-weight";
@@ -52,6 +55,16 @@ export interface HypothesisOptions extends BetaGlmmOptions {
   residuals?: ResidualOptions | false;
 }
 
+const residualSettings = objectOf(v.partial(v.object(RESIDUAL_OPTIONS as v.ObjectEntries)).entries);
+
+const OPTIONS: OptionSchemas<HypothesisOptions> = {
+  ...BETA_GLMM_OPTIONS,
+  dataset: text,
+  weight: text,
+  alpha: rule("a number between 0 and 1", (value) => (value as number) > 0 && (value as number) < 1),
+  residuals: v.lazy((given) => (given === false ? v.literal(false) : residualSettings)) as v.GenericSchema,
+};
+
 /** Settings of the test of one data set. */
 interface TestSettings {
   weight: string;
@@ -71,10 +84,15 @@ interface TestSettings {
  * @returns one test per arm, in the order of first appearance, and data set, in the order of R's C locale
  * @throws {StatisticsError} if a row has no data set name, or the formula has no polynomial of the weight
  */
-export function testHypotheses(
-  rows: readonly DataRow[],
-  { dataset = "dataset", weight = "w_p", alpha = 0.05, residuals = {}, ...fit }: HypothesisOptions = {},
-): HypothesisTest[] {
+export function testHypotheses(rows: readonly DataRow[], options: HypothesisOptions = {}): HypothesisTest[] {
+  const {
+    dataset = "dataset",
+    weight = "w_p",
+    alpha = 0.05,
+    residuals = {},
+    ...fit
+  } = checkOptions("testHypotheses", options, OPTIONS, { ErrorClass: StatisticsError });
+  checkRows("testHypotheses", rows, {});
   const factor = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
   const named = rows.map((row): ArmFactors & { row: DataRow } => ({
     normalizer: factor(row.normalizer),

@@ -1,4 +1,7 @@
 // The best PLW where the learning rate varies, too: a PLW that rescales the loss also rescales the step.
+import { anObject, checkOptions, checkValue, flag } from "../data/arguments";
+import { checkRuns } from "../runs/check-runs";
+import { checkRowsOf } from "./row-schemas";
 import { StatisticsError } from "../data/errors";
 import { distinct, groupBy, mean } from "../data/group";
 import { plwLabel, transformWeight } from "../data/prompt-loss-weight";
@@ -17,10 +20,9 @@ import { minMaxScale } from "./score-rows";
  * @throws {StatisticsError} if a variant has several learning rates, or, without `allowOthers`, if variants with
  *   different learning rates differ in other hyperparameters, too, which the message names
  */
-export function learningRates(
-  runs: readonly Run[],
-  { allowOthers = false }: { allowOthers?: boolean } = {},
-): Record<string, number> {
+export function learningRates(runs: readonly Run[], options: { allowOthers?: boolean } = {}): Record<string, number> {
+  const { allowOthers = false } = checkOptions("learningRates", options, { allowOthers: flag });
+  checkRuns("learningRates", runs);
   const rates = ratesOf(runs, allowOthers);
   if (typeof rates === "string") throw new StatisticsError(`learningRates: ${rates}`);
   return rates;
@@ -139,8 +141,11 @@ type RatedScore = Score & { learningRate: number };
 export function compareLearningRates(
   rows: readonly Score[],
   rates: Readonly<Record<string, number>>,
-  { byModel = false }: { byModel?: boolean } = {},
+  options: { byModel?: boolean } = {},
 ): { comparisons: LearningRateComparison[]; summary: string } {
+  const { byModel = false } = checkOptions("compareLearningRates", options, { byModel: flag });
+  checkRowsOf("compareLearningRates", "score", rows);
+  checkValue("compareLearningRates: rates", rates, anObject);
   const rated = rows.flatMap((row): RatedScore[] => {
     const variant = row.variant ?? ONLY_VARIANT;
     return Object.hasOwn(rates, variant) ? [{ ...row, learningRate: rates[variant] }] : [];
@@ -182,8 +187,13 @@ export function compareLearningRates(
 export function compareStudyLearningRates(
   rows: readonly Score[],
   runs: readonly Run[],
-  { allowOthers = false, byModel }: { allowOthers?: boolean; byModel?: boolean } = {},
+  options: { allowOthers?: boolean; byModel?: boolean } = {},
 ): ReturnType<typeof compareLearningRates> {
+  const { allowOthers = false, byModel } = checkOptions("compareStudyLearningRates", options, {
+    allowOthers: flag,
+    byModel: flag,
+  });
+  checkRuns("compareStudyLearningRates", runs);
   const rates = ratesOf(runs, allowOthers);
   if (typeof rates === "string") return { comparisons: [], summary: `Learning rates cannot be compared: ${rates}` };
   return compareLearningRates(rows, rates, { byModel });
@@ -191,6 +201,7 @@ export function compareStudyLearningRates(
 
 /** Lists the optima of all comparisons, for display. */
 export function plwOptima(comparisons: readonly LearningRateComparison[]): PlwOptimum[] {
+  checkRowsOf("plwOptima", "comparison", comparisons);
   return comparisons.flatMap(({ optima }) => optima);
 }
 

@@ -1,3 +1,4 @@
+import { checkRowsOf } from "./row-schemas";
 import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { armsOf } from "./arms";
@@ -44,6 +45,7 @@ interface ScoreGroup {
  * @returns rows of all arms, in the order of the arms' first appearance
  */
 export function observations(scores: readonly Score[]): { rows: Observation[]; summary: string } {
+  checkRowsOf("observations", "score", scores);
   const arms = armsOf(scores);
   const groups = arms.flatMap(({ name: arm, rows }): ScoreGroup[] =>
     [...groupBy(rows, ({ dataset, benchmark }) => JSON.stringify([dataset, benchmark])).values()].map((group) => ({

@@ -1,3 +1,6 @@
+import { oneOf } from "../data/validate";
+import { checkOptions } from "../data/arguments";
+import { checkRowsOf } from "./row-schemas";
 import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
 import { formatP } from "../stats/p-value";
 import { armsOf, type Arm } from "./arms";
@@ -34,8 +37,15 @@ const BASIS = 3;
  */
 export function fitRatios(
   rows: readonly Observation[],
-  { weight = "w_p", method }: { weight?: "w_p" | "w"; method?: GamMethod } = {},
+  options: { weight?: "w_p" | "w"; method?: GamMethod } = {},
 ): RatioFit[] {
+  const { weight = "w_p", method } = checkOptions(
+    "fitRatios",
+    options,
+    { weight: oneOf(["w_p", "w"]), method: oneOf<GamMethod>(["GCV", "REML"]) },
+    { ErrorClass: StatisticsError },
+  );
+  checkRowsOf("fitRatios", "observation", rows);
   const arms = rows.length > 0 ? armsOf(rows) : [{ name: "", rows: [] }];
   return arms.flatMap((arm) =>
     (Object.keys(BENCHMARK_GROUPS) as BenchmarkGroup[]).map((group) => fitGroup(arm, group, weight, method)),

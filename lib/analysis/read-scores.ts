@@ -1,3 +1,5 @@
+import { text } from "../data/validate";
+import { checkOptions } from "../data/arguments";
 import { csvCells, csvNames, csvNumbers, readCsv } from "../data/read-csv";
 import { benchmarkNamed, benchmarkOf } from "./benchmarks";
 import type { ScoreRow } from "./score-rows";
@@ -37,6 +39,23 @@ export interface ScoreColumns {
  * @throws {DataError} if the file cannot be read, a column is missing, or a cell is invalid; names file, row and column
  */
 export function readScores(path: string, columns: ScoreColumns): Score[] {
+  checkOptions(
+    `${path}: columns`,
+    columns,
+    {
+      score: text,
+      plw: text,
+      dataset: text,
+      benchmark: text,
+      model: text,
+      seed: text,
+      normalizer: text,
+      variant: text,
+      generationRatio: text,
+      type: text,
+    },
+    { needed: ["score", "plw", "dataset", "benchmark", "model"] },
+  );
   const table = readCsv(path);
   const [dataset, benchmark, model] = [columns.dataset, columns.benchmark, columns.model].map((column) =>
     csvNames(table, column),

@@ -1,3 +1,5 @@
+import { integer, objectOf, oneOf, rule, text } from "../data/validate";
+import { aList, anObject, checkOptions, checkRows, count, type OptionSchemas } from "../data/arguments";
 import { seededRandom } from "../data/random";
 import { quantile } from "../metrics/quantile";
 import type { GamFit, GamSmooth } from "../stats/gam/fit";
@@ -26,6 +28,16 @@ export interface RecommendationOptions {
   /** how far the fit is to be trusted, which a `RatioFit` says; default: it is trustworthy */
   assessment?: Assessment;
 }
+
+/** What the options of {@link recommendWeight} must be. */
+export const RECOMMENDATION_OPTIONS: OptionSchemas<RecommendationOptions> = {
+  draws: count,
+  seed: integer,
+  level: rule("a number between 0 and 1", (value) => (value as number) > 0 && (value as number) < 1),
+  base: oneOf<RangeBase>(["scores", "predictions"]),
+  columns: objectOf({ ratio: text, plw: text, transformed: text }),
+  assessment: anObject,
+};
 
 /** The PLW recommended by a fitted interaction at one generation ratio, with the doubts of the fit and its own. */
 export interface Recommendation extends Assessment {
@@ -62,6 +74,8 @@ const RANGE_RATIOS = 17;
  * @throws {StatisticsError} if the fit has no such smooth, or the ratio is not a positive number
  */
 export function recommendWeight(fit: GamFit, ratio: number, options: RecommendationOptions = {}): Recommendation {
+  checkOptions("recommendWeight", options, RECOMMENDATION_OPTIONS, { ErrorClass: StatisticsError });
+  checkRows("recommendWeight: fit", [fit], { smooths: aList });
   const {
     draws = 1000,
     seed = 42,

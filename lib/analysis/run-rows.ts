@@ -1,11 +1,14 @@
 // Converts runs and data sets to the rows of figures and tables.
+import { oneOf, wholeNumber } from "../data/validate";
+import { checkOptions } from "../data/arguments";
+import { checkRuns } from "../runs/check-runs";
 import { join } from "node:path";
 import { RunError, StoreError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance, type WeightDistance } from "../metrics/distance";
-import { relativeStandardDeviation, type StabilityOptions } from "../metrics/stability";
+import { relativeStandardDeviation, STABILITY_OPTIONS, type StabilityOptions } from "../metrics/stability";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { isObject } from "../data/validate";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
@@ -41,6 +44,7 @@ export function factors({ recipe }: Run): RunFactors {
 
 /** Lists the losses of every step of every run, for `lossCurves`. */
 export function lossRows(runs: readonly Run[]): LossRow[] {
+  checkRuns("lossRows", runs);
   return runs.flatMap((run) =>
     run.records.map(({ step, loss, promptLoss, completionLoss }) => ({
       ...factors(run),
@@ -76,6 +80,7 @@ export type RunRow = RunFactors & {
 
 /** Summarizes runs with their final losses. Run times are omitted, since they differ between repetitions. */
 export function runRows(runs: readonly Run[]): RunRow[] {
+  checkRuns("runRows", runs);
   return runs.map((run) => {
     const { id, status, records } = run;
     const last = records.slice(-Math.max(1, Math.floor(records.length / 10)));
@@ -108,8 +113,18 @@ export function runRows(runs: readonly Run[]): RunRow[] {
  */
 export function stabilityRows(
   runs: readonly Run[],
-  { window = 5, loss = "loss", ...options }: StabilityOptions & { window?: number; loss?: LossName } = {},
+  settings: StabilityOptions & { window?: number; loss?: LossName } = {},
 ): StabilityRow[] {
+  const {
+    window = 5,
+    loss = "loss",
+    ...options
+  } = checkOptions("stabilityRows", settings, {
+    ...STABILITY_OPTIONS,
+    window: wholeNumber(2),
+    loss: oneOf<LossName>(["loss", "promptLoss", "completionLoss"]),
+  });
+  checkRuns("stabilityRows", runs);
   const stride = options.overlapping === false ? window : 1;
   return runs.flatMap((run) =>
     consecutiveLosses(run.records, loss)
@@ -146,6 +161,7 @@ function consecutiveLosses(records: readonly StepRecord[], loss: LossName): { fr
  * @throws {ModelError} if parameters cannot be read
  */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
+  checkRuns("distanceRows", runs);
   return distances(runs).map(({ run, distance }) => ({ ...factors(run), distance: distance.distance }));
 }
 
@@ -156,6 +172,7 @@ export function distanceRows(runs: readonly Run[]): DistanceRow[] {
  * @throws {ModelError} as {@link distanceRows}
  */
 export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
+  checkRuns("distancePartRows", runs);
   return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) =>
     (
       [

@@ -1,4 +1,6 @@
-import { groupBy, mean } from "../data/group";
+import { aList, anObject, checkOptions } from "../data/arguments";
+import { checkRowsOf } from "./row-schemas";
+import { groupBy, mean, ownValue } from "../data/group";
 import { benchmarkOf, benchmarkOfRequest } from "./benchmarks";
 import { factors, type RunFactors } from "./run-rows";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
@@ -54,18 +56,20 @@ export function scoreRows(
     metrics?: Record<string, string>;
   } = {},
 ): ScoreRow[] {
+  checkOptions("scoreRows", options, { tasks: aList, generationRatios: anObject, metrics: anObject });
+  checkRowsOf("scoreRows", "runScores", scores);
   return scores.flatMap(({ run, results }) =>
     results.map((result): ScoreRow => {
       const request = options.tasks?.find(({ name }) => name === result.task);
       const benchmark = request ? benchmarkOfRequest(request) : benchmarkOf(result.task);
-      const override = options.metrics?.[result.task];
+      const override = ownValue(options.metrics, result.task);
       const metric = metricOf(result, override ? [override] : (benchmark?.metrics ?? []));
       const scale = SHARES.test(metric) ? 100 : 1;
       const error = result.standardErrors[metric] ?? null;
       return {
         run: run.id,
         ...factors(run),
-        generationRatio: options.generationRatios?.[run.recipe.data.name] ?? null,
+        generationRatio: ownValue(options.generationRatios, run.recipe.data.name) ?? null,
         task: result.task,
         benchmark: benchmark?.name ?? result.task,
         type: benchmark?.type ?? null,
@@ -80,7 +84,7 @@ export function scoreRows(
 
 /** @param candidates metrics in order of preference */
 function metricOf({ task, metrics }: TaskSummary, candidates: readonly string[]): string {
-  const metric = candidates.find((name) => name in metrics);
+  const metric = candidates.find((name) => Object.hasOwn(metrics, name));
   if (metric === undefined) {
     const problem =
       candidates.length === 0
@@ -111,6 +115,7 @@ export function minMaxScale(values: readonly number[]): { scale(value: number): 
  * Standard errors are divided by the range of the group, without the uncertainty of its minimum and maximum.
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
+  checkRowsOf("relativeRows", "score", rows);
   const groupOf = ({ dataset, benchmark, normalizer, variant }: ScoreRow) =>
     JSON.stringify([dataset, benchmark, normalizer, variant]);
   const scales = new Map(

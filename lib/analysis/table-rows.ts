@@ -1,3 +1,4 @@
+import { checkRowsOf } from "./row-schemas";
 import type { HypothesisTest } from "./hypothesis";
 
 /** The regression of one data set: a row of Table 3. Coefficients are on the logit scale; null without a fit. */
@@ -58,6 +59,7 @@ export const PAPER_TABLE3: readonly RegressionRow[] = [
  * @param tests with a polynomial in the fixed part of the formula, as in the default one
  */
 export function table3Rows(tests: readonly HypothesisTest[]): RegressionRow[] {
+  checkRowsOf("table3Rows", "test", tests);
   return tests.map((test): RegressionRow => {
     const { dataset, p, fit, verdict } = test;
     const named = { dataset, ...armColumn(test) };
@@ -106,6 +108,7 @@ export type CriticalWeightRow = {
 
 /** Lists λ of every data set and arm, followed by the paper's λ (§5.2). */
 export function criticalWeightRows(tests: readonly HypothesisTest[]): CriticalWeightRow[] {
+  checkRowsOf("criticalWeightRows", "test", tests);
   const severalArms = tests.some(({ arm }) => arm !== "");
   return [
     ...tests.map(({ dataset, arm, critical }): CriticalWeightRow => ({

@@ -1,4 +1,6 @@
 // Finds the prompts whose texts depend most on the PLW.
+import { aText, checkValue } from "../data/arguments";
+import { aList, checkOptions, checkRows, count as aCount } from "../data/arguments";
 import { editDistance } from "../data/edit-distance";
 import { groupBy, mean } from "../data/group";
 import { splitWords } from "../metrics/words";
@@ -22,6 +24,8 @@ export interface ChangedPrompt extends PromptTexts {
  * @returns the prompts with the largest changes, largest first; of equal ones, those that come first in `texts`
  */
 export function mostChanged(texts: Pick<StudyTexts, "prompts">, options: { count?: number } = {}): ChangedPrompt[] {
+  checkRows("mostChanged: texts", [texts], { prompts: aList });
+  checkOptions("mostChanged", options, { count: aCount });
   const { count = 10 } = options;
   return texts.prompts
     .map((prompt) => ({ ...prompt, change: changeOf(prompt) }))
@@ -67,6 +71,8 @@ export function mostChangedGroup(texts: readonly WrittenText[]): WrittenText[] {
  * @returns 0 to 1; 0 for two texts without words
  */
 export function wordDistance(a: string, b: string): number {
+  checkValue("wordDistance", a, aText);
+  checkValue("wordDistance", b, aText);
   if (a === b) return 0;
   const words = [splitWords(a), splitWords(b)];
   const longer = Math.max(...words.map(({ length }) => length));

@@ -1,6 +1,9 @@
-import type { PromptTemplate } from "../data/template";
+import * as v from "valibot";
+import { aFunction, abortSignal, checkOptions, type OptionSchemas } from "../data/arguments";
+import { templateSchema, type PromptTemplate } from "../data/template";
+import { isObject, oneOf, rule, text, wholeNumber } from "../data/validate";
 import type { Judge } from "./judge/judge";
-import type { JudgeSettings } from "./judge/judge-settings";
+import { judgeSettingsSchema, type JudgeSettings } from "./judge/judge-settings";
 import { FORMATS, type PromptFormat } from "./task";
 import { EvaluationError } from "../data/errors";
 
@@ -61,19 +64,39 @@ export interface EvaluationProgress {
   etaSeconds: number | null;
 }
 
+/** What the options that determine a task's result must be. */
+export const taskOptions: OptionSchemas<TaskOptions> = {
+  dataDir: text,
+  limit: wholeNumber(1),
+  fewShot: wholeNumber(0),
+  maxNewTokens: wholeNumber(1),
+  format: oneOf(FORMATS),
+  template: templateSchema,
+  heldout: rule(
+    "files by the name of their data set",
+    (value) => isObject(value) && Object.values(value).every((file) => typeof file === "string"),
+  ),
+  judge: v.lazy((given) =>
+    isObject(given) && "compare" in given ? rule("a judge", () => true) : judgeSettingsSchema,
+  ) as v.GenericSchema,
+};
+
+/** What the options of a call that evaluates must be, besides those of the task. */
+export const callOptions = {
+  signal: abortSignal,
+  onProgress: aFunction,
+  onFailure: oneOf(["throw", "return"]),
+};
+
 /**
  * Checks the options that do not depend on a task.
+ * @param where name of the function, which begins the error message
  * @throws {EvaluationError} naming the invalid option
  */
-export function checkOptions({ limit, fewShot, maxNewTokens, format }: TaskOptions): void {
-  checkWholeNumber("limit", limit, 1);
-  checkWholeNumber("fewShot", fewShot, 0);
-  checkWholeNumber("maxNewTokens", maxNewTokens, 1);
-  if (format !== undefined && !FORMATS.includes(format))
-    throw new EvaluationError(`format must be one of ${FORMATS.join(", ")}, got ${JSON.stringify(format)}.`);
-}
-
-function checkWholeNumber(name: string, value: number | undefined, minimum: number): void {
-  if (value !== undefined && !(Number.isSafeInteger(value) && value >= minimum))
-    throw new EvaluationError(`${name} must be a whole number of at least ${minimum}, got ${value}.`);
+export function checkEvaluation<Options extends object>(
+  where: string,
+  options: Options,
+  schemas: OptionSchemas<Options>,
+): Options {
+  return checkOptions(where, options, schemas, { ErrorClass: EvaluationError });
 }

@@ -4,7 +4,7 @@ import type { Claim } from "../runs/claim";
 import type { Run } from "../runs/store";
 import { evaluateTask } from "./evaluate-task";
 import { Memo } from "./memo";
-import { checkOptions, type EvaluateOptions } from "./evaluate-options";
+import { callOptions, checkEvaluation, taskOptions, type EvaluateOptions } from "./evaluate-options";
 import { resolveTasks } from "./registry";
 import type { TaskResult } from "./results";
 import { subjectOf } from "./subject";
@@ -69,7 +69,7 @@ export async function evaluateWith(
   options: EvaluateOptions,
   claim?: Claim,
 ): Promise<TaskResult[]> {
-  checkOptions(options);
+  checkEvaluation("evaluate", options, { ...taskOptions, ...callOptions });
   const resolved = resolveTasks([tasks].flat(), options);
   const subject = subjectOf(modelOrRun);
   const results: TaskResult[] = [];

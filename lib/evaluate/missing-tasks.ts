@@ -1,6 +1,6 @@
 import { PromptlossError } from "../data/errors";
 import { ALPACA_TEMPLATE } from "../data/template";
-import type { TaskOptions } from "./evaluate-options";
+import { checkEvaluation, taskOptions, type TaskOptions } from "./evaluate-options";
 import { askingOf, prepareQuestions } from "./prepare";
 import { resolveTasks } from "./registry";
 import type { TaskRequest } from "./task-request";
@@ -22,6 +22,7 @@ export async function missingTasks(
   requested: readonly (string | TaskRequest)[],
   options: TaskOptions = {},
 ): Promise<MissingTask[]> {
+  checkEvaluation("missingTasks", options, taskOptions);
   const missing: MissingTask[] = [];
   for (const { task, settings } of resolveTasks(requested, options)) {
     const { items } = task.data;

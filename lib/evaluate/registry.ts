@@ -9,7 +9,7 @@ import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./judge/ju
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
 import type { TaskOptions } from "./evaluate-options";
-import type { TaskRequest } from "./task-request";
+import { checkRequest, type TaskRequest } from "./task-request";
 import { arcChallenge } from "./tasks/arc";
 import { heldoutLoss } from "./tasks/heldout-loss";
 import { memorization, memorizationHeldout } from "./tasks/memorization";
@@ -26,6 +26,8 @@ import {
 import { winogrande } from "./tasks/winogrande";
 import { wmtTasks } from "./tasks/translation";
 import { EvaluationError } from "../data/errors";
+import { duplicatesOf } from "../data/group";
+import { isObject, shown } from "../data/validate";
 
 /**
  * Lists the tasks that can be given by name. Tasks of one's own are passed to `evaluate` as requests or objects.
@@ -83,9 +85,17 @@ export function resolveTasks(
   requested: readonly (string | TaskRequest | Task)[],
   options: Pick<TaskOptions, "judge" | "dataDir"> = {},
 ): RequestedTask[] {
-  const requests = requested.map((request): TaskRequest | { task: Task } =>
-    typeof request === "string" ? { name: request } : "kind" in request ? { task: request } : request,
-  );
+  if (!Array.isArray(requested)) throw new EvaluationError(`The tasks are ${shown(requested)}, not a list.`);
+  const requests = requested.map((request: string | TaskRequest | Task): TaskRequest | { task: Task } => {
+    if (typeof request === "string") return { name: request };
+    if (isObject(request) && "kind" in request) return { task: request as Task };
+    return checkRequest(request as TaskRequest);
+  });
+  const twice = duplicatesOf(requests.map((request) => ("task" in request ? request.task : JSON.stringify(request))));
+  if (twice.length > 0)
+    throw new EvaluationError(
+      `Asked twice for ${twice.map((task) => shown(task)).join(", ")}; ask for each task once.`,
+    );
   const names = requests.flatMap((request) => ("task" in request || request.own ? [] : [request.name]));
   const byName = new Map(findTasks(names, options).map((task) => [task.name, task]));
   const { judge } = options;

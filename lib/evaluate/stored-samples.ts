@@ -1,7 +1,8 @@
+import { checkRuns } from "../runs/check-runs";
 import type { Run } from "../runs/store";
 import { storedResult } from "./evaluate-task";
 import { Memo } from "./memo";
-import type { TaskOptions } from "./evaluate-options";
+import { checkEvaluation, taskOptions, type TaskOptions } from "./evaluate-options";
 import { resolveTasks } from "./registry";
 import type { Sample } from "./results";
 import type { TaskRequest } from "./task-request";
@@ -29,6 +30,8 @@ export async function storedSamples(
   tasks: readonly (string | TaskRequest)[],
   options: TaskOptions = {},
 ): Promise<StoredSamples[]> {
+  checkRuns("storedSamples", runs);
+  checkEvaluation("storedSamples", options, taskOptions);
   const memo = new Memo();
   const resolved = resolveTasks(tasks, options);
   const stored: StoredSamples[] = [];

@@ -1,4 +1,7 @@
-import type { PromptFormat } from "./task";
+import { anObject, checkOptions } from "../data/arguments";
+import { EvaluationError } from "../data/errors";
+import { oneOf, text, wholeNumber } from "../data/validate";
+import { FORMATS, type PromptFormat } from "./task";
 import type { OwnTask } from "./tasks/own-task";
 
 /** A task as a study or a caller asks for it: plain data. A setting that is absent is the task's own. */
@@ -17,4 +20,25 @@ export interface TaskRequest {
   metric?: string;
   /** definition of a task that is not in the registry */
   own?: OwnTask;
+}
+
+/**
+ * Checks a request for a task.
+ * @throws {EvaluationError} naming the setting that is unknown or wrong
+ */
+export function checkRequest(request: TaskRequest): TaskRequest {
+  return checkOptions(
+    "task",
+    request,
+    {
+      name: text,
+      shots: wholeNumber(0),
+      limit: wholeNumber(1),
+      format: oneOf<PromptFormat>(FORMATS),
+      maxNewTokens: wholeNumber(1),
+      metric: text,
+      own: anObject,
+    },
+    { needed: ["name"], ErrorClass: EvaluationError },
+  );
 }

@@ -1,3 +1,4 @@
+import { checkRowsOf } from "../analysis/row-schemas";
 import { dataFrame } from "./data-frame";
 import type { ClaimRow } from "../analysis/claims";
 import type { Table } from "./table";
@@ -12,6 +13,7 @@ import { severalArmsInWords } from "./table-captions";
  *   unrounded numbers
  */
 export function claimsTable(claims: readonly ClaimRow[]): Table {
+  checkRowsOf("claimsTable", "claim", claims);
   const format = (value: number): string => value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
   return {
     name: "claims",

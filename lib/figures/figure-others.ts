@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { ScoreRow } from "../analysis/score-rows";
 import { drawBenchmarks } from "./benchmark-panels";
 import type { Figure } from "./figure";
@@ -11,6 +13,8 @@ import { lookOf, type Look } from "./theme";
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figureOthers(rows: readonly ScoreRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figureOthers", "score", rows);
+  checkLook("figureOthers", options);
   return drawBenchmarks(
     rows.filter(({ group }) => group === null),
     {

@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { armsOf } from "../analysis/arms";
 import { distinct, groupBy } from "../data/group";
 import { relativeRows, type RelativeRow, type ScoreRow } from "../analysis/score-rows";
@@ -24,6 +26,8 @@ import { lookOf, type Look } from "./theme";
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure1(rows: readonly ScoreRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure1", "score", rows);
+  checkLook("figure1", options);
   const look = lookOf(rows, options.look);
   const relative = relativeRows(rows);
   const scaled = distinct(relative.flatMap((row) => (row.relative === null ? [] : [row.dataset])));

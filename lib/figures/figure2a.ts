@@ -1,8 +1,11 @@
+import { oneOf, wholeNumber } from "../data/validate";
+import { checkOptions } from "../data/arguments";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { StabilityRow } from "../analysis/run-rows";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
 import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
-import type { Look } from "./theme";
+import { lookSchema, type Look } from "./theme";
 
 /**
  * Draws Figure 2a, training loss stability: box plots of the relative standard deviation (RSD, standard deviation /
@@ -18,6 +21,12 @@ export function figure2a(
   rows: readonly StabilityRow[],
   options: { look?: Look; windowSteps?: number; standardDeviation?: "n - 1" | "n" } = {},
 ): Figure {
+  checkRowsOf("figure2a", "stability", rows);
+  checkOptions("figure2a", options, {
+    look: lookSchema,
+    windowSteps: wholeNumber(2),
+    standardDeviation: oneOf(["n - 1", "n"]),
+  });
   const panels = drawBoxPanels(
     rows.map((row) => ({ ...row, value: row.rsd })),
     { measure: "RSD of training loss", countColumn: "windows", look: options.look },

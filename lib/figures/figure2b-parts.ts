@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
@@ -59,6 +61,8 @@ interface PartPanel extends Part {
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function figure2bParts(rows: readonly DistancePartRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure2bParts", "distancePart", rows);
+  checkLook("figure2bParts", options);
   const look = lookOf(rows, options.look);
   const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
   const plws = distinct(rows.map(({ plw }) => plw));

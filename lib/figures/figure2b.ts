@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { armsOf } from "../analysis/arms";
@@ -17,6 +19,8 @@ import type { DistanceRow } from "../analysis/run-rows";
  * @param options.look colors, markers and dashes; default: order of first appearance in the rows
  */
 export function figure2b(rows: readonly DistanceRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure2b", "distance", rows);
+  checkLook("figure2b", options);
   const hasSeeds = distinct(rows.map((row) => row.seed)).length > 1;
   const panels = armsOf(rows).map(({ name, rows: armRows }) => ({
     title: name,

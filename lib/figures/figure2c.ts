@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
 import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
@@ -29,6 +31,8 @@ const MOST_COLUMNS = 5;
  * @param options.look colors, markers and dashes; default: order of first appearance in the rows
  */
 export function figure2c(rows: readonly MemorizationRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure2c", "memorization", rows);
+  checkLook("figure2c", options);
   const look = lookOf(rows, options.look);
   const kinds = KINDS.filter((kind) => rows.some(({ prompts }) => prompts === kind));
   const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));

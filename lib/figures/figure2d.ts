@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { GenerationLengthRow } from "../analysis/generation-rows";
 import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
@@ -13,6 +15,8 @@ import type { Look } from "./theme";
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure2d(rows: readonly GenerationLengthRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure2d", "generationLength", rows);
+  checkLook("figure2d", options);
   const limits = distinct(rows.flatMap(({ limit }) => limit ?? [])).sort((a, b) => a - b);
   const panels = drawBoxPanels(
     rows.map((row) => ({ ...row, value: row.tokens })),

@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarksInOrder, drawBenchmarks } from "./benchmark-panels";
 import type { Figure } from "./figure";
@@ -11,6 +13,8 @@ import { lookOf, type Look } from "./theme";
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure5(rows: readonly ScoreRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure5", "score", rows);
+  checkLook("figure5", options);
   const shown = rows.filter(({ group }) => group === "II");
   const names = benchmarksInOrder(shown.map(({ benchmark }) => benchmark)).join(", ");
   return drawBenchmarks(shown, {

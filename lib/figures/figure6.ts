@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { translationFrom } from "../analysis/benchmarks";
 import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarkPanels, benchmarksInOrder } from "./benchmark-panels";
@@ -17,6 +19,8 @@ const TITLES = { English: "from English, mean", other: "into English, mean" };
  * @param options.look colors and markers; default: order of first appearance in the rows
  */
 export function figure6(rows: readonly ScoreRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("figure6", "score", rows);
+  checkLook("figure6", options);
   const look = lookOf(rows, options.look);
   const shown = rows.filter(({ group }) => group === "III");
   const names = benchmarksInOrder(shown.map(({ benchmark }) => benchmark));

@@ -1,4 +1,5 @@
 // Tables of regression diagnostics, for notebooks.
+import { checkRowsOf } from "../analysis/row-schemas";
 import { formatP } from "../stats/p-value";
 import type { RatioFit } from "../analysis/ratio-fits";
 import type { Row } from "./figure";
@@ -14,6 +15,7 @@ type ArmCheck = DatasetCheck & { arm?: string };
  *   verdict; with several arms, a column names the arm
  */
 export function residualTable(checks: readonly ArmCheck[]): Row[] {
+  checkRowsOf("residualTable", "check", checks);
   return checks.map(({ dataset, arm = "", check: { uniformity, dispersion, outliers, simulations, summary } }) => ({
     dataset,
     ...(arm !== "" && { arm }),
@@ -36,6 +38,7 @@ export function residualTable(checks: readonly ArmCheck[]): Row[] {
  *   deviance explained (0 to 1) and scale; null, and "not fitted" as p, if the model could not be fitted
  */
 export function ratioFitRows(fits: readonly RatioFit[]): Row[] {
+  checkRowsOf("ratioFitRows", "ratioFit", fits);
   return fits.map(({ group, arm, rows, fit }) => {
     const smooth = fit?.smooths[0];
     return {

@@ -1,3 +1,4 @@
+import { checkRowsOf } from "../analysis/row-schemas";
 import { learningRateLabel, type LearningRateComparison, type PlwOptimum } from "../analysis/learning-rate";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -32,6 +33,7 @@ const STRIP = { height: 0.26, gap: 0.03 };
  * @param comparisons from `compareLearningRates`
  */
 export function learningRateCurves(comparisons: readonly LearningRateComparison[]): Figure {
+  checkRowsOf("learningRateCurves", "comparison", comparisons);
   const rates = distinct(comparisons.flatMap(({ points }) => points.map(({ learningRate }) => learningRate))).sort(
     (a, b) => a - b,
   );

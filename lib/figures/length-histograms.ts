@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
@@ -29,6 +31,8 @@ type Part = (typeof PARTS)[number];
  * @param options.look colors; default: order of first appearance in the rows
  */
 export function lengthHistograms(rows: readonly LengthRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("lengthHistograms", "length", rows);
+  checkLook("lengthHistograms", options);
   const look = lookOf(rows, options.look);
   const groups = groupBy(rows, (row) => row.dataset);
   const datasets = look.datasets.filter((name) => groups.has(name));

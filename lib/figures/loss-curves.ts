@@ -1,3 +1,5 @@
+import { checkOptions, count } from "../data/arguments";
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { distinct, groupBy, mean } from "../data/group";
 import { panelGrid, type Panel } from "./panels";
@@ -36,6 +38,8 @@ const LEGEND_TITLE = 36;
  *   default 5
  */
 export function lossCurves(rows: readonly LossRow[], options: { smooth?: number } = {}): Figure {
+  checkRowsOf("lossCurves", "loss", rows);
+  checkOptions("lossCurves", options, { smooth: count });
   const smooth = options.smooth ?? 5;
   const { shown, leftOut } = shownArms(armsOf(rows));
   const groups = groupsOf(shown);

@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { PLW_AXIS_IN_WORDS } from "./captions";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -64,6 +66,8 @@ const LEARNING: readonly Measure[] = [
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerStability(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("normalizerStability", "cause", rows);
+  checkLook("normalizerStability", options);
   return {
     name: "normalizers-stability",
     ...draw(rows, STABILITY, options.look),
@@ -83,6 +87,8 @@ export function normalizerStability(rows: readonly CauseRow[], options: { look?:
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerMovement(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("normalizerMovement", "cause", rows);
+  checkLook("normalizerMovement", options);
   return {
     name: "normalizers-movement",
     ...draw(rows, MOVEMENT, options.look),
@@ -102,6 +108,8 @@ export function normalizerMovement(rows: readonly CauseRow[], options: { look?: 
  * @param options.look colors and markers of the data sets; default: order of first appearance in the rows
  */
 export function normalizerLearning(rows: readonly CauseRow[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("normalizerLearning", "cause", rows);
+  checkLook("normalizerLearning", options);
   return {
     name: "normalizers-learning",
     ...draw(rows, LEARNING, options.look),

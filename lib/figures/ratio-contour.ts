@@ -1,4 +1,5 @@
 // Fitted interaction of prompt loss weight and generation ratio, with the data: Figures 3, 7, 8 and 9.
+import { checkRowsOf } from "../analysis/row-schemas";
 import type { BenchmarkGroup } from "../analysis/observations";
 import type { RatioFit } from "../analysis/ratio-fits";
 import { distinct } from "../data/group";
@@ -314,6 +315,7 @@ function ratioAxis(ratios: [number, number], isLeft: boolean): Layout {
  *   Figures 3 and 7 to 9 have the same. Arms that could not be fitted have no panel; `leftOut` says why
  */
 export function figure3(fits: readonly RatioFit[]): Figure {
+  checkRowsOf("figure3", "ratioFit", fits);
   return drawRatioContours(fits, {
     name: "figure3",
     group: "All",
@@ -327,6 +329,7 @@ export function figure3(fits: readonly RatioFit[]): Figure {
  * @param fits as for {@link figure3}
  */
 export function figure7(fits: readonly RatioFit[]): Figure {
+  checkRowsOf("figure7", "ratioFit", fits);
   return drawRatioContours(fits, {
     name: "figure7",
     group: "All",
@@ -340,6 +343,7 @@ export function figure7(fits: readonly RatioFit[]): Figure {
  * @param fits as for {@link figure3}, but of group MC
  */
 export function figure8(fits: readonly RatioFit[]): Figure {
+  checkRowsOf("figure8", "ratioFit", fits);
   return drawRatioContours(fits, {
     name: "figure8",
     group: "MC",
@@ -353,6 +357,7 @@ export function figure8(fits: readonly RatioFit[]): Figure {
  * @param fits as for {@link figure3}, but of group Gen
  */
 export function figure9(fits: readonly RatioFit[]): Figure {
+  checkRowsOf("figure9", "ratioFit", fits);
   return drawRatioContours(fits, {
     name: "figure9",
     group: "Gen",

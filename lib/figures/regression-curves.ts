@@ -1,3 +1,5 @@
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { armsOf, type ArmFactors } from "../analysis/arms";
 import { benchmarksInOrder } from "./benchmark-panels";
 import { facetsInWords, PLW_AXIS_IN_WORDS } from "./captions";
@@ -60,6 +62,9 @@ export function regressionCurves(
   rows: readonly Observation[],
   options: { look?: Look } = {},
 ): Figure {
+  checkRowsOf("regressionCurves", "test", tests);
+  checkRowsOf("regressionCurves", "observation", rows);
+  checkLook("regressionCurves", options);
   const look = lookOf(rows, options.look);
   const datasets = look.datasets.filter((name) => rows.some(({ dataset }) => dataset === name));
   const arms = armsOf(rows);

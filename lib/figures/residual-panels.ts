@@ -1,4 +1,6 @@
 // Diagnostic plots of the regressions' scaled residuals, one panel per data set.
+import { checkLook } from "./theme";
+import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import type { ArmFactors } from "../analysis/arms";
 import type { ResidualCheck } from "../stats/residuals";
@@ -40,6 +42,8 @@ const FIFTHS = [0, 1, 2, 3, 4];
  * @param options.look colors of the data sets; default: order of first appearance
  */
 export function residualQuantiles(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("residualQuantiles", "check", checks);
+  checkLook("residualQuantiles", options);
   const look = lookOf(checks, options.look);
   return {
     name: "residual-quantiles",
@@ -84,6 +88,8 @@ export function residualQuantiles(checks: readonly DatasetCheck[], options: { lo
  * @param options.look colors of the data sets; default: order of first appearance
  */
 export function residualPredictions(checks: readonly DatasetCheck[], options: { look?: Look } = {}): Figure {
+  checkRowsOf("residualPredictions", "check", checks);
+  checkLook("residualPredictions", options);
   const look = lookOf(checks, options.look);
   return {
     name: "residual-predictions",

@@ -1,3 +1,5 @@
+import { aNumber, aText, checkRows } from "../data/arguments";
+import { checkRuns } from "../runs/check-runs";
 import type { DataFrame } from "danfojs-node";
 import { dataFrame } from "./data-frame";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
@@ -15,6 +17,8 @@ import { plwLabel } from "../data/prompt-loss-weight";
  * @param scores from `scoreRows`; null stands for the score of a run that has none. Default: no scores
  */
 export function runTable(runs: readonly Run[], scores: readonly ScoreRow[] = []): DataFrame {
+  checkRuns("runTable", runs);
+  checkRows("runTable: scores", scores, { run: aText, benchmark: aText, score: aNumber });
   const tasks = groupBy(scores, ({ benchmark }) => benchmark);
   const hasSeveral = new Map(
     [...tasks].map(([name, rows]) => [name, distinct(rows.map(({ task }) => task)).length > 1]),
@@ -43,6 +47,7 @@ export function runTable(runs: readonly Run[], scores: readonly ScoreRow[] = [])
  * @returns data frame; null for combinations without rows
  */
 export function byPlw(rows: readonly object[], value: string): DataFrame {
+  checkRows("byPlw", rows as { plw: unknown }[], { plw: aNumber });
   const valid = (rows as Row[]).filter((row) => typeof row[value] === "number");
   const plws = distinct(valid.map(({ plw }) => Number(plw))).sort((a, b) => a - b);
   const cell = (group: readonly Row[]): number | string | null => {

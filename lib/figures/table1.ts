@@ -1,3 +1,4 @@
+import { checkRowsOf } from "../analysis/row-schemas";
 import { dataFrame } from "./data-frame";
 import type { Row } from "./figure";
 import type { Table } from "./table";
@@ -42,6 +43,7 @@ function paperRow(
  * @param datasets one row per data set, from `datasetRows`
  */
 export function table1(datasets: readonly DatasetRow[]): Table {
+  checkRowsOf("table1", "description", datasets);
   const rows = [
     ...datasets.map((row) => ({ source: "this study", ...row })),
     ...PAPER_TABLE1.map((row) => ({ source: "paper", ...row })),

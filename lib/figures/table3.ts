@@ -1,3 +1,4 @@
+import { checkRowsOf } from "../analysis/row-schemas";
 import { dataFrame } from "./data-frame";
 import type { HypothesisTest } from "../analysis/hypothesis";
 import { PAPER_TABLE3, table3Rows, type RegressionRow } from "../analysis/table-rows";
@@ -11,6 +12,7 @@ import { severalArmsInWords, doubtsInWords } from "./table-captions";
  * @param tests one per arm and data set, from `testHypotheses`
  */
 export function table3(tests: readonly HypothesisTest[]): Table {
+  checkRowsOf("table3", "test", tests);
   const severalArms = tests.some(({ arm }) => arm !== "");
   const own = table3Rows(tests);
   const published = PAPER_TABLE3.map((row): RegressionRow => ({ ...row, ...(severalArms && { arm: "" }) }));

@@ -1,6 +1,8 @@
+import { checkRowsOf } from "../analysis/row-schemas";
+import { checkOptions } from "../data/arguments";
 import { dataFrame } from "./data-frame";
 import type { RatioFit } from "../analysis/ratio-fits";
-import { recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
+import { RECOMMENDATION_OPTIONS, recommendWeight, type RecommendationOptions } from "../analysis/recommendation";
 import { PAPER_TABLE4, TABLE4_RATIOS } from "../analysis/table-rows";
 import type { Row } from "./figure";
 import type { Table } from "./table";
@@ -15,7 +17,9 @@ import { severalArmsInWords, doubtsInWords } from "./table-captions";
  * @param options of `recommendWeight`; default of `base`: "scores"
  * @throws {StatisticsError} as `recommendWeight`
  */
-export function table4(fits: readonly RatioFit[], { base = "scores", ...options }: RecommendationOptions = {}): Table {
+export function table4(fits: readonly RatioFit[], settings: RecommendationOptions = {}): Table {
+  const { base = "scores", ...options } = checkOptions("table4", settings, RECOMMENDATION_OPTIONS);
+  checkRowsOf("table4", "ratioFit", fits);
   const cell = (plw: number, starred: boolean): string => plw.toFixed(3) + (starred ? "*" : "");
   const groups = fits.map(({ group, arm, fit, trust, reasons }) => ({
     group,

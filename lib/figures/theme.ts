@@ -1,5 +1,8 @@
 // Sizes, fonts, colors and axes shared by all figures. The default sizes fit a two-column paper: a column is 3.25 in
 // wide, the page 6.75 in; no text is smaller than 7 pt. Lengths below are pixels, two per point (see PIXELS_PER_INCH).
+import type * as v from "valibot";
+import { anObject, checkOptions, texts } from "../data/arguments";
+import { objectOf, listOf, rule, text } from "../data/validate";
 import { transformWeight, plwLabel } from "../data/prompt-loss-weight";
 import { visibleText } from "../data/visible-text";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
@@ -39,6 +42,11 @@ export let DATASET_COLORS: readonly string[] = COLORS;
 const DATASET_MARKERS = ["circle", "square", "diamond", "triangle-up", "hexagon"] as const;
 const MODEL_DASHES = ["solid", "dash", "dot", "dashdot"] as const;
 
+const inches = rule(
+  "a number of inches between 2.5 and 12",
+  (value) => (value as number) >= 2.5 && (value as number) <= 12,
+);
+
 /** Widths, font and palette of all figures; see {@link useTheme}. */
 export interface Theme {
   /** inches, 2.5 to 12; default 3.25 */
@@ -55,19 +63,15 @@ export interface Theme {
  * Sets widths, font and palette of all figures that are drawn afterwards. Omitted settings return to their defaults.
  * Text sizes do not change, so that text remains legible.
  *
- * @throws {RangeError} if a width is not between 2.5 and 12 inches, or `colors` is empty; the theme is then unchanged
+ * @throws {DataError} if a width is not between 2.5 and 12 inches, or `colors` is empty; the theme is then unchanged
  */
-export function useTheme({
-  columnWidth = 3.25,
-  pageWidth = 6.75,
-  font = { family: "Open Sans", files: "package" },
-  colors = COLORS,
-}: Theme = {}): void {
-  for (const [name, inches] of Object.entries({ columnWidth, pageWidth })) {
-    if (!(inches >= 2.5 && inches <= 12))
-      throw new RangeError(`useTheme: ${name} is ${inches} inches; it must be between 2.5 and 12.`);
-  }
-  if (colors.length === 0) throw new RangeError("useTheme: colors is empty; list at least one CSS color.");
+export function useTheme(theme: Theme = {}): void {
+  const {
+    columnWidth = 3.25,
+    pageWidth = 6.75,
+    font = { family: "Open Sans", files: "package" },
+    colors = COLORS,
+  } = checkOptions("useTheme", theme, { columnWidth: inches, pageWidth: inches, font: anObject, colors: listOf(text) });
   [COLUMN_INCHES, PAGE_INCHES, FONT, DATASET_COLORS] = [columnWidth, pageWidth, font, colors];
 }
 
@@ -80,6 +84,18 @@ export interface Look {
   datasets: readonly string[];
   /** names, which get dash and marker fill */
   models: readonly string[];
+}
+
+/** Schema of a {@link Look}. */
+export const lookSchema: v.GenericSchema = objectOf({ datasets: texts, models: texts });
+
+/**
+ * Checks the options of a figure that has no others than its look.
+ * @param where name of the function, which begins the error message
+ * @throws {DataError} naming the option
+ */
+export function checkLook(where: string, options: { look?: Look }): void {
+  checkOptions(where, options, { look: lookSchema });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { DataError } from "../data/errors";
 import { sumSegments, type AdditiveMetric } from "./additive";
 import { countNgrams, matchCount, numberNgrams, type Ngrams } from "./ngrams";
 import { checkOrder, withDefaults } from "./options";
@@ -78,9 +79,9 @@ const SMOOTH_VALUES: Record<BleuSmoothing, number | null> = { exp: null, floor: 
  * @param hypotheses one detokenized text per segment
  * @param references one array per reference stream, each as long as `hypotheses`; null where a segment has no reference
  *   in that stream. An empty text is a reference of length 0.
- * @throws {RangeError} if there are no segments, a stream has another length, a segment has no reference, or an option
+ * @throws {DataError} if there are no segments, a stream has another length, a segment has no reference, or an option
  *   is out of range
- * @throws {TypeError} if an entry is not a string or an option is unknown
+ * @throws {DataError} if an entry is not a string or an option is unknown
  */
 export function corpusBleu(
   hypotheses: readonly string[],
@@ -96,12 +97,12 @@ export function corpusBleu(
  *
  * @param hypothesis detokenized text
  * @param references the references of this sentence, at least one
- * @throws {RangeError} as {@link corpusBleu}
- * @throws {TypeError} as {@link corpusBleu}
+ * @throws {DataError} as {@link corpusBleu}
+ * @throws {DataError} as {@link corpusBleu}
  */
 export function sentenceBleu(hypothesis: string, references: readonly string[], options: BleuOptions = {}): BleuScore {
   if (!Array.isArray(references))
-    throw new TypeError(
+    throw new DataError(
       "sentenceBleu: references must be an array of strings; pass [reference] for a single reference",
     );
   const streams = references.map((reference) => [reference]);
@@ -116,8 +117,8 @@ export function sentenceBleu(hypothesis: string, references: readonly string[], 
 /**
  * Splits {@link corpusBleu} into segment statistics, to score many selections of the same segments.
  *
- * @throws {RangeError} as {@link corpusBleu}
- * @throws {TypeError} as {@link corpusBleu}
+ * @throws {DataError} as {@link corpusBleu}
+ * @throws {DataError} as {@link corpusBleu}
  */
 export function bleuBySegment(
   hypotheses: readonly string[],
@@ -136,18 +137,18 @@ export function bleuBySegment(
 function checkSettings(metric: string, options: BleuOptions): Settings {
   const settings = withDefaults(metric, options, DEFAULTS);
   if (!Object.hasOwn(BLEU_TOKENIZERS, settings.tokenize)) {
-    throw new RangeError(
+    throw new DataError(
       `${metric}: tokenize is ${settings.tokenize}; it must be one of ${Object.keys(BLEU_TOKENIZERS).join(", ")}`,
     );
   }
   if (!Object.hasOwn(SMOOTH_VALUES, settings.smoothMethod)) {
-    throw new RangeError(
+    throw new DataError(
       `${metric}: smoothMethod is ${settings.smoothMethod}; it must be one of ${Object.keys(SMOOTH_VALUES).join(", ")}`,
     );
   }
   const smoothValue = settings.smoothValue ?? SMOOTH_VALUES[settings.smoothMethod] ?? 0;
   if (!(Number.isFinite(smoothValue) && smoothValue >= 0)) {
-    throw new RangeError(`${metric}: smoothValue is ${smoothValue}; it must be a number of at least 0`);
+    throw new DataError(`${metric}: smoothValue is ${smoothValue}; it must be a number of at least 0`);
   }
   checkOrder(metric, "maxNgramOrder", settings.maxNgramOrder, 1);
   return { ...settings, smoothValue };

@@ -1,3 +1,4 @@
+import { DataError } from "../data/errors";
 import { sumSegments, type AdditiveMetric } from "./additive";
 import { countNgrams, matchCount, numberNgrams, type Ngrams } from "./ngrams";
 import { checkOrder, withDefaults } from "./options";
@@ -58,8 +59,8 @@ type NgramCounts = [hypothesis: number, reference: number, both: number];
  *
  * @param hypotheses one text per segment
  * @param references as in `corpusBleu`
- * @throws {RangeError} as `corpusBleu`
- * @throws {TypeError} as `corpusBleu`
+ * @throws {DataError} as `corpusBleu`
+ * @throws {DataError} as `corpusBleu`
  */
 export function corpusChrf(
   hypotheses: readonly string[],
@@ -86,8 +87,8 @@ export function corpusChrf(
 /**
  * Splits {@link corpusChrf} into segment statistics, to score many selections of the same segments.
  *
- * @throws {RangeError} as {@link corpusChrf}
- * @throws {TypeError} as {@link corpusChrf}
+ * @throws {DataError} as {@link corpusChrf}
+ * @throws {DataError} as {@link corpusChrf}
  */
 export function chrfBySegment(
   hypotheses: readonly string[],
@@ -111,7 +112,7 @@ function checkSettings(options: ChrfOptions): Settings {
   checkOrder("corpusChrf", "charOrder", settings.charOrder, 1);
   checkOrder("corpusChrf", "wordOrder", settings.wordOrder, 0);
   if (!(Number.isFinite(settings.beta) && settings.beta > 0)) {
-    throw new RangeError(`corpusChrf: beta is ${settings.beta}; it must be a number above 0`);
+    throw new DataError(`corpusChrf: beta is ${settings.beta}; it must be a number above 0`);
   }
   return settings;
 }

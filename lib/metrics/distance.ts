@@ -58,19 +58,24 @@ export function weightDistance(modelOrDirA: WeightHolder | string, modelOrDirB: 
   const b = openParameters(modelOrDirB, "the second model");
   checkSameTensors(a, b);
 
-  const perTensor: Record<string, number> = {};
+  const perTensor = new Map<string, number>();
   const layers = new Map<string, number>();
   const kinds = new Map<string, number>();
   let total = 0;
   for (const name of a.shapes.keys()) {
     const square = squaredDistance(a.values(name), b.values(name));
     if (!Number.isFinite(square)) throw notFinite(name, a, b);
-    perTensor[name] = Math.sqrt(square);
+    perTensor.set(name, Math.sqrt(square));
     addTo(layers, layerOf(name), square);
     addTo(kinds, kindOf(name), square);
     total += square;
   }
-  return { distance: Math.sqrt(total), perTensor, perLayer: squareRoots(layers), perKind: squareRoots(kinds) };
+  return {
+    distance: Math.sqrt(total),
+    perTensor: Object.fromEntries(perTensor),
+    perLayer: squareRoots(layers),
+    perKind: squareRoots(kinds),
+  };
 }
 
 /**

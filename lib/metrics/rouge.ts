@@ -1,3 +1,5 @@
+import { DataError } from "../data/errors";
+import { shown } from "../data/validate";
 import { countNgrams, matchCount, numberNgrams } from "./ngrams";
 
 /**
@@ -22,13 +24,16 @@ export interface RougeScore {
  *
  * @param types ROUGE variants to compute
  * @returns scores by variant
- * @throws {RangeError} if a type is unknown
+ * @throws {DataError} if a type is unknown
  */
 export function rouge<T extends RougeType>(
   reference: string,
   prediction: string,
   types: readonly T[],
 ): Record<T, RougeScore> {
+  for (const text of [reference, prediction])
+    if (typeof text !== "string") throw new DataError(`rouge: a text is ${shown(text)}; it must be a string`);
+  if (!Array.isArray(types)) throw new DataError(`rouge: types is ${shown(types)}; it must be a list`);
   const referenceWords = rougeWords(reference);
   const predictionWords = rougeWords(prediction);
   const score = (type: RougeType): RougeScore => {
@@ -39,7 +44,7 @@ export function rouge<T extends RougeType>(
     if (type === "rougeLsum") return summaryScore(rougeLines(reference), rougeLines(prediction));
     const order = /^rouge([1-9])$/.exec(type)?.[1];
     if (order === undefined)
-      throw new RangeError(`rouge: unknown type ${type}; use rouge1 to rouge9, rougeL or rougeLsum`);
+      throw new DataError(`rouge: unknown type ${type}; use rouge1 to rouge9, rougeL or rougeLsum`);
     return ngramScore(referenceWords, predictionWords, Number(order));
   };
   return Object.fromEntries(types.map((type) => [type, score(type)])) as Record<T, RougeScore>;

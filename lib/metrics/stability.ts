@@ -1,3 +1,7 @@
+import { oneOf } from "../data/validate";
+import { checkOptions, checkValue, flag, numbers } from "../data/arguments";
+import { DataError } from "../data/errors";
+
 /** Options of {@link relativeStandardDeviation}. */
 export interface StabilityOptions {
   /** standard deviation: `sample` divides by n − 1 (default), `population` by n */
@@ -5,6 +9,9 @@ export interface StabilityOptions {
   /** true: a window starts at every step (default, "all five-step windows"); false: windows do not overlap */
   overlapping?: boolean;
 }
+
+/** What the options of {@link relativeStandardDeviation} must be. */
+export const STABILITY_OPTIONS = { sd: oneOf(["sample", "population"]), overlapping: flag };
 
 /** Relative standard deviations (RSD) of the loss, as ratios (not in percent). */
 export interface Stability {
@@ -25,24 +32,26 @@ export interface Stability {
  *
  * @param losses finite training loss of each step, in step order
  * @param window steps per window, at least 2; default 5
- * @throws {RangeError} if the window is not an integer of at least 2, there are fewer losses than one window, a loss is
+ * @throws {DataError} if the window is not an integer of at least 2, there are fewer losses than one window, a loss is
  *   not finite, or the mean of a window is not positive (relative to a mean of zero or below, the standard deviation
  *   does not measure spread; the mean of a cross entropy is positive)
  */
 export function relativeStandardDeviation(
   losses: readonly number[],
   window = 5,
-  { sd = "sample", overlapping = true }: StabilityOptions = {},
+  options: StabilityOptions = {},
 ): Stability {
+  const { sd = "sample", overlapping = true } = checkOptions("relativeStandardDeviation", options, STABILITY_OPTIONS);
+  checkValue("relativeStandardDeviation: losses", losses, numbers);
   if (!Number.isInteger(window) || window < 2) {
-    throw new RangeError(`relativeStandardDeviation: window is ${window}; it must be an integer of at least 2 steps`);
+    throw new DataError(`relativeStandardDeviation: window is ${window}; it must be an integer of at least 2 steps`);
   }
   if (losses.length < window) {
-    throw new RangeError(`relativeStandardDeviation: there are ${losses.length} losses; one window needs ${window}`);
+    throw new DataError(`relativeStandardDeviation: there are ${losses.length} losses; one window needs ${window}`);
   }
   const invalid = losses.findIndex((loss) => !Number.isFinite(loss));
   if (invalid >= 0) {
-    throw new RangeError(`relativeStandardDeviation: loss ${invalid} is ${losses[invalid]}; every loss must be finite`);
+    throw new DataError(`relativeStandardDeviation: loss ${invalid} is ${losses[invalid]}; every loss must be finite`);
   }
 
   const windows: number[] = [];
@@ -56,7 +65,7 @@ export function relativeStandardDeviation(
 function windowRsd(losses: number[], sd: "sample" | "population", start: number): number {
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   if (mean <= 0) {
-    throw new RangeError(
+    throw new DataError(
       `relativeStandardDeviation: the mean of losses ${start} to ${start + losses.length - 1} is ${mean}; ` +
         "a relative standard deviation requires a positive mean",
     );

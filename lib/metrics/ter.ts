@@ -29,8 +29,8 @@ const DEFAULTS: Required<TerOptions> = { normalized: false, noPunct: false, case
  *
  * @param hypotheses one text per segment
  * @param references as in `corpusBleu`
- * @throws {RangeError} as `corpusBleu`
- * @throws {TypeError} as `corpusBleu`
+ * @throws {DataError} as `corpusBleu`
+ * @throws {DataError} as `corpusBleu`
  */
 export function corpusTer(hypotheses: readonly string[], references: References, options: TerOptions = {}): TerScore {
   const settings = withDefaults("corpusTer", options, DEFAULTS);
@@ -55,8 +55,8 @@ export function corpusTer(hypotheses: readonly string[], references: References,
 /**
  * Splits {@link corpusTer} into segment statistics, to score many selections of the same segments.
  *
- * @throws {RangeError} as {@link corpusTer}
- * @throws {TypeError} as {@link corpusTer}
+ * @throws {DataError} as {@link corpusTer}
+ * @throws {DataError} as {@link corpusTer}
  */
 export function terBySegment(
   hypotheses: readonly string[],

@@ -56,12 +56,16 @@ export function levelsOf(categories: readonly string[]): string[] {
 
 /** Returns whether every value of a column is a string; a formula then treats the column as a factor. */
 export function isText(rows: readonly DataRow[], column: string): boolean {
-  return rows.every((row) => typeof row[column] === "string");
+  return rows.every((row) => typeof ownValue(row, column) === "string");
 }
 
+/** A column may have the name of something that every object inherits, such as "constructor". */
+const ownValue = (row: DataRow, column: string): unknown => (Object.hasOwn(row, column) ? row[column] : undefined);
+
 function cell(rows: readonly DataRow[], row: DataRow, index: number, column: string): unknown {
-  if (row[column] !== undefined) return row[column];
-  if (rows.some((other) => other[column] !== undefined)) {
+  const value = ownValue(row, column);
+  if (value !== undefined) return value;
+  if (rows.some((other) => ownValue(other, column) !== undefined)) {
     throw new StatisticsError(
       `column "${column}", row ${index}: no value. Give it one, or leave the row out before fitting.`,
       column,

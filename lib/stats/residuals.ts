@@ -1,3 +1,5 @@
+import { integer, wholeNumber } from "../data/validate";
+import { aList, checkOptions, checkRows, numbers, aFunction, type OptionSchemas } from "../data/arguments";
 import { seededRandom } from "../data/random";
 import { binomialTwoSided, kolmogorovUpper } from "./distributions";
 import { StatisticsError } from "../data/errors";
@@ -22,6 +24,13 @@ export interface ResidualOptions {
   /** simulated scores to use instead of `simulations`: one array per row of data, all of the same length */
   simulated?: readonly (readonly number[])[];
 }
+
+/** What the options of {@link checkResiduals} must be. */
+export const RESIDUAL_OPTIONS: OptionSchemas<ResidualOptions> = {
+  simulations: wholeNumber(20),
+  seed: integer,
+  simulated: aList,
+};
 
 /** Scaled quantile residuals and the tests based on them. All p-values are two-sided. */
 export interface ResidualCheck {
@@ -58,16 +67,15 @@ export interface ResidualCheck {
  * @throws {StatisticsError} if `simulations` is not a whole number of at least 20, or `simulated` does not have one
  *   array of the same length per row
  */
-export function checkResiduals(
-  fit: Simulated,
-  { simulations = 250, seed = 42, simulated }: ResidualOptions = {},
-): ResidualCheck {
+export function checkResiduals(fit: Simulated, options: ResidualOptions = {}): ResidualCheck {
+  const {
+    simulations = 250,
+    seed = 42,
+    simulated,
+  } = checkOptions("checkResiduals", options, RESIDUAL_OPTIONS, { ErrorClass: StatisticsError });
+  checkRows("checkResiduals", [fit], { response: numbers, populationFitted: numbers, simulate: aFunction });
   const { response, populationFitted } = fit;
   const n = response.length;
-  if (!simulated && !(Number.isInteger(simulations) && simulations >= 20))
-    throw new StatisticsError(
-      `checkResiduals: simulations is ${simulations}; it must be a whole number of at least 20`,
-    );
   if (simulated && (simulated.length !== n || simulated.some((row) => row.length !== simulated[0].length))) {
     throw new StatisticsError(
       `checkResiduals: simulated must hold one array for each of the ${n} rows, all of the same length`,

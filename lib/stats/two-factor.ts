@@ -1,3 +1,5 @@
+import { text } from "../data/validate";
+import { checkOptions, checkRows } from "../data/arguments";
 import { fUpper } from "./distributions";
 import { fitGam } from "./gam/fit";
 import { categoryColumn, type DataRow } from "./data-rows";
@@ -35,8 +37,15 @@ interface Residuals {
  */
 export function twoFactors(
   rows: readonly DataRow[],
-  { response, a, b, block }: { response: string; a: string; b: string; block?: string },
+  columns: { response: string; a: string; b: string; block?: string },
 ): Variation[] {
+  const { response, a, b, block } = checkOptions(
+    "twoFactors",
+    columns,
+    { response: text, a: text, b: text, block: text },
+    { needed: ["response", "a", "b"], ErrorClass: StatisticsError },
+  );
+  checkRows("twoFactors", rows, {});
   const [first, second] = [categoryColumn(rows, a), categoryColumn(rows, b)];
   const cells = rows.map((row, i) => ({ ...row, cell: JSON.stringify([first[i], second[i]]) }));
   const blocks = block !== undefined && new Set(categoryColumn(rows, block)).size > 1 ? [`factor(\`${block}\`)`] : [];

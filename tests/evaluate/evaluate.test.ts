@@ -68,10 +68,10 @@ test("rejects an unknown task immediately and suggests similar names", async () 
 test("rejects invalid options by name", async () => {
   await assert.rejects(
     evaluate(model, "piqa", { dataDir, limit: 0 }),
-    /limit must be a whole number of at least 1, got 0/,
+    /limit: must be a whole number of at least 1, got 0/,
   );
   await assert.rejects(evaluate(model, "piqa", { dataDir, fewShot: -1 }), /fewShot/);
-  await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format must be one of/);
+  await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format: must be one of/);
 });
 
 test("the error names a failed task, and the other tasks are evaluated", async () => {

@@ -117,7 +117,7 @@ const GLMM: [string, Edit, string | undefined, RegExp, BetaGlmmOptions?][] = [
     "an unknown squeeze",
     (rows) => rows,
     undefined,
-    /squeeze is "none"; use one of smithson-verkuilen/,
+    /squeeze: must be one of smithson-verkuilen, .*, got "none"/,
     { squeeze: "none" as never },
   ],
   [
@@ -171,7 +171,13 @@ const GAM: [string, Edit, string | undefined, RegExp, GamOptions?][] = [
     { formula: "score ~ w + te(w, r, k = 3)" },
   ],
   ["the same score everywhere", add("score", () => 1), "score", /column "score" is 1 in every row/],
-  ["an unknown method", (rows) => rows, undefined, /method is "ML"; use "GCV" or "REML"/, { method: "ML" as never }],
+  [
+    "an unknown method",
+    (rows) => rows,
+    undefined,
+    /method: must be one of GCV, REML, got "ML"/,
+    { method: "ML" as never },
+  ],
   [
     "a random term",
     (rows) => rows,

@@ -1,3 +1,6 @@
+import * as v from "valibot";
+import { aText, anObject, checkOptions, count, type OptionSchemas } from "../../data/arguments";
+import { objectOf, rule, wholeNumber } from "../../data/validate";
 import { sha256 } from "../../data/digest";
 import { backoff, networkProblem, retryAfter, wait } from "../../data/http";
 import type { Judge } from "./judge";
@@ -39,6 +42,25 @@ export interface OpenAiJudgeOptions {
   price?: { prompt: number; completion: number };
 }
 
+const aboveZero = rule("a number above 0", (value) => typeof value === "number" && value > 0);
+const atLeastZero = rule("a number of at least 0", (value) => typeof value === "number" && value >= 0);
+
+const OPTIONS: OptionSchemas<OpenAiJudgeOptions> = {
+  url: aText,
+  model: aText,
+  // the message must not show what may be a secret
+  key: v.custom((value) => typeof value === "string", "must be a text"),
+  prompt: anObject,
+  parameters: anObject,
+  concurrency: count,
+  requestsPerMinute: aboveZero,
+  timeoutSeconds: aboveZero,
+  retries: wholeNumber(0),
+  backoffSeconds: atLeastZero,
+  attempts: count,
+  price: objectOf({ prompt: atLeastZero, completion: atLeastZero }),
+};
+
 /** Maximum pause, in seconds, that a server may request with Retry-After. */
 const MAX_PAUSE = 600;
 /** Time, in seconds, that pending answers get to arrive after an interrupt, because they are paid for. */
@@ -68,6 +90,7 @@ interface Connection {
  * @throws {EvaluationError} if the URL or model is missing, or the URL is invalid
  */
 export function openAiJudge(options: OpenAiJudgeOptions = {}): Judge {
+  checkOptions("openAiJudge", options, OPTIONS, { ErrorClass: EvaluationError });
   const { PROMPTLOSS_JUDGE_URL, PROMPTLOSS_JUDGE_MODEL, PROMPTLOSS_JUDGE_KEY } = process.env;
   const {
     prompt = ALPACA_EVAL_PROMPT,

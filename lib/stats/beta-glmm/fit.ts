@@ -1,9 +1,11 @@
+import { oneOf, rule } from "../../data/validate";
+import { aText, checkOptions, checkRows, type OptionSchemas } from "../../data/arguments";
 import type { DesignTerm } from "../design";
 import { parseFormula } from "../formula";
 import { Cholesky, quadraticForm, type Rows } from "../linear-algebra";
 import { categoryColumn, numericColumn, type DataRow } from "../data-rows";
 import { logistic } from "../special";
-import { squeezeScores, type Squeeze, type SqueezeReport } from "../squeeze";
+import { SQUEEZES, squeezeScores, type Squeeze, type SqueezeReport } from "../squeeze";
 import { coefficientTests, waldTests, type Coefficient, type WaldTest } from "../wald";
 import { buildData, type BetaGlmmData } from "./data";
 import { diagnose, type Diagnosis } from "./diagnosis";
@@ -28,6 +30,14 @@ export interface BetaGlmmOptions {
   /** ε of `clamp`; default 0.001 */
   clampTo?: number;
 }
+
+/** What the options of {@link fitBetaGlmm} must be. */
+export const BETA_GLMM_OPTIONS: OptionSchemas<BetaGlmmOptions> = {
+  formula: aText,
+  squeeze: oneOf(SQUEEZES),
+  squeezeBy: aText,
+  clampTo: rule("a number between 0 and 0.5", (value) => (value as number) > 0 && (value as number) < 0.5),
+};
 
 /** The estimated covariance of a random term, on the logit scale. */
 export interface RandomEffects {
@@ -108,6 +118,8 @@ export interface BetaGlmmFit {
  * @see Brooks et al. 2017, "glmmTMB Balances Speed and Flexibility …", R Journal 9(2)
  */
 export function fitBetaGlmm(rows: readonly DataRow[], options: BetaGlmmOptions = {}): BetaGlmmFit {
+  checkRows("fitBetaGlmm", rows, {});
+  checkOptions("fitBetaGlmm", options, BETA_GLMM_OPTIONS, { ErrorClass: StatisticsError });
   const { formula: text = PAPER_GLMM, squeeze, clampTo = 1e-3 } = options;
   if (rows.length === 0) throw new StatisticsError("fitBetaGlmm: there are no rows to fit; pass at least one");
   const formula = parseFormula(text);

@@ -1,3 +1,6 @@
+import { rule } from "../../data/validate";
+import { StatisticsError } from "../../data/errors";
+import { checkOptions, flag } from "../../data/arguments";
 import { normalQuantile } from "../distributions";
 import { dot, quadraticForm, type Rows } from "../linear-algebra";
 import type { DataRow } from "../data-rows";
@@ -17,6 +20,9 @@ export interface BetaGlmmPrediction {
   /** upper limit of the mean score, in (0, 1) */
   upper: number | null;
 }
+
+/** A level of confidence. */
+const LEVEL = rule("a number between 0 and 1", (value) => (value as number) > 0 && (value as number) < 1);
 
 /** Options of `BetaGlmmFit.predict`. */
 export interface PredictOptions {
@@ -51,8 +57,14 @@ export function predictBetaGlmm(
   data: BetaGlmmData,
   uncertainty: Uncertainty,
   rows: readonly DataRow[],
-  { randomEffects = false, level = 0.95 }: PredictOptions = {},
+  options: PredictOptions = {},
 ): BetaGlmmPrediction[] {
+  const { randomEffects = false, level = 0.95 } = checkOptions(
+    "predictBetaGlmm",
+    options,
+    { randomEffects: flag, level: LEVEL },
+    { ErrorClass: StatisticsError },
+  );
   const { coefficients, modes, free, covariance, modesByParameters, conditionalCovariance } = uncertainty;
   const x = data.fixed.of(rows);
   const random = randomEffects ? data.random.map((design) => ({ ...design.of(rows), design })) : [];

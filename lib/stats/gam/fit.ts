@@ -1,3 +1,5 @@
+import { oneOf } from "../../data/validate";
+import { aText, checkOptions, checkRows } from "../../data/arguments";
 import { buildDesign, checkRank, type Design } from "../design";
 import { fUpper, studentTwoSided } from "../distributions";
 import { parseFormula, type Formula } from "../formula";
@@ -124,13 +126,15 @@ const STARTS = [0, -4, 4];
  * @throws {StatisticsError} if the data or the formula cannot be fitted; names the column and what to do
  * @see Wood 2017, "Generalized Additive Models", second edition
  */
-export function fitGam(
-  rows: readonly DataRow[],
-  { formula: text = PAPER_GAM, method = "GCV" }: GamOptions = {},
-): GamFit {
+export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamFit {
+  const { formula: text = PAPER_GAM, method = "GCV" } = checkOptions(
+    "fitGam",
+    options,
+    { formula: aText, method: oneOf<GamMethod>(["GCV", "REML"]) },
+    { ErrorClass: StatisticsError },
+  );
+  checkRows("fitGam", rows, {});
   if (rows.length === 0) throw new StatisticsError("fitGam: there are no rows to fit; pass at least one");
-  if (method !== "GCV" && method !== "REML")
-    throw new StatisticsError(`fitGam: method is ${JSON.stringify(method)}; use "GCV" or "REML"`);
   const formula = checkFormula(parseFormula(text));
   const y = numericColumn(rows, formula.response);
   if (y.every((value) => value === y[0]))
