@@ -1,6 +1,8 @@
 // Limits of what cells show. A notebook of hundreds of megabytes opens nowhere, and one with half of a character cannot
 // be saved.
 
+const { isNativeError } = require("node:util/types");
+
 /** Longest text (UTF-16 code units) of a result, an error, one printed text, or the plain form of an output. */
 const LONGEST_TEXT = 1_000_000;
 /** Longest of any other form of an output: HTML, pictures, figures as JSON. */
@@ -33,7 +35,7 @@ function lengthOf(form) {
   try {
     return JSON.stringify(form)?.length ?? 0;
   } catch (error) {
-    if (error instanceof RangeError) return 2 ** 29; // longer than any string can be
+    if (isNativeError(error) && error.name === "RangeError") return 2 ** 29; // longer than any string can be
     throw error;
   }
 }
