@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { DataError, StudyError } from "../../lib/data/errors";
 import { checkTemplate } from "../../lib/data/template";
 import { shown } from "../../lib/data/validate";
-import { abridged, illFormedField } from "../../lib/data/well-formed";
+import { abridged, endOf, illFormedField } from "../../lib/data/well-formed";
 import { convertRows } from "../../lib/evaluate/fields";
 import { textAt } from "../../lib/evaluate/row-template";
 import { parseStudy } from "../../lib/sweep/study-file";
@@ -71,4 +71,12 @@ test("studies, templates and rows of tasks with half of a character are refused 
       return true;
     },
   );
+});
+
+test("the end of a text never begins with half of a character", () => {
+  assert.deepEqual(
+    [1, 2, 3, 4].map((length) => endOf("a😀b", length)),
+    ["b", "b", "😀b", "a😀b"],
+  );
+  assert.equal(endOf("ab", 3), "ab");
 });

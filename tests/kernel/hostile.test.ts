@@ -99,6 +99,11 @@ const HOSTILE: Hostile[] = [
   ],
   ["let nest = {}; for (let i = 0; i < 1e6; i++) nest = { nest }; nest", "execute_result", /^\{ nest: .*\[Object\]/],
   ['"x".repeat(5e8)', "execute_result", CUT],
+  [
+    '"x".repeat(999_999) + "😀"',
+    "execute_result",
+    /^x{1000}x*\n… cut: the first 999,999 of 1,000,001 characters are shown$/,
+  ],
   ["new Float64Array(6e7)", "execute_result", /\.\.\. 59999900 more items\n\]$/],
   ["Array(1e7).fill(1)", "execute_result", /^\[ (1, )+\.\.\. \d{7} more items \]$/],
   ["10n ** 1000n", "execute_result", /^10{1000}n$/],
@@ -137,6 +142,7 @@ interface Notebook {
     metadata: { execution: Record<string, string> };
     outputs: {
       output_type: string;
+      name?: string;
       evalue?: string;
       text?: string | string[];
       data?: Record<string, string | string[]>;
@@ -178,13 +184,14 @@ test(`the kernel answers after each of ${HOSTILE.length} hostile things thrown, 
   assert.deepEqual(cells[0]!.outputs, []);
   HOSTILE.forEach(([code, type, wanted], i) => {
     const [{ outputs }, next] = cells.slice(1 + 2 * i) as [Notebook["cells"][0], Notebook["cells"][0]];
-    const [output, ...others] = outputs;
-    assert.deepEqual([output?.output_type, others], [type, []], code);
-    assert.match(textOf(output!), wanted, code);
+    const types = [...new Set(outputs.map(({ output_type: shown, name }) => name ?? shown))]; // a stream comes in parts
+    assert.equal(types.length, 1, `${code}: ${types.join()}`);
+    assert.equal(outputs[0]!.output_type, type, code);
+    assert.match(outputs.map(textOf).join(""), wanted, code);
     assert.deepEqual(next.outputs.map(textOf), ["42"], `after ${code}`);
     const { "iopub.status.busy": busy, "iopub.status.idle": idle } = next.metadata.execution;
     const milliseconds = Date.parse(idle!) - Date.parse(busy!);
-    assert.ok(milliseconds < 5000, `the cell after ${code} took ${milliseconds} ms`);
+    assert.ok(milliseconds < 10_000, `the cell after ${code} took ${milliseconds} ms`);
   });
 });
 
