@@ -19,6 +19,7 @@ let shown: { data: MimeBundle; id?: string; update: boolean }[] = [];
 const kernel: NotebookKernel = {
   display: ({ data, transient }, update) => {
     shown.push({ data, id: transient.display_id, update });
+    return true;
   },
   signal: new AbortController().signal,
 };

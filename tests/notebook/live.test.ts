@@ -35,6 +35,7 @@ let controller = new AbortController();
 const kernel: NotebookKernel = {
   display: ({ data, transient }, update) => {
     shown.push({ data: data as Record<string, string>, id: transient.display_id, update });
+    return true;
   },
   get signal() {
     return controller.signal;
