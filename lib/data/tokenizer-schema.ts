@@ -11,7 +11,8 @@ const isText = (value: unknown): value is string => typeof value === "string";
 
 const id = rule<number>("the id of a token", isId);
 const string = rule<string>("a text", isText);
-const flag = v.nullish(rule<boolean>("true or false", (value) => typeof value === "boolean"));
+const truth = rule<boolean>("true or false", (value) => typeof value === "boolean");
+const flag = v.nullish(truth);
 const optionalText = v.nullish(string);
 const count = v.nullish(wholeNumber(0));
 const object = rule<Record<string, unknown>>("an object", isObject);
@@ -209,7 +210,15 @@ const model = v.lazy((value) => {
 
 // ---------------------------------------------------------------- the files
 
-const addedToken = { content: string, single_word: flag, lstrip: flag, rstrip: flag, normalized: flag, special: flag };
+const given = v.optional(truth);
+const addedToken = {
+  content: string,
+  single_word: given,
+  lstrip: given,
+  rstrip: given,
+  normalized: given,
+  special: given,
+};
 
 /** Schema of tokenizer.json. */
 export const tokenizerSchema: v.GenericSchema = v.looseObject({

@@ -138,12 +138,16 @@ export function pathItem(input: object, key: string): v.ObjectPathItem {
   return { type: "object", origin: "value", input: object, key, value: object[key] };
 }
 
+/** Maximum number of problems that an error message lists, and of UTF-16 code units of each. */
+const MAX_LISTED = 50;
+const MAX_PROBLEM = 2000;
+
 /**
  * Validates a value and returns the output of its schema, with defaults filled in.
  *
  * @param where origin of the value for the error message: a file, an option or a function argument
  * @param ErrorClass class of the error to throw
- * @throws {ErrorClass} if the value is invalid; lists every problem with its field
+ * @throws {ErrorClass} if the value is invalid; lists the first 50 problems, each with its field
  */
 export function validated<T>(
   schema: v.GenericSchema<unknown, T>,
@@ -152,15 +156,20 @@ export function validated<T>(
   ErrorClass: new (message: string) => PromptlossError,
 ): T {
   const illFormed = illFormedField(value, "");
-  if (illFormed) throw new ErrorClass([where, illFormed.field, illFormed.problem].filter(Boolean).join(": "));
+  if (illFormed) {
+    const field = abridged(illFormed.field, MAX_PROBLEM);
+    throw new ErrorClass([where, field, illFormed.problem].filter(Boolean).join(": "));
+  }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const problems = result.issues.map((issue) => {
     const field = v.getDotPath(issue);
-    return field === null ? issue.message : `${field}: ${issue.message}`;
+    return abridged(field === null ? issue.message : `${field}: ${issue.message}`, MAX_PROBLEM);
   });
   if (problems.length === 1) throw new ErrorClass(`${where}: ${problems[0]}`);
-  throw new ErrorClass(`${where}: ${problems.length} problems:\n${problems.map((line) => `  - ${line}`).join("\n")}`);
+  const listed = problems.slice(0, MAX_LISTED).map((line) => `  - ${line}`);
+  if (problems.length > MAX_LISTED) listed.push(`  … and ${problems.length - MAX_LISTED} more`);
+  throw new ErrorClass(`${where}: ${problems.length} problems:\n${listed.join("\n")}`);
 }
 
 /** Returns true if a value is an object other than null or an array. */

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { isObject } from "../data/validate";
+import { isObject, shown } from "../data/validate";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
 import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
 
@@ -26,6 +26,9 @@ export interface StoredTensor {
   file: string;
   tensor: HostTensor;
 }
+
+/** Length that file systems allow for a name. */
+const MAX_NAME = 255;
 
 /** Tensors that old models store beside their parameters. */
 const isDerived = (name: string) => name.endsWith("rotary_emb.inv_freq");
@@ -187,8 +190,8 @@ export function weightFiles(dir: string): string[] {
     throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
   }
   return [...new Set(Object.values(map) as string[])].sort().map((file) => {
-    if (basename(file) !== file || ["", ".", ".."].includes(file))
-      throw new ModelError(`${index}: ${JSON.stringify(file)} is not the name of a file in this directory.`);
+    if (basename(file) !== file || ["", ".", ".."].includes(file) || file.length > MAX_NAME)
+      throw new ModelError(`${index}: ${shown(file)} is not the name of a file in this directory.`);
     return join(dir, file);
   });
 }

@@ -147,9 +147,12 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
     },
     sizes: s,
     tiedHead: tied,
-    mayRefuse: s.max_position_embeddings > 2 ** 24,
+    mayRefuse: s.max_position_embeddings > 2 ** 24 || hasHalfCharacters(json),
   };
 }
+
+/** Whether a text or key has half of a surrogate pair, which JSON.stringify writes as an escape. */
+const hasHalfCharacters = (json: Json) => /(?<!\\)(\\\\)*\\ud[89a-f]/.test(JSON.stringify(json));
 
 function referenceRope(json: Json): { ropeBase: unknown; ropeScaling: unknown } | Refused {
   const given = json.rope_parameters ?? json.rope_scaling ?? null;
