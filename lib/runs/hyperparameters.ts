@@ -94,6 +94,12 @@ export const someHyperparametersSchema: v.GenericSchema<unknown, Partial<Hyperpa
   v.transform(defined),
 );
 
+/** All hyperparameters; only `maxSteps` may be absent. */
+export const completeHyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = objectOf({
+  ...rules,
+  maxSteps: v.optional(rules.maxSteps),
+}) as never;
+
 /** Some hyperparameters, completed with {@link ALPACA_HYPERPARAMETERS}. */
 export const hyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = v.pipe(
   someHyperparametersSchema,

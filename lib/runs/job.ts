@@ -4,13 +4,16 @@
 //   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
 //   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
 //   Run        a run in the store: its record, its status, and where its files are (store.ts)
+import * as v from "valibot";
+import { anObject, flag } from "../data/arguments";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
-import { ALPACA_TEMPLATE, checkTemplate, type PromptTemplate } from "../data/template";
-import { checkPromptLossWeight, checkNormalizer, type Normalizer } from "../data/prompt-loss-weight";
+import { ALPACA_TEMPLATE, templateSchema, type PromptTemplate } from "../data/template";
+import { normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
+import { integer, objectOf, oneOf, text, threadCount, validated } from "../data/validate";
 import { resolveDataset, type DatasetSource } from "./dataset-source";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
-import type { Hyperparameters } from "./hyperparameters";
+import { completeHyperparametersSchema, type Hyperparameters } from "./hyperparameters";
 import { RECIPE_FORMAT, runId, runName, type Recipe } from "./recipe";
 
 /** A run that a study or a caller wants. */
@@ -99,22 +102,27 @@ export function plannedSteps({ hyperparameters: { batchSize, epochs, maxSteps },
   return maxSteps ?? Math.ceil(rows / batchSize) * epochs;
 }
 
+const specSchema = v.pipe(
+  objectOf({
+    model: objectOf({ name: text, dir: text }),
+    dataset: objectOf({ name: text, source: anObject }),
+    plw: plwSchema,
+    normalizer: normalizerSchema,
+    hyperparameters: completeHyperparametersSchema,
+    variant: v.optional(text),
+    seed: integer,
+    truncation: v.optional(oneOf(TRUNCATIONS)),
+    dropEmpty: v.optional(flag),
+    template: v.optional(templateSchema),
+    threads: v.optional(threadCount),
+  }),
+  v.check(
+    ({ dropEmpty, truncation = "truncate" }) => dropEmpty !== true || truncation === "truncate",
+    DROP_EMPTY_NEEDS_TRUNCATE,
+  ),
+);
+
 function checkSpec(spec: RunSpec): void {
-  const name = `${spec.model.name} · ${spec.dataset.name}`;
-  checkPromptLossWeight(spec.plw);
-  checkNormalizer(spec.normalizer, `${name}: normalizer`);
-  if (!Number.isSafeInteger(spec.seed))
-    throw new RunError(`${name}: seed ${JSON.stringify(spec.seed)} is not an integer.`);
-  if (spec.truncation !== undefined && !TRUNCATIONS.includes(spec.truncation)) {
-    throw new RunError(
-      `${name}: truncation ${JSON.stringify(spec.truncation)} is unknown; known: ${TRUNCATIONS.join(", ")}.`,
-    );
-  }
-  if (spec.dropEmpty !== undefined && typeof spec.dropEmpty !== "boolean") {
-    throw new RunError(`${name}: dropEmpty is ${JSON.stringify(spec.dropEmpty)}, not true or false.`);
-  }
-  if (spec.dropEmpty && (spec.truncation ?? "truncate") !== "truncate") {
-    throw new RunError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}.`);
-  }
-  if (spec.template) checkTemplate(spec.template);
+  const names = [spec?.model?.name, spec?.dataset?.name].filter((name) => typeof name === "string");
+  validated(specSchema as v.GenericSchema, spec, names.join(" · ") || "run", RunError);
 }

@@ -5,7 +5,6 @@ import * as v from "valibot";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { PromptlossError, StudyError } from "../data/errors";
 import { fieldsSchema, type FieldMap } from "../data/field-map";
-import { duplicatesOf } from "../data/group";
 import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
 import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson, readText } from "../data/read-json";
@@ -15,13 +14,13 @@ import { ALPACA_TEMPLATE, templateSchema } from "../data/template";
 import {
   integer,
   isObject,
-  listOf,
   namedEntries,
   objectOf,
   oneOf,
   pathItem,
   rule,
   text,
+  threadCount,
   validated,
   wholeNumber,
   withoutComments,
@@ -33,7 +32,8 @@ import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { fromRoot } from "../runs/paths";
 import { RETAIN, type Retain } from "../runs/prune";
-import { variantsOf, type Study } from "./study";
+import { listOfDifferent, sameTwice, studyName } from "./check-study";
+import type { Study } from "./study";
 
 /**
  * Path of the study file to use.
@@ -201,16 +201,6 @@ function datasetEntries(
   );
 }
 
-/** A list of values that must differ, since a run that is wanted twice would count twice in every mean. */
-const listOfDifferent = <T extends string | number>(entry: v.GenericSchema<unknown, T>) =>
-  v.pipe(
-    listOf(entry),
-    v.check(
-      (values) => duplicatesOf(values).length === 0,
-      ({ input }) => `names ${duplicatesOf(input).join(", ")} more than once`,
-    ),
-  );
-
 const paperPlws = v.pipe(
   v.literal("paper"),
   v.transform(() => [...PAPER_WEIGHTS]),
@@ -218,12 +208,6 @@ const paperPlws = v.pipe(
 /** A list of prompt loss weights, or "paper" for the paper's ten. */
 const plwList: v.GenericSchema<unknown, number[]> = v.lazy((given) =>
   given === "paper" ? paperPlws : listOfDifferent(plwSchema),
-);
-
-/** A study's name, which is also the name of a folder. */
-const studyName = rule<string>(
-  "a name of at most 100 letters, digits, spaces and . _ - that begins with a letter or digit",
-  (value) => typeof value === "string" && /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,99}$/u.test(value),
 );
 
 /** @param locate finds the files that the study names */
@@ -256,7 +240,7 @@ function studySchema(locate: Locate) {
       dropEmpty: v.optional(v.boolean()),
       template: v.optional(templateSchema, ALPACA_TEMPLATE),
       hyperparameters: v.optional(hyperparametersSchema, ALPACA_HYPERPARAMETERS),
-      threads: v.optional(wholeNumber(1)),
+      threads: v.optional(threadCount),
       tasks: v.optional(tasksSchema, []),
       dataDir: v.optional(v.pipe(text, v.transform(fromRoot))),
       judge: v.optional(judgeSettingsSchema),
@@ -284,11 +268,7 @@ function studySchema(locate: Locate) {
         const message = `licenses: no model or data set of this study is called ${JSON.stringify(name)}`;
         addIssue({ message });
       }
-      const sets = variantsOf({ variants, hyperparameters }).map(({ hyperparameters: set }) => JSON.stringify(set));
-      if (duplicatesOf(sets).length > 0) {
-        const same = Object.keys(variants ?? {}).filter((_, i) => duplicatesOf(sets).includes(sets[i]));
-        addIssue({ message: `variants: ${same.join(" and ")} have the same hyperparameters` });
-      }
+      for (const message of sameTwice({ models, datasets, variants, hyperparameters })) addIssue({ message });
     }),
   );
 }

@@ -1,3 +1,6 @@
+import { count, flag } from "../data/arguments";
+import { callOptions, checkEvaluation, taskOptions } from "../evaluate/evaluate-options";
+import { checkRuns } from "../runs/check-runs";
 import {
   EvaluationsFailedError,
   evaluateRuns,
@@ -17,6 +20,14 @@ import { heldoutFiles, type Study } from "./study";
 export interface StudyScoresOptions extends Pick<EvaluateRunsOptions, "signal" | "onProgress" | "workers"> {
   /** true: what is not stored is named in the summary instead of being evaluated; default false */
   storedOnly?: boolean;
+}
+
+const scoresOptions = { workers: count, storedOnly: flag };
+
+/** @throws {EvaluationError} naming the option that is unknown or wrong */
+export function checkScoresOptions(where: string, options: StudyScoresOptions): void {
+  const { signal, onProgress } = callOptions;
+  checkEvaluation(where, options, { signal, onProgress, ...scoresOptions });
 }
 
 /** Scores of a study's runs, and what is missing of them. */
@@ -43,6 +54,7 @@ export function studyScores(
   runs: readonly Run[],
   options: StudyScoresOptions = {},
 ): Promise<StudyScores> {
+  checkScoresOptions("studyScores", options);
   return scoreRuns(runs, study.tasks, { ...studyEvaluation(study), ...options });
 }
 
@@ -57,6 +69,7 @@ export function studyMemorization(
   runs: readonly Run[],
   options: StudyScoresOptions = {},
 ): Promise<StudyScores> {
+  checkScoresOptions("studyMemorization", options);
   return scoreRuns(runs, memorizationTasks(study), { ...studyEvaluation(study), ...options });
 }
 
@@ -77,6 +90,7 @@ export function studyHeldoutLoss(
   runs: readonly Run[],
   options: StudyScoresOptions = {},
 ): Promise<StudyScores> {
+  checkScoresOptions("studyHeldoutLoss", options);
   return scoreRuns(runs, heldoutLossTasks(study), { ...studyEvaluation(study), ...options });
 }
 
@@ -115,10 +129,15 @@ export function studyEvaluation(study: Study): Pick<EvaluateRunsOptions, "dataDi
 export async function scoreRuns(
   runs: readonly Run[],
   tasks: readonly TaskRequest[],
-  { storedOnly = false, ...options }: EvaluateRunsOptions & StudyScoresOptions = {},
+  settings: EvaluateRunsOptions & StudyScoresOptions = {},
 ): Promise<StudyScores> {
+  checkRuns("scoreRuns", runs);
+  checkEvaluation("scoreRuns", settings, { ...taskOptions, ...callOptions, ...scoresOptions });
+  const { storedOnly = false, ...options } = settings;
   if (storedOnly) return stored(runs, tasks, options);
-  const missing = await missingTasks(tasks, options);
+  const { dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge } = options;
+  const ofTasks = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge };
+  const missing = await missingTasks(tasks, ofTasks);
   const names = missing.map(({ task }) => task);
   const available = tasks.filter(({ name }) => !names.includes(name));
   const done = withoutEmpty(await evaluated(runs, available, options));

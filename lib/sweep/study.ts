@@ -12,6 +12,7 @@ import type { Hyperparameters } from "../runs/hyperparameters";
 import type { RunSpec } from "../runs/job";
 import { storePath } from "../runs/paths";
 import type { Retain } from "../runs/prune";
+import { checkStudy } from "./check-study";
 
 /**
  * A study: every model is trained on every data set with every prompt loss weight, normalizer, variant and seed, and
@@ -76,13 +77,13 @@ export function studyTokenizer({ tokenizer, models }: Study): Tokenizer {
 
 /**
  * Every run that a study asks for: models × data sets × normalizers × variants × seeds × PLWs, in this order.
- * @throws {StudyError} for a study with the old key `weights`, which older notebooks added
+ * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`
  */
 export function wantedRuns(study: Study): RunSpec[] {
   if ("weights" in study) {
     throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
   }
-  const { truncation, dropEmpty, template, threads } = study;
+  const { truncation, dropEmpty, template, threads } = checkStudy(study);
   const variants = variantsOf(study);
   const specs: RunSpec[] = [];
   for (const [modelName, dir] of Object.entries(study.models))

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { aFunction, abortSignal, aList, checkOptions, checkRows, count, type OptionSchemas } from "../data/arguments";
+import { isObject, oneOf, rule, text } from "../data/validate";
 import { PromptlossError, StudyError, Interrupted } from "../data/errors";
-import { distinct } from "../data/group";
+import { distinct, duplicatesOf } from "../data/group";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
@@ -13,6 +15,7 @@ import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 import { wantedRuns, type Study } from "./study";
 import { loadStudy } from "./study-file";
+import { checkpointIntervalSchema } from "../train/checkpoint-interval";
 import { checkpointStep, type CheckpointInterval } from "../train/checkpoint";
 
 export type { LossPoint } from "./loss-curve";
@@ -42,6 +45,23 @@ export interface SweepOptions {
   /** interval between checkpoints of a run; default: 30 s */
   checkpointEvery?: CheckpointInterval;
 }
+
+const OPTIONS: OptionSchemas<SweepOptions> = {
+  study: rule(
+    "a study or the path of its file",
+    (value) => isObject(value) || (typeof value === "string" && value !== ""),
+  ),
+  runs: aList,
+  store: text,
+  workers: count,
+  workersPerGpu: count,
+  signal: abortSignal,
+  onProgress: aFunction,
+  onFailure: oneOf(["throw", "return"]),
+  checkpointEvery: checkpointIntervalSchema,
+};
+
+const objectWithName = rule("an object with a name", (value) => isObject(value) && typeof value.name === "string");
 
 /** A failed run of a sweep. */
 export interface RunFailureReport {
@@ -146,7 +166,8 @@ class Sweep {
   private progress = new Progress([]);
 
   constructor(private readonly options: SweepOptions) {
-    const { study, runs } = options;
+    const { study, runs } = checkOptions("sweep", options, OPTIONS, { ErrorClass: StudyError });
+    if (runs) checkRows("sweep: runs", runs, { model: objectWithName, dataset: objectWithName });
     if (runs && study) throw new StudyError("sweep: the options study and runs exclude each other; give one of them.");
     this.specs = runs ?? wantedRuns(typeof study === "object" ? study : loadStudy(study));
     this.store = new RunStore(options.store);
@@ -154,9 +175,13 @@ class Sweep {
 
   async run(): Promise<Run[]> {
     const { jobs, failures } = resolveJobs(this.specs, this.store);
-    const unique = [...new Map(jobs.map((job) => [job.id, job])).values()];
-    this.names = new Map(unique.map(({ id, name }) => [id, name]));
-    for (const job of unique) if (!this.collect(job)) this.pending.push(job);
+    const twice = duplicatesOf(jobs.map(({ id }) => id));
+    if (twice.length > 0) {
+      const names = jobs.filter(({ id }) => twice.includes(id)).map(({ name }) => name);
+      throw new StudyError(`sweep: some runs are asked for twice, and would count twice: ${names.join("; ")}.`);
+    }
+    this.names = new Map(jobs.map(({ id, name }) => [id, name]));
+    for (const job of jobs) if (!this.collect(job)) this.pending.push(job);
     this.progress = new Progress(this.pending, ({ id }) => checkpointStep(runFiles(this.store.dir(id)).checkpoint));
     this.cached = this.done.size;
     this.unresolved = failures;
@@ -166,9 +191,8 @@ class Sweep {
       try {
         await this.trainPending();
       } finally {
-        if (this.fatal)
-          for (const { id } of unique.filter(isMissing)) this.failed.set(id, `not trained: ${this.fatal}`);
-        this.stopped = unique.some(isMissing);
+        if (this.fatal) for (const { id } of jobs.filter(isMissing)) this.failed.set(id, `not trained: ${this.fatal}`);
+        this.stopped = jobs.some(isMissing);
         this.report();
       }
     }
@@ -177,7 +201,7 @@ class Sweep {
     if (this.stopped) {
       throw new Interrupted(
         `The sweep was ${signal?.aborted ? "stopped" : "interrupted"} ` +
-          `with ${this.done.size} of ${unique.length} runs complete. ` +
+          `with ${this.done.size} of ${jobs.length} runs complete. ` +
           "Checkpoints of the others are kept; the same call continues from them.",
       );
     }

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { PAPER_WEIGHTS } from "../../lib/data/prompt-loss-weight";
+import { StudyError } from "../../lib/data/errors";
 import { studyExamples, wantedRuns } from "../../lib/sweep/study";
 import { outputPath } from "../../lib/runs/paths";
 import { loadStudy, parseStudy, studyDownloads } from "../../lib/sweep/study-file";
@@ -115,9 +116,40 @@ test("names that lead to other folders, break lines or are all spaces are refuse
     refused({ models: { [name]: model } }, /must have 1 to 100 characters/);
   refused({ datasets: { toString: { path: data } } }, /toString: cannot be used as a name; choose another/);
   const odd = ["meta/llama-2", "…", "a..b", "<b> 'x' \"y\" `z` $w$", "x".repeat(100), "é · 日本"];
-  const datasets = Object.fromEntries(odd.map((name) => [name, { path: data }]));
+  const datasets = Object.fromEntries(odd.map((name, i) => [name, { path: data, rows: i + 1 }]));
   assert.deepEqual(Object.keys(parseStudy({ ...valid, datasets }, "t").datasets), odd);
   assert.throws(() => studyExamples(parseStudy(valid, "t"), "toString"), /has no data set "toString"/);
+});
+
+test("what is the same under two names is refused, since its runs would count twice", () => {
+  const refused = (change: object, message: RegExp) =>
+    assert.throws(
+      () => parseStudy({ ...valid, ...change }, "t"),
+      (error: Error) => error instanceof StudyError && message.test(error.message),
+    );
+  refused({ models: { a: model, b: model } }, /t: models: a and b have the same directory/);
+  refused({ models: { a: model, b: `${model}/../model` } }, /t: models: a and b have the same directory/);
+  refused({ datasets: { a: { path: data }, b: { path: data } } }, /t: datasets: a and b have the same rows/);
+  const twice = { from: "a", transform: "invertLongCompletions" };
+  refused({ datasets: { a: { path: data }, b: twice, c: twice } }, /t: datasets: b and c have the same rows/);
+  refused({ plws: [0, 0.1, 0.1] }, /t: plws: names 0.1 more than once/);
+  refused({ seeds: [42, 42] }, /t: seeds: names 42 more than once/);
+  refused({ normalizers: ["weights", "weights"] }, /t: normalizers: names weights more than once/);
+  // a study that is changed in a notebook
+  const study = parseStudy(valid, "t");
+  const changed = (change: object, message: RegExp) =>
+    assert.throws(
+      () => wantedRuns({ ...study, ...change }),
+      (error: Error) => error instanceof StudyError && message.test(error.message),
+    );
+  changed({ plws: [...study.plws, study.plws[0]] }, /plws: names .* more than once/);
+  changed({ models: { a: model, b: model } }, /models: a and b have the same directory/);
+  changed({ variants: { a: { lr: 1 } } }, /variants.a.lr: unknown key; known keys: learningRate/);
+  changed({ variants: { a: {}, b: { beta1: study.hyperparameters.beta1 } } }, /variants: a and b have the same hyper/);
+  changed({ hyperparameters: { learningRate: 1 } }, /hyperparameters.schedule: is missing/);
+  changed({ template: { ...study.template, suffix: "" } }, /template.suffix: unknown key/);
+  changed({ weight: 3 }, /weight: unknown key; known keys: name/);
+  changed(JSON.parse('{"datasets": {"a": {"path": "x"}}, "models": {"__proto__": "m"}}') as object, /cannot be used/);
 });
 
 test("no name leads out of a study's folder of outputs", () => {
@@ -309,12 +341,12 @@ test("the study files of this repository ask for what they say, with files in pl
     const models = Object.fromEntries(
       Object.keys(json.models)
         .filter((key) => key !== "//")
-        .map((key) => [key, model]),
+        .map((key, i) => [key, tinyModel(join(dir, `model-${i}`), 1)]),
     );
     const datasets = Object.fromEntries(
-      Object.entries(json.datasets).map(([key, value]) => [
+      Object.entries(json.datasets).map(([key, value], i) => [
         key,
-        typeof value === "object" && "path" in value ? { path: data } : value,
+        typeof value === "object" && "path" in value ? { path: data, rows: i + 1 } : value,
       ]),
     );
     const study = parseStudy({ ...json, models, datasets }, name);

@@ -1,0 +1,112 @@
+// What a study must be, whether it was read from a file or made in a notebook.
+import { resolve } from "node:path";
+import * as v from "valibot";
+import { aList, anObject, flag } from "../data/arguments";
+import { TRUNCATIONS } from "../data/encode";
+import { StudyError } from "../data/errors";
+import { duplicatesOf } from "../data/group";
+import { normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
+import { templateSchema } from "../data/template";
+import { integer, listOf, namedEntries, objectOf, oneOf, rule, text, threadCount, validated } from "../data/validate";
+import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
+import { completeHyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
+import { RETAIN } from "../runs/prune";
+import type { Study } from "./study";
+
+/** A study's name, which is also the name of a folder. */
+export const studyName = rule<string>(
+  "a name of at most 100 letters, digits, spaces and . _ - that begins with a letter or digit",
+  (value) => typeof value === "string" && /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,99}$/u.test(value),
+);
+
+/** A list of values that must differ, since a run that is wanted twice would count twice in every mean. */
+export const listOfDifferent = <T extends string | number>(entry: v.GenericSchema<unknown, T>) =>
+  v.pipe(
+    listOf(entry),
+    v.check(
+      (values) => duplicatesOf(values).length === 0,
+      ({ input }) => `names ${duplicatesOf(input).join(", ")} more than once`,
+    ),
+  );
+
+/**
+ * Finds models, data sets and variants that are the same under two names: their runs are the same runs, and would count
+ * twice. Sources of rows in memory are not compared.
+ * @returns one problem per kind, in words
+ */
+export function sameTwice({
+  models,
+  datasets,
+  variants = {},
+  hyperparameters,
+}: Pick<Study, "models" | "variants" | "hyperparameters"> & { datasets: Record<string, object> }): string[] {
+  const sources = Object.entries(datasets)
+    .filter(([, source]) => !("examples" in source))
+    .map(
+      ([name, source]) =>
+        [name, "path" in source ? { ...source, path: resolve(String(source.path)) } : source] as const,
+    );
+  const completed = Object.entries(variants).map(([name, changes]) => [name, { ...hyperparameters, ...changes }]);
+  return [
+    sameIn(
+      "models",
+      "directory",
+      Object.entries(models).map(([name, path]) => [name, resolve(path)]),
+    ),
+    sameIn("datasets", "rows", sources),
+    sameIn("variants", "hyperparameters", completed as [string, object][]),
+  ].flatMap((problem) => problem ?? []);
+}
+
+function sameIn(kind: string, what: string, entries: readonly (readonly [string, unknown])[]): string | undefined {
+  const values = entries.map(([, value]) => JSON.stringify(value, sorted));
+  const repeated = duplicatesOf(values);
+  if (repeated.length === 0) return undefined;
+  const names = entries.filter((_, i) => repeated.includes(values[i])).map(([name]) => name);
+  return `${kind}: ${names.join(" and ")} have the same ${what}`;
+}
+
+/** Replacer of JSON.stringify that sorts keys: equal values give equal text. */
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+const studySchema = v.pipe(
+  objectOf({
+    name: studyName,
+    description: v.optional(text),
+    models: namedEntries(text),
+    datasets: namedEntries(anObject),
+    heldout: v.optional(text),
+    tokenizer: v.optional(text),
+    plws: listOfDifferent(plwSchema),
+    normalizers: listOfDifferent(normalizerSchema),
+    variants: v.optional(namedEntries(someHyperparametersSchema)),
+    seeds: listOfDifferent(integer),
+    truncation: oneOf(TRUNCATIONS),
+    dropEmpty: v.optional(flag),
+    template: templateSchema,
+    hyperparameters: completeHyperparametersSchema,
+    threads: v.optional(threadCount),
+    tasks: aList,
+    dataDir: v.optional(text),
+    judge: v.optional(judgeSettingsSchema),
+    licenses: v.optional(namedEntries(text)),
+    retain: v.optional(oneOf(RETAIN)),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const message of sameTwice(dataset.value as Study)) addIssue({ message });
+  }),
+);
+
+/**
+ * Checks a study that may have been changed since it was read: `{ ...study, plws: [...study.plws, 0.03] }`.
+ * @throws {StudyError} listing every problem by field
+ */
+export function checkStudy(study: Study): Study {
+  const name = typeof study?.name === "string" ? `Study ${study.name}` : "study";
+  validated(studySchema as v.GenericSchema, study, name, StudyError);
+  return study;
+}
