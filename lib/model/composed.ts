@@ -50,23 +50,41 @@ export const composed: Operations = {
   },
   addRows: (table, rows, ids) => kernel.add(table, kernel.scatterSum(rows, ids, table.shape[0])),
   accumulate: (sums, parts) => sums.map((sum, i) => kernel.add(sum, parts[i])),
-  squaredSums: (tensors) => tensors.map((x) => 2 * tf.tidy(() => kernel.l2Loss(x).dataSync()[0])),
+  squaredSums(tensors) {
+    const halves = tf.tidy(() => tf.stack(tensors.map((x) => kernel.l2Loss(x))).dataSync<"float32">());
+    return Array.from(halves, (half) => 2 * half); // one read for all tensors
+  },
   adamW(parameters, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
-    const correction = Math.sqrt(1 - beta2 ** step);
+    const factors = tf.tidy(() => {
+      const values = [
+        scale,
+        beta1,
+        1 - beta1,
+        beta2,
+        1 - beta2,
+        Math.sqrt(1 - beta2 ** step),
+        epsilon,
+        learningRate / (1 - beta1 ** step),
+        1 - learningRate * weightDecay,
+      ];
+      return kernel.split(
+        tf.tensor1d(values),
+        values.map(() => 1),
+        0,
+      ); // one upload for all factors
+    });
+    const [clipping, decay1, rest1, decay2, rest2, correction, margin, rate, remaining] = factors;
     const updated = parameters.map((parameter, i) =>
       tf.tidy(() => {
-        const gradient = kernel.mul(gradients[i], tf.scalar(scale));
-        const first = kernel.add(kernel.mul(m[i], tf.scalar(beta1)), kernel.mul(gradient, tf.scalar(1 - beta1)));
-        const second = kernel.add(
-          kernel.mul(v[i], tf.scalar(beta2)),
-          kernel.mul(kernel.square(gradient), tf.scalar(1 - beta2)),
-        );
-        const denominator = kernel.add(kernel.div(kernel.sqrt(second), tf.scalar(correction)), tf.scalar(epsilon));
-        const change = kernel.div(kernel.mul(first, tf.scalar(learningRate / (1 - beta1 ** step))), denominator);
-        const decayed = kernel.mul(parameter, tf.scalar(1 - learningRate * weightDecay));
-        return [kernel.sub(decayed, change), first, second];
+        const gradient = kernel.mul(gradients[i], clipping);
+        const first = kernel.add(kernel.mul(m[i], decay1), kernel.mul(gradient, rest1));
+        const second = kernel.add(kernel.mul(v[i], decay2), kernel.mul(kernel.square(gradient), rest2));
+        const denominator = kernel.add(kernel.div(kernel.sqrt(second), correction), margin);
+        const change = kernel.div(kernel.mul(first, rate), denominator);
+        return [kernel.sub(kernel.mul(parameter, remaining), change), first, second];
       }),
     );
+    tf.dispose(factors);
     return {
       weights: updated.map(([parameter]) => parameter),
       m: updated.map(([, first]) => first),

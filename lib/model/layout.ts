@@ -302,7 +302,7 @@ export class DenseLayout implements InferenceLayout {
     const cache = { k: extended(past?.k, k), v: extended(past?.v, v), length: this.before + this.length };
     const [keys, values] = [cache.k, cache.v].map((all) => this.splitKeys(this.toHeads(all, config.keyValueHeads)));
     const groups = this.splitQueries(q, config.heads).map((heads, g) =>
-      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]).y, config)),
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]), config)),
     );
     return { y: this.joinQueries(groups, config.heads), cache };
   }
@@ -419,66 +419,65 @@ export class GroupedLayout implements PackedLayout {
   }
 
   attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
-    const { config } = this;
-    const keys = this.splitKeys(k, config.keyValueHeads);
-    const values = this.splitKeys(v, config.keyValueHeads);
-    const groups = this.splitQueries(q, config.heads).map((heads, g) => {
-      const queries = grouped(heads, config);
-      const { y, probabilities } = attention(queries, keys[g], values[g], this.masks[g]);
-      return { y, saved: [queries, keys[g], values[g], y, probabilities] };
-    });
-    return {
-      y: this.joinQueries(
-        groups.map(({ y }) => ungrouped(y, config)),
-        config.heads,
-      ),
-      saved: groups.flatMap(({ saved }) => saved),
-    };
+    const { heads } = this.config;
+    const groups = this.groups.map((_, g) =>
+      tf.tidy(() => ungrouped(attention(...this.inputsOf(g, q, k, v), this.masks[g]), this.config)),
+    );
+    return { y: this.joinQueries(groups, heads), saved: [q, k, v] };
   }
 
-  attendGradient(dy: Tensor, _: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
-    const { config } = this;
-    const groups = this.splitQueries(dy, config.heads).map((heads, g) => {
-      const [q, k, v, y, probabilities] = saved.slice(5 * g, 5 * g + 5);
-      return attentionGradient(grouped(heads, config), q, k, v, y, probabilities);
-    });
+  attendGradient(dy: Tensor, y: Tensor, [q, k, v]: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
+    const { heads, keyValueHeads } = this.config;
+    const groups = this.groups.map((_, g) =>
+      tf.tidy(() => {
+        const [dyOfGroup, yOfGroup] = [dy, y].map((rows) => grouped(this.queriesOf(g, rows, heads), this.config));
+        const { dq, dk, dv } = attentionGradient(dyOfGroup, ...this.inputsOf(g, q, k, v), this.masks[g], yOfGroup);
+        return { dq: ungrouped(dq, this.config), dk, dv };
+      }),
+    );
     return {
       dq: this.joinQueries(
-        groups.map(({ dq }) => ungrouped(dq, config)),
-        config.heads,
+        groups.map(({ dq }) => dq),
+        heads,
       ),
       dk: this.sumKeys(
         groups.map(({ dk }) => dk),
-        config.keyValueHeads,
+        keyValueHeads,
       ),
       dv: this.sumKeys(
         groups.map(({ dv }) => dv),
-        config.keyValueHeads,
+        keyValueHeads,
       ),
     };
   }
 
-  /**
-   * Gathers the queries of each group: rows (N, heads · D) → (sequences, heads, to − from, D). `joinQueries` is the
-   * inverse and the gradient.
-   */
-  splitQueries(rows: Tensor, heads: number): Tensor[] {
-    return this.indices
-      .get(heads)!
-      .queries.map((index, g) => this.cells(rows, heads, index, this.groups[g].from, this.groups[g].to));
+  /** Queries, keys and values of one group, for `attention`. */
+  private inputsOf(g: number, q: Tensor, k: Tensor, v: Tensor): [q: Tensor, k: Tensor, v: Tensor] {
+    const { heads, keyValueHeads } = this.config;
+    const queries = grouped(this.queriesOf(g, q, heads), this.config);
+    return [queries, this.keysOf(g, k, keyValueHeads), this.keysOf(g, v, keyValueHeads)];
   }
 
-  /** Inverts `splitQueries`: queries of all groups → rows (N, heads · D). */
+  /**
+   * Gathers the queries of one group: rows (N, heads · D) → (sequences, heads, to − from, D). `joinQueries` is the inverse
+   * and the gradient, for all groups.
+   */
+  queriesOf(g: number, rows: Tensor, heads: number): Tensor {
+    const { from, to } = this.groups[g];
+    return this.cells(rows, heads, this.indices.get(heads)!.queries[g], from, to);
+  }
+
+  /** Inverts `queriesOf`: queries of all groups → rows (N, heads · D). */
   joinQueries(groups: Tensor[], heads: number): Tensor {
     return this.rows(kernel.gather(pieces(groups), this.indices.get(heads)!.rows), heads);
   }
 
-  /** Gathers the keys or values of each group: rows (N, heads · D) → (sequences, heads, to, D). */
-  splitKeys(rows: Tensor, heads: number): Tensor[] {
-    return this.indices.get(heads)!.keys.map((index, g) => this.cells(rows, heads, index, 0, this.groups[g].to));
+  /** Gathers the keys or values of one group: rows (N, heads · D) → (sequences, heads, to, D). */
+  keysOf(g: number, rows: Tensor, heads: number): Tensor {
+    return this.cells(rows, heads, this.indices.get(heads)!.keys[g], 0, this.groups[g].to);
   }
 
-  /** Computes the gradient of `splitKeys`: sums over the groups, because several groups use the same key. */
+  /** Computes the gradient of `keysOf`: sums over the groups, because several groups use the same key. */
   sumKeys(groups: Tensor[], heads: number): Tensor {
     return this.rows(
       kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads),

@@ -17,18 +17,22 @@ export const operations: Operations = fused ?? composed;
  * @param k keys (B, K, S, D)
  * @param v values (B, K, S, D)
  * @param mask added to the scores (B, K, G·T, S), over which it broadcasts
- * @returns `y` (B, K, G·T, D), and `probabilities` (B, K, G·T, S) for the gradient
+ * @returns y (B, K, G·T, D)
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): { y: Tensor; probabilities: Tensor } {
-  const probabilities = kernel.softmax(kernel.add(kernel.batchMatMul(q, k, false, true), mask));
-  return { y: kernel.batchMatMul(probabilities, v), probabilities };
+export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): Tensor {
+  return kernel.batchMatMul(attentionProbabilities(q, k, mask), v);
+}
+
+/** softmax(q · kᵀ + mask), (B, K, G·T, S). */
+function attentionProbabilities(q: Tensor, k: Tensor, mask: Tensor): Tensor {
+  return kernel.softmax(kernel.add(kernel.batchMatMul(q, k, false, true), mask));
 }
 
 /**
- * Computes the gradients of {@link attention} from that of its output, dy (B, K, G·T, D).
+ * Computes the gradients of {@link attention} from that of its output, dy (B, K, G·T, D). The probabilities are computed
+ * again: those of all layers together would take far more memory than everything else of a long sequence.
  *
  * @param y result of `attention`
- * @param probabilities result of `attention`
  * @returns `dq`, `dk` and `dv`, each of the shape of its input
  */
 export function attentionGradient(
@@ -36,9 +40,10 @@ export function attentionGradient(
   q: Tensor,
   k: Tensor,
   v: Tensor,
+  mask: Tensor,
   y: Tensor,
-  probabilities: Tensor,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
+  const probabilities = attentionProbabilities(q, k, mask);
   const dv = kernel.batchMatMul(probabilities, dy, true, false);
   // The softmax gradient P·(dP − Σ P·dP): the sum over keys equals Σ y·dy over the head, which is far smaller.
   const along = kernel.sum(kernel.mul(y, dy), 3, true);

@@ -6,7 +6,7 @@ import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
-import { kernel, tf, type Tensor } from "../model/tensorflow";
+import { device, kernel, tf, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision. Sums of micro-batches add up to those of the batch. */
 export interface LossSums {
@@ -26,8 +26,11 @@ export interface LossSums {
   paddingTokens: number;
 }
 
-/** Maximum number of logits (rows · vocabulary size) in memory at once. */
-const LOGIT_VALUES = 1 << 24;
+/**
+ * Maximum number of logits (rows · vocabulary size) in memory at once. Each chunk on a GPU costs an upload, a read and an
+ * addition of the whole head's gradient.
+ */
+const LOGIT_VALUES = device().kind === "GPU" ? 2 ** 28 : 2 ** 24;
 
 /** A token to predict. */
 interface Target {

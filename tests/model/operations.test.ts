@@ -204,7 +204,7 @@ const POSITIONS = Int32Array.of(0, 1, 2, 5, 0, 3, 0);
 /** Lengths that form two groups, the first with padding. */
 const LENGTHS = [3, 8, 1, 7, 4];
 
-test("joinQueries inverts splitQueries for packed sequences", () => {
+test("joinQueries inverts queriesOf for packed sequences", () => {
   const layout = new GroupedLayout(
     LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)),
     { heads: 3, keyValueHeads: 3 },
@@ -212,20 +212,17 @@ test("joinQueries inverts splitQueries for packed sequences", () => {
   assert.ok(layout.masks.length > 1 && layout.paddingTokens > 0);
   assert.deepEqual([...layout.ids.slice(0, 5)], [1, 2, 3, 1, 2]);
   const rows = normal(layout.ids.length, 3 * 4);
-  assert.deepEqual(
-    layout.joinQueries(layout.splitQueries(rows, 3), 3).slice([0, 0], [layout.ids.length, 12]).arraySync(),
-    rows.arraySync(),
-  );
+  const groups = layout.masks.map((_, g) => layout.queriesOf(g, rows, 3));
+  assert.deepEqual(layout.joinQueries(groups, 3).slice([0, 0], [layout.ids.length, 12]).arraySync(), rows.arraySync());
 });
 
 test("causal attention with grouped queries", () => {
   const mask = causalMask(2, 5);
   check(
     { q: normal(2, 3, 10, 4), k: normal(2, 3, 5, 4), v: normal(2, 3, 5, 4) },
-    ({ q, k, v }) => attention(q, k, v, mask).y,
+    ({ q, k, v }) => attention(q, k, v, mask),
     (dy, { q, k, v }) => {
-      const { y, probabilities } = attention(q, k, v, mask);
-      const { dq, dk, dv } = attentionGradient(dy, q, k, v, y, probabilities);
+      const { dq, dk, dv } = attentionGradient(dy, q, k, v, mask, attention(q, k, v, mask));
       return { q: dq, k: dk, v: dv };
     },
   );
