@@ -40,7 +40,7 @@ function reopened(content: string | Buffer): { items: number[]; warnings: string
 /** Lines of a journal that holds these outcomes, one a line; any value can be an outcome. */
 function linesOf(...outcomes: [unknown, unknown][]): string[] {
   const file = join(temporaryFolder(), "t.json.partial");
-  const journal = new Journal(file, SETTINGS, (item, value): value is unknown => value !== undefined);
+  const journal = new Journal(file, SETTINGS, (_item, value): value is unknown => value !== undefined);
   for (const entry of outcomes) journal.add([entry as [number, unknown]]);
   return readFileSync(file, "utf8").split("\n").slice(1, -1);
 }
