@@ -140,7 +140,7 @@ function createLibraryTokenizer({ path, json, config }: TokenizerFiles, added: A
  */
 function checkTemplate(path: string, library: HuggingFaceTokenizer, postProcessor: unknown): void {
   if (!isObject(postProcessor)) return;
-  const { type, processors, single, special_tokens: given } = postProcessor as PostProcessor;
+  const { type, processors, single, special_tokens: given } = postProcessor as unknown as PostProcessor;
   if (type === "Sequence") for (const one of processors) checkTemplate(path, library, one);
   if (type !== "TemplateProcessing") return;
   for (const token of single.flatMap(({ SpecialToken: piece }) => piece?.id ?? [])) {
