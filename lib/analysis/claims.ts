@@ -51,10 +51,11 @@ const RESAMPLES = 2000;
  * @param datasets default: `cleaned` and `short` are the names that end in "Cleaned" and "Short"; `plain` is the name
  *   of `cleaned` without this ending
  */
-export function claimRows(rows: readonly ScoreRow[], datasets: ClaimDatasets = namedDatasets(rows)): ClaimRow[] {
-  checkOptions("claimRows", datasets, { plain: text, cleaned: text, short: text });
+export function claimRows(rows: readonly ScoreRow[], datasets?: ClaimDatasets): ClaimRow[] {
+  if (datasets !== undefined) checkOptions("claimRows", datasets, { plain: text, cleaned: text, short: text });
   checkRowsOf("claimRows", "score", rows);
-  return inEachArm(rows, (inArm) => claimsOfArm(inArm, datasets));
+  const named = datasets ?? namedDatasets(rows);
+  return inEachArm(rows, (inArm) => claimsOfArm(inArm, named));
 }
 
 function claimsOfArm(rows: readonly ScoreRow[], datasets: ClaimDatasets): ClaimRow[] {

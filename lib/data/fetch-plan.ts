@@ -1,5 +1,6 @@
 // What there is to fetch: files, sizes, digests, commit and license of a repository. The library @huggingface/hub
 // speaks to the Hub.
+import { abortSignal, checkOptions, count, type OptionSchemas } from "./arguments";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
@@ -29,6 +30,19 @@ export interface PlanOptions extends RequestOptions {
   /** size limit in bytes of a file from GitHub whose size the catalogue does not have; default 2 GiB */
   maxBytes?: number;
 }
+
+const atLeastZero = rule("a number of at least 0", (value) => typeof value === "number" && value >= 0);
+
+/** What the options of {@link planFetch} must be. */
+export const PLAN_OPTIONS: OptionSchemas<PlanOptions> = {
+  hubUrl: text,
+  githubUrl: text,
+  maxBytes: count,
+  signal: abortSignal,
+  timeoutSeconds: atLeastZero,
+  retries: wholeNumber(0),
+  backoffSeconds: atLeastZero,
+};
 
 /** What is to be fetched: a repository of the Hub, or an entry of the catalogue into a data directory. */
 export type Wanted = { kind: HubKind; reference: string } | { entry: CatalogueEntry; dir: string };
@@ -83,6 +97,7 @@ export interface PlannedFile extends ListedFile {
  *   have other sizes or digests than in the catalogue, or unsafe paths; or the server cannot be reached
  */
 export async function planFetch(wanted: Wanted, options: PlanOptions = {}): Promise<FetchPlan> {
+  checkOptions("planFetch", options, PLAN_OPTIONS);
   const plan = "entry" in wanted ? entryPlan(wanted.entry, wanted.dir) : referencePlan(wanted.kind, wanted.reference);
   const file = "entry" in wanted ? undefined : parseHubReference(wanted.reference).file;
   const before = recordOf(plan);

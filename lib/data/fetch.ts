@@ -1,9 +1,10 @@
+import { aFunction, checkOptions } from "./arguments";
 import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { datasetEntry, type CatalogueEntry } from "./catalogue";
 import { contentOf, download, isContent, nameOf } from "./download";
 import { DataError } from "./errors";
-import { encodePath, githubFileUrl, missingBytes, pageOf, planFetch, recordOf } from "./fetch-plan";
+import { encodePath, githubFileUrl, missingBytes, pageOf, PLAN_OPTIONS, planFetch, recordOf } from "./fetch-plan";
 import type { FetchPlan, PlannedFile, PlanOptions } from "./fetch-plan";
 import { formatBytes } from "./format-bytes";
 import { isHubReference, isThere, writeFetched, type Fetched } from "./hub";
@@ -15,6 +16,14 @@ import { defaultDataDir } from "./repository";
 export interface FetchOptions extends PlanOptions {
   /** called while files are downloaded */
   onProgress?: (progress: FetchProgress) => void;
+}
+
+const FETCH_OPTIONS = { ...PLAN_OPTIONS, onProgress: aFunction };
+
+function planning(options: FetchOptions): PlanOptions {
+  const forPlan = { ...options };
+  delete forPlan.onProgress;
+  return forPlan;
 }
 
 /** Progress of a plan, reported after each chunk. */
@@ -54,7 +63,8 @@ export interface FetchedFile {
  * @throws as {@link planFetch} and {@link fetchPlanned} do
  */
 export async function fetchModel(reference: string, options: FetchOptions = {}): Promise<string> {
-  const plan = await planFetch({ kind: "model", reference }, options);
+  checkOptions("fetchModel", options, FETCH_OPTIONS);
+  const plan = await planFetch({ kind: "model", reference }, planning(options));
   await fetchPlanned(plan, options);
   return plan.folder;
 }
@@ -72,10 +82,11 @@ export async function fetchDataset(
   dir: string = defaultDataDir(),
   options: FetchOptions = {},
 ): Promise<FetchedFile[]> {
+  checkOptions("fetchDataset", options, FETCH_OPTIONS);
   if (typeof dataset === "string" && isHubReference(dataset))
-    return fetchPlanned(await planFetch({ kind: "dataset", reference: dataset }, options), options);
+    return fetchPlanned(await planFetch({ kind: "dataset", reference: dataset }, planning(options)), options);
   const entry = typeof dataset === "string" ? datasetEntry(dataset) : dataset;
-  return fetchPlanned(await planFetch({ entry, dir }, options), options);
+  return fetchPlanned(await planFetch({ entry, dir }, planning(options)), options);
 }
 
 /**
@@ -90,6 +101,7 @@ export async function fetchDataset(
  * @throws the signal's reason if stopped; the partial file is kept
  */
 export async function fetchPlanned(plan: FetchPlan, options: FetchOptions = {}): Promise<FetchedFile[]> {
+  checkOptions("fetchPlanned", options, FETCH_OPTIONS);
   const requests = hubRequests(pageOf(plan, options), plan.commit, options);
   const files: FetchedFile[] = [];
   try {

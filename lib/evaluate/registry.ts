@@ -1,3 +1,4 @@
+import { checkOptions } from "../data/arguments";
 import { join } from "node:path";
 import { editDistance } from "../data/edit-distance";
 import { defaultDataDir } from "../data/repository";
@@ -8,7 +9,7 @@ import { judgeFrom, type JudgeSettings } from "./judge/judge-settings";
 import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./judge/judge-prompts";
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
-import type { TaskOptions } from "./evaluate-options";
+import { taskOptions, type TaskOptions } from "./evaluate-options";
 import { checkRequest, type TaskRequest } from "./task-request";
 import { arcChallenge } from "./tasks/arc";
 import { heldoutLoss } from "./tasks/heldout-loss";
@@ -34,7 +35,13 @@ import { isObject, shown } from "../data/validate";
  * @param options `judge`: judge of Alpaca Eval and PandaLM; default: the one that the environment variables name.
  *   `dataDir`: as in `evaluate`; the answers of PandaLM's opponent are in `pandalm/opponents.json` there
  */
-export function allTasks({ judge, dataDir = defaultDataDir() }: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
+export function allTasks(options: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
+  const { judge, dataDir = defaultDataDir() } = checkOptions(
+    "allTasks",
+    options,
+    { judge: taskOptions.judge, dataDir: taskOptions.dataDir },
+    { ErrorClass: EvaluationError },
+  );
   const judged = (prompt: JudgePrompt) => judge && { judge: () => judgeOf(judge, prompt) };
   return [
     arcChallenge,
@@ -116,7 +123,7 @@ export function resolveTasks(
  * @throws {EvaluationError} naming every unknown task and the most similar known names
  */
 export function findTasks(requested: readonly string[], options: Pick<TaskOptions, "judge" | "dataDir"> = {}): Task[] {
-  const known = new Map(allTasks(options).map((task) => [task.name, task]));
+  const known = new Map(allTasks({ judge: options.judge, dataDir: options.dataDir }).map((task) => [task.name, task]));
   const unknown = requested.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     const lines = unknown.map((name) => `"${name}": did you mean ${nearest(name, [...known.keys()]).join(" or ")}?`);

@@ -1,4 +1,7 @@
 // Directories for upload to the Hugging Face Hub: a run's model or a data set, each with its card as README.md.
+import { checkRuns } from "../runs/check-runs";
+import { text } from "../data/validate";
+import { anObject, checkOptions, texts } from "../data/arguments";
 import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../data/errors";
@@ -24,6 +27,8 @@ export interface ModelCardOptions {
   scores?: RunScores;
 }
 
+const MODEL_CARD_OPTIONS = { baseModel: text, languages: texts, scores: anObject };
+
 /**
  * Formats the model card of a study's run: front matter of the Hub with scores, training recipe, prompt template, limits
  * and license. The front matter lists only scores on all items of benchmarks that others know; pocket benchmarks, tasks
@@ -33,6 +38,8 @@ export interface ModelCardOptions {
  * @throws {DataError} if the study has no license of the run's model or data set
  */
 export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}): string {
+  checkOptions("modelCard", options, MODEL_CARD_OPTIONS);
+  checkRuns("modelCard", [run]);
   const { recipe } = run;
   const license = licenseOf(study, recipe.model.name);
   const dataLicense = licenseOf(study, recipe.data.name);
@@ -173,7 +180,8 @@ export interface DataCardOptions {
  * @returns Markdown with a YAML header
  * @throws {DataError} if the study has no license of the data set, or the rows are invalid
  */
-export function dataCard(study: Study, dataset: string, { languages }: DataCardOptions = {}): string {
+export function dataCard(study: Study, dataset: string, options: DataCardOptions = {}): string {
+  const { languages } = checkOptions("dataCard", options, { languages: texts });
   const license = licenseOf(study, dataset);
   const tokenizer = studyTokenizer(study);
   const examples = studyExamples(study, dataset);

@@ -106,12 +106,7 @@ export function sentenceBleu(hypothesis: string, references: readonly string[], 
       "sentenceBleu: references must be an array of strings; pass [reference] for a single reference",
     );
   const streams = references.map((reference) => [reference]);
-  return bleu(
-    "sentenceBleu",
-    [hypothesis],
-    streams,
-    checkSettings("sentenceBleu", { effectiveOrder: true, ...options }),
-  );
+  return bleu("sentenceBleu", [hypothesis], streams, checkSettings("sentenceBleu", options, { effectiveOrder: true }));
 }
 
 /**
@@ -134,8 +129,8 @@ export function bleuBySegment(
 }
 
 /** Fills in the defaults and checks every option. */
-function checkSettings(metric: string, options: BleuOptions): Settings {
-  const settings = withDefaults(metric, options, DEFAULTS);
+function checkSettings(metric: string, options: BleuOptions, defaults: BleuOptions = {}): Settings {
+  const settings = withDefaults(metric, options, { ...DEFAULTS, ...defaults });
   if (!Object.hasOwn(BLEU_TOKENIZERS, settings.tokenize)) {
     throw new DataError(
       `${metric}: tokenize is ${settings.tokenize}; it must be one of ${Object.keys(BLEU_TOKENIZERS).join(", ")}`,

@@ -1,3 +1,6 @@
+import { aFunction, abortSignal, aNumber, checkOptions, count, numbers, type OptionSchemas } from "../data/arguments";
+import { ModelError } from "../data/errors";
+import { integer, rule, shown } from "../data/validate";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../data/random";
@@ -8,6 +11,19 @@ import { generate, type Generation, type GenerationOptions } from "./generate";
 import { Decoder } from "./llama";
 import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
 import type { HostTensor } from "./safetensors";
+
+const GENERATION_OPTIONS: OptionSchemas<GenerationOptions> = {
+  maxNewTokens: rule("a number, or a list of numbers", (value) =>
+    [value].flat().every((limit) => typeof limit === "number"),
+  ),
+  temperature: aNumber,
+  topP: aNumber,
+  seed: integer,
+  stopIds: numbers,
+  stopWhen: aFunction,
+  batchSize: count,
+  signal: abortSignal,
+};
 
 /** A decoder with its tokenizer, which generates text and scores continuations. */
 export class CausalLM extends Decoder {
@@ -30,6 +46,9 @@ export class CausalLM extends Decoder {
     prompt: string | number[] | string[] | number[][],
     options: GenerationOptions,
   ): Promise<Generation | Generation[]> {
+    checkOptions("generate", options, GENERATION_OPTIONS, { needed: ["maxNewTokens"], ErrorClass: ModelError });
+    if (typeof prompt !== "string" && !Array.isArray(prompt))
+      throw new ModelError(`generate: the prompt is ${shown(prompt)}, not a text, a list of ids, or a list of these.`);
     const single = typeof prompt === "string" || typeof prompt[0] === "number";
     const prompts = (single ? [prompt] : prompt) as (string | number[])[];
     const generations = await generate(
@@ -53,7 +72,7 @@ export class CausalLM extends Decoder {
   logLikelihood(context: string | number[], continuation: string | number[]): LogLikelihood {
     const contextIds = this.encode(context);
     let continuationIds: number[];
-    if (typeof continuation !== "string") continuationIds = continuation;
+    if (typeof continuation !== "string") continuationIds = this.encode(continuation);
     else if (typeof context === "string")
       continuationIds = this.encode(context + continuation).slice(contextIds.length);
     else continuationIds = this.needTokenizer().encode(continuation, { addSpecialTokens: false });
@@ -61,7 +80,9 @@ export class CausalLM extends Decoder {
   }
 
   private encode(text: string | number[]): number[] {
-    return typeof text === "string" ? this.needTokenizer().encode(text) : text;
+    if (typeof text === "string") return this.needTokenizer().encode(text);
+    if (Array.isArray(text) && text.every((id) => typeof id === "number")) return text;
+    throw new ModelError(`${shown(text)} is neither a text nor a list of token ids.`);
   }
 }
 

@@ -1,4 +1,6 @@
 // Asks runs anything.
+import { checkRuns } from "../runs/check-runs";
+import { aNumber, aText, abortSignal, checkOptions, count } from "../data/arguments";
 import { factors, ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
 import { PromptlossError, RunError } from "../data/errors";
 import { distinct } from "../data/group";
@@ -48,11 +50,21 @@ export interface Asked extends Html {
  * @throws {ModelError} for invalid options, or a request that is longer than a model's context
  * @throws {Interrupted} if the cell is interrupted
  */
-export async function ask(
-  runs: Run | readonly Run[],
-  instruction: string,
-  { input = "", maxNewTokens = 128, signal = interruptSignal(), ...sampling }: AskOptions = {},
-): Promise<Asked> {
+export async function ask(runs: Run | readonly Run[], instruction: string, options: AskOptions = {}): Promise<Asked> {
+  const {
+    input = "",
+    maxNewTokens = 128,
+    signal = interruptSignal(),
+    ...sampling
+  } = checkOptions("ask", options, {
+    input: aText,
+    maxNewTokens: count,
+    temperature: aNumber,
+    topP: aNumber,
+    seed: aNumber,
+    signal: abortSignal,
+  });
+  checkRuns("ask", [runs].flat());
   const answers: RunAnswer[] = [];
   const unable: Asked["unable"] = [];
   for (const run of [runs].flat()) {

@@ -1,4 +1,5 @@
 // Fetching in notebooks, with a live display of its progress.
+import { abortSignal, checkOptions } from "../data/arguments";
 import { visibleText } from "../data/visible-text";
 import { defaultDataDir } from "../data/repository";
 import { missingTasks } from "../evaluate/missing-tasks";
@@ -24,6 +25,7 @@ export interface FetchStudyOptions {
  * @throws {StudyError} for a study file with other problems than missing files
  */
 export async function fetchStudy(path?: string, options: FetchStudyOptions = {}): Promise<void> {
+  checkOptions("fetchStudy", options, { signal: abortSignal });
   const { models, datasets, dataDir } = studyDownloads(path);
   const items = [...modelItems(models), ...datasetItems(datasets, dataDir)];
   await fetchAndReport(items, "This study takes no model and no data set from the Hugging Face Hub.", options);
@@ -34,6 +36,7 @@ export async function fetchStudy(path?: string, options: FetchStudyOptions = {})
  * available.
  */
 export async function fetchBenchmarks(study: Study, options: FetchStudyOptions = {}): Promise<void> {
+  checkOptions("fetchBenchmarks", options, { signal: abortSignal });
   const missing = await missingTasks(study.tasks, studyEvaluation(study));
   const items = taskItems(
     missing.map(({ task }) => task),

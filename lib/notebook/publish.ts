@@ -1,3 +1,4 @@
+import { checkOptions, count } from "../data/arguments";
 import { exportFigure, figurePath, removeExport } from "../export/export";
 import { exportTable } from "../export/tables";
 import type { Figure } from "../figures/figure";
@@ -27,6 +28,7 @@ export async function publishTable(
   table: Table,
   options: Pick<TableOptions, "maxRows"> = {},
 ): Promise<void> {
+  checkOptions("publishTable", options, { maxRows: count });
   await show(table, options);
   exportTable(table, figurePath(study, table.name));
 }

@@ -1,4 +1,5 @@
 // Shows what the models wrote.
+import { aList, aText, checkOptions, checkRows, count as aCount } from "../data/arguments";
 import { ONLY_VARIANT } from "../analysis/run-rows";
 import type { PromptTexts, StudyTexts, WrittenText } from "../analysis/texts";
 import { mostChanged, mostChangedGroup, type ChangedPrompt } from "../analysis/texts-changed";
@@ -31,6 +32,8 @@ const NAMED_RUNS = 5;
  * @param texts of `studyTexts`, or a selection of its prompts
  */
 export function showTexts(study: { name: string }, texts: StudyTexts, options: ShowTextsOptions = {}): void {
+  checkOptions("showTexts", options, { count: aCount, caption: aText });
+  checkRows("showTexts: texts", [texts], { prompts: aList, absent: aList });
   const bundle = textsBundle(study, texts, options);
   const kernel = notebookKernel();
   if (kernel) kernel.display({ data: bundle, metadata: {}, transient: {} }, false);

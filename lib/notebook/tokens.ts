@@ -1,4 +1,6 @@
 // Encoded examples in notebooks, token by token, colored by loss weight.
+import { checkEncoded, plwSchema } from "../data/prompt-loss-weight";
+import { aText, checkOptions, checkTokenizer } from "../data/arguments";
 import { visibleText } from "../data/visible-text";
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
@@ -39,7 +41,13 @@ export async function showTokens(
   tokenizer: Tokenizer,
   options: TokenOptions,
 ): Promise<void> {
-  await show(tokensHtml("ids" in examples ? [examples] : examples, tokenizer, options));
+  await show(
+    tokensHtml(
+      Array.isArray(examples) ? (examples as EncodedExample[]) : [examples as EncodedExample],
+      tokenizer,
+      options,
+    ),
+  );
 }
 
 /**
@@ -48,11 +56,10 @@ export async function showTokens(
  *
  * @param tokenizer the tokenizer that the examples were encoded with
  */
-export function tokensHtml(
-  examples: readonly EncodedExample[],
-  tokenizer: Tokenizer,
-  { plw, caption }: TokenOptions,
-): Html {
+export function tokensHtml(examples: readonly EncodedExample[], tokenizer: Tokenizer, options: TokenOptions): Html {
+  const { plw, caption } = checkOptions("tokensHtml", options, { plw: plwSchema, caption: aText }, { needed: ["plw"] });
+  checkEncoded("tokensHtml", examples);
+  checkTokenizer("tokensHtml", tokenizer);
   const length = Math.max(...examples.map(({ ids }) => ids.length));
   const rows = examples.map((example) => ({ example, tokens: shownTokens(example, tokenizer, plw, length) }));
   const html = [

@@ -11,7 +11,7 @@ import { integer, listOf, namedEntries, objectOf, oneOf, rule, text, threadCount
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
 import { completeHyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { RETAIN } from "../runs/prune";
-import type { Study } from "./study";
+import type { Study } from "./study-type";
 
 /** A study's name, which is also the name of a folder. */
 export const studyName = rule<string>(

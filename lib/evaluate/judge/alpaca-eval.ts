@@ -1,3 +1,6 @@
+import { EvaluationError } from "../../data/errors";
+import { JUDGED_TASK_OPTIONS } from "./judge-task";
+import { checkOptions } from "../../data/arguments";
 import { join } from "node:path";
 import { DataError } from "../../data/errors";
 import { readJson } from "../../data/read-json";
@@ -61,6 +64,7 @@ export const judgementsFile = (): string => join(outputsFolder(), "judgements.js
  * @param options override the defaults
  */
 export function alpacaEval(options: Partial<JudgedTaskOptions> = {}): GenerationTask {
+  checkOptions("alpacaEval", options, JUDGED_TASK_OPTIONS, { ErrorClass: EvaluationError });
   return judgedTask({
     about: {
       name: "alpaca_eval",

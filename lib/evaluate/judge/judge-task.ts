@@ -1,3 +1,5 @@
+import { oneOf, text } from "../../data/validate";
+import { aFunction, anObject, count, type OptionSchemas } from "../../data/arguments";
 import { renderPrompt } from "../../data/template";
 import { rouge } from "../../metrics/rouge";
 import type { Fields } from "../fields";
@@ -39,6 +41,18 @@ export interface JudgedTaskOptions {
   /** JSON Lines file of the judge's answers; stand-in judges do not use it */
   cacheFile?: string;
 }
+
+/** What the options of {@link judgedTask} must be. */
+export const JUDGED_TASK_OPTIONS: OptionSchemas<JudgedTaskOptions> = {
+  about: anObject,
+  maxNewTokens: count,
+  judge: aFunction,
+  instruction: aFunction,
+  opponent: aFunction,
+  gold: aFunction,
+  order: oneOf<JudgeOrder>(["random", "both"]),
+  cacheFile: text,
+};
 
 interface JudgedTaskQuestion extends GenerationQuestion {
   judged: JudgedQuestion;

@@ -1,3 +1,15 @@
+import { integer, oneOf, text } from "../../data/validate";
+import {
+  aFunction,
+  aList,
+  aText,
+  abortSignal,
+  anObject,
+  checkOptions,
+  checkRows,
+  maybe,
+  type OptionSchemas,
+} from "../../data/arguments";
 import { sha256 } from "../../data/digest";
 import { seededRandom } from "../../data/random";
 import { JudgementCache, type Verdict, type JudgeAnswer } from "./judge-cache";
@@ -63,6 +75,16 @@ export interface JudgeOptions {
   signal?: AbortSignal;
   onProgress?: (progress: JudgeProgress) => void;
 }
+
+const JUDGE_OPTIONS: OptionSchemas<JudgeOptions> = {
+  judge: anObject,
+  items: aList,
+  order: oneOf<JudgeOrder>(["random", "both"]),
+  seed: integer,
+  cacheFile: text,
+  signal: abortSignal,
+  onProgress: aFunction,
+};
 
 /** Progress of {@link judgeOutputs}. */
 export interface JudgeProgress {
@@ -164,6 +186,13 @@ interface Comparison {
  * @throws the signal's reason, if `signal` is aborted
  */
 export async function judgeOutputs(options: JudgeOptions): Promise<JudgedResult> {
+  checkOptions("judgeOutputs", options, JUDGE_OPTIONS, { needed: ["judge", "items"], ErrorClass: EvaluationError });
+  checkRows("judgeOutputs: items", options.items, {
+    instruction: aText,
+    input: maybe(aText),
+    output: aText,
+    reference: aText,
+  });
   const { judge, items, order = "random", seed = 42, signal, onProgress } = options;
   if (items.length === 0) throw new EvaluationError("judgeOutputs: items is empty; give at least one item to judge.");
   const comparisons = items.flatMap((item, i) => comparisonsOf(judge, item, i, order, seed));

@@ -1,3 +1,6 @@
+import { oneOf } from "../../data/validate";
+import { JUDGED_TASK_OPTIONS } from "./judge-task";
+import { checkOptions } from "../../data/arguments";
 import { DataError, EvaluationError } from "../../data/errors";
 import { abridged } from "../../data/well-formed";
 import { readList, judgementsFile } from "./alpaca-eval";
@@ -99,6 +102,7 @@ export function humanAgreement(
   human: readonly (PandaLmLabel | null)[],
   options: { unreadable?: "wrong" | "tie" } = {},
 ): HumanAgreement {
+  checkOptions("humanAgreement", options, { unreadable: oneOf(["wrong", "tie"]) }, { ErrorClass: EvaluationError });
   if (labels.length !== human.length)
     throw new EvaluationError(
       `humanAgreement: ${labels.length} labels but ${human.length} human labels; give one of each per pair.`,
@@ -138,6 +142,7 @@ export function humanAgreement(
  * @param options override the defaults
  */
 export function pandaLm(opponents: string, options: Partial<JudgedTaskOptions> = {}): GenerationTask {
+  checkOptions("pandaLm", options, JUDGED_TASK_OPTIONS, { ErrorClass: EvaluationError });
   const keyOf = ({ instruction, input }: Instruction) => JSON.stringify([instruction, input]);
   let outputs: Map<string, string> | undefined;
   const readOutputs = () =>
