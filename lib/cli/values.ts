@@ -56,6 +56,9 @@ function callersFolder(): string {
   return folder && realpathSync(process.cwd()) === realpathSync(repositoryRoot()) ? folder : process.cwd();
 }
 
+/** A decimal number: Number() would also read "", " ", "0x10" and "Infinity". */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /**
  * A number, or undefined where the option is not given.
  * @param schema what the number must be besides; default: any number
@@ -64,7 +67,7 @@ function callersFolder(): string {
 export function numberOf(values: Values, name: string, schema?: v.GenericSchema<number>): number | undefined {
   const value = values[name];
   if (value === undefined) return undefined;
-  const number = value.trim() === "" ? NaN : Number(value);
+  const number = DECIMAL.test(value) ? Number(value) : NaN;
   if (Number.isNaN(number)) throw new UsageError(`--${name}: must be a number, got ${shown(value)}`);
   return schema ? validated(schema, number, `--${name}`, UsageError) : number;
 }

@@ -1,3 +1,4 @@
+import { duplicatesOf } from "../data/group";
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
@@ -107,6 +108,8 @@ export async function evaluateRuns(
   options: EvaluateRunsOptions = {},
 ): Promise<RunScores[]> {
   checkRuns("evaluateRuns", runs);
+  const twice = duplicatesOf(runs.map(({ dir }) => dir));
+  if (twice.length > 0) throw new EvaluationError(`evaluateRuns: asked twice for the runs in ${twice.join(", ")}.`);
   checkEvaluation("evaluateRuns", options, { ...taskOptions, ...callOptions, workers: count });
   const requests = tasks.map((task) => (typeof task === "string" ? { name: task } : task));
   return new RunsEvaluation(runs, requests, options).run();

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { Example } from "../../lib/data/example";
+import type { RunRecord } from "../../lib/runs/store";
 import { QUICK, readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
 const root = join(__dirname, "..", "..");
@@ -150,6 +151,18 @@ test("errors are one JSON object, and the exit code is 1", async () => {
       ["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"],
       /--normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
     ],
+    ...["", " ", "0x1", "Infinity"].map((plw): [string[], RegExp] => [
+      ["train", `--plw=${plw}`, "--model", model, "--data", data],
+      new RegExp(`--plw: must be a number, got "${plw}"`),
+    ]),
+    [["train", "--plw", "1e300", "--model", model, "--data", data], /--plw: must fit into float32.*got 1e\+300/],
+    [["train", "--plw", "0", "--plw", "1", "--model", model, "--data", data], /--plw: given more than once/],
+    [
+      ["train", "--plw", "0", "--model", model, "--data", data, "--hyperparameters", '{"lr": 1}'],
+      /--hyperparameters: lr: unknown key; known keys: learningRate/,
+    ],
+    [["train", "--plw", "0", "--model", "constructor", "--dataset", "One", "--study", study], /no model "constructor"/],
+    [["train", "--plw", "0", "--model", "tiny", "--dataset", "__proto__", "--study", study], /no data set "__proto__"/],
     [["sweep", "--study", join(dir, "no.json")], /no such study file/],
     [["sweep", "--nonsense"], /no option --nonsense\..*Usage: sweep/],
     [["swep"], /no command "swep"/],
@@ -158,6 +171,17 @@ test("errors are one JSON object, and the exit code is 1", async () => {
     assert.equal(code, 1, args.join(" "));
     assert.match((json.error as { message: string }).message, message);
   }
+});
+
+test("train names the rows in which the tokenizer's token and one of the text stand side by side", async () => {
+  const rows = readJson<Example[]>(data).map((row, i) => (i < 2 ? { ...row, output: `${row.output}</s>` } : row));
+  const doubled = writeJson(join(dir, "doubled.json"), rows);
+  const hyperparameters = ["--hyperparameters", JSON.stringify({ ...QUICK, maxSteps: 1 })];
+  const args = ["train", "--model", model, "--data", doubled, "--plw", "0", "--store", store, ...hyperparameters];
+  const { json } = await promptloss(...args, "--json");
+  assert.equal(json.rowsWithDoubledSpecialTokens, 2);
+  assert.deepEqual(readJson<RunRecord>(join(json.dir as string, "run.json")).rows.doubledSpecialTokens, [0, 1]);
+  assert.match((await promptloss(...args)).stdout, /2 rows with a beginning- or end-of-sequence token twice/);
 });
 
 test("what a terminal would obey is shown on stdout and stderr, and escaped in JSON", async () => {

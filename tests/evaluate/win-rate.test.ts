@@ -21,6 +21,7 @@ import {
 } from "../../lib/evaluate/judge/pandalm";
 import { winRate } from "../../lib/evaluate/judge/win-rate";
 import { needsShared, SHARED } from "../support/shared";
+import { temporaryFolder, writeJson } from "../runs/world";
 import { pocketJudged } from "../../lib/evaluate/tasks/pocket";
 
 const near = (actual: number | null, expected: number, tolerance = 1e-9) =>
@@ -197,4 +198,9 @@ test("the error names invalid annotations by row and field", (t) => {
   assert.throws(() => readAlpacaEvalAnnotations(fileWith(t, { rows: [] })), /must contain a JSON array of rows/);
   const path = fileWith(t, [{ instruction: "I", output_1: "a", output_2: "b", preference: "2" }]);
   assert.throws(() => readAlpacaEvalAnnotations(path), /row 0: preference must be a number or null, got "2"/);
+});
+
+test("an empty label is no tie", () => {
+  const file = writeJson(join(temporaryFolder(), "labels.json"), [{ gpt_result: "1" }, { gpt_result: "" }]);
+  assert.throws(() => readPandaLmLabels(file, "gpt_result"), /gpt_result.* must be 0, 1 or 2, got ""/);
 });

@@ -44,7 +44,8 @@ export function readPandaLmLabels(path: string, field: "pandalm_result" | "gpt_r
   return convertRows(readList(path), path, (row) => {
     const value = row.value(field);
     if (value === "garbage") return null;
-    if (typeof value === "string") return /^tie$/i.test(value) ? 0 : label(row, field, Number(value));
+    if (typeof value === "string")
+      return /^tie$/i.test(value) ? 0 : label(row, field, value.trim() === "" ? value : Number(value));
     return label(row, field);
   });
 }
