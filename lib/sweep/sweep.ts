@@ -178,7 +178,10 @@ class Sweep {
     const twice = duplicatesOf(jobs.map(({ id }) => id));
     if (twice.length > 0) {
       const names = jobs.filter(({ id }) => twice.includes(id)).map(({ name }) => name);
-      throw new StudyError(`sweep: some runs are asked for twice, and would count twice: ${names.join("; ")}.`);
+      throw new StudyError(
+        `sweep: these runs have the same model, rows and settings, and would count twice: ${names.join("; ")}. ` +
+          "Ask for one of them.",
+      );
     }
     this.names = new Map(jobs.map(({ id, name }) => [id, name]));
     for (const job of jobs) if (!this.collect(job)) this.pending.push(job);

@@ -256,3 +256,13 @@ test("fits that are not nested are not compared", () => {
     /have different scores/,
   );
 });
+
+test("columns may have the names of what every object inherits", () => {
+  assert.throws(
+    () => fitBetaGlmm([{ score: 0.5 }], { formula: "constructor ~ score" }),
+    /"constructor" is in the formula/,
+  );
+  const rows = Array.from({ length: 20 }, (_, i) => ({ constructor: i % 5, toString: 0.2 + ((i * 7) % 10) / 20 }));
+  const fit = fitGam(rows, { formula: "toString ~ constructor" });
+  assert.equal(fit.rows, 20);
+});

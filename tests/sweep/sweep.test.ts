@@ -7,7 +7,7 @@ import { wantedRuns, type Study } from "../../lib/sweep/study";
 import { parseStudy } from "../../lib/sweep/study-file";
 import { SweepError, sweep, type SweepProgress } from "../../lib/sweep/sweep";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
-import { Interrupted, StoreError } from "../../lib/data/errors";
+import { Interrupted, StoreError, StudyError } from "../../lib/data/errors";
 
 const dir = temporaryFolder();
 const store = join(dir, "runs");
@@ -41,6 +41,22 @@ async function failing(sweeping: Promise<unknown>): Promise<SweepError> {
   assert.ok(found instanceof SweepError, String(found));
   return found;
 }
+
+test("a run that is asked for twice is refused, by whatever names", async () => {
+  const [spec, other] = wantedRuns(study);
+  const copy = { ...spec, model: { name: "copy", dir: tinyModel(join(dir, "copy"), 1) } };
+  for (const runs of [
+    [spec, other, spec],
+    [spec, copy],
+  ])
+    await assert.rejects(
+      sweep({ runs, store }),
+      (error: Error) =>
+        error instanceof StudyError &&
+        error.message.includes("would count twice: a · One · PLW 0 · weights · seed 42;"),
+    );
+  await assert.rejects(sweep({ study: { ...study, plws: [0, 0] } }), /plws: names 0 more than once/);
+});
 
 test("trains the missing runs, returns all in study order, and reports progress", { timeout: 400_000 }, async () => {
   const seen: SweepProgress[] = [];
