@@ -112,7 +112,7 @@ export * from "./metrics/chrf";
 export * from "./metrics/distance";
 export * from "./metrics/quantile";
 export * from "./metrics/rouge";
-export * from "./metrics/stability";
+export { relativeStandardDeviation, type Stability, type StabilityOptions } from "./metrics/stability";
 export * from "./metrics/ter";
 export type { Generation, GenerationOptions } from "./model/generate";
 export { CausalLM, createModel, loadModel } from "./model/causal-lm";

@@ -105,9 +105,9 @@ export function runRows(runs: readonly Run[]): RunRow[] {
  * Computes the RSD of a loss in every window of consecutive steps, for `figure2a`. No window includes a step whose
  * batch had no such tokens.
  *
- * @param options as for `relativeStandardDeviation`
- * @param options.window number of steps per window; default 5
- * @param options.loss default "loss", the weighted loss. "completionLoss" does not depend on the normalizer of the
+ * @param settings as for `relativeStandardDeviation`
+ * @param settings.window number of steps per window; default 5
+ * @param settings.loss default "loss", the weighted loss. "completionLoss" does not depend on the normalizer of the
  *   weighted loss.
  * @returns one row per window; none for runs with fewer consecutive steps than a window
  */

@@ -14,7 +14,7 @@ import { severalArmsInWords, doubtsInWords } from "./table-captions";
  * `base`. A group without a fit has dashes; the caption names the fits that are to be doubted, with the reasons.
  *
  * @param fits one per arm and benchmark group, from `fitRatios`
- * @param options of `recommendWeight`; default of `base`: "scores"
+ * @param settings of `recommendWeight`; default of `base`: "scores"
  * @throws {StatisticsError} as `recommendWeight`
  */
 export function table4(fits: readonly RatioFit[], settings: RecommendationOptions = {}): Table {

@@ -25,7 +25,7 @@ export interface StudyScoresOptions extends Pick<EvaluateRunsOptions, "signal" |
 const scoresOptions = { workers: count, storedOnly: flag };
 
 /** @throws {EvaluationError} naming the option that is unknown or wrong */
-export function checkScoresOptions(where: string, options: StudyScoresOptions): void {
+function checkScoresOptions(where: string, options: StudyScoresOptions): void {
   const { signal, onProgress } = callOptions;
   checkEvaluation(where, options, { signal, onProgress, ...scoresOptions });
 }

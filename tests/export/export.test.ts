@@ -87,7 +87,10 @@ test("useTheme changes widths, font and colors but not text sizes; without optio
     useTheme();
   }
   assert.equal(figure2b(distances).spec.layout.width, 468);
-  assert.throws(() => useTheme({ columnWidth: 0 }), /columnWidth is 0 inches/);
+  assert.throws(
+    () => useTheme({ columnWidth: 0 }),
+    /columnWidth: must be a number of inches between 2.5 and 12, got 0/,
+  );
 });
 
 test("concurrent renderings do not mix", async () => {
