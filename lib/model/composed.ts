@@ -40,19 +40,20 @@ export const composed: Operations = {
     return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
   },
   crossEntropy(logits, labels) {
-    const losses = kernel.neg(kernel.gatherValues(kernel.logSoftmax(logits), labelPairs(labels)));
-    return { losses, logSums: kernel.add(losses, kernel.gatherValues(logits, labelPairs(labels))) };
+    const losses = kernel.neg(kernel.pick(kernel.logSoftmax(logits), labels));
+    return { losses, logSums: kernel.add(losses, kernel.pick(logits, labels)) };
   },
   crossEntropyGradient(logits, labels, logSums, coefficients) {
     const column = (x: Tensor) => kernel.reshape(x, [x.size, 1]);
-    const weighted = kernel.mul(kernel.exp(kernel.sub(logits, column(logSums))), column(coefficients));
-    return kernel.subtractAt(weighted, labelPairs(labels), coefficients);
+    const factors = column(coefficients);
+    const weighted = kernel.mul(kernel.exp(kernel.sub(logits, column(logSums))), factors);
+    return kernel.sub(weighted, kernel.mul(kernel.oneHot(labels, logits.shape[1]!), factors));
   },
   addRows: (table, rows, ids) => kernel.add(table, kernel.scatterSum(rows, ids, table.shape[0])),
   accumulate: (sums, parts) => sums.map((sum, i) => kernel.add(sum, parts[i])),
   squaredSums(tensors) {
-    const halves = tf.tidy(() => tf.stack(tensors.map((x) => kernel.l2Loss(x))).dataSync<"float32">());
-    return Array.from(halves, (half) => 2 * half); // one read for all tensors
+    const halves = tf.stack(tensors.map((x) => kernel.l2Loss(x)));
+    return kernel.add(halves, halves);
   },
   adamW(parameters, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
     const factors = tf.tidy(() => {
@@ -92,8 +93,3 @@ export const composed: Operations = {
     };
   },
 };
-
-/** labels (m, int32) → pairs (row, label), (m, 2, int32). */
-function labelPairs(labels: Tensor): Tensor {
-  return tf.stack([tf.range(0, labels.size, 1, "int32"), labels], 1);
-}

@@ -80,8 +80,7 @@ const operations: Operations = {
     singleOutput("Accumulate", [...sums, ...parts], sums.length).dispose();
     return sums;
   },
-  squaredSums: (tensors) =>
-    tf.tidy(() => [...singleOutput("SquaredSums", tensors, tensors.length).dataSync<"float32">()]),
+  squaredSums: (tensors) => singleOutput("SquaredSums", tensors, tensors.length),
   adamW(parameters, m, v, gradients, { scale, beta1, beta2, learningRate, step, epsilon, weightDecay }) {
     // The order of these values is that of `step` in native/kernels.cc, adamW.
     const settings = tf.tensor1d([

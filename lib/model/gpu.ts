@@ -57,7 +57,12 @@ function registration(): { registered: boolean; log: string } {
   const script =
     'const util = require("node:util"); util.isNullOrUndefined ??= (x) => x == null; util.isArray ??= Array.isArray; ' +
     `console.log(require(${JSON.stringify(tensorflow)}).backend().isUsingGpuDevice ? "GPU" : "CPU");`;
-  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "0", TF_FORCE_GPU_ALLOW_GROWTH: "true" };
+  const env = {
+    ...process.env,
+    TF_CPP_MIN_LOG_LEVEL: "0",
+    TF_CPP_VMODULE: "dso_loader=1", // else it does not say which library is missing
+    TF_FORCE_GPU_ALLOW_GROWTH: "true",
+  };
   const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env, timeout: 120_000 });
   return { registered: stdout.trim().endsWith("GPU"), log: stderr };
 }

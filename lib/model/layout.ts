@@ -5,7 +5,7 @@
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
-import { device, kernel, tf, type Tensor } from "./tensorflow";
+import { device, kernel, tf, vectors, type Tensor } from "./tensorflow";
 import type { BlockContext, BlockWeights } from "./block-context";
 
 type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
@@ -16,6 +16,8 @@ export interface PackedLayout {
   readonly ids: Int32Array;
   /** position of each row in its sequence, from 0 */
   readonly positions: Int32Array;
+  /** `ids` and `positions` as tensors (N, int32) */
+  readonly tensors: Record<"ids" | "positions", Tensor>;
   /** index of each sequence's first row */
   readonly starts: number[];
   /** number of query positions that are padding */
@@ -55,6 +57,7 @@ export function packedLayout(sequences: readonly (readonly number[])[], config: 
 export class RowLayout implements PackedLayout {
   readonly ids: Int32Array;
   readonly positions: Int32Array;
+  readonly tensors: PackedLayout["tensors"];
   readonly starts: number[];
   readonly paddingTokens = 0;
   private readonly bounds: Tensor;
@@ -63,6 +66,8 @@ export class RowLayout implements PackedLayout {
   /** @param sequences token ids of each sequence */
   constructor(sequences: readonly (readonly number[])[], { headSize }: Pick<ModelConfig, "headSize">) {
     ({ ids: this.ids, positions: this.positions, starts: this.starts } = rowsOf(sequences, 0));
+    const [ids, positions] = vectors([this.ids, this.positions]);
+    this.tensors = { ids, positions };
     this.bounds = tf.tensor1d([...this.starts, this.ids.length], "int32");
     this.headSize = tf.scalar(headSize, "int32");
   }
@@ -392,6 +397,7 @@ interface Indices {
 export class GroupedLayout implements PackedLayout {
   readonly ids: Int32Array;
   readonly positions: Int32Array;
+  readonly tensors: PackedLayout["tensors"];
   readonly starts: number[];
   readonly paddingTokens: number;
   /** causal mask of each group (G·queries, keys) */
@@ -415,7 +421,11 @@ export class GroupedLayout implements PackedLayout {
       starts: this.starts,
     } = rowsOf(sequences, this.paddingTokens > 0 ? 1 : 0));
     this.masks = this.groups.map(({ from, to }) => causalMask(heads / keyValueHeads, to - from, to));
-    this.indices = new Map([...new Set([heads, keyValueHeads])].map((count) => [count, this.indicesOf(count)]));
+    const counts = [...new Set([heads, keyValueHeads])];
+    const arrays = counts.map((count) => this.indicesOf(count));
+    const [ids, positions, ...rest] = vectors([this.ids, this.positions, ...arrays.flat()]);
+    this.tensors = { ids, positions };
+    this.indices = new Map(counts.map((count) => [count, indexTensors(rest, this.groups.length)]));
   }
 
   attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
@@ -497,7 +507,8 @@ export class GroupedLayout implements PackedLayout {
     return kernel.reshape(allPieces, [this.ids.length, heads * allPieces.shape[1]!]);
   }
 
-  private indicesOf(heads: number): Indices {
+  /** The arrays of `Indices`, one after another: `queries`, `keys`, `rows`, `keyPieces`. */
+  private indicesOf(heads: number): Int32Array[] {
     const paddingRow = this.ids.length - 1;
     const cells = (group: Group, from: number) => {
       const index = new Int32Array(group.sequences.length * heads * (group.to - from));
@@ -517,14 +528,15 @@ export class GroupedLayout implements PackedLayout {
     const rows = new Int32Array(this.ids.length * heads);
     let cell = 0;
     for (const index of queries) for (const piece of index) rows[piece] = cell++;
-    const tensor = (values: Int32Array) => tf.tensor1d(values, "int32");
-    return {
-      queries: queries.map(tensor),
-      keys: keys.map(tensor),
-      rows: tensor(rows),
-      keyPieces: tensor(joined(keys)),
-    };
+    return [...queries, ...keys, rows, joined(keys)];
   }
+}
+
+/** Takes the tensors of `indicesOf` from the front of a list. */
+function indexTensors(tensors: Tensor[], groups: number): Indices {
+  const [queries, keys] = [tensors.splice(0, groups), tensors.splice(0, groups)];
+  const [rows, keyPieces] = tensors.splice(0, 2);
+  return { queries, keys, rows, keyPieces };
 }
 
 /** Heads (…, D) of all groups → pieces (n, D), in order. */

@@ -124,8 +124,8 @@ export class Decoder {
     backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor>;
   } {
     const layout = packedLayout(sequences, this.config);
-    const context = this.context(layout, layout.positions);
-    const ids = tf.tensor1d(layout.ids, "int32");
+    const { ids, positions } = layout.tensors;
+    const context = this.context(layout, layout.positions, positions);
     let x = kernel.gather(this.parameter(EMBEDDING), ids);
     const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
@@ -273,9 +273,9 @@ export class Decoder {
     ) as unknown as BlockWeights;
   }
 
-  private context<Layout>(layout: Layout, positions: Int32Array): BlockContext<Layout> {
+  private context<Layout>(layout: Layout, positions: Int32Array, index?: Tensor): BlockContext<Layout> {
     const { config, epsilon } = this;
-    return { config, layout, epsilon, ...this.rotary.at(positions) };
+    return { config, layout, epsilon, ...this.rotary.at(positions, index) };
   }
 
   /** The context of a layout, with the rotations of its positions; padding positions count as position 0. */

@@ -85,8 +85,8 @@ export interface Operations {
   addRows(table: Tensor, rows: Tensor, ids: Tensor): Tensor;
   /** Computes sums + parts, tensor by tensor. The memory of `sums` may be reused, in which case `sums` is returned. */
   accumulate(sums: Tensor[], parts: Tensor[]): Tensor[];
-  /** Computes Σ x² of each tensor. */
-  squaredSums(tensors: Tensor[]): number[];
+  /** Computes Σ x² of each of n tensors → (n). */
+  squaredSums(tensors: Tensor[]): Tensor;
   /**
    * Computes one AdamW update. The memory of parameters and moments may be reused, in which case they are returned.
    *

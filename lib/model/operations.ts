@@ -97,11 +97,10 @@ export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tenso
  * @returns (G·T, S)
  */
 export function causalMask(group: number, queries: number, keys = queries): Tensor {
-  const headMask = new Float32Array(queries * keys);
-  for (let t = 0; t < queries; t++) headMask.fill(HIDDEN, t * keys + (keys - queries) + t + 1, (t + 1) * keys);
-  const values = new Float32Array(group * queries * keys);
-  for (let g = 0; g < group; g++) values.set(headMask, g * headMask.length);
-  return tf.tensor2d(values, [group * queries, keys]);
+  return tf.tidy(() => {
+    const hidden = kernel.fill([group, queries, keys], HIDDEN);
+    return kernel.reshape(kernel.sub(hidden, kernel.upTo(hidden, keys - queries)), [group * queries, keys]);
+  });
 }
 
 /** Mask value: effectively −∞, but finite, so that a fully masked row does not become NaN. */

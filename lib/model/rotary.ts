@@ -50,10 +50,10 @@ export class RotaryTable {
    * Returns the rotations of rows at the given positions. The tensors belong to the enclosing `tf.tidy`.
    *
    * @param positions position of each row, at least 0
+   * @param index the same as a tensor (N, int32)
    */
-  at(positions: Int32Array): Record<"query" | "key", Rotation> {
+  at(positions: Int32Array, index: Tensor = tf.tensor1d(positions, "int32")): Record<"query" | "key", Rotation> {
     const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
-    const index = tf.tensor1d(positions, "int32");
     const pick = ({ cos, sin }: Rotation): Rotation => ({
       cos: kernel.gather(cos, index),
       sin: kernel.gather(sin, index),

@@ -111,12 +111,27 @@ export const kernel = {
       sizes.length,
     ),
   /** Rows of a (n, …) at indices (m, int32) → (m, …). */
-  gather: (a: Tensor, indices: Tensor) =>
+  gather: (a: Tensor, indices: Tensor) => gatherAlong(0, a, indices),
+  /** From each row of a (m, n), the value at its index (m, int32) → (m). */
+  pick: (a: Tensor, indices: Tensor) => gatherAlong(1, a, indices),
+  /** indices (m, int32) → (m, depth), 1 at each row's index and 0 elsewhere. */
+  oneHot: (indices: Tensor, depth: number) =>
     backend.executeSingleOutput(
-      "GatherV2",
-      [int("batch_dims", 0), type("Tparams", TF_FLOAT), type("Tindices", TF_INT32), type("Taxis", TF_INT32)],
-      [a, indices, constant(0)],
+      "OneHot",
+      [float, type("TI", TF_INT32), int("axis", -1)],
+      [indices, tf.scalar(depth, "int32"), float32(1), float32(0)],
     ),
+  fill: (shape: number[], value: number) =>
+    backend.executeSingleOutput("Fill", [float, type("index_type", TF_INT32)], [int32s(shape), float32(value)]),
+  /** a (…, m, n) with 0 at all (i, j) with j − i > above */
+  upTo: (a: Tensor, above: number) =>
+    backend.executeSingleOutput(
+      "MatrixBandPart",
+      [float, type("Tindex", TF_INT32)],
+      [a, constant(-1), tf.scalar(above, "int32")],
+    ),
+  /** The bits of float32 values as int32. */
+  bitsAsInt32: (a: Tensor) => backend.executeSingleOutput("Bitcast", [float, type("type", TF_INT32)], [a]),
   /** Sums rows (m, …) at indices (m, int32), which may repeat, into (size, …): the gradient of `gather`. */
   scatterSum: (rows: Tensor, indices: Tensor, size: number) =>
     backend.executeSingleOutput(
@@ -127,10 +142,55 @@ export const kernel = {
   /** Values of a (m, n) at pairs (row, column), (k, 2, int32) → (k). */
   gatherValues: (a: Tensor, pairs: Tensor) =>
     backend.executeSingleOutput("GatherNd", [type("Tparams", TF_FLOAT), type("Tindices", TF_INT32)], [a, pairs]),
-  /** a (m, n) minus `values` (k) at pairs (row, column), (k, 2, int32) → (m, n). */
-  subtractAt: (a: Tensor, pairs: Tensor, values: Tensor) =>
-    backend.executeSingleOutput("TensorScatterSub", [float, type("Tindices", TF_INT32)], [a, pairs, values]),
 };
+
+/** GatherV2 along an axis; the axes before it are the batch's. */
+function gatherAlong(axis: number, a: Tensor, indices: Tensor): Tensor {
+  return backend.executeSingleOutput(
+    "GatherV2",
+    [int("batch_dims", axis), type("Tparams", TF_FLOAT), type("Tindices", TF_INT32), type("Taxis", TF_INT32)],
+    [a, indices, constant(axis)],
+  );
+}
+
+/**
+ * Makes tensors of arrays. On a GPU they are copied there in one piece, because each copy waits for the device. The
+ * tensors belong to the enclosing `tf.tidy`.
+ */
+export function vectors(arrays: readonly (Int32Array | Float32Array)[]): Tensor[] {
+  if (device().kind === "GPU") return vectorsInOnePiece(arrays);
+  return arrays.map((array) => tf.tensor1d(array, array instanceof Int32Array ? "int32" : "float32"));
+}
+
+/** Reads float32 vectors and disposes them. From a GPU they are copied in one piece. */
+export function readVectors(tensors: readonly Tensor[]): Float32Array[] {
+  const pieces = device().kind === "GPU" && tensors.length > 1 ? [kernel.concat([...tensors], 0)] : tensors;
+  const values = pieces.map((piece) => piece.dataSync<"float32">() as Float32Array);
+  tf.dispose([...tensors, ...pieces]);
+  if (pieces === tensors) return values;
+  let end = 0;
+  return tensors.map(({ size }) => values[0].subarray(end, (end += size)));
+}
+
+/** {@link vectors} for a GPU. */
+export function vectorsInOnePiece(arrays: readonly (Int32Array | Float32Array)[]): Tensor[] {
+  let length = 0;
+  const starts = arrays.map((array) => {
+    const start = length;
+    length += Math.ceil(array.length / ALIGNED_VALUES) * ALIGNED_VALUES;
+    return start;
+  });
+  const bits = new Int32Array(length);
+  arrays.forEach((array, i) => bits.set(new Int32Array(array.buffer, array.byteOffset, array.length), starts[i]));
+  const all = tf.tensor1d(new Float32Array(bits.buffer));
+  return arrays.map((array, i) => {
+    const slice = kernel.slice(all, [starts[i]], [array.length]);
+    return array instanceof Int32Array ? kernel.bitsAsInt32(slice) : slice;
+  });
+}
+
+/** 64 bytes of float32: a slice that starts at a multiple shares the memory of the whole. */
+const ALIGNED_VALUES = 16;
 
 /**
  * Copies values into a float32 tensor in memory that TensorFlow allocates, so that training may change it in place. The
@@ -152,14 +212,16 @@ export function hostTensor(tensor: Tensor): HostTensor {
 
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
 
-/** int32 scalars for axes. Every call uses the same few, so each is created once. */
-const constants = new Map<number, Tensor>();
+/** Scalars that calls share. They are few, so each is created once. */
+const constants = { int32: new Map<number, Tensor>(), float32: new Map<number, Tensor>() };
+const constant = (value: number) => sharedScalar(value, "int32");
+const float32 = (value: number) => sharedScalar(value, "float32");
 
-function constant(value: number): Tensor {
-  let scalar = constants.get(value);
+function sharedScalar(value: number, kind: "int32" | "float32"): Tensor {
+  let scalar = constants[kind].get(value);
   if (!scalar) {
-    scalar = tf.keep(tf.scalar(value, "int32"));
-    constants.set(value, scalar);
+    scalar = tf.keep(tf.scalar(value, kind));
+    constants[kind].set(value, scalar);
   }
   return scalar;
 }

@@ -6,7 +6,7 @@ import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import { linear, operations } from "../model/operations";
-import { device, kernel, tf, type Tensor } from "../model/tensorflow";
+import { device, kernel, readVectors, tf, vectors, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision. Sums of micro-batches add up to those of the batch. */
 export interface LossSums {
@@ -32,6 +32,14 @@ export interface LossSums {
  */
 const LOGIT_VALUES = device().kind === "GPU" ? 2 ** 28 : 2 ** 24;
 
+/** Losses that the device computes; they are read when their values are needed. */
+export interface PendingLosses {
+  /** losses of predicted tokens, in nats; `readVectors` disposes them */
+  vectors: Tensor[];
+  /** returns the sums, from the values of `vectors` */
+  sums(values: readonly Float32Array[]): LossSums;
+}
+
 /** A token to predict. */
 interface Target {
   /** row of the hidden state that predicts it */
@@ -56,46 +64,70 @@ export function microBatchLoss(
   coefficients: readonly Float32Array[],
   wantGradients: boolean,
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const sums = noLosses();
-  sums.tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
+  const { losses, gradients } = microBatchPass(model, examples, coefficients, wantGradients);
+  return { sums: losses.sums(readVectors(losses.vectors)), gradients };
+}
+
+/** {@link microBatchLoss}, whose losses are not read yet. */
+function microBatchPass(
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  coefficients: readonly Float32Array[],
+  wantGradients: boolean,
+): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
+  const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
+  let paddingTokens = 0;
+  const scored: { targets: Target[]; losses: Tensor }[] = [];
 
   const gradients = tf.tidy((): Record<string, Tensor> => {
     const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
-    sums.paddingTokens = layout.paddingTokens;
+    paddingTokens = layout.paddingTokens;
     const targets = targetsOf(examples, coefficients, layout.starts);
     const weighted = targets.filter(({ coefficient }) => coefficient > 0);
     // Targets without a coefficient above 0 enter the reported sums, but not the gradient.
     const reportedOnly = targets.filter(({ coefficient }) => !(coefficient > 0));
     const head = model.parameters.get(model.headName)!;
-    for (const chunk of chunks(reportedOnly, head.shape[0])) tf.tidy(() => score(head, hidden, chunk, sums));
+    for (const chunk of chunks(reportedOnly, head.shape[0]))
+      scored.push({ targets: chunk, losses: tf.keep(tf.tidy(() => score(head, hidden, chunk).losses)) });
 
     let dHidden: Tensor | undefined;
     let dHead: Tensor | undefined;
     for (const chunk of chunks(weighted, head.shape[0])) {
-      const updated = tf.tidy(() => {
-        const { rows, positions, labels, logits, logSums } = score(head, hidden, chunk, sums);
-        if (!wantGradients) return;
-        const factors = tf.tensor1d(Float32Array.from(chunk, ({ coefficient }) => coefficient));
-        const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
-        return {
-          dHidden: operations.addRows(
-            dHidden ?? kernel.zerosLike(hidden),
-            operations.matMul(dLogits, head, false, false),
-            positions,
-          ),
-          dHead: operations.matMul(dLogits, rows, true, false, dHead),
-        };
-      });
-      if (updated) {
-        tf.dispose([dHidden, dHead]);
-        ({ dHidden, dHead } = updated);
-      }
+      const { losses, ...updated } = tf.tidy(
+        (): Record<"losses", Tensor> & Partial<Record<"dHidden" | "dHead", Tensor>> => {
+          const { losses, rows, positions, labels, factors, logits, logSums } = score(head, hidden, chunk);
+          if (!wantGradients) return { losses };
+          const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
+          return {
+            losses,
+            dHidden: operations.addRows(
+              dHidden ?? kernel.zerosLike(hidden),
+              operations.matMul(dLogits, head, false, false),
+              positions,
+            ),
+            dHead: operations.matMul(dLogits, rows, true, false, dHead),
+          };
+        },
+      );
+      scored.push({ targets: chunk, losses: tf.keep(losses) });
+      tf.dispose([dHidden, dHead]);
+      ({ dHidden, dHead } = updated);
     }
     if (!dHidden || !dHead) return {};
     return Object.fromEntries(backward(dHidden, dHead));
   });
   const entries = Object.entries(gradients);
-  return { sums, gradients: entries.length > 0 ? new Map(entries) : null };
+  return {
+    losses: {
+      vectors: scored.map(({ losses }) => losses),
+      sums: (values) => {
+        const sums = { ...noLosses(), tokens, paddingTokens };
+        scored.forEach(({ targets }, i) => addLosses(sums, targets, values[i]));
+        return sums;
+      },
+    },
+    gradients: entries.length > 0 ? new Map(entries) : null,
+  };
 }
 
 /**
@@ -113,19 +145,46 @@ export function accumulatedLoss(
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const sums = noLosses();
+  const { losses, gradients } = accumulatedPass(model, examples, coefficients, microBatches);
+  return { sums: losses.sums(readVectors(losses.vectors)), gradients };
+}
+
+/** {@link accumulatedLoss}, whose losses are not read yet. */
+export function accumulatedPass(
+  model: CausalLM,
+  examples: readonly EncodedExample[],
+  coefficients: readonly Float32Array[],
+  microBatches: readonly (readonly number[])[],
+): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
+  const parts: PendingLosses[] = [];
   let gradients: Map<string, Tensor> | null = null;
   for (const rows of microBatches) {
-    const part = microBatchLoss(
+    const part = microBatchPass(
       model,
       rows.map((i) => examples[i]),
       rows.map((i) => coefficients[i]),
       true,
     );
-    for (const key of Object.keys(sums) as (keyof LossSums)[]) sums[key] += part.sums[key];
+    parts.push(part.losses);
     gradients = addGradients(gradients, part.gradients);
   }
-  return { sums, gradients };
+  return { losses: joined(parts), gradients };
+}
+
+/** The losses of all parts; their sums added up. */
+function joined(parts: readonly PendingLosses[]): PendingLosses {
+  return {
+    vectors: parts.flatMap(({ vectors }) => vectors),
+    sums: (values) => {
+      const total = noLosses();
+      let read = 0;
+      for (const { vectors, sums } of parts) {
+        const part = sums(values.slice(read, (read += vectors.length)));
+        for (const key of Object.keys(total) as (keyof LossSums)[]) total[key] += part[key];
+      }
+      return total;
+    },
+  };
 }
 
 /** Sums over no examples. */
@@ -168,26 +227,23 @@ function targetsOf(
 }
 
 /**
- * Adds the losses of m targets to `sums` and returns the inputs of their gradient.
+ * Computes the losses of m targets, and the inputs of their gradient.
  *
  * @param head output projection (V, H)
  * @param hidden hidden states (N, H)
- * @returns `rows` (m, H), `positions` and `labels` (m, int32), `logits` (m, V), `logSums` (m)
+ * @returns `losses` (m), `rows` (m, H), `positions` and `labels` (m, int32), `factors` (m): the coefficients, `logits` (m, V),
+ *   `logSums` (m)
  */
-function score(head: Tensor, hidden: Tensor, targets: readonly Target[], sums: LossSums) {
-  const positions = tf.tensor1d(
-    targets.map(({ position }) => position),
-    "int32",
-  );
-  const labels = tf.tensor1d(
-    targets.map(({ label }) => label),
-    "int32",
-  );
+function score(head: Tensor, hidden: Tensor, targets: readonly Target[]) {
+  const [positions, labels, factors] = vectors([
+    Int32Array.from(targets, ({ position }) => position),
+    Int32Array.from(targets, ({ label }) => label),
+    Float32Array.from(targets, ({ coefficient }) => coefficient),
+  ]);
   const rows = kernel.gather(hidden, positions);
   const logits = linear(rows, head);
   const { losses, logSums } = operations.crossEntropy(logits, labels);
-  addLosses(sums, targets, losses.dataSync<"float32">());
-  return { rows, positions, labels, logits, logSums };
+  return { losses, rows, positions, labels, factors, logits, logSums };
 }
 
 function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike<number>): void {

@@ -33,7 +33,7 @@ export class AdamW {
     this.moments = { m: this.zeros().map((x) => tf.keep(x)), v: this.zeros().map((x) => tf.keep(x)) };
   }
 
-  /** Arranges gradients by parameter name as the list that `norm` and `update` take. */
+  /** Arranges gradients by parameter name as the list that `squaredSums` and `update` take. */
   inOrder(gradients: ReadonlyMap<string, Tensor>): Tensor[] {
     return this.names.map((name) => gradients.get(name)!);
   }
@@ -43,9 +43,9 @@ export class AdamW {
     return this.names.map((name) => kernel.zerosLike(this.model.parameters.get(name)!));
   }
 
-  /** Computes the L2 norm of the whole gradient, over all parameters. */
-  norm(gradients: Tensor[]): number {
-    return Math.sqrt(operations.squaredSums(gradients).reduce((sum, square) => sum + square, 0));
+  /** Computes Σ g² of each parameter's gradient; the norm is the root of their sum. The caller disposes the vector. */
+  squaredSums(gradients: Tensor[]): Tensor {
+    return tf.tidy(() => operations.squaredSums(gradients));
   }
 
   /**

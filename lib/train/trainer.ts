@@ -7,10 +7,10 @@ import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normaliz
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { allFinite, damagedParameter } from "../model/finite";
-import { ownTensor, tf, type Tensor } from "../model/tensorflow";
+import { ownTensor, readVectors, tf, type Tensor } from "../model/tensorflow";
 import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
-import { accumulatedLoss, type LossSums } from "./loss";
+import { accumulatedPass, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
 import { scheduleFactor } from "./schedule";
 
@@ -33,18 +33,22 @@ export interface TrainerOptions {
  *
  * @param options `microBatchSize`: examples per forward pass, at least 1
  * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
- *   a loss weight above 0, disposed by the caller; `denominator` of the loss
+ *   a loss weight above 0, disposed by the caller; `gradientNorm`, its L2 norm over all parameters; `denominator` of
+ *   the loss
  */
 export function batchLoss(
   model: CausalLM,
   optimizer: AdamW,
   examples: readonly EncodedExample[],
   { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
-): { sums: LossSums; gradient: Tensor[]; denominator: number } {
+): { sums: LossSums; gradient: Tensor[]; gradientNorm: number; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const { sums, gradients } = accumulatedLoss(model, examples, perExample, chunked(order, microBatchSize));
-  return { sums, gradient: gradients ? optimizer.inOrder(gradients) : optimizer.zeros(), denominator };
+  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize));
+  const gradient = gradients ? optimizer.inOrder(gradients) : optimizer.zeros();
+  const [squares, ...values] = readVectors([optimizer.squaredSums(gradient), ...losses.vectors]);
+  const gradientNorm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+  return { sums: losses.sums(values), gradient, gradientNorm, denominator };
 }
 
 /** Trains a model in place on an encoded dataset. The caller keeps the model and disposes it. */
@@ -102,12 +106,11 @@ export class Trainer {
     const started = performance.now();
     const { plw, normalizer, hyperparameters: h } = this.options;
     const examples = this.batch(this.stepsDone);
-    const { sums, gradient, denominator } = batchLoss(this.model, this.optimizer, examples, {
+    const { sums, gradient, gradientNorm, denominator } = batchLoss(this.model, this.optimizer, examples, {
       plw,
       normalizer,
       microBatchSize: h.microBatchSize,
     });
-    const gradientNorm = this.optimizer.norm(gradient);
     const learningRate =
       h.learningRate *
       scheduleFactor(h.schedule, this.stepsDone, this.totalSteps, Math.ceil(h.warmupRatio * this.totalSteps));

@@ -9,10 +9,11 @@ import { temporaryFolder, tinyExamples, tinyModel, writeJson, QUICK } from "../r
 test("TensorFlow's messages about a GPU that does not register become a cause and a remedy", () => {
   // as TensorFlow 2.21 writes them
   const library =
-    "W0000 00:00:1795762771.910918 5218 gpu_device.cc:2365] Could not load dynamic library 'libcusolver.so.11'; " +
+    "I0000 00:00:1795766204.346488 26360 dso_loader.cc:144] Could not load dynamic library 'libcusolver.so.11'; " +
     "dlerror: libcusolver.so.11: cannot open shared object file: No such file or directory\n";
   const skipped =
-    "W0000 00:00:1795762771.910920 5218 gpu_device.cc:2399] Cannot dlopen some GPU libraries. " +
+    "W0000 00:00:1795766204.346519 26360 gpu_device.cc:2365] Cannot dlopen some GPU libraries. Please make sure the " +
+    "missing libraries mentioned above are installed properly if you would like to use GPU.\n" +
     "Skipping registering GPU devices...\n";
   assert.equal(
     unregistered(library + library + skipped),

@@ -52,9 +52,12 @@ function adamw(
   const optimizer = new AdamW(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const { sums, gradient } = batchLoss(model, optimizer, examples, { ...loss, microBatchSize: examples.length });
+    const { sums, gradient, gradientNorm } = batchLoss(model, optimizer, examples, {
+      ...loss,
+      microBatchSize: examples.length,
+    });
     losses.push(sums.loss);
-    const scale = clip === null ? 1 : Math.min(1, clip / (optimizer.norm(gradient) + 1e-6));
+    const scale = clip === null ? 1 : Math.min(1, clip / (gradientNorm + 1e-6));
     optimizer.update(gradient, step + 1, learningRate * scheduleFactor(schedule, step, steps, warmup), scale);
   }
   const distancePerTensor = distances(model, initial);

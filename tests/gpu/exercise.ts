@@ -1,0 +1,80 @@
+// Does everything that computes, with whatever device there is: training, generation, scoring, checkpoint, TensorBoard.
+// stand-in.test.ts runs it where TensorFlow's GPU is a stand-in, whose results are rubbish.
+// Usage: node --import tsx exercise.ts <folder> <layers> [planted]
+// On stderr, among TensorFlow's messages, a line "== <part>" starts each part. On stdout, one line of JSON: the lines that
+// the stand-in has logged in each optimizer step. "planted" adds a part with an operation that has no GPU kernel.
+import { existsSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { createModel } from "../../lib/model/causal-lm";
+import { backend, device, tf } from "../../lib/model/tensorflow";
+import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
+import { stepsDigest, type StepRecord } from "../../lib/runs/steps";
+import { readCheckpoint, writeCheckpoint } from "../../lib/train/checkpoint";
+import { TensorBoardWriter } from "../../lib/train/tensorboard";
+import { Trainer } from "../../lib/train/trainer";
+import { TINY } from "../runs/world";
+
+const STEPS = 4;
+
+const [folder, layers, planted] = process.argv.slice(2);
+
+const part = (name: string) => writeSync(2, `== ${name}\n`);
+const log = () => {
+  const file = process.env.STAND_IN_LOG;
+  return file && existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+};
+const ids = (length: number) => Array.from({ length }, (_, i) => 3 + ((i * 7) % 200));
+
+async function main(): Promise<void> {
+  part("start");
+  const model = createModel({ ...TINY, layers: Number(layers) }, 1);
+  const examples = Array.from({ length: 8 }, (_, row) => ({
+    row,
+    ids: ids(20 + ((row * 13) % 60)),
+    promptLength: 8,
+    lostCompletionTokens: 0,
+  }));
+  const trainer = new Trainer(
+    model,
+    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [], doubledSpecialTokens: [] },
+    {
+      plw: 0.1,
+      normalizer: "weights",
+      seed: 1,
+      hyperparameters: { ...ALPACA_HYPERPARAMETERS, batchSize: 8, microBatchSize: 8, maxLength: 128, epochs: STEPS },
+    },
+  );
+
+  part("training");
+  const steps: string[][] = [];
+  const records: StepRecord[] = [];
+  for (let step = 1; step <= STEPS; step++) {
+    const before = log().length;
+    records.push(trainer.step());
+    steps.push(log().slice(before));
+  }
+
+  part("TensorBoard");
+  const board = new TensorBoardWriter(join(folder, "board"), records);
+  board.close();
+
+  part("checkpoint");
+  writeCheckpoint(join(folder, "checkpoint"), { step: STEPS, tensors: trainer.state() }, stepsDigest(records));
+  trainer.restore(readCheckpoint(join(folder, "checkpoint"), records, console.error)!.tensors, STEPS);
+
+  part("scoring");
+  model.logLikelihood(ids(5), ids(9));
+
+  part("generation");
+  await model.generate([ids(3), ids(9)], { maxNewTokens: 4 });
+
+  part("planted");
+  if (planted === "planted") tf.tidy(() => backend.executeSingleOutput("StringLength", [], [tf.tensor1d(["text"])]));
+  part("end");
+  console.log(JSON.stringify({ device: device().kind, steps }));
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
