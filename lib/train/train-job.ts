@@ -7,14 +7,17 @@ import { DataError, ModelError, OutOfMemoryError, RunError, TrainingError, Inter
 import { readExamples } from "../data/example";
 import { formatBytes } from "../data/format-bytes";
 import { loadTokenizer } from "../data/tokenizer";
+import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
+import { deviceMemory, gpuHardware } from "../model/gpu-hardware";
 import { isOutOfMemory } from "../model/memory";
-import { device, threads } from "../model/tensorflow";
+import { device, loadedArithmetic, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
 import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
 import { readJsonIfAny, syncPath, writing } from "../runs/files";
+import { arithmeticOf } from "../runs/hyperparameters";
 import type { Job } from "../runs/job";
 import { toRoot } from "../runs/paths";
 import { provenance } from "../runs/provenance";
@@ -56,7 +59,7 @@ const CHECKPOINT_SHARE = 0.02;
  *
  * @returns the complete run, named as the job names its model and dataset
  * @throws {DataError | ModelError | StoreError} if a file or value is invalid, or changed since the job was resolved
- * @throws {RunError} if this process's device or thread count differs from the recipe
+ * @throws {RunError} if this process's device, thread count or precision differs from the recipe
  * @throws {RunFailedError} if the run is recorded as failed, or its model file is damaged
  * @throws {TrainingError} if the loss or its gradient is not finite; the run is then recorded as failed
  * @throws {OutOfMemoryError} if the device's memory does not suffice for a step; the run is then recorded as failed, and
@@ -72,6 +75,10 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
       `Run ${job.name} requires ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
         `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
     );
+  }
+  if (job.recipe.device === "GPU") {
+    const problem = arithmeticProblem(arithmeticOf(job.recipe.hyperparameters), loadedArithmetic());
+    if (problem !== undefined) throw new RunError(`Run ${job.name}: ${problem}`);
   }
   const dir = store.dir(job.id);
   const claim = await claimRun(dir, job.name);
@@ -199,6 +206,7 @@ class Attempt {
         operations: operationsLevel,
         device: device().kind,
         threads: threads(),
+        ...(device().kind === "GPU" && { gpu: { ...gpuHardware(), ...loadedArithmetic() } }),
       }),
       source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
       rows: {
@@ -293,6 +301,7 @@ class Attempt {
     record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
     record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
     record.peakMemory = process.resourceUsage().maxRSS * 1024;
+    if (record.provenance.gpu) record.provenance.gpu.peakMemory = deviceMemory();
     writing(files.model, () => {
       const sizes = readdirSync(files.model).map((name) => [name, statSync(join(files.model, name)).size] as const);
       record.files = Object.fromEntries(sizes);
