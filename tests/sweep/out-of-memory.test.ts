@@ -15,13 +15,13 @@ import { SweepError, sweep } from "../../lib/sweep/sweep";
 import { QUICK, TINY, temporaryFolder, writeJson } from "../runs/world";
 
 /** Bytes that a worker may allocate: less than one tensor of the feed-forward layer for 32 long rows. */
-const MEMORY = 900e6;
+const MEMORY = 1.8e9;
 const BATCH = 32;
 const prlimit = spawnSync("prlimit", ["--version"]).status === 0;
 
 /** A model whose feed-forward layer is so wide that its activations need far more memory than its parameters. */
 function wideModel(dir: string): string {
-  const config = { ...TINY, layers: 1, intermediateSize: 32_768 };
+  const config = { ...TINY, layers: 1, intermediateSize: 65_536 };
   const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => {
       const size = shape.reduce((product, n) => product * n, 1);
