@@ -26,6 +26,19 @@ export const COMMANDS: Record<string, Command> = {
     options: { store },
     load: () => import("./doctor"),
   },
+  "gpu-check": {
+    summary: "checks and measures the GPU in seven minutes: parity, speed, memory, kill and resume; small on a CPU",
+    options: {
+      out: { placeholder: "file", description: "where each result goes as soon as it is there, as JSON Lines" },
+      python: {
+        placeholder: "file",
+        description: "Python interpreter that has PyTorch, which is measured on the same work",
+        default: "without PyTorch",
+      },
+      minutes: { placeholder: "n", description: "time for everything; what is left then is not done", default: "7" },
+    },
+    load: () => import("./gpu-check"),
+  },
   fetch: {
     summary:
       "fetches the models, data sets and benchmarks of a study, or those named, and continues what was interrupted",

@@ -7,12 +7,18 @@ import { integer, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
+import { setArithmetic } from "../model/arithmetic";
 import { expectedDevice } from "../model/gpu";
 import { threadsFor } from "../workers/plan";
 import { studyExamples, variantsOf, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
-import { someHyperparametersSchema, type Hyperparameters } from "../runs/hyperparameters";
+import {
+  arithmeticOf,
+  completeHyperparameters,
+  someHyperparametersSchema,
+  type Hyperparameters,
+} from "../runs/hyperparameters";
 import { say } from "./terminal";
 import { UsageError, nameOf, numberOf, pathOf, required, requiredPath, type Answer, type Values } from "./values";
 
@@ -39,6 +45,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threads ?? threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
   process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
+  setArithmetic(arithmeticOf(completeHyperparameters(options.hyperparameters ?? {})));
   const { train } = await import("../train/train");
   return describe(await train(options));
 }

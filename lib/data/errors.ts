@@ -54,6 +54,11 @@ export class TrainingError extends PromptlossError {
   override name = "TrainingError";
 }
 
+/** The memory of the device does not suffice for a training step. */
+export class OutOfMemoryError extends TrainingError {
+  override name = "OutOfMemoryError";
+}
+
 /** The run store cannot be read, written or trusted. */
 export class RunError extends PromptlossError {
   override name = "RunError";

@@ -1,6 +1,7 @@
 // Environment variables and patches that must be in place before TensorFlow loads. Import this module before it.
 import util from "node:util";
 import { MOST_THREADS, shown } from "../data/validate";
+import { PRECISIONS, setArithmetic, wantedArithmetic } from "./arithmetic";
 
 /** What a variable may be: in words, and as a test. */
 type Allowed = readonly [string, (value: string) => boolean];
@@ -19,7 +20,9 @@ const VARIABLES: Record<string, Allowed> = {
   TF_FORCE_GPU_ALLOW_GROWTH: oneOf("true", "false"),
   TF_CPP_MIN_LOG_LEVEL: oneOf("0", "1", "2", "3"),
   TF_ENABLE_ONEDNN_OPTS: oneOf("0", "1", "true", "false"),
+  TF_DETERMINISTIC_OPS: oneOf("0", "1", "true", "false"),
   PROMPTLOSS_OPERATIONS: oneOf("AVX2", "TensorFlow"),
+  PROMPTLOSS_PRECISION: oneOf(...PRECISIONS),
 };
 
 // TensorFlow aborts the process for -1 threads, and takes other wrong values silently for its default.
@@ -34,6 +37,9 @@ for (const [name, [wanted, test]] of Object.entries(VARIABLES)) {
 process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
 // Allocates GPU memory as needed instead of all of it at the start, so that several workers can share a GPU.
 process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
+
+// CUDA's libraries use TF32 for float32 products unless they are told not to.
+setArithmetic(wantedArithmetic());
 
 // tfjs-node 4.22 calls two functions of node:util that Node 23 removed (tfjs issue 8609).
 const removed = { isNullOrUndefined: (x: unknown) => x === null || x === undefined, isArray: Array.isArray };

@@ -64,8 +64,13 @@ export class Decoder {
     readonly source?: string,
     readonly tokenizer?: Tokenizer,
   ) {
-    for (const name of parameterShapes(config).keys()) {
-      this.parameters.set(name, ownTensor(parameters.get(name)!));
+    try {
+      for (const name of parameterShapes(config).keys()) {
+        this.parameters.set(name, ownTensor(parameters.get(name)!));
+      }
+    } catch (error) {
+      tf.dispose([...this.parameters.values()]); // the device's memory did not suffice for all of them
+      throw error;
     }
     this.rotary = new RotaryTable(config);
     this.epsilon = tf.keep(tf.scalar(config.normEpsilon));

@@ -2,6 +2,7 @@
 import "./environment";
 import * as tf from "@tensorflow/tfjs-node-gpu";
 import { availableParallelism } from "node:os";
+import { wantedArithmetic, type Arithmetic } from "./arithmetic";
 import type { HostTensor } from "./safetensors";
 
 export { tf };
@@ -32,6 +33,11 @@ export const backend = tf.backend() as unknown as NodeBackend;
 export function device(): { kind: "CPU" | "GPU"; tensorflow: string } {
   return { kind: backend.isUsingGpuDevice ? "GPU" : "CPU", tensorflow: backend.binding.TF_Version };
 }
+
+const arithmetic = wantedArithmetic();
+
+/** Returns how this process computes on a GPU: what its environment said when TensorFlow was loaded. */
+export const loadedArithmetic = (): Arithmetic => arithmetic;
 
 /**
  * Returns the number of threads of one TensorFlow operation: `TF_NUM_INTRAOP_THREADS`, which TensorFlow reads when it

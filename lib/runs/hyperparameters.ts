@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { TrainingError } from "../data/errors";
 import { fitsFloat32, objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
+import { PRECISIONS, type Arithmetic, type Precision } from "../model/arithmetic";
 
 /** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
 export const SCHEDULES = ["cosine", "constant"] as const;
@@ -30,6 +31,13 @@ export interface Hyperparameters {
   epsilon: number;
   /** tokens of a row, beginning- and end-of-sequence included */
   maxLength: number;
+  /** of matrix products; default "float32"; "tf32" needs a GPU that has it */
+  precision?: Precision;
+  /**
+   * whether a GPU may use only operations that give the same bits every time, which takes longer; default false. On a
+   * CPU runs are reproducible without it, and it is not part of the recipe.
+   */
+  deterministic?: boolean;
 }
 
 /**
@@ -86,6 +94,8 @@ const rules = {
   beta2: momentDecay,
   epsilon: positive,
   maxLength: wholeNumber(2),
+  precision: oneOf(PRECISIONS),
+  deterministic: rule<boolean>("true or false", (x) => typeof x === "boolean"),
 } satisfies Record<keyof Hyperparameters, v.GenericSchema>;
 
 /** Some hyperparameters by name; the others stay undefined. */
@@ -94,10 +104,12 @@ export const someHyperparametersSchema: v.GenericSchema<unknown, Partial<Hyperpa
   v.transform(defined),
 );
 
-/** All hyperparameters; only `maxSteps` may be absent. */
+/** All hyperparameters; only `maxSteps`, `precision` and `deterministic` may be absent. */
 export const completeHyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = objectOf({
   ...rules,
   maxSteps: v.optional(rules.maxSteps),
+  precision: v.optional(rules.precision),
+  deterministic: v.optional(rules.deterministic),
 }) as never;
 
 /** Some hyperparameters, completed with {@link ALPACA_HYPERPARAMETERS}. */
@@ -114,6 +126,33 @@ export const hyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = 
  */
 export function completeHyperparameters(given: unknown, where = "hyperparameters"): Hyperparameters {
   return validated(hyperparametersSchema, given, where, TrainingError);
+}
+
+/**
+ * The hyperparameters as a recipe has them: without `precision` and `deterministic` where they are the defaults, so that
+ * the ids of runs are those of versions that had neither.
+ *
+ * @param where names them in an error
+ * @throws {TrainingError} for TF32 on a CPU
+ */
+export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "GPU", where: string): Hyperparameters {
+  const { precision, deterministic, ...others } = given;
+  if (precision === "tf32" && device === "CPU") {
+    throw new TrainingError(
+      `${where}: hyperparameter precision is "tf32", which only NVIDIA GPUs from Ampere on compute; this machine ` +
+        'computes on its CPU, in float32. Leave precision out, set it to "float32", or use such a GPU.',
+    );
+  }
+  return {
+    ...others,
+    ...(precision === "tf32" && { precision }),
+    ...(deterministic && device === "GPU" && { deterministic }),
+  };
+}
+
+/** How a process must compute on a GPU to train with these hyperparameters. */
+export function arithmeticOf({ precision = "float32", deterministic = false }: Hyperparameters): Arithmetic {
+  return { precision, deterministic };
 }
 
 function defined<T extends object>(object: T): Partial<T> {

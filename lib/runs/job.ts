@@ -13,7 +13,7 @@ import { normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-los
 import { integer, objectOf, oneOf, text, threadCount, validated } from "../data/validate";
 import { resolveDataset, type DatasetSource } from "./dataset-source";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
-import { completeHyperparametersSchema, type Hyperparameters } from "./hyperparameters";
+import { completeHyperparametersSchema, recipeHyperparameters, type Hyperparameters } from "./hyperparameters";
 import { RECIPE_FORMAT, runId, runName, type Recipe } from "./recipe";
 
 /** A run that a study or a caller wants. */
@@ -67,9 +67,14 @@ export function resolveJob(
   environment: { device: "CPU" | "GPU"; threads: number | ((parameters: number) => number) },
 ): Job {
   checkSpec(spec);
+  const { device, threads } = environment;
+  const hyperparameters = recipeHyperparameters(
+    spec.hyperparameters,
+    device,
+    `${spec.model.name} · ${spec.dataset.name}`,
+  );
   const { digest, parameters } = modelDigest(spec.model.dir, cache);
   const data = resolveDataset(spec.dataset.source, store, cache);
-  const { threads } = environment;
   const recipe: Recipe = {
     format: RECIPE_FORMAT,
     model: { name: spec.model.name, digest },
@@ -80,11 +85,11 @@ export function resolveJob(
     ...(spec.dropEmpty && { dropEmpty: true }),
     plw: spec.plw,
     normalizer: spec.normalizer,
-    hyperparameters: spec.hyperparameters,
+    hyperparameters,
     ...(spec.variant !== undefined && { variant: spec.variant }),
     seed: spec.seed,
     threads: spec.threads ?? (typeof threads === "number" ? threads : threads(parameters)),
-    device: environment.device,
+    device,
   };
   return {
     id: runId(recipe),

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
+import type { Arithmetic } from "../model/arithmetic";
+import type { GpuHardware } from "../model/gpu-hardware";
 
 /** The software versions and hardware that produced a run. Contains no host name or user name. */
 export interface Provenance {
@@ -28,16 +30,27 @@ export interface Provenance {
   device: "CPU" | "GPU";
   /** TensorFlow threads */
   threads: number;
+  /** the GPU that the run was computed on; absent on a CPU */
+  gpu?: GpuProvenance;
 }
 
-let installation: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads"> | undefined;
+/** A GPU, and how it was used. */
+export interface GpuProvenance extends GpuHardware, Arithmetic {
+  /**
+   * memory of the device that TensorFlow had reserved for this process when the run was complete, in bytes; its allocator
+   * gives nothing back, so that this is the peak. null if the driver does not tell, as in some containers.
+   */
+  peakMemory?: number | null;
+}
+
+let installation: Omit<Provenance, "tensorflow" | "operations" | "device" | "threads" | "gpu"> | undefined;
 
 /**
  * Collects the provenance of this process. Everything but the argument is determined once.
  * @param tensorflow the fields that are only known after TensorFlow is loaded
  */
 export function provenance(
-  tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads">,
+  tensorflow: Pick<Provenance, "tensorflow" | "operations" | "device" | "threads" | "gpu">,
 ): Provenance {
   installation ??= {
     promptloss: packageVersion("package.json"),

@@ -78,6 +78,8 @@ export function recipeInWords(recipe: Recipe): string {
     `warm-up over ${h.warmupRatio} of the steps, weight decay ${h.weightDecay}, ` +
     `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; ` +
     `seed ${recipe.seed}; ` +
+    `${h.precision === undefined ? "" : `matrix products in ${h.precision.toUpperCase()}; `}` +
+    `${h.deterministic ? "deterministic operations; " : ""}` +
     `${recipe.device}, ${recipe.threads} thread${recipe.threads === 1 ? "" : "s"}.`
   );
 }

@@ -17,7 +17,7 @@ import { isObject } from "../data/validate";
 //   running   a live process holds the claim; steps are appended, checkpoints replaced (lib/train/checkpoint.ts)
 //     → partial    the process is killed, or told to stop and writes a checkpoint
 //     → lost       its claim is taken over while it is suspended: it writes nothing more, the other process goes on
-//     → failed     a loss is not finite; the checkpoint is removed
+//     → failed     a loss is not finite: the checkpoint is removed; or the device's memory ran out: it is kept
 //     → complete   model/ is whole: written as model.part/, flushed, renamed, then recorded with the size of each file
 //   partial   nobody holds the claim
 //     → running    by the next process that claims it, from the checkpoint, or from the start without one that is whole
@@ -84,6 +84,8 @@ export interface RunFailure {
   message: string;
   /** the step that failed, 1-based */
   step: number;
+  /** present and true if the device's memory did not suffice; the last checkpoint is then kept */
+  outOfMemory?: true;
 }
 
 /** The names by which a study calls a run's model, data set and variant. */
@@ -255,10 +257,10 @@ export function writeRunRecord(dir: string, record: RunRecord): void {
  */
 export function usableRun(run: Run): Run {
   if (run.status === "failed") {
-    throw new RunFailedError(
-      `Run ${run.name} failed before: ${run.error?.message ?? "no cause recorded"} ` +
-        `The same recipe would fail again; change it, or delete ${run.dir} to try once more.`,
-    );
+    const advice = run.error?.outOfMemory
+      ? "" // its message says how to go on
+      : ` The same recipe would fail again; change it, or delete ${run.dir} to try once more.`;
+    throw new RunFailedError(`Run ${run.name} failed before: ${run.error?.message ?? "no cause recorded"}${advice}`);
   }
   if (run.status !== "complete") return run;
   const { model } = runFiles(run.dir);

@@ -6,6 +6,7 @@ import { distinct, duplicatesOf } from "../data/group";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
+import { arithmeticOf } from "../runs/hyperparameters";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
 import { RunStore, runFiles, usableRun, type Run } from "../runs/store";
@@ -243,15 +244,19 @@ class Sweep {
   }
 
   /**
-   * Trains the pending jobs with the highest thread count. Jobs of different thread counts need different pools because
-   * a worker's thread count is fixed at its start. The highest thread count belongs to the largest models.
+   * Trains the pending jobs with the highest thread count, and of these, those that compute as the first of them. Jobs of
+   * different thread counts or precisions need different pools because a worker's are fixed at its start. The highest
+   * thread count belongs to the largest models.
    */
   private async trainGroup(): Promise<void> {
     const threads = Math.max(...this.pending.map(({ recipe }) => recipe.threads));
-    const group = inTrainingOrder(this.pending.filter(({ recipe }) => recipe.threads === threads));
-    this.pending = this.pending.filter(({ recipe }) => recipe.threads !== threads);
+    const first = processOf(this.pending.find(({ recipe }) => recipe.threads === threads)!);
+    const group = inTrainingOrder(this.pending.filter((job) => processOf(job) === first));
+    this.pending = this.pending.filter((job) => processOf(job) !== first);
     const { workers, workersPerGpu, signal, checkpointEvery } = this.options;
-    const needs = group.map(({ recipe: { threads, device }, parameters }) => ({ threads, device, parameters }));
+    const needs = group.map(({ recipe: { threads, device, hyperparameters }, parameters }) => {
+      return { threads, device, parameters, arithmetic: arithmeticOf(hyperparameters) };
+    });
     const store = this.store.root;
     await runPool<TrainingJob, TrainingProgress, null>(
       "lib/sweep/sweep-worker.ts",
@@ -354,6 +359,10 @@ function inTrainingOrder(jobs: Job[]): Job[] {
     )
     .map(({ job }) => job);
 }
+
+/** Key of what a job needs of the process that trains it. */
+const processOf = ({ recipe: { threads, hyperparameters } }: Job) =>
+  JSON.stringify([threads, arithmeticOf(hyperparameters)]);
 
 /** Key of a job's model and data set. */
 const groupKey = ({ recipe }: Job) => `${recipe.model.digest} ${recipe.data.digest}`;

@@ -30,7 +30,8 @@ export class AdamW {
     private readonly settings: AdamWSettings,
   ) {
     this.names = [...model.parameters.keys()];
-    this.moments = { m: this.zeros().map((x) => tf.keep(x)), v: this.zeros().map((x) => tf.keep(x)) };
+    const { m, v } = tf.tidy(() => ({ m: this.zeros(), v: this.zeros() })); // if memory runs out, none is left behind
+    this.moments = { m: m.map((x) => tf.keep(x)), v: v.map((x) => tf.keep(x)) };
   }
 
   /** Arranges gradients by parameter name as the list that `squaredSums` and `update` take. */

@@ -3,16 +3,21 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
-import { DataError, ModelError, RunError, TrainingError, Interrupted } from "../data/errors";
+import { DataError, ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { readExamples } from "../data/example";
+import { formatBytes } from "../data/format-bytes";
 import { loadTokenizer } from "../data/tokenizer";
+import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
-import { device, threads } from "../model/tensorflow";
+import { deviceMemory, gpuHardware } from "../model/gpu-hardware";
+import { isOutOfMemory } from "../model/memory";
+import { device, loadedArithmetic, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
 import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
 import { readJsonIfAny, syncPath, writing } from "../runs/files";
+import { arithmeticOf } from "../runs/hyperparameters";
 import type { Job } from "../runs/job";
 import { toRoot } from "../runs/paths";
 import { provenance } from "../runs/provenance";
@@ -54,9 +59,11 @@ const CHECKPOINT_SHARE = 0.02;
  *
  * @returns the complete run, named as the job names its model and dataset
  * @throws {DataError | ModelError | StoreError} if a file or value is invalid, or changed since the job was resolved
- * @throws {RunError} if this process's device or thread count differs from the recipe
+ * @throws {RunError} if this process's device, thread count or precision differs from the recipe
  * @throws {RunFailedError} if the run is recorded as failed, or its model file is damaged
  * @throws {TrainingError} if the loss or its gradient is not finite; the run is then recorded as failed
+ * @throws {OutOfMemoryError} if the device's memory does not suffice for a step; the run is then recorded as failed, and
+ *   its last checkpoint is kept
  * @throws {RunHeldError} if another process is training this run
  * @throws {Interrupted} after `signal`, with a checkpoint written
  */
@@ -68,6 +75,10 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
       `Run ${job.name} requires ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
         `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
     );
+  }
+  if (job.recipe.device === "GPU") {
+    const problem = arithmeticProblem(arithmeticOf(job.recipe.hyperparameters), loadedArithmetic());
+    if (problem !== undefined) throw new RunError(`Run ${job.name}: ${problem}`);
   }
   const dir = store.dir(job.id);
   const claim = await claimRun(dir, job.name);
@@ -134,14 +145,32 @@ class Attempt {
 
   async run(): Promise<void> {
     try {
-      this.begin();
+      this.beginWithinMemory();
       await this.loop();
       this.complete();
     } catch (error) {
-      if (error instanceof TrainingError && this.record) this.fail(error);
-      throw error;
+      if (!(error instanceof TrainingError && this.record)) throw error;
+      const explained = error instanceof OutOfMemoryError ? this.withTheWayOn(error) : error;
+      this.fail(explained);
+      throw explained;
     } finally {
       this.close();
+    }
+  }
+
+  /** Begins. @throws {OutOfMemoryError} if the parameters and moments alone need more memory than the device has */
+  private beginWithinMemory(): void {
+    try {
+      this.begin();
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      const { parameters, name } = this.job;
+      throw new OutOfMemoryError(
+        `Run ${name}: the memory of the ${device().kind} does not hold the model of ${parameters} parameters: with ` +
+          `gradients and AdamW's two moments it needs ${formatBytes(16 * parameters)}, and activations besides. Free ` +
+          "memory, use fewer workers on the device, or use a device with more memory.",
+        { cause: error },
+      );
     }
   }
 
@@ -177,6 +206,7 @@ class Attempt {
         operations: operationsLevel,
         device: device().kind,
         threads: threads(),
+        ...(device().kind === "GPU" && { gpu: { ...gpuHardware(), ...loadedArithmetic() } }),
       }),
       source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
       rows: {
@@ -271,6 +301,7 @@ class Attempt {
     record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
     record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
     record.peakMemory = process.resourceUsage().maxRSS * 1024;
+    if (record.provenance.gpu) record.provenance.gpu.peakMemory = deviceMemory();
     writing(files.model, () => {
       const sizes = readdirSync(files.model).map((name) => [name, statSync(join(files.model, name)).size] as const);
       record.files = Object.fromEntries(sizes);
@@ -284,8 +315,24 @@ class Attempt {
   private fail(error: TrainingError): void {
     this.record.status = "failed";
     this.record.error = { message: error.message, step: this.trainer!.stepsDone + 1 };
+    if (error instanceof OutOfMemoryError) this.record.error.outOfMemory = true;
     this.endAttempt();
-    rmSync(this.files.checkpoint, { recursive: true, force: true });
+    if (!this.record.error.outOfMemory) rmSync(this.files.checkpoint, { recursive: true, force: true });
+  }
+
+  /** Says what is kept of a run whose device had too little memory, and how to go on. */
+  private withTheWayOn(error: OutOfMemoryError): OutOfMemoryError {
+    const { step } = this.lastCheckpoint;
+    const kept =
+      step === 0
+        ? "No checkpoint had been written yet."
+        : `The checkpoint after step ${step} is kept in ${toRoot(this.files.checkpoint)}.`;
+    return new OutOfMemoryError(
+      `${error.message} ${kept} Other hyperparameters are another recipe: a run with its own id, which starts from the ` +
+        `beginning. To go on with this one where more memory is free, delete ${toRoot(this.files.record)} and request ` +
+        "the run again.",
+      { cause: error.cause },
+    );
   }
 
   private endAttempt(): void {

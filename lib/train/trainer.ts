@@ -7,11 +7,13 @@ import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normaliz
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { allFinite, damagedParameter } from "../model/finite";
+import { isOutOfMemory } from "../model/memory";
 import { ownTensor, readVectors, tf, type Tensor } from "../model/tensorflow";
 import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
 import { accumulatedPass, type LossSums } from "./loss";
 import { AdamW } from "./optimizer";
+import { outOfMemory } from "./out-of-memory";
 import { scheduleFactor } from "./schedule";
 
 /** Settings of a {@link Trainer}. */
@@ -100,12 +102,25 @@ export class Trainer {
    *
    * @throws {TrainingError} if a loss or the gradient norm is not finite, in which case the model is unchanged, or if
    *   all steps are done
+   * @throws {OutOfMemoryError} if the device's memory does not suffice; the trainer can then only be disposed
    */
   step(): StepRecord {
     if (this.stepsDone >= this.totalSteps) throw new TrainingError(`all ${this.totalSteps} steps are done.`);
+    const step = this.stepsDone + 1;
+    const examples = this.batch(this.stepsDone);
+    let record!: StepRecord;
+    try {
+      tf.tidy(() => void (record = this.stepOver(examples))); // an error leaves no tensor behind
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      throw outOfMemory(step, examples, this.options.hyperparameters.microBatchSize, error);
+    }
+    return record;
+  }
+
+  private stepOver(examples: EncodedExample[]): StepRecord {
     const started = performance.now();
     const { plw, normalizer, hyperparameters: h } = this.options;
-    const examples = this.batch(this.stepsDone);
     const { sums, gradient, gradientNorm, denominator } = batchLoss(this.model, this.optimizer, examples, {
       plw,
       normalizer,

@@ -1,5 +1,6 @@
 // How many worker processes to start, with how many threads each, and on which devices.
 import { availableParallelism, totalmem } from "node:os";
+import { arithmeticVariables, type Arithmetic } from "../model/arithmetic";
 import { gpuState } from "../model/gpu";
 
 /** Above this number of parameters, a single matrix product keeps several threads busy. */
@@ -17,6 +18,8 @@ export interface WorkerNeeds {
   device: "CPU" | "GPU";
   /** number of model parameters */
   parameters: number;
+  /** how a GPU computes; the same for all jobs of a plan; default: what this process's environment says */
+  arithmetic?: Arithmetic;
 }
 
 /** Number and resources of a pool's worker processes. */
@@ -27,6 +30,8 @@ export interface WorkerPlan {
   threads: number;
   /** ids for CUDA_VISIBLE_DEVICES, assigned to the workers in turn; empty on a CPU */
   gpus: string[];
+  /** further environment variables; undefined: not set */
+  variables?: Record<string, string | undefined>;
 }
 
 /**
@@ -50,10 +55,11 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
  * @param perGpu workers on each GPU; default 1
  */
 export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, perGpu = 1): WorkerPlan {
-  const { threads, device } = jobs[0];
+  const { threads, device, arithmetic } = jobs[0];
   if (device === "GPU") {
     const { gpus } = gpuState();
-    return { workers: Math.min(jobs.length, requested ?? gpus.length * perGpu), threads, gpus };
+    const variables = arithmetic && arithmeticVariables(arithmetic);
+    return { workers: Math.min(jobs.length, requested ?? gpus.length * perGpu), threads, gpus, variables };
   }
   const largest = Math.max(...jobs.map(({ parameters }) => parameters));
   const memoryLimit = Math.floor((totalmem() * 0.8) / (BYTES_PER_WORKER + largest * BYTES_PER_PARAMETER));

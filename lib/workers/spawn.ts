@@ -7,12 +7,12 @@ import type { WorkerPlan } from "./plan";
 
 /**
  * Starts one worker process of a plan, connected by an IPC channel. Its stderr is piped to the caller, its stdout is
- * discarded. The thread counts and the GPU are set in its environment, because TensorFlow reads them when it loads.
+ * discarded. Thread counts, the GPU and its precision are set in its environment, because TensorFlow reads them when it loads.
  *
  * @param script the worker's program, relative to the repository root
  * @param index number of the worker in the plan, from 0; selects its GPU
  */
-export function spawnWorker(script: string, { threads, gpus }: WorkerPlan, index: number): ChildProcess {
+export function spawnWorker(script: string, { threads, gpus, variables }: WorkerPlan, index: number): ChildProcess {
   const root = repositoryRoot();
   // The caller may be a notebook kernel, whose TypeScript loader does not apply to a child process: load tsx.
   const tsx = pathToFileURL(createRequire(join(root, "package.json")).resolve("tsx")).href;
@@ -29,6 +29,7 @@ export function spawnWorker(script: string, { threads, gpus }: WorkerPlan, index
       TF_NUM_INTEROP_THREADS: "1",
       OMP_NUM_THREADS: String(threads),
       ...(gpus.length > 0 && { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length], TF_FORCE_GPU_ALLOW_GROWTH: "true" }),
+      ...variables,
     },
   });
 }
