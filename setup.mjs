@@ -37,6 +37,7 @@ const stamps = join(root, ".setup");
 const addonFile = join(addonPackage, "lib", "napi-v8", "tfjs_binding.node");
 const native = join(root, "lib", "model", "native");
 const fusedFile = join(stamps, "fused.node");
+const venvBefore = join(stamps, "venv-before");
 const compiler = process.env.CXX ?? "g++";
 
 const TENSORFLOW = "2.21.0";
@@ -159,19 +160,28 @@ async function npmPackages(say) {
   const folder = join(stamps, "packages");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  for (const file of ["package.json", "package-lock.json", ".npmrc"])
-    writeFileSync(join(folder, file), readFileSync(join(root, file)));
+  try {
+    for (const file of ["package.json", "package-lock.json", ".npmrc"])
+      writeFileSync(join(folder, file), readFileSync(join(root, file)));
+    await installPackages(folder);
+    exchange(join(folder, "node_modules"), join(root, "node_modules"));
+  } catch (error) {
+    if (!["EBUSY", "EXDEV"].includes(error.code)) throw error;
+    await installPackages(root); // node_modules is a mount, which cannot be exchanged
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  stamp("npm", npmInput());
+}
+
+async function installPackages(folder) {
   await run("npm", ["ci", "--no-fund", "--no-audit"], folder);
   // danfojs-node depends on @tensorflow/tfjs-node, which is installed as a second copy of tfjs-node-gpu. Two native
   // addons in one process conflict, so the copy is replaced by a link.
   const alias = join(folder, "node_modules", "@tensorflow", "tfjs-node");
-  if (!lstatSync(alias).isSymbolicLink()) {
-    rmSync(alias, { recursive: true });
-    symlinkSync("tfjs-node-gpu", alias);
-  }
-  exchange(join(folder, "node_modules"), join(root, "node_modules"));
-  rmSync(folder, { recursive: true });
-  stamp("npm", npmInput());
+  if (lstatSync(alias).isSymbolicLink()) return;
+  rmSync(alias, { recursive: true });
+  symlinkSync("tfjs-node-gpu", alias);
 }
 
 function pythonInput(build) {
@@ -180,15 +190,16 @@ function pythonInput(build) {
 
 function pythonEnvironmentDone() {
   // Not existsSync: a machine without this Python can use the libraries in .venv all the same.
-  return isStamped("python", pythonInput(chosenBuild())) && lstatSync(venvPython, { throwIfNoEntry: false });
+  const isThere = lstatSync(venvPython, { throwIfNoEntry: false }) && !existsSync(venvBefore); // else it was interrupted
+  return isThere && isStamped("python", pythonInput(chosenBuild()));
 }
 
 async function pythonEnvironment(say) {
   const build = chosenBuild();
   say(`creating .venv with Python ${python.version}`);
-  const before = join(stamps, "venv-before");
-  rmSync(before, { recursive: true, force: true });
-  if (existsSync(venv)) renameSync(venv, before); // a virtual environment works only where it was made
+  // A virtual environment works only where it was made. What an interrupted set-up put aside is the one that works.
+  if (existsSync(venvBefore)) rmSync(venv, { recursive: true, force: true });
+  else if (existsSync(venv)) renameSync(venv, venvBefore);
   try {
     await run(python.command, ["-m", "venv", "--clear", venv]);
     const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
@@ -201,15 +212,15 @@ async function pythonEnvironment(say) {
     if (build === "CUDA") await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
     else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
   } catch (error) {
-    if (existsSync(before)) {
+    if (existsSync(venvBefore)) {
       rmSync(venv, { recursive: true, force: true });
-      renameSync(before, venv);
+      renameSync(venvBefore, venv);
     }
     throw error;
   }
-  rmSync(before, { recursive: true, force: true });
   stamp("build", build);
   stamp("python", pythonInput(build));
+  rmSync(venvBefore, { recursive: true, force: true });
 }
 
 /**
@@ -465,7 +476,7 @@ function stamp(name, value) {
 
 /**
  * Waits until no other process sets this folder up, and keeps others waiting until the returned function is called, or
- * this process has ended. A holder on another machine counts as ended a minute after its last sign of life.
+ * this process has ended. A holder counts as ended a minute after its last sign of life, and on this machine at once.
  */
 async function lock() {
   const file = join(stamps, "lock");
@@ -478,10 +489,12 @@ async function lock() {
       if (error.code !== "EEXIST") throw error;
     }
     if (!waiting) console.log("Another set-up of this folder is running; waiting for it.");
-    if (hasEnded(file)) rmSync(file, { force: true });
+    if (hasEnded(file)) removeLock(file);
     else await new Promise((resolve) => setTimeout(resolve, 500));
   }
-  const alive = setInterval(() => utimesSync(file, new Date(), new Date()), 10_000);
+  const alive = setInterval(() => {
+    if (existsSync(file)) utimesSync(file, new Date(), new Date());
+  }, 10_000);
   alive.unref();
   const release = () => {
     clearInterval(alive);
@@ -494,13 +507,36 @@ async function lock() {
 function hasEnded(file) {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (!stat) return false; // released meanwhile
-  const [host, pid] = readFileSync(file, "utf8").split(" ");
-  if (host !== hostname()) return Math.abs(Date.now() - stat.mtimeMs) > 60_000;
+  if (Math.abs(Date.now() - stat.mtimeMs) > 60_000) return true;
+  const [host, pid] = lockText(file).split(" ");
+  if (host !== hostname()) return false;
+  if (Number(pid) === process.pid) return true; // of an earlier process with this id
   try {
     process.kill(Number(pid), 0);
     return false;
   } catch (error) {
     return error.code === "ESRCH";
+  }
+}
+
+/** Removes the lock of a process that has ended, but not that of one that has taken its place meanwhile. */
+function removeLock(file) {
+  const dead = lockText(file);
+  const aside = `${file}-${process.pid}`;
+  try {
+    renameSync(file, aside);
+    if (readFileSync(aside, "utf8") === dead) rmSync(aside);
+    else renameSync(aside, file);
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+}
+
+function lockText(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // released meanwhile
   }
 }
 

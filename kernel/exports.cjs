@@ -49,9 +49,10 @@ function fromExportDeclaration(ts, file, { exportClause: clause, moduleSpecifier
   };
 }
 
-/** `by`, and blanks as long as `text`, with its line breaks. */
+/** `by` at the start of blanks as long as `text`, with its line breaks; longer only if `by` is. */
 function replaced(text, by) {
-  return by + text.replace(/[^\n\r]/g, " ");
+  const blanks = text.replace(/[^\n\r]/g, " ");
+  return by + (/[\n\r]/.test(blanks.slice(0, by.length)) ? blanks : blanks.slice(by.length));
 }
 
 module.exports = { withoutExports };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { closeBrowser, withPage } from "../export/browser";
 import { repositoryRoot } from "../data/repository";
 import { RunStore } from "../runs/store";
-import { gpuState } from "../model/gpu";
+import { expectedDevice, gpuState } from "../model/gpu";
 import { pathOf, type Answer, type Values } from "./values";
 
 interface Check {
@@ -43,9 +43,12 @@ export async function run(values: Values): Promise<Answer> {
       operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`;
     return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads; ${operations}`;
   });
-  await check("GPU", () => {
+  await check("GPU", async () => {
     const { gpus, problem } = gpuState();
     if (problem !== undefined) throw new Error(problem);
+    const { kind } = (await import("../model/tensorflow")).device();
+    if (kind !== expectedDevice())
+      throw new Error(`TensorFlow computes on the ${kind}, but a sweep expects the ${expectedDevice()}`);
     const seen = gpus.length === 0 ? "none is visible" : `${gpus.length} visible, registered with TensorFlow`;
     return `${seen}; this version was never run on a GPU`;
   });

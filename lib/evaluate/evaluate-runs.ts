@@ -303,7 +303,9 @@ class RunsEvaluation {
     const { bytes } = this.byDir.get(dir)!.record.weights ?? { bytes: 0 };
     const parameters = bytes / 4; // stored as float32
     const device = expectedDevice();
-    return { parameters, device, threads: threadsFor(parameters, device) };
+    // Scores are those of float32, whatever this process's environment asks for: nothing in a result says otherwise.
+    const arithmetic = { precision: "float32", deterministic: false } as const;
+    return { parameters, device, threads: threadsFor(parameters, device), arithmetic };
   }
 
   private report(): void {

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
+import { gpuState } from "./gpu";
 
 /** A GPU and its software; null where nothing tells. */
 export interface GpuHardware {
@@ -44,8 +45,8 @@ const fields = (line: string): string[] =>
     .map((field) => field.trim())
     .filter((field) => field !== "");
 
-/** TensorFlow computes on the first GPU that is visible. */
-const ownGpu = (): string => process.env.CUDA_VISIBLE_DEVICES?.split(",")[0].trim() || "0";
+/** tfjs-node computes on the last GPU that is visible. */
+const ownGpu = (): string => gpuState().gpus.at(-1) ?? "0";
 
 function nvidiaSmi(...args: string[]): string {
   const { status, stdout } = spawnSync("nvidia-smi", [...args, "--format=csv,noheader"], {

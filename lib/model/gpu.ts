@@ -64,7 +64,7 @@ function registration(): { registered: boolean; log: string } {
     TF_FORCE_GPU_ALLOW_GROWTH: "true",
   };
   const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env, timeout: 120_000 });
-  return { registered: stdout.trim().endsWith("GPU"), log: stderr };
+  return { registered: (stdout ?? "").trim().endsWith("GPU"), log: stderr ?? "" };
 }
 
 /** What TensorFlow's messages say of a GPU that does not register. */
@@ -76,7 +76,8 @@ export function unregistered(log: string): string {
     const libraries = [...new Set(missing)].join(", ");
     return `TensorFlow does not find ${libraries}, ${everything} Type npm run setup, which puts them in place.`;
   }
-  const messages = "For all of TensorFlow's messages: TF_CPP_MIN_LOG_LEVEL=0 npm run -s promptloss -- doctor";
+  const messages =
+    "For all of TensorFlow's messages: TF_CPP_MIN_LOG_LEVEL=0 TF_CPP_VMODULE=dso_loader=1 npm run -s promptloss -- doctor";
   if (initialization !== undefined)
     return `the driver does not start (cuInit: ${initialization.trim()}), ${everything} Look at nvidia-smi. ${messages}`;
   const last = log.trim().split("\n").at(-1) ?? "";

@@ -21,7 +21,7 @@ import { isObject } from "../data/validate";
 //     → complete   model/ is whole: written as model.part/, flushed, renamed, then recorded with the size of each file
 //   partial   nobody holds the claim
 //     → running    by the next process that claims it, from the checkpoint, or from the start without one that is whole
-//   failed    for ever: the same recipe would fail again
+//   failed    for ever, since the same recipe would fail again; after running out of memory, until run.json is deleted
 //   complete  for ever; the results in scores/ have a claim of their own, since they come later
 //     → pruned     by the process that holds both claims: first recorded, then the parameters are removed (prune.ts)
 

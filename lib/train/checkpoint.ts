@@ -59,9 +59,11 @@ export function writeCheckpoint(dir: string, checkpoint: Checkpoint, records: st
   });
   const index: Index = { step, file, digest: digestOf(checkpoint, records) };
   writeFileAtomic(join(dir, "checkpoint.json"), JSON.stringify(index));
-  for (const name of readdirSync(dir)) {
-    if (name !== file && name !== "checkpoint.json") rmSync(join(dir, name), { force: true });
-  }
+  writing(dir, () => {
+    for (const name of readdirSync(dir)) {
+      if (name !== file && name !== "checkpoint.json") rmSync(join(dir, name), { force: true });
+    }
+  });
 }
 
 /**

@@ -77,9 +77,10 @@ function microBatchPass(
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   let paddingTokens = 0;
-  const scored: { targets: Target[]; losses: Tensor }[] = [];
+  const scored: Target[][] = [];
 
-  const gradients = tf.tidy((): Record<string, Tensor> => {
+  const { gradients, losses } = tf.tidy((): { gradients: Record<string, Tensor>; losses: Tensor[] } => {
+    const losses: Tensor[] = [];
     const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
     paddingTokens = layout.paddingTokens;
     const targets = targetsOf(examples, coefficients, layout.starts);
@@ -87,13 +88,15 @@ function microBatchPass(
     // Targets without a coefficient above 0 enter the reported sums, but not the gradient.
     const reportedOnly = targets.filter(({ coefficient }) => !(coefficient > 0));
     const head = model.parameters.get(model.headName)!;
-    for (const chunk of chunks(reportedOnly, head.shape[0]))
-      scored.push({ targets: chunk, losses: tf.keep(tf.tidy(() => score(head, hidden, chunk).losses)) });
+    for (const chunk of chunks(reportedOnly, head.shape[0])) {
+      scored.push(chunk);
+      losses.push(tf.tidy(() => score(head, hidden, chunk).losses));
+    }
 
     let dHidden: Tensor | undefined;
     let dHead: Tensor | undefined;
     for (const chunk of chunks(weighted, head.shape[0])) {
-      const { losses, ...updated } = tf.tidy(
+      const { losses: ofChunk, ...updated } = tf.tidy(
         (): Record<"losses", Tensor> & Partial<Record<"dHidden" | "dHead", Tensor>> => {
           const { losses, rows, positions, labels, factors, logits, logSums } = score(head, hidden, chunk);
           if (!wantGradients) return { losses };
@@ -109,20 +112,21 @@ function microBatchPass(
           };
         },
       );
-      scored.push({ targets: chunk, losses: tf.keep(losses) });
+      scored.push(chunk);
+      losses.push(ofChunk);
       tf.dispose([dHidden, dHead]);
       ({ dHidden, dHead } = updated);
     }
-    if (!dHidden || !dHead) return {};
-    return Object.fromEntries(backward(dHidden, dHead));
+    if (!dHidden || !dHead) return { gradients: {}, losses };
+    return { gradients: Object.fromEntries(backward(dHidden, dHead)), losses };
   });
   const entries = Object.entries(gradients);
   return {
     losses: {
-      vectors: scored.map(({ losses }) => losses),
+      vectors: losses,
       sums: (values) => {
         const sums = { ...noLosses(), tokens, paddingTokens };
-        scored.forEach(({ targets }, i) => addLosses(sums, targets, values[i]));
+        scored.forEach((targets, i) => addLosses(sums, targets, values[i]));
         return sums;
       },
     },

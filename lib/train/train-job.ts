@@ -309,7 +309,7 @@ class Attempt {
     });
     record.status = "complete";
     this.endAttempt();
-    rmSync(files.checkpoint, { recursive: true, force: true });
+    this.removeCheckpoint();
   }
 
   private fail(error: TrainingError): void {
@@ -317,7 +317,7 @@ class Attempt {
     this.record.error = { message: error.message, step: this.trainer!.stepsDone + 1 };
     if (error instanceof OutOfMemoryError) this.record.error.outOfMemory = true;
     this.endAttempt();
-    if (!this.record.error.outOfMemory) rmSync(this.files.checkpoint, { recursive: true, force: true });
+    if (!this.record.error.outOfMemory) this.removeCheckpoint();
   }
 
   /** Says what is kept of a run whose device had too little memory, and how to go on. */
@@ -340,6 +340,11 @@ class Attempt {
     attempt.ended = new Date().toISOString();
     attempt.toStep = this.trainer!.stepsDone;
     this.writeRecord();
+  }
+
+  private removeCheckpoint(): void {
+    const { checkpoint } = this.files;
+    writing(checkpoint, () => rmSync(checkpoint, { recursive: true, force: true }));
   }
 
   private writeRecord(): void {

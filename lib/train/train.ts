@@ -83,6 +83,7 @@ const OPTIONS: OptionSchemas<TrainOptions> = {
  * @throws {DataError | ModelError | StoreError} naming the file or value that is wrong
  * @throws {TrainingError} for hyperparameters out of range, and if loss or gradient is not finite; the run is then
  *   recorded as failed
+ * @throws {OutOfMemoryError} if the device's memory does not suffice; the run is then recorded as failed
  * @throws {RunHeldError} if another process is training this run
  * @throws {Interrupted} after `signal`, with a checkpoint written
  */
@@ -90,7 +91,7 @@ export async function train(options: TrainOptions): Promise<Run> {
   checkOptions("train", options, OPTIONS, { needed: ["model", "examples", "plw"], ErrorClass: TrainingError });
   const store = new RunStore(options.store);
   const cache = new DigestCache(store.root);
-  warnOfUnusedGpu();
+  if (device().kind === "CPU") warnOfUnusedGpu();
   const job = trainingJob(options, store, cache);
   cache.save();
   return trainJob(job, store, options);

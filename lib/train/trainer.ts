@@ -135,8 +135,8 @@ export class Trainer {
     }
     // Source: torch.nn.utils.clip_grad_norm_
     const scale = h.maxGradientNorm === null ? 1 : Math.min(1, h.maxGradientNorm / (gradientNorm + 1e-6));
+    this.optimizer.update(gradient, this.stepsDone + 1, learningRate, scale);
     this.stepsDone++;
-    this.optimizer.update(gradient, this.stepsDone, learningRate, scale);
     return {
       step: this.stepsDone,
       loss: sums.loss,

@@ -12,8 +12,11 @@ const SEED = Number(process.env.FUZZ_SEED || 1);
 test("every damaged file gives the right value, or an error of ours with file and place", async (t) => {
   t.diagnostic(`seed ${SEED}; FUZZ_SEED=n draws other inputs`);
   const campaign = new Campaign(SEED, join(tmpdir(), "promptloss-fuzz"));
-  for (const { name } of FORMATS) await campaign.run(name, 0, COUNT);
-  campaign.close();
+  try {
+    for (const { name } of FORMATS) await campaign.run(name, 0, COUNT);
+  } finally {
+    campaign.close();
+  }
   for (const line of countsText(campaign.counts).split("\n")) t.diagnostic(line);
   assert.deepEqual(campaign.failures.map(failureText), []);
   for (const { name } of FORMATS) {

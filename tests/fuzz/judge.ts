@@ -27,15 +27,9 @@ export function writeFiles(dir: string, files: Files): void {
 export async function judge(format: Format, { files, isValid }: Input, dir: string): Promise<Outcome> {
   writeFiles(dir, files);
   const expected = format.expected(files, isValid);
-  const before = process.cpuUsage();
-  let result: { value: unknown } | { error: unknown };
-  try {
-    result = { value: await format.read(dir) };
-  } catch (error) {
-    result = { error };
-  }
-  const { user, system } = process.cpuUsage(before);
-  const seconds = (user + system) / 1e6;
+  let { result, seconds } = await timed(format, dir);
+  // The first input of a format pays for what is compiled and loaded then; a fault takes as long again.
+  if (seconds > MAX_SECONDS) ({ result, seconds } = await timed(format, dir));
   const fault = (text: string): Outcome => ({ kind: "fault", fault: text });
   if (seconds > MAX_SECONDS) return fault(`took ${seconds.toFixed(1)} s of CPU time`);
   const memory = process.resourceUsage().maxRSS * 1024;
@@ -53,6 +47,19 @@ export async function judge(format: Format, { files, isValid }: Input, dir: stri
   if ("refused" in expected) return fault(`accepted, but must be refused: ${expected.refused}`);
   const wrong = expected.check(result.value);
   return wrong === undefined ? { kind: "read" } : fault(`wrong value: ${wrong}`);
+}
+
+/** Reads an input; returns the result, and the CPU time that it took. */
+async function timed(format: Format, dir: string) {
+  const before = process.cpuUsage();
+  let result: { value: unknown } | { error: unknown };
+  try {
+    result = { value: await format.read(dir) };
+  } catch (error) {
+    result = { error };
+  }
+  const { user, system } = process.cpuUsage(before);
+  return { result, seconds: (user + system) / 1e6 };
 }
 
 function foreign(error: unknown): string {

@@ -29,8 +29,10 @@ done
 
 # The checkout. Packages are hard links; set-up replaces the addon.
 cp -r "$checkout"/{lib,kernel,package.json,package-lock.json,setup.mjs,tsconfig.json} .
-[ -e node_modules ] || cp -al "$(realpath "$checkout/node_modules")" node_modules 2>/dev/null ||
-  cp -a "$(realpath "$checkout/node_modules")" .
+if [ ! -e node_modules ]; then
+  modules="$(realpath "$checkout/node_modules")"
+  cp -al "$modules" node_modules 2>/dev/null || { rm -rf node_modules && cp -a "$modules" node_modules; }
+fi
 mkdir -p .setup
 echo -n CUDA >.setup/build
 touch .setup/npm .setup/python # installed: --quiet takes nothing from the network

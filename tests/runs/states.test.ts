@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join, relative } from "node:path";
-import test from "node:test";
+import test, { after } from "node:test";
 import { Interrupted, RunFailedError, RunHeldError } from "../../lib/data/errors";
 import { sha256 } from "../../lib/data/digest";
 import { evaluateWith } from "../../lib/evaluate/evaluate";
@@ -50,6 +50,7 @@ class Other {
     for (const stream of [child.stdout!, child.stderr!])
       stream.on("data", (text: Buffer) => void (this.output += text.toString()));
     this.ended = new Promise((resolve) => child.on("close", () => resolve()));
+    after(() => child.kill("SIGKILL")); // if a test fails before it tells the process how to go on
   }
 
   /** @param host name of its machine, if it is another one */
@@ -198,6 +199,7 @@ test("complete → pruned: refused while another process holds run or scores, or
   const run = await train(options);
   for (const folder of [run.dir, join(run.dir, "scores")]) {
     const holder = spawn(process.execPath, ["--import", "tsx", join(__dirname, "holder-process.ts"), folder]);
+    after(() => holder.kill("SIGKILL"));
     await new Promise((resolve) => holder.stdout.once("data", resolve));
     await assert.rejects(
       pruneRun(run, async () => []),

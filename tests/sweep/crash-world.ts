@@ -41,7 +41,7 @@ export function startSweep(study: string, store: string, workers: number, env: N
 /** Resolves to the exit code of a process that has not ended yet; null if a signal ended it. */
 export const exit = (child: ChildProcess) =>
   new Promise<number | null>((resolve) => {
-    child.on("exit", (code) => resolve(code));
+    child.on("close", (code) => resolve(code)); // not "exit": all of its output is there then
   });
 
 /** Counts the recorded steps of all runs in a store, unfinished runs included. */

@@ -134,15 +134,16 @@ const isRunning = (sweep: SweepProcess) => sweep.exitCode === null && sweep.sign
 
 /** Process ids of a sweep's workers. */
 function workersOf(parent: number): number[] {
-  const text = (path: string) => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch {
-      return ""; // it has just ended
-    }
-  };
-  const children = text(`/proc/${parent}/task/${parent}/children`).trim().split(" ").filter(Boolean).map(Number);
-  return children.filter((pid) => text(`/proc/${pid}/cmdline`).includes("sweep-worker"));
+  const children = textOf(`/proc/${parent}/task/${parent}/children`).trim().split(" ").filter(Boolean).map(Number);
+  return children.filter((pid) => textOf(`/proc/${pid}/cmdline`).includes("sweep-worker"));
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // the process has just ended
+  }
 }
 
 function kill(pid: number): void {
@@ -156,13 +157,8 @@ function kill(pid: number): void {
 /** Waits until processes that were killed, or whose parent was, have ended. */
 async function gone(pids: readonly number[]): Promise<void> {
   const deadline = performance.now() + 15_000;
-  const lives = (pid: number) => {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  };
+  const lives = (pid: number) => /\) [^ZX] /.test(textOf(`/proc/${pid}/stat`)); // a zombie has ended
+
   while (pids.some(lives)) {
     if (performance.now() > deadline) throw new Error(`processes ${pids.filter(lives).join(", ")} do not end`);
     await sleep(20);

@@ -47,7 +47,11 @@ export function runProcess(command: string, args: string[], options: ProcessOpti
     });
     const kill = (why: string) => {
       reason = why;
-      child.kill("SIGKILL");
+      try {
+        process.kill(-child.pid!, "SIGKILL"); // with the processes that it started
+      } catch {
+        // it has just ended
+      }
     };
     const timer = setTimeout(() => kill(`took longer than ${Math.round(limit / 1000)} s`), limit);
     const stop = () => kill("stopped");
