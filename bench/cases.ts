@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { optimizerBatches } from "../lib/data/batches";
+import { shape } from "../lib/cli/gpu-check/cases";
 import { encodeDataset } from "../lib/data/encode";
 import { readExamples } from "../lib/data/example";
 import { loadTokenizer } from "../lib/data/tokenizer";
@@ -119,29 +120,6 @@ export function trainingOperations(
     return sum + 3 * (2 * perToken * length + attention) + 2 * hiddenSize * vocabularySize * (targets + 2 * counted);
   }, 0);
 }
-
-const shape = (
-  hiddenSize: number,
-  intermediateSize: number,
-  layers: number,
-  heads: number,
-  keyValueHeads: number,
-  vocabularySize: number,
-): ModelConfig => ({
-  hiddenSize,
-  intermediateSize,
-  layers,
-  heads,
-  keyValueHeads,
-  headSize: hiddenSize / heads,
-  vocabularySize,
-  normEpsilon: 1e-5,
-  maxPositions: 2048,
-  ropeBase: 10000,
-  ropeScaling: null,
-  tiedHead: true,
-  paddingIndex: null,
-});
 
 /** Model shapes, from that of stories260K to that of SmolLM2-135M. */
 const SHAPES = [

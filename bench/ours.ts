@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodedRows } from "../lib/data/encode";
 import { readExamples } from "../lib/data/example";
 import { seededRandom } from "../lib/data/random";
 import { computePrefix, planScoring, scoreBatch } from "../lib/model/log-likelihoods";
@@ -84,11 +85,12 @@ function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
     maxLength: length,
     epochs: 1,
   };
-  const trainer = new Trainer(
-    createModel(config, 1),
-    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [], doubledSpecialTokens: [] },
-    { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters },
-  );
+  const trainer = new Trainer(createModel(config, 1), encodedRows(examples), {
+    plw: 0.1,
+    normalizer: "weights",
+    seed: 42,
+    hyperparameters,
+  });
   const steps = Array.from({ length: stepCount }, (): Step => trainer.step());
   return { steps };
 }

@@ -1,7 +1,15 @@
 /// <reference types="node" />
 // The public names of the library: what notebooks and other projects import.
 export { DATASETS, MODELS, catalogueEntryOfTask, datasetEntry, type CatalogueEntry } from "./data/catalogue";
-export * from "./data/encode";
+export {
+  DROP_EMPTY_NEEDS_TRUNCATE,
+  TRUNCATIONS,
+  encodeDataset,
+  type EncodedDataset,
+  type EncodedExample,
+  type EncodeOptions,
+  type Truncation,
+} from "./data/encode";
 export * from "./data/errors";
 export * from "./data/example";
 export type { FieldMap } from "./data/field-map";

@@ -1,5 +1,4 @@
 // Converts runs and data sets to the rows of figures and tables.
-import { oneOf, wholeNumber } from "../data/validate";
 import { checkOptions } from "../data/arguments";
 import { checkRuns } from "../runs/check-runs";
 import { join } from "node:path";
@@ -10,7 +9,7 @@ import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance, type WeightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, STABILITY_OPTIONS, type StabilityOptions } from "../metrics/stability";
 import { DigestCache, modelDigest } from "../runs/digests";
-import { isObject } from "../data/validate";
+import { oneOf, wholeNumber, isObject } from "../data/validate";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { parametersOf, type Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";

@@ -1,6 +1,5 @@
 // Finds the prompts whose texts depend most on the PLW.
-import { aText, checkValue } from "../data/arguments";
-import { aList, checkOptions, checkRows, count as aCount } from "../data/arguments";
+import { aText, checkValue, aList, checkOptions, checkRows, count as aCount } from "../data/arguments";
 import { editDistance } from "../data/edit-distance";
 import { groupBy, mean } from "../data/group";
 import { splitWords } from "../metrics/words";

@@ -51,6 +51,18 @@ export interface EncodedDataset {
   doubledSpecialTokens: number[];
 }
 
+/** A data set of rows that are token ids already: none was cut, left out or noted. */
+export function encodedRows(examples: EncodedExample[]): EncodedDataset {
+  return {
+    examples,
+    truncated: [],
+    withoutCompletion: [],
+    dropped: [],
+    emptyCompletions: [],
+    doubledSpecialTokens: [],
+  };
+}
+
 /** Options of {@link encodeDataset}. */
 export interface EncodeOptions {
   /** maximum length in tokens, BOS and end-of-sequence token included, at least 2; longer rows are cut on the right */
@@ -109,14 +121,7 @@ export function encodeDataset(
     const ids = tokenizer.encode(text);
     return appendedCount === 0 ? ids : ids.slice(0, -appendedCount);
   };
-  const result: EncodedDataset = {
-    examples: [],
-    truncated: [],
-    withoutCompletion: [],
-    dropped: [],
-    emptyCompletions: [],
-    doubledSpecialTokens: [],
-  };
+  const result = encodedRows([]);
   for (const [row, example] of checkExamples(examples, name).entries()) {
     const { prompt, completion } = renderPrompt(example, template);
     const fullIds = encode(prompt + completion + tokenizer.eosToken);

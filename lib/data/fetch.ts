@@ -4,8 +4,18 @@ import { join } from "node:path";
 import { datasetEntry, type CatalogueEntry } from "./catalogue";
 import { contentOf, download, isContent, nameOf } from "./download";
 import { DataError } from "./errors";
-import { encodePath, githubFileUrl, missingBytes, pageOf, PLAN_OPTIONS, planFetch, recordOf } from "./fetch-plan";
-import type { FetchPlan, PlannedFile, PlanOptions } from "./fetch-plan";
+import {
+  encodePath,
+  githubFileUrl,
+  missingBytes,
+  pageOf,
+  PLAN_OPTIONS,
+  planFetch,
+  recordOf,
+  type FetchPlan,
+  type PlannedFile,
+  type PlanOptions,
+} from "./fetch-plan";
 import { formatBytes } from "./format-bytes";
 import { isHubReference, isThere, writeFetched, type Fetched } from "./hub";
 import { explained, hubRequests, type HubRequests } from "./hub-requests";

@@ -1,9 +1,8 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import type { ScoreRow } from "../analysis/score-rows";
 import { drawBenchmarks } from "./benchmark-panels";
 import type { Figure } from "./figure";
-import { lookOf, type Look } from "./theme";
+import { checkLook, lookOf, type Look } from "./theme";
 
 /**
  * Draws the benchmarks that are in none of the paper's groups, and therefore not in Figures 4 to 6, by PLW: one panel

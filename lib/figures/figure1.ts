@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { armsOf } from "../analysis/arms";
 import { distinct, groupBy } from "../data/group";
@@ -14,7 +13,7 @@ import {
   pointsByPlw,
   type ScorePanel,
 } from "./score-panels";
-import { lookOf, type Look } from "./theme";
+import { checkLook, lookOf, type Look } from "./theme";
 
 /**
  * Draws Figure 1, performance by PLW. The first panel shows the simple aggregate, the mean of all benchmark scores, with

@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -7,6 +6,7 @@ import { facetGrid, facetsOf } from "./facets";
 import { PIXELS_PER_INCH, type Figure, type Layout, type Row, type Trace } from "./figure";
 import { legendsHeight, panelPlwAxis, topLegends, type Panel } from "./panels";
 import {
+  checkLook,
   axis,
   baseLayout,
   datasetStyle,

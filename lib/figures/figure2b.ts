@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -7,7 +6,7 @@ import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./ca
 import { armColumns, armPanelColumns } from "./facets";
 import type { Figure, Row } from "./figure";
 import { drawRunPanels } from "./run-panels";
-import { COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
+import { checkLook, COLUMN_INCHES, lookOf, PAGE_INCHES, type Look } from "./theme";
 import type { DistanceRow } from "../analysis/run-rows";
 
 /**

@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -7,7 +6,7 @@ import { facetsOf, type Facet } from "./facets";
 import type { Figure, Row } from "./figure";
 import { columnsFor } from "./panels";
 import { drawRunPanels, type RunPanel } from "./run-panels";
-import { COLUMN_INCHES, datasetStyle, INK, lettered, lookOf, PAGE_INCHES, type Look } from "./theme";
+import { checkLook, COLUMN_INCHES, datasetStyle, INK, lettered, lookOf, PAGE_INCHES, type Look } from "./theme";
 import type { MemorizationRow } from "../analysis/generation-rows";
 
 /** Kinds of prompts, the control first and thus behind. */

@@ -1,11 +1,10 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import type { GenerationLengthRow } from "../analysis/generation-rows";
 import { distinct } from "../data/group";
 import { BOX_IN_WORDS, drawBoxPanels } from "./box-panels";
 import { armsInWords, facetsInWords, PLW_AXIS_IN_WORDS, runsInWords } from "./captions";
 import type { Figure } from "./figure";
-import type { Look } from "./theme";
+import { checkLook, type Look } from "./theme";
 
 /**
  * Draws Figure 2d, generation lengths: box plots of the number of tokens in the answers to long-generation prompts, by

@@ -1,9 +1,8 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import type { ScoreRow } from "../analysis/score-rows";
 import { benchmarksInOrder, drawBenchmarks } from "./benchmark-panels";
 import type { Figure } from "./figure";
-import { lookOf, type Look } from "./theme";
+import { checkLook, lookOf, type Look } from "./theme";
 
 /**
  * Draws Figure 5, the benchmarks of group II by PLW, with one panel per benchmark and one line per data set, and one

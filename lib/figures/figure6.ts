@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { translationFrom } from "../analysis/benchmarks";
 import type { ScoreRow } from "../analysis/score-rows";
@@ -6,7 +5,7 @@ import { benchmarkPanels, benchmarksInOrder } from "./benchmark-panels";
 import { facetsOf, letteredFacets } from "./facets";
 import type { Figure } from "./figure";
 import { averagesInWords, drawScorePanels, linesByDataset, panelRows, type ScorePanel } from "./score-panels";
-import { lookOf, type Look } from "./theme";
+import { checkLook, lookOf, type Look } from "./theme";
 
 const KINDS = ["English", "other"] as const;
 const TITLES = { English: "from English, mean", other: "into English, mean" };

@@ -1,9 +1,9 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import type { Figure, Layout, Row, Trace } from "./figure";
 import { groupBy } from "../data/group";
 import { legendsHeight, panelGrid, topLegends, type Panel } from "./panels";
 import {
+  checkLook,
   axis,
   baseLayout,
   datasetStyle,

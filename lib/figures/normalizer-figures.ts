@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { PLW_AXIS_IN_WORDS } from "./captions";
 import { distinct } from "../data/group";
@@ -6,7 +5,7 @@ import { transformWeight } from "../data/prompt-loss-weight";
 import type { CauseRow } from "../analysis/cause-rows";
 import type { Figure, Layout, Row } from "./figure";
 import { drawRunPanels, type RunPanel } from "./run-panels";
-import { lookOf, PAGE_INCHES, type Look } from "./theme";
+import { checkLook, lookOf, PAGE_INCHES, type Look } from "./theme";
 
 /** A measure of the runs, drawn as one row of panels. */
 interface Measure {

@@ -1,4 +1,3 @@
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { armsOf, type ArmFactors } from "../analysis/arms";
 import { benchmarksInOrder } from "./benchmark-panels";
@@ -13,6 +12,7 @@ import type { Figure, Layout, Row, Trace } from "./figure";
 import { datasetEntry } from "./score-panels";
 import { panelPlwAxis, legendsHeight, topLegends, type Panel } from "./panels";
 import {
+  checkLook,
   axis,
   baseLayout,
   datasetStyle,

@@ -1,5 +1,4 @@
 // Diagnostic plots of the regressions' scaled residuals, one panel per data set.
-import { checkLook } from "./theme";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import type { ArmFactors } from "../analysis/arms";
@@ -10,6 +9,7 @@ import { facetsInWords } from "./captions";
 import { armColumns, facetGrid, facetsOf, letteredFacets } from "./facets";
 import { columnsFor, type Panel } from "./panels";
 import {
+  checkLook,
   axis,
   baseLayout,
   datasetStyle,

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../data/repository";
-import { gpuState } from "./gpu";
+import { visibleGpus } from "./gpu";
 
 /** A GPU and its software; null where nothing tells. */
 export interface GpuHardware {
@@ -46,7 +46,7 @@ const fields = (line: string): string[] =>
     .filter((field) => field !== "");
 
 /** tfjs-node computes on the last GPU that is visible. */
-const ownGpu = (): string => gpuState().gpus.at(-1) ?? "0";
+const ownGpu = (): string => visibleGpus().at(-1) ?? "0";
 
 function nvidiaSmi(...args: string[]): string {
   const { status, stdout } = spawnSync("nvidia-smi", [...args, "--format=csv,noheader"], {

@@ -85,7 +85,7 @@ export function unregistered(log: string): string {
 }
 
 /** CUDA_VISIBLE_DEVICES if it is set, else one id for each NVIDIA device found; none without a driver. */
-function visibleGpus(): string[] {
+export function visibleGpus(): string[] {
   if (!hasDriver()) return [];
   const visible = process.env.CUDA_VISIBLE_DEVICES;
   if (visible !== undefined)

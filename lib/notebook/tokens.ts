@@ -1,10 +1,9 @@
 // Encoded examples in notebooks, token by token, colored by loss weight.
-import { checkEncoded, plwSchema } from "../data/prompt-loss-weight";
 import { aText, checkOptions, checkTokenizer } from "../data/arguments";
 import { visibleText } from "../data/visible-text";
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
-import { lossWeights } from "../data/prompt-loss-weight";
+import { checkEncoded, plwSchema, lossWeights } from "../data/prompt-loss-weight";
 import { show, type Html } from "./display";
 import { escapeHtml } from "../page/html";
 

@@ -16,8 +16,7 @@ import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 import { wantedRuns, type Study } from "./study";
 import { loadStudy } from "./study-file";
-import { checkpointIntervalSchema } from "../train/checkpoint-interval";
-import { checkpointStep, type CheckpointInterval } from "../train/checkpoint";
+import { checkpointIntervalSchema, checkpointStep, type CheckpointInterval } from "../train/checkpoint";
 
 export type { LossPoint } from "./loss-curve";
 export type { RunProgress, SweepProgress } from "./sweep-progress";

@@ -13,7 +13,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isObject } from "../data/validate";
+import type * as v from "valibot";
+import { isObject, rule } from "../data/validate";
 import { readSafetensors, writeSafetensors, type HostTensor } from "../model/safetensors";
 import { makeFolder, readJsonIfAny, syncPath, writeFileAtomic, writing } from "../runs/files";
 import { stepsDigest, type StepRecord } from "../runs/steps";
@@ -40,6 +41,17 @@ export interface Checkpoint {
  * takes long, so that checkpoints cost little of the training time.
  */
 export type CheckpointInterval = { steps: number } | { seconds: number };
+
+/** Schema of a {@link CheckpointInterval}. */
+export const checkpointIntervalSchema: v.GenericSchema<CheckpointInterval> = rule(
+  "{ steps: a whole number of at least 1 } or { seconds: a number of at least 0 }",
+  (value) => {
+    if (!isObject(value) || Object.keys(value).length !== 1) return false;
+    const { steps, seconds } = value;
+    if (steps !== undefined) return Number.isSafeInteger(steps) && (steps as number) >= 1;
+    return typeof seconds === "number" && seconds >= 0;
+  },
+);
 
 /**
  * Writes a checkpoint and removes the previous one.

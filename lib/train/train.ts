@@ -15,8 +15,7 @@ import { fromRoot } from "../runs/paths";
 import type { StepRecord } from "../runs/steps";
 import { RunStore, type Run } from "../runs/store";
 import { trainJob } from "./train-job";
-import type { CheckpointInterval } from "./checkpoint";
-import { checkpointIntervalSchema } from "./checkpoint-interval";
+import { checkpointIntervalSchema, type CheckpointInterval } from "./checkpoint";
 
 /** What to train, on what, and how; options of {@link train}. */
 export interface TrainOptions {

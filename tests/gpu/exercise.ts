@@ -5,6 +5,7 @@
 // the stand-in has logged in each optimizer step. "planted" adds a part with an operation that has no GPU kernel.
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { encodedRows } from "../../lib/data/encode";
 import { createModel } from "../../lib/model/causal-lm";
 import { backend, device, tf } from "../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
@@ -34,16 +35,12 @@ async function main(): Promise<void> {
     promptLength: 8,
     lostCompletionTokens: 0,
   }));
-  const trainer = new Trainer(
-    model,
-    { examples, truncated: [], withoutCompletion: [], dropped: [], emptyCompletions: [], doubledSpecialTokens: [] },
-    {
-      plw: 0.1,
-      normalizer: "weights",
-      seed: 1,
-      hyperparameters: { ...ALPACA_HYPERPARAMETERS, batchSize: 8, microBatchSize: 8, maxLength: 128, epochs: STEPS },
-    },
-  );
+  const trainer = new Trainer(model, encodedRows(examples), {
+    plw: 0.1,
+    normalizer: "weights",
+    seed: 1,
+    hyperparameters: { ...ALPACA_HYPERPARAMETERS, batchSize: 8, microBatchSize: 8, maxLength: 128, epochs: STEPS },
+  });
 
   part("training");
   const steps: string[][] = [];

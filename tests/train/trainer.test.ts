@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EncodedDataset } from "../../lib/data/encode";
+import { encodedRows, type EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel, type CausalLM } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
@@ -10,20 +10,15 @@ import { Trainer } from "../../lib/train/trainer";
 import { TINY } from "../support/tiny-model";
 
 const random = seededRandom("trainer test");
-const dataset: EncodedDataset = {
-  truncated: [],
-  withoutCompletion: [],
-  dropped: [],
-  emptyCompletions: [],
-  doubledSpecialTokens: [],
-  examples: Array.from({ length: 40 }, (_, row) => {
+const dataset = encodedRows(
+  Array.from({ length: 40 }, (_, row) => {
     const length = 6 + Math.floor(random() * 30);
     // Each token determines the next one, so that there is something to learn.
     const ids = [Math.floor(random() * TINY.vocabularySize)];
     while (ids.length < length) ids.push((ids.at(-1)! * 7 + 3) % TINY.vocabularySize);
     return { row, ids, promptLength: 1 + Math.floor(length / 2), lostCompletionTokens: 0 };
   }),
-};
+);
 const hyperparameters: Hyperparameters = {
   ...ALPACA_HYPERPARAMETERS,
   learningRate: 1e-2,

@@ -27,7 +27,8 @@ export type Measurement =
 /** Precision of the peer's matrix products. */
 export type PeerPrecision = Precision | "bfloat16";
 
-const shape = (
+/** The config of a LLaMA model with tied embeddings and a context of 2,048 tokens. */
+export const shape = (
   hiddenSize: number,
   intermediateSize: number,
   layers: number,

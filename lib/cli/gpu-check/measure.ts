@@ -1,7 +1,7 @@
 // A measuring process of gpu-check: measures one thing and prints one line of JSON. Argument: a Measurement as JSON.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { EncodedDataset } from "../../data/encode";
+import { encodedRows } from "../../data/encode";
 import { readExamples } from "../../data/example";
 import type { Normalizer } from "../../data/prompt-loss-weight";
 import { seededRandom } from "../../data/random";
@@ -86,7 +86,7 @@ function parity(): object {
     // as the script of the fixture: six full batches, one step of warm-up
     const steps = { batchSize: 4, microBatchSize: 4, maxSteps: 6, warmupRatio: 1 / 6, maxLength: 128 };
     const optimizer = { learningRate: 1e-2, weightDecay: 0.1, maxGradientNorm: 0.5 };
-    const trainer = new Trainer(trained, dataset(examples), {
+    const trainer = new Trainer(trained, encodedRows(examples), {
       plw,
       normalizer,
       seed: 42,
@@ -232,16 +232,7 @@ function trainerFor(model: CausalLM, { config, batch, length }: Size, steps: num
     maxLength: length,
     epochs: 1,
   };
-  return new Trainer(model, dataset(examples), { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters });
+  return new Trainer(model, encodedRows(examples), { plw: 0.1, normalizer: "weights", seed: 42, hyperparameters });
 }
-
-const dataset = (examples: EncodedDataset["examples"]): EncodedDataset => ({
-  examples,
-  truncated: [],
-  withoutCompletion: [],
-  dropped: [],
-  emptyCompletions: [],
-  doubledSpecialTokens: [],
-});
 
 void main();

@@ -1,14 +1,12 @@
-import { EvaluationError } from "../../data/errors";
-import { JUDGED_TASK_OPTIONS } from "./judge-task";
 import { checkOptions } from "../../data/arguments";
 import { join } from "node:path";
-import { DataError } from "../../data/errors";
+import { EvaluationError, DataError } from "../../data/errors";
 import { readJson } from "../../data/read-json";
 import { outputsFolder } from "../../runs/paths";
 import { convertRows } from "../fields";
 import { openAiJudge } from "./judge-openai";
 import { ALPACA_EVAL_PROMPT } from "./judge-prompts";
-import { judgedTask, type JudgedTaskOptions } from "./judge-task";
+import { JUDGED_TASK_OPTIONS, judgedTask, type JudgedTaskOptions } from "./judge-task";
 import type { GenerationTask } from "../task";
 
 /** One annotation published by Alpaca Eval. */

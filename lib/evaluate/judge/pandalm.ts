@@ -1,11 +1,10 @@
 import { oneOf } from "../../data/validate";
-import { JUDGED_TASK_OPTIONS } from "./judge-task";
 import { checkOptions } from "../../data/arguments";
 import { DataError, EvaluationError } from "../../data/errors";
 import { abridged } from "../../data/well-formed";
 import { readList, judgementsFile } from "./alpaca-eval";
 import { convertRows, type Fields } from "../fields";
-import { instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
+import { JUDGED_TASK_OPTIONS, instructionOf, judgedTask, type Instruction, type JudgedTaskOptions } from "./judge-task";
 import { openAiJudge } from "./judge-openai";
 import { PANDALM_PROMPT } from "./judge-prompts";
 import type { GenerationTask } from "../task";
