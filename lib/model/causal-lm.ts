@@ -115,13 +115,9 @@ export function createModel(config: ModelConfig, seed: number, source?: string):
   const parameters = new Map<string, HostTensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const size = shape.reduce((product, n) => product * n, 1);
-    parameters.set(name, {
-      shape,
-      data:
-        shape.length === 1
-          ? new Float32Array(size).fill(1)
-          : Float32Array.from({ length: size }, () => 0.02 * normal()),
-    });
+    const data = new Float32Array(size).fill(1);
+    if (shape.length > 1) for (let i = 0; i < size; i++) data[i] = 0.02 * normal();
+    parameters.set(name, { shape, data });
   }
   const tokenizer = source && existsSync(join(source, "tokenizer.json")) ? loadTokenizer(source) : undefined;
   return new CausalLM(config, parameters, source, tokenizer);

@@ -1,25 +1,10 @@
 // The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles
 // it.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { findRepository } from "../data/repository";
+import { loadedLevel, type Level } from "./native-library";
 import { backend, device, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 
-/** Instruction set that the fused operations use. */
-type Level = "AVX-512" | "AVX2";
-
-/** Registers the operations with TensorFlow. Returns undefined if they were not built or the CPU lacks AVX2. */
-function load(): Level | undefined {
-  const root = findRepository();
-  const library = root && join(root, ".setup", "fused.node");
-  if (!library || !existsSync(library)) return undefined;
-  const module = { exports: {} as { level?: Level } };
-  process.dlopen(module, library);
-  return module.exports.level;
-}
-
-const level = device().kind === "CPU" ? load() : undefined;
+const level = device().kind === "CPU" ? loadedLevel : undefined;
 
 /**
  * Implementation of the operations in this process: the fused operations for an instruction set, or TensorFlow's own

@@ -24,18 +24,15 @@ export function gpuHardware(): GpuHardware {
   return (hardware = { name, driver, cuda: cudaRuntime() });
 }
 
-/** Bytes of the GPU's memory that this process holds; null if the driver does not tell. */
-export function deviceMemory(): number | null {
-  return memoryOf(nvidiaSmi("--query-compute-apps=pid,used_memory", "-i", ownGpu()), process.pid);
+/** Bytes of the smallest of some GPUs' memories; null if the driver does not tell. */
+export function smallestMemory(gpus: readonly string[]): number | null {
+  return smallestOf(nvidiaSmi("--query-gpu=memory.total", "-i", gpus.join()));
 }
 
-/** Reads bytes of a process's memory from nvidia-smi's list of processes, with lines such as "4711, 1234 MiB". */
-export function memoryOf(list: string, pid: number): number | null {
-  for (const line of list.split("\n")) {
-    const [process, memory] = fields(line);
-    if (process === String(pid) && /^\d+ MiB$/.test(memory)) return parseInt(memory) * 2 ** 20;
-  }
-  return null;
+/** Reads the smallest number of bytes from lines such as "81559 MiB". */
+export function smallestOf(list: string): number | null {
+  const sizes = [...list.matchAll(/^(\d+) MiB$/gm)].map(([, size]) => Number(size) * 2 ** 20);
+  return sizes.length === 0 ? null : Math.min(...sizes);
 }
 
 const fields = (line: string): string[] =>

@@ -136,7 +136,10 @@ function blockEdges(length: number): number[] {
   return Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
 }
 
-/** Keys and values of one layer, (B, capacity, K · D) each, of which the first `length` positions are filled. */
+/**
+ * Keys and values of one layer, of which the first `length` positions are filled: (B, capacity, K · D) each with the
+ * fused operations, (B, K, capacity, D) with TensorFlow's own.
+ */
 export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
 
 /**
@@ -147,6 +150,28 @@ export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
  */
 export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
   cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));
+
+/**
+ * Repeats the caches of one sequence, shifted right by `padding[row]` positions for each row, so that its last positions
+ * are cut off. The positions that become free at the start are padding, which attention does not read.
+ *
+ * @param cache caches of all layers, with B = 1 and every position filled
+ * @returns new caches, with B = `padding.length`
+ */
+export function repeatedCache(cache: readonly KeyValueCache[], padding: readonly number[]): KeyValueCache[] {
+  const [{ k: first, length }] = cache;
+  const heads = first.size / length / first.shape.at(-1)!; // 1 if the heads of a position are one row
+  const shifted = (pad: number, head: number) => Array.from({ length }, (_, t) => head * length + Math.max(0, t - pad));
+  const index = tf.tensor1d(
+    padding.flatMap((pad) => Array.from({ length: heads }, (_, head) => shifted(pad, head)).flat()),
+    "int32",
+  );
+  const repeat = (x: Tensor) => {
+    const positions = kernel.reshape(x, [heads * length, x.shape.at(-1)!]);
+    return kernel.reshape(kernel.gather(positions, index), [padding.length, ...(x.shape as number[]).slice(1)]);
+  };
+  return cache.map(({ k, v }) => ({ k: repeat(k), v: repeat(v), length }));
+}
 
 /**
  * A batch for inference: B sequences of equal length T, concatenated as B·T rows, that may continue cached positions.
@@ -265,75 +290,117 @@ interface DenseGroup {
   to: number;
 }
 
-/** A layout of TensorFlow's own operations, for any device: attention in groups of sequences and blocks of queries. */
+/**
+ * A layout of TensorFlow's own operations, for any device: attention in groups of sequences and blocks of queries. New
+ * keys and values are written into the cache's own memory while they fit.
+ */
 export class DenseLayout implements InferenceLayout {
   readonly batch: number;
   readonly length: number;
-  private readonly before: number;
+  /** number of keys that the last queries read; those after their own position are hidden */
+  private readonly keys: number;
   /** mask that is added to the scores of each group: causal, and of the padding */
   private readonly masks: Tensor[];
   private readonly groups: DenseGroup[];
+  /** result of `placesOf`, which is the same in every layer */
+  private places: Tensor | undefined;
 
   /** Creates the groups and their masks within the enclosing `tf.tidy`, which disposes them. */
   constructor(
-    { batch, length, before, padding }: InferenceShape,
+    private readonly shape: InferenceShape,
     private readonly config: Heads,
   ) {
-    [this.batch, this.length, this.before] = [batch, length, before];
+    const { batch, length, before, padding, capacity = 0 } = shape;
+    [this.batch, this.length] = [batch, length];
     const { heads, keyValueHeads } = config;
-    const sharedHeads = heads / keyValueHeads;
-    const hidden = padding && hiddenPadding(padding, before + length);
+    // A single query reads all that the cache has room for, which takes less time than a copy of what is filled.
+    this.keys = length === 1 ? Math.max(capacity, before + 1) : before + length;
+    const hidden = padding && hiddenPadding(padding, this.keys);
     const edges = blockEdges(length);
-    const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * (before + length)))));
+    const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * this.keys))));
     this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) =>
       edges.slice(1).map((to, block) => ({ row, rows: Math.min(rows, batch - row), from: edges[block], to })),
     );
     const causal = new Map(
-      edges.slice(1).map((to, block) => [to, causalMask(sharedHeads, to - edges[block], before + to)]),
+      edges
+        .slice(1)
+        .map((to, block) => [
+          to,
+          causalMask(heads / keyValueHeads, to - edges[block], this.keysOf(to), before + edges[block]),
+        ]),
     );
     this.masks = this.groups.map(({ row, rows: count, to }) =>
       hidden
-        ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, before + to]))
+        ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, this.keysOf(to)]))
         : causal.get(to)!,
     );
   }
 
   attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
-    const { config, masks } = this;
-    const extended = (cached: Tensor | undefined, rows: Tensor) => {
-      const added = kernel.reshape(rows, [this.batch, rows.shape[0]! / this.batch, rows.shape[1]!]);
-      return cached ? kernel.concat([cached, added], 1) : added;
+    const { config } = this;
+    const [newKeys, newValues] = [k, v].map((rows) => this.toHeads(rows, config.keyValueHeads));
+    const added = newKeys.shape[2]!;
+    const filled = past?.length ?? 0;
+    const cache = {
+      k: this.extended(past?.k, newKeys, filled),
+      v: this.extended(past?.v, newValues, filled),
+      length: filled + added,
     };
-    const cache = { k: extended(past?.k, k), v: extended(past?.v, v), length: this.before + this.length };
-    const [keys, values] = [cache.k, cache.v].map((all) => this.splitKeys(this.toHeads(all, config.keyValueHeads)));
+    // Without a past, the new keys are all that there are: the cache need not be read.
+    const [keys, values] = (past || this.keys > added ? [cache.k, cache.v] : [newKeys, newValues]).map((all) =>
+      this.splitKeys(all),
+    );
     const groups = this.splitQueries(q, config.heads).map((heads, g) =>
-      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g]), config)),
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], this.masks[g]), config)),
     );
     return { y: this.joinQueries(groups, config.heads), cache };
   }
 
-  /** (B·S, heads · D) or (B, S, heads · D) → (B, heads, S, D). */
+  /** Adds new positions (B, K, S, D) after the first `filled` ones of a cache, in place if there is room. */
+  private extended(past: Tensor | undefined, added: Tensor, filled: number): Tensor {
+    const [batch, heads, positions, headSize] = added.shape as number[];
+    if (!past) {
+      const room = Math.max(0, (this.shape.capacity ?? 0) - positions);
+      return room === 0 ? added : kernel.concat([added, kernel.fill([batch, heads, room, headSize], 0)], 2);
+    }
+    const capacity = past.shape[2]!;
+    if (filled + positions > capacity)
+      return kernel.concat([kernel.slice(past, [0, 0, 0, 0], [batch, heads, filled, headSize]), added], 2);
+    const rows = (x: Tensor) => kernel.reshape(x, [x.size / headSize, headSize]);
+    const updated = kernel.updateRows(rows(past), this.placesOf(heads, filled, positions, capacity), rows(added));
+    return kernel.reshape(updated, past.shape as number[]);
+  }
+
+  /** The rows of a cache, as (B · K · capacity, D), at which new positions are stored (B · K · S, int32). */
+  private placesOf(heads: number, filled: number, positions: number, capacity: number): Tensor {
+    if (!this.places) {
+      const rows = new Int32Array(this.batch * heads * positions);
+      for (let i = 0; i < rows.length; i++) rows[i] = Math.floor(i / positions) * capacity + filled + (i % positions);
+      [this.places] = vectors([rows]);
+    }
+    return this.places;
+  }
+
+  /** Number of keys of the queries before position `to` of the T. */
+  private keysOf(to: number): number {
+    return this.keys - this.length + to;
+  }
+
+  /** (B·S, heads · D) → (B, heads, S, D). */
   private toHeads(x: Tensor, heads: number): Tensor {
-    const size = x.shape.at(-1)!;
-    const positions = x.size / size / this.batch;
+    const size = x.shape[1]!;
+    const positions = x.shape[0]! / this.batch;
     return kernel.transpose(kernel.reshape(x, [this.batch, positions, heads, size / heads]), [0, 2, 1, 3]);
   }
 
   /** Rows (B·T, heads · D) → queries (rows, heads, to − from, D) of each group. `joinQueries` is the inverse. */
   private splitQueries(rows: Tensor, heads: number): Tensor[] {
-    const queries = this.toHeads(rows, heads);
-    return this.slices(queries, ({ row, rows: count, from, to }) => [
-      [row, 0, from, 0],
-      [count, heads, to - from, queries.shape[3]!],
-    ]);
+    return this.slices(this.toHeads(rows, heads), ({ from, to }) => [from, to]);
   }
 
-  /** Keys or values (B, K, before + T, D) → those of each group, (rows, K, before + to, D). */
+  /** Keys or values (B, K, capacity, D) → those of each group, (rows, K, keys, D). */
   private splitKeys(keys: Tensor): Tensor[] {
-    return this.slices(keys, ({ row, rows: count, to }) => [
-      [row, 0, 0, 0],
-      [count, keys.shape[1]!, this.before + to, keys.shape[3]!],
-    ]);
+    return this.slices(keys, ({ to }) => [0, this.keysOf(to)]);
   }
 
   /** Heads (rows, heads, to − from, D) of each group → rows (B·T, heads · D). */
@@ -349,9 +416,15 @@ export class DenseLayout implements InferenceLayout {
     return kernel.reshape(kernel.transpose(all, [0, 2, 1, 3]), [this.batch * this.length, heads * all.shape[3]!]);
   }
 
-  /** The slice of each group; `bounds` gives its begin and size in every dimension. */
-  private slices(x: Tensor, bounds: (group: DenseGroup) => [begin: number[], size: number[]]): Tensor[] {
-    return this.groups.length === 1 ? [x] : this.groups.map((group) => kernel.slice(x, ...bounds(group)));
+  /** The sequences of each group, of `x` (B, heads, positions, D), at the positions that `range` gives. */
+  private slices(x: Tensor, range: (group: DenseGroup) => [from: number, to: number]): Tensor[] {
+    const [batch, heads, positions, headSize] = x.shape as number[];
+    return this.groups.map((group) => {
+      const [from, to] = range(group);
+      return group.rows === batch && from === 0 && to === positions
+        ? x
+        : kernel.slice(x, [group.row, 0, from, 0], [group.rows, heads, to - from, headSize]);
+    });
   }
 }
 

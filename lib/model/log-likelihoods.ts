@@ -1,10 +1,10 @@
 // Log-likelihoods of many continuations. The choices of an item share most of their tokens, and the items of TruthfulQA
 // share their primer. Shared tokens are computed once; the remaining tokens continue from the cached keys and values.
 import { notFiniteOutput } from "./finite";
-import { cacheRows, type KeyValueCache } from "./layout";
+import { cacheRows, repeatedCache, type KeyValueCache } from "./layout";
 import type { Decoder, IdBatch } from "./llama";
 import { operations } from "./operations";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { kernel, readVectors, tf, type Tensor } from "./tensorflow";
 import { ModelError } from "../data/errors";
 
 /** A continuation to score. */
@@ -163,7 +163,7 @@ export function scoreBatch(
       ids.set(trunk.ids.slice(-length), (row + 1) * length - Math.min(length, trunk.ids.length)),
     );
     const padding = trunks.map((trunk) => prefixLength + length - trunk.ids.length);
-    const past = prefixCache && repeatPrefix(prefixCache, padding);
+    const past = prefixCache && repeatedCache(prefixCache, padding);
     const targets = trunks.flatMap((trunk, row) =>
       trunk.targets.map((target) => ({ ...target, row, column: length - trunk.ids.length + target.position })),
     );
@@ -243,33 +243,18 @@ function addLogProbabilities(
     [targets.length, 2],
     "int32",
   );
-  const targetLogits = kernel.gatherValues(logits, pairs).dataSync<"float32">();
   const labels = tf.zeros([logitRows.size], "int32"); // any label: only the sums are used
-  const logSums = operations.crossEntropy(logits, labels).logSums.dataSync<"float32">();
-  const sums = tf.sum(logits, 1).dataSync<"float32">(); // NaN or infinite if one of the row's logits is
+  const [targetLogits, logSums, sums] = readVectors([
+    kernel.gatherValues(logits, pairs),
+    operations.crossEntropy(logits, labels).logSums,
+    tf.sum(logits, 1), // NaN or infinite if one of the row's logits is
+  ]);
   targets.forEach(({ item, sequence, target }, i) => {
     if (!Number.isFinite(sums[rows[i]])) throw notFiniteOutput(model, "a log-likelihood", item);
     const result = results.get(item)![sequence];
     result.sum += targetLogits[i] - logSums[rows[i]];
     result.isGreedy &&= mostLikely[rows[i]] === target;
   });
-}
-
-/**
- * Repeats the prefix's keys and values for each row, shifted right by `padding[row]` positions, so that its last tokens
- * are cut off. The positions that become free at the start are padding, which attention does not read.
- */
-function repeatPrefix(prefix: KeyValueCache[], padding: number[]): KeyValueCache[] {
-  const [{ length }] = prefix;
-  const indices = tf.tensor1d(
-    padding.flatMap((pad) => Array.from({ length }, (_, t) => Math.max(0, t - pad))),
-    "int32",
-  );
-  const repeat = (x: Tensor) => {
-    const [, , size] = x.shape as [number, number, number];
-    return kernel.reshape(kernel.gather(kernel.reshape(x, [length, size]), indices), [padding.length, length, size]);
-  };
-  return prefix.map(({ k, v }) => ({ k: repeat(k), v: repeat(v), length }));
 }
 
 /**

@@ -88,18 +88,18 @@ export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tenso
 }
 
 /**
- * Creates a causal mask: {@link HIDDEN} where a key's position is after its query's, 0 elsewhere. The queries are the
- * last T of the S positions.
+ * Creates a causal mask: {@link HIDDEN} where a key's position is after its query's, 0 elsewhere.
  *
  * @param group number of query heads per key-value head, G
  * @param queries number of query positions, T
  * @param keys number of key positions, S ≥ T; default T
+ * @param first position of the first query; default: the queries are the last of the S positions
  * @returns (G·T, S)
  */
-export function causalMask(group: number, queries: number, keys = queries): Tensor {
+export function causalMask(group: number, queries: number, keys = queries, first = keys - queries): Tensor {
   return tf.tidy(() => {
     const hidden = kernel.fill([group, queries, keys], HIDDEN);
-    return kernel.reshape(kernel.sub(hidden, kernel.upTo(hidden, keys - queries)), [group * queries, keys]);
+    return kernel.reshape(kernel.sub(hidden, kernel.upTo(hidden, first)), [group * queries, keys]);
   });
 }
 

@@ -145,6 +145,9 @@ export const kernel = {
       [float, type("Tindices", TF_INT32), type("Tnumsegments", TF_INT32)],
       [rows, indices, tf.scalar(size, "int32")],
     ),
+  /** Writes rows (m, …) over those of `a` (n, …) at indices (m, int32), in a's memory, which the result shares. */
+  updateRows: (a: Tensor, indices: Tensor, rows: Tensor) =>
+    backend.executeSingleOutput("InplaceUpdate", [float], [a, indices, rows]),
   /** Values of a (m, n) at pairs (row, column), (k, 2, int32) → (k). */
   gatherValues: (a: Tensor, pairs: Tensor) =>
     backend.executeSingleOutput("GatherNd", [type("Tparams", TF_FLOAT), type("Tindices", TF_INT32)], [a, pairs]),

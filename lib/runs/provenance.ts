@@ -37,8 +37,8 @@ export interface Provenance {
 /** A GPU, and how it was used. */
 export interface GpuProvenance extends GpuHardware, Arithmetic {
   /**
-   * memory of the device that TensorFlow had reserved for this process when the run was complete, in bytes; its allocator
-   * gives nothing back, so that this is the peak. null if the driver does not tell, as in some containers.
+   * largest number of bytes that tensors took on the device at the same time, by TensorFlow's allocator, in the attempt
+   * that completed the run; null if it is not known
    */
   peakMemory?: number | null;
 }

@@ -11,8 +11,8 @@ import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
-import { deviceMemory, gpuHardware } from "../model/gpu-hardware";
-import { isOutOfMemory } from "../model/memory";
+import { gpuHardware } from "../model/gpu-hardware";
+import { isOutOfMemory, takePeakDeviceMemory } from "../model/memory";
 import { device, loadedArithmetic, threads } from "../model/tensorflow";
 import { claimRun, type Claim } from "../runs/claim";
 import { DigestCache, fileDigest, modelDigest } from "../runs/digests";
@@ -178,6 +178,7 @@ class Attempt {
     const { job, files, options } = this;
     removeLeftovers(this.dir);
     const data = (options.encode ?? encodeJob)(job);
+    takePeakDeviceMemory(); // of the run before, in the same process
     this.model = loadModel(job.modelDir);
     this.tokenizer = readTokenizerCopy(job.modelDir);
     if (modelDigest(job.modelDir, new DigestCache(this.store.root)).digest !== job.recipe.model.digest) {
@@ -301,7 +302,7 @@ class Attempt {
     record.seconds = records.reduce((sum, { seconds }) => sum + seconds, 0);
     record.tokens = records.reduce((sum, { tokens }) => sum + tokens, 0);
     record.peakMemory = process.resourceUsage().maxRSS * 1024;
-    if (record.provenance.gpu) record.provenance.gpu.peakMemory = deviceMemory();
+    if (record.provenance.gpu) record.provenance.gpu.peakMemory = takePeakDeviceMemory();
     writing(files.model, () => {
       const sizes = readdirSync(files.model).map((name) => [name, statSync(join(files.model, name)).size] as const);
       record.files = Object.fromEntries(sizes);

@@ -119,6 +119,7 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
     },
     store.root,
     cache,
-    { device: device().kind, threads: threads() },
+    // The threads of the CPU change no result that a GPU computes.
+    { device: device().kind, threads: device().kind === "GPU" ? 1 : threads() },
   );
 }

@@ -2,13 +2,16 @@
 import { availableParallelism, totalmem } from "node:os";
 import { arithmeticVariables, type Arithmetic } from "../model/arithmetic";
 import { gpuState } from "../model/gpu";
+import { smallestMemory } from "../model/gpu-hardware";
 
 /** Above this number of parameters, a single matrix product keeps several threads busy. */
 const SMALL_MODEL = 50e6;
 /** Parameters, gradients and two optimizer moments in float32 (16 bytes), plus half as much for activations. */
 const BYTES_PER_PARAMETER = 16 * 1.5;
-/** Base memory of a worker: Node, TensorFlow and the encoded rows. */
+/** Base memory of a worker: Node, TensorFlow and the encoded rows; on a GPU, what CUDA's libraries take. */
 const BYTES_PER_WORKER = 500e6;
+/** Share of a memory that the workers may take. */
+const USABLE = 0.8;
 
 /** Resources that a job requires of its worker. */
 export interface WorkerNeeds {
@@ -48,22 +51,30 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
 
 /**
  * Plans the worker processes for jobs that use the same device and thread count. On a CPU the default is as many
- * workers as cores and 80 % of the memory allow; on GPUs, `perGpu` on each. There are never more workers than jobs.
+ * workers as cores and 80 % of the memory allow; on GPUs, `perGpu` on each, as far as 80 % of its memory allows. There
+ * are never more workers than jobs.
  *
  * @param jobs at least one
  * @param requested number of workers that replaces the default
- * @param perGpu workers on each GPU; default 1
+ * @param perGpu most workers on each GPU; default 1
  */
 export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, perGpu = 1): WorkerPlan {
   const { threads, device, arithmetic } = jobs[0];
+  const largest = Math.max(...jobs.map(({ parameters }) => parameters));
   if (device === "GPU") {
     const { gpus } = gpuState();
     const variables = arithmetic && arithmeticVariables(arithmetic);
-    return { workers: Math.min(jobs.length, requested ?? gpus.length * perGpu), threads, gpus, variables };
+    const memory = perGpu > 1 ? smallestMemory(gpus) : null; // null: not known, so no limit
+    const each = memory === null ? perGpu : Math.max(1, Math.min(perGpu, workersWithin(memory, largest)));
+    return { workers: Math.min(jobs.length, requested ?? gpus.length * each), threads, gpus, variables };
   }
-  const largest = Math.max(...jobs.map(({ parameters }) => parameters));
-  const memoryLimit = Math.floor((totalmem() * 0.8) / (BYTES_PER_WORKER + largest * BYTES_PER_PARAMETER));
+  const memoryLimit = workersWithin(totalmem(), largest);
   const coreLimit = Math.floor(availableParallelism() / threads);
   const workers = Math.max(1, Math.min(jobs.length, requested ?? Math.min(coreLimit, memoryLimit)));
   return { workers, threads, gpus: [] };
+}
+
+/** How many workers a memory of `bytes` holds, if each trains a model of `parameters` parameters. */
+function workersWithin(bytes: number, parameters: number): number {
+  return Math.floor((bytes * USABLE) / (BYTES_PER_WORKER + parameters * BYTES_PER_PARAMETER));
 }

@@ -2,12 +2,14 @@
 // stand-in.test.ts runs it where TensorFlow's GPU is a stand-in, whose results are rubbish.
 // Usage: node --import tsx exercise.ts <folder> <layers> [planted]
 // On stderr, among TensorFlow's messages, a line "== <part>" starts each part. On stdout, one line of JSON: the lines that
-// the stand-in has logged in each optimizer step. "planted" adds a part with an operation that has no GPU kernel.
+// the stand-in has logged in each optimizer step and for each generated token, and peaks of the GPU's memory in bytes.
+// "planted" adds a part with an operation that has no GPU kernel.
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { encodedRows } from "../../lib/data/encode";
 import { createModel } from "../../lib/model/causal-lm";
-import { backend, device, tf } from "../../lib/model/tensorflow";
+import { takePeakDeviceMemory } from "../../lib/model/memory";
+import { backend, device, kernel, tf } from "../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { stepsDigest, type StepRecord } from "../../lib/runs/steps";
 import { readCheckpoint, writeCheckpoint } from "../../lib/train/checkpoint";
@@ -16,6 +18,8 @@ import { Trainer } from "../../lib/train/trainer";
 import { TINY } from "../runs/world";
 
 const STEPS = 4;
+/** size of a tensor that is larger than all others together */
+const BYTES = 2 ** 26;
 
 const [folder, layers, planted] = process.argv.slice(2);
 
@@ -63,12 +67,26 @@ async function main(): Promise<void> {
   model.logLikelihood(ids(5), ids(9));
 
   part("generation");
-  await model.generate([ids(3), ids(9)], { maxNewTokens: 4 });
+  const tokens: string[][] = [];
+  let before = log().length;
+  const stopWhen = () => {
+    const lines = log();
+    tokens.push(lines.slice(before));
+    before = lines.length;
+    return false;
+  };
+  await model.generate(ids(9), { maxNewTokens: 4, stopIds: [], stopWhen });
+
+  part("memory");
+  takePeakDeviceMemory();
+  const held = tf.keep(kernel.fill([BYTES / 4], 0));
+  held.dispose();
+  const peaks = [takePeakDeviceMemory(), takePeakDeviceMemory()];
 
   part("planted");
   if (planted === "planted") tf.tidy(() => backend.executeSingleOutput("StringLength", [], [tf.tensor1d(["text"])]));
   part("end");
-  console.log(JSON.stringify({ device: device().kind, steps }));
+  console.log(JSON.stringify({ device: device().kind, steps, tokens, peaks }));
 }
 
 main().catch((error: unknown) => {

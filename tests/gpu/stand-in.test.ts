@@ -2,7 +2,7 @@
 // which device operations run and how often values are copied, not what is computed.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
@@ -53,7 +53,8 @@ function exercise(layers: number, planted = "") {
         [...text.matchAll(/Executing op (\w+) in device \S*device:(\w+:\d+)/g)].map(([, op, at]) => `${op} on ${at}`),
       ]),
   );
-  return { ...(JSON.parse(stdout) as { device: string; steps: string[][] }), parts };
+  type Printed = { device: string; steps: string[][]; tokens: string[][]; peaks: [number, number] };
+  return { ...(JSON.parse(stdout) as Printed), parts };
 }
 
 const elsewhere = (operations: string[] = []) =>
@@ -90,8 +91,11 @@ test(
 );
 
 test("every operation runs on the GPU, except those that write TensorBoard's file", { skip }, () => {
-  const { device, parts } = exercise(2, "planted");
+  const { device, parts, peaks } = exercise(2, "planted");
   assert.equal(device, "GPU");
+  // the allocator's own count: a tensor of 64 MiB, then what was there before
+  assert.ok(peaks[0] >= 2 ** 26 && peaks[0] < 2 ** 27, `${peaks[0]}`);
+  assert.ok(peaks[1] > 0 && peaks[1] < 2 ** 24, `${peaks[1]}`);
   for (const part of ["start", "training", "scoring", "generation"]) {
     assert.ok(parts.get(part)!.length > 10, part);
     assert.deepEqual(elsewhere(parts.get(part)), [], part);
@@ -108,16 +112,19 @@ test("every operation runs on the GPU, except those that write TensorBoard's fil
   assert.deepEqual(elsewhere(parts.get("planted")), ["StringLength on CPU:0"]);
 });
 
-test("a step copies to and from the GPU as often with 12 layers as with 2", { skip }, () => {
+test("a step and a token copy to and from the GPU as often with 12 layers as with 2", { skip }, () => {
   const counts = [2, 12].map((layers) => {
-    const { steps } = exercise(layers);
-    const number = (event: string) => steps.at(-1)!.filter((line) => line.startsWith(event)).length;
-    return { uploads: number("upload"), reads: number("read") };
+    const { steps, tokens } = exercise(layers);
+    return [steps, tokens].map((lines) => {
+      const number = (event: string) => lines.at(-1)!.filter((line) => line.startsWith(event)).length;
+      return { uploads: number("upload"), reads: number("read") };
+    });
   });
-  assert.deepEqual(counts, [
+  const each = [
     { uploads: 4, reads: 1 },
     { uploads: 4, reads: 1 },
-  ]);
+  ];
+  assert.deepEqual(counts, [each, each]);
 });
 
 test("of two GPUs, each worker of a sweep sees its own", { skip }, () => {
@@ -139,4 +146,18 @@ test("of two GPUs, each worker of a sweep sees its own", { skip }, () => {
   assert.equal(stdout.trim(), "GPU,GPU,GPU,GPU");
   // one process finds out whether they register, and opens both; then come two workers
   assert.deepEqual(log.filter((line) => line.startsWith("open")).sort(), ["open 0", "open 0", "open 1", "open 1"]);
+});
+
+test("a GPU is shared by as many workers as its memory allows", { skip }, () => {
+  const tools = join(dir, "tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "nvidia-smi"), '#!/bin/sh\necho "16000 MiB"\n', { mode: 0o755 });
+  const script = `
+    const { planWorkers } = require("./lib/workers/plan");
+    const plan = (parameters, perGpu) =>
+      planWorkers(Array(20).fill({ threads: 1, device: "GPU", parameters }), undefined, perGpu).workers;
+    console.log([plan(1e6, 4), plan(135e6, 4), plan(3e9, 4), plan(135e6)].join());`;
+  const visible = { CUDA_VISIBLE_DEVICES: "0,1", PATH: `${tools}:${process.env.PATH}` };
+  // 12.5 GiB are used of each; a worker takes 0.5 GB and 24 bytes a parameter, and there is always one
+  assert.equal(runWithGpus(["-e", script], visible).stdout.trim(), "8,6,2,2");
 });

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { arithmeticProblem, arithmeticVariables } from "../../lib/model/arithmetic";
-import { memoryOf } from "../../lib/model/gpu-hardware";
+import { smallestOf } from "../../lib/model/gpu-hardware";
 import { spawnWorker } from "../../lib/workers/spawn";
 
 const root = join(__dirname, "..", "..");
@@ -65,10 +65,7 @@ test("a process that TensorFlow was loaded into with another precision is refuse
   );
 });
 
-test("the memory of a process is read from nvidia-smi's list", () => {
-  const list = "12, 512 MiB\n4711, 20480 MiB\n77, [N/A]\n";
-  assert.deepEqual(
-    [memoryOf(list, 4711), memoryOf(list, 77), memoryOf(list, 1), memoryOf("", 1)],
-    [20 * 2 ** 30, null, null, null],
-  );
+test("the smallest of the GPUs' memories is read from nvidia-smi's list", () => {
+  const lists = ["81559 MiB\n40960 MiB\n", "[N/A]\n", ""];
+  assert.deepEqual(lists.map(smallestOf), [40960 * 2 ** 20, null, null]);
 });

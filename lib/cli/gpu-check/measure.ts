@@ -10,7 +10,7 @@ import { quantile } from "../../metrics/quantile";
 import { CausalLM, loadModel } from "../../model/causal-lm";
 import { parameterShapes, type ModelConfig } from "../../model/config";
 import { operationsLevel } from "../../model/fused";
-import { deviceMemory } from "../../model/gpu-hardware";
+import { takePeakDeviceMemory } from "../../model/memory";
 import { computePrefix, planScoring, scoreBatch } from "../../model/log-likelihoods";
 import { device, loadedArithmetic } from "../../model/tensorflow";
 import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../runs/hyperparameters";
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
       ...result,
       device: kind,
       operations: operationsLevel,
-      ...(kind === "GPU" && { ...loadedArithmetic(), deviceMemory: deviceMemory() }),
+      ...(kind === "GPU" && { ...loadedArithmetic(), deviceMemory: takePeakDeviceMemory() }),
       processMemory: process.resourceUsage().maxRSS * 1024,
     }),
   );

@@ -1,4 +1,4 @@
-// The fused kernels as TensorFlow operations. Node loads this library next to the addon of tfjs-node, which registers
+// The fused kernels as TensorFlow operations, and one that reads a GPU's memory statistics. Node loads this library next to the addon of tfjs-node, which registers
 // the operations. Some write their result into an input's memory, as TensorFlow's InplaceAdd does; they use `inPlace`
 // or `data`.
 #include <node_api.h>
@@ -571,6 +571,16 @@ void addRows(OpKernelContext* c) {
   c->set_output(0, c->input(0));
 }
 
+/** The largest number of KiB that tensors took on the device since the last call, by its allocator; -1 if it does not count. */
+void peakMemory(OpKernelContext* c) {
+  tensorflow::Allocator* allocator = c->device()->GetAllocator(tensorflow::AllocatorAttributes());
+  const auto statistics = allocator->GetStats();
+  allocator->ClearStats();
+  Tensor* kibibytes = nullptr;
+  OP_REQUIRES_OK(c, c->allocate_output(0, TensorShape({}), &kibibytes));
+  kibibytes->scalar<int32_t>()() = statistics ? statistics->peak_bytes_in_use / 1024 : -1;
+}
+
 absl::Status anyShape(tensorflow::shape_inference::InferenceContext* c) {
   for (int i = 0; i < c->num_outputs(); i++) c->set_output(i, c->UnknownShape());
   return absl::OkStatus();
@@ -621,6 +631,9 @@ DEFINITION("PromptlossSquaredSums").Attr("N: int").Input("x: N * float").Output(
 OPERATION("PromptlossSquaredSums", squaredSums);
 DEFINITION("PromptlossAddRows").Input("table: float").Input("rows: float").Input("ids: int32").Output("sum: float");
 OPERATION("PromptlossAddRows", addRows);
+
+REGISTER_OP("PromptlossPeakMemory").Output("kibibytes: int32").SetIsStateful().SetShapeFn(anyShape);
+REGISTER_KERNEL_BUILDER(Name("PromptlossPeakMemory").Device(tensorflow::DEVICE_GPU).HostMemory("kibibytes"), Operation<peakMemory>);
 
 /** Node's entry point: exports the level of the kernels as `level`, if this CPU supports one. */
 napi_value initialize(napi_env env, napi_value exports) {
