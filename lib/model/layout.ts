@@ -302,8 +302,8 @@ export class DenseLayout implements InferenceLayout {
   /** mask that is added to the scores of each group: causal, and of the padding */
   private readonly masks: Tensor[];
   private readonly groups: DenseGroup[];
-  /** result of `placesOf`, which is the same in every layer */
-  private places: Tensor | undefined;
+  /** where each sequence's new position goes, the same in every layer; undefined for several positions */
+  private readonly places: Tensor | undefined;
 
   /** Creates the groups and their masks within the enclosing `tf.tidy`, which disposes them. */
   constructor(
@@ -315,6 +315,7 @@ export class DenseLayout implements InferenceLayout {
     const { heads, keyValueHeads } = config;
     // A single query reads all that the cache has room for, which takes less time than a copy of what is filled.
     this.keys = length === 1 ? Math.max(capacity, before + 1) : before + length;
+    if (length === 1 && before < capacity) this.places = placesOf(batch * keyValueHeads, before, 1, capacity);
     const hidden = padding && hiddenPadding(padding, this.keys);
     const edges = blockEdges(length);
     const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * this.keys))));
@@ -367,18 +368,9 @@ export class DenseLayout implements InferenceLayout {
     if (filled + positions > capacity)
       return kernel.concat([kernel.slice(past, [0, 0, 0, 0], [batch, heads, filled, headSize]), added], 2);
     const rows = (x: Tensor) => kernel.reshape(x, [x.size / headSize, headSize]);
-    const updated = kernel.updateRows(rows(past), this.placesOf(heads, filled, positions, capacity), rows(added));
+    const places = positions === 1 && this.places ? this.places : placesOf(batch * heads, filled, positions, capacity);
+    const updated = kernel.updateRows(rows(past), places, rows(added));
     return kernel.reshape(updated, past.shape as number[]);
-  }
-
-  /** The rows of a cache, as (B · K · capacity, D), at which new positions are stored (B · K · S, int32). */
-  private placesOf(heads: number, filled: number, positions: number, capacity: number): Tensor {
-    if (!this.places) {
-      const rows = new Int32Array(this.batch * heads * positions);
-      for (let i = 0; i < rows.length; i++) rows[i] = Math.floor(i / positions) * capacity + filled + (i % positions);
-      [this.places] = vectors([rows]);
-    }
-    return this.places;
   }
 
   /** Number of keys of the queries before position `to` of the T. */
@@ -426,6 +418,13 @@ export class DenseLayout implements InferenceLayout {
         : kernel.slice(x, [group.row, 0, from, 0], [group.rows, heads, to - from, headSize]);
     });
   }
+}
+
+/** Indices of a cache's rows, as (B · K · capacity, D), at which new positions are stored (B · K · S, int32). */
+function placesOf(sequences: number, filled: number, positions: number, capacity: number): Tensor {
+  const rows = new Int32Array(sequences * positions);
+  for (let i = 0; i < rows.length; i++) rows[i] = Math.floor(i / positions) * capacity + filled + (i % positions);
+  return vectors([rows])[0];
 }
 
 function concatenated(parts: Tensor[], axis: number): Tensor {
