@@ -1,10 +1,11 @@
 // Files in the safetensors format: 8 bytes with the header's length, a JSON header, the tensors' values.
 // Source: https://huggingface.co/docs/safetensors
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { DataError, ModelError } from "../data/errors";
 import { decodeText, shallowJson } from "../data/read-json";
 import { repeatedKey } from "../data/repeated-key";
 import { isObject } from "../data/validate";
+import { BYTES_PER_VALUE, CHUNK, openFile, readBytes, readPart, widen } from "./tensor-values";
 
 /** A tensor outside TensorFlow. */
 export interface HostTensor {
@@ -24,13 +25,12 @@ interface HeaderEntry {
   data_offsets: [number, number];
 }
 
-const BYTES_PER_VALUE: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 const OPENING_BRACE = 0x7b;
 const MAX_HEADER_BYTES = 100_000_000; // the reference implementation's own limit
 
 /**
- * Opens a safetensors file and returns its tensors as float32; float16 and bfloat16 are widened exactly. The values are
- * read from the file on each access to `data`.
+ * Opens a safetensors file and returns its tensors as float32; float16 and bfloat16 are widened exactly, float64 is
+ * rounded. The values are read from the file on each access to `data`.
  *
  * @param accept selects tensors by name; default: all
  * @throws {ModelError} naming file and tensor, if the header is invalid, does not fit the file, or a selected tensor
@@ -46,7 +46,9 @@ export function readSafetensors(path: string, accept: (name: string) => boolean 
       const { dtype, shape } = entry;
       const [begin, end] = entry.data_offsets;
       if (!Object.hasOwn(BYTES_PER_VALUE, dtype)) {
-        throw new ModelError(`${path}: tensor "${name}" has dtype ${dtype}; only F32, F16 and BF16 are supported.`);
+        throw new ModelError(
+          `${path}: tensor "${name}" has dtype ${dtype}; only F64, F32, F16 and BF16 are supported.`,
+        );
       }
       tensors.set(name, {
         shape,
@@ -107,18 +109,6 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
     closeSync(file);
   }
   renameSync(partial, path);
-}
-
-function openFile(path: string): number {
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch (error) {
-    throw new ModelError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code}).`);
-  }
-  if (fstatSync(file).isFile()) return file;
-  closeSync(file);
-  throw new ModelError(`${path}: cannot be opened, because it is not a file.`);
 }
 
 function readHeader(file: number, path: string): { entries: [string, HeaderEntry][]; dataStart: number } {
@@ -229,58 +219,6 @@ function headerEntry(value: unknown, dataSize: number, where: string): HeaderEnt
   return { dtype, shape, data_offsets: [begin, end] };
 }
 
-function readPart(path: string, length: number, position: number): Buffer {
-  const file = openFile(path);
-  try {
-    return readBytes(file, length, position, path);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Bytes per read or write call; the system limits a call to 2 GiB. */
-const CHUNK = 1 << 30;
-
-/** @throws {ModelError} if the file ends before `length` bytes are read */
-function readBytes(file: number, length: number, position: number, path: string): Buffer {
-  // Not Buffer.alloc, which may use Node's pool: a new ArrayBuffer is aligned for a typed array over it.
-  const bytes = Buffer.from(new ArrayBuffer(length));
-  let done = 0;
-  while (done < length) {
-    const read = readSync(file, bytes, done, Math.min(CHUNK, length - done), position + done);
-    if (read === 0) throw new ModelError(`${path}: ends after ${position + done} bytes; the file is truncated.`);
-    done += read;
-  }
-  return bytes;
-}
-
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
-}
-
-/** Converts the bytes of a tensor to float32. F32 values are not copied. */
-function widen(bytes: Buffer, dtype: string): Float32Array {
-  if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-  const words = new Uint32Array(halves.length);
-  if (dtype === "BF16") for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
-  else for (let i = 0; i < halves.length; i++) words[i] = float16ToFloat32Bits(halves[i]);
-  return new Float32Array(words.buffer);
-}
-
-function float16ToFloat32Bits(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  let exponent = (half >> 10) & 0x1f;
-  let fraction = half & 0x3ff;
-  if (exponent === 31) return (sign | 0x7f800000 | (fraction << 13)) >>> 0; // infinity, NaN
-  if (exponent === 0) {
-    if (fraction === 0) return sign >>> 0;
-    exponent = 1; // a subnormal half is a normal float
-    while ((fraction & 0x400) === 0) {
-      fraction <<= 1;
-      exponent--;
-    }
-    fraction &= 0x3ff;
-  }
-  return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
 }

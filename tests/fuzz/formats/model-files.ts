@@ -57,6 +57,8 @@ export function rawTensor(draw: Draw, name: string, shape: number[], dtype = "F3
   const count = shape.reduce((product, n) => product * n, 1);
   const values = Float32Array.from({ length: count }, () => draw.int(2001) / 1000 - 1);
   if (dtype === "F32") return { name, dtype, shape, bytes: Buffer.from(values.buffer) };
+  if (dtype === "F64")
+    return { name, dtype, shape, bytes: Buffer.from(Float64Array.from(values, (x) => x / 3).buffer) };
   // upper halves of float32 are bfloat16; as float16 they are other finite numbers
   const halves = Uint16Array.from(new Uint32Array(values.buffer), (word) =>
     dtype === "BF16" ? word >>> 16 : (word >>> 16) & 0xbbff,

@@ -1,7 +1,7 @@
 // A strict reader of safetensors files, written from the format's description alone
 // (https://huggingface.co/docs/safetensors): unique names, no overlap, no holes, size = product of the shape × size of
 // the data type.
-import { repeatedKeys, strictText } from "../json-text";
+import { repeatedKeys, strictJson, strictText } from "../json-text";
 
 /** A tensor as the file has it; values as the bits of float32. */
 export interface ReferenceTensor {
@@ -12,7 +12,7 @@ export interface ReferenceTensor {
 /** The tensors of a file, or why it must be refused. `mayRefuse`: the format leaves it open. */
 export type ReferenceFile = { refused: string } | { tensors: Map<string, ReferenceTensor>; mayRefuse: boolean };
 
-const WIDTHS: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
+const WIDTHS: Record<string, number> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
 
 /** Reads a file. @param ignored names of tensors whose values are not read, so that their data type does not matter */
 export function readReference(bytes: Buffer, ignored: (name: string) => boolean = () => false): ReferenceFile {
@@ -22,12 +22,8 @@ export function readReference(bytes: Buffer, ignored: (name: string) => boolean 
   const headerBytes = bytes.subarray(8, 8 + Number(length));
   const text = strictText(headerBytes);
   if (text === undefined || headerBytes[0] !== 0x7b) return { refused: "header is not UTF-8 that begins with {" };
-  let header: unknown;
-  try {
-    header = JSON.parse(text);
-  } catch {
-    return { refused: "header is not JSON" };
-  }
+  const header = strictJson(headerBytes).value;
+  if (header === undefined) return { refused: "header is not JSON, or nested too deeply" };
   if (repeatedKeys(text).length > 0) return { refused: `${repeatedKeys(text)[0]} twice` };
   const data = bytes.subarray(8 + Number(length));
   const tensors = new Map<string, ReferenceTensor>();
@@ -74,10 +70,12 @@ export function readReference(bytes: Buffer, ignored: (name: string) => boolean 
   return { tensors, mayRefuse };
 }
 
-function float32Bits(bytes: Buffer, dtype: string): Uint32Array {
+/** Values of a data type as the bits of float32. */
+export function float32Bits(bytes: Buffer, dtype: string): Uint32Array {
   const width = WIDTHS[dtype];
   return Uint32Array.from({ length: bytes.length / width }, (_, i) => {
     if (dtype === "F32") return bytes.readUInt32LE(4 * i);
+    if (dtype === "F64") return new Uint32Array(Float32Array.of(bytes.readDoubleLE(8 * i)).buffer)[0];
     const half = bytes.readUInt16LE(2 * i);
     if (dtype === "BF16") return half * 65536;
     const [exponent, fraction] = [(half >> 10) & 31, half & 1023];

@@ -62,7 +62,7 @@ function freeFile(draw: Draw): Buffer {
   const count = draw.int(6);
   const tensors = names.slice(0, count).map((name) => {
     const shape = Array.from({ length: draw.int(4) }, () => draw.pick([0, 1, 2, 3, 5]));
-    return rawTensor(draw, name, shape, draw.pick(["F32", "F16", "BF16"]));
+    return rawTensor(draw, name, shape, draw.pick(["F64", "F32", "F16", "BF16"]));
   });
   return plainFile(tensors);
 }
