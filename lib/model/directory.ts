@@ -1,5 +1,5 @@
-// Hugging Face model directories: config.json, model.safetensors (one file or shards), tokenizer files. This module
-// does not load TensorFlow.
+// Hugging Face model directories: config.json, weights (model.safetensors or pytorch_model.bin, one file or shards),
+// tokenizer files. This module does not load TensorFlow.
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { sha256 } from "../data/digest";
@@ -7,7 +7,8 @@ import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { isObject, shown } from "../data/validate";
 import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
-import { readSafetensors, writeSafetensors, type HostTensor } from "./safetensors";
+import { readSafetensors, readSafetensorsShapes, writeSafetensors, type HostTensor } from "./safetensors";
+import { readTorchFile, readTorchShapes } from "./torch-file";
 
 /** Files that go from one model directory to another with the tokenizer; each is optional. */
 const TOKENIZER_FILES = [
@@ -21,7 +22,7 @@ const TOKENIZER_FILES = [
   "chat_template.json",
 ];
 
-/** A tensor of a model directory, and the safetensors file that has it. */
+/** A tensor of a model directory, and the file that has it. */
 export interface StoredTensor {
   file: string;
   tensor: HostTensor;
@@ -45,7 +46,8 @@ const [EMBEDDING, HEAD] = ["model.embed_tokens.weight", "lm_head.weight"];
 export function storedTensors(dir: string, isTied: boolean): { tensors: Map<string, StoredTensor>; tiedHead: boolean } {
   const tensors = new Map<string, StoredTensor>();
   for (const file of weightFiles(dir)) {
-    for (const [name, tensor] of readSafetensors(file, (candidate) => !isDerived(candidate))) {
+    const read = isTorchFile(file) ? readTorchFile : readSafetensors;
+    for (const [name, tensor] of read(file, (candidate) => !isDerived(candidate))) {
       const other = tensors.get(name);
       if (other)
         throw new ModelError(`${file}: tensor "${name}" is also in ${basename(other.file)}; keep one of them.`);
@@ -169,22 +171,42 @@ export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, 
   return sha256(...parts);
 }
 
+/** The files and indexes of weights; a directory with files of both formats is read in the first one. */
+const WEIGHTS = ["model.safetensors", "pytorch_model.bin"];
+
+/** Whether a file of weights is a PyTorch checkpoint, by its name, as in Transformers. */
+const isTorchFile = (file: string) => file.endsWith(".bin");
+
 /**
- * Lists the safetensors files of a model directory: `model.safetensors`, or the shards that its index names, without
- * duplicates.
+ * Reads names and shapes of the tensors of a file of weights, without their values.
+ *
+ * @throws {ModelError} if the file is damaged
+ */
+export function readShapes(file: string): Map<string, number[]> {
+  return (isTorchFile(file) ? readTorchShapes : readSafetensorsShapes)(file);
+}
+
+/**
+ * Lists the files of a model directory's weights, without duplicates: `model.safetensors`, or the shards that its index
+ * names; if there are neither, `pytorch_model.bin` or its shards.
  *
  * @throws {ModelError} if there are none, or the index is invalid or names a file outside the directory
  */
 export function weightFiles(dir: string): string[] {
   if (!existsSync(dir) || !statSync(dir).isDirectory())
     throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
-  const single = join(dir, "model.safetensors");
-  if (existsSync(single)) return [single];
-  const index = join(dir, "model.safetensors.index.json");
-  if (!existsSync(index))
-    throw new ModelError(
-      `${dir}: has neither model.safetensors nor model.safetensors.index.json; a model directory needs one of them.`,
-    );
+  for (const single of WEIGHTS.map((name) => join(dir, name))) {
+    if (existsSync(single)) return [single];
+    if (existsSync(`${single}.index.json`)) return shards(dir, `${single}.index.json`);
+  }
+  throw new ModelError(
+    `${dir}: has neither ${WEIGHTS.join(" nor ")}, nor an index of their shards (….index.json); a model directory needs ` +
+      "one of them.",
+  );
+}
+
+/** The files that an index names. */
+function shards(dir: string, index: string): string[] {
   const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
   if (!isObject(map) || !Object.values(map).every((file) => typeof file === "string")) {
     throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);

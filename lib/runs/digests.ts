@@ -6,7 +6,7 @@ import { sha256 } from "../data/digest";
 import { isObject } from "../data/validate";
 import { loadTokenizer } from "../data/tokenizer";
 import { READ_FILES } from "../data/tokenizer-files";
-import { readSafetensorsShapes } from "../model/safetensors";
+import { readShapes, weightFiles } from "../model/directory";
 import { readJsonIfAny, writeFileAtomic } from "./files";
 
 interface Entry {
@@ -76,32 +76,37 @@ function isIntact(entry: [string, unknown]): entry is [string, Entry] {
 }
 
 /**
- * Computes the digest of a Hugging Face model directory (config.json and all .safetensors files) and counts the
- * model's parameters.
+ * Computes the digest of a Hugging Face model directory and counts the model's parameters. The digest is of config.json
+ * and all .safetensors files; if the model is a PyTorch checkpoint, of config.json and the checkpoint's files.
  * @returns `digest`: SHA-256 in hexadecimal; `parameters`: number of scalar parameters
- * @throws {ModelError} if config.json or the .safetensors files are missing, or their headers are invalid
+ * @throws {ModelError} if config.json or the files are missing, or the files are damaged
  */
 export function modelDigest(dir: string, cache: DigestCache): { digest: string; parameters: number } {
-  const files = existsSync(dir)
-    ? readdirSync(dir)
-        .filter((name) => name.endsWith(".safetensors"))
-        .sort()
-        .map((name) => join(dir, name))
-    : [];
+  const files = digestedFiles(dir);
   const config = join(dir, "config.json");
   if (!existsSync(config) || files.length === 0) {
     throw new ModelError(
-      `${dir}: no model found. Give a Hugging Face directory that contains config.json and .safetensors files.`,
+      `${dir}: no model found. Give a Hugging Face directory that contains config.json and .safetensors or .bin files.`,
     );
   }
   return cache.of("model", [config, ...files], () => {
     let parameters = 0;
     for (const file of files) {
-      for (const shape of readSafetensorsShapes(file).values())
-        parameters += shape.reduce((product, n) => product * n, 1);
+      for (const shape of readShapes(file).values()) parameters += shape.reduce((product, n) => product * n, 1);
     }
     return { digest: sha256(...[config, ...files].map((file) => `${basename(file)} ${fileDigest(file)}`)), parameters };
   });
+}
+
+function digestedFiles(dir: string): string[] {
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  const isSafetensors = names.some((name) => /^model\.safetensors(\.index\.json)?$/.test(name));
+  const isTorch = names.some((name) => /^pytorch_model\.bin(\.index\.json)?$/.test(name));
+  if (isTorch && !isSafetensors) return weightFiles(dir);
+  return names
+    .filter((name) => name.endsWith(".safetensors"))
+    .sort()
+    .map((name) => join(dir, name));
 }
 
 /**
