@@ -310,10 +310,15 @@ const MODEL_FILES = [
   "merges.txt",
   "chat_template.json",
   "chat_template.jinja",
-  "model.safetensors.index.json",
 ];
-/** Weights, without other layouts of the same (`consolidated.safetensors`) and other precisions. */
-const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors$/;
+/**
+ * Weights and their index, without other layouts of the same (`consolidated.safetensors`) and other precisions; those of
+ * the first format that a repository has are fetched.
+ */
+const WEIGHTS = [
+  { file: /^model(-\d+-of-\d+)?\.safetensors$/, index: "model.safetensors.index.json" },
+  { file: /^pytorch_model(-\d+-of-\d+)?\.bin$/, index: "pytorch_model.bin.index.json" },
+];
 const TEXTS = /^(LICEN[CS]E|NOTICE|README|USE_POLICY)[^/]*$/i;
 
 /** Chooses the files that a reference asks for; weights come last. */
@@ -327,16 +332,18 @@ function filesOfReference(plan: FetchPlan, listing: Listing, file: string | unde
 }
 
 function modelFiles(paths: string[]): string[] {
-  const weights = paths.filter((path) => WEIGHTS.test(path));
+  const format = WEIGHTS.find(({ file }) => paths.some((path) => file.test(path)));
   if (!paths.includes("config.json")) throw new DataError("the repository has no config.json: it is not a model.");
-  if (weights.length === 0) {
+  if (!format) {
     const others = shortList(paths.filter((path) => /\.(safetensors|bin|gguf|pth|pt)$/.test(path)));
     throw new DataError(
-      `the repository has no model.safetensors or model-….safetensors; its weights: ${others || "none"}. Look for a ` +
-        "copy of the model in this format, or convert it with save_pretrained of Transformers.",
+      `the repository has no model.safetensors or pytorch_model.bin, whole or in shards; its weights: ` +
+        `${others || "none"}. Look for a copy of the model in one of these formats, or convert it with save_pretrained ` +
+        "of Transformers.",
     );
   }
-  return [...paths.filter((path) => MODEL_FILES.includes(path) || TEXTS.test(path)), ...weights];
+  const isUsed = (path: string) => MODEL_FILES.includes(path) || path === format.index || TEXTS.test(path);
+  return [...paths.filter(isUsed), ...paths.filter((path) => format.file.test(path))];
 }
 
 function datasetFiles(paths: string[], file: string | undefined): string[] {

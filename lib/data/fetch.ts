@@ -66,7 +66,8 @@ export interface FetchedFile {
 }
 
 /**
- * Fetches a model from the Hugging Face Hub: configuration, tokenizer, chat template, safetensors and license.
+ * Fetches a model from the Hugging Face Hub: configuration, tokenizer, chat template, license and weights; PyTorch's
+ * checkpoint (pytorch_model.bin) only if there are no safetensors.
  *
  * @param reference such as `hf:owner/name@revision`
  * @returns folder of the files, as `hubFolder` returns it

@@ -145,13 +145,32 @@ test("a model's configuration, tokenizer, license and safetensors are fetched, e
   assert.equal(seen.length, before); // nothing was asked
 });
 
+test("PyTorch's checkpoint is fetched only of a repository without safetensors", async (t) => {
+  const shards = { "pytorch_model-00001-of-00002.bin": bytes(50, 3), "pytorch_model-00002-of-00002.bin": bytes(60, 5) };
+  const kept = { "config.json": Buffer.from("{}"), "pytorch_model.bin.index.json": Buffer.from("{}\n"), ...shards };
+  const unused = { "training_args.bin": bytes(9), "optimizer.bin": bytes(9), "pytorch_model.fp16.bin": bytes(9) };
+  const torch: Repository = { ...MODEL, name: "org/torch", files: { ...kept, ...unused }, large: Object.keys(shards) };
+  const { options } = await world(t, [
+    torch,
+    { ...torch, name: "org/both", files: { ...torch.files, ...MODEL.files } },
+  ]);
+  assert.deepEqual(listFiles(await fetchModel("hf:org/torch", options)), [
+    ".fetched.json",
+    ...Object.keys(kept).sort(),
+  ]);
+  assert.deepEqual(
+    listFiles(await fetchModel("hf:org/both", options)).filter((path) => /\.(bin|safetensors)/.test(path)),
+    ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"],
+  );
+});
+
 test("a repository without a usable model is refused before anything is downloaded", async (t) => {
-  const rest = Object.fromEntries(Object.entries(MODEL.files).filter(([path]) => !path.startsWith("model-0")));
-  const unusable = { ...MODEL, name: "org/bin", files: rest, large: [] };
+  const others = Object.entries(MODEL.files).filter(([path]) => !/^(model-0|pytorch_model)/.test(path));
+  const unusable = { ...MODEL, name: "org/bin", files: Object.fromEntries(others), large: [] };
   const { hub, options } = await world(t, [unusable, { ...DATA, kind: "model" }]);
   await assert.rejects(
     fetchModel("hf:org/bin", options),
-    /hf:org\/bin: the repository has no model\.safetensors .*; its weights: consolidated\.safetensors, .*pytorch_model\.bin/,
+    /hf:org\/bin: the repository has no model\.safetensors or pytorch_model\.bin, .*; its weights: consolidated\.safetensors, /,
   );
   await assert.rejects(fetchModel("hf:org/set", options), /has no config\.json: it is not a model/);
   assert.deepEqual(listFiles(hub), []);
