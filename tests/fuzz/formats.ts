@@ -7,9 +7,20 @@ import { journal } from "./formats/journal";
 import { safetensors } from "./formats/safetensors";
 import { study } from "./formats/study";
 import { tokenizer } from "./formats/tokenizer";
+import { torchFile } from "./formats/torch-file";
 
 /** Every format that is fuzzed. */
-export const FORMATS = [safetensors, config, tokenizer, study, data, csv, checkpoint, journal] as unknown as Format[];
+export const FORMATS = [
+  safetensors,
+  torchFile,
+  config,
+  tokenizer,
+  study,
+  data,
+  csv,
+  checkpoint,
+  journal,
+] as unknown as Format[];
 
 /** Finds a format by its name. */
 export function formatOf(name: string): Format {

@@ -5,7 +5,8 @@
 //
 // --seconds n   how long to run; default: 60
 // --count n     number of inputs of each format instead
-// --format x    one format: safetensors, config, tokenizer, study, data, csv, checkpoint, journal; default: all
+// --format x    one format: safetensors, torch-file, config, tokenizer, study, data, csv, checkpoint,
+//               journal; default: all
 // --seed n      default: drawn, and printed
 // --input n     one input by its number, judged in this process (for a debugger); needs --format and --seed
 // --save dir    where inputs that fail are saved; default: promptloss-fuzz in the system's temporary folder
