@@ -148,8 +148,8 @@ test("there is a fixture for every family", () => {
 });
 
 // Worst residuals seen of `llama`: logits 6.3e-6, log-likelihood 1.9e-5, loss 3.2e-7, gradient norm 7.9e-7, loss over
-// AdamW steps 1.2e-7, sum and norm of a parameter 1.9e-7 and 4.2e-7, distance 1.2e-5. PyTorch in double precision is as
-// far from the references: logits 1.9e-5, gradient norm 2.1e-6, steps 4.4e-7, 3.3e-7, 5.1e-7 and 2.8e-5 in the worst case.
+// AdamW steps 1.2e-7, sum and norm of a parameter 1.9e-7 and 4.2e-7, distance 1.2e-5. The references themselves are as
+// far from PyTorch in double precision: logits 1.9e-5, gradient norm 2.1e-6, steps 4.4e-7, 3.3e-7, 5.1e-7 and 2.8e-5.
 for (const name of CASES) {
   test(`${name}: logits, log-likelihoods and cached greedy continuations`, async () => {
     const expected = reference(name);
@@ -331,6 +331,6 @@ test(
         logits.map((row) => row.map((values) => Float32Array.from(values))),
       );
     });
-    worst.atMost(2e-6);
+    worst.atMost(1e-5); // 3.7e-6 seen for the fixtures themselves: sums of float32 in another order
   },
 );
