@@ -1,39 +1,41 @@
 import type { ModelConfig } from "./config";
+import type { BlockRole, Norm, Projection } from "./parameters";
 import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
 
 /**
- * Parameters of one decoder layer, by role: norms (H); q (heads · D, H); k and v (K · D, H); o (H, heads · D); gate and
- * up (I, H); down (H, I). H hidden size, I intermediate size, K key-value heads, D head size. A gradient has the same
- * roles and shapes.
+ * Parameters of one decoder layer, by role: q (heads · D, H); k and v (K · D, H); o (H, heads · D); gate and up (I, H);
+ * down (H, I); the biases and norms that the model has, vectors. H hidden size, I intermediate size, K key-value heads, D
+ * head size. A gradient has the same roles and shapes.
  */
-export type BlockWeights = Record<
-  "inputNorm" | "q" | "k" | "v" | "o" | "attentionNorm" | "gate" | "up" | "down",
-  Tensor
->;
+export type BlockWeights = Record<Projection, Tensor> & Partial<Record<BlockRole, Tensor>>;
+export type { BlockRole, Norm, Projection };
 
-/** Hugging Face's parameter name for each role, without the prefix "model.layers.<n>.". */
-export const BLOCK_WEIGHT_NAMES: Record<keyof BlockWeights, string> = {
-  inputNorm: "input_layernorm.weight",
-  q: "self_attn.q_proj.weight",
-  k: "self_attn.k_proj.weight",
-  v: "self_attn.v_proj.weight",
-  o: "self_attn.o_proj.weight",
-  attentionNorm: "post_attention_layernorm.weight",
-  gate: "mlp.gate_proj.weight",
-  up: "mlp.up_proj.weight",
-  down: "mlp.down_proj.weight",
-};
+/** How the queries of a layer see keys. */
+export interface AttentionPattern {
+  /** number of positions that a query sees, its own and those before it; null: all */
+  window: number | null;
+  /** scores become softCap · tanh(score / softCap); null: as they are */
+  softCap: number | null;
+}
 
-/** Inputs of a forward pass that all its layers share. */
+/** Every query sees all positions up to its own. */
+export const FULL_ATTENTION: AttentionPattern = { window: null, softCap: null };
+
+/** Inputs of a forward pass of one layer, beside its hidden states and parameters. */
 export interface BlockContext<Layout> {
   config: ModelConfig;
   /** arrangement of the sequences in rows; computes attention */
   layout: Layout;
+  pattern: AttentionPattern;
   /** ε of RMSNorm, a scalar */
   epsilon: Tensor;
-  /** rotations of the queries' rows; they include attention's factor 1/√D */
+  /** rotations of the queries' rows; they include the factor on attention's scores */
   query: Rotation;
   /** rotations of the keys' rows */
   key: Rotation;
+  /** of the gate */
+  activation: "silu" | "gelu_pytorch_tanh";
+  /** whether the layer is LLaMA's, which one fused operation computes for a single token */
+  isLlama: boolean;
 }

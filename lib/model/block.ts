@@ -1,10 +1,12 @@
-// One decoder layer: norm → attention → add → norm → SwiGLU → add, forward and backward.
+// One decoder layer: norm → attention → norm → add → norm → gated MLP → norm → add, forward and backward. Which of the
+// norms there are is a trait of the model; LLaMA has those before attention and MLP.
 // Shapes: N rows of tokens, B batch, T positions per sequence, H hidden size.
 import { FEW_ROWS } from "./fused";
 import { CachedLayout, lastRows, type InferenceLayout, type KeyValueCache, type PackedLayout } from "./layout";
-import { addTo, linear, linearGradient, operations } from "./operations";
+import { addTo, operations } from "./operations";
+import { normed, normGradient, projected, projectionGradient, type Gradients, type Normed } from "./projection";
 import { tf, type Tensor } from "./tensorflow";
-import type { BlockWeights, BlockContext } from "./block-context";
+import type { BlockContext, BlockWeights, Norm, Projection } from "./block-context";
 
 /**
  * Runs one layer without a gradient.
@@ -22,48 +24,55 @@ export function inferBlock(
   last = context,
 ): { y: Tensor; cache: KeyValueCache } {
   const { layout, epsilon } = context;
-  if (past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS)
+  if (context.isLlama && past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS)
     return layout.decode(x, parameters, context, past);
   return tf.tidy(() => {
-    const normed = operations.rmsNorm(x, parameters.inputNorm, epsilon).y;
+    const input = normed(x, parameters, "beforeAttention", epsilon).y;
     const select = (rows: Tensor) => (last === context ? rows : lastRows(rows, layout, last.layout.length));
+    const query = normed(projected(select(input), parameters, "q"), parameters, "queryNorm", epsilon).y;
+    const key = normed(projected(input, parameters, "k"), parameters, "keyNorm", epsilon).y;
     const { y: attended, cache } = last.layout.attend(
-      operations.rotate(linear(select(normed), parameters.q), last.query),
-      operations.rotate(linear(normed, parameters.k), context.key),
-      linear(normed, parameters.v),
+      operations.rotate(query, last.query),
+      operations.rotate(key, context.key),
+      projected(input, parameters, "v"),
+      context.pattern,
       past,
     );
-    const middle = linear(attended, parameters.o, select(x));
-    const middleNormed = operations.rmsNorm(middle, parameters.attentionNorm, epsilon).y;
-    const activated = operations.swiglu(linear(middleNormed, parameters.gate), linear(middleNormed, parameters.up));
-    return { y: linear(activated, parameters.down, middle), cache };
+    /** Adds the result of a projection to `sum`, whose memory may be reused. */
+    const added = (rows: Tensor, role: "o" | "down", norm: "afterAttention" | "afterMlp", sum: Tensor) =>
+      parameters[norm]
+        ? addTo(normed(projected(rows, parameters, role), parameters, norm, epsilon).y, sum)
+        : projected(rows, parameters, role, sum);
+    const middle = added(attended, "o", "afterAttention", select(x));
+    const mlpInput = normed(middle, parameters, "beforeMlp", epsilon).y;
+    const activated = gated(projected(mlpInput, parameters, "gate"), projected(mlpInput, parameters, "up"), context);
+    return { y: added(activated, "down", "afterMlp", middle), cache };
   }) as { y: Tensor; cache: KeyValueCache };
 }
 
+const gated = (gate: Tensor, up: Tensor, { activation }: Pick<BlockContext<unknown>, "activation">): Tensor =>
+  activation === "silu" ? operations.swiglu(gate, up) : operations.geglu(gate, up);
+
 /** Results of `forwardBlock` that `backwardBlock` uses. */
 interface Saved {
-  /** tensors with one row per token */
-  rows: Record<
-    | "x"
-    | "inputScale"
-    | "inputNormed"
-    | "attendedRows"
-    | "middle"
-    | "middleScale"
-    | "middleNormed"
-    | "gate"
-    | "up"
-    | "activated",
-    Tensor
-  >;
+  input: Normed;
+  query: Pick<Normed, "saved">;
+  key: Pick<Normed, "saved">;
+  attendedRows: Tensor;
   /** tensors that the layout's `attend` saved */
   attention: Tensor[];
+  attentionOutput: Pick<Normed, "saved">;
+  mlpInput: Normed;
+  gate: Tensor;
+  up: Tensor;
+  activated: Tensor;
+  output: Pick<Normed, "saved">;
 }
 
 /**
  * Runs one layer for training.
  *
- * @param x hidden states (N, H); `saved` refers to this tensor
+ * @param x hidden states (N, H); `saved` may refer to this tensor
  * @returns `y` (N, H), and the tensors for `backwardBlock`, which disposes them
  */
 export function forwardBlock(
@@ -71,28 +80,40 @@ export function forwardBlock(
   parameters: BlockWeights,
   context: BlockContext<PackedLayout>,
 ): { y: Tensor; saved: Saved } {
-  const { layout, epsilon } = context;
+  const { layout, epsilon, pattern } = context;
   return tf.tidy(() => {
-    const { y: inputNormed, scale: inputScale } = operations.rmsNorm(x, parameters.inputNorm, epsilon);
+    const input = normed(x, parameters, "beforeAttention", epsilon);
+    const query = normed(projected(input.y, parameters, "q"), parameters, "queryNorm", epsilon);
+    const key = normed(projected(input.y, parameters, "k"), parameters, "keyNorm", epsilon);
     const { y: attendedRows, saved: attention } = layout.attend(
-      operations.rotate(linear(inputNormed, parameters.q), context.query),
-      operations.rotate(linear(inputNormed, parameters.k), context.key),
-      linear(inputNormed, parameters.v),
+      operations.rotate(query.y, context.query),
+      operations.rotate(key.y, context.key),
+      projected(input.y, parameters, "v"),
+      pattern,
     );
-    const middle = addTo(linear(attendedRows, parameters.o), x);
-    const { y: middleNormed, scale: middleScale } = operations.rmsNorm(middle, parameters.attentionNorm, epsilon);
-    const gate = linear(middleNormed, parameters.gate);
-    const up = linear(middleNormed, parameters.up);
-    const activated = operations.swiglu(gate, up);
-    const y = addTo(linear(activated, parameters.down), middle);
-    return {
-      y,
-      saved: {
-        rows: { x, inputScale, inputNormed, attendedRows, middle, middleScale, middleNormed, gate, up, activated },
-        attention,
-      },
+    const attentionOutput = normed(projected(attendedRows, parameters, "o"), parameters, "afterAttention", epsilon);
+    const middle = addTo(attentionOutput.y, x);
+    const mlpInput = normed(middle, parameters, "beforeMlp", epsilon);
+    const gate = projected(mlpInput.y, parameters, "gate");
+    const up = projected(mlpInput.y, parameters, "up");
+    const activated = gated(gate, up, context);
+    const output = normed(projected(activated, parameters, "down"), parameters, "afterMlp", epsilon);
+    const y = addTo(output.y, middle);
+    const saved = {
+      input,
+      query: { saved: query.saved },
+      key: { saved: key.saved },
+      attendedRows,
+      attention,
+      attentionOutput: { saved: attentionOutput.saved },
+      mlpInput,
+      gate,
+      up,
+      activated,
+      output: { saved: output.saved },
     };
-  });
+    return { y, saved } as object as tf.TensorContainerObject;
+  }) as object as { y: Tensor; saved: Saved };
 }
 
 /**
@@ -104,39 +125,39 @@ export function forwardBlock(
 export function backwardBlock(
   dy: Tensor,
   parameters: BlockWeights,
-  { rows, attention }: Saved,
+  saved: Saved,
   context: BlockContext<PackedLayout>,
-): { dx: Tensor; gradients: BlockWeights } {
-  const { layout, query, key } = context;
+): { dx: Tensor; gradients: Gradients } {
+  const { layout, query, key, pattern, activation } = context;
+  const { input, attendedRows, mlpInput, gate, up } = saved;
   const result = tf.tidy(() => {
-    const down = linearGradient(dy, rows.activated, parameters.down);
-    const { dGate, dUp } = operations.swigluGradient(down.dx, rows.gate, rows.up);
-    const gate = linearGradient(dGate, rows.middleNormed, parameters.gate);
-    const up = linearGradient(dUp, rows.middleNormed, parameters.up, gate.dx);
-    const middleNorm = operations.rmsNormGradient(up.dx, rows.middle, parameters.attentionNorm, rows.middleScale);
-    const dMiddle = addTo(middleNorm.dx, dy);
-
-    const o = linearGradient(dMiddle, rows.attendedRows, parameters.o);
-    const { dq, dk, dv } = layout.attendGradient(o.dx, rows.attendedRows, attention);
-    const q = linearGradient(operations.rotate(dq, query, true), rows.inputNormed, parameters.q);
-    const k = linearGradient(operations.rotate(dk, key, true), rows.inputNormed, parameters.k, q.dx);
-    const v = linearGradient(dv, rows.inputNormed, parameters.v, k.dx);
-    const inputNorm = operations.rmsNormGradient(v.dx, rows.x, parameters.inputNorm, rows.inputScale);
-    return {
-      dx: addTo(inputNorm.dx, dMiddle),
-      gradients: {
-        inputNorm: inputNorm.dWeight,
-        q: q.dWeight,
-        k: k.dWeight,
-        v: v.dWeight,
-        o: o.dWeight,
-        attentionNorm: middleNorm.dWeight,
-        gate: gate.dWeight,
-        up: up.dWeight,
-        down: down.dWeight,
-      },
+    const gradients: Gradients = {};
+    const collect = ({ dx, gradients: found }: { dx: Tensor; gradients: Gradients }) => {
+      Object.assign(gradients, found);
+      return dx;
     };
-  });
-  tf.dispose([...Object.values(rows), ...attention]);
+    const norm = (d: Tensor, of: Pick<Normed, "saved">, role: Norm) => collect(normGradient(d, of, parameters, role));
+    const product = (d: Tensor, x: Tensor, role: Projection, dx?: Tensor) =>
+      collect(projectionGradient(d, x, parameters, role, dx));
+
+    const dActivated = product(norm(dy, saved.output, "afterMlp"), saved.activated, "down");
+    const { dGate, dUp } =
+      activation === "silu"
+        ? operations.swigluGradient(dActivated, gate, up)
+        : operations.gegluGradient(dActivated, gate, up);
+    const dMlpInput = product(dUp, mlpInput.y, "up", product(dGate, mlpInput.y, "gate"));
+    const dMiddle = addTo(norm(dMlpInput, mlpInput, "beforeMlp"), dy);
+
+    const dAttended = product(norm(dMiddle, saved.attentionOutput, "afterAttention"), attendedRows, "o");
+    const { dq, dk, dv } = layout.attendGradient(dAttended, attendedRows, saved.attention, pattern);
+    const dQuery = norm(operations.rotate(dq, query, true), saved.query, "queryNorm");
+    const dKey = norm(operations.rotate(dk, key, true), saved.key, "keyNorm");
+    const dInput = product(dv, input.y, "v", product(dKey, input.y, "k", product(dQuery, input.y, "q")));
+    return {
+      dx: addTo(norm(dInput, input, "beforeAttention"), dMiddle),
+      gradients: gradients as Record<string, Tensor>,
+    };
+  }) as { dx: Tensor; gradients: Gradients };
+  tf.dispose(saved as object as tf.TensorContainerObject);
   return result;
 }

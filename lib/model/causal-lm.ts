@@ -5,12 +5,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../data/random";
 import { checkVocabulary, loadTokenizer } from "../data/tokenizer";
-import { checkModelConfig, parameterShapes, type ModelConfig } from "./config";
+import { checkModelConfig, type ModelConfig } from "./config";
 import { readModel } from "./directory";
 import { generate, type Generation, type GenerationOptions } from "./generate";
 import { Decoder } from "./llama";
 import { logLikelihood, type LogLikelihood } from "./log-likelihoods";
+import { parameterShapes } from "./parameters";
 import type { HostTensor } from "./safetensors";
+import { traitsOf } from "./architecture";
 
 const GENERATION_OPTIONS: OptionSchemas<GenerationOptions> = {
   maxNewTokens: rule("a number, or a list of numbers", (value) =>
@@ -102,7 +104,8 @@ export function loadModel(dir: string): CausalLM {
 }
 
 /**
- * Creates a model with random parameters for pre-training: N(0, 0.02²), and ones for the norms. The caller disposes it.
+ * Creates a model with random parameters for pre-training: N(0, 0.02²), factors of 1 in the norms, biases of 0. The caller
+ * disposes it.
  *
  * @param seed the same seed gives the same parameters
  * @param source directory whose tokenizer files the model uses, and copies when it is saved; default: none
@@ -115,7 +118,7 @@ export function createModel(config: ModelConfig, seed: number, source?: string):
   const parameters = new Map<string, HostTensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const size = shape.reduce((product, n) => product * n, 1);
-    const data = new Float32Array(size).fill(1);
+    const data = new Float32Array(size).fill(name.endsWith(".bias") ? 0 : 1 - traitsOf(config).normOffset);
     if (shape.length > 1) for (let i = 0; i < size; i++) data[i] = 0.02 * normal();
     parameters.set(name, { shape, data });
   }

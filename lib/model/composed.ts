@@ -1,5 +1,24 @@
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { kernel, scalar, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
+
+/** The tanh approximation of GELU is x · sigmoid(a·x + b·x³), because ½(1 + tanh u) = sigmoid(2u). */
+const GELU = { a: 2 * Math.sqrt(2 / Math.PI), b: 2 * Math.sqrt(2 / Math.PI) * 0.044715 };
+
+/** a·x + b·x³ */
+const geluArgument = (x: Tensor, square: Tensor): Tensor =>
+  kernel.mul(x, kernel.add(kernel.scale(square, GELU.b), scalar(GELU.a)));
+
+/** Sums over the first axis: of so many rows that one sum of all would be inaccurate, first in √N blocks. */
+function sumOfRows(x: Tensor): Tensor {
+  const [rows, size] = x.shape as [number, number];
+  if (rows < 256) return kernel.sum(x, 0, false);
+  const height = Math.floor(Math.sqrt(rows));
+  const blocks = Math.floor(rows / height);
+  const whole = kernel.slice(x, [0, 0], [blocks * height, size]);
+  const parts = kernel.sum(kernel.reshape(whole, [blocks, height, size]), 1, false);
+  const rest = kernel.slice(x, [blocks * height, 0], [rows - blocks * height, size]);
+  return kernel.add(kernel.sum(parts, 0, false), kernel.sum(rest, 0, false));
+}
 
 /** The operations composed of TensorFlow's own, for any device; see `Operations` for shapes and formulas. */
 export const composed: Operations = {
@@ -18,18 +37,20 @@ export const composed: Operations = {
     const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
     return { dx: kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale), dWeight };
   },
-  rotate(x, { cos, sin }, back = false) {
+  rotate(x, { cos, sin, headSize, rest }, back = false) {
     const [rows, size] = x.shape as [number, number];
     const half = cos.shape[1]!;
-    const pairs = kernel.reshape(x, [rows, size / (2 * half), 2, half]);
-    const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, 1, half]));
-    const [a, b] = kernel.split(pairs, [1, 1], 2);
+    const others = headSize - 2 * half;
+    const heads = kernel.reshape(x, [rows, size / headSize, headSize]);
+    const [c, s] = [cos, sin].map((table) => kernel.reshape(table, [rows, 1, half]));
+    const [a, b, fixed] = kernel.split(heads, others === 0 ? [half, half] : [half, half, others], 2);
     const signed = back ? kernel.neg(s) : s;
     const rotated = [
       kernel.sub(kernel.mul(a, c), kernel.mul(b, signed)),
       kernel.add(kernel.mul(b, c), kernel.mul(a, signed)),
     ];
-    return kernel.reshape(kernel.concat(rotated, 2), [rows, size]);
+    const parts = others === 0 ? rotated : [...rotated, kernel.scale(fixed, rest)];
+    return kernel.reshape(kernel.concat(parts, 2), [rows, size]);
   },
   swiglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(gate)), up),
   swigluGradient(dy, gate, up) {
@@ -39,6 +60,19 @@ export const composed: Operations = {
     const slope = kernel.add(sigmoid, kernel.sub(silu, kernel.mul(silu, sigmoid)));
     return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, silu) };
   },
+  geglu: (gate, up) => kernel.mul(kernel.mul(gate, kernel.sigmoid(geluArgument(gate, kernel.square(gate)))), up),
+  gegluGradient(dy, gate, up) {
+    const square = kernel.square(gate);
+    const argument = geluArgument(gate, square);
+    const share = kernel.sigmoid(argument);
+    const gelu = kernel.mul(gate, share);
+    // d gelu / d gate = s + gelu · (1 − s) · (a + 3b·gate²), where 1 − sigmoid(z) is sigmoid(−z)
+    const inner = kernel.add(kernel.scale(square, 3 * GELU.b), scalar(GELU.a));
+    const slope = kernel.add(share, kernel.mul(kernel.mul(gelu, kernel.sigmoid(kernel.neg(argument))), inner));
+    return { dGate: kernel.mul(kernel.mul(dy, up), slope), dUp: kernel.mul(dy, gelu) };
+  },
+  addBias: (x, bias) => kernel.add(x, bias),
+  sumRows: sumOfRows,
   crossEntropy(logits, labels) {
     const losses = kernel.neg(kernel.pick(kernel.logSoftmax(logits), labels));
     return { losses, logSums: kernel.add(losses, kernel.pick(logits, labels)) };

@@ -3,32 +3,13 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { DataError, ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { integer, isObject, rule, shown, validated } from "../data/validate";
+import { integer, isObject, pathItem, rule, shown, validated } from "../data/validate";
+import { only, positive, positiveCount, truth } from "./config-values";
+import { FAMILIES } from "./families";
+import { readScaling, ropeParametersSchema, scalingJson, type RopeParameters, type RopeScaling } from "./rope";
+import { differingTraits, LLAMA_TRAITS, traitsOf, type ModelConfig, type Traits } from "./architecture";
 
-/** Llama 3's frequency-dependent scaling of rotary embeddings. */
-export interface Llama3Scaling {
-  factor: number;
-  lowFrequencyFactor: number;
-  highFrequencyFactor: number;
-  originalMaxPositions: number;
-}
-
-/** The architecture of a LLaMA-style decoder; after each field its name in Hugging Face's config.json. */
-export interface ModelConfig {
-  vocabularySize: number; // vocab_size
-  hiddenSize: number; // hidden_size
-  intermediateSize: number; // intermediate_size
-  layers: number; // num_hidden_layers
-  heads: number; // num_attention_heads
-  keyValueHeads: number; // num_key_value_heads
-  headSize: number; // head_dim
-  normEpsilon: number; // rms_norm_eps
-  maxPositions: number; // max_position_embeddings, in tokens
-  ropeBase: number; // rope_theta
-  ropeScaling: Llama3Scaling | null;
-  tiedHead: boolean; // tie_word_embeddings
-  paddingIndex: number | null; // pad_token_id: its input embedding gets no gradient, as in torch.nn.Embedding
-}
+export type { ModelConfig };
 
 type Json = Record<string, unknown>;
 
@@ -44,67 +25,158 @@ const SIZES = [
   "maxPositions",
 ] as const;
 
-const isSet = (value: unknown) => value !== undefined && value !== null;
-/** A size of a model. More than 2²⁴ is a mistake. */
-const count = rule<number>(
-  "a whole number from 1 to 16777216",
-  (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 24,
-);
-const truth = rule<boolean>("true or false", (value) => typeof value === "boolean");
-const positive = rule<number>(
-  "a finite number above 0",
-  (value) => typeof value === "number" && Number.isFinite(value) && value > 0,
-);
-
-/** A setting with one implemented value; absent and null mean that value. */
-const only = (implemented: string | number | boolean | null, required = false): v.GenericSchema =>
-  v.custom(
-    (value) => value === implemented || (!required && !isSet(value)),
-    ({ input }) => `${shown(input)} is not implemented; implemented: ${shown(implemented)}`,
-  );
-
-const plainRope = v.looseObject({ rope_theta: v.optional(positive) });
-const llama3Rope = v.looseObject({
-  rope_theta: v.optional(positive),
-  factor: positive,
-  low_freq_factor: positive,
-  high_freq_factor: positive,
-  original_max_position_embeddings: positive,
-});
-const otherRope = rule<never>('rope parameters of type "default" or "llama3"', () => false);
-
-/** The type of rope parameters: Transformers 5 writes rope_type, earlier versions type. */
-const ropeType = (value: unknown) => (isObject(value) ? (value.rope_type ?? value.type ?? "default") : undefined);
-
-const ropeParameters = v.lazy((value) => {
-  const type = ropeType(value);
-  return type === "llama3" ? llama3Rope : type === "default" ? plainRope : otherRope;
-});
-
-const configSchema = v.looseObject({
-  model_type: v.optional(only("llama", true)),
-  hidden_act: v.optional(only("silu")),
-  attention_bias: v.optional(only(false)),
-  mlp_bias: v.optional(only(false)),
-  attention_dropout: v.optional(only(0)),
-  partial_rotary_factor: v.optional(only(1)),
-  sliding_window: v.optional(only(null)),
-  quantization_config: v.optional(only(null)),
-  vocab_size: count,
-  hidden_size: count,
-  intermediate_size: count,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  num_key_value_heads: v.nullish(count),
-  head_dim: v.nullish(count),
+/** The keys of every family. */
+const COMMON_KEYS = {
+  model_type: v.optional(
+    v.custom<string>(
+      (name) => typeof name === "string" && Object.hasOwn(FAMILIES, name),
+      ({ input }) => `${shown(input)} is not implemented; implemented: ${Object.keys(FAMILIES).join(", ")}`,
+    ),
+  ),
+  hidden_act: only("silu"),
+  attention_dropout: only(0),
+  partial_rotary_factor: v.nullish(
+    rule<number>("a number above 0 and at most 1", (x) => Number(x) > 0 && Number(x) <= 1),
+  ),
+  quantization_config: only(null),
+  vocab_size: positiveCount,
+  hidden_size: positiveCount,
+  intermediate_size: positiveCount,
+  num_hidden_layers: positiveCount,
+  num_attention_heads: positiveCount,
+  num_key_value_heads: v.nullish(positiveCount),
+  head_dim: v.nullish(positiveCount),
   rms_norm_eps: v.nullish(positive, 1e-6),
-  max_position_embeddings: v.nullish(count, 2048),
+  max_position_embeddings: v.nullish(positiveCount, 2048),
   rope_theta: v.nullish(positive, 10000),
-  rope_parameters: v.nullish(ropeParameters),
-  rope_scaling: v.nullish(ropeParameters),
   tie_word_embeddings: v.nullish(truth, false),
   pad_token_id: v.nullish(integer),
+  rope_interleaved: only(false), // of SmolLM2
+};
+
+/** Keys that do not change what a model computes: how it was made, stored or is used. */
+const IGNORED_KEYS = new Set([
+  "architectures",
+  "auto_map",
+  "bad_words_ids",
+  "begin_suppress_tokens",
+  "bos_token_id",
+  "cache_implementation",
+  "chunk_size_feed_forward",
+  "cross_attention_hidden_size",
+  "decoder_start_token_id",
+  "diversity_penalty",
+  "do_sample",
+  "dtype",
+  "early_stopping",
+  "encoder_no_repeat_ngram_size",
+  "eos_token_id",
+  "exponential_decay_length_penalty",
+  "finetuning_task",
+  "forced_bos_token_id",
+  "forced_eos_token_id",
+  "id2label",
+  "initializer_range",
+  "is_decoder",
+  "is_encoder_decoder",
+  "is_llama_config",
+  "label2id",
+  "length_penalty",
+  "max_length",
+  "min_length",
+  "model_name",
+  "name",
+  "no_repeat_ngram_size",
+  "num_beam_groups",
+  "num_beams",
+  "num_return_sequences",
+  "output_attentions",
+  "output_hidden_states",
+  "output_scores",
+  "prefix",
+  "pretraining_tp",
+  "problem_type",
+  "remove_invalid_values",
+  "repetition_penalty",
+  "return_dict",
+  "return_dict_in_generate",
+  "sep_token_id",
+  "suppress_tokens",
+  "task_specific_params",
+  "temperature",
+  "tf_legacy_loss",
+  "tokenizer_class",
+  "top_k",
+  "top_p",
+  "torch_dtype",
+  "torchscript",
+  "transformers.js_config",
+  "transformers_version",
+  "typical_p",
+  "unsloth_fixed",
+  "unsloth_version",
+  "use_bfloat16",
+  "use_cache",
+  "_name_or_path",
+]);
+
+/**
+ * Refuses keys of `given` that this decoder does not know, unless their value says that something is not used. The schema's
+ * output lacks keys such as "constructor".
+ */
+const unknownKeys = (given: unknown, known: ReadonlySet<string>) =>
+  v.rawCheck<Json>(({ addIssue }) => {
+    if (!isObject(given)) return;
+    for (const [key, value] of Object.entries(given)) {
+      if (known.has(key) || IGNORED_KEYS.has(key) || key.startsWith("_")) continue;
+      if (value === null || value === false || value === 0) continue;
+      const message = `${shown(value)} is not implemented; if the model computes the same without this key, delete it`;
+      if (key.trim() === "") addIssue({ message: `the key ${shown(key)}: ${message}` });
+      else addIssue({ message, path: [pathItem(given, key)] });
+    }
+  });
+
+/** Refuses lists with an entry per layer that have not one for each. */
+const listsByLayer = v.rawCheck<Json>(({ dataset, addIssue }) => {
+  if (!dataset.typed) return;
+  const { num_hidden_layers: layers, layer_types: types, no_rope_layers: rotated } = dataset.value;
+  const tooShort = Array.isArray(rotated) && rotated.length < Number(layers);
+  const otherLength = Array.isArray(types) && types.length !== layers;
+  for (const [key, wrong] of Object.entries({ layer_types: otherLength, no_rope_layers: tooShort })) {
+    if (!wrong) continue;
+    const message = `must have an entry for each of the ${shown(layers)} layers`;
+    addIssue({ message, path: [pathItem(dataset.value, key)] });
+  }
 });
+
+/** A checked config.json. */
+type CheckedJson = v.InferOutput<v.LooseObjectSchema<typeof COMMON_KEYS, undefined>> & Json;
+
+/** Schema of the config.json of a family, whose defaults have been put in. */
+function configSchema(json: unknown): v.GenericSchema<unknown, CheckedJson> {
+  const family = FAMILIES[familyOf(json)];
+  const isNested = isObject(json) && isObject(json.rope_parameters) && "full_attention" in json.rope_parameters;
+  const entries = {
+    ...COMMON_KEYS,
+    ...family?.keys,
+    rope_parameters: v.nullish(
+      isNested && family === FAMILIES.gemma3_text
+        ? v.looseObject({ full_attention: ropeParametersSchema, sliding_attention: ropeParametersSchema })
+        : ropeParametersSchema,
+    ),
+    rope_scaling: v.nullish(ropeParametersSchema),
+  };
+  const schema: v.GenericSchema<unknown, Json> = v.looseObject(entries);
+  return v.pipe(schema, unknownKeys(json, new Set(Object.keys(entries))), listsByLayer) as object as ReturnType<
+    typeof configSchema
+  >;
+}
+
+/** The family that a config names; LLaMA if it names none. */
+const familyOf = (json: unknown): string =>
+  isObject(json) && typeof json.model_type === "string" && Object.hasOwn(FAMILIES, json.model_type)
+    ? json.model_type
+    : LLAMA_TRAITS.family;
 
 /**
  * Reads the `config.json` of a Hugging Face directory.
@@ -114,26 +186,40 @@ export function readModelConfig(dir: string): ModelConfig {
   const path = join(dir, "config.json");
   if (!existsSync(path)) {
     throw new ModelError(
-      `${path}: not found; a model is a directory with config.json, safetensors and tokenizer.json.`,
+      `${path}: not found; a model is a directory with config.json, weights (safetensors) and tokenizer.json.`,
     );
   }
-  const json = validated(configSchema, parseConfig(path), path, ModelError);
+  const stated = parseConfig(path);
+  const name = familyOf(stated);
+  const family = FAMILIES[name];
+  const complete = isObject(stated) ? { ...family.defaults, ...stated } : stated;
+  const json = validated(configSchema(complete), complete, path, ModelError);
   const heads = json.num_attention_heads;
-  const keyValueHeads = json.num_key_value_heads ?? heads;
   const headSize = json.head_dim ?? json.hidden_size / heads;
+  const rope = readRope(json);
+  const traits: Traits = {
+    ...LLAMA_TRAITS,
+    family: name,
+    ...family.traits(json, json.num_hidden_layers),
+    ...(rope.localBase !== undefined && { localRopeBase: rope.localBase }),
+    rotarySize: rope.share === 1 ? null : Math.trunc(headSize * rope.share),
+  };
+  const differing = differingTraits(traits);
   const config: ModelConfig = {
     vocabularySize: json.vocab_size,
     hiddenSize: json.hidden_size,
     intermediateSize: json.intermediate_size,
     layers: json.num_hidden_layers,
     heads,
-    keyValueHeads,
+    keyValueHeads: json.num_key_value_heads ?? heads,
     headSize,
     normEpsilon: json.rms_norm_eps,
-    maxPositions: json.max_position_embeddings,
-    ...readRope(json),
+    maxPositions: json.max_position_embeddings * (rope.scaling?.type === "dynamic" ? rope.scaling.factor : 1),
+    ropeBase: rope.base,
+    ropeScaling: rope.scaling,
     tiedHead: json.tie_word_embeddings,
     paddingIndex: (json.pad_token_id ?? -1) >= 0 ? json.pad_token_id! : null,
+    ...(differing && { traits: differing }),
   };
   checkModelConfig(config, path);
   return config;
@@ -145,9 +231,9 @@ export function readModelConfig(dir: string): ModelConfig {
  * @throws {ModelError} for sizes that are not whole numbers above 0, or that do not go together
  */
 export function checkModelConfig(config: ModelConfig, where: string): void {
-  const { vocabularySize, heads, keyValueHeads, headSize, normEpsilon, ropeBase, paddingIndex } = config;
+  const { vocabularySize, heads, keyValueHeads, headSize, normEpsilon, ropeBase, ropeScaling, paddingIndex } = config;
   for (const name of SIZES) {
-    if (!v.is(count, config[name]))
+    if (!v.is(positiveCount, config[name]))
       throw new ModelError(`${where}: ${name} must be a whole number from 1 to 16777216, got ${config[name]}.`);
   }
   for (const [name, value] of Object.entries({ normEpsilon, ropeBase })) {
@@ -162,8 +248,19 @@ export function checkModelConfig(config: ModelConfig, where: string): void {
   if (heads % keyValueHeads !== 0) {
     throw new ModelError(`${where}: ${heads} attention heads cannot share ${keyValueHeads} key-value heads evenly.`);
   }
-  if (headSize % 2 !== 0) {
-    throw new ModelError(`${where}: rotary embeddings need an even head size (head_dim), got ${headSize}.`);
+  const rotarySize = traitsOf(config).rotarySize ?? headSize;
+  if (rotarySize % 2 !== 0 || rotarySize < 2 || rotarySize > headSize) {
+    const size =
+      rotarySize === headSize ? "head size (head_dim)" : "share of a head (partial_rotary_factor × head_dim)";
+    throw new ModelError(`${where}: rotary embeddings need an even ${size}, got ${rotarySize}.`);
+  }
+  if (ropeScaling?.type === "longrope") {
+    const { shortFactors, longFactors } = ropeScaling;
+    for (const [name, { length }] of Object.entries({ short_factor: shortFactors, long_factor: longFactors }))
+      if (length !== rotarySize / 2)
+        throw new ModelError(
+          `${where}: ${name} has ${length} numbers; ${rotarySize} rotated dimensions need ${rotarySize / 2}.`,
+        );
   }
 }
 
@@ -175,28 +272,34 @@ function parseConfig(path: string): unknown {
   }
 }
 
-function readRope(json: v.InferOutput<typeof configSchema>): Pick<ModelConfig, "ropeBase" | "ropeScaling"> {
-  const parameters = json.rope_parameters ?? json.rope_scaling;
-  const ropeBase = parameters?.rope_theta ?? json.rope_theta;
-  if (ropeType(parameters ?? {}) !== "llama3") return { ropeBase, ropeScaling: null };
-  const scaling = parameters as v.InferOutput<typeof llama3Rope>;
+/** The rope settings of a config: of layers that rotate with main frequencies, and the base of local ones. */
+function readRope(json: Json): { base: number; scaling: RopeScaling | null; share: number; localBase?: number } {
+  const stated = json.rope_parameters as Json | null | undefined;
+  const nested = stated && "full_attention" in stated ? (stated as Record<string, RopeParameters>) : undefined;
+  const scaling = json.rope_scaling as RopeParameters | null | undefined; // of Transformers before 5; it comes first
+  const main: RopeParameters = nested
+    ? { ...nested.full_attention, ...scaling }
+    : (scaling ?? (stated as RopeParameters | null | undefined) ?? {});
+  const around = {
+    maxPositions: json.max_position_embeddings as number,
+    originalMaxPositions: (json.original_max_position_embeddings as number | null | undefined) ?? undefined,
+  };
   return {
-    ropeBase,
-    ropeScaling: {
-      factor: scaling.factor,
-      lowFrequencyFactor: scaling.low_freq_factor,
-      highFrequencyFactor: scaling.high_freq_factor,
-      originalMaxPositions: scaling.original_max_position_embeddings,
-    },
+    base: main.rope_theta ?? (json.rope_theta as number),
+    scaling: readScaling(main, around),
+    share: main.partial_rotary_factor ?? (json.partial_rotary_factor as number | null | undefined) ?? 1,
+    localBase: nested?.sliding_attention.rope_theta ?? undefined,
   };
 }
 
 /** The `config.json` from which Transformers, and {@link readModelConfig}, build the same model. */
 export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos?: number } = {}): Json {
-  const scaling = config.ropeScaling;
+  const traits = traitsOf(config);
+  const { className, json } = FAMILIES[traits.family];
+  const { ropeScaling: scaling } = config;
   return {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
+    architectures: [className],
+    model_type: traits.family,
     dtype: "float32",
     vocab_size: config.vocabularySize,
     hidden_size: config.hiddenSize,
@@ -205,20 +308,12 @@ export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos
     num_attention_heads: config.heads,
     num_key_value_heads: config.keyValueHeads,
     head_dim: config.headSize,
-    hidden_act: "silu",
+    hidden_act: traits.activation,
     rms_norm_eps: config.normEpsilon,
-    max_position_embeddings: config.maxPositions,
-    attention_bias: false,
-    mlp_bias: false,
+    max_position_embeddings: scaling?.type === "dynamic" ? scaling.originalMaxPositions : config.maxPositions,
     attention_dropout: 0,
-    rope_theta: config.ropeBase,
-    rope_scaling: scaling && {
-      rope_type: "llama3",
-      factor: scaling.factor,
-      low_freq_factor: scaling.lowFrequencyFactor,
-      high_freq_factor: scaling.highFrequencyFactor,
-      original_max_position_embeddings: scaling.originalMaxPositions,
-    },
+    ...ropeJson(config, traits),
+    ...json(traits, config),
     tie_word_embeddings: config.tiedHead,
     bos_token_id: tokens.bos ?? null,
     eos_token_id: tokens.eos ?? null,
@@ -226,23 +321,18 @@ export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos
   };
 }
 
-/** Shape of every parameter by its Hugging Face name, in the order of the layers; projections are stored (out, in). */
-export function parameterShapes(config: ModelConfig): Map<string, number[]> {
-  const { hiddenSize: h, intermediateSize: i, headSize, heads, keyValueHeads, vocabularySize } = config;
-  const shapes = new Map<string, number[]>([["model.embed_tokens.weight", [vocabularySize, h]]]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    shapes.set(`${prefix}.input_layernorm.weight`, [h]);
-    shapes.set(`${prefix}.self_attn.q_proj.weight`, [heads * headSize, h]);
-    shapes.set(`${prefix}.self_attn.k_proj.weight`, [keyValueHeads * headSize, h]);
-    shapes.set(`${prefix}.self_attn.v_proj.weight`, [keyValueHeads * headSize, h]);
-    shapes.set(`${prefix}.self_attn.o_proj.weight`, [h, heads * headSize]);
-    shapes.set(`${prefix}.post_attention_layernorm.weight`, [h]);
-    shapes.set(`${prefix}.mlp.gate_proj.weight`, [i, h]);
-    shapes.set(`${prefix}.mlp.up_proj.weight`, [i, h]);
-    shapes.set(`${prefix}.mlp.down_proj.weight`, [h, i]);
-  }
-  shapes.set("model.norm.weight", [h]);
-  if (!config.tiedHead) shapes.set("lm_head.weight", [vocabularySize, h]);
-  return shapes;
+function ropeJson({ ropeBase, ropeScaling, headSize }: ModelConfig, { localRopeBase, rotarySize }: Traits): Json {
+  const scaling = scalingJson(ropeScaling);
+  if (localRopeBase !== null)
+    return {
+      rope_parameters: {
+        full_attention: { rope_type: "default", ...scaling, rope_theta: ropeBase },
+        sliding_attention: { rope_type: "default", rope_theta: localRopeBase },
+      },
+    };
+  return {
+    rope_theta: ropeBase,
+    rope_scaling: scaling,
+    ...(rotarySize !== null && { partial_rotary_factor: rotarySize / headSize }),
+  };
 }

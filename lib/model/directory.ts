@@ -6,9 +6,11 @@ import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { isObject, shown } from "../data/validate";
-import { modelConfigJson, parameterShapes, readModelConfig, type ModelConfig } from "./config";
+import { modelConfigJson, readModelConfig, type ModelConfig } from "./config";
+import { EMBEDDING, HEAD, parameterShapes, storedParameters, type StoredParameter } from "./parameters";
 import { readSafetensors, readSafetensorsShapes, writeSafetensors, type HostTensor } from "./safetensors";
 import { readTorchFile, readTorchShapes } from "./torch-file";
+import { traitsOf } from "./architecture";
 
 /** Files that go from one model directory to another with the tokenizer; each is optional. */
 const TOKENIZER_FILES = [
@@ -33,7 +35,6 @@ const MAX_NAME = 255;
 
 /** Tensors that old models store beside their parameters. */
 const isDerived = (name: string) => name.endsWith("rotary_emb.inv_freq");
-const [EMBEDDING, HEAD] = ["model.embed_tokens.weight", "lm_head.weight"];
 
 /**
  * Finds the parameters of a model directory, as Transformers 5 does. Of a tied model that stores only one of embedding
@@ -84,10 +85,10 @@ export function readModel(dir: string): { config: ModelConfig; parameters: Map<s
       `${dir}: config.json says num_hidden_layers ${config.layers}, but the files have only ${tensors.size} tensors.`,
     );
   }
-  const shapes = parameterShapes(config);
-  const missing = [...shapes.keys()].filter((name) => !tensors.has(name));
+  const stored = storedParameters(config);
+  const missing = stored.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
   if (missing.length > 0) throw new ModelError(`${dir}: ${missing.length} tensors are missing: ${abridged(missing)}.`);
-  for (const [name, shape] of shapes) {
+  for (const { name, shape } of stored) {
     const { file, tensor } = tensors.get(name)!;
     if (shape.join() !== tensor.shape.join()) {
       throw new ModelError(
@@ -96,12 +97,68 @@ export function readModel(dir: string): { config: ModelConfig; parameters: Map<s
       );
     }
   }
-  const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
+  const names = new Set(stored.map(({ name }) => name));
+  const unexpected = [...tensors.keys()].filter((name) => !names.has(name));
   if (unexpected.length > 0)
     throw new ModelError(
-      `${dir}: ${unexpected.length} tensors do not belong to a LLaMA model of this config: ${abridged(unexpected)}.`,
+      `${dir}: ${unexpected.length} tensors do not belong to a model of this config ` +
+        `(${traitsOf(config).family}): ${abridged(unexpected)}.`,
     );
-  return { config, parameters: new Map([...shapes.keys()].map((name) => [name, tensors.get(name)!.tensor])) };
+  const shapes = parameterShapes(config);
+  const parameters = new Map(stored.flatMap((entry) => partsOf(tensors.get(entry.name)!.tensor, entry, shapes)));
+  return { config, parameters: new Map([...shapes.keys()].map((name) => [name, parameters.get(name)!])) };
+}
+
+/** The parameters in a tensor of the files; values are read on access. */
+function partsOf(
+  whole: HostTensor,
+  { parts }: StoredParameter,
+  shapes: ReadonlyMap<string, number[]>,
+): [string, HostTensor][] {
+  if (parts.length === 1) return [[parts[0], whole]];
+  let end = 0;
+  return parts.map((name) => {
+    const shape = shapes.get(name)!;
+    const start = end;
+    end += shape.reduce((product, n) => product * n, 1);
+    const to = end;
+    return [
+      name,
+      {
+        shape,
+        get data() {
+          return whole.data.subarray(start, to);
+        },
+      },
+    ];
+  });
+}
+
+/** The tensors of a model's files, from its parameters; values are read on access. */
+function storedWeights(
+  config: ModelConfig,
+  parameters: ReadonlyMap<string, HostTensor>,
+): ReadonlyMap<string, HostTensor> {
+  return new Map(
+    storedParameters(config).map(({ name, shape, parts }) => [
+      name,
+      parts.length === 1
+        ? parameters.get(name)!
+        : {
+            shape,
+            get data() {
+              const all = new Float32Array(shape[0] * shape[1]);
+              let at = 0;
+              for (const part of parts) {
+                const { data } = parameters.get(part)!;
+                all.set(data, at);
+                at += data.length;
+              }
+              return all;
+            },
+          },
+    ]),
+  );
 }
 
 /** What a model directory takes over from another one: the tokenizer's files, and the special ids in config.json. */
@@ -151,10 +208,14 @@ export function writeModelDirectory(
   mkdirSync(dir, { recursive: true });
   for (const [file, content] of tokenizer?.files ?? []) writeFileSync(join(dir, file), content);
   const part = join(dir, `config.json.part-${process.pid}`);
-  writeFileSync(part, `${JSON.stringify(modelConfigJson(config, tokenizer?.tokens), null, 2)}\n`);
+  writeFileSync(part, `${configText(modelConfigJson(config, tokenizer?.tokens))}\n`);
   renameSync(part, join(dir, "config.json"));
-  writeSafetensors(join(dir, "model.safetensors"), weights);
+  writeSafetensors(join(dir, "model.safetensors"), storedWeights(config, weights));
 }
+
+/** JSON in which soft caps have a decimal point: Transformers refuses whole numbers for them. */
+const configText = (json: object): string =>
+  JSON.stringify(json, null, 2).replace(/^( *"\w+_softcapping": \d+)(,?)$/gm, "$1.0$2");
 
 /**
  * Computes the SHA-256 of a model's config and parameters. It does not depend on how the files store them (shards,

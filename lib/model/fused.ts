@@ -2,6 +2,7 @@
 // it.
 import { loadedLevel, type Level } from "./native-library";
 import { backend, device, tf, type Tensor } from "./tensorflow";
+import type { AttentionPattern } from "./block-context";
 import type { Operations } from "./operation-types";
 
 const level = device().kind === "CPU" ? loadedLevel : undefined;
@@ -23,9 +24,18 @@ function multipleOutputs(name: string, inputs: Tensor[], outputs: number): Tenso
   return backend.executeMultipleOutputs(`Promptloss${name}`, [], inputs, outputs);
 }
 
-/** Signs of the sine in a rotation and in its transpose. */
-const ROTATE = tf.keep(tf.scalar(1));
-const ROTATE_BACK = tf.keep(tf.scalar(-1));
+const settingsTensors = new Map<string, Tensor>();
+
+/** A vector of settings that calls share. They are few, so each is created once. */
+function shared(values: number[], kind: "int32" | "float32"): Tensor {
+  const key = `${kind} ${values.join()}`;
+  let tensor = settingsTensors.get(key);
+  if (!tensor) {
+    tensor = tf.keep(tf.tensor1d(values, kind));
+    settingsTensors.set(key, tensor);
+  }
+  return tensor;
+}
 
 /** Input `sum` of a matrix product to which nothing is added. */
 const NO_SUM = tf.keep(tf.tensor1d([]));
@@ -48,12 +58,20 @@ const operations: Operations = {
     const [dx, dWeight] = multipleOutputs("RmsNormGradient", [dy, x, weight, scale], 2);
     return { dx, dWeight };
   },
-  rotate: (x, { cos, sin }, back = false) => singleOutput("Rotate", [x, cos, sin, back ? ROTATE_BACK : ROTATE]),
+  rotate: (x, { cos, sin, headSize, rest }, back = false) =>
+    singleOutput("Rotate", [x, cos, sin, shared([headSize], "int32"), shared([back ? -1 : 1, rest], "float32")]),
   swiglu: (gate, up) => singleOutput("Swiglu", [gate, up]),
   swigluGradient(dy, gate, up) {
     const [dGate, dUp] = multipleOutputs("SwigluGradient", [dy, gate, up], 2);
     return { dGate, dUp };
   },
+  geglu: (gate, up) => singleOutput("Geglu", [gate, up]),
+  gegluGradient(dy, gate, up) {
+    const [dGate, dUp] = multipleOutputs("GegluGradient", [dy, gate, up], 2);
+    return { dGate, dUp };
+  },
+  addBias: (x, bias) => singleOutput("AddBias", [x, bias]),
+  sumRows: (dy) => singleOutput("SumRows", [dy]),
   crossEntropy(logits, labels) {
     const [losses, logSums] = multipleOutputs("CrossEntropy", [logits, labels], 2);
     return { losses, logSums };
@@ -114,7 +132,7 @@ export const MAX_HEAD_SIZE = 256;
  * @param k keys (N, K · D)
  * @param v values (N, K · D)
  * @param bounds (B + 1, int32): the first row of each sequence, and N
- * @param headSize D, an int32 scalar
+ * @param headSize D
  * @returns `y` (N, heads · D), and `logSums` (N, heads) = log Σ exp(scores), for the gradient
  */
 export function packedAttention(
@@ -122,11 +140,20 @@ export function packedAttention(
   k: Tensor,
   v: Tensor,
   bounds: Tensor,
-  headSize: Tensor,
+  headSize: number,
+  pattern: AttentionPattern,
 ): { y: Tensor; logSums: Tensor } {
-  const [y, logSums] = multipleOutputs("Attention", [q, k, v, bounds, headSize], 2);
+  const [y, logSums] = multipleOutputs("Attention", [q, k, v, bounds, ...attentionSettings(headSize, pattern)], 2);
   return { y, logSums };
 }
+
+/** The last inputs of the attention over rows: soft cap (0: none), and head size and window (0: none). */
+const attentionSettings = (headSize: number, { window, softCap }: AttentionPattern): Tensor[] => [
+  softCapTensor(softCap),
+  shared([headSize, window ?? 0], "int32"),
+];
+
+const softCapTensor = (softCap: number | null): Tensor => shared([softCap ?? 0], "float32");
 
 /**
  * Computes causal softmax attention for the last positions of B sequences of equal length, and adds their keys and
@@ -138,7 +165,9 @@ export function packedAttention(
  * @param past keys and values (B, capacity, K · D); empty tensors for none. If the new ones fit, they are written into
  *   this memory, so it must not be used again.
  * @param padding (B, int32): number of padding positions at each sequence's start
- * @param settings (3, int32): head size D, `before`, and the capacity to allocate if the past's is too small
+ * @param softCap as in `AttentionPattern`
+ * @param settings (4, int32): head size D, `before`, the capacity to allocate if the past's is too small, and the window
+ *   (0: none)
  * @returns `y` (B · queries, heads · D), and the cache `k` and `v` (B, capacity, K · D)
  */
 export function cachedAttention(
@@ -147,9 +176,11 @@ export function cachedAttention(
   v: Tensor,
   past: { k: Tensor; v: Tensor },
   padding: Tensor,
+  softCap: number | null,
   settings: Tensor,
 ): { y: Tensor; k: Tensor; v: Tensor } {
-  const [y, keys, values] = multipleOutputs("CachedAttention", [q, k, v, past.k, past.v, padding, settings], 3);
+  const inputs = [q, k, v, past.k, past.v, padding, softCapTensor(softCap), settings];
+  const [y, keys, values] = multipleOutputs("CachedAttention", inputs, 3);
   return { y, k: keys, v: values };
 }
 
@@ -162,7 +193,7 @@ export function cachedAttention(
  * @param rotations cosines and sines of the queries, then of the keys, (B, D / 2) each
  * @param padding as for {@link cachedAttention}
  * @param epsilon ε of RMSNorm, a scalar
- * @param settings as for {@link cachedAttention}
+ * @param settings as for {@link cachedAttention}; no window
  * @returns `y` (B, H), and the cache `k` and `v` (B, capacity, K · D)
  */
 export function decodeLayer(
@@ -196,8 +227,10 @@ export function packedAttentionGradient(
   y: Tensor,
   logSums: Tensor,
   bounds: Tensor,
-  headSize: Tensor,
+  headSize: number,
+  pattern: AttentionPattern,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
-  const [dq, dk, dv] = multipleOutputs("AttentionGradient", [dy, q, k, v, y, logSums, bounds, headSize], 3);
+  const settings = attentionSettings(headSize, pattern);
+  const [dq, dk, dv] = multipleOutputs("AttentionGradient", [dy, q, k, v, y, logSums, bounds, ...settings], 3);
   return { dq, dk, dv };
 }

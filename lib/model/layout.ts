@@ -5,10 +5,13 @@
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
-import { device, kernel, tf, vectors, type Tensor } from "./tensorflow";
-import type { BlockContext, BlockWeights } from "./block-context";
+import { device, keeper, kernel, tf, vectors, type Tensor } from "./tensorflow";
+import type { AttentionPattern, BlockContext, BlockWeights } from "./block-context";
 
 type Heads = Pick<ModelConfig, "heads" | "keyValueHeads">;
+
+/** Gradients of queries (N, heads · D), keys and values (N, K · D). */
+type AttentionGradients = Record<"dq" | "dk" | "dv", Tensor>;
 
 /** A packed batch for training: sequences of any lengths, concatenated as N rows, and causal attention within each. */
 export interface PackedLayout {
@@ -30,16 +33,17 @@ export interface PackedLayout {
    * @param v values (N, K · D)
    * @returns `y` (N, heads · D), and tensors for `attendGradient`, which the caller disposes
    */
-  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] };
+  attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern): { y: Tensor; saved: Tensor[] };
   /**
    * Computes the gradients of `attend`.
    *
    * @param dy gradient of y (N, heads · D)
    * @param y result of `attend`
    * @param saved tensors that `attend` returned
+   * @param pattern that of `attend`
    * @returns `dq` (N, heads · D), `dk` and `dv` (N, K · D)
    */
-  attendGradient(dy: Tensor, y: Tensor, saved: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor };
+  attendGradient(dy: Tensor, y: Tensor, saved: Tensor[], pattern: AttentionPattern): AttentionGradients;
 }
 
 /**
@@ -61,7 +65,7 @@ export class RowLayout implements PackedLayout {
   readonly starts: number[];
   readonly paddingTokens = 0;
   private readonly bounds: Tensor;
-  private readonly headSize: Tensor;
+  private readonly headSize: number;
 
   /** @param sequences token ids of each sequence */
   constructor(sequences: readonly (readonly number[])[], { headSize }: Pick<ModelConfig, "headSize">) {
@@ -69,16 +73,16 @@ export class RowLayout implements PackedLayout {
     const [ids, positions] = vectors([this.ids, this.positions]);
     this.tensors = { ids, positions };
     this.bounds = tf.tensor1d([...this.starts, this.ids.length], "int32");
-    this.headSize = tf.scalar(headSize, "int32");
+    this.headSize = headSize;
   }
 
-  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
-    const { y, logSums } = packedAttention(q, k, v, this.bounds, this.headSize);
+  attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern): { y: Tensor; saved: Tensor[] } {
+    const { y, logSums } = packedAttention(q, k, v, this.bounds, this.headSize, pattern);
     return { y, saved: [q, k, v, logSums] };
   }
 
-  attendGradient(dy: Tensor, y: Tensor, [q, k, v, logSums]: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
-    return packedAttentionGradient(dy, q, k, v, y, logSums, this.bounds, this.headSize);
+  attendGradient(dy: Tensor, y: Tensor, [q, k, v, logSums]: Tensor[], pattern: AttentionPattern): AttentionGradients {
+    return packedAttentionGradient(dy, q, k, v, y, logSums, this.bounds, this.headSize, pattern);
   }
 }
 
@@ -190,7 +194,13 @@ export interface InferenceLayout {
    * @param past keys and values of the positions before; may be overwritten, so it must not be used again
    * @returns `y` (B·T, heads · D), and the cache with the new keys and values added
    */
-  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache };
+  attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, past?: KeyValueCache): Attended;
+}
+
+/** Result of {@link InferenceLayout.attend}. */
+interface Attended {
+  y: Tensor;
+  cache: KeyValueCache;
 }
 
 /** Dimensions of an {@link InferenceLayout}. */
@@ -243,10 +253,11 @@ export class CachedLayout implements InferenceLayout {
     this.padding = tf.tensor1d(shape.padding ? [...shape.padding] : new Array<number>(shape.batch).fill(0), "int32");
   }
 
-  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+  attend(q: Tensor, k: Tensor, v: Tensor, { window, softCap }: AttentionPattern, past?: KeyValueCache): Attended {
     const before = past?.length ?? 0;
     const pastOrEmpty = past ?? { k: tf.tensor1d([]), v: tf.tensor1d([]) };
-    const { y, ...cache } = cachedAttention(q, k, v, pastOrEmpty, this.padding, this.settings(before));
+    const settings = this.settings(before, window);
+    const { y, ...cache } = cachedAttention(q, k, v, pastOrEmpty, this.padding, softCap, settings);
     return { y, cache: { ...cache, length: before + k.shape[0]! / this.batch } };
   }
 
@@ -263,10 +274,10 @@ export class CachedLayout implements InferenceLayout {
     { query, key, epsilon }: Pick<BlockContext<unknown>, "query" | "key" | "epsilon">,
     past: KeyValueCache,
   ): { y: Tensor; cache: KeyValueCache } {
-    const { inputNorm, q, k, v, o, attentionNorm, gate, up, down } = parameters;
+    const { beforeAttention, q, k, v, o, beforeMlp, gate, up, down } = parameters;
     const { y, ...cache } = decodeLayer(
       x,
-      [inputNorm, q, k, v, o, attentionNorm, gate, up, down],
+      [beforeAttention!, q, k, v, o, beforeMlp!, gate, up, down],
       past,
       [query.cos, query.sin, key.cos, key.sin],
       this.padding,
@@ -276,9 +287,9 @@ export class CachedLayout implements InferenceLayout {
     return { y, cache: { ...cache, length: past.length + 1 } };
   }
 
-  /** The input `settings` of the fused operations: head size, cached positions, capacity. */
-  private settings(before: number): Tensor {
-    return tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0], "int32");
+  /** The input `settings` of the fused operations: head size, cached positions, capacity, window (0: none). */
+  private settings(before: number, window: number | null = null): Tensor {
+    return tf.tensor1d([this.config.headSize, before, this.shape.capacity ?? 0, window ?? 0], "int32");
   }
 }
 
@@ -299,13 +310,16 @@ export class DenseLayout implements InferenceLayout {
   readonly length: number;
   /** number of keys that the last queries read; those after their own position are hidden */
   private readonly keys: number;
-  /** mask that is added to the scores of each group: causal, and of the padding */
-  private readonly masks: Tensor[];
+  /** mask of the padding (B, 1, 1, keys), if there is any */
+  private readonly hidden: Tensor | undefined;
   private readonly groups: DenseGroup[];
+  /** masks by window, each made when it is first used */
+  private readonly masks = new Map<number | null, Tensor[]>();
+  private readonly keep = keeper();
   /** where each sequence's new position goes, the same in every layer; undefined for several positions */
   private readonly places: Tensor | undefined;
 
-  /** Creates the groups and their masks within the enclosing `tf.tidy`, which disposes them. */
+  /** Creates the layout within the enclosing `tf.tidy`, which disposes its tensors. */
   constructor(
     private readonly shape: InferenceShape,
     private readonly config: Heads,
@@ -316,29 +330,20 @@ export class DenseLayout implements InferenceLayout {
     // A single query reads all that the cache has room for, which takes less time than a copy of what is filled.
     this.keys = length === 1 ? Math.max(capacity, before + 1) : before + length;
     if (length === 1 && before < capacity) this.places = placesOf(batch * keyValueHeads, before, 1, capacity);
-    const hidden = padding && hiddenPadding(padding, this.keys);
+    this.hidden = padding && hiddenPadding(padding, this.keys);
     const edges = blockEdges(length);
     const rows = Math.min(batch, Math.max(1, Math.floor(SCORES / (heads * edges[1] * this.keys))));
     this.groups = Array.from({ length: Math.ceil(batch / rows) }, (_, i) => i * rows).flatMap((row) =>
       edges.slice(1).map((to, block) => ({ row, rows: Math.min(rows, batch - row), from: edges[block], to })),
     );
-    const causal = new Map(
-      edges
-        .slice(1)
-        .map((to, block) => [
-          to,
-          causalMask(heads / keyValueHeads, to - edges[block], this.keysOf(to), before + edges[block]),
-        ]),
-    );
-    this.masks = this.groups.map(({ row, rows: count, to }) =>
-      hidden
-        ? kernel.add(causal.get(to)!, kernel.slice(hidden, [row, 0, 0, 0], [count, 1, 1, this.keysOf(to)]))
-        : causal.get(to)!,
-    );
+    this.masks.set(null, this.masksOf(null));
   }
 
-  attend(q: Tensor, k: Tensor, v: Tensor, past?: KeyValueCache): { y: Tensor; cache: KeyValueCache } {
+  attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, past?: KeyValueCache): Attended {
     const { config } = this;
+    const { softCap } = pattern;
+    const window = this.effective(pattern.window);
+    const masks = this.masksFor(window);
     const [newKeys, newValues] = [k, v].map((rows) => this.toHeads(rows, config.keyValueHeads));
     const added = newKeys.shape[2]!;
     const filled = past?.length ?? 0;
@@ -349,12 +354,51 @@ export class DenseLayout implements InferenceLayout {
     };
     // Without a past, the new keys are all that there are: the cache need not be read.
     const [keys, values] = (past || this.keys > added ? [cache.k, cache.v] : [newKeys, newValues]).map((all) =>
-      this.splitKeys(all),
+      this.slices(all, (group) => this.keyRange(group, window)),
     );
     const groups = this.splitQueries(q, config.heads).map((heads, g) =>
-      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], this.masks[g]), config)),
+      tf.tidy(() => ungrouped(attention(grouped(heads, config), keys[g], values[g], masks[g], softCap), config)),
     );
     return { y: this.joinQueries(groups, config.heads), cache };
+  }
+
+  /** A window, or null if it hides nothing. */
+  private effective(window: number | null): number | null {
+    return window !== null && window < this.shape.before + this.length ? window : null;
+  }
+
+  private masksFor(window: number | null): Tensor[] {
+    const made = this.masks.get(window);
+    if (made) return made;
+    const masks = this.masksOf(window);
+    this.keep(masks);
+    this.masks.set(window, masks);
+    return masks;
+  }
+
+  /** The mask that is added to the scores of each group: causal, of the window, and of the padding. */
+  private masksOf(window: number | null): Tensor[] {
+    const { heads, keyValueHeads } = this.config;
+    const causal = new Map<number, Tensor>();
+    return this.groups.map((group) => {
+      const { row, rows, from, to } = group;
+      const [first, end] = this.keyRange(group, window);
+      let mask = causal.get(to);
+      if (!mask) {
+        const position = this.shape.before + from - first;
+        mask = causalMask(heads / keyValueHeads, to - from, end - first, position, window);
+        causal.set(to, mask);
+      }
+      return this.hidden
+        ? kernel.add(mask, kernel.slice(this.hidden, [row, 0, 0, first], [rows, 1, 1, end - first]))
+        : mask;
+    });
+  }
+
+  /** The keys that the queries of a group read. */
+  private keyRange({ from, to }: DenseGroup, window: number | null): [from: number, to: number] {
+    const { before } = this.shape;
+    return window === null ? [0, this.keys - this.length + to] : [Math.max(0, before + from - window + 1), before + to];
   }
 
   /** Adds new positions (B, K, S, D) after the first `filled` ones of a cache, in place if there is room. */
@@ -373,11 +417,6 @@ export class DenseLayout implements InferenceLayout {
     return kernel.reshape(updated, past.shape as number[]);
   }
 
-  /** Number of keys of the queries before position `to` of the T. */
-  private keysOf(to: number): number {
-    return this.keys - this.length + to;
-  }
-
   /** (B·S, heads · D) → (B, heads, S, D). */
   private toHeads(x: Tensor, heads: number): Tensor {
     const size = x.shape[1]!;
@@ -388,11 +427,6 @@ export class DenseLayout implements InferenceLayout {
   /** Rows (B·T, heads · D) → queries (rows, heads, to − from, D) of each group. `joinQueries` is the inverse. */
   private splitQueries(rows: Tensor, heads: number): Tensor[] {
     return this.slices(this.toHeads(rows, heads), ({ from, to }) => [from, to]);
-  }
-
-  /** Keys or values (B, K, capacity, D) → those of each group, (rows, K, keys, D). */
-  private splitKeys(keys: Tensor): Tensor[] {
-    return this.slices(keys, ({ to }) => [0, this.keysOf(to)]);
   }
 
   /** Heads (rows, heads, to − from, D) of each group → rows (B·T, heads · D). */
@@ -438,24 +472,40 @@ function hiddenPadding(padding: readonly number[], keys: number): Tensor {
   return tf.tensor4d(hidden, [padding.length, 1, 1, keys]);
 }
 
-/** Queries at positions `from` … `to` − 1 of some sequences (by index); their keys are those at 0 … `to` − 1. */
+/**
+ * Queries at positions `from` … `to` − 1 of some sequences (by index); their keys are those at 0 … `to` − 1, or from the
+ * first position of their windows on.
+ */
 interface Group {
   sequences: number[];
   from: number;
   to: number;
 }
 
+/** What the groups of a layout read with one window. */
+interface Keys {
+  /** mask of each group (G·queries, keys) */
+  masks: Tensor[];
+  /** position of each group's first key */
+  first: number[];
+  indices: KeyIndices;
+}
+
 /**
  * Indices for one number of heads. A piece is the part (D) of a row that belongs to one head, with index row · heads +
  * head. A cell is a (sequence, head, position) of a group; the cells of all groups are numbered in order.
  */
-interface Indices {
+interface QueryIndices {
   /** piece of each query cell, for each group */
   queries: Tensor[];
-  /** piece of each key cell, for each group */
-  keys: Tensor[];
   /** query cell of each piece: the inverse of `queries` */
   rows: Tensor;
+}
+
+/** As {@link QueryIndices}, for the keys that are read with one window. */
+interface KeyIndices {
+  /** piece of each key cell, for each group */
+  keys: Tensor[];
   /** `keys` of all groups, concatenated */
   keyPieces: Tensor;
 }
@@ -472,10 +522,12 @@ export class GroupedLayout implements PackedLayout {
   readonly tensors: PackedLayout["tensors"];
   readonly starts: number[];
   readonly paddingTokens: number;
-  /** causal mask of each group (G·queries, keys) */
-  readonly masks: Tensor[];
-  private readonly groups: Group[];
-  private readonly indices: Map<number, Indices>;
+  /** queries that are computed together */
+  readonly groups: readonly Group[];
+  private readonly indices: Map<number, QueryIndices>;
+  /** keys by window, each made when it is first used */
+  private readonly keys = new Map<number | null, Keys>();
+  private readonly keep = keeper();
 
   /** @param sequences token ids of each sequence */
   constructor(
@@ -492,28 +544,40 @@ export class GroupedLayout implements PackedLayout {
       positions: this.positions,
       starts: this.starts,
     } = rowsOf(sequences, this.paddingTokens > 0 ? 1 : 0));
-    this.masks = this.groups.map(({ from, to }) => causalMask(heads / keyValueHeads, to - from, to));
     const counts = [...new Set([heads, keyValueHeads])];
-    const arrays = counts.map((count) => this.indicesOf(count));
-    const [ids, positions, ...rest] = vectors([this.ids, this.positions, ...arrays.flat()]);
+    const queries = counts.map((count) => this.queryIndices(count));
+    const keys = this.keyIndices(null);
+    const [ids, positions, ...rest] = vectors([this.ids, this.positions, ...queries.flat(), ...keys.arrays]);
     this.tensors = { ids, positions };
-    this.indices = new Map(counts.map((count) => [count, indexTensors(rest, this.groups.length)]));
+    const { length } = this.groups;
+    this.indices = new Map(
+      counts.map((count) => [count, { queries: rest.splice(0, length), rows: rest.splice(0, 1)[0] }]),
+    );
+    this.keys.set(null, this.keysFrom(rest, keys.first, null));
   }
 
-  attend(q: Tensor, k: Tensor, v: Tensor): { y: Tensor; saved: Tensor[] } {
+  attend(q: Tensor, k: Tensor, v: Tensor, { window, softCap }: AttentionPattern): { y: Tensor; saved: Tensor[] } {
     const { heads } = this.config;
+    const keys = this.keysFor(window);
     const groups = this.groups.map((_, g) =>
-      tf.tidy(() => ungrouped(attention(...this.inputsOf(g, q, k, v), this.masks[g]), this.config)),
+      tf.tidy(() => ungrouped(attention(...this.inputsOf(g, q, k, v, keys), keys.masks[g], softCap), this.config)),
     );
     return { y: this.joinQueries(groups, heads), saved: [q, k, v] };
   }
 
-  attendGradient(dy: Tensor, y: Tensor, [q, k, v]: Tensor[]): { dq: Tensor; dk: Tensor; dv: Tensor } {
-    const { heads, keyValueHeads } = this.config;
+  attendGradient(
+    dy: Tensor,
+    y: Tensor,
+    [q, k, v]: Tensor[],
+    { window, softCap }: AttentionPattern,
+  ): AttentionGradients {
+    const { heads } = this.config;
+    const keys = this.keysFor(window);
     const groups = this.groups.map((_, g) =>
       tf.tidy(() => {
         const [dyOfGroup, yOfGroup] = [dy, y].map((rows) => grouped(this.queriesOf(g, rows, heads), this.config));
-        const { dq, dk, dv } = attentionGradient(dyOfGroup, ...this.inputsOf(g, q, k, v), this.masks[g], yOfGroup);
+        const inputs = this.inputsOf(g, q, k, v, keys);
+        const { dq, dk, dv } = attentionGradient(dyOfGroup, ...inputs, keys.masks[g], yOfGroup, softCap);
         return { dq: ungrouped(dq, this.config), dk, dv };
       }),
     );
@@ -524,20 +588,19 @@ export class GroupedLayout implements PackedLayout {
       ),
       dk: this.sumKeys(
         groups.map(({ dk }) => dk),
-        keyValueHeads,
+        keys,
       ),
       dv: this.sumKeys(
         groups.map(({ dv }) => dv),
-        keyValueHeads,
+        keys,
       ),
     };
   }
 
   /** Queries, keys and values of one group, for `attention`. */
-  private inputsOf(g: number, q: Tensor, k: Tensor, v: Tensor): [q: Tensor, k: Tensor, v: Tensor] {
-    const { heads, keyValueHeads } = this.config;
-    const queries = grouped(this.queriesOf(g, q, heads), this.config);
-    return [queries, this.keysOf(g, k, keyValueHeads), this.keysOf(g, v, keyValueHeads)];
+  private inputsOf(g: number, q: Tensor, k: Tensor, v: Tensor, keys: Keys): [q: Tensor, k: Tensor, v: Tensor] {
+    const queries = grouped(this.queriesOf(g, q, this.config.heads), this.config);
+    return [queries, this.keysOf(g, k, keys), this.keysOf(g, v, keys)];
   }
 
   /**
@@ -554,17 +617,42 @@ export class GroupedLayout implements PackedLayout {
     return this.rows(kernel.gather(pieces(groups), this.indices.get(heads)!.rows), heads);
   }
 
-  /** Gathers the keys or values of one group: rows (N, heads · D) → (sequences, heads, to, D). */
-  keysOf(g: number, rows: Tensor, heads: number): Tensor {
-    return this.cells(rows, heads, this.indices.get(heads)!.keys[g], 0, this.groups[g].to);
+  /** Gathers the keys or values of one group: rows (N, K · D) → (sequences, K, keys, D). */
+  private keysOf(g: number, rows: Tensor, { indices, first }: Keys): Tensor {
+    const { keyValueHeads } = this.config;
+    return this.cells(rows, keyValueHeads, indices.keys[g], first[g], this.groups[g].to);
   }
 
   /** Computes the gradient of `keysOf`: sums over the groups, because several groups use the same key. */
-  sumKeys(groups: Tensor[], heads: number): Tensor {
+  private sumKeys(groups: Tensor[], { indices }: Keys): Tensor {
+    const { keyValueHeads } = this.config;
     return this.rows(
-      kernel.scatterSum(pieces(groups), this.indices.get(heads)!.keyPieces, this.ids.length * heads),
-      heads,
+      kernel.scatterSum(pieces(groups), indices.keyPieces, this.ids.length * keyValueHeads),
+      keyValueHeads,
     );
+  }
+
+  /** The keys of a window. */
+  private keysFor(wanted: number | null): Keys {
+    const longest = this.groups.reduce((most, { to }) => Math.max(most, to), 0);
+    const window = wanted !== null && wanted < longest ? wanted : null; // a longer one hides nothing
+    const made = this.keys.get(window);
+    if (made) return made;
+    const { arrays, first } = this.keyIndices(window);
+    const tensors = vectors(arrays);
+    const keys = this.keysFrom(tensors, first, window);
+    this.keep([...tensors, ...keys.masks]);
+    this.keys.set(window, keys);
+    return keys;
+  }
+
+  /** @param tensors those of `keyIndices` */
+  private keysFrom(tensors: Tensor[], first: number[], window: number | null): Keys {
+    const { heads, keyValueHeads } = this.config;
+    const masks = this.groups.map(({ from, to }, g) =>
+      causalMask(heads / keyValueHeads, to - from, to - first[g], from - first[g], window),
+    );
+    return { masks, first, indices: { keys: tensors.slice(0, -1), keyPieces: tensors.at(-1)! } };
   }
 
   /** Rows (N, heads · D) → the cells of one group, (sequences, heads, to − from, D). */
@@ -579,36 +667,37 @@ export class GroupedLayout implements PackedLayout {
     return kernel.reshape(allPieces, [this.ids.length, heads * allPieces.shape[1]!]);
   }
 
-  /** The arrays of `Indices`, one after another: `queries`, `keys`, `rows`, `keyPieces`. */
-  private indicesOf(heads: number): Int32Array[] {
-    const paddingRow = this.ids.length - 1;
-    const cells = (group: Group, from: number) => {
-      const index = new Int32Array(group.sequences.length * heads * (group.to - from));
-      let i = 0;
-      for (const sequence of group.sequences) {
-        for (let head = 0; head < heads; head++) {
-          for (let t = from; t < group.to; t++) {
-            const row = t < this.sequences[sequence].length ? this.starts[sequence] + t : paddingRow;
-            index[i++] = row * heads + head;
-          }
-        }
-      }
-      return index;
-    };
-    const queries = this.groups.map((group) => cells(group, group.from));
-    const keys = this.groups.map((group) => cells(group, 0));
+  /** The arrays of `QueryIndices`, one after another: `queries`, `rows`. */
+  private queryIndices(heads: number): Int32Array[] {
+    const queries = this.groups.map((group) => this.cellPieces(group, heads, group.from));
     const rows = new Int32Array(this.ids.length * heads);
     let cell = 0;
     for (const index of queries) for (const piece of index) rows[piece] = cell++;
-    return [...queries, ...keys, rows, joined(keys)];
+    return [...queries, rows];
   }
-}
 
-/** Takes the tensors of `indicesOf` from the front of a list. */
-function indexTensors(tensors: Tensor[], groups: number): Indices {
-  const [queries, keys] = [tensors.splice(0, groups), tensors.splice(0, groups)];
-  const [rows, keyPieces] = tensors.splice(0, 2);
-  return { queries, keys, rows, keyPieces };
+  /** The position of each group's first key, and the arrays of `KeyIndices`, one after another: `keys`, `keyPieces`. */
+  private keyIndices(window: number | null): { first: number[]; arrays: Int32Array[] } {
+    const first = this.groups.map(({ from }) => (window === null ? 0 : Math.max(0, from - window + 1)));
+    const keys = this.groups.map((group, g) => this.cellPieces(group, this.config.keyValueHeads, first[g]));
+    return { first, arrays: [...keys, joined(keys)] };
+  }
+
+  /** The piece of each cell of a group at the positions from `from` on. */
+  private cellPieces(group: Group, heads: number, from: number): Int32Array {
+    const paddingRow = this.ids.length - 1;
+    const index = new Int32Array(group.sequences.length * heads * (group.to - from));
+    let i = 0;
+    for (const sequence of group.sequences) {
+      for (let head = 0; head < heads; head++) {
+        for (let t = from; t < group.to; t++) {
+          const row = t < this.sequences[sequence].length ? this.starts[sequence] + t : paddingRow;
+          index[i++] = row * heads + head;
+        }
+      }
+    }
+    return index;
+  }
 }
 
 /** Heads (…, D) of all groups → pieces (n, D), in order. */

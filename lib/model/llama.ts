@@ -1,7 +1,7 @@
 import { ModelError } from "../data/errors";
 import type { Tokenizer } from "../data/tokenizer";
 import { backwardBlock, forwardBlock, inferBlock } from "./block";
-import { parameterShapes, type ModelConfig } from "./config";
+import type { ModelConfig } from "./config";
 import { readTokenizerCopy, weightsDigest, writeModelDirectory } from "./directory";
 import {
   inferenceLayout,
@@ -11,11 +11,23 @@ import {
   type KeyValueCache,
   type PackedLayout,
 } from "./layout";
-import { inferLinear, operations } from "./operations";
-import { RotaryTable } from "./rotary";
+import { capped, inferLinear, operations } from "./operations";
+import {
+  blockParameters,
+  EMBEDDING,
+  FINAL_NORM,
+  HEAD,
+  inLayer,
+  NORMS,
+  parameterShapes,
+  type BlockParameter,
+} from "./parameters";
+import { dependsOnLength } from "./rope";
+import { RotaryTable, type RotatedRows } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
-import { BLOCK_WEIGHT_NAMES, type BlockContext, type BlockWeights } from "./block-context";
+import { traitsOf, type LayerRotation, type LayerTraits, type Traits } from "./architecture";
+import type { BlockContext, BlockRole, BlockWeights } from "./block-context";
 
 /** A batch of token ids (B, T): sequences of equal length, padded on the right or on the left. */
 export interface IdBatch {
@@ -37,20 +49,23 @@ interface InferenceOptions {
   capacity?: number;
   /** number of last positions of each sequence to return; default: all */
   tail?: number;
+  /** length of each sequence without padding on the right, where rotations depend on it; default: no such padding */
+  lengths?: number[];
 }
 
-const EMBEDDING = "model.embed_tokens.weight";
-const FINAL_NORM = "model.norm.weight";
-const HEAD = "lm_head.weight";
-
 /**
- * A LLaMA-architecture decoder: RMSNorm, rotary embeddings, grouped-query attention, SwiGLU. Shapes: N rows of tokens,
- * B sequences, T positions per sequence, H hidden size, V vocabulary size.
+ * A decoder of LLaMA's architecture, or of a family that differs by the traits of its config: RMSNorm, rotary embeddings,
+ * grouped-query attention, gated MLP. Shapes: N rows of tokens, B sequences, T positions per sequence, H hidden size, V
+ * vocabulary size.
  */
 export class Decoder {
   /** parameters by their Hugging Face names, float32 */
   readonly parameters = new Map<string, Tensor>();
-  private readonly rotary: RotaryTable;
+  private readonly traits: Traits;
+  /** the parameters of each layer */
+  private readonly roles: readonly BlockParameter[];
+  /** the rotations of the model's layers */
+  private readonly rotary: Map<LayerRotation, RotaryTable>;
   private readonly epsilon: Tensor;
 
   /**
@@ -72,7 +87,9 @@ export class Decoder {
       tf.dispose([...this.parameters.values()]); // the device's memory did not suffice for all of them
       throw error;
     }
-    this.rotary = new RotaryTable(config);
+    this.traits = traitsOf(config);
+    this.roles = blockParameters(config);
+    this.rotary = rotaryTables(config, this.traits);
     this.epsilon = tf.keep(tf.scalar(config.normEpsilon));
   }
 
@@ -130,32 +147,35 @@ export class Decoder {
   } {
     const layout = packedLayout(sequences, this.config);
     const { ids, positions } = layout.tensors;
-    const context = this.context(layout, layout.positions, positions);
-    let x = kernel.gather(this.parameter(EMBEDDING), ids);
+    const contexts = this.contexts(layout, {
+      positions: layout.positions,
+      index: positions,
+      lengths: () => lengthsOfRows(sequences, layout),
+    });
+    let x = this.embedded(ids);
     const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const pass = forwardBlock(x, this.blockParameters(layer), context);
+      const pass = forwardBlock(x, this.blockWeights(layer), contexts[layer]);
       saved.push(pass.saved);
       x = pass.y;
     }
-    const { y: hidden, scale } = operations.rmsNorm(x, this.parameter(FINAL_NORM), this.epsilon);
+    const { y: hidden, scale } = operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon);
 
     const backward = (dHidden: Tensor, dHead: Tensor): Map<string, Tensor> => {
       const gradients = new Map<string, Tensor>();
-      const norm = operations.rmsNormGradient(dHidden, x, this.parameter(FINAL_NORM), scale);
+      const norm = operations.rmsNormGradient(dHidden, x, this.normWeight(FINAL_NORM), scale);
       gradients.set(FINAL_NORM, norm.dWeight);
       x.dispose();
       let dx = norm.dx;
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
-        const block = backwardBlock(dx, this.blockParameters(layer), saved[layer], context);
+        const block = backwardBlock(dx, this.blockWeights(layer), saved[layer], contexts[layer]);
         dx.dispose();
         dx = block.dx;
-        for (const [role, gradient] of Object.entries(block.gradients))
-          gradients.set(blockParameterName(layer, role as keyof BlockWeights), gradient);
+        for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), block.gradients[role]!);
       }
       if (!this.config.tiedHead) gradients.set(HEAD, dHead);
       const initial = this.config.tiedHead ? dHead : kernel.zerosLike(this.parameter(EMBEDDING));
-      gradients.set(EMBEDDING, operations.addRows(initial, this.withoutPadding(dx, layout.ids), ids));
+      gradients.set(EMBEDDING, operations.addRows(initial, this.embeddedGradient(dx, layout.ids), ids));
       return gradients;
     };
     return { hidden, layout, backward };
@@ -171,36 +191,47 @@ export class Decoder {
    * @returns `hidden`, the hidden states after the last norm, (B·T, H) or (B·tail, H), and the `cache` of each layer
    */
   inferencePass(input: IdBatch, options: InferenceOptions = {}): { hidden: Tensor; cache: KeyValueCache[] } {
-    const { padding, past, capacity, tail = input.length } = options;
+    const { padding, past, capacity, tail = input.length, lengths } = options;
     const { batch, length } = input;
     const before = past?.[0].length ?? 0;
     return tf.tidy(() => {
-      const context = this.inferenceContext({ batch, length, before, padding, capacity });
+      const contexts = this.inferenceContexts({ batch, length, before, padding, capacity }, lengths);
       const last =
         tail < length
-          ? this.inferenceContext({ batch, length: tail, before: before + length - tail, padding, capacity })
-          : context;
-      let x = kernel.gather(this.parameter(EMBEDDING), tf.tensor1d(input.ids, "int32"));
+          ? this.inferenceContexts({ batch, length: tail, before: before + length - tail, padding, capacity }, lengths)
+          : contexts;
+      let x = this.embedded(tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
       for (let layer = 0; layer < this.config.layers; layer++) {
         const pass = inferBlock(
           x,
-          this.blockParameters(layer),
-          context,
+          this.blockWeights(layer),
+          contexts[layer],
           past?.[layer],
-          layer === this.config.layers - 1 ? last : context,
+          (layer === this.config.layers - 1 ? last : contexts)[layer],
         );
         x.dispose();
         x = pass.y;
         cache.push(pass.cache);
       }
-      return { hidden: operations.rmsNorm(x, this.parameter(FINAL_NORM), this.epsilon).y, cache };
+      return { hidden: operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon).y, cache };
     });
   }
 
   /** Applies the output projection, without a gradient: hidden states (n, H) → logits (n, V). */
   project(hidden: Tensor): Tensor {
-    return inferLinear(hidden, this.parameter(this.headName));
+    return capped(inferLinear(hidden, this.parameter(this.headName)), this.traits.logitCap);
+  }
+
+  /** Whether a sequence of this many tokens rotates its first positions differently from one that is a token shorter. */
+  changesRotations(length: number): boolean {
+    const { ropeScaling } = this.config;
+    return ropeScaling?.type === "longrope" && length === ropeScaling.originalMaxPositions + 1;
+  }
+
+  /** Whether what precedes a token cannot be computed before the length of its sequence is known. */
+  get dependsOnLength(): boolean {
+    return dependsOnLength(this.config.ropeScaling);
   }
 
   /**
@@ -231,7 +262,7 @@ export class Decoder {
   /** Disposes all tensors; the model cannot be used afterwards. */
   dispose(): void {
     tf.dispose([...this.parameters.values(), this.epsilon]);
-    this.rotary.dispose();
+    for (const table of this.rotary.values()) table.dispose();
     this.parameters.clear();
   }
 
@@ -271,25 +302,67 @@ export class Decoder {
     return this.parameters.get(name)!;
   }
 
-  private blockParameters(layer: number): BlockWeights {
-    const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-    return Object.fromEntries(
-      roles.map((role) => [role, this.parameter(blockParameterName(layer, role))]),
-    ) as unknown as BlockWeights;
+  /** A layer's parameters by role; those of norms as they are multiplied. */
+  private blockWeights(layer: number): BlockWeights {
+    const weights = this.roles.map(({ role, name }) => {
+      const full = inLayer(layer, name);
+      return [role, isNorm(role) ? this.normWeight(full) : this.parameter(full)];
+    });
+    return Object.fromEntries(weights) as BlockWeights;
   }
 
-  private context<Layout>(layout: Layout, positions: Int32Array, index?: Tensor): BlockContext<Layout> {
-    const { config, epsilon } = this;
-    return { config, layout, epsilon, ...this.rotary.at(positions, index) };
+  /** The weight of a norm, with the family's offset. */
+  private normWeight(name: string): Tensor {
+    const weight = this.parameter(name);
+    return this.traits.normOffset === 0 ? weight : kernel.add(weight, tf.scalar(this.traits.normOffset));
   }
 
-  /** The context of a layout, with the rotations of its positions; padding positions count as position 0. */
-  private inferenceContext(shape: InferenceShape): BlockContext<InferenceLayout> {
+  /** Embeddings of tokens (N, int32) → (N, H). */
+  private embedded(ids: Tensor): Tensor {
+    return this.scaled(kernel.gather(this.parameter(EMBEDDING), ids));
+  }
+
+  /** The gradient of the embeddings' rows from that of `embedded`. */
+  private embeddedGradient(dx: Tensor, ids: Int32Array): Tensor {
+    return this.withoutPadding(this.scaled(dx), ids);
+  }
+
+  private scaled(x: Tensor): Tensor {
+    return this.traits.scaledEmbeddings ? kernel.mul(x, tf.scalar(Math.sqrt(this.config.hiddenSize))) : x;
+  }
+
+  /** The context of each layer; layers that are alike share one. */
+  private contexts<Layout>(layout: Layout, rows: RotatedRows): BlockContext<Layout>[] {
+    const { config, epsilon, traits } = this;
+    const rotations = new Map([...this.rotary].map(([kind, table]) => [kind, table.at(rows)]));
+    const contexts = new Map<string, BlockContext<Layout>>();
+    return Array.from({ length: config.layers }, (_, layer) => {
+      const { window, rotation } = layerTraits(traits, layer);
+      const key = `${window} ${rotation}`;
+      const context = contexts.get(key) ?? {
+        config,
+        layout,
+        epsilon,
+        pattern: { window, softCap: traits.scoreCap },
+        ...rotations.get(rotation)!,
+        activation: traits.activation,
+        isLlama: config.traits === undefined,
+      };
+      contexts.set(key, context);
+      return context;
+    });
+  }
+
+  /** The contexts of a layout, with the rotations of its positions; padding positions count as position 0. */
+  private inferenceContexts(shape: InferenceShape, ownLengths?: number[]): BlockContext<InferenceLayout>[] {
     const { batch, length, before, padding } = shape;
-    const positions = Int32Array.from({ length: batch * length }, (_, i) =>
-      Math.max(0, before + (i % length) - (padding?.[Math.floor(i / length)] ?? 0)),
+    const paddingOf = (row: number) => padding?.[Math.floor(row / length)] ?? 0;
+    const positions = Int32Array.from({ length: batch * length }, (_, row) =>
+      Math.max(0, before + (row % length) - paddingOf(row)),
     );
-    return this.context(inferenceLayout(shape, this.config), positions);
+    const ownLength = (row: number) => ownLengths?.[Math.floor(row / length)] ?? before + length - paddingOf(row);
+    const lengths = () => positions.map((_, row) => ownLength(row));
+    return this.contexts(inferenceLayout(shape, this.config), { positions, lengths });
   }
 
   /** Sets the pad token's rows of dx (N, H) to 0, as torch.nn.Embedding(padding_idx) does. */
@@ -301,6 +374,33 @@ export class Decoder {
   }
 }
 
-function blockParameterName(layer: number, role: keyof BlockWeights): string {
-  return `model.layers.${layer}.${BLOCK_WEIGHT_NAMES[role]}`;
+const isNorm = (role: BlockRole): boolean => (NORMS as readonly string[]).includes(role);
+
+const layerTraits = (traits: Traits, layer: number): LayerTraits =>
+  traits.layers?.[layer] ?? { window: null, rotation: "main" };
+
+/** The tables for the kinds of rotation that the layers have. */
+function rotaryTables(config: ModelConfig, traits: Traits): Map<LayerRotation, RotaryTable> {
+  const { headSize, ropeBase, ropeScaling, layers } = config;
+  const size = traits.rotarySize ?? headSize;
+  const scale = traits.attentionScale ?? 1 / Math.sqrt(headSize);
+  const kinds = new Set(Array.from({ length: layers }, (_, layer) => layerTraits(traits, layer).rotation));
+  const table = (kind: LayerRotation) => {
+    if (kind === "none") return new RotaryTable(null, headSize, scale);
+    if (kind === "local") return new RotaryTable({ base: traits.localRopeBase!, scaling: null, size }, headSize, scale);
+    return new RotaryTable(
+      { base: ropeBase, scaling: ropeScaling, size },
+      headSize,
+      scale,
+      dependsOnLength(ropeScaling),
+    );
+  };
+  return new Map([...kinds].map((kind) => [kind, table(kind)]));
+}
+
+/** Length of the sequence of each row; that of padding counts as 1. */
+function lengthsOfRows(sequences: readonly (readonly number[])[], { ids, starts }: PackedLayout): Int32Array {
+  const lengths = new Int32Array(ids.length).fill(1);
+  sequences.forEach(({ length }, i) => lengths.fill(length, starts[i], starts[i] + length));
+  return lengths;
 }

@@ -67,8 +67,9 @@ const MIN_PREFIX = 12;
  * @param model determines the size of keys and values
  */
 export function planScoring(items: readonly ScoredSequence[][], model: Decoder): Plan {
-  const trunks = items.map((sequences, item) => trunksOf(sequences, item));
-  const { prefix, prefixed } = sharedPrefix(trunks);
+  const canShare = !model.dependsOnLength;
+  const trunks = items.map((sequences, item) => trunksOf(sequences, item, canShare));
+  const { prefix, prefixed } = canShare ? sharedPrefix(trunks) : { prefix: [], prefixed: items.map(() => false) };
 
   const { layers, keyValueHeads, headSize } = model.config;
   const bytesPerToken = layers * keyValueHeads * headSize * 2 * 4;
@@ -156,7 +157,8 @@ export function scoreBatch(
       const targets = trunks.flatMap((trunk, row) =>
         trunk.targets.map((target) => ({ ...target, row, column: target.position })),
       );
-      pass(model, { ids, batch: trunks.length, length }, {}, targets, results);
+      const lengths = trunks.map((trunk) => trunk.ids.length);
+      pass(model, { ids, batch: trunks.length, length }, { lengths }, targets, results);
       return;
     }
     trunks.forEach((trunk, row) =>
@@ -211,7 +213,7 @@ type PlacedTarget = Target & { row: number; column: number };
 function pass(
   model: Decoder,
   input: IdBatch,
-  options: { padding?: number[]; past?: KeyValueCache[] },
+  options: { padding?: number[]; past?: KeyValueCache[]; lengths?: number[] },
   targets: PlacedTarget[],
   results: Map<number, LogLikelihood[]>,
 ): KeyValueCache[] {
@@ -259,8 +261,9 @@ function addLogProbabilities(
 
 /**
  * Divides an item into one trunk with branches if that saves tokens, otherwise into one trunk per distinct sequence.
+ * @param canShare whether the first tokens of a sequence can be computed without the others
  */
-function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
+function trunksOf(sequences: readonly ScoredSequence[], item: number, canShare: boolean): Trunk[] {
   const groups = new Map<string, { ids: number[]; targets: Target[] }>();
   sequences.forEach(({ input, continuation }, sequence) => {
     const key = input.join();
@@ -274,7 +277,7 @@ function trunksOf(sequences: readonly ScoredSequence[], item: number): Trunk[] {
   const savedTokens = shared * (distinct.length - 1);
   const branchTokens = distinct.reduce((sum, { ids }) => sum + ids.length - shared, 0);
   // The second pass, for the branches, has its own cost: share only if it saves at least as many tokens as it computes.
-  if (savedTokens < branchTokens) {
+  if (!canShare || savedTokens < branchTokens) {
     return distinct.map((group) => ({ ...group, branches: [] })).sort((a, b) => b.ids.length - a.ids.length);
   }
   const branches = distinct

@@ -45,7 +45,8 @@ export interface Operations {
    */
   rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor };
   /**
-   * Applies the rotary position embedding to queries or keys.
+   * Applies the rotary position embedding to queries or keys: rotates the pairs (i, i + R/2) of the first R dimensions of
+   * each head, and multiplies the others by the rotation's `rest`.
    * Source: Transformers 5.23, `apply_rotary_pos_emb`.
    *
    * @param x (N, heads · D)
@@ -57,6 +58,24 @@ export interface Operations {
   swiglu(gate: Tensor, up: Tensor): Tensor;
   /** Computes the gradients of `swiglu` from that of its output; all (N, I). */
   swigluGradient(dy: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor };
+  /**
+   * Computes gelu(gate) · up, elementwise, with the tanh approximation gelu(x) = ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)));
+   * all (N, I).
+   * Source: Hendrycks & Gimpel, 2016; torch.nn.functional.gelu(approximate="tanh").
+   */
+  geglu(gate: Tensor, up: Tensor): Tensor;
+  /** Computes the gradients of `geglu` from that of its output; all (N, I). */
+  gegluGradient(dy: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor };
+  /**
+   * Adds a bias to each row.
+   *
+   * @param x (N, out); its memory may be reused
+   * @param bias (out)
+   * @returns (N, out)
+   */
+  addBias(x: Tensor, bias: Tensor): Tensor;
+  /** Sums rows (N, out) → (out): the gradient of `addBias` with respect to the bias. */
+  sumRows(dy: Tensor): Tensor;
   /**
    * Computes the softmax cross entropy of each row.
    *

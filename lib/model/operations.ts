@@ -3,7 +3,7 @@
 // Shapes: N rows of tokens, H hidden size, I intermediate size, B batch, K key-value heads, G query heads per key-value
 // head, T query positions, S key positions, D head size, V vocabulary size.
 import { FEW_ROWS, fused, linearOfFewRows } from "./fused";
-import { kernel, tf, type Tensor } from "./tensorflow";
+import { kernel, scalar, tf, type Tensor } from "./tensorflow";
 import type { Operations } from "./operation-types";
 import { composed } from "./composed";
 
@@ -11,21 +11,30 @@ import { composed } from "./composed";
 export const operations: Operations = fused ?? composed;
 
 /**
- * Computes softmax attention, y = softmax(q · kᵀ + mask) · v.
+ * Computes softmax attention, y = softmax(q · kᵀ + mask) · v; with a soft cap c, of c · tanh(q · kᵀ / c) + mask.
  *
  * @param q queries (B, K, G·T, D), already scaled by 1/√D
  * @param k keys (B, K, S, D)
  * @param v values (B, K, S, D)
  * @param mask added to the scores (B, K, G·T, S), over which it broadcasts
+ * @param softCap default: none
  * @returns y (B, K, G·T, D)
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): Tensor {
-  return kernel.batchMatMul(attentionProbabilities(q, k, mask), v);
+export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, softCap: number | null = null): Tensor {
+  return kernel.batchMatMul(attentionProbabilities(q, k, mask, softCap).probabilities, v);
 }
 
-/** softmax(q · kᵀ + mask), (B, K, G·T, S). */
-function attentionProbabilities(q: Tensor, k: Tensor, mask: Tensor): Tensor {
-  return kernel.softmax(kernel.add(kernel.batchMatMul(q, k, false, true), mask));
+/** The softmax of the scores, and with a soft cap the tanh of the scores divided by it; (B, K, G·T, S). */
+function attentionProbabilities(
+  q: Tensor,
+  k: Tensor,
+  mask: Tensor,
+  softCap: number | null,
+): { probabilities: Tensor; tanh?: Tensor } {
+  const scores = kernel.batchMatMul(q, k, false, true);
+  if (softCap === null) return { probabilities: kernel.softmax(kernel.add(scores, mask)) };
+  const tanh = kernel.tanh(kernel.scale(scores, 1 / softCap));
+  return { probabilities: kernel.softmax(kernel.add(kernel.scale(tanh, softCap), mask)), tanh };
 }
 
 /**
@@ -42,12 +51,14 @@ export function attentionGradient(
   v: Tensor,
   mask: Tensor,
   y: Tensor,
+  softCap: number | null = null,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
-  const probabilities = attentionProbabilities(q, k, mask);
+  const { probabilities, tanh } = attentionProbabilities(q, k, mask, softCap);
   const dv = kernel.batchMatMul(probabilities, dy, true, false);
   // The softmax gradient P·(dP − Σ P·dP): the sum over keys equals Σ y·dy over the head, which is far smaller.
   const along = kernel.sum(kernel.mul(y, dy), 3, true);
-  const dScores = kernel.mul(probabilities, kernel.sub(kernel.batchMatMul(dy, v, false, true), along));
+  const dCapped = kernel.mul(probabilities, kernel.sub(kernel.batchMatMul(dy, v, false, true), along));
+  const dScores = tanh ? kernel.mul(dCapped, kernel.sub(scalar(1), kernel.square(tanh))) : dCapped;
   return { dq: kernel.batchMatMul(dScores, k), dk: kernel.batchMatMul(dScores, q, true, false), dv };
 }
 
@@ -88,19 +99,40 @@ export function linearGradient(dy: Tensor, x: Tensor, weight: Tensor, dx?: Tenso
 }
 
 /**
- * Creates a causal mask: {@link HIDDEN} where a key's position is after its query's, 0 elsewhere.
+ * Creates a causal mask: {@link HIDDEN} where a key's position is after its query's, or before its window; 0 elsewhere.
  *
  * @param group number of query heads per key-value head, G
  * @param queries number of query positions, T
  * @param keys number of key positions, S ≥ T; default T
  * @param first position of the first query; default: the queries are the last of the S positions
+ * @param window number of positions that a query sees, its own included; default: all
  * @returns (G·T, S)
  */
-export function causalMask(group: number, queries: number, keys = queries, first = keys - queries): Tensor {
+export function causalMask(
+  group: number,
+  queries: number,
+  keys = queries,
+  first = keys - queries,
+  window: number | null = null,
+): Tensor {
+  const below = window === null ? Infinity : window - 1 - first; // a query i sees the keys j with i − j ≤ below
   return tf.tidy(() => {
     const hidden = kernel.fill([group, queries, keys], HIDDEN);
-    return kernel.reshape(kernel.sub(hidden, kernel.upTo(hidden, first)), [group * queries, keys]);
+    const seen = kernel.band(hidden, below < queries ? below : -1, first);
+    return kernel.reshape(kernel.sub(hidden, seen), [group * queries, keys]);
   });
+}
+
+/** Soft cap of scores or logits: cap · tanh(x / cap); x itself if the cap is null. */
+export function capped(x: Tensor, cap: number | null): Tensor {
+  if (cap === null) return x;
+  return tf.tidy(() => kernel.mul(kernel.tanh(kernel.mul(x, tf.scalar(1 / cap))), tf.scalar(cap)));
+}
+
+/** The slope of {@link capped} from its result y, 1 − (y / cap)²; undefined if the cap is null. */
+export function capSlope(y: Tensor, cap: number | null): Tensor | undefined {
+  if (cap === null) return undefined;
+  return tf.tidy(() => kernel.sub(tf.scalar(1), kernel.square(kernel.mul(y, tf.scalar(1 / cap)))));
 }
 
 /** Mask value: effectively −∞, but finite, so that a fully masked row does not become NaN. */

@@ -1,62 +1,72 @@
-import type { ModelConfig } from "./config";
+import { ropeFrequencies, type RopeSettings } from "./rope";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
-/**
- * Computes the frequencies of the rotary embedding, base^(−2i/D) for each pair i of a head's dimensions, with Llama 3's
- * scaling if the config has it.
- * Source: Transformers 5.23, `modeling_rope_utils._compute_llama3_parameters`.
- *
- * @returns headSize / 2 angles, in radians per position
- */
-export function rotaryFrequencies(config: ModelConfig): number[] {
-  const half = config.headSize / 2;
-  const scaling = config.ropeScaling;
-  return Array.from({ length: half }, (_, i) => {
-    const frequency = config.ropeBase ** (-i / half);
-    if (!scaling) return frequency;
-    const wavelength = (2 * Math.PI) / frequency;
-    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: positions } = scaling;
-    if (wavelength > positions / low) return frequency / factor;
-    if (wavelength < positions / high) return frequency;
-    const smooth = (positions / wavelength - low) / (high - low);
-    return ((1 - smooth) * frequency) / factor + smooth * frequency;
-  });
-}
-
-/** Cosines and sines of the rotation angles of N rows. */
+/** Cosines and sines of the rotation angles of N rows, for the first R dimensions of each head. */
 export interface Rotation {
-  /** (N, D / 2) */
+  /** (N, R / 2) */
   cos: Tensor;
-  /** (N, D / 2) */
+  /** (N, R / 2) */
   sin: Tensor;
+  /** dimensions of a head, D ≥ R */
+  headSize: number;
+  /** factor on the D − R dimensions that are not rotated */
+  rest: number;
 }
 
+/** The rotations of the rows of a pass. */
+export type Rotations = Record<"query" | "key", Rotation>;
+
+/** The rows of a pass. */
+export interface RotatedRows {
+  /** position of each row in its sequence, at least 0 */
+  positions: Int32Array;
+  /** the same as a tensor (N, int32); default: made from `positions` */
+  index?: Tensor;
+  /** length of each row's sequence, for frequencies that depend on it */
+  lengths: () => Int32Array;
+}
+
+/** Queries and keys are not rotated: one pair of dimensions turns by 0. */
+const NOT_ROTATED: RopeSettings = { base: 1, scaling: null, size: 2 };
+
 /**
- * A table of rotations by position, on the device, for queries and for keys. It grows to the largest position used so
- * far. The rotations of queries include attention's factor 1/√D.
+ * Rotations by position, for queries and for keys. Those of queries include attention's factor on the scores. A table on
+ * the device grows to the largest position used so far; where the frequencies depend on a sequence's length, rotations
+ * are computed for each pass.
  */
 export class RotaryTable {
-  private readonly frequencies: Float32Array;
+  private readonly settings: RopeSettings;
   /** number of positions in `tables` */
   private positions = 0;
-  private tables: Record<"query" | "key", Rotation> | undefined;
-
-  /** @param config `headSize`, `ropeBase` and `ropeScaling` determine the table */
-  constructor(private readonly config: ModelConfig) {
-    this.frequencies = Float32Array.from(rotaryFrequencies(config));
-  }
+  private tables: Rotations | undefined;
 
   /**
-   * Returns the rotations of rows at the given positions. The tensors belong to the enclosing `tf.tidy`.
-   *
-   * @param positions position of each row, at least 0
-   * @param index the same as a tensor (N, int32)
+   * @param settings what determines the frequencies; null: no rotation
+   * @param headSize dimensions of a head
+   * @param scale factor on attention's scores
+   * @param dependsOnLength whether the frequencies do
    */
-  at(positions: Int32Array, index: Tensor = tf.tensor1d(positions, "int32")): Record<"query" | "key", Rotation> {
+  constructor(
+    settings: RopeSettings | null,
+    private readonly headSize: number,
+    private readonly scale: number,
+    private readonly dependsOnLength = false,
+  ) {
+    this.settings = settings ?? NOT_ROTATED;
+    this.isRotated = settings !== null;
+  }
+  private readonly isRotated: boolean;
+
+  /** Returns the rotations of rows. The tensors belong to the enclosing `tf.tidy`. */
+  at(rows: RotatedRows): Rotations {
+    const { positions } = rows;
+    if (this.dependsOnLength) return this.computed(positions, rows.lengths());
     const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
-    const pick = ({ cos, sin }: Rotation): Rotation => ({
-      cos: kernel.gather(cos, index),
-      sin: kernel.gather(sin, index),
+    const index = rows.index ?? tf.tensor1d(positions, "int32");
+    const pick = (table: Rotation): Rotation => ({
+      ...table,
+      cos: kernel.gather(table.cos, index),
+      sin: kernel.gather(table.sin, index),
     });
     return { query: pick(query), key: pick(key) };
   }
@@ -69,28 +79,47 @@ export class RotaryTable {
   }
 
   /** The tables, extended to at least `length` positions; the size at least doubles, so that growth is rare. */
-  private upTo(length: number): Record<"query" | "key", Rotation> {
+  private upTo(length: number): Rotations {
     if (this.tables && length <= this.positions) return this.tables;
-    const half = this.frequencies.length;
     const positions = Math.max(length, 2 * this.positions);
-    const cos = new Float32Array(positions * half);
-    const sin = new Float32Array(positions * half);
-    for (let position = 0; position < positions; position++) {
-      this.frequencies.forEach((frequency, i) => {
-        const angle = Math.fround(position * frequency); // float32, as the reference computes it
-        cos[position * half + i] = Math.cos(angle);
-        sin[position * half + i] = Math.sin(angle);
-      });
-    }
     this.dispose();
-    const table = (values: Float32Array, factor: number) =>
-      tf.keep(tf.tidy(() => kernel.mul(tf.tensor2d(values, [positions, half]), tf.scalar(factor))));
-    const factor = 1 / Math.sqrt(this.config.headSize);
-    this.tables = {
-      query: { cos: table(cos, factor), sin: table(sin, factor) },
-      key: { cos: table(cos, 1), sin: table(sin, 1) },
-    };
+    const every = Int32Array.from({ length: positions }, (_, position) => position);
+    const tables = tf.tidy(() => this.computed(every) as object as tf.TensorContainerObject) as object as Rotations;
+    for (const { cos, sin } of Object.values(tables)) [cos, sin].forEach((tensor) => tf.keep(tensor));
+    this.tables = tables;
     this.positions = positions;
     return this.tables;
+  }
+
+  /** Computes the rotations of rows, on the host. */
+  private computed(positions: Int32Array, lengths?: Int32Array): Rotations {
+    const half = this.settings.size / 2;
+    const cos = new Float32Array(positions.length * half);
+    const sin = new Float32Array(positions.length * half);
+    const byLength = new Map<number, { frequencies: Float32Array; factor: number }>();
+    const ofLength = (length: number) => {
+      const { frequencies, factor } = ropeFrequencies(this.settings, length);
+      const found = { frequencies: Float32Array.from(this.isRotated ? frequencies : [0]), factor };
+      byLength.set(length, found);
+      return found;
+    };
+    positions.forEach((position, row) => {
+      const length = lengths?.[row] ?? 1;
+      const { frequencies, factor } = byLength.get(length) ?? ofLength(length);
+      frequencies.forEach((frequency, i) => {
+        const angle = Math.fround(position * frequency); // float32, as the reference computes it
+        cos[row * half + i] = Math.cos(angle) * factor;
+        sin[row * half + i] = Math.sin(angle) * factor;
+      });
+    });
+    const table = (values: Float32Array, factor: number) =>
+      tf.tidy(() => kernel.mul(tf.tensor2d(values, [positions.length, half]), tf.scalar(factor)));
+    const rotation = (factor: number): Rotation => ({
+      cos: table(cos, factor),
+      sin: table(sin, factor),
+      headSize: this.headSize,
+      rest: factor,
+    });
+    return { query: rotation(this.scale), key: rotation(1) };
   }
 }

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSyn
 import { DataError, ModelError } from "../data/errors";
 import { decodeText, shallowJson } from "../data/read-json";
 import { repeatedKey } from "../data/repeated-key";
-import { isObject } from "../data/validate";
+import { isObject, shown } from "../data/validate";
 import { BYTES_PER_VALUE, CHUNK, openFile, readBytes, readPart, widen } from "./tensor-values";
 
 /** A tensor outside TensorFlow. */
@@ -212,7 +212,7 @@ function headerEntry(value: unknown, dataSize: number, where: string): HeaderEnt
   const values = shape.reduce((product, n) => product * n, 1);
   if (Object.hasOwn(BYTES_PER_VALUE, dtype) && values * BYTES_PER_VALUE[dtype] !== end - begin) {
     throw new ModelError(
-      `${where} of shape [${shape.join(", ")}] and dtype ${dtype} does not have ${end - begin} bytes; ` +
+      `${where} of shape ${shown(shape)} and dtype ${dtype} does not have ${end - begin} bytes; ` +
         "the file is damaged.",
     );
   }

@@ -73,10 +73,13 @@ export const kernel = {
   sub: (a: Tensor, b: Tensor) => backend.executeSingleOutput("Sub", [float], [a, b]),
   mul: (a: Tensor, b: Tensor) => backend.executeSingleOutput("Mul", [float], [a, b]),
   div: (a: Tensor, b: Tensor) => backend.executeSingleOutput("RealDiv", [float], [a, b]),
+  /** a · factor, for one of few factors: each becomes a tensor that remains */
+  scale: (a: Tensor, factor: number) => kernel.mul(a, scalar(factor)),
   square: (a: Tensor) => backend.executeSingleOutput("Square", [float], [a]),
   sqrt: (a: Tensor) => backend.executeSingleOutput("Sqrt", [float], [a]),
   rsqrt: (a: Tensor) => backend.executeSingleOutput("Rsqrt", [float], [a]),
   exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
+  tanh: (a: Tensor) => backend.executeSingleOutput("Tanh", [float], [a]),
   neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
   /** A copy in memory that TensorFlow allocates; a tensor created from a typed array shares the array's memory. */
@@ -125,16 +128,16 @@ export const kernel = {
     backend.executeSingleOutput(
       "OneHot",
       [float, type("TI", TF_INT32), int("axis", -1)],
-      [indices, tf.scalar(depth, "int32"), float32(1), float32(0)],
+      [indices, tf.scalar(depth, "int32"), scalar(1), scalar(0)],
     ),
   fill: (shape: number[], value: number) =>
-    backend.executeSingleOutput("Fill", [float, type("index_type", TF_INT32)], [int32s(shape), float32(value)]),
-  /** a (…, m, n) with 0 at all (i, j) with j − i > above */
-  upTo: (a: Tensor, above: number) =>
+    backend.executeSingleOutput("Fill", [float, type("index_type", TF_INT32)], [int32s(shape), scalar(value)]),
+  /** a (…, m, n) with 0 at all (i, j) with j − i > above, or i − j > below; −1 for no limit */
+  band: (a: Tensor, below: number, above: number) =>
     backend.executeSingleOutput(
       "MatrixBandPart",
       [float, type("Tindex", TF_INT32)],
-      [a, constant(-1), tf.scalar(above, "int32")],
+      [a, tf.scalar(below, "int32"), tf.scalar(above, "int32")],
     ),
   /** The bits of float32 values as int32. */
   bitsAsInt32: (a: Tensor) => backend.executeSingleOutput("Bitcast", [float, type("type", TF_INT32)], [a]),
@@ -219,12 +222,31 @@ export function hostTensor(tensor: Tensor): HostTensor {
   };
 }
 
+/**
+ * Remembers the `tf.tidy` that is open now, and returns a function that gives it tensors made later, in a `tf.tidy`
+ * within it: they are disposed when the outer one ends.
+ */
+export function keeper(): (tensors: readonly Tensor[]) => void {
+  type Scope = { id: number; track: Tensor[] } | null | undefined;
+  const openScope = (): Scope => tf.engine().state.activeScope as Scope;
+  const outer = openScope();
+  return (tensors) => {
+    const inner = openScope();
+    if (!inner || inner === outer) return;
+    const given = new Set(tensors);
+    inner.track = inner.track.filter((tensor) => !given.has(tensor));
+    outer?.track.push(...given);
+    for (const tensor of tensors) if (outer) tensor.scopeId = outer.id;
+  };
+}
+
 const int32s = (values: number[]) => tf.tensor1d(values, "int32");
 
 /** Scalars that calls share. They are few, so each is created once. */
 const constants = { int32: new Map<number, Tensor>(), float32: new Map<number, Tensor>() };
 const constant = (value: number) => sharedScalar(value, "int32");
-const float32 = (value: number) => sharedScalar(value, "float32");
+/** A float32 scalar that calls share and nobody disposes; for few values. */
+export const scalar = (value: number): Tensor => sharedScalar(value, "float32");
 
 function sharedScalar(value: number, kind: "int32" | "float32"): Tensor {
   let scalar = constants[kind].get(value);

@@ -177,12 +177,12 @@ function viewOf([storage, offset, shape, strides]: readonly PickleValue[], path:
   const view = new View(storage, offset, shape, strides);
   if (shape.length !== strides.length || !(offset <= storage.length) || !(spanOf(view) <= storage.length - offset))
     throw new ModelError(
-      `${path}: a tensor of shape [${shape.join(", ")}], offset ${offset} and strides [${strides.join(", ")}] is not ` +
+      `${path}: a tensor of shape ${shown(shape)}, offset ${offset} and strides ${shown(strides)} is not ` +
         `within its storage of ${storage.length} values; the file is damaged.`,
     );
   if (countOf(view) > storage.length)
     throw new ModelError(
-      `${path}: a tensor of shape [${shape.join(", ")}] repeats the ${storage.length} values of its storage; save it ` +
+      `${path}: a tensor of shape ${shown(shape)} repeats the ${storage.length} values of its storage; save it ` +
         "again after contiguous().",
     );
   return view;

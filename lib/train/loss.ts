@@ -5,7 +5,8 @@ import type { EncodedExample } from "../data/encode";
 import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
-import { linear, operations } from "../model/operations";
+import { capped, capSlope, linear, operations } from "../model/operations";
+import { traitsOf } from "../model/architecture";
 import { device, kernel, readVectors, tf, vectors, type Tensor } from "../model/tensorflow";
 
 /** Sums over some examples of a batch, in double precision. Sums of micro-batches add up to those of the batch. */
@@ -88,9 +89,10 @@ function microBatchPass(
     // Targets without a coefficient above 0 enter the reported sums, but not the gradient.
     const reportedOnly = targets.filter(({ coefficient }) => !(coefficient > 0));
     const head = model.parameters.get(model.headName)!;
+    const { logitCap } = traitsOf(model.config);
     for (const chunk of chunks(reportedOnly, head.shape[0])) {
       scored.push(chunk);
-      losses.push(tf.tidy(() => score(head, hidden, chunk).losses));
+      losses.push(tf.tidy(() => score(head, hidden, chunk, logitCap).losses));
     }
 
     let dHidden: Tensor | undefined;
@@ -98,9 +100,11 @@ function microBatchPass(
     for (const chunk of chunks(weighted, head.shape[0])) {
       const { losses: ofChunk, ...updated } = tf.tidy(
         (): Record<"losses", Tensor> & Partial<Record<"dHidden" | "dHead", Tensor>> => {
-          const { losses, rows, positions, labels, factors, logits, logSums } = score(head, hidden, chunk);
+          const { losses, rows, positions, labels, factors, logits, logSums } = score(head, hidden, chunk, logitCap);
           if (!wantGradients) return { losses };
-          const dLogits = operations.crossEntropyGradient(logits, labels, logSums, factors);
+          const slope = capSlope(logits, logitCap);
+          const dCapped = operations.crossEntropyGradient(logits, labels, logSums, factors);
+          const dLogits = slope ? kernel.mul(dCapped, slope) : dCapped;
           return {
             losses,
             dHidden: operations.addRows(
@@ -235,17 +239,18 @@ function targetsOf(
  *
  * @param head output projection (V, H)
  * @param hidden hidden states (N, H)
+ * @param logitCap soft cap of the logits; null: none
  * @returns `losses` (m), `rows` (m, H), `positions` and `labels` (m, int32), `factors` (m): the coefficients, `logits` (m, V),
  *   `logSums` (m)
  */
-function score(head: Tensor, hidden: Tensor, targets: readonly Target[]) {
+function score(head: Tensor, hidden: Tensor, targets: readonly Target[], logitCap: number | null) {
   const [positions, labels, factors] = vectors([
     Int32Array.from(targets, ({ position }) => position),
     Int32Array.from(targets, ({ label }) => label),
     Float32Array.from(targets, ({ coefficient }) => coefficient),
   ]);
   const rows = kernel.gather(hidden, positions);
-  const logits = linear(rows, head);
+  const logits = capped(linear(rows, head), logitCap);
   const { losses, logSums } = operations.crossEntropy(logits, labels);
   return { losses, rows, positions, labels, factors, logits, logSums };
 }

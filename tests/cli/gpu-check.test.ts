@@ -4,7 +4,8 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { SIZES } from "../../lib/cli/gpu-check/cases";
-import { parameterShapes, checkModelConfig } from "../../lib/model/config";
+import { checkModelConfig } from "../../lib/model/config";
+import { parameterShapes } from "../../lib/model/parameters";
 import { expectedDevice } from "../../lib/model/gpu";
 import { temporaryFolder } from "../runs/world";
 

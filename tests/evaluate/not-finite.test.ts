@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { EvaluationError, NotFiniteError } from "../../lib/data/errors";
 import { evaluate } from "../../lib/evaluate/evaluate";
 import { loadModel } from "../../lib/model/causal-lm";
-import { parameterShapes } from "../../lib/model/config";
+import { parameterShapes } from "../../lib/model/parameters";
 import { promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
 import { TINY, temporaryFolder, tinyExamples, tinyModel } from "../runs/world";
 

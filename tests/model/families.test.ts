@@ -11,6 +11,9 @@ import type { EncodedExample } from "../../lib/data/encode";
 import type { Normalizer } from "../../lib/data/prompt-loss-weight";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { readModel } from "../../lib/model/directory";
+import type { Decoder } from "../../lib/model/llama";
+import { storedParameters } from "../../lib/model/parameters";
+import type { HostTensor } from "../../lib/model/safetensors";
 import { AdamW } from "../../lib/train/optimizer";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
 import { batchLoss } from "../../lib/train/trainer";
@@ -136,6 +139,13 @@ async function logitsOrRefusal(name: string, patch: unknown): Promise<Logits | s
   }
 }
 
+/** Norms of the tensors of a model's files, from those of its parameters. */
+function asStored({ config }: Decoder, norms: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    storedParameters(config).map(({ name, parts }) => [name, Math.hypot(...parts.map((part) => norms[part]))]),
+  );
+}
+
 test("there is a fixture for every family", () => {
   const families = new Set(
     CASES.map(
@@ -189,7 +199,7 @@ for (const name of CASES) {
           losses.see(relative(encodedLoss(model, examples, { plw, normalizer, microBatchSize }).loss, loss), where);
         }
         const { plw, normalizer, norms: expectedNorms } = expected.gradientNorms;
-        const actual = encodedLoss(model, examples, { plw, normalizer, microBatchSize }).gradientNorms;
+        const actual = asStored(model, encodedLoss(model, examples, { plw, normalizer, microBatchSize }).gradientNorms);
         assert.deepEqual(Object.keys(actual).sort(), Object.keys(expectedNorms).sort());
         for (const [parameter, norm] of Object.entries(expectedNorms))
           norms.see(relative(actual[parameter], norm), `${parameter}, ${microBatchSize} rows a pass`);
@@ -221,18 +231,20 @@ for (const name of CASES) {
       const norms = new Worst("norm of a parameter after five steps, relative");
       const distances = new Worst("distance of a parameter from its start, relative");
       const after = model.parameterValues();
-      assert.deepEqual([...after.keys()].sort(), Object.keys(settings.norms).sort());
-      for (const [parameter, { data }] of after) {
+      const stored = storedParameters(model.config);
+      assert.deepEqual(stored.map(({ name }) => name).sort(), Object.keys(settings.norms).sort());
+      for (const { name: parameter, parts } of stored) {
+        const joined = (all: ReadonlyMap<string, HostTensor>) => parts.flatMap((part) => [...all.get(part)!.data]);
+        const [data, start] = [joined(after), joined(before)];
         const sum = (of: (x: number, i: number) => number) => data.reduce((total, x, i) => total + of(x, i), 0);
-        const start = before.get(parameter)!.data;
         const norm = settings.norms[parameter];
         sums.see(Math.abs(sum((x) => x) - settings.sums[parameter]) / (norm * Math.sqrt(data.length)), parameter);
         norms.see(relative(Math.sqrt(sum((x) => x * x)), norm), parameter);
         const distance = Math.sqrt(sum((x, i) => (x - start[i]) ** 2));
         distances.see(relative(distance, settings.distances[parameter]), parameter);
       }
-      sums.atMost(2e-6);
-      norms.atMost(2e-6);
+      sums.atMost(5e-6);
+      norms.atMost(5e-6);
       distances.atMost(1e-4);
     });
   });

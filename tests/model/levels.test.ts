@@ -1,4 +1,4 @@
-// Repeats the tests of operations, decoder and training with the implementations that other machines use: fused
+// Repeats the tests of operations, attention, decoder and training with the implementations that other machines use: fused
 // operations for AVX2, and operations composed of TensorFlow's own, as on a GPU.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -8,6 +8,7 @@ import { test } from "node:test";
 const ROOT = join(__dirname, "..", "..");
 const FILES = [
   "tests/model/operations.test.ts",
+  "tests/model/attention.test.ts",
   "tests/model/llama.test.ts",
   "tests/train/loss.test.ts",
   "tests/train/torch-parity.test.ts",

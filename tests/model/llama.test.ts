@@ -172,21 +172,28 @@ test("an unsupported config is rejected by key and value, a wrong one by the ten
       const path = join(dir, "config.json");
       writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...change }));
     });
-  assert.throws(config({ model_type: "gpt2" }), /model_type: "gpt2" is not implemented; implemented: "llama"/);
+  assert.throws(
+    config({ model_type: "gpt2" }),
+    /model_type: "gpt2" is not implemented; implemented: llama, mistral, .*, phi3/,
+  );
   assert.throws(config({ hidden_act: "gelu" }), /hidden_act: "gelu" is not implemented/);
-  assert.throws(config({ attention_bias: true }), /attention_bias: true is not implemented/);
+  assert.throws(config({ attention_bias: true }), /8 tensors are missing: model.layers.0.self_attn.q_proj.bias/);
+  assert.throws(
+    config({ attention_sinks: 4 }),
+    /attention_sinks: 4 is not implemented; if the model computes the same/,
+  );
   assert.throws(config({ sliding_window: 4096 }), /sliding_window: 4096 is not implemented/);
   assert.throws(config({ quantization_config: { bits: 4 } }), /quantization_config: \{"bits":4\} is not implemented/);
   assert.throws(
-    config({ rope_scaling: { rope_type: "yarn", factor: 4 } }),
-    /rope_scaling: must be rope parameters of type "default" or "llama3"/,
+    config({ rope_scaling: { rope_type: "proportional", factor: 4 } }),
+    /rope_scaling: must be rope parameters of type default, linear, dynamic, llama3, yarn, longrope/,
   );
   assert.throws(
     config({ hidden_size: 32 }),
     /tensor "model.embed_tokens.weight" has shape \[50, 16\]; config.json requires \[50, 32\]/,
   );
   assert.throws(config({ num_hidden_layers: 3 }), /9 tensors are missing: model.layers.2/);
-  assert.throws(config({ num_hidden_layers: 1 }), /9 tensors do not belong to a LLaMA model/);
+  assert.throws(config({ num_hidden_layers: 1 }), /9 tensors do not belong to a model of this config \(llama\)/);
 });
 
 test("a missing, truncated or damaged file is rejected with file and reason", () => {

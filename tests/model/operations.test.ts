@@ -16,15 +16,19 @@ import {
   type PackedLayout,
 } from "../../lib/model/layout";
 import { attention, attentionGradient, causalMask, linear, linearGradient } from "../../lib/model/operations";
+import { blockParameters } from "../../lib/model/parameters";
 import { RotaryTable } from "../../lib/model/rotary";
 import { kernel, tf, type Tensor } from "../../lib/model/tensorflow";
+import { traitsOf, type Traits } from "../../lib/model/architecture";
 import { TINY } from "../support/tiny-model";
 import { Worst, relative } from "./close";
 import { composed } from "../../lib/model/composed";
-import { BLOCK_WEIGHT_NAMES, type BlockWeights } from "../../lib/model/block-context";
+import { FULL_ATTENTION, type AttentionPattern, type BlockWeights } from "../../lib/model/block-context";
 
 const STEP = 1e-2;
 const LIMIT = 1e-2;
+/** Limit for values of gelu(x), relative to |x|, and twice that for its slope (worst seen: 1.7e-7 and 2.1e-7). */
+const GEGLU_LIMIT = 5e-7;
 const random = seededRandom("operations");
 const normal = (...shape: number[]): Tensor => {
   const size = shape.reduce((a, b) => a * b, 1);
@@ -61,6 +65,24 @@ function check(
   worst.atMost(LIMIT);
 }
 
+/** The context of a LLaMA layer, without layout and rotations. */
+const LLAMA = {
+  epsilon: tf.scalar(1e-5),
+  pattern: FULL_ATTENTION,
+  activation: "silu" as const,
+  isLlama: true,
+};
+
+function rotations(config: ModelConfig, positions: Int32Array) {
+  const { headSize, ropeBase: base, ropeScaling: scaling } = config;
+  const table = new RotaryTable(
+    { base, scaling, size: traitsOf(config).rotarySize ?? headSize },
+    headSize,
+    1 / Math.sqrt(headSize),
+  );
+  return table.at({ positions, lengths: () => positions });
+}
+
 const IMPLEMENTATIONS = { composed, ...(fused && { fused }) };
 
 for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
@@ -78,7 +100,7 @@ for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
 
   test(`rotary embedding, ${form}`, () => {
     const { heads, headSize } = TINY;
-    const rotation = new RotaryTable(TINY).at(POSITIONS).query;
+    const rotation = rotations(TINY, POSITIONS).query;
     check(
       { x: normal(POSITIONS.length, heads * headSize) },
       ({ x }) => operations.rotate(x, rotation),
@@ -95,6 +117,93 @@ for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
         return { gate: dGate, up: dUp };
       },
     );
+  });
+
+  test(`rotary embedding of a part of each head, ${form}`, () => {
+    const worst = new Worst("absolute");
+    for (const [rows, heads, headSize, half] of [
+      [7, 3, 16, 2],
+      [5, 2, 10, 3],
+      [4, 5, 64, 24],
+      [300, 2, 128, 16],
+      [3, 2, 20, 10],
+    ]) {
+      const [cos, sin, x] = [normal(rows, half), normal(rows, half), normal(rows, heads * headSize)];
+      const rest = 1 / Math.sqrt(headSize);
+      const [c, s, values] = [cos, sin, x].map((tensor) => tensor.dataSync());
+      for (const back of [false, true]) {
+        const actual = operations.rotate(x, { cos, sin, headSize, rest }, back).dataSync();
+        actual.forEach((value, at) => {
+          const [row, i] = [Math.floor(at / (heads * headSize)), at % headSize];
+          const sign = back ? -1 : 1;
+          const expected =
+            i < half
+              ? values[at] * c[row * half + i] - values[at + half] * sign * s[row * half + i]
+              : i < 2 * half
+                ? values[at] * c[row * half + i - half] + values[at - half] * sign * s[row * half + i - half]
+                : values[at] * rest;
+          worst.see(Math.abs(value - expected), `head size ${headSize}, half ${half}, back ${back}, value ${at}`);
+        });
+      }
+    }
+    worst.atMost(2e-6); // values up to 10; worst seen 8.5e-7
+  });
+
+  test(`GEGLU agrees with its formula in double precision, and its gradient with differences, ${form}`, () => {
+    const gelu = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    const gates = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 160); // −12.5 … 12.5
+    const gate = tf.tensor2d(gates, [1, gates.length]);
+    const [up, dy] = [normal(1, gates.length), normal(1, gates.length)];
+    const [u, d] = [up, dy].map((x) => x.dataSync());
+    const y = operations.geglu(gate, up).dataSync();
+    const [dGate, dUp] = Object.values(operations.gegluGradient(dy, gate, up)).map((x) => x.dataSync());
+    const [values, slopes] = [
+      new Worst("values, relative to the largest possible"),
+      new Worst("gradients, relative to the largest possible"),
+    ];
+    gates.forEach((g, i) => {
+      const size = Math.max(Math.abs(g), 1e-3);
+      values.see(Math.abs(y[i] - gelu(g) * u[i]) / Math.abs(size * u[i]), `gate ${g}`);
+      values.see(Math.abs(dUp[i] - gelu(g) * d[i]) / Math.abs(size * d[i]), `gradient of up, gate ${g}`);
+      const slope = (gelu(g + 1e-5) - gelu(g - 1e-5)) / 2e-5;
+      slopes.see(Math.abs(dGate[i] - slope * u[i] * d[i]) / Math.abs(u[i] * d[i]), `gate ${g}`);
+    });
+    values.atMost(GEGLU_LIMIT);
+    slopes.atMost(2 * GEGLU_LIMIT);
+    check(
+      { gate: normal(6, 9), up: normal(6, 9) },
+      (all) => operations.geglu(all.gate, all.up),
+      (slope, all) => {
+        const gradient = operations.gegluGradient(slope, all.gate, all.up);
+        return { gate: gradient.dGate, up: gradient.dUp };
+      },
+    );
+    const far = operations.geglu(tf.tensor2d([[-1e12, 1e12, -200]]), tf.ones([1, 3])).dataSync();
+    assert.ok(Math.abs(far[0]) < 1e-20 && relative(far[1], 1e12) < 1e-6 && Math.abs(far[2]) < 1e-20, far.join());
+  });
+
+  test(`a bias is added to each row, and its gradient is an accurate sum of rows, ${form}`, () => {
+    const worst = new Worst("relative");
+    for (const [rows, size] of [
+      [1, 1],
+      [5, 7],
+      [129, 33],
+      [3000, 20],
+      [40000, 3],
+    ]) {
+      const [x, bias] = [tf.add(normal(rows, size), 3), normal(size)];
+      const [values, b] = [x.dataSync(), bias.dataSync()];
+      const sums = new Float64Array(size);
+      values.forEach((value, i) => (sums[i % size] += value));
+      operations
+        .sumRows(x)
+        .dataSync()
+        .forEach((sum, i) => worst.see(relative(sum, sums[i]), `sum of ${rows} rows`));
+      const y = operations.addBias(kernel.copy(x), bias);
+      assert.deepEqual(y.shape, [rows, size]);
+      y.dataSync().forEach((value, i) => assert.equal(value, Math.fround(values[i] + b[i % size])));
+    }
+    worst.atMost(1e-6); // worst seen 2.9e-7
   });
 
   test(`gather, whose gradient is a sum of rows, ${form}`, () => {
@@ -132,6 +241,7 @@ for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
     for (const result of [
       operations.rmsNorm(nan, tf.ones([3]), tf.scalar(1e-5)).y,
       operations.swiglu(nan, one),
+      operations.geglu(nan, one),
       operations.crossEntropy(nan, tf.tensor1d([0], "int32")).losses,
     ]) {
       assert.ok([...result.dataSync()].some(Number.isNaN));
@@ -209,10 +319,10 @@ test("joinQueries inverts queriesOf for packed sequences", () => {
     LENGTHS.map((length) => Array.from({ length }, (_, t) => t + 1)),
     { heads: 3, keyValueHeads: 3 },
   );
-  assert.ok(layout.masks.length > 1 && layout.paddingTokens > 0);
+  assert.ok(layout.groups.length > 1 && layout.paddingTokens > 0);
   assert.deepEqual([...layout.ids.slice(0, 5)], [1, 2, 3, 1, 2]);
   const rows = normal(layout.ids.length, 3 * 4);
-  const groups = layout.masks.map((_, g) => layout.queriesOf(g, rows, 3));
+  const groups = layout.groups.map((_, g) => layout.queriesOf(g, rows, 3));
   assert.deepEqual(layout.joinQueries(groups, 3).slice([0, 0], [layout.ids.length, 12]).arraySync(), rows.arraySync());
 });
 
@@ -227,6 +337,19 @@ test("causal attention with grouped queries", () => {
     },
   );
 });
+
+/** Windows of one position, inside a vector of keys, of several vectors, as long as a sequence, and longer than all. */
+const PATTERNS: AttentionPattern[] = [
+  FULL_ATTENTION,
+  { window: 1, softCap: null },
+  { window: 5, softCap: null },
+  { window: 37, softCap: null },
+  { window: 130, softCap: null },
+  { window: 1000, softCap: null },
+  { window: null, softCap: 1.5 },
+  { window: 20, softCap: 30 },
+];
+const shown = ({ window, softCap }: AttentionPattern) => `window ${window}, soft cap ${softCap}`;
 
 test(
   "attention over rows agrees with attention in groups, and so do the gradients",
@@ -248,20 +371,27 @@ test(
       const [grouped, rows] = [new GroupedLayout(sequences, config), new RowLayout(sequences, config)];
       const [q, k, v, dy] = [heads, keyValueHeads, keyValueHeads, heads].map((n) => normal(tokens, n * headSize));
       const padded = (x: Tensor) => tf.concat([x, tf.zeros([grouped.ids.length - tokens, x.shape[1]!])], 0);
-      const [expected, actual] = [grouped.attend(padded(q), padded(k), padded(v)), rows.attend(q, k, v)];
-      const slopes = [
-        grouped.attendGradient(padded(dy), expected.y, expected.saved),
-        rows.attendGradient(dy, actual.y, actual.saved),
-      ];
-      const compare = (a: Tensor, b: Tensor, where: string) => {
-        const real = tf.slice(a, [0, 0], [tokens, a.shape[1]!]);
-        worst.see(
-          tf.max(tf.abs(tf.sub(real, b))).dataSync()[0] / tf.max(tf.abs(real)).dataSync()[0],
-          `${where}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}`,
-        );
-      };
-      compare(expected.y, actual.y, "y");
-      for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
+      for (const pattern of PATTERNS) {
+        const [expected, actual] = [
+          grouped.attend(padded(q), padded(k), padded(v), pattern),
+          rows.attend(q, k, v, pattern),
+        ];
+        const slopes = [
+          grouped.attendGradient(padded(dy), expected.y, expected.saved, pattern),
+          rows.attendGradient(dy, actual.y, actual.saved, pattern),
+        ];
+        // With one position, the gradients of queries and keys are differences of equal sums over a head.
+        const least = pattern.window === 1 ? headSize : 0;
+        const compare = (a: Tensor, b: Tensor, where: string) => {
+          const real = tf.slice(a, [0, 0], [tokens, a.shape[1]!]);
+          worst.see(
+            tf.max(tf.abs(tf.sub(real, b))).dataSync()[0] / Math.max(least, tf.max(tf.abs(real)).dataSync()[0]),
+            `${where}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, ${shown(pattern)}`,
+          );
+        };
+        compare(expected.y, actual.y, "y");
+        for (const part of ["dq", "dk", "dv"] as const) compare(slopes[0][part], slopes[1][part], part);
+      }
     }
     worst.atMost(2e-6);
   },
@@ -275,7 +405,11 @@ test(
     const batch = 3;
     const padding = [0, 2, 7]; // the last sequence is all padding in the first pass; its first token is in the second
     const passes = [7, 1, 140, 1, 1, 5, 1];
-    for (const capacity of [undefined, 100, 200]) {
+    const cases = [
+      ...[undefined, 100, 200].map((capacity) => ({ capacity, pattern: FULL_ATTENTION })),
+      ...PATTERNS.map((pattern) => ({ capacity: 200, pattern })),
+    ];
+    for (const { capacity, pattern } of cases) {
       for (const [heads, keyValueHeads, headSize] of [
         [4, 2, 4],
         [6, 6, 48],
@@ -295,7 +429,7 @@ test(
           ];
           const shape = { batch, length: tail, before: before + length - tail, padding, capacity };
           const [expected, actual] = [DenseLayout, CachedLayout].map((Layout, side) => {
-            const { y, cache } = new Layout(shape, config).attend(q, k, v, pasts[side]);
+            const { y, cache } = new Layout(shape, config).attend(q, k, v, pattern, pasts[side]);
             pasts[side] = cache;
             return tf.reshape(y, [batch, tail, heads * headSize]);
           });
@@ -309,7 +443,8 @@ test(
             );
             worst.see(
               tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] / tf.max(tf.abs(a)).dataSync()[0],
-              `pass ${i}, row ${row}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, capacity ${capacity}`,
+              `pass ${i}, row ${row}, ${heads} heads, ${keyValueHeads} of keys, size ${headSize}, capacity ${capacity}, ` +
+                shown(pattern),
             );
           }
         }
@@ -350,28 +485,9 @@ test(
   },
 );
 
-function layerParameters({
-  hiddenSize: h,
-  intermediateSize: i,
-  heads,
-  keyValueHeads,
-  headSize,
-}: ModelConfig): BlockWeights {
-  const shapes: Record<keyof BlockWeights, number[]> = {
-    inputNorm: [h],
-    q: [heads * headSize, h],
-    k: [keyValueHeads * headSize, h],
-    v: [keyValueHeads * headSize, h],
-    o: [h, heads * headSize],
-    attentionNorm: [h],
-    gate: [i, h],
-    up: [i, h],
-    down: [h, i],
-  };
-  const roles = Object.keys(BLOCK_WEIGHT_NAMES) as (keyof BlockWeights)[];
-  return Object.fromEntries(
-    roles.map((role) => [role, tf.mul(normal(...shapes[role]), 0.3)]),
-  ) as unknown as BlockWeights;
+function layerParameters(config: ModelConfig): BlockWeights {
+  const weights = blockParameters(config).map(({ role, shape }) => [role, tf.mul(normal(...shape), 0.3)]);
+  return Object.fromEntries(weights) as BlockWeights;
 }
 
 test(
@@ -388,7 +504,6 @@ test(
     ]) {
       const config = { ...TINY, heads, keyValueHeads, headSize, hiddenSize: 72, intermediateSize: 200 };
       const parameters = layerParameters(config);
-      const rotary = new RotaryTable(config);
       const pasts: (KeyValueCache | undefined)[] = [undefined, undefined];
       let before = 0;
       for (const length of [5, 1, 1, 1]) {
@@ -401,7 +516,7 @@ test(
           const { y, cache } = inferBlock(
             kernel.copy(x),
             parameters,
-            { config, layout, epsilon: tf.scalar(1e-5), ...rotary.at(positions) },
+            { ...LLAMA, config, layout, ...rotations(config, positions) },
             pasts[side],
           );
           pasts[side] = cache;
@@ -422,28 +537,40 @@ const LAYOUTS: Record<string, new (sequences: number[][], config: typeof TINY) =
   "in groups": GroupedLayout,
   ...(fused && { "over rows": RowLayout }),
 };
+const CONTEXTS: Record<string, { traits?: Partial<Traits>; pattern?: AttentionPattern }> = {
+  LLaMA: {},
+  "window and soft cap": { pattern: { window: 3, softCap: 1.5 } },
+  "norms before and after, GEGLU": {
+    traits: { norms: "both", queryKeyNorm: "heads", activation: "gelu_pytorch_tanh" },
+  },
+  "norms after": { traits: { norms: "after", queryKeyNorm: "whole" } },
+  "all biases, partial rotation": { traits: { attentionBias: "qkvo", mlpBias: true, rotarySize: 2 } },
+};
 for (const [kind, Layout] of Object.entries(LAYOUTS))
-  test(`a whole decoder layer over packed sequences, attention ${kind}`, () => {
-    const layout = new Layout(
-      [
-        [1, 2, 3, 4, 5],
-        [1, 2, 3, 4],
-        [1, 2],
-      ],
-      TINY,
-    );
-    const context = { config: TINY, layout, epsilon: tf.scalar(1e-5), ...new RotaryTable(TINY).at(layout.positions) };
-    const h = TINY.hiddenSize;
-    const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerParameters(TINY) };
-    const tokens = 11; // a further row represents padding: its output is not used, and its gradient is 0
-    check(
-      inputs,
-      (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [tokens, h]),
-      (dTokens, all) => {
-        const dy = tf.concat([dTokens, tf.zeros([layout.ids.length - tokens, h])], 0);
-        const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
-        const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
-        return { x: dx, ...gradients };
-      },
-    );
-  });
+  for (const [name, { traits, pattern = FULL_ATTENTION }] of Object.entries(CONTEXTS))
+    test(`a whole decoder layer over packed sequences, attention ${kind}, ${name}`, () => {
+      const config: ModelConfig = { ...TINY, traits };
+      const layout = new Layout(
+        [
+          [1, 2, 3, 4, 5],
+          [1, 2, 3, 4],
+          [1, 2],
+        ],
+        TINY,
+      );
+      const { activation } = traitsOf(config);
+      const context = { ...LLAMA, config, layout, pattern, activation, ...rotations(config, layout.positions) };
+      const h = TINY.hiddenSize;
+      const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerParameters(config) };
+      const tokens = 11; // a further row represents padding: its output is not used, and its gradient is 0
+      check(
+        inputs,
+        (all) => tf.slice(forwardBlock(all.x, all as unknown as BlockWeights, context).y, [0, 0], [tokens, h]),
+        (dTokens, all) => {
+          const dy = tf.concat([dTokens, tf.zeros([layout.ids.length - tokens, h])], 0);
+          const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
+          const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
+          return { x: dx, ...gradients };
+        },
+      );
+    });

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../lib/data/random";
-import { parameterShapes } from "../../lib/model/config";
+import { parameterShapes } from "../../lib/model/parameters";
 import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
 import { QUICK, TINY, tinyExamples, writeJson } from "../runs/world";
 

@@ -5,7 +5,8 @@ import { after } from "node:test";
 import type { Example } from "../../lib/data/example";
 import { seededRandom } from "../../lib/data/random";
 import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
-import { parameterShapes, type ModelConfig } from "../../lib/model/config";
+import type { ModelConfig } from "../../lib/model/config";
+import { parameterShapes } from "../../lib/model/parameters";
 import type { HostTensor } from "../../lib/model/safetensors";
 
 const TOKENIZER = join(__dirname, "..", "data", "fixtures", "llama");

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { optimizerBatches } from "../../lib/data/batches";
 import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
-import { parameterShapes } from "../../lib/model/config";
+import { parameterShapes } from "../../lib/model/parameters";
 import { RunStore, runFiles, type Run } from "../../lib/runs/store";
 import { parseStudy } from "../../lib/sweep/study-file";
 import { SweepError, sweep } from "../../lib/sweep/sweep";

@@ -1,5 +1,6 @@
 // Causal attention and its gradient, part of kernels.cc.
 #pragma once
+#include "kernels.h"
 #include "vectors.h"
 
 namespace {
@@ -104,6 +105,18 @@ template <int SIZE> INLINE void addOuter(const float* p, int64_t width, const fl
   }
 }
 
+/** The first key that the queries from position `query` on see, rounded down to whole vectors. */
+INLINE int64_t firstSeen(int64_t query, int64_t window) {
+  const int64_t first = query - window + 1;
+  return first > 0 ? first / LANES * LANES : 0;
+}
+
+/** row := softCap · tanh(row / softCap) over `columns` values. */
+INLINE void cap(float* row, int64_t columns, float softCap) {
+  const float inverse = 1.0f / softCap;
+  lanes(0, columns, [&](int64_t j, int64_t count) { put(row + j, softCap * hyperbolicTangent(take(row + j, count) * inverse), count); });
+}
+
 struct Exponentials { float largest, sum; };
 
 /** row := e^(row − max) over `columns` values, a multiple of LANES; returns the maximum and the sum for the softmax. */
@@ -123,7 +136,7 @@ INLINE Exponentials exponentials(float* row, int64_t columns) {
 /**
  * Attention of one query over all keys, which are read in place: packing them as below would cost more than it saves.
  */
-template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride) {
+template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride, float softCap) {
   using V = typename Head<SIZE>::V;
   constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
   const int64_t width = roundUp(length, LANES);
@@ -134,6 +147,7 @@ template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, c
     for (int i = 1; i < PIECES; i++) sum += query[i] * load<V>(k + j * keyStride + i * WIDTH);
     scores[j] = total(sum);
   }
+  if (softCap > 0) cap(scores, length, softCap);
   for (int64_t j = length; j < width; j++) scores[j] = LOWEST;
   const float share = 1.0f / exponentials(scores, width).sum;
   V mean[2][PIECES] = {}; // separate sums over even and odd keys, so that their additions do not depend on each other
@@ -151,9 +165,16 @@ template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, c
 }
 
 template <int SIZE> void attentionOf(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
-  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
+  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride, Pattern pattern) {
+  const auto [window, softCap] = pattern;
+  if (length - queries - window + 1 > 0) { // keys that no query sees
+    const int64_t unseen = length - queries - window + 1;
+    k += unseen * keyStride;
+    v += unseen * keyStride;
+    length -= unseen;
+  }
   if (queries == 1 && !logSums && headSize == SIZE) {
-    for (int64_t head = 0; head < group; head++) attentionOfOne<SIZE>(q + head * SIZE, k, v, y + head * SIZE, scratch, length, keyStride);
+    for (int64_t head = 0; head < group; head++) attentionOfOne<SIZE>(q + head * SIZE, k, v, y + head * SIZE, scratch, length, keyStride, softCap);
     return;
   }
   const int64_t width = roundUp(length, LANES), before = length - queries;
@@ -167,28 +188,54 @@ template <int SIZE> void attentionOf(const float* q, const float* k, const float
   for (int64_t head = 0; head < group; head++) {
     for (int64_t start = 0; start < queries; start += ROWS) {
       const int64_t rows = least(ROWS, queries - start);
-      const int64_t seen = before + start + rows, columns = roundUp(seen, LANES);
+      const int64_t seen = before + start + rows, columns = roundUp(seen, LANES), first = firstSeen(before + start, window);
       pack<SIZE>(q + head * headSize + start * queryStride, queryStride, rows, headSize, block, ROWS);
-      products<SIZE>(block, keys, width, columns, scores);
+      products<SIZE>(block, keys + first, width, columns - first, scores + first);
       float shares[ROWS];
       for (int64_t r = 0; r < ROWS; r++) {
         float* row = scores + r * width;
-        const int64_t own = least(before + start + r + 1, seen); // number of keys that this query attends to
+        const int64_t own = least(before + start + r + 1, seen); // this query attends to the keys before this one
+        if (softCap > 0) cap(row + first, columns - first, softCap);
+        for (int64_t j = first; j < own - window; j++) row[j] = LOWEST;
         for (int64_t j = own; j < columns; j++) row[j] = LOWEST;
-        const auto [top, all] = exponentials(row, columns);
+        const auto [top, all] = exponentials(row + first, columns - first);
         shares[r] = 1.0f / all;
         if (logSums && r < rows) logSums[(start + r) * logStride + head] = top + logf(all);
       }
-      weightedRows<SIZE>(scores, width, values, seen, out);
+      weightedRows<SIZE>(scores + first, width, values + first * SIZE, seen - first, out);
       for (int64_t r = 0; r < ROWS; r++) for (int64_t d = 0; d < SIZE; d++) out[r * SIZE + d] *= shares[r];
       unpack(out, SIZE, rows, headSize, y + head * headSize + start * queryStride, queryStride);
     }
   }
 }
 
+/**
+ * The softmax gradient P·(dP − Σ P·dP), from a row of scores and one of dP to P and the gradient of the scores, over
+ * `columns` values; the sum over keys, `along`, equals Σ y·dy over the head.
+ */
+INLINE void softmaxGradient(float* row, float* dRow, int64_t columns, float shift, float along) {
+  for (int64_t j = 0; j < columns; j += LANES) {
+    const Vector p = exponential(load<Vector>(row + j) - shift);
+    store(row + j, p);
+    store(dRow + j, p * (load<Vector>(dRow + j) - along));
+  }
+}
+
+/** As softmaxGradient, of capped scores; the gradient is that of the scores before, 1 − tanh² of that of the capped ones. */
+INLINE void cappedSoftmaxGradient(float* row, float* dRow, int64_t columns, float shift, float along, float softCap) {
+  const float inverse = 1.0f / softCap;
+  for (int64_t j = 0; j < columns; j += LANES) {
+    const Vector score = load<Vector>(row + j), p = exponential(score - shift), given = score * inverse;
+    const Vector tanh = given < -1.0f ? Vector{} - 1.0f : given; // of hidden keys, whose score is LOWEST
+    store(row + j, p);
+    store(dRow + j, p * (load<Vector>(dRow + j) - along) * (1.0f - tanh * tanh));
+  }
+}
+
 template <int SIZE> void attentionGradientOf(const float* dy, const float* q, const float* k, const float* v, const float* y, const float* logSums,
   float* dq, float* dk, float* dv, float* scratch,
-  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
+  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride, Pattern pattern) {
+  const auto [window, softCap] = pattern;
   const int64_t width = roundUp(length, LANES);
   float* keysTransposed = scratch;                      // (SIZE, width)
   float* valuesTransposed = keysTransposed + SIZE * width;
@@ -207,32 +254,30 @@ template <int SIZE> void attentionGradientOf(const float* dy, const float* q, co
   for (int64_t head = 0; head < group; head++) {
     for (int64_t start = 0; start < length; start += ROWS) {
       const int64_t rows = least(ROWS, length - start);
-      const int64_t seen = start + rows, columns = roundUp(seen, LANES);
+      const int64_t seen = start + rows, columns = roundUp(seen, LANES), first = firstSeen(start, window);
       const int64_t at = head * headSize + start * queryStride;
       pack<SIZE>(q + at, queryStride, rows, headSize, queries, ROWS);
       pack<SIZE>(dy + at, queryStride, rows, headSize, dOut, ROWS);
-      products<SIZE>(queries, keysTransposed, width, columns, scores);
-      products<SIZE>(dOut, valuesTransposed, width, columns, dScores);
+      products<SIZE>(queries, keysTransposed + first, width, columns - first, scores + first);
+      products<SIZE>(dOut, valuesTransposed + first, width, columns - first, dScores + first);
       for (int64_t r = 0; r < ROWS; r++) {
         float *row = scores + r * width, *dRow = dScores + r * width;
         if (r >= rows) { // rows that pad the block
-          for (int64_t j = 0; j < columns; j++) row[j] = dRow[j] = 0;
+          for (int64_t j = first; j < columns; j++) row[j] = dRow[j] = 0;
           continue;
         }
+        if (softCap > 0) cap(row + first, columns - first, softCap);
+        for (int64_t j = first; j < start + r + 1 - window; j++) row[j] = LOWEST;
         for (int64_t j = start + r + 1; j < columns; j++) row[j] = LOWEST;
-        // The softmax gradient P·(dP − Σ P·dP): the sum over keys equals Σ y·dy over the head.
         float along = 0;
         for (int64_t d = 0; d < headSize; d++) along += y[at + r * queryStride + d] * dOut[r * SIZE + d];
         const float shift = logSums[(start + r) * logStride + head];
-        for (int64_t j = 0; j < columns; j += LANES) {
-          const Vector p = exponential(load<Vector>(row + j) - shift);
-          store(row + j, p);
-          store(dRow + j, p * (load<Vector>(dRow + j) - along));
-        }
+        if (softCap > 0) cappedSoftmaxGradient(row + first, dRow + first, columns - first, shift, along, softCap);
+        else softmaxGradient(row + first, dRow + first, columns - first, shift, along);
       }
-      addOuter<SIZE>(scores, width, dOut, seen, dValues);
-      addOuter<SIZE>(dScores, width, queries, seen, dKeys);
-      weightedRows<SIZE>(dScores, width, keys, seen, dQueries);
+      addOuter<SIZE>(scores + first, width, dOut, seen - first, dValues + first * SIZE);
+      addOuter<SIZE>(dScores + first, width, queries, seen - first, dKeys + first * SIZE);
+      weightedRows<SIZE>(dScores + first, width, keys + first * SIZE, seen - first, dQueries);
       unpack(dQueries, SIZE, rows, headSize, dq + at, queryStride);
     }
   }
@@ -261,14 +306,14 @@ auto attentionFor(int64_t headSize) -> decltype(&attentionOf<8>) { FOR_HEAD_SIZE
 auto attentionGradientFor(int64_t headSize) -> decltype(&attentionGradientOf<8>) { FOR_HEAD_SIZE(attentionGradientOf) }
 
 void attention(const float* q, const float* k, const float* v, float* y, float* logSums, float* scratch,
-  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
-  attentionFor(headSize)(q, k, v, y, logSums, scratch, length, queries, headSize, group, queryStride, keyStride, logStride);
+  int64_t length, int64_t queries, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride, Pattern pattern) {
+  attentionFor(headSize)(q, k, v, y, logSums, scratch, length, queries, headSize, group, queryStride, keyStride, logStride, pattern);
 }
 
 void attentionGradient(const float* dy, const float* q, const float* k, const float* v, const float* y, const float* logSums,
   float* dq, float* dk, float* dv, float* scratch,
-  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride) {
-  attentionGradientFor(headSize)(dy, q, k, v, y, logSums, dq, dk, dv, scratch, length, headSize, group, queryStride, keyStride, logStride);
+  int64_t length, int64_t headSize, int64_t group, int64_t queryStride, int64_t keyStride, int64_t logStride, Pattern pattern) {
+  attentionGradientFor(headSize)(dy, q, k, v, y, logSums, dq, dk, dv, scratch, length, headSize, group, queryStride, keyStride, logStride, pattern);
 }
 
 } // namespace

@@ -37,17 +37,18 @@ void rmsNormGradient(const float* dy, const float* x, const float* weight, const
   }
 }
 
-void rotate(const float* x, const float* cos, const float* sin, float sign, float* y, int64_t heads, int64_t half, int64_t from, int64_t to) {
+void rotate(const float* x, const float* cos, const float* sin, float sign, float rest, float* y, int64_t heads, int64_t headSize, int64_t half, int64_t from, int64_t to) {
   for (int64_t n = from; n < to; n++) {
     const float *c = cos + n * half, *s = sin + n * half;
     for (int64_t head = 0; head < heads; head++) {
-      const float* in = x + (n * heads + head) * 2 * half;
-      float* out = y + (n * heads + head) * 2 * half;
+      const float* in = x + (n * heads + head) * headSize;
+      float* out = y + (n * heads + head) * headSize;
       for (int64_t i = 0; i < half; i++) {
         const float a = in[i], b = in[i + half], t = sign * s[i];
         out[i] = a * c[i] - b * t;
         out[i + half] = b * c[i] + a * t;
       }
+      for (int64_t i = 2 * half; i < headSize; i++) out[i] = in[i] * rest;
     }
   }
 }
@@ -64,6 +65,22 @@ void swigluGradient(const float* dy, const float* gate, const float* up, float* 
     const Vector g = take(gate + i, count), d = take(dy + i, count), s = sigmoid(g), silu = g * s;
     put(dGate + i, d * take(up + i, count) * (s + silu * (1.0f - s)), count);
     put(dUp + i, d * silu, count);
+  });
+}
+
+void geglu(const float* gate, const float* up, float* y, int64_t from, int64_t to) {
+  lanes(from, to, [&](int64_t i, int64_t count) {
+    const Vector g = take(gate + i, count);
+    put(y + i, g * gelu(g).share * take(up + i, count), count);
+  });
+}
+
+void gegluGradient(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to) {
+  lanes(from, to, [&](int64_t i, int64_t count) {
+    const Vector g = take(gate + i, count), d = take(dy + i, count);
+    const Gelu parts = gelu(g);
+    put(dGate + i, d * take(up + i, count) * parts.slope, count);
+    put(dUp + i, d * (g * parts.share), count);
   });
 }
 
@@ -123,6 +140,6 @@ double squaredSum(const float* x, int64_t from, int64_t to) {
 } // namespace
 
 const Kernels KERNELS = {
-  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
+  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, geglu, gegluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
   attentionScratch, attention, attentionGradient,
 };

@@ -215,8 +215,9 @@ void rotate(OpKernelContext* c) {
   const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), half = c->input(1).dim_size(1);
   float* y = out(c, 0, shape);
   if (!c->status().ok()) return;
-  const float *x = in(c, 0), *cos = in(c, 1), *sin = in(c, 2), sign = *in(c, 3);
-  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->rotate(x, cos, sin, sign, y, size / (2 * half), half, from, to); });
+  const int64_t headSize = c->input(3).flat<int32_t>().data()[0];
+  const float *x = in(c, 0), *cos = in(c, 1), *sin = in(c, 2), sign = in(c, 4)[0], rest = in(c, 4)[1];
+  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->rotate(x, cos, sin, sign, rest, y, size / headSize, headSize, half, from, to); });
 }
 
 void swiglu(OpKernelContext* c) {
@@ -232,6 +233,51 @@ void swigluGradient(OpKernelContext* c) {
   if (!c->status().ok()) return;
   const float *dy = in(c, 0), *gate = in(c, 1), *up = in(c, 2);
   parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->swigluGradient(dy, gate, up, dGate, dUp, from, to); });
+}
+
+void geglu(OpKernelContext* c) {
+  float* y = out(c, 0, c->input(0).shape());
+  if (!c->status().ok()) return;
+  const float *gate = in(c, 0), *up = in(c, 1);
+  parallel(c, c->input(0).NumElements(), 1, [=](int64_t from, int64_t to) { kernels->geglu(gate, up, y, from, to); });
+}
+
+void gegluGradient(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  float *dGate = out(c, 0, shape), *dUp = out(c, 1, shape);
+  if (!c->status().ok()) return;
+  const float *dy = in(c, 0), *gate = in(c, 1), *up = in(c, 2);
+  parallel(c, shape.num_elements(), 2, [=](int64_t from, int64_t to) { kernels->gegluGradient(dy, gate, up, dGate, dUp, from, to); });
+}
+
+/** Adds a bias to each row, in place. */
+void addBias(OpKernelContext* c) {
+  const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1);
+  OP_REQUIRES(c, c->input(1).NumElements() == size, absl::InvalidArgumentError("a bias must have a value for each column"));
+  float* x = inPlace(c, 0);
+  const float* bias = in(c, 1);
+  parallel(c, rows, size / 4, [=](int64_t from, int64_t to) {
+    for (int64_t n = from; n < to; n++) kernels->accumulate(x + n * size, bias, 0, size);
+  });
+  c->set_output(0, c->input(0));
+}
+
+/** Sums rows: in float within blocks of rows, so that few values are added, and in double over the blocks. */
+void sumRows(OpKernelContext* c) {
+  const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1), blocks = quotient(rows, BLOCK);
+  float* y = out(c, 0, TensorShape({size}));
+  if (!c->status().ok()) return;
+  const float* x = in(c, 0);
+  std::vector<float> parts(blocks * size);
+  float* part = parts.data();
+  parallel(c, blocks, BLOCK * size / 4, [=](int64_t from, int64_t to) {
+    for (int64_t block = from; block < to; block++) {
+      for (int64_t n = block * BLOCK; n < std::min(rows, (block + 1) * BLOCK); n++) kernels->accumulate(part + block * size, x + n * size, 0, size);
+    }
+  });
+  std::vector<double> sums(size);
+  for (int64_t block = 0; block < blocks; block++) for (int64_t i = 0; i < size; i++) sums[i] += part[block * size + i];
+  std::copy(sums.begin(), sums.end(), y);
 }
 
 /** Floats aligned to cache lines (64 bytes). */
@@ -302,12 +348,19 @@ void crossEntropyGradient(OpKernelContext* c) {
   c->set_output(0, c->input(0));
 }
 
+/** A pattern of attention; window and soft cap are 0 for none. */
+Pattern patternOf(int32_t window, float softCap) { return {window > 0 ? window : INT64_MAX, softCap}; }
+
 struct Attention {
   int64_t rows, queryStride, keyStride, headSize, heads, keyHeads, group;
   const int32_t* bounds;
   int64_t sequences, scratch, units, cost;
+  Pattern pattern;
 
-  /** `q` is the index of the input with the queries, followed by the keys; bounds and head size are the last inputs. */
+  /**
+   * `q` is the index of the input with the queries, followed by the keys; the last inputs are the bounds, the soft cap,
+   * and head size and window.
+   */
   Attention(OpKernelContext* c, int q) {
     const int last = c->num_inputs() - 1;
     rows = c->input(q).dim_size(0);
@@ -317,13 +370,14 @@ struct Attention {
     heads = queryStride / headSize;
     keyHeads = keyStride / headSize;
     group = heads / keyHeads;
-    bounds = c->input(last - 1).flat<int32_t>().data();
-    sequences = c->input(last - 1).NumElements() - 1;
+    pattern = patternOf(c->input(last).flat<int32_t>().data()[1], *in(c, last - 1));
+    bounds = c->input(last - 2).flat<int32_t>().data();
+    sequences = c->input(last - 2).NumElements() - 1;
     int64_t longest = 0, squares = 0;
     for (int64_t s = 0; s < sequences; s++) {
       const int64_t length = bounds[s + 1] - bounds[s];
       longest = std::max(longest, length);
-      squares += length * length;
+      squares += length * std::min(length, pattern.window);
     }
     scratch = kernels->attentionScratch(longest, headSize);
     units = sequences * keyHeads;
@@ -352,7 +406,7 @@ void attention(OpKernelContext* c) {
     const int64_t row = a.bounds[sequence], first = head * a.group;
     const int64_t atQuery = row * a.queryStride + first * a.headSize, atKey = row * a.keyStride + head * a.headSize;
     kernels->attention(q + atQuery, k + atKey, v + atKey, y + atQuery, logSums + row * a.heads + first, scratch,
-      a.bounds[sequence + 1] - row, a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+      a.bounds[sequence + 1] - row, a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads, a.pattern);
   });
 }
 
@@ -386,14 +440,17 @@ struct Cache {
 
 /** Attention of sequences that continue cached positions, for each row and key-value head. */
 struct CachedAttention {
-  int64_t headSize, before, batch, queryStride, keyStride, queries, positions, all, keyHeads, group, scratch;
+  int64_t headSize, before, batch, queryStride, keyStride, queries, positions, all, keyHeads, group;
+  Pattern pattern;
+  int64_t seen, scratch; // seen: number of keys that the queries see together
   const int32_t* padding;
   Cache k, v;
 
-  CachedAttention(OpKernelContext* c, int pastInput, int paddingInput, int64_t queryStride, int64_t keyStride, int64_t queryRows, int64_t keyRows)
+  CachedAttention(OpKernelContext* c, int pastInput, int paddingInput, int64_t queryStride, int64_t keyStride, int64_t queryRows, int64_t keyRows, float softCap)
     : headSize(setting(c, 0)), before(setting(c, 1)), batch(c->input(paddingInput).NumElements()), queryStride(queryStride), keyStride(keyStride),
       queries(queryRows / batch), positions(keyRows / batch), all(before + positions), keyHeads(keyStride / headSize), group(queryStride / keyStride),
-      scratch(kernels->attentionScratch(all, headSize)), padding(c->input(paddingInput).flat<int32_t>().data()),
+      pattern(patternOf(setting(c, 3), softCap)), seen(std::min(all - queries, pattern.window - 1) + queries),
+      scratch(kernels->attentionScratch(seen, headSize)), padding(c->input(paddingInput).flat<int32_t>().data()),
       k(c, pastInput, 1, before, all, wanted(c), batch, keyStride), v(c, pastInput + 1, 2, before, all, wanted(c), batch, keyStride) {}
 
   /** Offset of position t of a row's key-value head in the cache. */
@@ -406,7 +463,7 @@ struct CachedAttention {
     const int64_t atQuery = row * queries * queryStride + head * group * headSize, first = atQuery + skipped * queryStride;
     for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
     kernels->attention(q + first, k.data + at(row, head, padding[row]), v.data + at(row, head, padding[row]), y + first, nullptr, memory,
-      length, own, headSize, group, queryStride, keyStride, 0);
+      length, own, headSize, group, queryStride, keyStride, 0, pattern);
   }
 
  private:
@@ -415,11 +472,11 @@ struct CachedAttention {
 };
 
 void cachedAttention(OpKernelContext* c) {
-  const CachedAttention a(c, 3, 5, c->input(0).dim_size(1), c->input(1).dim_size(1), c->input(0).dim_size(0), c->input(1).dim_size(0));
+  const CachedAttention a(c, 3, 5, c->input(0).dim_size(1), c->input(1).dim_size(1), c->input(0).dim_size(0), c->input(1).dim_size(0), *in(c, 6));
   float* y = out(c, 0, c->input(0).shape());
   if (!c->status().ok()) return;
   const float *q = in(c, 0), *k = in(c, 1), *v = in(c, 2);
-  parallel(c, a.batch * a.keyHeads, a.all * (1 + a.queries * a.group) * (a.headSize + 16) / 16, [&](int64_t from, int64_t to) {
+  parallel(c, a.batch * a.keyHeads, a.seen * (1 + a.queries * a.group) * (a.headSize + 16) / 16, [&](int64_t from, int64_t to) {
     const Memory scratch = memory(a.scratch);
     for (int64_t unit = from; unit < to; unit++) {
       const int64_t row = unit / a.keyHeads, head = unit % a.keyHeads;
@@ -437,7 +494,7 @@ void cachedAttention(OpKernelContext* c) {
 void decodeLayer(OpKernelContext* c) {
   enum { X, INPUT_NORM, Q, K, V, O, ATTENTION_NORM, GATE, UP, DOWN, PAST, QUERY_COS = PAST + 2, QUERY_SIN, KEY_COS, KEY_SIN, PADDING, EPSILON };
   const int64_t rows = c->input(X).dim_size(0), size = c->input(X).dim_size(1), inner = c->input(GATE).dim_size(0);
-  const CachedAttention a(c, PAST, PADDING, c->input(Q).dim_size(0), c->input(K).dim_size(0), rows, rows);
+  const CachedAttention a(c, PAST, PADDING, c->input(Q).dim_size(0), c->input(K).dim_size(0), rows, rows, 0);
   float* y = out(c, 0, c->input(X).shape());
   if (!c->status().ok()) return;
   const float *x = in(c, X), epsilon = *in(c, EPSILON);
@@ -463,8 +520,8 @@ void decodeLayer(OpKernelContext* c) {
     const int64_t row = unit / a.keyHeads, head = unit % a.keyHeads, half = a.headSize / 2, target = a.at(row, head, a.before);
     float* queries = q + row * a.queryStride + head * a.group * a.headSize;
     const int64_t source = row * a.keyStride + head * a.headSize;
-    kernels->rotate(queries, in(c, QUERY_COS) + row * half, in(c, QUERY_SIN) + row * half, 1, queries, a.group, half, 0, 1);
-    kernels->rotate(k + source, in(c, KEY_COS) + row * half, in(c, KEY_SIN) + row * half, 1, a.k.data + target, 1, half, 0, 1);
+    kernels->rotate(queries, in(c, QUERY_COS) + row * half, in(c, QUERY_SIN) + row * half, 1, 1, queries, a.group, a.headSize, half, 0, 1);
+    kernels->rotate(k + source, in(c, KEY_COS) + row * half, in(c, KEY_SIN) + row * half, 1, 1, a.k.data + target, 1, a.headSize, half, 0, 1);
     std::copy_n(v + source, a.headSize, a.v.data + target);
     const Memory scratch = memory(a.scratch);
     a.attend(q, attended, row, head, scratch.get());
@@ -496,7 +553,7 @@ void attentionGradient(OpKernelContext* c) {
     const int64_t atQuery = row * a.queryStride + first * a.headSize, atKey = row * a.keyStride + head * a.headSize;
     kernels->attentionGradient(dy + atQuery, q + atQuery, k + atKey, v + atKey, y + atQuery, logSums + row * a.heads + first,
       dq + atQuery, dk + atKey, dv + atKey, scratch,
-      a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads);
+      a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads, a.pattern);
   });
 }
 
@@ -593,12 +650,20 @@ OPERATION("PromptlossRmsNorm", rmsNorm);
 DEFINITION("PromptlossRmsNormGradient").Input("dy: float").Input("x: float").Input("weight: float").Input("scale: float")
   .Output("dx: float").Output("dweight: float");
 OPERATION("PromptlossRmsNormGradient", rmsNormGradient);
-DEFINITION("PromptlossRotate").Input("x: float").Input("cos: float").Input("sin: float").Input("sign: float").Output("y: float");
+DEFINITION("PromptlossRotate").Input("x: float").Input("cos: float").Input("sin: float").Input("headsize: int32").Input("factors: float").Output("y: float");
 OPERATION("PromptlossRotate", rotate);
 DEFINITION("PromptlossSwiglu").Input("gate: float").Input("up: float").Output("y: float");
 OPERATION("PromptlossSwiglu", swiglu);
 DEFINITION("PromptlossSwigluGradient").Input("dy: float").Input("gate: float").Input("up: float").Output("dgate: float").Output("dup: float");
 OPERATION("PromptlossSwigluGradient", swigluGradient);
+DEFINITION("PromptlossGeglu").Input("gate: float").Input("up: float").Output("y: float");
+OPERATION("PromptlossGeglu", geglu);
+DEFINITION("PromptlossGegluGradient").Input("dy: float").Input("gate: float").Input("up: float").Output("dgate: float").Output("dup: float");
+OPERATION("PromptlossGegluGradient", gegluGradient);
+DEFINITION("PromptlossAddBias").Input("x: float").Input("bias: float").Output("y: float");
+OPERATION("PromptlossAddBias", addBias);
+DEFINITION("PromptlossSumRows").Input("x: float").Output("sums: float");
+OPERATION("PromptlossSumRows", sumRows);
 DEFINITION("PromptlossMatMul").Input("a: float").Input("b: float").Input("sum: float").Input("transposed: int32").Output("product: float");
 OPERATION("PromptlossMatMul", matMul);
 DEFINITION("PromptlossLinearOfFewRows").Input("x: float").Input("weight: float").Output("y: float");
@@ -608,14 +673,14 @@ OPERATION("PromptlossCrossEntropy", crossEntropy);
 DEFINITION("PromptlossCrossEntropyGradient").Input("logits: float").Input("labels: int32").Input("logsums: float").Input("coefficients: float")
   .Output("dlogits: float");
 OPERATION("PromptlossCrossEntropyGradient", crossEntropyGradient);
-DEFINITION("PromptlossAttention").Input("q: float").Input("k: float").Input("v: float").Input("bounds: int32").Input("headsize: int32")
+DEFINITION("PromptlossAttention").Input("q: float").Input("k: float").Input("v: float").Input("bounds: int32").Input("softcap: float").Input("settings: int32")
   .Output("y: float").Output("logsums: float");
 OPERATION("PromptlossAttention", attention);
 DEFINITION("PromptlossAttentionGradient").Input("dy: float").Input("q: float").Input("k: float").Input("v: float").Input("y: float")
-  .Input("logsums: float").Input("bounds: int32").Input("headsize: int32").Output("dq: float").Output("dk: float").Output("dv: float");
+  .Input("logsums: float").Input("bounds: int32").Input("softcap: float").Input("settings: int32").Output("dq: float").Output("dk: float").Output("dv: float");
 OPERATION("PromptlossAttentionGradient", attentionGradient);
 DEFINITION("PromptlossCachedAttention").Input("q: float").Input("k: float").Input("v: float").Input("pastk: float").Input("pastv: float")
-  .Input("padding: int32").Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
+  .Input("padding: int32").Input("softcap: float").Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
 OPERATION("PromptlossCachedAttention", cachedAttention);
 DEFINITION("PromptlossDecodeLayer").Input("x: float").Input("inputnorm: float").Input("q: float").Input("k: float").Input("v: float").Input("o: float")
   .Input("attentionnorm: float").Input("gate: float").Input("up: float").Input("down: float").Input("pastk: float").Input("pastv: float")

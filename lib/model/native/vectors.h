@@ -87,6 +87,32 @@ INLINE Vector exponential(Vector x) {
 
 INLINE Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
 
+/** tanh x, to about 2 parts in 10⁷, also of small x: Cephes' polynomial. */
+INLINE Vector hyperbolicTangent(Vector x) {
+  const Vector size = x < 0.0f ? -x : x, square = x * x, e = exponential(-2.0f * size), far = (1.0f - e) / (1.0f + e);
+  Vector p = Vector{} - 5.70498872745e-3f;
+  p = p * square + 2.06390887954e-2f;
+  p = p * square - 5.37397155531e-2f;
+  p = p * square + 1.33314422036e-1f;
+  p = p * square - 3.33332819422e-1f;
+  return size < 0.625f ? p * square * x + x : x < 0.0f ? -far : far;
+}
+
+/** Parts of the tanh approximation of GELU, gelu(x) = x · share. */
+struct Gelu { Vector share, slope; };
+
+/**
+ * share = ½(1 + tanh u) = sigmoid(z) with z = 2u = a·x + b·x³, and slope = d gelu / dx = share + x · share · (1 − share) ·
+ * dz/dx; from e^(−|z|), so that nothing cancels.
+ */
+INLINE Gelu gelu(Vector x) {
+  constexpr float A = 1.5957691216f, B = 0.071354816272f; // 2 · √(2/π), and that times 0.044715
+  const Vector square = x * x, z = x * (A + B * square);
+  const Vector e = exponential(z < 0.0f ? z : -z), positive = 1.0f / (1.0f + e), negative = e * positive;
+  const Vector share = z < 0.0f ? negative : positive;
+  return {share, share + x * (positive * negative) * (A + 3.0f * B * square)};
+}
+
 /** Loads `count` values from `at`; the other lanes are `rest`. */
 INLINE Vector some(const float* at, int64_t count, float rest) {
   Vector x = Vector{} + rest;

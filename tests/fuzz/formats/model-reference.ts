@@ -97,9 +97,17 @@ const FIXED: [string, unknown][] = [
   ["attention_bias", false],
   ["mlp_bias", false],
   ["attention_dropout", 0],
-  ["partial_rotary_factor", 1],
   ["sliding_window", null],
   ["quantization_config", null],
+];
+
+/** Other keys of LLaMA's config.json, the last three without a meaning for what it computes. */
+const KEYS = [
+  ...["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"],
+  ...["num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings"],
+  ...["pad_token_id", "rope_theta", "rope_parameters", "rope_scaling", "partial_rotary_factor", "model_type"],
+  ...["bos_token_id", "eos_token_id", "dtype", "torch_dtype", "use_cache", "initializer_range", "pretraining_tp"],
+  ...["architectures", "transformers_version", "rope_interleaved"],
 ];
 
 function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
@@ -109,6 +117,10 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
   const or = (key: string, fallback: unknown) => json[key] ?? fallback;
   if (json.model_type !== undefined && json.model_type !== "llama") return { refused: "model_type" };
   for (const [key, value] of FIXED) if (or(key, value) !== value) return { refused: key };
+  const known = new Set([...KEYS, ...FIXED.map(([key]) => key)]);
+  for (const [key, value] of Object.entries(json))
+    if (!known.has(key) && !key.startsWith("_") && value !== null && value !== false && value !== 0)
+      return { refused: `${key} is not known` };
   const heads = json.num_attention_heads;
   const sizes = {
     vocab_size: json.vocab_size,
@@ -129,8 +141,12 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
   if (typeof tied !== "boolean") return { refused: "tie_word_embeddings" };
   const pad = or("pad_token_id", null);
   if (pad !== null && !(Number.isInteger(pad) && Number(pad) < s.vocab_size)) return { refused: "pad_token_id" };
-  const rope = referenceRope(json);
+  const rope = referenceRope(json, s.max_position_embeddings);
   if ("refused" in rope) return rope;
+  const { share, ...frequencies } = rope;
+  if (!isPositive(share) || share > 1) return { refused: "partial_rotary_factor" };
+  const rotarySize = Math.trunc(s.head_dim * share);
+  if (rotarySize % 2 !== 0 || rotarySize < 2) return { refused: "partial_rotary_factor" };
   return {
     fields: {
       vocabularySize: s.vocab_size,
@@ -142,8 +158,9 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
       headSize: s.head_dim,
       normEpsilon: epsilon,
       maxPositions: s.max_position_embeddings,
-      ...rope,
+      ...frequencies,
       paddingIndex: pad !== null && Number(pad) >= 0 ? pad : null,
+      ...(share !== 1 && { traits: { rotarySize } }),
     },
     sizes: s,
     tiedHead: tied,
@@ -154,22 +171,26 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
 /** Whether a text or key has half of a surrogate pair, which JSON.stringify writes as an escape. */
 const hasHalfCharacters = (json: Json) => /(?<!\\)(\\\\)*\\ud[89a-f]/.test(JSON.stringify(json));
 
-function referenceRope(json: Json): { ropeBase: unknown; ropeScaling: unknown } | Refused {
-  const given = json.rope_parameters ?? json.rope_scaling ?? null;
+function referenceRope(
+  json: Json,
+  maxPositions: number,
+): { ropeBase: unknown; ropeScaling: unknown; share: unknown } | Refused {
+  const given = json.rope_scaling ?? json.rope_parameters ?? null;
   if (given !== null && !isRecord(given)) return { refused: "rope" };
   const own = (key: string) => (given && Object.hasOwn(given, key) ? given[key] : undefined);
   const type = own("rope_type") ?? own("type") ?? "default";
   const ropeBase = own("rope_theta") ?? json.rope_theta ?? 10000;
   if (!isPositive(ropeBase)) return { refused: "rope_theta" };
-  if (type === "default") return { ropeBase, ropeScaling: null };
+  const share = own("partial_rotary_factor") ?? json.partial_rotary_factor ?? 1;
+  if (type === "default") return { ropeBase, ropeScaling: null, share };
   if (type !== "llama3") return { refused: "rope type" };
   const [factor, low, high, positions] = [
     own("factor"),
     own("low_freq_factor"),
     own("high_freq_factor"),
-    own("original_max_position_embeddings"),
+    own("original_max_position_embeddings") ?? maxPositions,
   ];
-  if (![factor, low, high, positions].every(isPositive)) return { refused: "llama3" };
+  if (![factor, low, high].every(isPositive) || !isSize(positions)) return { refused: "llama3" };
   const ropeScaling = { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: positions };
-  return { ropeBase, ropeScaling };
+  return { ropeBase, ropeScaling, share };
 }

@@ -1,0 +1,281 @@
+// Rotary embeddings: their settings in config.json, and the frequencies that follow from them.
+// Source: Transformers 5.24, `modeling_rope_utils`.
+import * as v from "valibot";
+import { isObject, rule } from "../data/validate";
+import { positive, positiveCount } from "./config-values";
+
+/** Llama 3's scaling, by frequency. */
+export interface Llama3Scaling {
+  type?: undefined;
+  factor: number;
+  lowFrequencyFactor: number;
+  highFrequencyFactor: number;
+  originalMaxPositions: number;
+}
+
+/** All frequencies divided by a factor. */
+export interface LinearScaling {
+  type: "linear";
+  factor: number;
+}
+
+/** NTK: a base that grows with a sequence that is longer than the original context. */
+export interface DynamicScaling {
+  type: "dynamic";
+  factor: number;
+  originalMaxPositions: number;
+}
+
+/** YaRN: low frequencies divided by a factor, high ones kept, and a factor on cosines and sines. */
+export interface YarnScaling {
+  type: "yarn";
+  factor: number;
+  originalMaxPositions: number;
+  attentionFactor: number;
+  betaFast: number;
+  betaSlow: number;
+  truncate: boolean;
+}
+
+/** LongRoPE: a divisor of each frequency, other ones for sequences that are longer than the original context. */
+export interface LongRopeScaling {
+  type: "longrope";
+  shortFactors: readonly number[];
+  longFactors: readonly number[];
+  originalMaxPositions: number;
+  attentionFactor: number;
+}
+
+/** How the frequencies of rotary embeddings are changed for contexts that are longer than the original one. */
+export type RopeScaling = Llama3Scaling | LinearScaling | DynamicScaling | YarnScaling | LongRopeScaling;
+
+/** Whether the frequencies depend on the length of a sequence, so that what precedes it cannot be computed alone. */
+export const dependsOnLength = (scaling: RopeScaling | null): boolean =>
+  scaling?.type === "dynamic" || scaling?.type === "longrope";
+
+/** What determines the frequencies. */
+export interface RopeSettings {
+  base: number;
+  scaling: RopeScaling | null;
+  /** number of dimensions that are rotated, even */
+  size: number;
+}
+
+/**
+ * Computes the frequencies of the rotary embedding, base^(−2i/size) for each pair i of dimensions, scaled.
+ *
+ * @param length of the sequence, for a scaling that depends on it; default 1
+ * @returns size / 2 `frequencies`, in radians per position, and the `factor` on cosines and sines
+ */
+export function ropeFrequencies(
+  { base, scaling, size }: RopeSettings,
+  length = 1,
+): { frequencies: number[]; factor: number } {
+  const pairs = Array.from({ length: size / 2 }, (_, i) => i);
+  const plain = (theta: number) => pairs.map((i) => theta ** ((-2 * i) / size));
+  switch (scaling?.type) {
+    case undefined:
+      return { frequencies: scaling ? plain(base).map((f) => llama3(f, scaling)) : plain(base), factor: 1 };
+    case "linear":
+      return { frequencies: plain(base).map((f) => f / scaling.factor), factor: 1 };
+    case "dynamic": {
+      const { factor, originalMaxPositions: original } = scaling;
+      const growth = (factor * Math.max(length, original)) / original - (factor - 1);
+      return { frequencies: plain(base * growth ** (size / (size - 2))), factor: 1 };
+    }
+    case "yarn":
+      return { frequencies: yarn(plain(base), base, size, scaling), factor: scaling.attentionFactor };
+    case "longrope": {
+      const factors = length > scaling.originalMaxPositions ? scaling.longFactors : scaling.shortFactors;
+      return { frequencies: plain(base).map((f, i) => f / factors[i]), factor: scaling.attentionFactor };
+    }
+  }
+}
+
+function llama3(frequency: number, scaling: Llama3Scaling): number {
+  const wavelength = (2 * Math.PI) / frequency;
+  const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: positions } = scaling;
+  if (wavelength > positions / low) return frequency / factor;
+  if (wavelength < positions / high) return frequency;
+  const smooth = (positions / wavelength - low) / (high - low);
+  return ((1 - smooth) * frequency) / factor + smooth * frequency;
+}
+
+/** Keeps the frequencies of at least `betaFast` turns in the original context, divides those of at most `betaSlow`. */
+function yarn(frequencies: number[], base: number, size: number, scaling: YarnScaling): number[] {
+  const { factor, originalMaxPositions, betaFast, betaSlow, truncate } = scaling;
+  const pairOf = (turns: number) =>
+    (size * Math.log(originalMaxPositions / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const [first, last] = [pairOf(betaFast), pairOf(betaSlow)];
+  const low = Math.max(truncate ? Math.floor(first) : first, 0);
+  const high = Math.min(truncate ? Math.ceil(last) : last, size - 1);
+  return frequencies.map((frequency, i) => {
+    const divided = Math.min(1, Math.max(0, (i - low) / (high === low ? 0.001 : high - low)));
+    return (frequency / factor) * divided + frequency * (1 - divided);
+  });
+}
+
+/** The part of a config that the settings of rotary embeddings refer to. */
+interface Around {
+  /** `max_position_embeddings` */
+  maxPositions: number;
+  /** `original_max_position_embeddings`, where a family has it beside the rope parameters */
+  originalMaxPositions?: number;
+}
+
+const factors = rule<number[]>(
+  "a list of finite numbers above 0",
+  (value) => Array.isArray(value) && value.every((x) => typeof x === "number" && Number.isFinite(x) && x > 0),
+);
+const optionalFactor = v.nullish(positive);
+const common = {
+  rope_theta: v.nullish(positive),
+  partial_rotary_factor: v.nullish(
+    rule<number>("a number above 0 and at most 1", (x) => typeof x === "number" && x > 0 && x <= 1),
+  ),
+};
+const scaled = { ...common, original_max_position_embeddings: v.nullish(positiveCount) };
+
+/** Schemas by type; strict, because a parameter that is left out changes the frequencies. */
+const TYPES = {
+  default: v.looseObject(common),
+  linear: v.looseObject({ ...common, factor: positive }),
+  dynamic: v.looseObject({ ...common, factor: positive }),
+  llama3: v.looseObject({
+    ...scaled,
+    factor: positive,
+    low_freq_factor: positive,
+    high_freq_factor: positive,
+  }),
+  yarn: v.looseObject({
+    ...scaled,
+    factor: optionalFactor,
+    attention_factor: optionalFactor,
+    beta_fast: optionalFactor,
+    beta_slow: optionalFactor,
+    mscale: optionalFactor,
+    mscale_all_dim: optionalFactor,
+    truncate: v.nullish(rule<boolean>("true or false", (x) => typeof x === "boolean")),
+  }),
+  longrope: v.looseObject({
+    ...scaled,
+    factor: optionalFactor,
+    attention_factor: optionalFactor,
+    short_factor: factors,
+    long_factor: factors,
+  }),
+};
+type RopeType = keyof typeof TYPES;
+const otherRope = rule<never>(`rope parameters of type ${Object.keys(TYPES).join(", ")}`, () => false);
+
+/** The type of rope parameters: Transformers 5 writes rope_type, earlier versions type. */
+const ropeType = (value: unknown): unknown =>
+  isObject(value) ? (value.rope_type ?? value.type ?? "default") : undefined;
+
+/** Schema of `rope_parameters` (Transformers 5) and `rope_scaling` (before). */
+export const ropeParametersSchema = v.lazy((value): v.GenericSchema<unknown, RopeParameters> => {
+  const type = ropeType(value);
+  return Object.hasOwn(TYPES, String(type)) ? TYPES[type as RopeType] : otherRope;
+});
+
+/** Checked rope parameters, in the names of config.json. */
+export interface RopeParameters {
+  rope_type?: unknown;
+  type?: unknown;
+  rope_theta?: number | null;
+  partial_rotary_factor?: number | null;
+  original_max_position_embeddings?: number | null;
+  factor?: number | null;
+  low_freq_factor?: number;
+  high_freq_factor?: number;
+  attention_factor?: number | null;
+  beta_fast?: number | null;
+  beta_slow?: number | null;
+  mscale?: number | null;
+  mscale_all_dim?: number | null;
+  truncate?: boolean | null;
+  short_factor?: number[];
+  long_factor?: number[];
+}
+
+/** Reads the scaling of checked rope parameters. */
+export function readScaling(json: RopeParameters, around: Around): RopeScaling | null {
+  const type = ropeType(json) as RopeType;
+  const original = around.originalMaxPositions ?? json.original_max_position_embeddings ?? around.maxPositions;
+  switch (type) {
+    case "default":
+      return null;
+    case "linear":
+      return { type, factor: json.factor! };
+    case "dynamic":
+      return { type, factor: json.factor!, originalMaxPositions: around.maxPositions };
+    case "llama3":
+      return {
+        factor: json.factor!,
+        lowFrequencyFactor: json.low_freq_factor!,
+        highFrequencyFactor: json.high_freq_factor!,
+        originalMaxPositions: original,
+      };
+    case "yarn": {
+      const factor = json.factor ?? around.maxPositions / original;
+      const { mscale, mscale_all_dim: all } = json;
+      const attention = (scale = 1) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
+      return {
+        type,
+        factor,
+        originalMaxPositions: original,
+        attentionFactor: json.attention_factor ?? (mscale && all ? attention(mscale) / attention(all) : attention()),
+        betaFast: json.beta_fast ?? 32,
+        betaSlow: json.beta_slow ?? 1,
+        truncate: json.truncate ?? true,
+      };
+    }
+    case "longrope": {
+      const factor = json.factor ?? around.maxPositions / original;
+      return {
+        type,
+        shortFactors: json.short_factor!,
+        longFactors: json.long_factor!,
+        originalMaxPositions: original,
+        attentionFactor:
+          json.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))),
+      };
+    }
+  }
+}
+
+/** A scaling as config.json has it; null for none. */
+export function scalingJson(scaling: RopeScaling | null): Record<string, unknown> | null {
+  if (scaling === null) return null;
+  switch (scaling.type) {
+    case undefined:
+      return {
+        rope_type: "llama3",
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFrequencyFactor,
+        high_freq_factor: scaling.highFrequencyFactor,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+      };
+    case "linear":
+    case "dynamic":
+      return { rope_type: scaling.type, factor: scaling.factor };
+    case "yarn":
+      return {
+        rope_type: "yarn",
+        factor: scaling.factor,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+        attention_factor: scaling.attentionFactor,
+        beta_fast: scaling.betaFast,
+        beta_slow: scaling.betaSlow,
+        truncate: scaling.truncate,
+      };
+    case "longrope":
+      return {
+        rope_type: "longrope",
+        short_factor: scaling.shortFactors,
+        long_factor: scaling.longFactors,
+        original_max_position_embeddings: scaling.originalMaxPositions,
+        attention_factor: scaling.attentionFactor,
+      };
+  }
+}
