@@ -133,6 +133,7 @@ export const MAX_HEAD_SIZE = 256;
  * @param v values (N, K · D)
  * @param bounds (B + 1, int32): the first row of each sequence, and N
  * @param headSize D
+ * @param pattern which keys the queries see
  * @returns `y` (N, heads · D), and `logSums` (N, heads) = log Σ exp(scores), for the gradient
  */
 export function packedAttention(

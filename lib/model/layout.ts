@@ -31,6 +31,7 @@ export interface PackedLayout {
    * @param q queries (N, heads · D), already scaled by 1/√D
    * @param k keys (N, K · D)
    * @param v values (N, K · D)
+   * @param pattern which keys the queries see; those outside all windows of a block of queries cost nothing
    * @returns `y` (N, heads · D), and tensors for `attendGradient`, which the caller disposes
    */
   attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern): { y: Tensor; saved: Tensor[] };
@@ -191,6 +192,7 @@ export interface InferenceLayout {
    * @param q queries (B·T, heads · D), already scaled by 1/√D
    * @param k new keys (B·S, K · D), S ≥ T; the queries belong to the last T of the S positions
    * @param v new values (B·S, K · D)
+   * @param pattern which keys the queries see; windows count positions of the sequence, padding aside
    * @param past keys and values of the positions before; may be overwritten, so it must not be used again
    * @returns `y` (B·T, heads · D), and the cache with the new keys and values added
    */

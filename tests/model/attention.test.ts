@@ -238,15 +238,34 @@ test("what a layout makes for a window is used again, and disposed with the layo
   const [queries, keys] = [config.heads * config.headSize, config.keyValueHeads * config.headSize];
   const [q, k, v] = [queries, keys, keys].map((size) => matrix(rows(300, size), size));
   const pattern = { window: 9, softCap: null };
-  const inner = (layout: GroupedLayout) => tf.tidy(() => layout.attend(q, k, v, pattern).y);
+  const attended = (layout: GroupedLayout) => tf.tidy(() => layout.attend(q, k, v, pattern).y);
+  const run = () =>
+    tf.tidy(() => {
+      const layout = new GroupedLayout([Array.from({ length: 300 }, (_, t) => t)], config);
+      const [first, once] = [attended(layout).dataSync(), tf.memory().numTensors];
+      const [second, twice] = [attended(layout).dataSync(), tf.memory().numTensors];
+      assert.deepEqual(first, second);
+      assert.equal(twice - once, 1); // the second result
+    });
+  run(); // makes the scalars that all operations share
   const { numTensors } = tf.memory();
-  const made = tf.tidy(() => {
-    const layout = new GroupedLayout([Array.from({ length: 300 }, (_, t) => t)], config);
-    const [first, once] = [inner(layout).dataSync(), tf.memory().numTensors];
-    const [second, twice] = [inner(layout).dataSync(), tf.memory().numTensors];
-    assert.deepEqual(first, second);
-    return twice - once;
-  });
-  assert.equal(made, 1); // the second result
+  run();
   assert.equal(tf.memory().numTensors, numTensors);
+});
+
+test("several layers add a position to their caches, each within its own tf.tidy", () => {
+  const config = HEADS[0];
+  const [queries, keys] = [config.heads * config.headSize, config.keyValueHeads * config.headSize];
+  for (const Layout of Object.values(INFERENCE))
+    tf.tidy(() => {
+      const attend = (layout: InferenceLayout, length: number, past?: KeyValueCache) =>
+        tf.tidy(() => {
+          const [q, k, v] = [queries, keys, keys].map((size) => matrix(rows(length, size), size));
+          return layout.attend(q, k, v, FULL_ATTENTION, past) as never;
+        }) as ReturnType<InferenceLayout["attend"]>;
+      const first = new Layout({ batch: 1, length: 3, before: 0, capacity: 8 }, config);
+      const pasts = [attend(first, 3), attend(first, 3)].map(({ cache }) => cache);
+      const next = new Layout({ batch: 1, length: 1, before: 3, capacity: 8 }, config);
+      for (const past of pasts) assert.equal(attend(next, 1, past).cache.length, 4);
+    });
 });
