@@ -98,6 +98,39 @@ for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
     );
   });
 
+  test(`RMSNorm of many short rows, as of heads, agrees with double precision, and so do its gradients, ${form}`, () => {
+    const [values, sums] = [new Worst("absolute"), new Worst("sum of rows, relative to that of absolute values")];
+    for (const [rows, size] of [
+      [20000, 16],
+      [5000, 20],
+      [3001, 64],
+      [700, 256],
+    ]) {
+      const [x, weight, dy] = [normal(rows, size), normal(size), normal(rows, size)];
+      const { y, scale } = operations.rmsNorm(x, weight, tf.scalar(1e-5));
+      const { dx, dWeight } = operations.rmsNormGradient(dy, x, weight, scale);
+      const [xs, w, d, ys, dxs, dWeights] = [x, weight, dy, y, dx, dWeight].map((tensor) => tensor.dataSync());
+      const [expected, absolute] = [new Float64Array(size), new Float64Array(size)];
+      for (let row = 0; row < rows; row++) {
+        let [squares, along] = [0, 0];
+        for (let i = row * size; i < (row + 1) * size; i++) squares += xs[i] ** 2;
+        const factor = 1 / Math.sqrt(squares / size + 1e-5);
+        for (let i = 0; i < size; i++) along += (d[row * size + i] * w[i] * xs[row * size + i] * factor) / size;
+        for (let i = 0; i < size; i++) {
+          const at = row * size + i;
+          const normed = xs[at] * factor;
+          values.see(Math.abs(ys[at] - normed * w[i]), `y, row ${row} of size ${size}`);
+          values.see(Math.abs(dxs[at] - (d[at] * w[i] - normed * along) * factor), `dx, row ${row} of size ${size}`);
+          expected[i] += d[at] * normed;
+          absolute[i] += Math.abs(d[at] * normed);
+        }
+      }
+      expected.forEach((sum, i) => sums.see(Math.abs(dWeights[i] - sum) / absolute[i], `${rows} rows of size ${size}`));
+    }
+    values.atMost(5e-6); // worst seen 2.0e-6
+    sums.atMost(1e-6); // worst seen 5.2e-8
+  });
+
   test(`rotary embedding, ${form}`, () => {
     const { heads, headSize } = TINY;
     const rotation = rotations(TINY, POSITIONS).query;
