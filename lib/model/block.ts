@@ -158,6 +158,15 @@ export function backwardBlock(
       gradients: gradients as Record<string, Tensor>,
     };
   }) as { dx: Tensor; gradients: Gradients };
-  tf.dispose(saved as object as tf.TensorContainerObject);
+  disposeSaved(saved);
   return result;
+}
+
+/** Disposes what `forwardBlock` saved, but for one tensor. */
+export function disposeSaved(saved: Saved, kept?: Tensor): void {
+  const tensorsIn = (value: unknown): Tensor[] => {
+    if (value instanceof tf.Tensor) return value === kept ? [] : [value];
+    return typeof value === "object" && value !== null ? Object.values(value).flatMap(tensorsIn) : [];
+  };
+  tf.dispose(tensorsIn(saved));
 }

@@ -1,6 +1,6 @@
 import { ModelError } from "../data/errors";
 import type { Tokenizer } from "../data/tokenizer";
-import { backwardBlock, forwardBlock, inferBlock } from "./block";
+import { backwardBlock, disposeSaved, forwardBlock, inferBlock } from "./block";
 import type { ModelConfig } from "./config";
 import { readTokenizerCopy, weightsDigest, writeModelDirectory } from "./directory";
 import {
@@ -134,12 +134,17 @@ export class Decoder {
    * Runs the decoder over sequences of token ids and keeps the tensors for the backward pass. Call it within `tf.tidy`.
    *
    * @param sequences token ids of each sequence
+   * @param recompute whether only the input of each layer is kept, and the backward pass computes the layer again; the
+   *   results are the same
    * @returns `hidden`, the hidden states after the last norm, (N, H), in the rows of `layout`; and `backward`, which
    *   computes the gradient of every parameter, by name, from the gradients of `hidden` (N, H) and of the output
    *   projection (V, H). The row that represents the padding must have gradient 0. `backward` may be called once: it
    *   disposes the tensors of the pass, and `dHead` becomes part of the result.
    */
-  trainingPass(sequences: readonly (readonly number[])[]): {
+  trainingPass(
+    sequences: readonly (readonly number[])[],
+    recompute = false,
+  ): {
     hidden: Tensor;
     layout: PackedLayout;
     /** gradients by parameter name, from dHidden (N, H) and dHead (V, H) */
@@ -153,11 +158,22 @@ export class Decoder {
       lengths: () => lengthsOfRows(sequences, layout),
     });
     let x = this.embedded(ids);
-    const saved: ReturnType<typeof forwardBlock>["saved"][] = [];
+    const forward = (layer: number, input: Tensor) => forwardBlock(input, this.blockWeights(layer), contexts[layer]);
+    /** what each layer's gradient needs: of its forward pass, or the pass itself, to be done again */
+    const saved: (() => ReturnType<typeof forwardBlock>["saved"])[] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const pass = forwardBlock(x, this.blockWeights(layer), contexts[layer]);
-      saved.push(pass.saved);
+      const input = x;
+      const pass = forward(layer, input);
       x = pass.y;
+      if (!recompute) saved.push(() => pass.saved);
+      else {
+        disposeSaved(pass.saved, input);
+        saved.push(() => {
+          const again = forward(layer, input);
+          again.y.dispose();
+          return again.saved;
+        });
+      }
     }
     const { y: hidden, scale } = operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon);
 
@@ -168,7 +184,7 @@ export class Decoder {
       x.dispose();
       let dx = norm.dx;
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
-        const block = backwardBlock(dx, this.blockWeights(layer), saved[layer], contexts[layer]);
+        const block = backwardBlock(dx, this.blockWeights(layer), saved[layer](), contexts[layer]);
         dx.dispose();
         dx = block.dx;
         for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), block.gradients[role]!);

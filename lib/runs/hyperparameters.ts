@@ -38,6 +38,11 @@ export interface Hyperparameters {
    * CPU runs are reproducible without it, and it is not part of the recipe.
    */
   deterministic?: boolean;
+  /**
+   * whether a layer is computed again in the backward pass instead of keeping what its gradient needs: a fraction of the
+   * memory, about a quarter more time, the same result; default false. It is not part of the recipe.
+   */
+  recompute?: boolean;
 }
 
 /**
@@ -74,6 +79,8 @@ const positive: v.GenericSchema<number> = v.pipe(
   fitsFloat32(),
 );
 
+const truth = rule<boolean>("true or false", (x) => typeof x === "boolean");
+
 const rules = {
   learningRate: atLeastZero,
   schedule: oneOf(SCHEDULES),
@@ -95,7 +102,8 @@ const rules = {
   epsilon: positive,
   maxLength: wholeNumber(2),
   precision: oneOf(PRECISIONS),
-  deterministic: rule<boolean>("true or false", (x) => typeof x === "boolean"),
+  deterministic: truth,
+  recompute: truth,
 } satisfies Record<keyof Hyperparameters, v.GenericSchema>;
 
 /** Some hyperparameters by name; the others stay undefined. */
@@ -104,12 +112,13 @@ export const someHyperparametersSchema: v.GenericSchema<unknown, Partial<Hyperpa
   v.transform(defined),
 );
 
-/** All hyperparameters; only `maxSteps`, `precision` and `deterministic` may be absent. */
+/** All hyperparameters; only `maxSteps`, `precision`, `deterministic` and `recompute` may be absent. */
 export const completeHyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = objectOf({
   ...rules,
   maxSteps: v.optional(rules.maxSteps),
   precision: v.optional(rules.precision),
   deterministic: v.optional(rules.deterministic),
+  recompute: v.optional(rules.recompute),
 }) as never;
 
 /** Some hyperparameters, completed with {@link ALPACA_HYPERPARAMETERS}. */
@@ -130,13 +139,14 @@ export function completeHyperparameters(given: unknown, where = "hyperparameters
 
 /**
  * The hyperparameters as a recipe has them: without `precision` and `deterministic` where they are the defaults, so that
- * the ids of runs are those of versions that had neither.
+ * the ids of runs are those of versions that had neither, and without `recompute`, which changes no result.
  *
  * @param where names them in an error
  * @throws {TrainingError} for TF32 on a CPU
  */
 export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "GPU", where: string): Hyperparameters {
   const { precision, deterministic, ...others } = given;
+  delete others.recompute;
   if (precision === "tf32" && device === "CPU") {
     throw new TrainingError(
       `${where}: hyperparameter precision is "tf32", which only NVIDIA GPUs from Ampere on compute; this machine ` +

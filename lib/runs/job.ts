@@ -47,6 +47,8 @@ export interface Job {
   recipe: Recipe;
   modelDir: string;
   dataFile: string;
+  /** the hyperparameter of this name, which is not part of the recipe */
+  recompute: boolean;
   /** number of the model's parameters */
   parameters: number;
   /** characters of text that training reads over all its steps: a measure of its work */
@@ -97,6 +99,7 @@ export function resolveJob(
     recipe,
     modelDir: spec.model.dir,
     dataFile: data.file,
+    recompute: spec.hyperparameters.recompute ?? false,
     parameters,
     characters: (data.characters / Math.max(1, data.rows)) * spec.hyperparameters.batchSize * plannedSteps(recipe),
   };

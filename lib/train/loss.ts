@@ -69,12 +69,13 @@ export function microBatchLoss(
   return { sums: losses.sums(readVectors(losses.vectors)), gradients };
 }
 
-/** {@link microBatchLoss}, whose losses are not read yet. */
+/** {@link microBatchLoss}, whose losses are not read yet. @param recompute see `Decoder.trainingPass` */
 function microBatchPass(
   model: CausalLM,
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   wantGradients: boolean,
+  recompute = false,
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   let paddingTokens = 0;
@@ -82,7 +83,10 @@ function microBatchPass(
 
   const { gradients, losses } = tf.tidy((): { gradients: Record<string, Tensor>; losses: Tensor[] } => {
     const losses: Tensor[] = [];
-    const { hidden, layout, backward } = model.trainingPass(examples.map(({ ids }) => ids));
+    const { hidden, layout, backward } = model.trainingPass(
+      examples.map(({ ids }) => ids),
+      recompute || !wantGradients,
+    );
     paddingTokens = layout.paddingTokens;
     const targets = targetsOf(examples, coefficients, layout.starts);
     const weighted = targets.filter(({ coefficient }) => coefficient > 0);
@@ -157,12 +161,13 @@ export function accumulatedLoss(
   return { sums: losses.sums(readVectors(losses.vectors)), gradients };
 }
 
-/** {@link accumulatedLoss}, whose losses are not read yet. */
+/** {@link accumulatedLoss}, whose losses are not read yet. @param recompute see `Decoder.trainingPass` */
 export function accumulatedPass(
   model: CausalLM,
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
+  recompute = false,
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const parts: PendingLosses[] = [];
   let gradients: Map<string, Tensor> | null = null;
@@ -172,6 +177,7 @@ export function accumulatedPass(
       rows.map((i) => examples[i]),
       rows.map((i) => coefficients[i]),
       true,
+      recompute,
     );
     parts.push(part.losses);
     gradients = addGradients(gradients, part.gradients);

@@ -187,7 +187,12 @@ class Attempt {
       );
     }
     const { plw, normalizer, hyperparameters, seed } = job.recipe;
-    const trainer = (this.trainer = new Trainer(this.model, data, { plw, normalizer, hyperparameters, seed }));
+    const trainer = (this.trainer = new Trainer(this.model, data, {
+      plw,
+      normalizer,
+      hyperparameters: { ...hyperparameters, recompute: job.recompute },
+      seed,
+    }));
 
     const notes: string[] = [];
     const note = (text: string) => {

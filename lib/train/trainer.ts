@@ -33,7 +33,7 @@ export interface TrainerOptions {
  * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
  * whole batch.
  *
- * @param options `microBatchSize`: examples per forward pass, at least 1
+ * @param options `microBatchSize`: examples per forward pass, at least 1; `recompute`: see `Hyperparameters`
  * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
  *   a loss weight above 0, disposed by the caller; `gradientNorm`, its L2 norm over all parameters; `denominator` of
  *   the loss
@@ -42,11 +42,16 @@ export function batchLoss(
   model: CausalLM,
   optimizer: AdamW,
   examples: readonly EncodedExample[],
-  { plw, normalizer, microBatchSize }: { plw: number; normalizer: Normalizer; microBatchSize: number },
+  {
+    plw,
+    normalizer,
+    microBatchSize,
+    recompute,
+  }: { plw: number; normalizer: Normalizer; microBatchSize: number; recompute?: boolean },
 ): { sums: LossSums; gradient: Tensor[]; gradientNorm: number; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize));
+  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), recompute);
   const gradient = gradients ? optimizer.inOrder(gradients) : optimizer.zeros();
   const [squares, ...values] = readVectors([optimizer.squaredSums(gradient), ...losses.vectors]);
   const gradientNorm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
@@ -125,6 +130,7 @@ export class Trainer {
       plw,
       normalizer,
       microBatchSize: h.microBatchSize,
+      recompute: h.recompute,
     });
     const learningRate =
       h.learningRate *

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { encodedRows, type EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel, type CausalLM } from "../../lib/model/causal-lm";
+import type { ModelConfig } from "../../lib/model/config";
 import { tf } from "../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/runs/hyperparameters";
 import { scheduleFactor } from "../../lib/train/schedule";
@@ -80,6 +81,29 @@ test("a restored trainer ends with the same parameters, bit by bit", () => {
   assert.equal(second.digest, straight.digest);
   assert.notEqual(first.digest, straight.digest);
 });
+
+/** Models in which the input of a layer is kept with a norm before attention, and without one. */
+const RECOMPUTED: Record<string, ModelConfig> = {
+  LLaMA: TINY,
+  "norms after": { ...TINY, traits: { norms: "after", queryKeyNorm: "whole" } },
+  "norms before and after": { ...TINY, traits: { norms: "both", normOffset: 1, queryKeyNorm: "heads" } },
+};
+for (const [name, config] of Object.entries(RECOMPUTED))
+  test(`layers that are computed again give the same weights after 20 steps, and leave no tensor: ${name}`, () => {
+    const digests = [false, true].map((recompute) => {
+      const model = createModel(config, 1);
+      const trainer = trainerFor(model, { maxSteps: 20, recompute });
+      trainer.step();
+      const { numTensors } = tf.memory();
+      for (let step = 1; step < 20; step++) trainer.step();
+      assert.equal(tf.memory().numTensors, numTensors);
+      const { digest } = model;
+      trainer.dispose();
+      model.dispose();
+      return digest;
+    });
+    assert.equal(digests[0], digests[1]);
+  });
 
 test("200 steps leak no tensor, and resident memory grows by less than 5 %", () => {
   const model = createModel({ ...TINY, hiddenSize: 64, intermediateSize: 128, headSize: 16 }, 4);
