@@ -13,6 +13,8 @@ export interface CsvTable {
   records: string[][];
 }
 
+/** The characters that may separate fields. */
+const DELIMITERS = ",;\t";
 /** Maximum number of faults that an error message lists. */
 const MAX_LISTED_FAULTS = 5;
 
@@ -25,11 +27,11 @@ const MAX_LISTED_FAULTS = 5;
  *   differs from the header's, or has an unterminated quoted field; names file, row and column
  */
 export function readCsv(path: string): CsvTable {
-  const { data, errors } = Papa.parse<string[]>(withOneLineEnd(readText(path)), {
-    newline: "\n",
-    skipEmptyLines: true,
-    delimitersToGuess: [",", ";", "\t"],
-  });
+  const text = readText(path);
+  const options = { newline: "\n", skipEmptyLines: true } as const;
+  const guess = { ...options, delimitersToGuess: [...DELIMITERS] };
+  const { delimiter } = Papa.parse<string[]>(withOneLineEnd(text, DELIMITERS), guess).meta;
+  const { data, errors } = Papa.parse<string[]>(withOneLineEnd(text, delimiter), { ...options, delimiter });
   const [columns, ...records] = data.map((cells) => cells.map(fromCellText));
   const quoteError = errors.find(({ type }) => type === "Quotes");
   if (quoteError)
@@ -52,8 +54,9 @@ export function readCsv(path: string): CsvTable {
  * Ends every line with \n, whatever ends it: the library takes one line end for the whole file, and would leave the
  * others in the cells. Those within quoted fields stay.
  */
-function withOneLineEnd(text: string): string {
-  return text.replace(/(?<=^|[\r\n,;\t])"(?:[^"]|"")*"|\r\n?/g, (match) => (match.startsWith('"') ? match : "\n"));
+function withOneLineEnd(text: string, delimiters: string): string {
+  const quotedOrEnd = new RegExp(`(?<=^|[\\r\\n${delimiters}])"(?:[^"]|"")*"|\\r\\n?`, "g");
+  return text.replace(quotedOrEnd, (match) => (match.startsWith('"') ? match : "\n"));
 }
 
 /**

@@ -242,12 +242,22 @@ const tokenNames = Object.fromEntries(
   ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((role) => [`${role}_token`, token]),
 );
 
+/** Schema of an object with any keys; valibot's record drops the key "__proto__", so that it is refused here. */
+const recordOf = <T extends v.GenericSchema>(key: v.GenericSchema<string, string>, value: T) =>
+  v.pipe(
+    rule<Record<string, unknown>>(
+      'an object without the key "__proto__"',
+      (given) => isObject(given) && !Object.hasOwn(given, "__proto__"),
+    ),
+    v.record(key, value),
+  );
+
 /** Schema of tokenizer_config.json and special_tokens_map.json. */
 export const tokenizerConfigSchema: v.GenericSchema = v.looseObject({
   ...tokenNames,
   additional_special_tokens: v.nullish(v.array(token)),
   added_tokens_decoder: v.nullish(
-    v.record(v.pipe(v.string(), v.regex(/^\d+$/, "must be an id")), v.looseObject(addedToken)),
+    recordOf(v.pipe(v.string(), v.regex(/^\d+$/, "must be an id")), v.looseObject(addedToken)),
   ),
   clean_up_tokenization_spaces: flag,
   remove_space: flag,
@@ -255,7 +265,7 @@ export const tokenizerConfigSchema: v.GenericSchema = v.looseObject({
 });
 
 /** Schema of added_tokens.json. */
-export const addedTokensSchema: v.GenericSchema = v.record(v.string(), id);
+export const addedTokensSchema: v.GenericSchema = recordOf(v.string(), id);
 
 /** An id, or a negative number for none. */
 const idOrNone = v.nullish(rule<number>("the id of a token", (value) => Number.isSafeInteger(value)));
