@@ -83,6 +83,7 @@ const IGNORED_KEYS = new Set([
   "label2id",
   "length_penalty",
   "max_length",
+  "max_sequence_length",
   "min_length",
   "model_name",
   "name",
@@ -214,7 +215,9 @@ export function readModelConfig(dir: string): ModelConfig {
     keyValueHeads: json.num_key_value_heads ?? heads,
     headSize,
     normEpsilon: json.rms_norm_eps,
-    maxPositions: json.max_position_embeddings * (rope.scaling?.type === "dynamic" ? rope.scaling.factor : 1),
+    maxPositions: Math.floor(
+      json.max_position_embeddings * (rope.scaling?.type === "dynamic" ? rope.scaling.factor : 1),
+    ),
     ropeBase: rope.base,
     ropeScaling: rope.scaling,
     tiedHead: json.tie_word_embeddings,
@@ -333,6 +336,12 @@ function ropeJson({ ropeBase, ropeScaling, headSize }: ModelConfig, { localRopeB
   return {
     rope_theta: ropeBase,
     rope_scaling: scaling,
-    ...(rotarySize !== null && { partial_rotary_factor: rotarySize / headSize }),
+    ...(rotarySize !== null && { partial_rotary_factor: rotaryShare(rotarySize, headSize) }),
   };
+}
+
+/** A share of which the whole part of `share × headSize` is `rotarySize`, also after rounding. */
+function rotaryShare(rotarySize: number, headSize: number): number {
+  const share = rotarySize / headSize;
+  return Math.trunc(share * headSize) === rotarySize ? share : share * (1 + 2 ** -52);
 }

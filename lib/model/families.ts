@@ -1,7 +1,7 @@
 // The model families: what config.json says for each, which traits follow from it, and Transformers' class.
 // Source: Transformers 5.24, `models/<family>/configuration_<family>.py` and `modeling_<family>.py`.
 import * as v from "valibot";
-import { rule } from "../data/validate";
+import { rule, wholeNumber } from "../data/validate";
 import { only, positive, positiveCount, truth } from "./config-values";
 import type { LayerTraits, ModelConfig, Traits } from "./architecture";
 
@@ -126,7 +126,7 @@ export const FAMILIES: Record<string, Family> = {
       sliding_window: 4096,
       max_window_layers: 28,
     },
-    keys: { ...switchedWindowKeys, max_window_layers: v.nullish(v.any()) },
+    keys: { ...switchedWindowKeys, max_window_layers: v.nullish(wholeNumber(0)) },
     traits: (json, layers) => ({ attentionBias: "qkv", layers: qwenLayers(json, layers) }),
     json: switchedWindowJson,
   },
@@ -139,7 +139,7 @@ export const FAMILIES: Record<string, Family> = {
       sliding_window: 4096,
       max_window_layers: 28,
     },
-    keys: { ...switchedWindowKeys, max_window_layers: v.nullish(v.any()), attention_bias: v.nullish(truth) },
+    keys: { ...switchedWindowKeys, max_window_layers: v.nullish(wholeNumber(0)), attention_bias: v.nullish(truth) },
     traits: (json, layers) => ({
       attentionBias: bias(json),
       queryKeyNorm: "heads",
@@ -167,6 +167,7 @@ export const FAMILIES: Record<string, Family> = {
         ),
       ),
       no_rope_layer_interval: v.nullish(positiveCount),
+      max_window_layers: v.nullish(wholeNumber(0)), // Transformers does not use it here
     },
     traits(json, layers) {
       const interval = json.no_rope_layer_interval as number;
@@ -282,6 +283,9 @@ export const FAMILIES: Record<string, Family> = {
       original_max_position_embeddings: v.nullish(positiveCount),
       resid_pdrop: only(0),
       embd_pdrop: only(0),
+      full_attn_mod: only(1), // of Phi-4-mini, as the next two
+      interpolate_factor: only(1),
+      lm_head_bias: only(false),
     },
     traits: (json, layers) => ({ layers: windowed(layers, json.sliding_window, () => true) }),
     json: (traits, { ropeScaling, maxPositions }) => ({
