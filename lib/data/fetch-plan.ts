@@ -333,6 +333,12 @@ function filesOfReference(plan: FetchPlan, listing: Listing, file: string | unde
 
 function modelFiles(paths: string[]): string[] {
   const format = WEIGHTS.find(({ file }) => paths.some((path) => file.test(path)));
+  if (!paths.includes("config.json") && paths.includes("adapter_config.json"))
+    throw new DataError(
+      "the repository has an adapter and no model. Fetch the model that its adapter_config.json names as " +
+        '"base_model_name_or_path", put the adapter into a folder beside it, write the directory of the fetched model there, ' +
+        "and give that folder as the model; or publish the merged model (merge_and_unload() of PEFT).",
+    );
   if (!paths.includes("config.json")) throw new DataError("the repository has no config.json: it is not a model.");
   if (!format) {
     const others = shortList(paths.filter((path) => /\.(safetensors|bin|gguf|pth|pt)$/.test(path)));

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { GenericSchema } from "valibot";
+import { configHome, tokenizerHome } from "./adapter-base";
 import { DataError } from "./errors";
 import { parseJson, readJson, readText } from "./read-json";
 import {
@@ -47,15 +48,21 @@ export interface TokenizerFiles {
 /** Settings that name one special token each, in the order in which Transformers adds those that are new. */
 const ROLES = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 
-/** Files that {@link readTokenizerFiles} reads: what a tokenizer is depends on these, as far as they exist. */
-export const READ_FILES = [
+/** Files that {@link readTokenizerFiles} reads from one directory. */
+const READ_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
   "generation_config.json",
-  "config.json",
 ];
+
+/** Paths of the files that {@link readTokenizerFiles} reads: what a tokenizer is depends on these. */
+export function tokenizerFiles(dir: string): string[] {
+  const home = tokenizerHome(dir);
+  const paths = [...READ_FILES.map((name) => join(home, name)), join(configHome(home), "config.json")];
+  return paths.filter((path) => existsSync(path));
+}
 
 /**
  * Reads the files of a tokenizer.
@@ -64,10 +71,12 @@ export const READ_FILES = [
  * those that it leaves open. Without it the directory is of an older kind: special_tokens_map.json goes first, and
  * added_tokens.json has more tokens.
  *
+ * @param dir of a model, or of an adapter; what an adapter's directory lacks is that of its base
  * @throws {DataError} if tokenizer.json is missing, or a file is invalid
  */
 export function readTokenizerFiles(dir: string): TokenizerFiles {
-  const path = join(dir, "tokenizer.json");
+  const home = tokenizerHome(dir);
+  const path = join(home, "tokenizer.json");
   if (!existsSync(path)) {
     throw new DataError(
       `${dir}: there is no tokenizer.json here; use a Hugging Face directory with the file of the fast tokenizer`,
@@ -78,8 +87,8 @@ export function readTokenizerFiles(dir: string): TokenizerFiles {
   if (!isObject(json) || !isObject(json.model))
     throw new DataError(`${path}: this is not a tokenizer file: it has no "model"`);
   validated(tokenizerSchema, json, path, DataError);
-  const config = optionalObject(dir, "tokenizer_config.json", tokenizerConfigSchema);
-  const map = optionalObject(dir, "special_tokens_map.json", tokenizerConfigSchema);
+  const config = optionalObject(home, "tokenizer_config.json", tokenizerConfigSchema);
+  const map = optionalObject(home, "special_tokens_map.json", tokenizerConfigSchema);
   const isOld = config.added_tokens_decoder === undefined;
   return {
     path,
@@ -88,10 +97,10 @@ export function readTokenizerFiles(dir: string): TokenizerFiles {
     config,
     tokenNames: isOld ? { ...config, ...withoutNulls(map) } : { ...map, ...withoutNulls(config) },
     tokenIds: {
-      ...optionalObject(dir, "config.json", specialIdsSchema),
-      ...withoutNulls(optionalObject(dir, "generation_config.json", specialIdsSchema)),
+      ...optionalObject(configHome(home), "config.json", specialIdsSchema),
+      ...withoutNulls(optionalObject(home, "generation_config.json", specialIdsSchema)),
     },
-    addedTokens: isOld ? (optionalObject(dir, "added_tokens.json", addedTokensSchema) as Record<string, number>) : {},
+    addedTokens: isOld ? (optionalObject(home, "added_tokens.json", addedTokensSchema) as Record<string, number>) : {},
   };
 }
 

@@ -4,7 +4,9 @@ import { text } from "../data/validate";
 import { anObject, checkOptions, texts } from "../data/arguments";
 import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { ADAPTER_CONFIG } from "../data/adapter-base";
 import { DataError } from "../data/errors";
+import { readJson } from "../data/read-json";
 import { visibleText } from "../data/visible-text";
 import { describeDataset } from "../data/statistics";
 import { BENCHMARKS } from "../analysis/benchmarks";
@@ -46,7 +48,7 @@ export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}
   const rows = cardScores(study, run, options.scores);
   const title = `${recipe.model.name}, PLW ${recipe.plw} on ${recipe.data.name}`;
   return joinSections([
-    modelFrontMatter(title, rows.filter(isComparable), { ...options, license }),
+    modelFrontMatter(title, rows.filter(isComparable), { ...options, license, isAdapter: hasAdapter(run) }),
     `# ${plain(title)}`,
     `Fine-tuned on instructions with **prompt loss weight ${recipe.plw}**: in the training loss, prompt tokens have ` +
       `weight ${recipe.plw} and completion tokens weight 1. The weighted sum is divided by the normalizer ` +
@@ -88,7 +90,7 @@ function isComparable({ task, limit }: CardScore): boolean {
 function modelFrontMatter(
   title: string,
   rows: readonly CardScore[],
-  { license, baseModel, languages }: ModelCardOptions & { license: string },
+  { license, baseModel, languages, isAdapter }: ModelCardOptions & { license: string; isAdapter: boolean },
 ): string {
   const results = rows.map(({ benchmark, task, metric, score }) => ({
     task: { type: "text-generation" },
@@ -98,13 +100,16 @@ function modelFrontMatter(
   return frontMatter({
     license,
     language: languages,
-    library_name: "transformers",
+    library_name: isAdapter ? "peft" : "transformers",
     pipeline_tag: "text-generation",
     base_model: baseModel,
-    tags: ["instruction-tuning", "prompt-loss-weight", "promptloss"],
+    tags: ["instruction-tuning", "prompt-loss-weight", "promptloss", ...(isAdapter ? ["lora"] : [])],
     "model-index": rows.length === 0 ? undefined : [{ name: title, results }],
   });
 }
+
+/** Whether a run trained an adapter instead of all parameters. */
+const hasAdapter = ({ recipe }: Run): boolean => Boolean(recipe.hyperparameters.adapter);
 
 function trainingTable({ id, recipe, record, records }: Run): string {
   const last = records.at(-1);
@@ -143,8 +148,9 @@ function scoreTable(rows: readonly CardScore[]): string {
 }
 
 /**
- * Writes a run as a directory for the Hub: model weights and tokenizer in the format of Transformers, the recipe as
- * `training.json` and the model card as README.md.
+ * Writes a run as a directory for the Hub: model weights, or the adapter in the format of PEFT, tokenizer in the format of
+ * Transformers, the recipe as `training.json` and the model card as README.md. With `baseModel`, an adapter names that as
+ * its base.
  *
  * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
  *   the result of an earlier call, and its files are overwritten.
@@ -158,12 +164,20 @@ export function writeModelDirectoryForHub(study: Study, run: Run, dir: string, o
   const parameters = parametersOf(usableRun(run), "write a directory for the Hub");
   const target = prepareFolder(dir);
   cpSync(parameters, target, { recursive: true });
+  if (hasAdapter(run) && options.baseModel !== undefined) nameBase(target, options.baseModel);
   writeFileAtomic(
     join(target, "training.json"),
     `${JSON.stringify({ id: run.id, name: run.name, recipe: run.recipe }, null, 2)}\n`,
   );
   writeFileAtomic(join(target, "README.md"), card);
   return target;
+}
+
+/** Writes the name of an adapter's base on the Hub in the place of its directory here. */
+function nameBase(dir: string, baseModel: string): void {
+  const file = join(dir, ADAPTER_CONFIG);
+  const settings = { ...(readJson(file) as object), base_model_name_or_path: baseModel };
+  writeFileAtomic(file, `${JSON.stringify(settings, null, 2)}\n`);
 }
 
 /** Options of {@link dataCard} and {@link writeDatasetDirectoryForHub}. */

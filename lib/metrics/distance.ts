@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { configHome } from "../data/adapter-base";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { storedTensors } from "../model/directory";
@@ -48,7 +49,8 @@ interface ParameterSource {
  * two largest tensors. Rotary-frequency buffers, which older checkpoints store, and an output head that is tied to the
  * embedding are not separate parameters and are ignored.
  *
- * @param modelOrDirA a loaded model, or a Hugging Face directory with `model.safetensors`, single or sharded
+ * @param modelOrDirA a loaded model, or a Hugging Face directory with `model.safetensors`, single or sharded, or with an
+ *   adapter, which is merged
  * @param modelOrDirB like `modelOrDirA`
  * @throws {ModelError} if a directory or file cannot be read, or if a tensor exists in only one of the models or has
  *   another shape, or holds NaN or infinity; names the tensors
@@ -122,7 +124,7 @@ function openDirectory(dir: string): ParameterSource {
 
 /** Returns whether config.json ties the output head to the embedding; false without config.json. */
 function saysTied(dir: string): boolean {
-  const config = join(dir, "config.json");
+  const config = join(configHome(dir), "config.json");
   return (
     existsSync(config) && (readJson(config) as { tie_word_embeddings?: unknown } | null)?.tie_word_embeddings === true
   );

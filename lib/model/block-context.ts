@@ -1,4 +1,5 @@
 import type { ModelConfig } from "./config";
+import type { LayerAdapter } from "./low-rank";
 import type { BlockRole, Norm, Projection } from "./parameters";
 import type { Rotation } from "./rotary";
 import type { Tensor } from "./tensorflow";
@@ -6,9 +7,10 @@ import type { Tensor } from "./tensorflow";
 /**
  * Parameters of one decoder layer, by role: q (heads · D, H); k and v (K · D, H); o (H, heads · D); gate and up (I, H);
  * down (H, I); the biases and norms that the model has, vectors. H hidden size, I intermediate size, K key-value heads, D
- * head size. A gradient has the same roles and shapes.
+ * head size. A gradient has the same roles and shapes. A layer with an `adapter`, even an empty one, is frozen:
+ * only the adapter has gradients.
  */
-export type BlockWeights = Record<Projection, Tensor> & Partial<Record<BlockRole, Tensor>>;
+export type BlockWeights = Record<Projection, Tensor> & Partial<Record<BlockRole, Tensor>> & { adapter?: LayerAdapter };
 export type { BlockRole, Norm, Projection };
 
 /** How the queries of a layer see keys. */

@@ -4,7 +4,16 @@
 import { FEW_ROWS } from "./fused";
 import { CachedLayout, lastRows, type InferenceLayout, type KeyValueCache, type PackedLayout } from "./layout";
 import { addTo, operations } from "./operations";
-import { normed, normGradient, projected, projectionGradient, type Gradients, type Normed } from "./projection";
+import {
+  adapterGradient,
+  needsInput,
+  normed,
+  normGradient,
+  projected,
+  projectionGradient,
+  type Gradients,
+  type Normed,
+} from "./projection";
 import { tf, type Tensor } from "./tensorflow";
 import type { BlockContext, BlockWeights, Norm, Projection } from "./block-context";
 
@@ -53,19 +62,22 @@ export function inferBlock(
 const gated = (gate: Tensor, up: Tensor, { activation }: Pick<BlockContext<unknown>, "activation">): Tensor =>
   activation === "silu" ? operations.swiglu(gate, up) : operations.geglu(gate, up);
 
+/** What a projection is applied to, as far as its gradient needs it. */
+type Input = Pick<Normed, "saved"> & { y?: Tensor };
+
 /** Results of `forwardBlock` that `backwardBlock` uses. */
 interface Saved {
-  input: Normed;
+  input: Input;
   query: Pick<Normed, "saved">;
   key: Pick<Normed, "saved">;
   attendedRows: Tensor;
   /** tensors that the layout's `attend` saved */
   attention: Tensor[];
   attentionOutput: Pick<Normed, "saved">;
-  mlpInput: Normed;
+  mlpInput: Input;
   gate: Tensor;
   up: Tensor;
-  activated: Tensor;
+  activated?: Tensor;
   output: Pick<Normed, "saved">;
 }
 
@@ -100,45 +112,48 @@ export function forwardBlock(
     const output = normed(projected(activated, parameters, "down"), parameters, "afterMlp", epsilon);
     const y = addTo(output.y, middle);
     const saved = {
-      input,
+      input: kept(input, parameters, ["q", "k", "v"]),
       query: { saved: query.saved },
       key: { saved: key.saved },
       attendedRows,
       attention,
       attentionOutput: { saved: attentionOutput.saved },
-      mlpInput,
+      mlpInput: kept(mlpInput, parameters, ["gate", "up"]),
       gate,
       up,
-      activated,
+      activated: needsInput(parameters, ["down"]) ? activated : undefined,
       output: { saved: output.saved },
     };
     return { y, saved } as object as tf.TensorContainerObject;
   }) as object as { y: Tensor; saved: Saved };
 }
 
+/** What the gradients of these projections need of their input. Without a norm it is the layer's own, and stays. */
+const kept = ({ y, saved }: Normed, parameters: BlockWeights, roles: readonly Projection[]): Input =>
+  saved && !needsInput(parameters, roles) ? { saved } : { y, saved };
+
 /**
  * Computes the gradients of one layer from the gradient of its output, and disposes the saved tensors, x included.
  *
  * @param dy gradient of the output (N, H)
- * @returns `dx` (N, H), the gradient of the input, and the gradient of each parameter
+ * @param isLowest true if nothing below the layer is trained, so that the gradient of its input is not wanted; only for
+ *   a layer with an adapter
+ * @returns `dx` (N, H), the gradient of the input, and the gradients of the parameters or of the adapter
  */
 export function backwardBlock(
   dy: Tensor,
   parameters: BlockWeights,
   saved: Saved,
   context: BlockContext<PackedLayout>,
-): { dx: Tensor; gradients: Gradients } {
+  isLowest = false,
+): { dx?: Tensor; gradients: Gradients } {
   const { layout, query, key, pattern, activation } = context;
   const { input, attendedRows, mlpInput, gate, up } = saved;
   const result = tf.tidy(() => {
-    const gradients: Gradients = {};
-    const collect = ({ dx, gradients: found }: { dx: Tensor; gradients: Gradients }) => {
-      Object.assign(gradients, found);
-      return dx;
-    };
-    const norm = (d: Tensor, of: Pick<Normed, "saved">, role: Norm) => collect(normGradient(d, of, parameters, role));
-    const product = (d: Tensor, x: Tensor, role: Projection, dx?: Tensor) =>
-      collect(projectionGradient(d, x, parameters, role, dx));
+    const gradients: Gradients = { parameters: {}, adapters: {} };
+    const norm = (d: Tensor, of: Pick<Normed, "saved">, role: Norm) => normGradient(d, of, parameters, role, gradients);
+    const product = (d: Tensor, x: Tensor | undefined, role: Projection, dx?: Tensor) =>
+      projectionGradient(d, x, parameters, role, gradients, dx);
 
     const dActivated = product(norm(dy, saved.output, "afterMlp"), saved.activated, "down");
     const { dGate, dUp } =
@@ -152,12 +167,18 @@ export function backwardBlock(
     const { dq, dk, dv } = layout.attendGradient(dAttended, attendedRows, saved.attention, pattern);
     const dQuery = norm(operations.rotate(dq, query, true), saved.query, "queryNorm");
     const dKey = norm(operations.rotate(dk, key, true), saved.key, "keyNorm");
+    if (isLowest) {
+      const projections = { q: dQuery, k: dKey, v: dv };
+      for (const role of ["q", "k", "v"] as const)
+        adapterGradient(projections[role], input.y, parameters, role, gradients);
+      return { gradients } as object as tf.TensorContainerObject;
+    }
     const dInput = product(dv, input.y, "v", product(dKey, input.y, "k", product(dQuery, input.y, "q")));
     return {
       dx: addTo(norm(dInput, input, "beforeAttention"), dMiddle),
-      gradients: gradients as Record<string, Tensor>,
-    };
-  }) as { dx: Tensor; gradients: Gradients };
+      gradients,
+    } as object as tf.TensorContainerObject;
+  }) as object as { dx?: Tensor; gradients: Gradients };
   disposeSaved(saved);
   return result;
 }

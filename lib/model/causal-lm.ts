@@ -1,4 +1,5 @@
 import { aFunction, abortSignal, aNumber, checkOptions, count, numbers, type OptionSchemas } from "../data/arguments";
+import { tokenizerHome } from "../data/adapter-base";
 import { ModelError } from "../data/errors";
 import { integer, rule, shown } from "../data/validate";
 import { existsSync } from "node:fs";
@@ -89,16 +90,17 @@ export class CausalLM extends Decoder {
 }
 
 /**
- * Loads a LLaMA-architecture model from a Hugging Face directory, with its tokenizer if there is a tokenizer.json. The
- * caller disposes the model.
+ * Loads a model from a Hugging Face directory, with its tokenizer if there is a tokenizer.json. The caller disposes the
+ * model.
  *
- * @param dir directory with config.json and safetensors files
+ * @param dir directory with config.json and safetensors files; or with an adapter, as PEFT writes it, whose base is then
+ *   loaded, and the adapter merged
  * @throws {ModelError} if a file is missing, damaged or not supported
  * @throws {DataError} if the tokenizer cannot be used, or does not fit the model's vocabulary
  */
 export function loadModel(dir: string): CausalLM {
   const { config, parameters } = readModel(dir);
-  const tokenizer = existsSync(join(dir, "tokenizer.json")) ? loadTokenizer(dir) : undefined;
+  const tokenizer = existsSync(join(tokenizerHome(dir), "tokenizer.json")) ? loadTokenizer(dir) : undefined;
   if (tokenizer) checkVocabulary(tokenizer, config.vocabularySize, dir);
   return new CausalLM(config, parameters, dir, tokenizer);
 }

@@ -20,6 +20,13 @@ function sumOfRows(x: Tensor): Tensor {
   return kernel.add(kernel.sum(parts, 0, false), kernel.sum(rest, 0, false));
 }
 
+/** Gradient of the input of RMSNorm, from the normalized input. */
+function normInputGradient(dy: Tensor, normalized: Tensor, weight: Tensor, scale: Tensor): Tensor {
+  const dNormalized = kernel.mul(dy, weight);
+  const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
+  return kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale);
+}
+
 /** The operations composed of TensorFlow's own, for any device; see `Operations` for shapes and formulas. */
 export const composed: Operations = {
   matMul(a, b, transposeA, transposeB, sum) {
@@ -33,10 +40,9 @@ export const composed: Operations = {
   rmsNormGradient(dy, x, weight, scale) {
     const normalized = kernel.mul(x, scale);
     const dWeight = kernel.sum(kernel.mul(dy, normalized), 0, false);
-    const dNormalized = kernel.mul(dy, weight);
-    const along = kernel.mean(kernel.mul(dNormalized, normalized), 1, true);
-    return { dx: kernel.mul(kernel.sub(dNormalized, kernel.mul(normalized, along)), scale), dWeight };
+    return { dx: normInputGradient(dy, normalized, weight, scale), dWeight };
   },
+  rmsNormInputGradient: (dy, x, weight, scale) => normInputGradient(dy, kernel.mul(x, scale), weight, scale),
   rotate(x, { cos, sin, headSize, rest }, back = false) {
     const [rows, size] = x.shape as [number, number];
     const half = cos.shape[1]!;

@@ -58,6 +58,7 @@ const operations: Operations = {
     const [dx, dWeight] = multipleOutputs("RmsNormGradient", [dy, x, weight, scale], 2);
     return { dx, dWeight };
   },
+  rmsNormInputGradient: (dy, x, weight, scale) => singleOutput("RmsNormInputGradient", [dy, x, weight, scale]),
   rotate: (x, { cos, sin, headSize, rest }, back = false) =>
     singleOutput("Rotate", [x, cos, sin, shared([headSize], "int32"), shared([back ? -1 : 1, rest], "float32")]),
   swiglu: (gate, up) => singleOutput("Swiglu", [gate, up]),

@@ -2,7 +2,13 @@ import { ModelError } from "../data/errors";
 import type { Tokenizer } from "../data/tokenizer";
 import { backwardBlock, disposeSaved, forwardBlock, inferBlock } from "./block";
 import type { ModelConfig } from "./config";
-import { readTokenizerCopy, weightsDigest, writeModelDirectory } from "./directory";
+import {
+  readTokenizerCopy,
+  weightsDigest,
+  writeModelDirectory,
+  writeTokenizerFiles,
+  type TokenizerCopy,
+} from "./directory";
 import {
   inferenceLayout,
   packedLayout,
@@ -27,7 +33,11 @@ import { RotaryTable, type RotatedRows } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
 import { traitsOf, type LayerRotation, type LayerTraits, type Traits } from "./architecture";
+import { initialAdapter, type AdapterSettings } from "./adapter";
 import type { BlockContext, BlockRole, BlockWeights } from "./block-context";
+import { writeAdapter } from "./adapter-files";
+import { Adapter } from "./lora";
+import type { DropoutMasks } from "./low-rank";
 
 /** A batch of token ids (B, T): sequences of equal length, padded on the right or on the left. */
 export interface IdBatch {
@@ -61,6 +71,7 @@ interface InferenceOptions {
 export class Decoder {
   /** parameters by their Hugging Face names, float32 */
   readonly parameters = new Map<string, Tensor>();
+  private adapter?: Adapter;
   private readonly traits: Traits;
   /** the parameters of each layer */
   private readonly roles: readonly BlockParameter[];
@@ -98,7 +109,34 @@ export class Decoder {
     return this.config.tiedHead ? EMBEDDING : HEAD;
   }
 
-  /** SHA-256 of the config and the current parameters. */
+  /** Whether only an adapter is trained, and the parameters stay as they are. */
+  get isFrozen(): boolean {
+    return this.adapter !== undefined;
+  }
+
+  /**
+   * Freezes the parameters and adds an adapter, which is trained in their place.
+   *
+   * @param values tensors by PEFT's names; a number: the seed of initial ones, which change nothing yet
+   * @throws {ModelError} if the model has no projection of the name of a target, or has an adapter already
+   */
+  addAdapter(settings: AdapterSettings, values: ReadonlyMap<string, HostTensor> | number): void {
+    if (this.adapter) throw new ModelError("the model has an adapter already; save it, and load the merged model.");
+    const initial = typeof values === "number" ? initialAdapter(this.config, settings, values) : values;
+    this.adapter = new Adapter(this.config, settings, initial);
+  }
+
+  /** What training changes: the tensors of the adapter by PEFT's names if there is one, otherwise the parameters. */
+  get trainable(): ReadonlyMap<string, Tensor> {
+    return this.adapter?.tensors ?? this.parameters;
+  }
+
+  /** The values of {@link trainable}; each access to `data` copies the current ones. */
+  trainableValues(): Map<string, HostTensor> {
+    return new Map([...this.trainable].map(([name, tensor]) => [name, hostTensor(tensor)]));
+  }
+
+  /** SHA-256 of the config and the current parameters, with the adapter merged. */
   get digest(): string {
     return weightsDigest(this.config, this.parameterValues());
   }
@@ -108,25 +146,28 @@ export class Decoder {
     return [...this.parameters.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Returns the parameters by name; each access to `data` copies the current values. */
+  /** Returns the parameters by name, with the adapter merged; each access to `data` copies the current values. */
   parameterValues(): Map<string, HostTensor> {
-    return new Map([...this.parameters].map(([name, tensor]) => [name, hostTensor(tensor)]));
+    const values = new Map([...this.parameters].map(([name, tensor]) => [name, hostTensor(tensor)]));
+    const nameOf = (layer: number, role: BlockRole) => inLayer(layer, this.roles.find((r) => r.role === role)!.name);
+    return this.adapter ? this.adapter.merged(values, nameOf) : values;
   }
 
   /**
-   * Replaces the tensor of a parameter and disposes the old one, unless both are the same tensor.
+   * Replaces the tensor of a parameter or of the adapter and disposes the old one, unless both are the same tensor.
    *
    * @param value tensor of the parameter's shape, which the model now owns
    * @throws {ModelError} if there is no parameter of this name and shape
    */
   replaceParameter(name: string, value: Tensor): void {
-    const old = this.parameters.get(name);
+    const holder = this.adapter?.tensors.has(name) ? this.adapter.tensors : this.parameters;
+    const old = holder.get(name);
     if (!old || old.shape.join() !== value.shape.join())
       throw new ModelError(
         `the model has no parameter "${name}" of shape [${value.shape.join(", ")}]` +
           (old ? `; its shape is [${old.shape.join(", ")}].` : "."),
       );
-    this.parameters.set(name, tf.keep(value));
+    holder.set(name, tf.keep(value));
     if (old !== value) old.dispose();
   }
 
@@ -134,21 +175,22 @@ export class Decoder {
    * Runs the decoder over sequences of token ids and keeps the tensors for the backward pass. Call it within `tf.tidy`.
    *
    * @param sequences token ids of each sequence
-   * @param recompute whether only the input of each layer is kept, and the backward pass computes the layer again; the
-   *   results are the same
+   * @param options with `recompute`, only the input of each layer is kept, and the backward pass computes the layer again;
+   *   the results are the same. `dropout` makes the masks of the adapter's inputs for a number of rows; default: nothing is
+   *   dropped
    * @returns `hidden`, the hidden states after the last norm, (N, H), in the rows of `layout`; and `backward`, which
-   *   computes the gradient of every parameter, by name, from the gradients of `hidden` (N, H) and of the output
-   *   projection (V, H). The row that represents the padding must have gradient 0. `backward` may be called once: it
-   *   disposes the tensors of the pass, and `dHead` becomes part of the result.
+   *   computes the gradient of everything {@link trainable}, by name, from the gradients of `hidden` (N, H) and of the
+   *   output projection (V, H), which a frozen model does not need. The row that represents the padding must have gradient 0.
+   *   `backward` may be called once: it disposes the tensors of the pass, and `dHead` becomes part of the result.
    */
   trainingPass(
     sequences: readonly (readonly number[])[],
-    recompute = false,
+    options: { recompute?: boolean; dropout?: (rows: number) => DropoutMasks } = {},
   ): {
     hidden: Tensor;
     layout: PackedLayout;
-    /** gradients by parameter name, from dHidden (N, H) and dHead (V, H) */
-    backward(dHidden: Tensor, dHead: Tensor): Map<string, Tensor>;
+    /** gradients by name, from dHidden (N, H) and dHead (V, H) */
+    backward(dHidden: Tensor, dHead?: Tensor): Map<string, Tensor>;
   } {
     const layout = packedLayout(sequences, this.config);
     const { ids, positions } = layout.tensors;
@@ -157,15 +199,17 @@ export class Decoder {
       index: positions,
       lengths: () => lengthsOfRows(sequences, layout),
     });
+    const masks = this.adapter && options.dropout?.(layout.ids.length);
     let x = this.embedded(ids);
-    const forward = (layer: number, input: Tensor) => forwardBlock(input, this.blockWeights(layer), contexts[layer]);
+    const forward = (layer: number, input: Tensor) =>
+      forwardBlock(input, this.blockWeights(layer, masks), contexts[layer]);
     /** what each layer's gradient needs: of its forward pass, or the pass itself, to be done again */
     const saved: (() => ReturnType<typeof forwardBlock>["saved"])[] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
       const input = x;
       const pass = forward(layer, input);
       x = pass.y;
-      if (!recompute) saved.push(() => pass.saved);
+      if (!options.recompute) saved.push(() => pass.saved);
       else {
         disposeSaved(pass.saved, input);
         saved.push(() => {
@@ -177,7 +221,23 @@ export class Decoder {
     }
     const { y: hidden, scale } = operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon);
 
-    const backward = (dHidden: Tensor, dHead: Tensor): Map<string, Tensor> => {
+    /** The gradients of the adapter alone. */
+    const backwardFrozen = (adapter: Adapter, dHidden: Tensor): Map<string, Tensor> => {
+      const gradients = new Map<string, Tensor>();
+      let dx: Tensor | undefined = operations.rmsNormInputGradient(dHidden, x, this.normWeight(FINAL_NORM), scale);
+      x.dispose();
+      for (let layer = this.config.layers - 1; layer >= 0; layer--) {
+        const block = backwardBlock(dx!, this.blockWeights(layer, masks), saved[layer](), contexts[layer], layer === 0);
+        dx!.dispose();
+        dx = block.dx;
+        adapter.collect(layer, block.gradients.adapters, gradients);
+      }
+      return gradients;
+    };
+
+    const backward = (dHidden: Tensor, dHead?: Tensor): Map<string, Tensor> => {
+      if (this.adapter) return backwardFrozen(this.adapter, dHidden);
+      if (!dHead) throw new ModelError("the gradient of the output projection is missing.");
       const gradients = new Map<string, Tensor>();
       const norm = operations.rmsNormGradient(dHidden, x, this.normWeight(FINAL_NORM), scale);
       gradients.set(FINAL_NORM, norm.dWeight);
@@ -186,8 +246,8 @@ export class Decoder {
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
         const block = backwardBlock(dx, this.blockWeights(layer), saved[layer](), contexts[layer]);
         dx.dispose();
-        dx = block.dx;
-        for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), block.gradients[role]!);
+        dx = block.dx!;
+        for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), block.gradients.parameters[role]!);
       }
       if (!this.config.tiedHead) gradients.set(HEAD, dHead);
       const initial = this.config.tiedHead ? dHead : kernel.zerosLike(this.parameter(EMBEDDING));
@@ -268,7 +328,20 @@ export class Decoder {
   }
 
   /**
-   * Writes a Hugging Face directory: float32 safetensors, config, and tokenizer files.
+   * Writes the adapter's directory as PEFT does, with tokenizer files. {@link save} writes the merged model instead.
+   *
+   * @param base directory of the model as `base_model_name_or_path` says it, and its digest, which loading checks
+   * @param tokenizer default: none
+   * @throws {ModelError} if the model has no adapter
+   */
+  saveAdapter(dir: string, base: { path: string; digest: string }, tokenizer?: TokenizerCopy): void {
+    if (!this.adapter) throw new ModelError("the model has no adapter; save() writes its parameters.");
+    writeAdapter(dir, this.config, this.adapter.settings, this.trainableValues(), base);
+    writeTokenizerFiles(dir, tokenizer);
+  }
+
+  /**
+   * Writes a Hugging Face directory: float32 safetensors, config, and tokenizer files. An adapter is merged.
    * @param tokenizer default: the files of `source` as they are now
    */
   save(dir: string, tokenizer = this.source === undefined ? undefined : readTokenizerCopy(this.source)): void {
@@ -278,6 +351,7 @@ export class Decoder {
   /** Disposes all tensors; the model cannot be used afterwards. */
   dispose(): void {
     tf.dispose([...this.parameters.values(), this.epsilon]);
+    this.adapter?.dispose();
     for (const table of this.rotary.values()) table.dispose();
     this.parameters.clear();
   }
@@ -318,13 +392,14 @@ export class Decoder {
     return this.parameters.get(name)!;
   }
 
-  /** A layer's parameters by role; those of norms as they are multiplied. */
-  private blockWeights(layer: number): BlockWeights {
+  /** A layer's parameters by role, those of norms as they are multiplied, and its adapter. */
+  private blockWeights(layer: number, masks?: DropoutMasks): BlockWeights {
     const weights = this.roles.map(({ role, name }) => {
       const full = inLayer(layer, name);
       return [role, isNorm(role) ? this.normWeight(full) : this.parameter(full)];
     });
-    return Object.fromEntries(weights) as BlockWeights;
+    const adapter = this.adapter?.ofLayer(layer, masks);
+    return { ...(Object.fromEntries(weights) as BlockWeights), ...(adapter && { adapter }) };
   }
 
   /** The weight of a norm, with the family's offset. */
@@ -362,7 +437,7 @@ export class Decoder {
         pattern: { window, softCap: traits.scoreCap },
         ...rotations.get(rotation)!,
         activation: traits.activation,
-        isLlama: config.traits === undefined,
+        isLlama: config.traits === undefined && !this.adapter,
       };
       contexts.set(key, context);
       return context;

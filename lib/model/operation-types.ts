@@ -44,6 +44,8 @@ export interface Operations {
    * @returns `dx` (N, H) and `dWeight` (H)
    */
   rmsNormGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): { dx: Tensor; dWeight: Tensor };
+  /** Computes `dx` of `rmsNormGradient` alone, for a norm whose weight is not trained. */
+  rmsNormInputGradient(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor): Tensor;
   /**
    * Applies the rotary position embedding to queries or keys: rotates the pairs (i, i + R/2) of the first R dimensions of
    * each head, and multiplies the others by the rotation's `rest`.

@@ -81,6 +81,7 @@ export const kernel = {
   exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
   tanh: (a: Tensor) => backend.executeSingleOutput("Tanh", [float], [a]),
   neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
+  floor: (a: Tensor) => backend.executeSingleOutput("Floor", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
   /** A copy in memory that TensorFlow allocates; a tensor created from a typed array shares the array's memory. */
   copy: (a: Tensor) => backend.executeSingleOutput("DeepCopy", [float], [a]),
@@ -132,6 +133,13 @@ export const kernel = {
     ),
   fill: (shape: number[], value: number) =>
     backend.executeSingleOutput("Fill", [float, type("index_type", TF_INT32)], [int32s(shape), scalar(value)]),
+  /** Uniform numbers in [0, 1) that depend on the shape and on two 32-bit seeds only (Philox). */
+  uniform: (shape: number[], seed: readonly [number, number]) =>
+    backend.executeSingleOutput(
+      "StatelessRandomUniform",
+      [type("dtype", TF_FLOAT), type("T", TF_INT32), type("Tseed", TF_INT32)],
+      [int32s(shape), int32s([...seed])],
+    ),
   /** a (…, m, n) with 0 at all (i, j) with j − i > above, or i − j > below; −1 for no limit */
   band: (a: Tensor, below: number, above: number) =>
     backend.executeSingleOutput(

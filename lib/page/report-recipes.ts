@@ -4,6 +4,7 @@ import { originRows } from "../analysis/dataset-rows";
 import { formatBytes } from "../data/format-bytes";
 import { distinct, groupBy } from "../data/group";
 import { plwLabel } from "../data/prompt-loss-weight";
+import { isObject } from "../data/validate";
 import type { TaskRequest } from "../evaluate/task-request";
 import type { DatasetSource } from "../runs/dataset-source";
 import type { Run } from "../runs/store";
@@ -89,7 +90,10 @@ function hyperparametersTable({ hyperparameters, variants = {} }: Study): Markup
   const named = Object.entries(variants);
   const sets = named.length === 0 ? [["all runs", {}] as const] : named;
   const keys = distinct([hyperparameters, ...sets.map(([, changes]) => changes)].flatMap((set) => Object.keys(set)));
-  const shown = (value: unknown): string => (value === null ? "none" : value === undefined ? "" : String(value));
+  const shown = (value: unknown): string => {
+    if (isObject(value)) return Object.entries(value).map(([name, part]) => `${name} ${String(part)}`).join(", "); // prettier-ignore
+    return value === null ? "none" : value === undefined ? "" : String(value);
+  };
   return tableHtml(
     ["Hyperparameter", ...sets.map(([name]) => name)],
     keys.map((key) => [

@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readSync, readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
-import { ModelError } from "../data/errors";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { sha256 } from "../data/digest";
 import { isObject } from "../data/validate";
 import { loadTokenizer } from "../data/tokenizer";
-import { READ_FILES } from "../data/tokenizer-files";
-import { readShapes, weightFiles } from "../model/directory";
+import { tokenizerFiles } from "../data/tokenizer-files";
+import { fileDigest, filesDigest, fileStamp, modelFiles, pathsOf, storedScalars } from "../model/model-digest";
 import { readJsonIfAny, writeFileAtomic } from "./files";
+
+export { fileDigest };
 
 interface Entry {
   /** of the files that the value depends on */
@@ -77,36 +77,14 @@ function isIntact(entry: [string, unknown]): entry is [string, Entry] {
 
 /**
  * Computes the digest of a Hugging Face model directory and counts the model's parameters. The digest is of config.json
- * and all .safetensors files; if the model is a PyTorch checkpoint, of config.json and the checkpoint's files.
+ * and all .safetensors files; if the model is a PyTorch checkpoint, of config.json and the checkpoint's files. That of an
+ * adapter's directory covers its base; its parameters are those of the merged model.
  * @returns `digest`: SHA-256 in hexadecimal; `parameters`: number of scalar parameters
  * @throws {ModelError} if config.json or the files are missing, or the files are damaged
  */
 export function modelDigest(dir: string, cache: DigestCache): { digest: string; parameters: number } {
-  const files = digestedFiles(dir);
-  const config = join(dir, "config.json");
-  if (!existsSync(config) || files.length === 0) {
-    throw new ModelError(
-      `${dir}: no model found. Give a Hugging Face directory that contains config.json and .safetensors or .bin files.`,
-    );
-  }
-  return cache.of("model", [config, ...files], () => {
-    let parameters = 0;
-    for (const file of files) {
-      for (const shape of readShapes(file).values()) parameters += shape.reduce((product, n) => product * n, 1);
-    }
-    return { digest: sha256(...[config, ...files].map((file) => `${basename(file)} ${fileDigest(file)}`)), parameters };
-  });
-}
-
-function digestedFiles(dir: string): string[] {
-  const names = existsSync(dir) ? readdirSync(dir) : [];
-  const isSafetensors = names.some((name) => /^model\.safetensors(\.index\.json)?$/.test(name));
-  const isTorch = names.some((name) => /^pytorch_model\.bin(\.index\.json)?$/.test(name));
-  if (isTorch && !isSafetensors) return weightFiles(dir);
-  return names
-    .filter((name) => name.endsWith(".safetensors"))
-    .sort()
-    .map((name) => join(dir, name));
+  const files = modelFiles(dir);
+  return cache.of("model", pathsOf(files), () => ({ digest: filesDigest(files), parameters: storedScalars(files) }));
 }
 
 /**
@@ -114,28 +92,7 @@ function digestedFiles(dir: string): string[] {
  * @throws {DataError} if tokenizer files are missing or invalid
  */
 export function tokenizerDigest(dir: string, cache: DigestCache): string {
-  const files = READ_FILES.map((name) => join(dir, name)).filter((file) => existsSync(file));
+  const files = tokenizerFiles(dir);
   if (files.length === 0) return loadTokenizer(dir).digest; // throws an error that names the missing file
   return cache.of("tokenizer", files, () => loadTokenizer(dir).digest);
-}
-
-/**
- * Computes the SHA-256 of a file of any size, reading 4 MiB at a time.
- * @returns 64 lowercase hexadecimal digits
- */
-export function fileDigest(path: string): string {
-  const hash = createHash("sha256");
-  const file = openSync(path, "r");
-  try {
-    const chunk = Buffer.allocUnsafe(1 << 22);
-    for (let read; (read = readSync(file, chunk)) > 0;) hash.update(chunk.subarray(0, read));
-  } finally {
-    closeSync(file);
-  }
-  return hash.digest("hex");
-}
-
-function fileStamp(path: string): string {
-  const { size, mtimeMs, ctimeMs, ino } = statSync(path);
-  return [path, size, mtimeMs, ctimeMs, ino].join(" ");
 }

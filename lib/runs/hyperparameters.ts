@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { TrainingError } from "../data/errors";
 import { fitsFloat32, objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
+import { adapterSchema, type AdapterSettings } from "../model/adapter";
 import { PRECISIONS, type Arithmetic, type Precision } from "../model/arithmetic";
 
 /** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
@@ -43,6 +44,8 @@ export interface Hyperparameters {
    * memory, about a quarter more time, the same result; default false. It is not part of the recipe.
    */
   recompute?: boolean;
+  /** trains an adapter (LoRA) of this rank, scale and place instead of all parameters; default, or null: all parameters */
+  adapter?: AdapterSettings | null;
 }
 
 /**
@@ -104,6 +107,7 @@ const rules = {
   precision: oneOf(PRECISIONS),
   deterministic: truth,
   recompute: truth,
+  adapter: v.nullable(adapterSchema),
 } satisfies Record<keyof Hyperparameters, v.GenericSchema>;
 
 /** Some hyperparameters by name; the others stay undefined. */
@@ -112,13 +116,14 @@ export const someHyperparametersSchema: v.GenericSchema<unknown, Partial<Hyperpa
   v.transform(defined),
 );
 
-/** All hyperparameters; only `maxSteps`, `precision`, `deterministic` and `recompute` may be absent. */
+/** All hyperparameters; only `maxSteps`, `precision`, `deterministic`, `recompute` and `adapter` may be absent. */
 export const completeHyperparametersSchema: v.GenericSchema<unknown, Hyperparameters> = objectOf({
   ...rules,
   maxSteps: v.optional(rules.maxSteps),
   precision: v.optional(rules.precision),
   deterministic: v.optional(rules.deterministic),
   recompute: v.optional(rules.recompute),
+  adapter: v.optional(rules.adapter),
 }) as never;
 
 /** Some hyperparameters, completed with {@link ALPACA_HYPERPARAMETERS}. */
@@ -138,14 +143,15 @@ export function completeHyperparameters(given: unknown, where = "hyperparameters
 }
 
 /**
- * The hyperparameters as a recipe has them: without `precision` and `deterministic` where they are the defaults, so that
- * the ids of runs are those of versions that had neither, and without `recompute`, which changes no result.
+ * The hyperparameters as a recipe has them: without `precision`, `deterministic` and `adapter` where they are the
+ * defaults, so that the ids of runs are those of versions that had none of them, and without `recompute`, which changes no
+ * result.
  *
  * @param where names them in an error
  * @throws {TrainingError} for TF32 on a CPU
  */
 export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "GPU", where: string): Hyperparameters {
-  const { precision, deterministic, ...others } = given;
+  const { precision, deterministic, adapter, ...others } = given;
   delete others.recompute;
   if (precision === "tf32" && device === "CPU") {
     throw new TrainingError(
@@ -157,6 +163,7 @@ export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "G
     ...others,
     ...(precision === "tf32" && { precision }),
     ...(deterministic && device === "GPU" && { deterministic }),
+    ...(adapter && { adapter: v.parse(adapterSchema, adapter) }),
   };
 }
 

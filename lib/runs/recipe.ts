@@ -1,6 +1,7 @@
 import { sha256 } from "../data/digest";
 import type { Truncation } from "../data/encode";
 import type { PromptTemplate } from "../data/template";
+import type { AdapterSettings } from "../model/adapter";
 import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
 
@@ -77,10 +78,19 @@ export function recipeInWords(recipe: Recipe): string {
     `AdamW with learning rate ${h.learningRate}, ${h.schedule} schedule, ` +
     `warm-up over ${h.warmupRatio} of the steps, weight decay ${h.weightDecay}, ` +
     `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; ` +
+    `${h.adapter ? `${adapterInWords(h.adapter)}; ` : ""}` +
     `seed ${recipe.seed}; ` +
     `${h.precision === undefined ? "" : `matrix products in ${h.precision.toUpperCase()}; `}` +
     `${h.deterministic ? "deterministic operations; " : ""}` +
     `${recipe.device}, ${recipe.threads} thread${recipe.threads === 1 ? "" : "s"}.`
+  );
+}
+
+function adapterInWords({ rank, alpha, targets, dropout, rsLora }: AdapterSettings): string {
+  const where = targets === "all-linear" ? "all linear layers" : targets.join(", ");
+  return (
+    `an adapter (LoRA) of rank ${rank} on ${where}, scaled by ${alpha} / ${rsLora ? `√${rank}` : rank}, ` +
+    `${dropout === 0 ? "no dropout" : `dropout ${dropout}`}, all other parameters frozen`
   );
 }
 

@@ -7,6 +7,7 @@ import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
 import { RunError, RunFailedError } from "../data/errors";
+import { ADAPTER_WEIGHTS } from "../model/adapter-files";
 import { isObject } from "../data/validate";
 
 // States of a run, and who changes them. Only the process that holds the run's claim (claim.ts) writes into its folder,
@@ -64,7 +65,7 @@ export interface RunRecord {
   notes: string[];
   /** sizes in bytes of the files in model/ by name, once the run is complete; absent in records of older versions */
   files?: Record<string, number>;
-  /** size and digest of model/model.safetensors, once the run is complete */
+  /** size and digest of the tensors in model/, of the model or of its adapter, once the run is complete */
   weights?: { bytes: number; sha256: string };
   /** present once the parameters were deleted; `weights` still describes them */
   pruned?: Pruned;
@@ -133,12 +134,12 @@ export class Run {
    * after this run was read.
    */
   get pruned(): Pruned | undefined {
-    if (this.record.pruned || this.status !== "complete" || existsSync(runFiles(this.dir).weights))
+    if (this.record.pruned || this.status !== "complete" || existsSync(weightsOf(this.record, this.dir)))
       return this.record.pruned;
     return this.store.get(this.id)?.record.pruned;
   }
   /**
-   * Hugging Face directory with the final parameters; exists once the run is complete.
+   * Hugging Face directory with the final parameters, or with the adapter, as PEFT writes it; exists once the run is complete.
    * @throws {RunError} if the parameters were deleted, see `pruneRuns`
    */
   get weightsDir(): string {
@@ -183,11 +184,16 @@ export function runFiles(dir: string) {
     record: join(dir, "run.json"),
     steps: join(dir, "steps.jsonl"),
     model: join(dir, "model"),
+    /** of a model all of whose parameters were trained; see {@link weightsOf} */
     weights: join(dir, "model", "model.safetensors"),
     checkpoint: join(dir, "checkpoint"),
     tensorboard: join(dir, "tensorboard"),
   };
 }
+
+/** Path of the parameters that a run trained: those of the model, or of its adapter. */
+export const weightsOf = ({ recipe }: Pick<RunRecord, "recipe">, dir: string): string =>
+  recipe.hyperparameters?.adapter ? join(runFiles(dir).model, ADAPTER_WEIGHTS) : runFiles(dir).weights;
 
 /** The run store: a folder with one subfolder per run, named by the run's id. */
 export class RunStore {
@@ -265,7 +271,7 @@ export function usableRun(run: Run): Run {
   if (run.status !== "complete") return run;
   const { model } = runFiles(run.dir);
   const { pruned } = run;
-  const files = run.record.files ?? { "model.safetensors": run.record.weights?.bytes };
+  const files = run.record.files ?? { [basename(weightsOf(run.record, run.dir))]: run.record.weights?.bytes };
   for (const [name, expected] of Object.entries(files)) {
     if (pruned && name.endsWith(".safetensors")) continue;
     const file = join(model, name);

@@ -46,7 +46,10 @@ export function sameTwice({
       ([name, source]) =>
         [name, "path" in source ? { ...source, path: resolve(String(source.path)) } : source] as const,
     );
-  const completed = Object.entries(variants).map(([name, changes]) => [name, { ...hyperparameters, ...changes }]);
+  const completed = Object.entries(variants).map(([name, changes]) => {
+    const { adapter, ...others } = { ...hyperparameters, ...changes };
+    return [name, adapter ? { ...others, adapter } : others]; // null means the same as no adapter
+  });
   return [
     sameIn(
       "models",

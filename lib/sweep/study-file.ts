@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { adapterChain, configHome, tokenizerHome } from "../data/adapter-base";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { PromptlossError, StudyError } from "../data/errors";
 import { fieldsSchema, type FieldMap } from "../data/field-map";
@@ -137,7 +138,17 @@ const existingFiles: Locate = (kind, reference, inside) => {
       return { path, problem: error.message };
     }
   }
-  const missing = ["", ...inside].map((name) => join(path, name)).find((file) => !existsSync(file));
+  if (kind === "model") {
+    try {
+      adapterChain(path);
+    } catch (error) {
+      if (!(error instanceof PromptlossError)) throw error;
+      return { path, problem: error.message };
+    }
+  }
+  const homes: Record<string, (dir: string) => string> = { "config.json": configHome, "tokenizer.json": tokenizerHome };
+  const pathOf = (name: string) => join(homes[name]?.(path) ?? path, name);
+  const missing = ["", ...inside].map(pathOf).find((file) => !existsSync(file));
   if (missing === undefined) return { path };
   const advice = fromHub ? "this repository cannot be used" : "put it there, or change the path in the study";
   return { path, problem: `${missing} does not exist; ${advice}` };

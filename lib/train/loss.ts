@@ -5,6 +5,7 @@ import type { EncodedExample } from "../data/encode";
 import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
+import type { DropoutMasks } from "../model/low-rank";
 import { capped, capSlope, linear, operations } from "../model/operations";
 import { traitsOf } from "../model/architecture";
 import { device, kernel, readVectors, tf, vectors, type Tensor } from "../model/tensorflow";
@@ -41,6 +42,17 @@ export interface PendingLosses {
   sums(values: readonly Float32Array[]): LossSums;
 }
 
+/** Makes the masks of dropout for a pass over some examples of a batch, given by their indices, and a number of rows. */
+export type Dropout = (examples: readonly number[], rows: number) => DropoutMasks;
+
+/** Options of a pass with gradients. */
+export interface PassOptions {
+  /** whether the backward pass computes each layer again; see `Hyperparameters` */
+  recompute?: boolean;
+  /** of an adapter's inputs; default: none */
+  dropout?: Dropout;
+}
+
 /** A token to predict. */
 interface Target {
   /** row of the hidden state that predicts it */
@@ -56,7 +68,7 @@ interface Target {
  *
  * @param coefficients for each example, one coefficient for each token after the first (`ids.length` − 1 values)
  * @param wantGradients false: only the sums are computed
- * @returns `gradients` maps each parameter's name to a tensor of its shape, which the caller disposes; null if they
+ * @returns `gradients` maps the name of each trainable tensor to one of its shape, which the caller disposes; null if they
  *   were not requested or no coefficient is above 0
  */
 export function microBatchLoss(
@@ -69,13 +81,13 @@ export function microBatchLoss(
   return { sums: losses.sums(readVectors(losses.vectors)), gradients };
 }
 
-/** {@link microBatchLoss}, whose losses are not read yet. @param recompute see `Decoder.trainingPass` */
+/** {@link microBatchLoss}, whose losses are not read yet. */
 function microBatchPass(
   model: CausalLM,
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   wantGradients: boolean,
-  recompute = false,
+  { recompute, dropout }: { recompute?: boolean; dropout?: (rows: number) => DropoutMasks } = {},
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   let paddingTokens = 0;
@@ -85,7 +97,7 @@ function microBatchPass(
     const losses: Tensor[] = [];
     const { hidden, layout, backward } = model.trainingPass(
       examples.map(({ ids }) => ids),
-      recompute || !wantGradients,
+      { recompute: recompute || !wantGradients, dropout },
     );
     paddingTokens = layout.paddingTokens;
     const targets = targetsOf(examples, coefficients, layout.starts);
@@ -116,7 +128,7 @@ function microBatchPass(
               operations.matMul(dLogits, head, false, false),
               positions,
             ),
-            dHead: operations.matMul(dLogits, rows, true, false, dHead),
+            ...(!model.isFrozen && { dHead: operations.matMul(dLogits, rows, true, false, dHead) }),
           };
         },
       );
@@ -125,7 +137,7 @@ function microBatchPass(
       tf.dispose([dHidden, dHead]);
       ({ dHidden, dHead } = updated);
     }
-    if (!dHidden || !dHead) return { gradients: {}, losses };
+    if (!dHidden) return { gradients: {}, losses };
     return { gradients: Object.fromEntries(backward(dHidden, dHead)), losses };
   });
   const entries = Object.entries(gradients);
@@ -161,13 +173,13 @@ export function accumulatedLoss(
   return { sums: losses.sums(readVectors(losses.vectors)), gradients };
 }
 
-/** {@link accumulatedLoss}, whose losses are not read yet. @param recompute see `Decoder.trainingPass` */
+/** {@link accumulatedLoss}, whose losses are not read yet. */
 export function accumulatedPass(
   model: CausalLM,
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
-  recompute = false,
+  { recompute, dropout }: PassOptions = {},
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const parts: PendingLosses[] = [];
   let gradients: Map<string, Tensor> | null = null;
@@ -177,7 +189,7 @@ export function accumulatedPass(
       rows.map((i) => examples[i]),
       rows.map((i) => coefficients[i]),
       true,
-      recompute,
+      { recompute, dropout: dropout && ((count) => dropout(rows, count)) },
     );
     parts.push(part.losses);
     gradients = addGradients(gradients, part.gradients);

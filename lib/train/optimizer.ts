@@ -18,7 +18,7 @@ export interface AdamWSettings {
 
 /**
  * AdamW with decoupled weight decay (Loshchilov & Hutter, 2019), in the order of torch.optim.AdamW's arithmetic. It
- * updates the parameters of one model.
+ * updates what is trainable of one model: its parameters, or its adapter.
  */
 export class AdamW {
   private readonly names: string[];
@@ -29,7 +29,7 @@ export class AdamW {
     private readonly model: CausalLM,
     private readonly settings: AdamWSettings,
   ) {
-    this.names = [...model.parameters.keys()];
+    this.names = [...model.trainable.keys()];
     const { m, v } = tf.tidy(() => ({ m: this.zeros(), v: this.zeros() })); // if memory runs out, none is left behind
     this.moments = { m: m.map((x) => tf.keep(x)), v: v.map((x) => tf.keep(x)) };
   }
@@ -41,7 +41,7 @@ export class AdamW {
 
   /** Returns zero gradients, for a step in which no token has a loss weight above 0. The caller disposes them. */
   zeros(): Tensor[] {
-    return this.names.map((name) => kernel.zerosLike(this.model.parameters.get(name)!));
+    return this.names.map((name) => kernel.zerosLike(this.model.trainable.get(name)!));
   }
 
   /** Computes Σ g² of each parameter's gradient; the norm is the root of their sum. The caller disposes the vector. */
@@ -57,7 +57,7 @@ export class AdamW {
    * @param scale factor from gradient clipping; default 1
    */
   update(gradients: Tensor[], step: number, learningRate: number, scale = 1): void {
-    const parameters = this.names.map((name) => this.model.parameters.get(name)!);
+    const parameters = this.names.map((name) => this.model.trainable.get(name)!);
     const { m, v } = this.moments;
     const after = operations.adamW(parameters, m, v, gradients, { ...this.settings, step, learningRate, scale });
     this.names.forEach((name, i) => this.model.replaceParameter(name, after.weights[i]));

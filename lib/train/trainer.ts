@@ -7,11 +7,12 @@ import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normaliz
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { allFinite, damagedParameter } from "../model/finite";
+import { dropoutMasks } from "../model/dropout";
 import { isOutOfMemory } from "../model/memory";
 import { ownTensor, readVectors, tf, type Tensor } from "../model/tensorflow";
 import { completeHyperparameters, type Hyperparameters } from "../runs/hyperparameters";
 import type { StepRecord } from "../runs/steps";
-import { accumulatedPass, type LossSums } from "./loss";
+import { accumulatedPass, type Dropout, type LossSums, type PassOptions } from "./loss";
 import { AdamW } from "./optimizer";
 import { outOfMemory } from "./out-of-memory";
 import { scheduleFactor } from "./schedule";
@@ -24,7 +25,7 @@ export interface TrainerOptions {
   normalizer: Normalizer;
   /** complete set of hyperparameters */
   hyperparameters: Hyperparameters;
-  /** seed of the order of the examples */
+  /** seed of the order of the examples, and of an adapter's initial values and dropout */
   seed: number;
 }
 
@@ -33,7 +34,7 @@ export interface TrainerOptions {
  * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
  * whole batch.
  *
- * @param options `microBatchSize`: examples per forward pass, at least 1; `recompute`: see `Hyperparameters`
+ * @param options `microBatchSize`: examples per forward pass, at least 1; and those of a pass
  * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
  *   a loss weight above 0, disposed by the caller; `gradientNorm`, its L2 norm over all parameters; `denominator` of
  *   the loss
@@ -46,19 +47,22 @@ export function batchLoss(
     plw,
     normalizer,
     microBatchSize,
-    recompute,
-  }: { plw: number; normalizer: Normalizer; microBatchSize: number; recompute?: boolean },
+    ...options
+  }: { plw: number; normalizer: Normalizer; microBatchSize: number } & PassOptions,
 ): { sums: LossSums; gradient: Tensor[]; gradientNorm: number; denominator: number } {
   const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), recompute);
+  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), options);
   const gradient = gradients ? optimizer.inOrder(gradients) : optimizer.zeros();
   const [squares, ...values] = readVectors([optimizer.squaredSums(gradient), ...losses.vectors]);
   const gradientNorm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
   return { sums: losses.sums(values), gradient, gradientNorm, denominator };
 }
 
-/** Trains a model in place on an encoded dataset. The caller keeps the model and disposes it. */
+/**
+ * Trains a model in place on an encoded dataset. With the hyperparameter `adapter` the model gets an adapter, unless it
+ * has one, and only that is trained. The caller keeps the model and disposes it.
+ */
 export class Trainer {
   /** optimizer steps of the whole run */
   readonly totalSteps: number;
@@ -99,6 +103,7 @@ export class Trainer {
     }
     this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
     this.totalSteps = h.maxSteps ?? this.stepsPerEpoch * h.epochs;
+    if (h.adapter && !model.isFrozen) model.addAdapter(h.adapter, options.seed);
     this.optimizer = new AdamW(model, h);
   }
 
@@ -131,6 +136,7 @@ export class Trainer {
       normalizer,
       microBatchSize: h.microBatchSize,
       recompute: h.recompute,
+      ...(h.adapter && h.adapter.dropout > 0 && { dropout: this.dropout(h.adapter.dropout, examples) }),
     });
     const learningRate =
       h.learningRate *
@@ -161,9 +167,27 @@ export class Trainer {
     };
   }
 
-  /** Returns parameters and optimizer moments by name: the state that `restore` takes, with the number of steps. */
+  /**
+   * The masks of dropout of the next step: those of an example depend on seed, step, its place in the batch and its
+   * length, and not on the rows that go through the model with it.
+   */
+  private dropout(rate: number, examples: readonly EncodedExample[]): Dropout {
+    const { seed } = this.options;
+    const step = this.stepsDone;
+    return (indices, rows) =>
+      dropoutMasks(
+        rate,
+        indices.map((i) => ({ seed: ["dropout", seed, step, i], length: examples[i].ids.length })),
+        rows,
+      );
+  }
+
+  /**
+   * Returns what is trained, the parameters or an adapter, and optimizer moments by name: the state that `restore` takes,
+   * with the number of steps.
+   */
   state(): Map<string, HostTensor> {
-    return new Map([...this.model.parameterValues(), ...this.optimizer.state()]);
+    return new Map([...this.model.trainableValues(), ...this.optimizer.state()]);
   }
 
   /**
@@ -174,7 +198,7 @@ export class Trainer {
    * @throws {TrainingError} if a tensor is missing or has another shape
    */
   restore(state: ReadonlyMap<string, HostTensor>, stepsDone: number): void {
-    for (const name of [...this.model.parameters.keys()]) {
+    for (const name of [...this.model.trainable.keys()]) {
       const stored = state.get(name);
       if (!stored) throw new TrainingError(`the checkpoint has no tensor "${name}"; it belongs to another model.`);
       this.model.replaceParameter(name, ownTensor(stored));

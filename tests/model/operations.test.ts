@@ -594,7 +594,8 @@ for (const [kind, Layout] of Object.entries(LAYOUTS))
       const { activation } = traitsOf(config);
       const context = { ...LLAMA, config, layout, pattern, activation, ...rotations(config, layout.positions) };
       const h = TINY.hiddenSize;
-      const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...layerParameters(config) };
+      const parameters = layerParameters(config) as Record<string, Tensor>;
+      const inputs: Record<string, Tensor> = { x: normal(layout.ids.length, h), ...parameters };
       const tokens = 11; // a further row represents padding: its output is not used, and its gradient is 0
       check(
         inputs,
@@ -603,7 +604,7 @@ for (const [kind, Layout] of Object.entries(LAYOUTS))
           const dy = tf.concat([dTokens, tf.zeros([layout.ids.length - tokens, h])], 0);
           const { saved } = forwardBlock(tf.clone(all.x), all as unknown as BlockWeights, context);
           const { dx, gradients } = backwardBlock(dy, all as unknown as BlockWeights, saved, context);
-          return { x: dx, ...gradients };
+          return { x: dx!, ...gradients.parameters };
         },
       );
     });

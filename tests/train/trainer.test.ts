@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { encodedRows, type EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel, type CausalLM } from "../../lib/model/causal-lm";
+import type { AdapterSettings } from "../../lib/model/adapter";
 import type { ModelConfig } from "../../lib/model/config";
+import { weightsDigest } from "../../lib/model/directory";
 import { tf } from "../../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../lib/runs/hyperparameters";
 import { scheduleFactor } from "../../lib/train/schedule";
@@ -83,21 +85,28 @@ test("a restored trainer ends with the same parameters, bit by bit", () => {
 });
 
 /** Models in which the input of a layer is kept with a norm before attention, and without one. */
-const RECOMPUTED: Record<string, ModelConfig> = {
-  LLaMA: TINY,
-  "norms after": { ...TINY, traits: { norms: "after", queryKeyNorm: "whole" } },
-  "norms before and after": { ...TINY, traits: { norms: "both", normOffset: 1, queryKeyNorm: "heads" } },
+const RECOMPUTED: Record<string, { config: ModelConfig; adapter?: AdapterSettings }> = {
+  LLaMA: { config: TINY },
+  "norms after": { config: { ...TINY, traits: { norms: "after", queryKeyNorm: "whole" } } },
+  "norms before and after": {
+    config: { ...TINY, traits: { norms: "both", normOffset: 1, queryKeyNorm: "heads" } },
+  },
+  "an adapter with dropout": {
+    config: TINY,
+    adapter: { rank: 2, alpha: 4, targets: "all-linear", dropout: 0.2, rsLora: false },
+  },
 };
-for (const [name, config] of Object.entries(RECOMPUTED))
+for (const [name, { config, adapter }] of Object.entries(RECOMPUTED))
   test(`layers that are computed again give the same weights after 20 steps, and leave no tensor: ${name}`, () => {
     const digests = [false, true].map((recompute) => {
       const model = createModel(config, 1);
-      const trainer = trainerFor(model, { maxSteps: 20, recompute });
+      const trainer = trainerFor(model, { maxSteps: 20, recompute, adapter });
       trainer.step();
       const { numTensors } = tf.memory();
       for (let step = 1; step < 20; step++) trainer.step();
       assert.equal(tf.memory().numTensors, numTensors);
-      const { digest } = model;
+      const state = trainer.state();
+      const digest = weightsDigest(config, state);
       trainer.dispose();
       model.dispose();
       return digest;

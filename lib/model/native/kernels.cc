@@ -20,14 +20,14 @@ void rmsNorm(const float* x, const float* weight, float epsilon, float* y, float
 }
 
 void rmsNormGradient(const float* dy, const float* x, const float* weight, const float* scale, float* dx, float* dWeight, int64_t size, int64_t from, int64_t to) {
-  for (int64_t i = 0; i < size; i++) dWeight[i] = 0;
+  if (dWeight) for (int64_t i = 0; i < size; i++) dWeight[i] = 0;
   for (int64_t n = from; n < to; n++) {
     const float *row = x + n * size, *d = dy + n * size;
     const float s = scale[n];
     Vector products = {};
     lanes(0, size, [&](int64_t i, int64_t count) {
       const Vector normal = take(row + i, count) * s, own = take(d + i, count);
-      put(dWeight + i, take(dWeight + i, count) + own * normal, count);
+      if (dWeight) put(dWeight + i, take(dWeight + i, count) + own * normal, count);
       products += own * take(weight + i, count) * normal;
     });
     const float along = total(products) / size;

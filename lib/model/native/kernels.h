@@ -19,7 +19,7 @@ struct Pattern { int64_t window; float softCap; };
 struct Kernels {
   /** y = x · rsqrt(mean(x²) + ε) · weight; x, y (N, size), scale (N). */
   void (*rmsNorm)(const float* x, const float* weight, float epsilon, float* y, float* scale, int64_t size, int64_t from, int64_t to);
-  /** dx (N, size), and the range's contribution to dWeight (size), which is overwritten. */
+  /** dx (N, size), and the range's contribution to dWeight (size), which is overwritten; null: not wanted. */
   void (*rmsNormGradient)(const float* dy, const float* x, const float* weight, const float* scale, float* dx, float* dWeight, int64_t size, int64_t from, int64_t to);
   /**
    * Rotates the pairs (i, i + half) of each head in rows (N, heads · headSize) by cos, sin (N, half), and multiplies a

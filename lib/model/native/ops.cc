@@ -210,6 +210,15 @@ void rmsNormGradient(OpKernelContext* c) {
   for (int64_t block = 0; block < blocks; block++) kernels->accumulate(dWeight, part + block * size, 0, size);
 }
 
+void rmsNormInputGradient(OpKernelContext* c) {
+  const TensorShape& shape = c->input(0).shape();
+  const int64_t rows = shape.dim_size(0), size = shape.dim_size(1);
+  float* dx = out(c, 0, shape);
+  if (!c->status().ok()) return;
+  const float *dy = in(c, 0), *x = in(c, 1), *weight = in(c, 2), *scale = in(c, 3);
+  parallel(c, rows, size, [=](int64_t from, int64_t to) { kernels->rmsNormGradient(dy, x, weight, scale, dx, nullptr, size, from, to); });
+}
+
 void rotate(OpKernelContext* c) {
   const TensorShape& shape = c->input(0).shape();
   const int64_t rows = shape.dim_size(0), size = shape.dim_size(1), half = c->input(1).dim_size(1);
@@ -650,6 +659,8 @@ OPERATION("PromptlossRmsNorm", rmsNorm);
 DEFINITION("PromptlossRmsNormGradient").Input("dy: float").Input("x: float").Input("weight: float").Input("scale: float")
   .Output("dx: float").Output("dweight: float");
 OPERATION("PromptlossRmsNormGradient", rmsNormGradient);
+DEFINITION("PromptlossRmsNormInputGradient").Input("dy: float").Input("x: float").Input("weight: float").Input("scale: float").Output("dx: float");
+OPERATION("PromptlossRmsNormInputGradient", rmsNormInputGradient);
 DEFINITION("PromptlossRotate").Input("x: float").Input("cos: float").Input("sin: float").Input("headsize: int32").Input("factors: float").Output("y: float");
 OPERATION("PromptlossRotate", rotate);
 DEFINITION("PromptlossSwiglu").Input("gate: float").Input("up: float").Output("y: float");
