@@ -134,6 +134,16 @@ export const COMMANDS: Record<string, Command> = {
     ],
     load: () => import("./train"),
   },
+  plan: {
+    summary: "says what a study takes before it starts: runs, tokens, memory, disk, time; refuses what cannot fit",
+    options: {
+      study,
+      store,
+      workers,
+      "no-measuring": { description: "measures no training steps, which takes about 20 s; the time is then not known" },
+    },
+    load: () => import("./plan"),
+  },
   sweep: {
     summary: "trains the runs of a study that are not in the store yet",
     options: {

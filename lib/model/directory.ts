@@ -1,16 +1,22 @@
 // Hugging Face model directories: config.json, weights (model.safetensors or pytorch_model.bin, one file or shards),
 // tokenizer files. This module does not load TensorFlow.
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { adapterBase, adapterChain, configHome, isAdapterDirectory, tokenizerHome } from "../data/adapter-base";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { isObject, shown } from "../data/validate";
+import { mergedTensor } from "./adapter";
+import { readAdapter } from "./adapter-files";
 import { modelConfigJson, readModelConfig, type ModelConfig } from "./config";
 import { EMBEDDING, HEAD, parameterShapes, storedParameters, type StoredParameter } from "./parameters";
-import { readSafetensors, readSafetensorsShapes, writeSafetensors, type HostTensor } from "./safetensors";
-import { readTorchFile, readTorchShapes } from "./torch-file";
+import { directoryDigest } from "./model-digest";
+import { readSafetensors, safetensorsBytes, writeSafetensors, type HostTensor } from "./safetensors";
+import { readTorchFile } from "./torch-file";
 import { traitsOf } from "./architecture";
+import { isTorchFile, weightFiles } from "./weight-files";
+
+export { weightFiles };
 
 /** Files that go from one model directory to another with the tokenizer; each is optional. */
 const TOKENIZER_FILES = [
@@ -30,21 +36,21 @@ export interface StoredTensor {
   tensor: HostTensor;
 }
 
-/** Length that file systems allow for a name. */
-const MAX_NAME = 255;
-
 /** Tensors that old models store beside their parameters. */
 const isDerived = (name: string) => name.endsWith("rotary_emb.inv_freq");
 
 /**
- * Finds the parameters of a model directory, as Transformers 5 does. Of a tied model that stores only one of embedding
+ * Finds the parameters of a model directory, as Transformers 5 does; those of an adapter's directory are its base's with
+ * the adapter merged. Of a tied model that stores only one of embedding
  * and head, that one is the embedding. One that stores both is tied only if they are equal.
  *
  * @param isTied what the config says (`tie_word_embeddings`)
  * @returns parameters by their names, in the order of the files, and whether the head is the embedding
- * @throws {ModelError} if a file is damaged, or two files have a tensor of the same name
+ * @throws {ModelError} if a file is damaged, two files have a tensor of the same name, or an adapter does not belong to
+ *   its base
  */
 export function storedTensors(dir: string, isTied: boolean): { tensors: Map<string, StoredTensor>; tiedHead: boolean } {
+  if (isAdapterDirectory(dir)) return mergedTensors(dir, isTied);
   const tensors = new Map<string, StoredTensor>();
   for (const file of weightFiles(dir)) {
     const read = isTorchFile(file) ? readTorchFile : readSafetensors;
@@ -63,6 +69,29 @@ export function storedTensors(dir: string, isTied: boolean): { tensors: Map<stri
   return { tensors, tiedHead: true };
 }
 
+/** The tensors of an adapter's base, with the adapter merged. */
+function mergedTensors(dir: string, isTied: boolean): { tensors: Map<string, StoredTensor>; tiedHead: boolean } {
+  const { file, scale, modules, base: expected } = readAdapter(dir);
+  const base = adapterBase(dir);
+  if (expected !== undefined && expected !== directoryDigest(base))
+    throw new ModelError(
+      `${dir}: the adapter was trained on another model than ${base} now holds (its digest differs); restore that model, ` +
+        'or name its directory as "base_model_name_or_path" in adapter_config.json.',
+    );
+  const { tensors, tiedHead } = storedTensors(base, isTied);
+  for (const [module, { a, b }] of modules) {
+    const name = `${module}.weight`;
+    const weight = tensors.get(name)?.tensor;
+    if (weight?.shape.join() !== `${b.shape[0]},${a.shape[1]}`)
+      throw new ModelError(
+        `${file}: the adapter of ${module} is for a weight of shape [${b.shape[0]}, ${a.shape[1]}]; ` +
+          (weight ? `that of ${base} has [${weight.shape.join(", ")}].` : `${base} has no tensor "${name}".`),
+      );
+    tensors.set(name, { file, tensor: mergedTensor(weight, a, b, scale) });
+  }
+  return { tensors, tiedHead };
+}
+
 function haveEqualValues(a: HostTensor, b: HostTensor): boolean {
   if (a.shape.join() !== b.shape.join()) return false;
   const [first, second] = [a.data, b.data];
@@ -70,14 +99,14 @@ function haveEqualValues(a: HostTensor, b: HostTensor): boolean {
 }
 
 /**
- * Reads the config and the parameters of a model directory and checks that they fit.
+ * Reads the config and the parameters of a model directory, or of an adapter's with its base, and checks that they fit.
  *
  * @returns the parameters by their Hugging Face names, in the order of `parameterShapes`; values are read on access
  * @throws {ModelError} for an invalid config; listing tensors that are missing, unexpected or of another shape; or if a
  *   file is damaged
  */
 export function readModel(dir: string): { config: ModelConfig; parameters: Map<string, HostTensor> } {
-  const stated = readModelConfig(dir);
+  const stated = readModelConfig(adapterChain(dir).at(-1)!);
   const { tensors, tiedHead } = storedTensors(dir, stated.tiedHead);
   const config = { ...stated, tiedHead };
   if (tensors.size < config.layers) {
@@ -169,13 +198,13 @@ export interface TokenizerCopy {
 }
 
 /**
- * Reads what a model directory that is written later takes over from `dir`.
+ * Reads what a model directory that is written later takes over from `dir`, or from the base of its adapter.
  * @throws {ModelError} if a file cannot be read
  */
 export function readTokenizerCopy(dir: string): TokenizerCopy {
   const files = new Map<string, Buffer>();
   for (const file of TOKENIZER_FILES) {
-    const path = join(dir, file);
+    const path = join(tokenizerHome(dir), file);
     if (!existsSync(path)) continue;
     try {
       files.set(file, readFileSync(path));
@@ -183,7 +212,7 @@ export function readTokenizerCopy(dir: string): TokenizerCopy {
       throw new ModelError(`${path}: ${(error as Error).message}`);
     }
   }
-  const config = join(dir, "config.json");
+  const config = join(configHome(dir), "config.json");
   const json = (existsSync(config) ? readJson(config) : null) as {
     bos_token_id?: number;
     eos_token_id?: number;
@@ -205,12 +234,33 @@ export function writeModelDirectory(
   weights: ReadonlyMap<string, HostTensor>,
   tokenizer?: TokenizerCopy,
 ): void {
-  mkdirSync(dir, { recursive: true });
-  for (const [file, content] of tokenizer?.files ?? []) writeFileSync(join(dir, file), content);
+  writeTokenizerFiles(dir, tokenizer);
   const part = join(dir, `config.json.part-${process.pid}`);
-  writeFileSync(part, `${configText(modelConfigJson(config, tokenizer?.tokens))}\n`);
+  writeFileSync(part, configFile(config, tokenizer));
   renameSync(part, join(dir, "config.json"));
   writeSafetensors(join(dir, "model.safetensors"), storedWeights(config, weights));
+}
+
+/**
+ * The sizes in bytes of the files that {@link writeModelDirectory} writes, by name.
+ * @param tokenizer from {@link readTokenizerCopy}; default: none
+ */
+export function modelDirectorySizes(config: ModelConfig, tokenizer?: TokenizerCopy): Record<string, number> {
+  const shapes = new Map(storedParameters(config).map(({ name, shape }) => [name, { shape }]));
+  return {
+    ...Object.fromEntries([...(tokenizer?.files ?? [])].map(([name, { length }]) => [name, length])),
+    "config.json": Buffer.byteLength(configFile(config, tokenizer)),
+    "model.safetensors": safetensorsBytes(shapes),
+  };
+}
+
+const configFile = (config: ModelConfig, tokenizer?: TokenizerCopy): string =>
+  `${configText(modelConfigJson(config, tokenizer?.tokens))}\n`;
+
+/** Writes the tokenizer's files. @param dir created if it does not exist */
+export function writeTokenizerFiles(dir: string, tokenizer?: TokenizerCopy): void {
+  mkdirSync(dir, { recursive: true });
+  for (const [file, content] of tokenizer?.files ?? []) writeFileSync(join(dir, file), content);
 }
 
 /** JSON in which soft caps have a decimal point: Transformers refuses whole numbers for them. */
@@ -230,53 +280,6 @@ export function weightsDigest(config: ModelConfig, weights: ReadonlyMap<string, 
     parts.push(`${name}[${shape.join()}]`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   return sha256(...parts);
-}
-
-/** The files and indexes of weights; a directory with files of both formats is read in the first one. */
-const WEIGHTS = ["model.safetensors", "pytorch_model.bin"];
-
-/** Whether a file of weights is a PyTorch checkpoint, by its name, as in Transformers. */
-const isTorchFile = (file: string) => file.endsWith(".bin");
-
-/**
- * Reads names and shapes of the tensors of a file of weights, without their values.
- *
- * @throws {ModelError} if the file is damaged
- */
-export function readShapes(file: string): Map<string, number[]> {
-  return (isTorchFile(file) ? readTorchShapes : readSafetensorsShapes)(file);
-}
-
-/**
- * Lists the files of a model directory's weights, without duplicates: `model.safetensors`, or the shards that its index
- * names; if there are neither, `pytorch_model.bin` or its shards.
- *
- * @throws {ModelError} if there are none, or the index is invalid or names a file outside the directory
- */
-export function weightFiles(dir: string): string[] {
-  if (!existsSync(dir) || !statSync(dir).isDirectory())
-    throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
-  for (const single of WEIGHTS.map((name) => join(dir, name))) {
-    if (existsSync(single)) return [single];
-    if (existsSync(`${single}.index.json`)) return shards(dir, `${single}.index.json`);
-  }
-  throw new ModelError(
-    `${dir}: has neither ${WEIGHTS.join(" nor ")}, nor an index of their shards (….index.json); a model directory needs ` +
-      "one of them.",
-  );
-}
-
-/** The files that an index names. */
-function shards(dir: string, index: string): string[] {
-  const map = (readJson(index) as { weight_map?: unknown } | null)?.weight_map;
-  if (!isObject(map) || !Object.values(map).every((file) => typeof file === "string")) {
-    throw new ModelError(`${index}: "weight_map" must give a file name for every tensor.`);
-  }
-  return [...new Set(Object.values(map) as string[])].sort().map((file) => {
-    if (basename(file) !== file || ["", ".", ".."].includes(file) || file.length > MAX_NAME)
-      throw new ModelError(`${index}: ${shown(file)} is not the name of a file in this directory.`);
-    return join(dir, file);
-  });
 }
 
 /** The first five names and the number of the others. */

@@ -78,19 +78,31 @@ export function readSafetensorsShapes(path: string): Map<string, number[]> {
 }
 
 /**
+ * Reads the metadata of a file: texts by name, which its writer chose.
+ *
+ * @throws {ModelError} if the header is invalid or does not fit the file
+ */
+export function readSafetensorsMetadata(path: string): Record<string, string> {
+  const file = openFile(path);
+  try {
+    return readHeader(file, path).metadata;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
  * Writes tensors as float32, in the map's order. The file is written atomically: under a temporary name, flushed to
  * disk, then renamed.
+ *
+ * @param metadata texts by name, beside the format; default: none
  */
-export function writeSafetensors(path: string, tensors: ReadonlyMap<string, HostTensor>): void {
-  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
-  let offset = 0;
-  for (const [name, { shape }] of tensors) {
-    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
-    offset = end;
-  }
-  let text = JSON.stringify(header);
-  text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // aligns the values at 8 bytes
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const text = headerText(tensors, metadata);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
 
@@ -111,7 +123,37 @@ export function writeSafetensors(path: string, tensors: ReadonlyMap<string, Host
   renameSync(partial, path);
 }
 
-function readHeader(file: number, path: string): { entries: [string, HeaderEntry][]; dataStart: number } {
+/** The size in bytes of the file that {@link writeSafetensors} makes of tensors of these shapes. */
+export function safetensorsBytes(
+  tensors: ReadonlyMap<string, Pick<HostTensor, "shape">>,
+  metadata: Readonly<Record<string, string>> = {},
+): number {
+  const values = [...tensors.values()].reduce(
+    (sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1),
+    0,
+  );
+  return 8 + Buffer.byteLength(headerText(tensors, metadata)) + 4 * values;
+}
+
+function headerText(
+  tensors: ReadonlyMap<string, Pick<HostTensor, "shape">>,
+  metadata: Readonly<Record<string, string>>,
+): string {
+  const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
+  let offset = 0;
+  for (const [name, { shape }] of tensors) {
+    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = JSON.stringify(header);
+  return text + " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8); // aligns the values at 8 bytes
+}
+
+function readHeader(
+  file: number,
+  path: string,
+): { entries: [string, HeaderEntry][]; dataStart: number; metadata: Record<string, string> } {
   const size = fstatSync(file).size;
   if (size < 8)
     throw new ModelError(
@@ -133,7 +175,7 @@ function readHeader(file: number, path: string): { entries: [string, HeaderEntry
       headerEntry(value, size - dataStart, `${path}: tensor "${name}"`),
     ]);
   checkRanges(entries, size - dataStart, path);
-  return { entries, dataStart };
+  return { entries, dataStart, metadata: (header.__metadata__ ?? {}) as Record<string, string> };
 }
 
 /**

@@ -3,7 +3,8 @@ import { visibleText } from "../data/visible-text";
 import type { EncodedDataset } from "../data/encode";
 import type { Job } from "../runs/job";
 import { RunStore } from "../runs/store";
-import { encodeJob, trainJob } from "../train/train-job";
+import { encodeJob, encodingKey } from "../train/encode-job";
+import { trainJob } from "../train/train-job";
 import { serveJobs } from "../workers/serve";
 import type { LossPoint } from "./loss-curve";
 import type { TrainingJob, TrainingProgress } from "./training-job";
@@ -32,8 +33,7 @@ serveJobs<TrainingJob, TrainingProgress, null>(async ({ job, store, checkpointEv
 
 /** Encodes the data set of a job. Consecutive jobs share a data set, which is then tokenized only once. */
 function cachedEncode(job: Job): EncodedDataset {
-  const { data, tokenizer, template, truncation, dropEmpty, hyperparameters } = job.recipe;
-  const key = JSON.stringify([data, tokenizer, template, truncation, dropEmpty, hyperparameters.maxLength]);
+  const key = encodingKey(job);
   const encoded = datasets.get(key) ?? encodeJob(job);
   datasets.delete(key); // insert again at the end: most recently used
   datasets.set(key, encoded);

@@ -6,7 +6,6 @@ import { distinct, duplicatesOf } from "../data/group";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
-import { arithmeticOf } from "../runs/hyperparameters";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
 import { runName } from "../runs/recipe";
 import { RunStore, runFiles, usableRun, type Run } from "../runs/store";
@@ -16,6 +15,8 @@ import { Progress, type SweepProgress } from "./sweep-progress";
 import type { TrainingJob, TrainingProgress } from "./training-job";
 import { wantedRuns, type Study } from "./study";
 import { loadStudy } from "./study-file";
+import { firstInTurn, groupKey, inTrainingOrder, processOf, workerNeeds } from "./training-order";
+import { largestWorker } from "./job-memory";
 import { checkpointIntervalSchema, checkpointStep, type CheckpointInterval } from "../train/checkpoint";
 
 export type { LossPoint } from "./loss-curve";
@@ -242,21 +243,14 @@ class Sweep {
     }
   }
 
-  /**
-   * Trains the pending jobs with the highest thread count, and of these, those that compute as the first of them. Jobs of
-   * different thread counts or precisions need different pools because a worker's are fixed at its start. The highest
-   * thread count belongs to the largest models.
-   */
+  /** Trains the pending jobs that are next in turn and can be trained by the same workers. */
   private async trainGroup(): Promise<void> {
-    const threads = Math.max(...this.pending.map(({ recipe }) => recipe.threads));
-    const first = processOf(this.pending.find(({ recipe }) => recipe.threads === threads)!);
+    const first = processOf(firstInTurn(this.pending));
     const group = inTrainingOrder(this.pending.filter((job) => processOf(job) === first));
     this.pending = this.pending.filter((job) => processOf(job) !== first);
     const { workers, workersPerGpu, signal, checkpointEvery } = this.options;
-    const needs = group.map(({ recipe: { threads, device, hyperparameters }, parameters }) => {
-      return { threads, device, parameters, arithmetic: arithmeticOf(hyperparameters) };
-    });
     const store = this.store.root;
+    const needs = workerNeeds(group, workers === undefined ? largestWorker(group, store) : undefined);
     await runPool<TrainingJob, TrainingProgress, null>(
       "lib/sweep/sweep-worker.ts",
       planWorkers(needs, workers, workersPerGpu),
@@ -340,31 +334,6 @@ class Sweep {
     return [...this.unresolved, ...[...this.failed].map(([id, message]) => ({ run: this.names.get(id)!, message }))];
   }
 }
-
-/**
- * Orders jobs for training. Jobs with the same model and data set are consecutive, so that a worker encodes the rows
- * once. Groups with the most work come first, so that no worker is left with a long job at the end.
- */
-function inTrainingOrder(jobs: Job[]): Job[] {
-  const work = new Map<string, number>();
-  for (const job of jobs) work.set(groupKey(job), job.characters * job.parameters);
-  return jobs
-    .map((job, index) => ({ job, index }))
-    .sort(
-      (a, b) =>
-        work.get(groupKey(b.job))! - work.get(groupKey(a.job))! ||
-        groupKey(a.job).localeCompare(groupKey(b.job)) ||
-        a.index - b.index,
-    )
-    .map(({ job }) => job);
-}
-
-/** Key of what a job needs of the process that trains it. */
-const processOf = ({ recipe: { threads, hyperparameters } }: Job) =>
-  JSON.stringify([threads, arithmeticOf(hyperparameters)]);
-
-/** Key of a job's model and data set. */
-const groupKey = ({ recipe }: Job) => `${recipe.model.digest} ${recipe.data.digest}`;
 
 /** Lists failures, grouped by message. */
 function describeFailures(failures: RunFailureReport[]): string {

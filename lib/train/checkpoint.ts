@@ -15,7 +15,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type * as v from "valibot";
 import { isObject, rule } from "../data/validate";
-import { readSafetensors, writeSafetensors, type HostTensor } from "../model/safetensors";
+import { readSafetensors, safetensorsBytes, writeSafetensors, type HostTensor } from "../model/safetensors";
 import { makeFolder, readJsonIfAny, syncPath, writeFileAtomic, writing } from "../runs/files";
 import { stepsDigest, type StepRecord } from "../runs/steps";
 
@@ -76,6 +76,19 @@ export function writeCheckpoint(dir: string, checkpoint: Checkpoint, records: st
       if (name !== file && name !== "checkpoint.json") rmSync(join(dir, name), { force: true });
     }
   });
+}
+
+/**
+ * The size in bytes of a checkpoint's files.
+ *
+ * @param parameters shapes of the trained parameters by name, as `Trainer.state` names them
+ */
+export function checkpointBytes(step: number, parameters: ReadonlyMap<string, number[]>): number {
+  const tensors = ["", "optimizer.m.", "optimizer.v."].flatMap((role) =>
+    [...parameters].map(([name, shape]) => [role + name, { shape }] as const),
+  );
+  const index: Index = { step, file: `step-${step}.safetensors`, digest: "0".repeat(64) };
+  return safetensorsBytes(new Map(tensors)) + JSON.stringify(index).length;
 }
 
 /**

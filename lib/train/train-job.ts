@@ -1,12 +1,9 @@
 import { readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { examplesDigest } from "../data/digest";
-import { encodeDataset, type EncodedDataset } from "../data/encode";
-import { DataError, ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } from "../data/errors";
-import { readExamples } from "../data/example";
+import type { EncodedDataset } from "../data/encode";
+import { ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { formatBytes } from "../data/format-bytes";
-import { loadTokenizer } from "../data/tokenizer";
 import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
@@ -27,12 +24,14 @@ import {
   isRunRecord,
   runFiles,
   usableRun,
+  weightsOf,
   writeRunRecord,
   type Run,
   type RunRecord,
   type RunStore,
 } from "../runs/store";
 import { readCheckpoint, writeCheckpoint, type CheckpointInterval } from "./checkpoint";
+import { encodeJob } from "./encode-job";
 import { TensorBoardWriter } from "./tensorboard";
 import { Trainer } from "./trainer";
 
@@ -93,27 +92,6 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
   return finished(store.get(job.id)!, job);
 }
 
-/**
- * Reads the rows of a job and encodes them as token ids.
- *
- * @throws {DataError} if the file cannot be read, or its rows differ from the recipe's digest
- */
-export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
-  const examples = readExamples(dataFile);
-  if (examplesDigest(examples) !== recipe.data.digest) {
-    throw new DataError(
-      `${dataFile}: the rows changed after the run was requested. Request it again to train on the current rows.`,
-    );
-  }
-  return encodeDataset(examples, loadTokenizer(modelDir), {
-    maxLength: recipe.hyperparameters.maxLength,
-    template: recipe.template,
-    truncation: recipe.truncation,
-    dropEmpty: recipe.dropEmpty,
-    name: recipe.data.name,
-  });
-}
-
 const hasEnded = (run: Run | undefined): run is Run => run?.status === "complete" || run?.status === "failed";
 
 /** The run under the job's names. @throws {RunFailedError} if it failed, or its model file is damaged */
@@ -164,11 +142,14 @@ class Attempt {
       this.begin();
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;
-      const { parameters, name } = this.job;
+      const { parameters, name, recipe } = this.job;
+      const values = recipe.hyperparameters.adapter
+        ? `it needs ${formatBytes(4 * parameters)}, and the adapter and activations besides`
+        : `with gradients and AdamW's two moments it needs ${formatBytes(16 * parameters)}, and activations besides`;
       throw new OutOfMemoryError(
-        `Run ${name}: the memory of the ${device().kind} does not hold the model of ${parameters} parameters: with ` +
-          `gradients and AdamW's two moments it needs ${formatBytes(16 * parameters)}, and activations besides. Free ` +
-          "memory, use fewer workers on the device, or use a device with more memory.",
+        `Run ${name}: the memory of the ${device().kind} does not hold the model of ${parameters} parameters: ` +
+          `${values}. Free memory, ` +
+          "use fewer workers on the device, or use a device with more memory.",
         { cause: error },
       );
     }
@@ -288,13 +269,20 @@ class Attempt {
     );
   }
 
+  /** Writes the trained model, or its adapter alone. */
+  private saveModel(dir: string): void {
+    const { modelDir, recipe } = this.job;
+    if (!this.model!.isFrozen) return this.model!.save(dir, this.tokenizer);
+    this.model!.saveAdapter(dir, { path: toRoot(modelDir), digest: recipe.model.digest }, this.tokenizer);
+  }
+
   private complete(): void {
     const { files, record } = this;
     this.claim.renew();
     this.steps!.flush();
     const partial = join(this.dir, "model.part");
     writing(partial, () => {
-      this.model!.save(partial, this.tokenizer);
+      this.saveModel(partial);
       for (const name of readdirSync(partial)) syncPath(join(partial, name));
       syncPath(partial);
     });
@@ -311,7 +299,8 @@ class Attempt {
     writing(files.model, () => {
       const sizes = readdirSync(files.model).map((name) => [name, statSync(join(files.model, name)).size] as const);
       record.files = Object.fromEntries(sizes);
-      record.weights = { bytes: statSync(files.weights).size, sha256: fileDigest(files.weights) };
+      const weights = weightsOf(record, this.dir);
+      record.weights = { bytes: statSync(weights).size, sha256: fileDigest(weights) };
     });
     record.status = "complete";
     this.endAttempt();

@@ -6,12 +6,20 @@ import { smallestMemory } from "../model/gpu-hardware";
 
 /** Above this number of parameters, a single matrix product keeps several threads busy. */
 const SMALL_MODEL = 50e6;
-/** Parameters, gradients and two optimizer moments in float32 (16 bytes), plus half as much for activations. */
+/** Where a job's memory is not known: parameters, gradients and moments in float32 (16 bytes), and activations. */
 const BYTES_PER_PARAMETER = 16 * 1.5;
-/** Base memory of a worker: Node, TensorFlow and the encoded rows; on a GPU, what CUDA's libraries take. */
+/** Where it is not known: Node, TensorFlow and the encoded rows; on a GPU, what CUDA's libraries take. */
 const BYTES_PER_WORKER = 500e6;
 /** Share of a memory that the workers may take. */
 const USABLE = 0.8;
+
+/** Memory of the device that a worker takes at the most, bytes. */
+export interface WorkerMemory {
+  /** by itself */
+  own: number;
+  /** together with the machine's other workers */
+  shared: number;
+}
 
 /** Resources that a job requires of its worker. */
 export interface WorkerNeeds {
@@ -21,6 +29,8 @@ export interface WorkerNeeds {
   device: "CPU" | "GPU";
   /** number of model parameters */
   parameters: number;
+  /** default: roughly, from `parameters` */
+  memory?: WorkerMemory;
   /** how a GPU computes; the same for all jobs of a plan; default: what this process's environment says */
   arithmetic?: Arithmetic;
 }
@@ -57,10 +67,16 @@ export function threadsFor(parameters: number, device: "CPU" | "GPU"): number {
  * @param jobs at least one
  * @param requested number of workers that replaces the default
  * @param perGpu most workers on each GPU; default 1
+ * @param machine bytes of this machine's memory, for jobs on a CPU; default: as it is
  */
-export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, perGpu = 1): WorkerPlan {
+export function planWorkers(
+  jobs: readonly WorkerNeeds[],
+  requested?: number,
+  perGpu = 1,
+  machine = machineMemory(),
+): WorkerPlan {
   const { threads, device, arithmetic } = jobs[0];
-  const largest = Math.max(...jobs.map(({ parameters }) => parameters));
+  const largest = jobs.map(memoryOf).reduce((a, b) => (b.own > a.own ? b : a));
   if (device === "GPU") {
     const { gpus } = gpuState();
     const variables = arithmetic && arithmeticVariables(arithmetic);
@@ -68,13 +84,23 @@ export function planWorkers(jobs: readonly WorkerNeeds[], requested?: number, pe
     const each = memory === null ? perGpu : Math.max(1, Math.min(perGpu, workersWithin(memory, largest)));
     return { workers: Math.min(jobs.length, requested ?? gpus.length * each), threads, gpus, variables };
   }
-  const memoryLimit = workersWithin(totalmem(), largest);
-  const coreLimit = Math.floor(availableParallelism() / threads);
-  const workers = Math.max(1, Math.min(jobs.length, requested ?? Math.min(coreLimit, memoryLimit)));
+  const allowed = Math.min(coresFor(threads), workersWithin(machine, largest));
+  const workers = Math.max(1, Math.min(jobs.length, requested ?? allowed));
   return { workers, threads, gpus: [] };
 }
 
-/** How many workers a memory of `bytes` holds, if each trains a model of `parameters` parameters. */
-function workersWithin(bytes: number, parameters: number): number {
-  return Math.floor((bytes * USABLE) / (BYTES_PER_WORKER + parameters * BYTES_PER_PARAMETER));
+/** How many workers the cores allow. */
+export const coresFor = (threads: number): number => Math.max(1, Math.floor(availableParallelism() / threads));
+
+/** How many workers a memory of `bytes` holds, if each takes `own` and all together `shared`. */
+export const workersWithin = (bytes: number, { own, shared }: WorkerMemory): number =>
+  Math.floor((bytes * USABLE - shared) / own);
+
+const memoryOf = ({ memory, parameters }: WorkerNeeds): WorkerMemory =>
+  memory ?? { own: BYTES_PER_WORKER + parameters * BYTES_PER_PARAMETER, shared: 0 };
+
+/** Bytes of memory that processes of this machine may take: all that there is, or the limit of a container. */
+export function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
