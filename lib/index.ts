@@ -138,6 +138,7 @@ export * from "./notebook/tokens";
 export { writeTextsPage } from "./page/texts-page";
 export * from "./export/hugging-face";
 export { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "./runs/hyperparameters";
+export type { AdapterSettings, Target } from "./model/adapter";
 export type { StepRecord } from "./runs/steps";
 export { RunStore, type Run } from "./runs/store";
 export { compareFits, type LikelihoodRatioTest } from "./stats/beta-glmm/compare";

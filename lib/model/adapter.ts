@@ -22,6 +22,7 @@ export const TARGETS = [
   "qkv_proj",
   "gate_up_proj",
 ] as const;
+/** Name of a projection that may have an adapter. */
 export type Target = (typeof TARGETS)[number];
 
 /** Settings of an adapter. */

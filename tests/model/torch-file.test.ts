@@ -120,7 +120,7 @@ test("checkpoints that PyTorch writes of anything but tensors are refused by nam
     "complex.bin": /asks for torch\.ComplexFloatStorage, /,
     "trainer.bin": /"epoch" is not a tensor with a name; .* Save state_dict\(\) of the model alone/,
     "integers.bin": /tensor "a" has dtype I32; only F64, F32, F16 and BF16/,
-    "expanded.bin": /shape \[3, 2\] repeats the 2 values of its storage; save it again after contiguous/,
+    "expanded.bin": /shape \[3,2\] repeats the 2 values of its storage; save it again after contiguous/,
     "legacy.bin": /a pickle, as PyTorch wrote before 1\.6, .* save its state_dict\(\) again with a current PyTorch/,
     "script.bin": /a TorchScript archive, a program; load it and save its state_dict\(\)/,
     "compressed.bin": /member "archive\/data\.pkl" is compressed or encrypted; load it and save/,
@@ -153,7 +153,7 @@ const one = (offset: number, shape: number[], strides: number[], of: Uint8Array 
 test("a tensor must lie in its storage, and a storage in the file", () => {
   assert.deepEqual([...read(one(1, [2, 2], [1, 2])).get("a")!.data], [2, 4, 3, 5]);
   assert.deepEqual([...read(one(6, [0], [1])).get("a")!.data], []);
-  const outside = /a tensor of shape \[.*\], offset .* and strides \[.*\] is not within its storage of 6 values/;
+  const outside = /a tensor of shape \[.*, offset .* and strides \[.* is not within its storage of 6 values/;
   refused(one(1, [6], [1]), outside);
   refused(one(7, [0], [1]), outside);
   refused(one(0, [2, 3], [4, 1]), outside);
