@@ -6,6 +6,7 @@ import { shape } from "../lib/cli/gpu-check/cases";
 import { encodeDataset } from "../lib/data/encode";
 import { readExamples } from "../lib/data/example";
 import { loadTokenizer } from "../lib/data/tokenizer";
+import type { AdapterSettings } from "../lib/model/adapter";
 import type { ModelConfig } from "../lib/model/config";
 
 /** A measured training step. */
@@ -29,6 +30,8 @@ export type Case =
       learningRate: number;
       threads: number;
       grouped: boolean;
+      /** trains LoRA instead of all parameters */
+      adapter?: AdapterSettings;
     }
   | { kind: "growth"; config: ModelConfig; length: number; batch: number; threads: number }
   | { kind: "generation"; model: string; prompts: number[][]; batch: number; newTokens: number; threads: number }
@@ -54,6 +57,9 @@ export const TRAINING = [
   { name: "b", model: "random-7m", batch: 8, maxLength: 256, steps: 24 },
   { name: "c", model: "smollm2-135m", batch: 2, maxLength: 128, steps: 10 },
 ];
+
+/** The adapter of `--adapter`: LoRA of every projection. */
+export const ADAPTER: AdapterSettings = { rank: 8, alpha: 16, targets: "all-linear", dropout: 0, rsLora: false };
 
 /** Number of initial steps that are not timed, while caches fill and memory is allocated. */
 export const WARM_UP = 2;

@@ -1,7 +1,7 @@
 // Compares our side with the peer on the same work, alternating between them. README.md reports the results.
 //
 //   npm run bench -- training|sweep|inference|growth [--cases a,b,c] [--pairs 3] [--threads 2]
-//     [--plws 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
+//     [--adapter: training of LoRA, compared with PEFT] [--plws 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
 //     --python PYTHON --peer hf_plw.py --models DIR --data ALPACA.json
 //
 // The last four options default to PROMPTLOSS_BENCH_{PYTHON,PEER,MODELS,DATA}. PYTHON needs torch and transformers; DIR
@@ -16,6 +16,7 @@ import { PAPER_WEIGHTS } from "../lib/data/prompt-loss-weight";
 import { readModelConfig } from "../lib/model/config";
 import { repositoryRoot } from "../lib/data/repository";
 import {
+  ADAPTER,
   GROWTH,
   TRAINING,
   WARM_UP,
@@ -38,6 +39,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: String(availableParallelism()) },
     plws: { type: "string", default: "0,0.1" },
     waiting: { type: "string", default: "passive,active" },
+    adapter: { type: "boolean", default: false },
   },
 });
 const option = (name: "python" | "peer" | "models" | "data"): string => {
@@ -137,6 +139,7 @@ function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): voi
     maxLength,
     learningRate: 1e-4,
     threads,
+    ...(values.adapter && { adapter: ADAPTER }),
   } as const;
   const results = alternate({
     ours: () => ours({ ...work, data: files.ours, grouped: false }),
@@ -153,9 +156,9 @@ function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): voi
     const throughputs = measurements.map(throughput);
     const tokensPerSecond = median(throughputs.map((result) => result.tokensPerSecond));
     const ratio = median(ourThroughputs.map((result, i) => result.tokensPerSecond / throughputs[i].tokensPerSecond));
-    const difference = Math.max(
-      ...measurements[0].steps.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)),
-    );
+    // An adapter's initial values differ, and so do all losses after the first.
+    const compared = measurements[0].steps.slice(0, values.adapter ? 1 : undefined);
+    const difference = Math.max(...compared.map(({ loss }, i) => Math.abs(loss / results.ours[0].steps[i].loss - 1)));
     row([
       name,
       plw,

@@ -48,6 +48,7 @@ async function training({
   microBatch,
   maxLength,
   learningRate,
+  adapter,
 }: Extract<Case, { kind: "training" }>) {
   const store = mkdtempSync(join(tmpdir(), "promptloss-bench-"));
   const steps: Step[] = [];
@@ -57,7 +58,7 @@ async function training({
     examples: readExamples(data),
     plw,
     store,
-    hyperparameters: { batchSize: batch, microBatchSize: microBatch, maxLength, learningRate, epochs: 1 },
+    hyperparameters: { batchSize: batch, microBatchSize: microBatch, maxLength, learningRate, epochs: 1, adapter },
     onStep: ({ loss, tokens }) => {
       const now = performance.now();
       steps.push({ loss, tokens, seconds: (now - last) / 1000 });

@@ -36,7 +36,15 @@ def training(peer, case):
     with open(case["data"], encoding="utf-8") as file:
         data = [peer.encode(row, tokenizer, case["maxLength"]) for row in json.load(file)]
     model = AutoModelForCausalLM.from_pretrained(case["model"], dtype=torch.float32)
-    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    if case.get("adapter"):
+        from peft import LoraConfig, get_peft_model
+        adapter = case["adapter"]
+        model = get_peft_model(model, LoraConfig(
+            r=adapter["rank"], lora_alpha=adapter["alpha"], lora_dropout=adapter["dropout"],
+            target_modules=adapter["targets"], use_rslora=adapter["rsLora"], task_type="CAUSAL_LM"))
+        initial = model.state_dict()  # no copy: most of it is not trained
+    else:
+        initial = {name: value.clone() for name, value in model.state_dict().items()}
     args = argparse.Namespace(
         model=case["model"], normalizer="weights", seed=42, steps=0, epochs=1, batch_size=case["batch"], grad_accum=1,
         lr=case["learningRate"], optim="adamw_torch", max_grad_norm=1.0, scheduler="cosine", warmup=0.03,

@@ -178,7 +178,8 @@ export function compareLearningRates(
 }
 
 /**
- * Compares the learning rates of a study's runs, see {@link compareLearningRates}.
+ * Compares the learning rates of a study's runs, see {@link compareLearningRates}. If one group of variants differs in
+ * nothing but the learning rate, such as those of full fine-tuning, the others are left out, and the summary names them.
  *
  * @param rows scores of the runs, from `scoreRows`
  * @param options those of {@link learningRates} and {@link compareLearningRates}
@@ -194,9 +195,20 @@ export function compareStudyLearningRates(
     byModel: flag,
   });
   checkRuns("compareStudyLearningRates", runs);
-  const rates = ratesOf(runs, allowOthers);
+  const rates = ratesOf(allowOthers ? runs : alikeButForRate(runs), allowOthers);
   if (typeof rates === "string") return { comparisons: [], summary: `Learning rates cannot be compared: ${rates}` };
   return compareLearningRates(rows, rates, { byModel });
+}
+
+/** The runs that differ from each other in nothing but the learning rate, if there is one such group; else all runs. */
+function alikeButForRate(runs: readonly Run[]): readonly Run[] {
+  const groups = groupBy(runs, ({ recipe: { hyperparameters } }) =>
+    JSON.stringify({ ...hyperparameters, learningRate: undefined }),
+  );
+  const several = [...groups.values()].filter(
+    (group) => distinct(group.map(({ recipe }) => recipe.hyperparameters.learningRate)).length > 1,
+  );
+  return several.length === 1 ? several[0] : runs;
 }
 
 /** Lists the optima of all comparisons, for display. */

@@ -57,12 +57,21 @@ test("a run's variant has one learning rate; variants that differ in more are re
   assert.deepEqual(learningRates(clipped, { allowOthers: true }), { a: 1e-5, b: 1e-4, c: 1e-3 });
   const sameRate = [run("a", { learningRate: 1e-5 }), run("b", { learningRate: 1e-5, maxGradientNorm: null })];
   assert.deepEqual(learningRates(sameRate), { a: 1e-5, b: 1e-5 });
-  const refused = compareStudyLearningRates([], clipped);
+  const twoGroups = [...clipped, run("d", { learningRate: 1e-2, maxGradientNorm: null })];
+  const refused = compareStudyLearningRates([], twoGroups);
   assert.deepEqual(refused.comparisons, []);
   assert.match(refused.summary, /^Learning rates cannot be compared: the variants .* differ in maxGradientNorm, too/);
   const rows = scores((variant) => (variant === "low" ? [0, 2, 6] : [8, 4, 2]));
   const ofRuns = [run("low", { learningRate: 1e-5 }), run("high", { learningRate: 1e-4 })];
   assert.deepEqual(compareStudyLearningRates(rows, ofRuns), compareLearningRates(rows, RATES));
+  // a variant that differs in more is left out by name
+  const withOther = [...rows, ...rows.map((row) => ({ ...row, variant: "other" }))];
+  const compared = compareStudyLearningRates(withOther, [
+    ...ofRuns,
+    run("other", { learningRate: 1e-3, maxGradientNorm: null }),
+  ]);
+  assert.deepEqual(compared.comparisons, compareLearningRates(rows, RATES).comparisons);
+  assert.match(compared.summary, /Left out, since their learning rate is not given: variants other\.$/);
   assert.throws(
     () => learningRates([...runs, run("a", { learningRate: 1 })]),
     /the runs of variant "a" have learning rates 0.00001 and 1\. Give each its own variant/,

@@ -80,7 +80,7 @@ test("figures show every level of every factor that they have", () => {
     model: ["tiny-1", "tiny-2", "tiny-3"],
     dataset: ["TinyData", "TinyDataShort"],
     normalizer: ["tokens", "weights"],
-    variant: ["lr 0.01", "lr 0.1"],
+    variant: ["adapter", "lr 0.01", "lr 0.1"],
     plw: ["0", "0.1", "1"],
   };
   const factorsOf: Record<string, (keyof typeof levels)[]> = {
@@ -123,6 +123,7 @@ test("learning rates are compared, and normalizers within the study", () => {
   const causes = factors.executed.get(NAMES.find((name) => name.startsWith("05"))!)!;
   assert.match(textOf(causes), /Normalizers: weights, tokens\./);
   assert.match(textOf(causes), /the best PLW at each learning rate is/);
+  assert.match(textOf(causes), /Left out, since their learning rate is not given: variants adapter\./);
   assert.match(htmlOf(causes), /weight × normalizer/);
   assert.ok(existsSync(join(folder, "out", "factors", "figures", "learning-rates.csv")));
 });

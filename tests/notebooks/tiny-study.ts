@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../lib/data/random";
+import type { Traits } from "../../lib/model/architecture";
 import { parameterShapes } from "../../lib/model/parameters";
 import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
 import { QUICK, TINY, tinyExamples, writeJson } from "../runs/world";
@@ -57,8 +58,8 @@ export function writeTinyNormalizers(folder: string): string {
 }
 
 /**
- * Writes a study with every factor (three models, two data sets, two normalizers, two learning rates, two seeds, three
- * PLWs: 144 short runs) and tasks of one's own of every kind.
+ * Writes a study with every factor (models of three families, two data sets, two normalizers, two learning rates and an
+ * adapter, two seeds, three PLWs: 216 short runs) and tasks of one's own of every kind.
  * @param judge address of an OpenAI-compatible server
  * @returns the path of the study file
  */
@@ -71,12 +72,21 @@ export function writeFactorStudy(folder: string, judge: string): string {
     right: 0,
   }));
   const data = writeJson(join(folder, "questions.json"), questions);
-  const models = ["tiny-1", "tiny-2", "tiny-3"].map((name) => [name, tinyModel(join(folder, name), name)]);
+  const families: Record<string, Partial<Traits> | undefined> = {
+    "tiny-1": undefined,
+    "tiny-2": { family: "qwen3", queryKeyNorm: "heads" },
+    "tiny-3": { family: "olmo2", queryKeyNorm: "whole", norms: "after" },
+  };
+  const models = Object.entries(families).map(([name, traits]) => [name, tinyModel(join(folder, name), name, traits)]);
   return writeJson(join(folder, "factors.json"), {
     ...study,
     name: "factors",
     models: Object.fromEntries(models) as Record<string, string>,
-    variants: { "lr 0.1": { learningRate: 0.1 }, "lr 0.01": { learningRate: 0.01 } },
+    variants: {
+      "lr 0.1": { learningRate: 0.1 },
+      "lr 0.01": { learningRate: 0.01 },
+      adapter: { learningRate: 0.1, adapter: { rank: 2, alpha: 4 } },
+    },
     hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
     tasks: [
       { name: "my-choices", data, prompt: "{instruction}", choices: "options", answer: "right" },
@@ -87,8 +97,8 @@ export function writeFactorStudy(folder: string, judge: string): string {
   });
 }
 
-function tinyModel(dir: string, seed = "tiny model"): string {
-  const config = { ...TINY, keyValueHeads: 2 };
+function tinyModel(dir: string, seed = "tiny model", traits?: Partial<Traits>): string {
+  const config = { ...TINY, keyValueHeads: 2, ...(traits && { traits }) };
   const random = seededRandom(seed);
   const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => {
