@@ -2,11 +2,11 @@ import { formatBytes } from "../data/format-bytes";
 import { groupBy } from "../data/group";
 import { duration } from "../notebook/progress-text";
 import { tableText } from "../notebook/show-table";
-import { runSeconds } from "../sweep/planned-pool";
-import type { PlannedRun } from "../sweep/planned-run";
-import { rateKey, type MeasuredRate } from "../sweep/rates";
+import { runSeconds } from "../sweep/plan/planned-pool";
+import type { PlannedRun } from "../sweep/plan/planned-run";
+import { rateKey, type MeasuredRate } from "../sweep/plan/rates";
 import { loadStudy } from "../sweep/study-file";
-import { planStudy, type StudyPlan } from "../sweep/study-plan";
+import { planStudy, type StudyPlan } from "../sweep/plan/study-plan";
 import type { TrainingMemory } from "../train/memory-estimate";
 import { countOf, pathOf, type Answer, type Values } from "./values";
 

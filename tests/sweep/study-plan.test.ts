@@ -7,7 +7,7 @@ import { readModelConfig } from "../../lib/model/config";
 import { parameterShapes } from "../../lib/model/parameters";
 import { readSafetensors } from "../../lib/model/safetensors";
 import { runFiles } from "../../lib/runs/store";
-import { planStudy, type StudyPlan } from "../../lib/sweep/study-plan";
+import { planStudy, type StudyPlan } from "../../lib/sweep/plan/study-plan";
 import { parseStudy } from "../../lib/sweep/study-file";
 import { sweep } from "../../lib/sweep/sweep";
 import { checkpointBytes, writeCheckpoint } from "../../lib/train/checkpoint";

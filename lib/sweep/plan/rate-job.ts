@@ -1,4 +1,4 @@
-import type { TrainingWork } from "../train/training-volume";
+import type { TrainingWork } from "../../train/training-volume";
 
 /** Message to a worker: training steps to measure. */
 export interface RateJob {

@@ -1,10 +1,10 @@
 // Which runs the same worker processes train, how many there are, and how long that takes.
-import { distinct } from "../data/group";
-import { planWorkers, type WorkerPlan } from "../workers/plan";
-import { workerMemory } from "./job-memory";
+import { distinct } from "../../data/group";
+import { planWorkers, type WorkerPlan } from "../../workers/plan";
+import { workerMemory } from "../job-memory";
 import type { PlannedRun } from "./planned-run";
 import { rateKey, type MeasuredRate } from "./rates";
-import { firstInTurn, inTrainingOrder, processOf, workerNeeds } from "./training-order";
+import { firstInTurn, inTrainingOrder, processOf, workerNeeds } from "../training-order";
 
 /** Runs that are trained by the same worker processes, side by side, in this order. */
 export interface PlannedPool {

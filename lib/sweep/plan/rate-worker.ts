@@ -1,7 +1,7 @@
 // Worker process of `measureRates`: measures training steps.
-import { measureRate } from "../train/measure-rate";
-import type { TrainingRate } from "../train/training-volume";
-import { serveJobs } from "../workers/serve";
+import { measureRate } from "../../train/measure-rate";
+import type { TrainingRate } from "../../train/training-volume";
+import { serveJobs } from "../../workers/serve";
 import type { RateJob } from "./rate-job";
 
 serveJobs<RateJob, never, { rates: TrainingRate[]; seconds: number }>(({ work, seconds }) => {

@@ -1,9 +1,9 @@
 // Measures how fast this machine trains the models of a study, by some of their training steps.
-import { optimizerBatches } from "../data/batches";
-import { StudyError } from "../data/errors";
-import { chunked, groupBy } from "../data/group";
-import type { TrainingRate, TrainingWork } from "../train/training-volume";
-import { runPool } from "../workers/pool";
+import { optimizerBatches } from "../../data/batches";
+import { StudyError } from "../../data/errors";
+import { chunked, groupBy } from "../../data/group";
+import type { TrainingRate, TrainingWork } from "../../train/training-volume";
+import { runPool } from "../../workers/pool";
 import type { PlannedRun } from "./planned-run";
 import type { PlannedPool } from "./planned-pool";
 import type { RateJob } from "./rate-job";
@@ -57,7 +57,7 @@ async function measureTogether(
   const results: { rates: TrainingRate[]; seconds: number }[] = [];
   const waiting = Array.from({ length: plan.workers }, (_, i): RateJob => ({ id: String(i), work, seconds }));
   let problem: string | undefined;
-  await runPool<RateJob, never, { rates: TrainingRate[]; seconds: number }>("lib/sweep/rate-worker.ts", plan, {
+  await runPool<RateJob, never, { rates: TrainingRate[]; seconds: number }>("lib/sweep/plan/rate-worker.ts", plan, {
     next: (last) => (last ? undefined : waiting.shift()),
     progress: () => {},
     ended: (_, outcome) => {

@@ -1,9 +1,9 @@
 // How fast a machine trains the runs of a study, and what complete runs say of it.
 import { cpus } from "node:os";
-import { groupBy } from "../data/group";
-import type { Job } from "../runs/job";
-import type { Run } from "../runs/store";
-import type { TrainingRate } from "../train/training-volume";
+import { groupBy } from "../../data/group";
+import type { Job } from "../../runs/job";
+import type { Run } from "../../runs/store";
+import type { TrainingRate } from "../../train/training-volume";
 import type { PlannedRun } from "./planned-run";
 
 /** The rate of runs that are alike. */

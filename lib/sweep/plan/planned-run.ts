@@ -1,20 +1,20 @@
 // What one run of a study will compute and take, before it starts.
-import { PromptlossError, TrainingError } from "../data/errors";
-import type { ModelConfig } from "../model/architecture";
-import { adapterShapes } from "../model/adapter";
-import { adapterFileSizes } from "../model/adapter-files";
-import { modelDirectorySizes, readModel, readTokenizerCopy, type TokenizerCopy } from "../model/directory";
-import { parameterShapes } from "../model/parameters";
-import { DigestCache } from "../runs/digests";
-import type { Hyperparameters } from "../runs/hyperparameters";
-import type { Job } from "../runs/job";
-import { toRoot } from "../runs/paths";
-import { checkpointBytes } from "../train/checkpoint";
-import { encodingKey } from "../train/encode-job";
-import type { TrainingMemory } from "../train/memory-estimate";
-import type { TrainingVolume } from "../train/training-volume";
-import { jobMemory, jobVolume, tokensOf } from "./job-memory";
-import { rowLengths, type EncodedLengths } from "./row-lengths";
+import { PromptlossError, TrainingError } from "../../data/errors";
+import type { ModelConfig } from "../../model/architecture";
+import { adapterShapes } from "../../model/adapter";
+import { adapterFileSizes } from "../../model/adapter-files";
+import { modelDirectorySizes, readModel, readTokenizerCopy, type TokenizerCopy } from "../../model/directory";
+import { parameterShapes } from "../../model/parameters";
+import { DigestCache } from "../../runs/digests";
+import type { Hyperparameters } from "../../runs/hyperparameters";
+import type { Job } from "../../runs/job";
+import { toRoot } from "../../runs/paths";
+import { checkpointBytes } from "../../train/checkpoint";
+import { encodingKey } from "../../train/encode-job";
+import type { TrainingMemory } from "../../train/memory-estimate";
+import type { TrainingVolume } from "../../train/training-volume";
+import { jobMemory, jobVolume, tokensOf } from "../job-memory";
+import { rowLengths, type EncodedLengths } from "../row-lengths";
 
 /** A run as planned. */
 export interface PlannedRun {

@@ -1,19 +1,19 @@
 // What a study will take before anything of it starts: runs, tokens, memory, disk and time.
 import { existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { checkOptions, count, flag, type OptionSchemas } from "../data/arguments";
-import { PromptlossError, StudyError } from "../data/errors";
-import { text } from "../data/validate";
-import type { Job } from "../runs/job";
-import { RunStore } from "../runs/store";
-import { machineMemory } from "../workers/plan";
+import { checkOptions, count, flag, type OptionSchemas } from "../../data/arguments";
+import { PromptlossError, StudyError } from "../../data/errors";
+import { text } from "../../data/validate";
+import type { Job } from "../../runs/job";
+import { RunStore } from "../../runs/store";
+import { machineMemory } from "../../workers/plan";
 import { measureRates } from "./measured-rates";
 import { diskProblems, memoryProblems, type PlannedMachine, type PlanProblem } from "./plan-problems";
 import { checkpointsAtOnce, plannedPools, poolSeconds, type PlannedPool } from "./planned-pool";
 import { RunPlanner, type PlannedRun } from "./planned-run";
 import { ratesOfRuns, rateKey, type MeasuredRate } from "./rates";
-import { wantedRuns, type Study } from "./study";
-import { resolveJobs, type RunFailureReport } from "./sweep";
+import { wantedRuns, type Study } from "../study";
+import { resolveJobs, type RunFailureReport } from "../sweep";
 
 /** Options of {@link planStudy}. */
 export interface StudyPlanOptions {

@@ -1,8 +1,8 @@
 // What of a planned study cannot be, and which setting would make it possible.
-import { formatBytes } from "../data/format-bytes";
-import { distinct } from "../data/group";
-import type { Hyperparameters } from "../runs/hyperparameters";
-import { jobMemory, tokensOf } from "./job-memory";
+import { formatBytes } from "../../data/format-bytes";
+import { distinct } from "../../data/group";
+import type { Hyperparameters } from "../../runs/hyperparameters";
+import { jobMemory, tokensOf } from "../job-memory";
 import type { PlannedPool } from "./planned-pool";
 import type { PlannedRun } from "./planned-run";
 
