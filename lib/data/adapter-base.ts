@@ -9,6 +9,9 @@ import { isObject, shown } from "./validate";
 /** File of an adapter's settings. */
 export const ADAPTER_CONFIG = "adapter_config.json";
 
+/** File of the settings of generation, such as the tokens that end it. */
+export const GENERATION_CONFIG = "generation_config.json";
+
 /** Files of a whole model's weights, or of the index of their shards. */
 const WHOLE_WEIGHTS = ["model.safetensors", "pytorch_model.bin"].flatMap((file) => [file, `${file}.index.json`]);
 
@@ -66,6 +69,11 @@ export function adapterChain(dir: string): string[] {
 /** Directory of the tokenizer of a model; an adapter without one has that of its base. */
 export function tokenizerHome(dir: string): string {
   return adapterChainOrDir(dir).find((candidate) => existsSync(join(candidate, "tokenizer.json"))) ?? dir;
+}
+
+/** Directory of a model's generation_config.json; an adapter without one has that of its base. */
+export function generationHome(dir: string): string {
+  return adapterChainOrDir(dir).find((candidate) => existsSync(join(candidate, GENERATION_CONFIG))) ?? dir;
 }
 
 /** Directory of the config.json of a model or, for an adapter, of the model that it belongs to. */

@@ -333,7 +333,7 @@ function filesOfReference(plan: FetchPlan, listing: Listing, file: string | unde
 
 function modelFiles(paths: string[]): string[] {
   const format = WEIGHTS.find(({ file }) => paths.some((path) => file.test(path)));
-  if (!paths.includes("config.json") && paths.includes("adapter_config.json"))
+  if (!format && paths.includes("adapter_config.json"))
     throw new DataError(
       "the repository has an adapter and no model. Fetch the model that its adapter_config.json names as " +
         '"base_model_name_or_path", put the adapter into a folder beside it, write the directory of the fetched model there, ' +

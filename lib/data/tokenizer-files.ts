@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { GenericSchema } from "valibot";
-import { configHome, tokenizerHome } from "./adapter-base";
+import { configHome, generationHome, tokenizerHome } from "./adapter-base";
 import { DataError } from "./errors";
 import { parseJson, readJson, readText } from "./read-json";
 import {
@@ -98,7 +98,7 @@ export function readTokenizerFiles(dir: string): TokenizerFiles {
     tokenNames: isOld ? { ...config, ...withoutNulls(map) } : { ...map, ...withoutNulls(config) },
     tokenIds: {
       ...optionalObject(configHome(home), "config.json", specialIdsSchema),
-      ...withoutNulls(optionalObject(home, "generation_config.json", specialIdsSchema)),
+      ...withoutNulls(optionalObject(generationHome(home), "generation_config.json", specialIdsSchema)),
     },
     addedTokens: isOld ? (optionalObject(home, "added_tokens.json", addedTokensSchema) as Record<string, number>) : {},
   };

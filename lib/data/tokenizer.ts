@@ -16,6 +16,8 @@ export interface Tokenizer {
   readonly eosId: number;
   /** text of the end-of-sequence token */
   readonly eosToken: string;
+  /** `vocabularySize` without added tokens at its end that have no role; default: `vocabularySize` */
+  readonly neededEmbeddings?: number;
   /**
    * ids that end generation: EOS, and those that generation_config.json, else config.json, gives as `eos_token_id`;
    * default: EOS alone
@@ -71,14 +73,16 @@ export function loadTokenizer(dir: string): Tokenizer {
   widenWordCache(library);
   decodeSpaces(library.decoder);
   normalizeAddedTokens(library, added);
-  let largestId = -1;
-  for (const id of library.get_vocab().values()) largestId = Math.max(largestId, id);
 
   const eos = endOfSequenceToken(dir, library, files);
   const pad = tokenText(files.tokenNames.pad_token) === undefined ? undefined : specialToken("pad", library, files);
   const bosId = specialToken("bos", library, files)?.id;
   const padId = pad?.id ?? eos.id;
   const cleanUp = cleansUpSpaces(files);
+  const endIds = [...new Set([eos.id, ...[files.tokenIds.eos_token_id].flat().filter((id) => typeof id === "number")])];
+  const ids = [...library.get_vocab().values()];
+  const withRole = new Set([bosId, padId, ...endIds]);
+  const withoutRole = new Set(added.map(({ id }) => id).filter((id) => !withRole.has(id)));
   const specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
 
   const tokenizer: Tokenizer = {
@@ -93,11 +97,12 @@ export function loadTokenizer(dir: string): Tokenizer {
         lowercase: config.do_lowercase_and_remove_accent,
       }),
     ),
-    vocabularySize: largestId + 1,
+    vocabularySize: largest(ids) + 1,
+    neededEmbeddings: largest(ids.filter((id) => !withoutRole.has(id))) + 1,
     bosId,
     eosId: eos.id,
     eosToken: eos.content,
-    endIds: [...new Set([eos.id, ...[files.tokenIds.eos_token_id].flat().filter((id) => typeof id === "number")])],
+    endIds,
     padId,
     encode: (text, { addSpecialTokens = true } = {}) =>
       library.encode(text, { add_special_tokens: addSpecialTokens }).ids,
@@ -258,17 +263,21 @@ function endOfSequenceToken(dir: string, library: HuggingFaceTokenizer, files: T
   throw new DataError(`${dir}: no end-of-sequence token is defined; name it as "eos_token" in tokenizer_config.json`);
 }
 
+const largest = (ids: readonly number[]): number => ids.reduce((most, id) => Math.max(most, id), -1);
+
 /**
- * Checks that a model has an embedding for every id of a tokenizer.
+ * Checks that a model has an embedding for every id of a tokenizer, but for added tokens without a role, such as that of
+ * images in Gemma 3: a text in which one is written out is refused when it is used.
  *
  * @param vocabularySize number of embeddings of the model
  * @param where name of the model or directory, for the error message
  * @throws {DataError} if the tokenizer has more ids than the model has embeddings
  */
 export function checkVocabulary(tokenizer: Tokenizer, vocabularySize: number, where: string): void {
-  if (tokenizer.vocabularySize > vocabularySize) {
+  const needed = tokenizer.neededEmbeddings ?? tokenizer.vocabularySize;
+  if (needed > vocabularySize) {
     throw new DataError(
-      `${where}: the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, but the model has only ` +
+      `${where}: the tokenizer has ids up to ${needed - 1}, but the model has only ` +
         `${vocabularySize} embeddings (0 to ${vocabularySize - 1}); use the tokenizer that the model was trained with, ` +
         "and name no special token in its config that is not in tokenizer.json",
     );

@@ -7,6 +7,7 @@ import { livingHolder } from "../runs/claim";
 import { checkRuns } from "../runs/check-runs";
 import type { Run } from "../runs/store";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
+import { modelFiles, storedScalars } from "../model/model-digest";
 import { planWorkers, threadsFor, type WorkerNeeds } from "../workers/plan";
 import { runPool } from "../workers/pool";
 import { storedResult } from "./evaluate-task";
@@ -300,8 +301,12 @@ class RunsEvaluation {
   }
 
   private needs(dir: string): WorkerNeeds {
-    const { bytes } = this.byDir.get(dir)!.record.weights ?? { bytes: 0 };
-    const parameters = bytes / 4; // stored as float32
+    const run = this.byDir.get(dir)!;
+    const { weights, recipe } = run.record;
+    // stored as float32; with an adapter, the files are the adapter's alone
+    const parameters = recipe.hyperparameters.adapter
+      ? storedScalars(modelFiles(run.weightsDir))
+      : (weights?.bytes ?? 0) / 4;
     const device = expectedDevice();
     // Scores are those of float32, whatever this process's environment asks for: nothing in a result says otherwise.
     const arithmetic = { precision: "float32", deterministic: false } as const;

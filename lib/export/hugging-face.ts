@@ -2,7 +2,7 @@
 import { checkRuns } from "../runs/check-runs";
 import { text } from "../data/validate";
 import { anObject, checkOptions, texts } from "../data/arguments";
-import { cpSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ADAPTER_CONFIG } from "../data/adapter-base";
 import { DataError } from "../data/errors";
@@ -149,22 +149,28 @@ function scoreTable(rows: readonly CardScore[]): string {
 
 /**
  * Writes a run as a directory for the Hub: model weights, or the adapter in the format of PEFT, tokenizer in the format of
- * Transformers, the recipe as `training.json` and the model card as README.md. With `baseModel`, an adapter names that as
- * its base.
+ * Transformers, the recipe as `training.json` and the model card as README.md. An adapter names `baseModel` as its base.
  *
  * @param dir target folder; a relative path starts at the repository root. A folder that holds a README.md counts as
  *   the result of an earlier call, and its files are overwritten.
  * @returns absolute path of the folder
  * @throws {RunFailedError} if the run has no usable weights
  * @throws {RunError} if it was pruned
- * @throws {DataError} if the folder is not empty and has no README.md, or as {@link modelCard}
+ * @throws {DataError} if the folder is not empty and has no README.md, if an adapter has no `baseModel`, or as
+ *   {@link modelCard}
  */
 export function writeModelDirectoryForHub(study: Study, run: Run, dir: string, options: ModelCardOptions = {}): string {
   const card = modelCard(study, run, options);
   const parameters = parametersOf(usableRun(run), "write a directory for the Hub");
+  if (hasAdapter(run) && options.baseModel === undefined)
+    throw new DataError(
+      `writeModelDirectoryForHub: run ${run.name} is an adapter, which needs the name of its base on the Hub: give the ` +
+        'option baseModel, such as "owner/name". The path of the base on this machine says nothing there.',
+    );
   const target = prepareFolder(dir);
+  for (const name of readdirSync(target)) if (IS_OF_MODEL.test(name)) rmSync(join(target, name)); // of an earlier call
   cpSync(parameters, target, { recursive: true });
-  if (hasAdapter(run) && options.baseModel !== undefined) nameBase(target, options.baseModel);
+  if (options.baseModel !== undefined && hasAdapter(run)) nameBase(target, options.baseModel);
   writeFileAtomic(
     join(target, "training.json"),
     `${JSON.stringify({ id: run.id, name: run.name, recipe: run.recipe }, null, 2)}\n`,
@@ -172,6 +178,9 @@ export function writeModelDirectoryForHub(study: Study, run: Run, dir: string, o
   writeFileAtomic(join(target, "README.md"), card);
   return target;
 }
+
+/** Files of a model or an adapter: one kind must not stay beside the other. */
+const IS_OF_MODEL = /^(config\.json|adapter_config\.json|(adapter_)?model[^/]*\.safetensors(\.index\.json)?)$/;
 
 /** Writes the name of an adapter's base on the Hub in the place of its directory here. */
 function nameBase(dir: string, baseModel: string): void {

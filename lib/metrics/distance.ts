@@ -29,15 +29,15 @@ export interface ParameterTensor {
 
 /** The parameters of a loaded model; `CausalLM` implements it. */
 export interface WeightHolder {
-  /** tensors by checkpoint name */
-  readonly parameters: ReadonlyMap<string, ParameterTensor>;
+  /** shapes and values by checkpoint name; with an adapter those of the merged model */
+  parameterValues(): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>;
 }
 
 /** The parameters of a model by tensor name, read one tensor at a time. */
 interface ParameterSource {
   /** name of the model in error messages */
   label: string;
-  shapes: ReadonlyMap<string, number[]>;
+  shapes: ReadonlyMap<string, readonly number[]>;
   values(name: string): ArrayLike<number>;
 }
 
@@ -106,10 +106,11 @@ function notFinite(name: string, a: ParameterSource, b: ParameterSource): ModelE
 
 function openParameters(source: WeightHolder | string, role: string): ParameterSource {
   if (typeof source === "string") return openDirectory(source);
+  const parameters = source.parameterValues();
   return {
     label: role,
-    shapes: new Map([...source.parameters].map(([name, tensor]) => [name, tensor.shape])),
-    values: (name) => source.parameters.get(name)!.dataSync(),
+    shapes: new Map([...parameters].map(([name, { shape }]) => [name, shape])),
+    values: (name) => parameters.get(name)!.data,
   };
 }
 

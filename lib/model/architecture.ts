@@ -12,7 +12,7 @@ export interface ModelConfig {
   keyValueHeads: number; // num_key_value_heads
   headSize: number; // head_dim
   normEpsilon: number; // rms_norm_eps
-  maxPositions: number; // max_position_embeddings, in tokens; times the factor of a "dynamic" rope
+  maxPositions: number; // max_position_embeddings, in tokens; more with a rope that is scaled from it
   ropeBase: number; // rope_theta
   ropeScaling: RopeScaling | null;
   tiedHead: boolean; // tie_word_embeddings

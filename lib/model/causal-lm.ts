@@ -93,7 +93,7 @@ export class CausalLM extends Decoder {
  * Loads a model from a Hugging Face directory, with its tokenizer if there is a tokenizer.json. The caller disposes the
  * model.
  *
- * @param dir directory with config.json and safetensors files; or with an adapter, as PEFT writes it, whose base is then
+ * @param dir directory with config.json and weights; or with an adapter, as PEFT writes it, whose base is then
  *   loaded, and the adapter merged
  * @throws {ModelError} if a file is missing, damaged or not supported
  * @throws {DataError} if the tokenizer cannot be used, or does not fit the model's vocabulary

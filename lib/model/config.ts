@@ -3,10 +3,18 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { DataError, ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
-import { integer, isObject, pathItem, rule, shown, validated } from "../data/validate";
+import { integer, isObject, objectOf, pathItem, shown, validated } from "../data/validate";
 import { only, positive, positiveCount, truth } from "./config-values";
 import { FAMILIES } from "./families";
-import { readScaling, ropeParametersSchema, scalingJson, type RopeParameters, type RopeScaling } from "./rope";
+import {
+  readScaling,
+  ropeParametersSchema,
+  scaledLength,
+  scalingJson,
+  statedLength,
+  type RopeParameters,
+  type RopeScaling,
+} from "./rope";
 import { differingTraits, LLAMA_TRAITS, traitsOf, type ModelConfig, type Traits } from "./architecture";
 
 export type { ModelConfig };
@@ -35,9 +43,8 @@ const COMMON_KEYS = {
   ),
   hidden_act: only("silu"),
   attention_dropout: only(0),
-  partial_rotary_factor: v.nullish(
-    rule<number>("a number above 0 and at most 1", (x) => Number(x) > 0 && Number(x) <= 1),
-  ),
+  partial_rotary_factor: only(1),
+  is_causal: only(true),
   quantization_config: only(null),
   vocab_size: positiveCount,
   hidden_size: positiveCount,
@@ -57,6 +64,9 @@ const COMMON_KEYS = {
 /** Keys that do not change what a model computes: how it was made, stored or is used. */
 const IGNORED_KEYS = new Set([
   "architectures",
+  "assistant_confidence_threshold",
+  "assistant_lookbehind",
+  "attn_implementation",
   "auto_map",
   "bad_words_ids",
   "begin_suppress_tokens",
@@ -69,6 +79,9 @@ const IGNORED_KEYS = new Set([
   "do_sample",
   "dtype",
   "early_stopping",
+  "encoder_repetition_penalty",
+  "epsilon_cutoff",
+  "eta_cutoff",
   "encoder_no_repeat_ngram_size",
   "eos_token_id",
   "exponential_decay_length_penalty",
@@ -83,11 +96,14 @@ const IGNORED_KEYS = new Set([
   "label2id",
   "length_penalty",
   "max_length",
+  "max_new_tokens",
   "max_sequence_length",
   "min_length",
   "model_name",
   "name",
   "no_repeat_ngram_size",
+  "num_assistant_tokens",
+  "num_assistant_tokens_schedule",
   "num_beam_groups",
   "num_beams",
   "num_return_sequences",
@@ -103,6 +119,7 @@ const IGNORED_KEYS = new Set([
   "return_dict_in_generate",
   "sep_token_id",
   "suppress_tokens",
+  "target_lookbehind",
   "task_specific_params",
   "temperature",
   "tf_legacy_loss",
@@ -131,6 +148,7 @@ const unknownKeys = (given: unknown, known: ReadonlySet<string>) =>
     for (const [key, value] of Object.entries(given)) {
       if (known.has(key) || IGNORED_KEYS.has(key) || key.startsWith("_")) continue;
       if (value === null || value === false || value === 0) continue;
+      if (typeof value === "object" && Object.keys(value).length === 0) continue;
       const message = `${shown(value)} is not implemented; if the model computes the same without this key, delete it`;
       if (key.trim() === "") addIssue({ message: `the key ${shown(key)}: ${message}` });
       else addIssue({ message, path: [pathItem(given, key)] });
@@ -155,17 +173,15 @@ type CheckedJson = v.InferOutput<v.LooseObjectSchema<typeof COMMON_KEYS, undefin
 
 /** Schema of the config.json of a family, whose defaults have been put in. */
 function configSchema(json: unknown): v.GenericSchema<unknown, CheckedJson> {
-  const family = FAMILIES[familyOf(json)];
-  const isNested = isObject(json) && isObject(json.rope_parameters) && "full_attention" in json.rope_parameters;
+  const { keys, rope = "whole" } = FAMILIES[familyOf(json)];
+  const [main, plain] = [ropeParametersSchema(rope), ropeParametersSchema("plain")];
   const entries = {
     ...COMMON_KEYS,
-    ...family?.keys,
+    ...keys,
     rope_parameters: v.nullish(
-      isNested && family === FAMILIES.gemma3_text
-        ? v.looseObject({ full_attention: ropeParametersSchema, sliding_attention: ropeParametersSchema })
-        : ropeParametersSchema,
+      rope === "by layer" ? objectOf({ full_attention: main, sliding_attention: plain }) : main,
     ),
-    rope_scaling: v.nullish(ropeParametersSchema),
+    rope_scaling: v.nullish(main),
   };
   const schema: v.GenericSchema<unknown, Json> = v.looseObject(entries);
   return v.pipe(schema, unknownKeys(json, new Set(Object.keys(entries))), listsByLayer) as object as ReturnType<
@@ -187,7 +203,7 @@ export function readModelConfig(dir: string): ModelConfig {
   const path = join(dir, "config.json");
   if (!existsSync(path)) {
     throw new ModelError(
-      `${path}: not found; a model is a directory with config.json, weights (safetensors) and tokenizer.json.`,
+      `${path}: not found; a model is a directory with config.json, weights and tokenizer.json.`,
     );
   }
   const stated = parseConfig(path);
@@ -215,9 +231,7 @@ export function readModelConfig(dir: string): ModelConfig {
     keyValueHeads: json.num_key_value_heads ?? heads,
     headSize,
     normEpsilon: json.rms_norm_eps,
-    maxPositions: Math.floor(
-      json.max_position_embeddings * (rope.scaling?.type === "dynamic" ? rope.scaling.factor : 1),
-    ),
+    maxPositions: scaledLength(json.max_position_embeddings, rope.scaling),
     ropeBase: rope.base,
     ropeScaling: rope.scaling,
     tiedHead: json.tie_word_embeddings,
@@ -313,7 +327,7 @@ export function modelConfigJson(config: ModelConfig, tokens: { bos?: number; eos
     head_dim: config.headSize,
     hidden_act: traits.activation,
     rms_norm_eps: config.normEpsilon,
-    max_position_embeddings: scaling?.type === "dynamic" ? scaling.originalMaxPositions : config.maxPositions,
+    max_position_embeddings: statedLength(config.maxPositions, scaling),
     attention_dropout: 0,
     ...ropeJson(config, traits),
     ...json(traits, config),
@@ -336,12 +350,12 @@ function ropeJson({ ropeBase, ropeScaling, headSize }: ModelConfig, { localRopeB
   return {
     rope_theta: ropeBase,
     rope_scaling: scaling,
-    ...(rotarySize !== null && { partial_rotary_factor: rotaryShare(rotarySize, headSize) }),
+    ...(rotarySize !== null && { partial_rotary_factor: shareOf(rotarySize, headSize) }),
   };
 }
 
 /** A share of which the whole part of `share × headSize` is `rotarySize`, also after rounding. */
-function rotaryShare(rotarySize: number, headSize: number): number {
+function shareOf(rotarySize: number, headSize: number): number {
   const share = rotarySize / headSize;
   return Math.trunc(share * headSize) === rotarySize ? share : share * (1 + 2 ** -52);
 }

@@ -2,7 +2,15 @@
 // tokenizer files. This module does not load TensorFlow.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { adapterBase, adapterChain, configHome, isAdapterDirectory, tokenizerHome } from "../data/adapter-base";
+import {
+  adapterBase,
+  adapterChain,
+  configHome,
+  isAdapterDirectory,
+  tokenizerHome,
+  generationHome,
+  GENERATION_CONFIG,
+} from "../data/adapter-base";
 import { sha256 } from "../data/digest";
 import { ModelError } from "../data/errors";
 import { readJson } from "../data/read-json";
@@ -24,7 +32,7 @@ const TOKENIZER_FILES = [
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
-  "generation_config.json",
+  GENERATION_CONFIG,
   "tokenizer.model",
   "chat_template.jinja",
   "chat_template.json",
@@ -204,7 +212,8 @@ export interface TokenizerCopy {
 export function readTokenizerCopy(dir: string): TokenizerCopy {
   const files = new Map<string, Buffer>();
   for (const file of TOKENIZER_FILES) {
-    const path = join(tokenizerHome(dir), file);
+    const home = file === GENERATION_CONFIG ? generationHome(dir) : tokenizerHome(dir);
+    const path = join(home, file);
     if (!existsSync(path)) continue;
     try {
       files.set(file, readFileSync(path));

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { rule, wholeNumber } from "../data/validate";
 import { only, positive, positiveCount, truth } from "./config-values";
+import { rotaryShare } from "./rope";
 import type { LayerTraits, ModelConfig, Traits } from "./architecture";
 
 type Json = Record<string, unknown>;
@@ -13,12 +14,17 @@ export interface Family {
   className: string;
   /** what a key that is absent means, where it differs from LLaMA */
   defaults?: Json;
-  /** schemas of the keys that not every family has; a key that is in no schema is refused */
+  /** schemas of the keys that not every family has; a key that is in no schema is refused, unless it is known to say nothing */
   keys: v.ObjectEntries;
   /** the traits that differ from LLaMA's, from checked json */
   traits(json: Json, layers: number): Partial<Traits>;
   /** the family's keys of a model with these traits */
   json(traits: Traits, config: ModelConfig): Json;
+  /**
+   * what its rope parameters may be: of every type for the whole head (default); for a share of it, "default" or
+   * "longrope"; or of every type for layers with full attention, beside those of layers with a window
+   */
+  rope?: "whole" | "share" | "by layer";
   /** whether the files have query, key and value, and gate and up, as one tensor each */
   fusedProjections?: true;
 }
@@ -39,7 +45,7 @@ const gemmaKeys = {
   ...windowKeys,
   attention_bias: v.nullish(truth),
   hidden_activation: only("gelu_pytorch_tanh"),
-  hidden_act: only("gelu_pytorch_tanh"),
+  hidden_act: v.nullish(v.any()), // Transformers reads hidden_activation
   query_pre_attn_scalar: positive,
   final_logit_softcapping: v.nullish(positive),
   use_bidirectional_attention: only(false),
@@ -174,7 +180,7 @@ export const FAMILIES: Record<string, Family> = {
       const listed = json.no_rope_layers as number[] | null | undefined;
       const isRotated = (layer: number) => (listed ? listed[layer] !== 0 : (layer + 1) % interval !== 0);
       const windows =
-        json.use_sliding_window === true
+        json.use_sliding_window === true || Array.isArray(json.layer_types)
           ? windowed(
               layers,
               json.sliding_window,
@@ -251,6 +257,7 @@ export const FAMILIES: Record<string, Family> = {
       sliding_window_pattern: v.nullish(positiveCount),
       rope_local_base_freq: v.nullish(positive),
     },
+    rope: "by layer",
     traits(json, layers) {
       const isLocal = windowedBy(json, (layer) => (layer + 1) % (json.sliding_window_pattern as number) !== 0);
       return {
@@ -281,6 +288,7 @@ export const FAMILIES: Record<string, Family> = {
     keys: {
       sliding_window: windowKeys.sliding_window,
       original_max_position_embeddings: v.nullish(positiveCount),
+      partial_rotary_factor: v.nullish(rotaryShare),
       resid_pdrop: only(0),
       embd_pdrop: only(0),
       full_attn_mod: only(1), // of Phi-4-mini, as the next two
@@ -293,6 +301,7 @@ export const FAMILIES: Record<string, Family> = {
       original_max_position_embeddings:
         ropeScaling?.type === "longrope" ? ropeScaling.originalMaxPositions : maxPositions,
     }),
+    rope: "share",
     fusedProjections: true,
   },
 };

@@ -129,7 +129,7 @@ export const MAX_HEAD_SIZE = 256;
  * Computes causal softmax attention within sequences of any lengths. Only if `fused` is defined. N rows of tokens, B
  * sequences, K key-value heads, D head size.
  *
- * @param q queries (N, heads · D), already scaled by 1/√D
+ * @param q queries (N, heads · D), already scaled
  * @param k keys (N, K · D)
  * @param v values (N, K · D)
  * @param bounds (B + 1, int32): the first row of each sequence, and N
@@ -161,7 +161,7 @@ const softCapTensor = (softCap: number | null): Tensor => shared([softCap ?? 0],
  * Computes causal softmax attention for the last positions of B sequences of equal length, and adds their keys and
  * values to the cache. Only if `fused` is defined.
  *
- * @param q queries of the last positions (B · queries, heads · D), already scaled by 1/√D
+ * @param q queries of the last positions (B · queries, heads · D), already scaled
  * @param k new keys (B · T, K · D), T ≥ queries; they follow the first `before` positions of the past
  * @param v new values (B · T, K · D)
  * @param past keys and values (B, capacity, K · D); empty tensors for none. If the new ones fit, they are written into
@@ -190,7 +190,7 @@ export function cachedAttention(
  * Computes a whole decoder layer for one more token of each of B sequences. Only if `fused` is defined.
  *
  * @param x hidden states (B, H)
- * @param parameters the layer's parameters, in the order of `BlockWeights`
+ * @param parameters the layer's parameters: norm, q, k, v, o, norm, gate, up, down
  * @param past as for {@link cachedAttention}
  * @param rotations cosines and sines of the queries, then of the keys, (B, D / 2) each
  * @param padding as for {@link cachedAttention}

@@ -28,7 +28,7 @@ export interface PackedLayout {
   /**
    * Computes attention.
    *
-   * @param q queries (N, heads · D), already scaled by 1/√D
+   * @param q queries (N, heads · D), already scaled
    * @param k keys (N, K · D)
    * @param v values (N, K · D)
    * @param pattern which keys the queries see; those outside all windows of a block of queries cost nothing
@@ -189,7 +189,7 @@ export interface InferenceLayout {
   /**
    * Computes causal attention.
    *
-   * @param q queries (B·T, heads · D), already scaled by 1/√D
+   * @param q queries (B·T, heads · D), already scaled
    * @param k new keys (B·S, K · D), S ≥ T; the queries belong to the last T of the S positions
    * @param v new values (B·S, K · D)
    * @param pattern which keys the queries see; windows count positions of the sequence, padding aside

@@ -114,6 +114,11 @@ export class Decoder {
     return this.adapter !== undefined;
   }
 
+  /** The settings of the adapter, if there is one. */
+  get adapterSettings(): AdapterSettings | undefined {
+    return this.adapter?.settings;
+  }
+
   /**
    * Freezes the parameters and adds an adapter, which is trained in their place.
    *

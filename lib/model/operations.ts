@@ -13,7 +13,7 @@ export const operations: Operations = fused ?? composed;
 /**
  * Computes softmax attention, y = softmax(q · kᵀ + mask) · v; with a soft cap c, of c · tanh(q · kᵀ / c) + mask.
  *
- * @param q queries (B, K, G·T, D), already scaled by 1/√D
+ * @param q queries (B, K, G·T, D), already scaled
  * @param k keys (B, K, S, D)
  * @param v values (B, K, S, D)
  * @param mask added to the scores (B, K, G·T, S), over which it broadcasts

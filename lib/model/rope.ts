@@ -1,8 +1,8 @@
 // Rotary embeddings: their settings in config.json, and the frequencies that follow from them.
 // Source: Transformers 5.24, `modeling_rope_utils`.
 import * as v from "valibot";
-import { isObject, rule } from "../data/validate";
-import { positive, positiveCount } from "./config-values";
+import { isObject, objectOf, rule } from "../data/validate";
+import { only, positive, positiveCount, truth } from "./config-values";
 
 /** Llama 3's scaling, by frequency. */
 export interface Llama3Scaling {
@@ -128,55 +128,81 @@ const factors = rule<number[]>(
   (value) => Array.isArray(value) && value.every((x) => typeof x === "number" && Number.isFinite(x) && x > 0),
 );
 const optionalFactor = v.nullish(positive);
-const common = {
-  rope_theta: v.nullish(positive),
-  partial_rotary_factor: v.nullish(
-    rule<number>("a number above 0 and at most 1", (x) => typeof x === "number" && x > 0 && x <= 1),
-  ),
-};
-const scaled = { ...common, original_max_position_embeddings: v.nullish(positiveCount) };
 
-/** Schemas by type; strict, because a parameter that is left out changes the frequencies. */
+/** Schema of the share of a head that is rotated. */
+export const rotaryShare = rule<number>(
+  "a number above 0 and at most 1",
+  (x) => typeof x === "number" && x > 0 && x <= 1,
+);
+
+const original = { original_max_position_embeddings: v.nullish(positiveCount) };
+
+/** Keys by type, without those of every type. Others are refused, because a parameter that is left out matters. */
 const TYPES = {
-  default: v.looseObject(common),
-  linear: v.looseObject({ ...common, factor: positive }),
-  dynamic: v.looseObject({ ...common, factor: positive }),
-  llama3: v.looseObject({
-    ...scaled,
-    factor: positive,
-    low_freq_factor: positive,
-    high_freq_factor: positive,
-  }),
-  yarn: v.looseObject({
-    ...scaled,
+  default: original,
+  linear: { ...original, factor: positive },
+  dynamic: { ...original, factor: positive },
+  llama3: { ...original, factor: positive, low_freq_factor: positive, high_freq_factor: positive },
+  yarn: {
+    ...original,
     factor: optionalFactor,
     attention_factor: optionalFactor,
     beta_fast: optionalFactor,
     beta_slow: optionalFactor,
     mscale: optionalFactor,
     mscale_all_dim: optionalFactor,
-    truncate: v.nullish(rule<boolean>("true or false", (x) => typeof x === "boolean")),
-  }),
-  longrope: v.looseObject({
-    ...scaled,
+    truncate: v.nullish(truth),
+    finetuned: v.nullish(truth), // says how the model was made
+  },
+  longrope: {
+    ...original,
     factor: optionalFactor,
     attention_factor: optionalFactor,
     short_factor: factors,
     long_factor: factors,
-  }),
+  },
 };
 type RopeType = keyof typeof TYPES;
-const otherRope = rule<never>(`rope parameters of type ${Object.keys(TYPES).join(", ")}`, () => false);
+
+/** The types that a family's rope parameters may have, and whether they may say that a share of the head is rotated. */
+const ALLOWED = {
+  whole: { types: Object.keys(TYPES), share: only(1) },
+  "by layer": { types: Object.keys(TYPES), share: only(1) },
+  plain: { types: ["default"], share: only(1) },
+  share: { types: ["default", "longrope"], share: v.nullish(rotaryShare) },
+};
 
 /** The type of rope parameters: Transformers 5 writes rope_type, earlier versions type. */
 const ropeType = (value: unknown): unknown =>
   isObject(value) ? (value.rope_type ?? value.type ?? "default") : undefined;
 
-/** Schema of `rope_parameters` (Transformers 5) and `rope_scaling` (before). */
-export const ropeParametersSchema = v.lazy((value): v.GenericSchema<unknown, RopeParameters> => {
-  const type = ropeType(value);
-  return Object.hasOwn(TYPES, String(type)) ? TYPES[type as RopeType] : otherRope;
-});
+/** Schema of `rope_parameters` (Transformers 5) and `rope_scaling` (before). @param kind what the family allows */
+export function ropeParametersSchema(kind: keyof typeof ALLOWED): v.GenericSchema<unknown, RopeParameters> {
+  const { types, share } = ALLOWED[kind];
+  return v.lazy((value): v.GenericSchema<unknown, RopeParameters> => {
+    const type = String(ropeType(value));
+    if (!types.includes(type)) {
+      const renamed = type === "su" ? '; write "longrope" instead of "su"' : "";
+      return rule<never>(`rope parameters of type ${types.join(", ")}${renamed}`, () => false);
+    }
+    const any = v.optional(v.any());
+    const every = { rope_type: any, type: any, rope_theta: v.nullish(positive), partial_rotary_factor: share };
+    return objectOf({ ...every, ...TYPES[type as RopeType] }) as v.GenericSchema<unknown, RopeParameters>;
+  });
+}
+
+/** The number of positions that a scaling stretches a context of `length` to. */
+export function scaledLength(length: number, scaling: RopeScaling | null): number {
+  if (scaling?.type === "linear" || scaling?.type === "dynamic") return Math.floor(length * scaling.factor);
+  if (scaling?.type === "yarn") return Math.max(length, Math.floor(scaling.originalMaxPositions * scaling.factor));
+  return length;
+}
+
+/** The length that {@link scaledLength} makes `scaled` of. */
+export function statedLength(scaled: number, scaling: RopeScaling | null): number {
+  if (scaling?.type === "dynamic") return scaling.originalMaxPositions;
+  return scaling?.type === "linear" ? Math.round(scaled / scaling.factor) : scaled;
+}
 
 /** Checked rope parameters, in the names of config.json. */
 export interface RopeParameters {

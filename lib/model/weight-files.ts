@@ -22,7 +22,7 @@ export const isTorchFile = (file: string) => file.endsWith(".bin");
  */
 export function weightFiles(dir: string): string[] {
   if (!existsSync(dir) || !statSync(dir).isDirectory())
-    throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and safetensors files.`);
+    throw new ModelError(`${dir}: not a directory; a model is a directory with config.json and weights.`);
   for (const single of WEIGHTS.map((name) => join(dir, name))) {
     if (existsSync(single)) return [single];
     if (existsSync(`${single}.index.json`)) return shards(dir, `${single}.index.json`);

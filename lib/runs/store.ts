@@ -6,6 +6,7 @@ import { fromRoot, storePath } from "./paths";
 import type { Provenance } from "./provenance";
 import { runName, type Recipe } from "./recipe";
 import { readSteps, type StepRecord } from "./steps";
+import { ADAPTER_CONFIG } from "../data/adapter-base";
 import { RunError, RunFailedError } from "../data/errors";
 import { ADAPTER_WEIGHTS } from "../model/adapter-files";
 import { isObject } from "../data/validate";
@@ -276,7 +277,8 @@ export function usableRun(run: Run): Run {
     if (pruned && name.endsWith(".safetensors")) continue;
     const file = join(model, name);
     const bytes = statSync(file, { throwIfNoEntry: false })?.size;
-    if (bytes === expected) continue;
+    // The settings of an adapter name its base, which may move; reading them checks them, and the base's digest.
+    if (bytes === expected || (bytes !== undefined && name === ADAPTER_CONFIG)) continue;
     throw new RunFailedError(
       `Run ${run.name} is complete, but ${file} is damaged: ` +
         (bytes === undefined ? "it is missing. " : `it has ${bytes} bytes instead of ${expected}. `) +

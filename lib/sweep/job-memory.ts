@@ -69,6 +69,7 @@ export function jobVolume(
  */
 export function largestWorker(jobs: readonly Job[], store: string): WorkerMemory | undefined {
   const { device, threads } = jobs[0].recipe;
+  if (device === "GPU") return undefined; // the rough estimate: what this one says of a GPU was never measured
   const most = (memoryOf: (job: Job, config: ModelConfig) => TrainingMemory) => {
     const known = jobs.flatMap(
       (job) => unlessRefused(() => memoryOf(job, readModelConfig(configHome(job.modelDir)))) ?? [],
@@ -81,7 +82,7 @@ export function largestWorker(jobs: readonly Job[], store: string): WorkerMemory
   };
   const bound = most(boundedMemory);
   const wanted = Math.min(jobs.length, coresFor(threads));
-  if (bound === undefined || device === "GPU" || workersWithin(machineMemory(), bound) >= wanted) return bound;
+  if (bound === undefined || wanted === 1 || workersWithin(machineMemory(), bound) >= wanted) return bound;
   const cache = new DigestCache(store);
   const exact = most((job, config) => {
     const lengths = rowLengths(job, cache);
@@ -104,7 +105,7 @@ function unlessRefused<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (error instanceof PromptlossError) return undefined;
+    if (error instanceof PromptlossError || (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
 }

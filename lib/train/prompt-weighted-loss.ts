@@ -118,7 +118,7 @@ export function encodedLoss(
   const { perExample } = lossCoefficients(examples, plw, normalizer);
   const microBatches = chunked([...examples.keys()], microBatchSize);
   const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
-  const squares = [...model.parameters.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
+  const squares = [...model.trainable.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
   if (gradients) tf.dispose([...gradients.values()]);
   const { loss, promptLoss, completionLoss } = sums;
   if (!allFinite([loss, promptLoss, completionLoss, ...squares.map(([, square]) => square)]))

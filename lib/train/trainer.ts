@@ -1,4 +1,5 @@
 // The training loop, one optimizer step at a time, without access to files.
+import { isDeepStrictEqual } from "node:util";
 import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
@@ -103,6 +104,10 @@ export class Trainer {
     }
     this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
     this.totalSteps = h.maxSteps ?? this.stepsPerEpoch * h.epochs;
+    if (model.isFrozen && !isDeepStrictEqual(model.adapterSettings, h.adapter))
+      throw new TrainingError(
+        "the model has an adapter already, of other settings than the hyperparameter adapter; give the same, or merge it.",
+      );
     if (h.adapter && !model.isFrozen) model.addAdapter(h.adapter, options.seed);
     this.optimizer = new AdamW(model, h);
   }

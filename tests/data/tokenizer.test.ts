@@ -229,6 +229,10 @@ test("a tokenizer with more ids than the model has embeddings is rejected", () =
   );
   const named = fixtureVariant("llama", { "tokenizer_config.json": { eos_token: "<end>" } });
   assert.throws(() => checkVocabulary(loadTokenizer(named), 420, "pocket-1"), /name no special token in its config/);
+  // a surplus token without a role, as that of images in Gemma 3, occurs only where it is written out
+  const surplus = loadTokenizer(fixtureVariant("llama", { "added_tokens.json": { "<image>": 420 } }));
+  assert.deepEqual(surplus.encode("<image>", { addSpecialTokens: false }).slice(-1), [420]);
+  assert.doesNotThrow(() => checkVocabulary(surplus, 420, "pocket-1"));
 });
 
 test("generation ends at each end token that the configs list", () => {

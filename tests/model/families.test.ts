@@ -324,6 +324,13 @@ test("traits that are not implemented are refused by name", async () => {
   await refused("phi3", "resid_pdrop", 0.1);
   await refused("llama-yarn", "rope_parameters", { rope_type: "proportional" });
   await refused("qwen2", "attention_sinks", true);
+  await refused("qwen2", "is_causal", false);
+  await refused("llama", "partial_rotary_factor", 0.5);
+  await refused("gemma3", "rope_parameters", { sliding_attention: { rope_type: "linear", factor: 8 } });
+  await refused("gemma3", "rope_parameters", { full_attention: null, sliding_attention: null, rope_theta: 5 });
+  await refused("llama", "rope_scaling", { full_attention: { rope_type: "linear", factor: 8 } });
+  await refused("phi3", "rope_scaling", { type: "yarn", factor: 4 });
+  await refused("llama-yarn", "rope_parameters", { beta_fats: 3 });
   for (const name of CASES)
     await refused(name, "quantization_config", { quant_method: "bitsandbytes", load_in_4bit: true });
 });

@@ -80,6 +80,7 @@ export async function planStudy(study: Study, options: StudyPlanOptions = {}): P
     freeDisk: options.freeDisk ?? freeDisk(store.root),
   };
   const { jobs, failures } = resolveJobs(wantedRuns(study), store);
+  const wanted = jobs.length + failures.length;
   const { complete, failed, runs } = sorted(jobs, store, failures);
   const pools = plannedPools(runs, options.workers, machine.memory);
   const disk = {
@@ -93,7 +94,7 @@ export async function planStudy(study: Study, options: StudyPlanOptions = {}): P
   return {
     study: study.name,
     store: store.root,
-    runs: { wanted: jobs.length + failures.length, complete: complete.length, failed },
+    runs: { wanted, complete: complete.length, failed },
     pools,
     failures,
     rates,

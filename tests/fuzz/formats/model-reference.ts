@@ -97,9 +97,14 @@ const FIXED: [string, unknown][] = [
   ["attention_bias", false],
   ["mlp_bias", false],
   ["attention_dropout", 0],
+  ["partial_rotary_factor", 1],
   ["sliding_window", null],
   ["quantization_config", null],
 ];
+
+/** Whether the value of a key says that something is not used. */
+const isNothing = (value: unknown) =>
+  [null, false, 0].includes(value as null) || (typeof value === "object" && Object.keys(value!).length === 0);
 
 /** Other keys of LLaMA's config.json, the last three without a meaning for what it computes. */
 const KEYS = [
@@ -119,8 +124,7 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
   for (const [key, value] of FIXED) if (or(key, value) !== value) return { refused: key };
   const known = new Set([...KEYS, ...FIXED.map(([key]) => key)]);
   for (const [key, value] of Object.entries(json))
-    if (!known.has(key) && !key.startsWith("_") && value !== null && value !== false && value !== 0)
-      return { refused: `${key} is not known` };
+    if (!known.has(key) && !key.startsWith("_") && !isNothing(value)) return { refused: `${key} is not known` };
   const heads = json.num_attention_heads;
   const sizes = {
     vocab_size: json.vocab_size,
@@ -143,10 +147,6 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
   if (pad !== null && !(Number.isInteger(pad) && Number(pad) < s.vocab_size)) return { refused: "pad_token_id" };
   const rope = referenceRope(json, s.max_position_embeddings);
   if ("refused" in rope) return rope;
-  const { share, ...frequencies } = rope;
-  if (!isPositive(share) || share > 1) return { refused: "partial_rotary_factor" };
-  const rotarySize = Math.trunc(s.head_dim * share);
-  if (rotarySize % 2 !== 0 || rotarySize < 2) return { refused: "partial_rotary_factor" };
   return {
     fields: {
       vocabularySize: s.vocab_size,
@@ -158,9 +158,8 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
       headSize: s.head_dim,
       normEpsilon: epsilon,
       maxPositions: s.max_position_embeddings,
-      ...frequencies,
+      ...rope,
       paddingIndex: pad !== null && Number(pad) >= 0 ? pad : null,
-      ...(share !== 1 && { traits: { rotarySize } }),
     },
     sizes: s,
     tiedHead: tied,
@@ -171,18 +170,19 @@ function referenceConfig(bytes: Buffer | undefined): ReferenceConfig | Refused {
 /** Whether a text or key has half of a surrogate pair, which JSON.stringify writes as an escape. */
 const hasHalfCharacters = (json: Json) => /(?<!\\)(\\\\)*\\ud[89a-f]/.test(JSON.stringify(json));
 
-function referenceRope(
-  json: Json,
-  maxPositions: number,
-): { ropeBase: unknown; ropeScaling: unknown; share: unknown } | Refused {
+function referenceRope(json: Json, maxPositions: number): { ropeBase: unknown; ropeScaling: unknown } | Refused {
   const given = json.rope_scaling ?? json.rope_parameters ?? null;
   if (given !== null && !isRecord(given)) return { refused: "rope" };
   const own = (key: string) => (given && Object.hasOwn(given, key) ? given[key] : undefined);
   const type = own("rope_type") ?? own("type") ?? "default";
   const ropeBase = own("rope_theta") ?? json.rope_theta ?? 10000;
   if (!isPositive(ropeBase)) return { refused: "rope_theta" };
-  const share = own("partial_rotary_factor") ?? json.partial_rotary_factor ?? 1;
-  if (type === "default") return { ropeBase, ropeScaling: null, share };
+  const keys = ["rope_type", "type", "rope_theta", "partial_rotary_factor", "original_max_position_embeddings"];
+  const known = [...keys, ...(type === "default" ? [] : ["factor", "low_freq_factor", "high_freq_factor"])];
+  for (const rope of [json.rope_parameters, json.rope_scaling])
+    if (isRecord(rope) && Object.keys(rope).some((key) => !known.includes(key))) return { refused: "a rope key" };
+  if ((own("partial_rotary_factor") ?? 1) !== 1) return { refused: "partial_rotary_factor" };
+  if (type === "default") return { ropeBase, ropeScaling: null };
   if (type !== "llama3") return { refused: "rope type" };
   const [factor, low, high, positions] = [
     own("factor"),
@@ -192,5 +192,5 @@ function referenceRope(
   ];
   if (![factor, low, high].every(isPositive) || !isSize(positions)) return { refused: "llama3" };
   const ropeScaling = { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: positions };
-  return { ropeBase, ropeScaling, share };
+  return { ropeBase, ropeScaling };
 }
