@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readExamples } from "../../lib/data/example";
@@ -117,6 +117,34 @@ test(
     assert.throws(() => writeModelDirectoryForHub(study, run, join(store, "full")), /is not empty/);
   },
 );
+
+test("an adapter as a directory for the Hub names its base there, and nothing of another run stays", async () => {
+  const adapter = { rank: 2, alpha: 4, targets: "all-linear", dropout: 0, rsLora: false } as const;
+  const options = { model, modelName: "m", examples: file, dataset: "d", plw: 0, store };
+  const full = await train({ ...options, hyperparameters: QUICK });
+  const run = await train({ ...options, hyperparameters: { ...QUICK, adapter } });
+  const study = parseStudy(
+    {
+      name: "s",
+      models: { m: model },
+      datasets: { d: { path: file } },
+      licenses: { m: "apache-2.0", d: "cc-by-4.0" },
+    },
+    "test",
+  );
+  const dir = join(store, "hub", "adapter");
+  writeModelDirectoryForHub(study, full, dir);
+  assert.throws(() => writeModelDirectoryForHub(study, run, dir), /which needs the name of its base .* baseModel/);
+  writeModelDirectoryForHub(study, run, dir, { baseModel: "someone/start" });
+  const settings = readFileSync(join(dir, "adapter_config.json"), "utf8");
+  assert.match(settings, /"base_model_name_or_path": "someone\/start"/);
+  for (const name of readdirSync(dir))
+    assert.ok(!readFileSync(join(dir, name), "latin1").includes(store), `${name}: no local path`);
+  assert.ok(!existsSync(join(dir, "model.safetensors")), "the weights of the earlier run");
+  writeModelDirectoryForHub(study, full, dir);
+  assert.ok(!existsSync(join(dir, "adapter_config.json")), "the adapter of the earlier run");
+  loadModel(dir).dispose();
+});
 
 test("a data set as a directory for the Hub: rows, length statistics and the escaped first row", () => {
   const study = parseStudy(
