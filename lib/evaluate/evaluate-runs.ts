@@ -1,3 +1,4 @@
+import { isAdapterDirectory } from "../data/adapter-base";
 import { duplicatesOf } from "../data/group";
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
@@ -302,11 +303,10 @@ class RunsEvaluation {
 
   private needs(dir: string): WorkerNeeds {
     const run = this.byDir.get(dir)!;
-    const { weights, recipe } = run.record;
-    // stored as float32; with an adapter, the files are the adapter's alone
-    const parameters = recipe.hyperparameters.adapter
+    // stored as float32; the files of an adapter are not all that a worker loads
+    const parameters = isAdapterDirectory(run.weightsDir)
       ? storedScalars(modelFiles(run.weightsDir))
-      : (weights?.bytes ?? 0) / 4;
+      : (run.record.weights?.bytes ?? 0) / 4;
     const device = expectedDevice();
     // Scores are those of float32, whatever this process's environment asks for: nothing in a result says otherwise.
     const arithmetic = { precision: "float32", deterministic: false } as const;

@@ -202,9 +202,7 @@ const familyOf = (json: unknown): string =>
 export function readModelConfig(dir: string): ModelConfig {
   const path = join(dir, "config.json");
   if (!existsSync(path)) {
-    throw new ModelError(
-      `${path}: not found; a model is a directory with config.json, weights and tokenizer.json.`,
-    );
+    throw new ModelError(`${path}: not found; a model is a directory with config.json, weights and tokenizer.json.`);
   }
   const stated = parseConfig(path);
   const name = familyOf(stated);
