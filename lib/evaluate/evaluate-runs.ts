@@ -6,7 +6,7 @@ import { PromptlossError, EvaluationError, Interrupted } from "../data/errors";
 import { count } from "../data/arguments";
 import { livingHolder } from "../runs/claim";
 import { checkRuns } from "../runs/check-runs";
-import type { Run } from "../runs/store";
+import { runFiles, type Run } from "../runs/store";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { modelFiles, storedScalars } from "../model/model-digest";
 import { planWorkers, threadsFor, type WorkerNeeds } from "../workers/plan";
@@ -302,11 +302,10 @@ class RunsEvaluation {
   }
 
   private needs(dir: string): WorkerNeeds {
-    const run = this.byDir.get(dir)!;
+    const { record } = this.byDir.get(dir)!;
+    const { model } = runFiles(dir);
     // stored as float32; the files of an adapter are not all that a worker loads
-    const parameters = isAdapterDirectory(run.weightsDir)
-      ? storedScalars(modelFiles(run.weightsDir))
-      : (run.record.weights?.bytes ?? 0) / 4;
+    const parameters = isAdapterDirectory(model) ? storedScalars(modelFiles(model)) : (record.weights?.bytes ?? 0) / 4;
     const device = expectedDevice();
     // Scores are those of float32, whatever this process's environment asks for: nothing in a result says otherwise.
     const arithmetic = { precision: "float32", deterministic: false } as const;
