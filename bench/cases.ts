@@ -8,6 +8,7 @@ import { readExamples } from "../lib/data/example";
 import { loadTokenizer } from "../lib/data/tokenizer";
 import type { AdapterSettings } from "../lib/model/adapter";
 import type { ModelConfig } from "../lib/model/config";
+import { parameterCount } from "../lib/model/parameters";
 
 /** A measured training step. */
 export interface Step {
@@ -152,23 +153,5 @@ export const GROWTH = [
     length: 128,
     batch,
   })),
-  ...SHAPES.map((config) => ({ factor: "parameters", value: parameters(config), config, length: 128, batch: 4 })),
+  ...SHAPES.map((config) => ({ factor: "parameters", value: parameterCount(config), config, length: 128, batch: 4 })),
 ];
-
-/** Number of parameters of a model with tied embeddings. */
-export function parameters({
-  hiddenSize,
-  intermediateSize,
-  layers,
-  heads,
-  keyValueHeads,
-  headSize,
-  vocabularySize,
-}: ModelConfig): number {
-  return (
-    vocabularySize * hiddenSize +
-    layers *
-      (hiddenSize * headSize * (2 * heads + 2 * keyValueHeads) + 3 * hiddenSize * intermediateSize + 2 * hiddenSize) +
-    hiddenSize
-  );
-}

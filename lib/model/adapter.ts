@@ -7,6 +7,7 @@ import { seededRandom } from "../data/random";
 import { ModelError } from "../data/errors";
 import { objectOf, rule, wholeNumber } from "../data/validate";
 import { traitsOf, type ModelConfig } from "./architecture";
+import { truth } from "./config-values";
 import { blockParameters, inLayer, PROJECTIONS, storedParameters, type Projection } from "./parameters";
 import type { HostTensor } from "./safetensors";
 
@@ -67,10 +68,7 @@ export const adapterSchema: v.GenericSchema<unknown, AdapterSettings> = objectOf
     rule<number>("a number from 0 to below 1", (x) => isFinite(x) && x >= 0 && x < 1),
     0,
   ),
-  rsLora: v.optional(
-    rule<boolean>("true or false", (x) => typeof x === "boolean"),
-    false,
-  ),
+  rsLora: v.optional(truth, false),
 }) as never;
 
 /** The order in which targets are named changes nothing, so it is not part of a recipe. */

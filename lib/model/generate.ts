@@ -138,15 +138,15 @@ async function generateBatch(
       if (continuing.length < active.length && continuing.length > 0) cache = keepRows(cache, continuing);
       active = continuing.map((i) => active[i]);
       padding = continuing.map((i) => padding[i]);
-      const sequences = active.map((row) => [...batch[row].prompt, ...generations[row].ids]);
-      if (sequences.some((ids) => model.changesRotations(ids.length))) {
+      const lengthOf = (row: number) => batch[row].prompt.length + generations[row].ids.length;
+      if (active.some((row) => model.changesRotations(lengthOf(row)))) {
         tf.dispose(cache);
         cache = undefined; // its keys were rotated as in shorter sequences
-        const longestSequence = Math.max(...sequences.map((ids, i) => ids.length + padding[i]));
-        input = leftPadded(sequences, longestSequence);
+        const sequences = active.map((row) => [...batch[row].prompt, ...generations[row].ids]);
+        input = leftPadded(sequences, sequences[0].length + padding[0]);
         continue;
       }
-      const lastIds = Int32Array.from(sequences, (ids) => ids.at(-1)!);
+      const lastIds = Int32Array.from(active, (row) => generations[row].ids.at(-1)!);
       input = { ids: lastIds, batch: active.length, length: 1 };
     }
   } finally {

@@ -2,6 +2,7 @@
 // on rows of tokens (N, …); only attention needs heads (B, heads, T, D), one entry per sequence.
 // Shapes: N rows of tokens, B sequences, T positions per sequence, S key positions, K key-value heads, G query heads
 // per key-value head, D head size, H hidden size.
+import { QUERIES } from "./chunk-sizes";
 import type { ModelConfig } from "./config";
 import { MAX_HEAD_SIZE, cachedAttention, decodeLayer, fused, packedAttention, packedAttentionGradient } from "./fused";
 import { HIDDEN, attention, attentionGradient, causalMask } from "./operations";
@@ -120,24 +121,20 @@ export function ungrouped(x: Tensor, { heads, keyValueHeads }: Heads): Tensor {
   return kernel.reshape(x, [batch, heads, (length * keyValueHeads) / heads, headSize]);
 }
 
+const MOST_QUERIES = QUERIES[device().kind];
 /**
  * A sequence joins a group if its length is at least this share of the group's longest sequence. A smaller share means
  * more padding, a larger share more groups.
  */
 const SIMILAR_LENGTH = 0.75;
 /**
- * Maximum number of query positions in a group. Fewer queries mean fewer scores that the causal mask then hides; more
- * queries mean larger operations.
- */
-const QUERIES = device().kind === "GPU" ? 1024 : 128;
-/**
  * Maximum number of scores (sequences × heads × queries × keys) in a group; on a CPU they should fit into its cache.
  */
 const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 
-/** Edges of blocks of at most QUERIES queries that divide the positions 0 … length − 1 evenly. */
+/** Edges of blocks of at most MOST_QUERIES queries that divide the positions 0 … length − 1 evenly. */
 function blockEdges(length: number): number[] {
-  const blocks = Math.ceil(length / QUERIES);
+  const blocks = Math.ceil(length / MOST_QUERIES);
   return Array.from({ length: blocks + 1 }, (_, block) => Math.round((block * length) / blocks));
 }
 
@@ -728,7 +725,7 @@ function groupsOf(sequences: readonly (readonly number[])[], heads: number): Gro
     if (
       last &&
       length >= SIMILAR_LENGTH * last.length &&
-      (last.members.length + 1) * heads * Math.min(QUERIES, last.length) * last.length <= SCORES
+      (last.members.length + 1) * heads * Math.min(MOST_QUERIES, last.length) * last.length <= SCORES
     )
       last.members.push(sequence);
     else similar.push({ members: [sequence], length });

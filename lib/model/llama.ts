@@ -31,7 +31,7 @@ import {
 import { dependsOnLength } from "./rope";
 import { RotaryTable, type RotatedRows } from "./rotary";
 import type { HostTensor } from "./safetensors";
-import { hostTensor, kernel, ownTensor, tf, type Tensor } from "./tensorflow";
+import { hostTensor, kernel, ownTensor, scalar, tf, type Tensor } from "./tensorflow";
 import { traitsOf, type LayerRotation, type LayerTraits, type Traits } from "./architecture";
 import { initialAdapter, type AdapterSettings } from "./adapter";
 import type { BlockContext, BlockRole, BlockWeights } from "./block-context";
@@ -226,37 +226,34 @@ export class Decoder {
     }
     const { y: hidden, scale } = operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon);
 
-    /** The gradients of the adapter alone. */
-    const backwardFrozen = (adapter: Adapter, dHidden: Tensor): Map<string, Tensor> => {
-      const gradients = new Map<string, Tensor>();
-      let dx: Tensor | undefined = operations.rmsNormInputGradient(dHidden, x, this.normWeight(FINAL_NORM), scale);
-      x.dispose();
-      for (let layer = this.config.layers - 1; layer >= 0; layer--) {
-        const block = backwardBlock(dx!, this.blockWeights(layer, masks), saved[layer](), contexts[layer], layer === 0);
-        dx!.dispose();
-        dx = block.dx;
-        adapter.collect(layer, block.gradients.adapters, gradients);
-      }
-      return gradients;
+    /** The gradient of the last norm's input; that of its weight goes into `gradients` unless the model is frozen. */
+    const beforeNorm = (dHidden: Tensor, gradients: Map<string, Tensor>): Tensor => {
+      const weight = this.normWeight(FINAL_NORM);
+      if (this.isFrozen) return operations.rmsNormInputGradient(dHidden, x, weight, scale);
+      const { dx, dWeight } = operations.rmsNormGradient(dHidden, x, weight, scale);
+      gradients.set(FINAL_NORM, dWeight);
+      return dx;
     };
 
     const backward = (dHidden: Tensor, dHead?: Tensor): Map<string, Tensor> => {
-      if (this.adapter) return backwardFrozen(this.adapter, dHidden);
-      if (!dHead) throw new ModelError("the gradient of the output projection is missing.");
+      const { adapter } = this;
+      if (!adapter && !dHead) throw new ModelError("the gradient of the output projection is missing.");
       const gradients = new Map<string, Tensor>();
-      const norm = operations.rmsNormGradient(dHidden, x, this.normWeight(FINAL_NORM), scale);
-      gradients.set(FINAL_NORM, norm.dWeight);
+      let dx: Tensor | undefined = beforeNorm(dHidden, gradients);
       x.dispose();
-      let dx = norm.dx;
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
-        const block = backwardBlock(dx, this.blockWeights(layer), saved[layer](), contexts[layer]);
-        dx.dispose();
-        dx = block.dx!;
-        for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), block.gradients.parameters[role]!);
+        const isLowest = adapter !== undefined && layer === 0;
+        const block = backwardBlock(dx!, this.blockWeights(layer, masks), saved[layer](), contexts[layer], isLowest);
+        dx!.dispose();
+        dx = block.dx;
+        const { parameters, adapters } = block.gradients;
+        if (adapter) adapter.collect(layer, adapters, gradients);
+        else for (const { role, name } of this.roles) gradients.set(inLayer(layer, name), parameters[role]!);
       }
-      if (!this.config.tiedHead) gradients.set(HEAD, dHead);
-      const initial = this.config.tiedHead ? dHead : kernel.zerosLike(this.parameter(EMBEDDING));
-      gradients.set(EMBEDDING, operations.addRows(initial, this.embeddedGradient(dx, layout.ids), ids));
+      if (adapter) return gradients;
+      if (!this.config.tiedHead) gradients.set(HEAD, dHead!);
+      const initial = this.config.tiedHead ? dHead! : kernel.zerosLike(this.parameter(EMBEDDING));
+      gradients.set(EMBEDDING, operations.addRows(initial, this.embeddedGradient(dx!, layout.ids), ids));
       return gradients;
     };
     return { hidden, layout, backward };
@@ -410,7 +407,7 @@ export class Decoder {
   /** The weight of a norm, with the family's offset. */
   private normWeight(name: string): Tensor {
     const weight = this.parameter(name);
-    return this.traits.normOffset === 0 ? weight : kernel.add(weight, tf.scalar(this.traits.normOffset));
+    return this.traits.normOffset === 0 ? weight : kernel.add(weight, scalar(this.traits.normOffset));
   }
 
   /** Embeddings of tokens (N, int32) → (N, H). */
@@ -424,7 +421,7 @@ export class Decoder {
   }
 
   private scaled(x: Tensor): Tensor {
-    return this.traits.scaledEmbeddings ? kernel.mul(x, tf.scalar(Math.sqrt(this.config.hiddenSize))) : x;
+    return this.traits.scaledEmbeddings ? kernel.scale(x, Math.sqrt(this.config.hiddenSize)) : x;
   }
 
   /** The context of each layer; layers that are alike share one. */
@@ -484,12 +481,7 @@ function rotaryTables(config: ModelConfig, traits: Traits): Map<LayerRotation, R
   const table = (kind: LayerRotation) => {
     if (kind === "none") return new RotaryTable(null, headSize, scale);
     if (kind === "local") return new RotaryTable({ base: traits.localRopeBase!, scaling: null, size }, headSize, scale);
-    return new RotaryTable(
-      { base: ropeBase, scaling: ropeScaling, size },
-      headSize,
-      scale,
-      dependsOnLength(ropeScaling),
-    );
+    return new RotaryTable({ base: ropeBase, scaling: ropeScaling, size }, headSize, scale);
   };
   return new Map([...kinds].map((kind) => [kind, table(kind)]));
 }

@@ -126,13 +126,13 @@ export function causalMask(
 /** Soft cap of scores or logits: cap · tanh(x / cap); x itself if the cap is null. */
 export function capped(x: Tensor, cap: number | null): Tensor {
   if (cap === null) return x;
-  return tf.tidy(() => kernel.mul(kernel.tanh(kernel.mul(x, tf.scalar(1 / cap))), tf.scalar(cap)));
+  return tf.tidy(() => kernel.scale(kernel.tanh(kernel.scale(x, 1 / cap)), cap));
 }
 
 /** The slope of {@link capped} from its result y, 1 − (y / cap)²; undefined if the cap is null. */
 export function capSlope(y: Tensor, cap: number | null): Tensor | undefined {
   if (cap === null) return undefined;
-  return tf.tidy(() => kernel.sub(tf.scalar(1), kernel.square(kernel.mul(y, tf.scalar(1 / cap)))));
+  return tf.tidy(() => kernel.sub(scalar(1), kernel.square(kernel.scale(y, 1 / cap))));
 }
 
 /** Mask value: effectively −∞, but finite, so that a fully masked row does not become NaN. */

@@ -81,11 +81,17 @@ export const inLayer = (layer: number, name: string): string => `model.layers.${
 /** Shape of every parameter by its Hugging Face name, in the order of the layers. */
 export function parameterShapes(config: ModelConfig): Map<string, number[]> {
   const shapes = new Map<string, number[]>([[EMBEDDING, [config.vocabularySize, config.hiddenSize]]]);
+  const ofLayer = blockParameters(config);
   for (let layer = 0; layer < config.layers; layer++)
-    for (const { name, shape } of blockParameters(config)) shapes.set(inLayer(layer, name), shape);
+    for (const { name, shape } of ofLayer) shapes.set(inLayer(layer, name), shape);
   shapes.set(FINAL_NORM, [config.hiddenSize]);
   if (!config.tiedHead) shapes.set(HEAD, [config.vocabularySize, config.hiddenSize]);
   return shapes;
+}
+
+/** Number of parameters of a model; tied embeddings count once. */
+export function parameterCount(config: ModelConfig): number {
+  return [...parameterShapes(config).values()].reduce((sum, [a, b = 1]) => sum + a * b, 0);
 }
 
 /** A tensor of a model's files: one parameter, or several of the same width, one below the other. */

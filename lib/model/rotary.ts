@@ -1,4 +1,4 @@
-import { ropeFrequencies, type RopeSettings } from "./rope";
+import { dependsOnLength, ropeFrequencies, type RopeSettings } from "./rope";
 import { kernel, tf, type Tensor } from "./tensorflow";
 
 /** Cosines and sines of the rotation angles of N rows, for the first R dimensions of each head. */
@@ -26,16 +26,12 @@ export interface RotatedRows {
   lengths: () => Int32Array;
 }
 
-/** Queries and keys are not rotated: one pair of dimensions turns by 0. */
-const NOT_ROTATED: RopeSettings = { base: 1, scaling: null, size: 2 };
-
 /**
  * Rotations by position, for queries and for keys. Those of queries include attention's factor on the scores. A table on
  * the device grows to the largest position used so far; where the frequencies depend on a sequence's length, rotations
  * are computed for each pass.
  */
 export class RotaryTable {
-  private readonly settings: RopeSettings;
   /** number of positions in `tables` */
   private positions = 0;
   private tables: Rotations | undefined;
@@ -44,23 +40,17 @@ export class RotaryTable {
    * @param settings what determines the frequencies; null: no rotation
    * @param headSize dimensions of a head
    * @param scale factor on attention's scores
-   * @param dependsOnLength whether the frequencies do
    */
   constructor(
-    settings: RopeSettings | null,
+    private readonly settings: RopeSettings | null,
     private readonly headSize: number,
     private readonly scale: number,
-    private readonly dependsOnLength = false,
-  ) {
-    this.settings = settings ?? NOT_ROTATED;
-    this.isRotated = settings !== null;
-  }
-  private readonly isRotated: boolean;
+  ) {}
 
   /** Returns the rotations of rows. The tensors belong to the enclosing `tf.tidy`. */
   at(rows: RotatedRows): Rotations {
     const { positions } = rows;
-    if (this.dependsOnLength) return this.computed(positions, rows.lengths());
+    if (dependsOnLength(this.settings?.scaling ?? null)) return this.computed(positions, rows.lengths());
     const { query, key } = this.upTo(positions.reduce((a, b) => Math.max(a, b), 0) + 1);
     const index = rows.index ?? tf.tensor1d(positions, "int32");
     const pick = (table: Rotation): Rotation => ({
@@ -93,13 +83,15 @@ export class RotaryTable {
 
   /** Computes the rotations of rows, on the host. */
   private computed(positions: Int32Array, lengths?: Int32Array): Rotations {
-    const half = this.settings.size / 2;
+    const half = this.settings ? this.settings.size / 2 : 1; // without rotation, one pair of dimensions turns by 0
     const cos = new Float32Array(positions.length * half);
     const sin = new Float32Array(positions.length * half);
     const byLength = new Map<number, { frequencies: Float32Array; factor: number }>();
     const ofLength = (length: number) => {
-      const { frequencies, factor } = ropeFrequencies(this.settings, length);
-      const found = { frequencies: Float32Array.from(this.isRotated ? frequencies : [0]), factor };
+      const { frequencies, factor } = this.settings
+        ? ropeFrequencies(this.settings, length)
+        : { frequencies: [0], factor: 1 };
+      const found = { frequencies: Float32Array.from(frequencies), factor };
       byLength.set(length, found);
       return found;
     };

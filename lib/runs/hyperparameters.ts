@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { TrainingError } from "../data/errors";
 import { fitsFloat32, objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
 import { adapterSchema, type AdapterSettings } from "../model/adapter";
+import { truth } from "../model/config-values";
 import { PRECISIONS, type Arithmetic, type Precision } from "../model/arithmetic";
 
 /** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
@@ -81,8 +82,6 @@ const positive: v.GenericSchema<number> = v.pipe(
   rule<number>("a finite number above 0", (x) => isNumber(x) && x > 0),
   fitsFloat32(),
 );
-
-const truth = rule<boolean>("true or false", (x) => typeof x === "boolean");
 
 const rules = {
   learningRate: atLeastZero,

@@ -5,6 +5,7 @@ import type { EncodedExample } from "../data/encode";
 import { chunked } from "../data/group";
 import { isPromptToken } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
+import { LOGIT_VALUES } from "../model/chunk-sizes";
 import type { DropoutMasks } from "../model/low-rank";
 import { capped, capSlope, linear, operations } from "../model/operations";
 import { traitsOf } from "../model/architecture";
@@ -27,12 +28,6 @@ export interface LossSums {
   /** number of padding positions in attention */
   paddingTokens: number;
 }
-
-/**
- * Maximum number of logits (rows · vocabulary size) in memory at once. Each chunk on a GPU costs an upload, a read and an
- * addition of the whole head's gradient.
- */
-const LOGIT_VALUES = device().kind === "GPU" ? 2 ** 28 : 2 ** 24;
 
 /** Losses that the device computes; they are read when their values are needed. */
 export interface PendingLosses {
@@ -288,5 +283,5 @@ function addLosses(sums: LossSums, targets: readonly Target[], losses: ArrayLike
 
 /** Divides targets into chunks whose logits fit into LOGIT_VALUES. */
 function chunks(targets: readonly Target[], vocabularySize: number): Target[][] {
-  return chunked(targets, Math.max(1, Math.floor(LOGIT_VALUES / vocabularySize)));
+  return chunked(targets, Math.max(1, Math.floor(LOGIT_VALUES[device().kind] / vocabularySize)));
 }

@@ -1,4 +1,5 @@
 // How fast this process trains: some micro-batches of a run, and one update, with the model's parameters.
+import { quantile } from "../metrics/quantile";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { tf } from "../model/tensorflow";
 import { accumulatedPass } from "./loss";
@@ -30,7 +31,7 @@ export function measureRate(work: TrainingWork, seconds: number): TrainingRate {
     const times: number[] = [];
     do times.push(time(measured));
     while (elapsed(started) < seconds && times.length < 50);
-    const perOperation = median(times.length > 2 ? times.slice(1) : [Math.min(...times)]);
+    const perOperation = times.length > 2 ? quantile(times.slice(1), 0.5) : Math.min(...times);
     return { perOperation, perUpdate: updateSeconds(model), loading };
   } finally {
     model.dispose();
@@ -91,9 +92,4 @@ function updateSeconds(model: CausalLM): number {
   } finally {
     optimizer.dispose();
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }

@@ -4,7 +4,8 @@
 // Shapes: H hidden size, I intermediate size, V vocabulary size, Q = heads · D, K = key-value heads · D, D head size.
 import { traitsOf, type ModelConfig } from "../model/architecture";
 import type { OperationsForm } from "../model/expected-operations";
-import { blockParameters, parameterShapes, type Projection } from "../model/parameters";
+import { LOGIT_VALUES, QUERIES } from "../model/chunk-sizes";
+import { blockParameters, parameterCount, parameterShapes, type Projection } from "../model/parameters";
 
 /** What decides how much memory a training takes. */
 export interface TrainingShape {
@@ -60,10 +61,6 @@ const PER_TOKEN = 14;
 const FRAGMENTATION = 0.04;
 /** Copies of tensors for a file that wait to be collected, bytes. */
 const UNCOLLECTED = 32e6;
-/** As LOGIT_VALUES in loss.ts. */
-const LOGIT_VALUES = { CPU: 2 ** 24, GPU: 2 ** 28 };
-/** As QUERIES in lib/model/layout.ts. */
-const QUERIES = { CPU: 128, GPU: 1024 };
 
 /** Sizes of a model that the formulas have in common. */
 interface Sizes {
@@ -172,11 +169,6 @@ interface Phase {
   /** new moments and parameters */
   update: number;
   total: number;
-}
-
-/** Number of parameters of a model; tied embeddings count once. */
-export function parameterCount(config: ModelConfig): number {
-  return [...parameterShapes(config).values()].reduce((sum, [a, b = 1]) => sum + a * b, 0);
 }
 
 const largestParameter = (config: ModelConfig): number =>

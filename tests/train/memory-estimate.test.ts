@@ -7,8 +7,8 @@ import { seededRandom } from "../../lib/data/random";
 import type { ModelConfig } from "../../lib/model/config";
 import { readTokenizerCopy, writeModelDirectory } from "../../lib/model/directory";
 import { expectedOperations, type OperationsForm } from "../../lib/model/expected-operations";
-import { parameterShapes } from "../../lib/model/parameters";
-import { parameterCount, trainingMemory, type TrainingMemory } from "../../lib/train/memory-estimate";
+import { parameterCount, parameterShapes } from "../../lib/model/parameters";
+import { trainingMemory, type TrainingMemory } from "../../lib/train/memory-estimate";
 import { Worst } from "../model/close";
 import { readJson, temporaryFolder, TINY, writeJson } from "../runs/world";
 
