@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { PromptlossError } from "../../lib/data/errors";
-import type { EncodedExample } from "../../lib/data/encode";
 import type { Normalizer } from "../../lib/data/prompt-loss-weight";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { readModel } from "../../lib/model/directory";
@@ -18,14 +17,14 @@ import { AdamW } from "../../lib/train/optimizer";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
 import { batchLoss } from "../../lib/train/trainer";
 import { Worst, relative } from "./close";
+import { encoded, type ReferenceRows, type ReferenceSteps } from "./reference";
 
 type ByName = Record<string, number>;
 
 /** What make_families.py writes for a case. */
-interface Reference {
+interface Reference extends ReferenceRows {
   /** length at which the frequencies of rotation begin to depend on the length of a row, or null */
   originalLength: number | null;
-  rows: { ids: number[]; promptLength: number; logits: Record<string, number[]> }[];
   losses: { plw: number; normalizer: Normalizer; loss: number }[];
   gradientNorms: { plw: number; normalizer: Normalizer; norms: ByName };
   greedy: { prompt: number[]; ids: number[] }[];
@@ -33,16 +32,7 @@ interface Reference {
   /** changes of config.json; `difference`: of the logits in Transformers, null if it refuses or lacks parameters */
   switches: { what: string; patch: unknown; difference: number | null }[];
   spellings: { what: string; patch: unknown }[];
-  steps: {
-    plw: number;
-    normalizer: Normalizer;
-    learningRate: number;
-    weightDecay: number;
-    epsilon: number;
-    beta1: number;
-    beta2: number;
-    clip: number;
-    losses: number[];
+  steps: ReferenceSteps & {
     sums: ByName;
     norms: ByName;
     distances: ByName;
@@ -61,8 +51,6 @@ after(() => rmSync(scratch, { recursive: true }));
 
 const directory = (name: string) => join(FAMILIES, name);
 const reference = (name: string) => JSON.parse(readFileSync(join(FAMILIES, `${name}.json`), "utf8")) as Reference;
-const encoded = ({ rows }: Reference): EncodedExample[] =>
-  rows.map(({ ids, promptLength }, row) => ({ row, ids, promptLength, lostCompletionTokens: 0 }));
 
 /** Loads a model, hands it to `use`, and disposes it. */
 async function withModel<T>(dir: string, use: (model: CausalLM) => T | Promise<T>): Promise<T> {

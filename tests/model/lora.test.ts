@@ -7,8 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { adapterBase } from "../../lib/data/adapter-base";
-import type { EncodedExample } from "../../lib/data/encode";
-import type { Normalizer } from "../../lib/data/prompt-loss-weight";
 import { weightDistance } from "../../lib/metrics/distance";
 import { adapterModules, adapterNames, adapterShapes, initialAdapter, type AdapterSettings } from "../../lib/model/adapter"; // prettier-ignore
 import { readAdapter } from "../../lib/model/adapter-files";
@@ -24,24 +22,14 @@ import { microBatchLoss, type Dropout } from "../../lib/train/loss";
 import { AdamW } from "../../lib/train/optimizer";
 import { batchLoss } from "../../lib/train/trainer";
 import { Worst, relative } from "./close";
+import { encoded, type ReferenceRows, type ReferenceSteps } from "./reference";
 
 /** What make_lora.py writes for a case. */
-interface Reference {
-  rows: { ids: number[]; promptLength: number; logits: Record<string, number[]> }[];
+interface Reference extends ReferenceRows {
   losses: { plw: number; loss: number }[];
   mergedLogits: number[][];
   mergedDistances: Record<string, number>;
-  steps: {
-    plw: number;
-    normalizer: Normalizer;
-    learningRate: number;
-    weightDecay: number;
-    epsilon: number;
-    beta1: number;
-    beta2: number;
-    clip: number;
-    losses: number[];
-  };
+  steps: ReferenceSteps;
 }
 
 const FIXTURES = join(__dirname, "fixtures");
@@ -54,8 +42,6 @@ const directory = (name: string) => join(LORA, name);
 const json = <T>(name: string, file: string) => JSON.parse(readFileSync(join(directory(name), file), "utf8")) as T;
 const reference = (name: string) => json<Reference>(name, "reference.json");
 const tensors = (name: string, file: string) => readSafetensors(join(directory(name), `${file}.safetensors`));
-const encoded = ({ rows }: Reference): EncodedExample[] =>
-  rows.map(({ ids, promptLength }, row) => ({ row, ids, promptLength, lostCompletionTokens: 0 }));
 
 /** The settings with which PEFT made a case; targets are named without the layers. */
 function settingsOf(name: string): AdapterSettings {
