@@ -17,6 +17,7 @@ import { FACTS, otherValues, shortAnswer, statements } from "../../datasets/pock
 import { seededRandom } from "../../lib/data/random";
 import {
   POCKET,
+  benchmarkTexts,
   manifest,
   readLines,
   type ArcItem,
@@ -210,28 +211,7 @@ test("no benchmark item occurs in an instruction set", () => {
     input,
     output,
   ]);
-  const texts = manifest().flatMap(({ schema, file }) =>
-    readLines<Record<string, unknown>>(file).flatMap((item) => {
-      switch (schema) {
-        case "arc":
-        case "truthfulqa-mc2":
-        case "truthfulqa-gen":
-          return [item.question];
-        case "piqa":
-          return [item.goal];
-        case "winogrande":
-          return [
-            item.sentence,
-            String(item.sentence).replace("_", String(item.answer === "1" ? item.option1 : item.option2)),
-          ];
-        case "wmt":
-          return Object.values(item.translation as Record<string, string>);
-        default:
-          return [];
-      }
-    }),
-  );
-  const found = texts.filter((text) => rows.some((row) => row.includes(String(text))));
+  const found = benchmarkTexts().filter((text) => rows.some((row) => row.includes(text)));
   assert.deepEqual(found, []);
   const pairs = new Set([...plain, ...cleaned, ...heldOut].map(({ instruction, input }) => `${instruction}\n${input}`));
   const judged = ["pocket-alpaca-eval.jsonl", "pocket-pandalm.jsonl"].flatMap((file) => readLines<Example>(file));

@@ -60,3 +60,28 @@ export interface WinoGrandeItem {
   option2: string;
   answer: string;
 }
+
+/** The questions, goals, puzzles and sentences of the benchmarks, in all languages; not the judged tasks' instructions. */
+export function benchmarkTexts(): string[] {
+  return manifest().flatMap(({ schema, file }) =>
+    readLines<Record<string, unknown>>(file).flatMap((item) => {
+      switch (schema) {
+        case "arc":
+        case "truthfulqa-mc2":
+        case "truthfulqa-gen":
+          return [String(item.question)];
+        case "piqa":
+          return [String(item.goal)];
+        case "winogrande":
+          return [
+            String(item.sentence),
+            String(item.sentence).replace("_", String(item.answer === "1" ? item.option1 : item.option2)),
+          ];
+        case "wmt":
+          return Object.values(item.translation as Record<string, string>);
+        default:
+          return [];
+      }
+    }),
+  );
+}

@@ -1,33 +1,51 @@
-/** Generates the pocket data's files: tokenizer, instruction sets and benchmarks (everything except the models). */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+/** Generates the pocket data's files: tokenizer, instruction sets, conversations and benchmarks (not the models). */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { renderChat } from "../../../lib/data/chat-template";
 import { loadTokenizer, type Tokenizer } from "../../../lib/data/tokenizer";
 import { makeBenchmarks } from "./benchmarks";
+import { makeConversations, type Chat } from "./conversations";
 import { makeInstructions } from "./instructions";
 import type { Task } from "./task";
-import { trainTokenizer } from "./tokenizer";
+import { SPECIAL_TOKENS, trainTokenizer } from "./tokenizer";
 
 const jsonLines = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
-const examplesJson = (tasks: Task[]): string => {
-  const rows = tasks.map(({ instruction, input, output }) => `  ${JSON.stringify({ instruction, input, output })}`);
-  return `[\n${rows.join(",\n")}\n]\n`;
-};
+const jsonArray = (rows: object[]): string => `[\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(",\n")}\n]\n`;
+
+const examplesJson = (tasks: Task[]): string =>
+  jsonArray(tasks.map(({ instruction, input, output }) => ({ instruction, input, output })));
+
+/** Counts the tokens of conversations, rendered through the pocket template. */
+function chatLengths(tokenizer: Tokenizer): (chat: Chat) => number {
+  const [, bos_token, eos_token] = SPECIAL_TOKENS;
+  const template = {
+    name: "pocket",
+    jinja: readFileSync(join(__dirname, "..", "chat.jinja"), "utf8"),
+    specialTokens: { bos_token, eos_token },
+  };
+  return ({ messages, tools }) =>
+    tokenizer.encode(renderChat(template, messages, { tools }), { addSpecialTokens: false }).length;
+}
 
 /**
- * Makes tokenizer, instruction sets, benchmarks and manifest. The result is the same on every machine.
+ * Makes tokenizer, instruction sets, conversations, benchmarks and manifest. The result is the same on every machine.
  * @returns file contents by path below `datasets/pocket/`
  */
 export function makeData(): Map<string, string> {
   const { tokenizer, config } = trainTokenizer();
-  const sets = makeInstructions(load(tokenizer, config));
+  const loaded = load(tokenizer, config);
+  const sets = makeInstructions(loaded);
+  const chats = makeConversations(Object.values(sets).flat(), chatLengths(loaded));
   const files = new Map([
     ["tokenizer/tokenizer.json", tokenizer],
     ["tokenizer/tokenizer_config.json", config],
     ["instructions/plain.json", examplesJson(sets.plain)],
     ["instructions/cleaned.json", examplesJson(sets.cleaned)],
     ["instructions/heldout.json", examplesJson(sets.heldOut)],
+    ["conversations/training.json", jsonArray(chats.training)],
+    ["conversations/heldout.json", jsonArray(chats.heldOut)],
   ]);
   const manifest = makeBenchmarks(sets).map(({ items, fewShot, primer, ...benchmark }) => {
     const file = `${benchmark.task}.jsonl`;

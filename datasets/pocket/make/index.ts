@@ -1,6 +1,6 @@
 /**
  * Rebuilds the pocket data: `node --import tsx datasets/pocket/make/index.ts data|models`.
- * `data` writes tokenizer, instruction sets and benchmarks. `models` pre-trains the two pocket models in parallel, each
+ * `data` writes tokenizer, instruction sets, conversations and benchmarks. `models` pre-trains the two pocket models in parallel, each
  * in a single-threaded process, because floating-point sums depend on the thread count.
  */
 import { spawn } from "node:child_process";
