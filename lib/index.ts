@@ -25,6 +25,7 @@ export { planFetch, type FetchPlan, type PlanOptions, type PlannedFile, type Wan
 export { hubFile, hubFolder, isFetched, isHubReference, parseHubReference, type HubReference } from "./data/hub";
 export * from "./data/statistics";
 export * from "./data/template";
+export { isChatTemplate, type NamedChatTemplate, type RowTemplate } from "./data/row-template";
 export * from "./data/tokenizer";
 export * from "./data/transforms";
 export {

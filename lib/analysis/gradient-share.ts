@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
 import { isPromptToken, lossWeights } from "../data/prompt-loss-weight";
+import { promptTemplateOf } from "../data/row-template";
 import { loadModel } from "../model/causal-lm";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import type { Run } from "../runs/store";
@@ -103,7 +104,13 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
     const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, dropEmpty, maxLength]);
     if (!batches.has(encoding)) {
       const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
-      const options = { template, truncation, dropEmpty, maxLength, name: data.name };
+      const options = {
+        template: promptTemplateOf("gradientShares", template),
+        truncation,
+        dropEmpty,
+        maxLength,
+        name: data.name,
+      };
       batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), options).examples);
     }
     const batch = batches.get(encoding)!;

@@ -1,7 +1,8 @@
 // Collects the texts that a study's runs generated, by prompt.
 import { PromptlossError } from "../data/errors";
 import { tokenLength } from "../data/statistics";
-import type { PromptTemplate } from "../data/template";
+import { renderChat, type ChatTemplate } from "../data/chat-template";
+import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { loadTokenizer } from "../data/tokenizer";
 import { Absences, type Absence } from "../evaluate/absences";
 import { storedResult } from "../evaluate/evaluate-task";
@@ -111,7 +112,7 @@ export async function studyTexts(study: Study, runs: readonly Run[], tasks?: rea
   return { prompts: [...prompts.values()], absent: absences.list() };
 }
 
-function promptOf(task: string, sample: Sample, template: PromptTemplate): PromptTexts & { texts: WrittenText[] } {
+function promptOf(task: string, sample: Sample, template: RowTemplate): PromptTexts & { texts: WrittenText[] } {
   const prompt = sample.requests[0].context;
   return {
     task,
@@ -127,14 +128,41 @@ function promptOf(task: string, sample: Sample, template: PromptTemplate): Promp
 
 /**
  * Returns what a prompt asks: without the texts of the template if it was rendered with it (instruction, and input in
- * the next line), otherwise what follows the last blank line, where few-shot examples end.
+ * the next line; of a conversation the last message of the user), otherwise what follows the last blank line, where
+ * few-shot examples end.
  */
-export function askedText(prompt: string, template: PromptTemplate): string {
+export function askedText(prompt: string, template: RowTemplate): string {
+  if (isChatTemplate(template)) return lastRequest(prompt, template) ?? lastParagraph(prompt);
   for (const layout of [template.withInput, template.withoutInput]) {
     const fields = fieldsOf(prompt, layout.split(/\{(?:instruction|input)\}/));
     if (fields) return fields.join("\n");
   }
-  return prompt.slice(prompt.trimEnd().lastIndexOf("\n\n") + 1).trim();
+  return lastParagraph(prompt);
+}
+
+const lastParagraph = (prompt: string): string => prompt.slice(prompt.trimEnd().lastIndexOf("\n\n") + 1).trim();
+
+/** The last user message of a prompt that a chat template rendered; undefined if it is not such a prompt. */
+function lastRequest(prompt: string, template: ChatTemplate): string | undefined {
+  const [reply, request] = ["(reply)", "(request)"];
+  const messages = [
+    { role: "user", content: request },
+    { role: "assistant", content: reply },
+    { role: "user", content: request },
+  ] as const;
+  const rendered = (count: 1 | 3): string[] =>
+    renderChat(template, messages.slice(3 - count), { addGenerationPrompt: true }).split(request);
+  try {
+    const [[first, end], [, between]] = [rendered(1), rendered(3)];
+    const header = between?.split(reply)[1];
+    if (end === undefined || header === undefined || !prompt.endsWith(end)) return undefined;
+    const body = prompt.slice(0, prompt.length - end.length);
+    const start = body.lastIndexOf(header);
+    if (start >= 0) return body.slice(start + header.length);
+    return body.startsWith(first) ? body.slice(first.length) : undefined;
+  } catch {
+    return undefined; // a template that refuses these messages
+  }
 }
 
 /** The texts between the literal parts of a template, each up to the next one's first place; undefined if it differs. */

@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import type { ChatTemplate } from "../data/chat-template";
+import { isChatTemplate } from "../data/row-template";
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import { CausalLM, loadModel } from "../model/causal-lm";
 import { parametersOf, usableRun, type Run } from "../runs/store";
@@ -10,8 +12,10 @@ export interface Subject {
   model(): CausalLM;
   /** disposes of a model that this subject loaded; does nothing for a model in memory */
   release(): void;
-  /** the prompt template that the model was trained with */
+  /** the prompt template that the model was trained with; Stanford Alpaca's if it was trained on conversations */
   template: PromptTemplate;
+  /** the chat template that the model was trained with, if it was trained on conversations */
+  chatTemplate?: ChatTemplate;
   /** folder that results are stored in, and SHA-256 of the model's parameters; absent for a model in memory */
   scores?: { folder: string; weights: string };
   /**
@@ -37,10 +41,11 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
       `Run ${run.name} is ${run.status}: it has no final parameters to evaluate. Finish its training first.`,
     );
   let model: CausalLM | undefined;
+  const { template } = run.recipe;
   return {
     model: () => (model ??= loadModel(parametersOf(run, "evaluate it on a further task"))),
     release: () => model?.dispose(),
-    template: run.recipe.template,
+    ...(isChatTemplate(template) ? { template: ALPACA_TEMPLATE, chatTemplate: template } : { template }),
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },
     tokens: run.recipe.tokenizer.digest,
     run,

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ADAPTER_CONFIG } from "../data/adapter-base";
 import { DataError } from "../data/errors";
 import { readJson } from "../data/read-json";
+import { isChatTemplate } from "../data/row-template";
 import { visibleText } from "../data/visible-text";
 import { describeDataset } from "../data/statistics";
 import { BENCHMARKS } from "../analysis/benchmarks";
@@ -58,8 +59,7 @@ export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}
     trainingTable(run),
     "`training.json` contains the complete recipe.",
     "## Prompt",
-    "The model was trained with this prompt template. Use the same template for inference:",
-    fenced(recipe.template.withoutInput),
+    ...promptSection(recipe.template),
     "## Scores",
     scoreTable(rows),
     "## Limits",
@@ -69,6 +69,19 @@ export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}
     `## License\n\nInitial weights (${plain(recipe.model.name)}): ${plain(license)}. ` +
       `Training data (${plain(recipe.data.name)}): ${plain(dataLicense)}.`,
   ]);
+}
+
+function promptSection(template: Run["recipe"]["template"]): string[] {
+  if (!isChatTemplate(template))
+    return [
+      "The model was trained with this prompt template. Use the same template for inference:",
+      fenced(template.withoutInput),
+    ];
+  return [
+    "The model was trained on conversations with this chat template, which is in `chat_template.jinja`; " +
+      "`apply_chat_template` of Transformers uses it:",
+    fenced(template.jinja.trimEnd()),
+  ];
 }
 
 /** Score rows for the card, without memorization and held-out loss, which are not benchmark scores. */

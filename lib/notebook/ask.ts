@@ -4,8 +4,10 @@ import { aNumber, aText, abortSignal, checkOptions, count } from "../data/argume
 import { factors, ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
 import { PromptlossError, RunError } from "../data/errors";
 import { distinct } from "../data/group";
+import { renderChat } from "../data/chat-template";
+import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { renderPrompt } from "../data/template";
-import { loadModel } from "../model/causal-lm";
+import { loadModel, type CausalLM } from "../model/causal-lm";
 import type { Generation, GenerationOptions } from "../model/generate";
 import { parametersOf, usableRun, type Run } from "../runs/store";
 import { visibleText } from "../data/visible-text";
@@ -41,7 +43,7 @@ export interface Asked extends Html {
 }
 
 /**
- * Asks runs: an instruction in each run's own prompt template is continued by its final model, by default greedily. The
+ * Asks runs: an instruction in each run's own prompt template, or as the first message of a conversation, is continued by its final model, by default greedily. The
  * models are loaded one after the other. Runs that cannot answer are named, and the others asked.
  *
  * @param runs a complete run, or several
@@ -68,12 +70,16 @@ export async function ask(runs: Run | readonly Run[], instruction: string, optio
   const answers: RunAnswer[] = [];
   const unable: Asked["unable"] = [];
   for (const run of [runs].flat()) {
-    const { prompt } = renderPrompt({ instruction, input, output: "" }, run.recipe.template);
+    const prompt = requestOf(instruction, input, run.recipe.template);
     const directory = parametersIfAny(run, unable);
     if (directory === undefined) continue;
     const model = loadModel(directory);
     try {
-      const { text, ids, finish } = await model.generate(prompt, { maxNewTokens, signal, ...sampling });
+      const { text, ids, finish } = await model.generate(idsOf(prompt, run, model), {
+        maxNewTokens,
+        signal,
+        ...sampling,
+      });
       answers.push({ run: run.id, ...factors(run), prompt, text, tokens: ids.length, finish });
     } finally {
       model.dispose();
@@ -83,6 +89,17 @@ export async function ask(runs: Run | readonly Run[], instruction: string, optio
     throw new RunError(unable[0]?.reason ?? "ask: there is no run to ask; give at least one complete run.");
   return { answers, unable, ...asked([instruction, input].filter(Boolean).join("\n"), answers, unable) };
 }
+
+/** The whole request: for a run that was trained on conversations, a user's message and the header of the answer. */
+function requestOf(instruction: string, input: string, template: RowTemplate): string {
+  if (!isChatTemplate(template)) return renderPrompt({ instruction, input, output: "" }, template).prompt;
+  const content = [instruction, input].filter((part) => part !== "").join("\n");
+  return renderChat(template, [{ role: "user", content }], { addGenerationPrompt: true });
+}
+
+/** A chat template writes the special tokens itself; otherwise the tokenizer adds them. */
+const idsOf = (prompt: string, { recipe }: Run, model: CausalLM): number[] =>
+  model.needTokenizer().encode(prompt, { addSpecialTokens: !isChatTemplate(recipe.template) });
 
 /** Directory of a run's final model; undefined, and the run named, if it has none. */
 function parametersIfAny(run: Run, unable: Asked["unable"]): string | undefined {

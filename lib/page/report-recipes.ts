@@ -4,6 +4,7 @@ import { originRows } from "../analysis/dataset-rows";
 import { formatBytes } from "../data/format-bytes";
 import { distinct, groupBy } from "../data/group";
 import { plwLabel } from "../data/prompt-loss-weight";
+import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { isObject } from "../data/validate";
 import type { TaskRequest } from "../evaluate/task-request";
 import type { DatasetSource } from "../runs/dataset-source";
@@ -25,14 +26,27 @@ export function recipesSection(study: Study, runs: readonly Run[]): Section {
       ${datasetsTable(study)}
       <h3>Training</h3>
       ${facts(trainingFacts(study))} ${hyperparametersTable(study)}
-      <h3>Prompt template “${study.template.name}”</h3>
-      <p>For rows with an input:</p>
-      <pre>${study.template.withInput}</pre>
-      <p>For rows without one:</p>
-      <pre>${study.template.withoutInput}</pre>
+      ${templates(study, runs)}
       <h3>Tasks</h3>
       ${tasksTable(study)}`,
   };
+}
+
+/** The templates of the runs; those of the study if there is no run. */
+function templates(study: Study, runs: readonly Run[]): Markup[] {
+  const used = runs.length === 0 ? [study.template] : runs.map(({ recipe }) => recipe.template);
+  return distinct(used.map((template) => JSON.stringify(template))).map((json) => {
+    const template = JSON.parse(json) as RowTemplate;
+    if (isChatTemplate(template)) {
+      return markup`<h3>Chat template “${template.name}”</h3>
+        <pre>${template.jinja}</pre>`;
+    }
+    return markup`<h3>Prompt template “${template.name}”</h3>
+      <p>For rows with an input:</p>
+      <pre>${template.withInput}</pre>
+      <p>For rows without one:</p>
+      <pre>${template.withoutInput}</pre>`;
+  });
 }
 
 const NOT_STATED = "not stated";

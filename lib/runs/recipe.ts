@@ -1,6 +1,6 @@
 import { sha256 } from "../data/digest";
 import type { Truncation } from "../data/encode";
-import type { PromptTemplate } from "../data/template";
+import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import type { AdapterSettings } from "../model/adapter";
 import type { Hyperparameters } from "./hyperparameters";
 import type { Normalizer } from "../data/prompt-loss-weight";
@@ -18,7 +18,8 @@ export interface Recipe {
   model: { name: string; digest: string };
   data: { name: string; digest: string; rows: number };
   tokenizer: { digest: string };
-  template: PromptTemplate;
+  /** of conversations: the chat template, with the special tokens that it names */
+  template: RowTemplate;
   truncation: Truncation;
   /** present and true if rows that lose their whole completion are left out */
   dropEmpty?: true;
@@ -44,7 +45,9 @@ export function runId(recipe: Recipe): string {
       variant: undefined,
       model: model.digest,
       data: data.digest,
-      template: [template.withInput, template.withoutInput],
+      template: isChatTemplate(template)
+        ? { jinja: sha256(template.jinja), specialTokens: template.specialTokens }
+        : [template.withInput, template.withoutInput],
     }),
   ).slice(0, 16);
 }
@@ -70,7 +73,7 @@ export function recipeInWords(recipe: Recipe): string {
   const length = h.maxSteps === undefined ? `${h.epochs} epochs` : `${h.maxSteps} steps`;
   return (
     `Model ${recipe.model.name}, fine-tuned on ${recipe.data.rows} rows of ${recipe.data.name} ` +
-    `with the template "${recipe.template.name}", ` +
+    `with the ${isChatTemplate(recipe.template) ? "chat template" : "template"} "${recipe.template.name}", ` +
     `prompt loss weight ${recipe.plw}, normalizer "${recipe.normalizer}"; ` +
     `${length} in batches of ${h.batchSize} (${h.microBatchSize} at a time), ` +
     `at most ${h.maxLength} tokens per row (longer rows: ${recipe.truncation}` +

@@ -6,6 +6,7 @@ import { TRUNCATIONS } from "../data/encode";
 import { StudyError } from "../data/errors";
 import { duplicatesOf } from "../data/group";
 import { normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
+import { namedChatTemplateSchema } from "../data/row-template";
 import { templateSchema } from "../data/template";
 import { integer, listOf, namedEntries, objectOf, oneOf, rule, text, threadCount, validated } from "../data/validate";
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
@@ -90,6 +91,7 @@ const studySchema = v.pipe(
     truncation: oneOf(TRUNCATIONS),
     dropEmpty: v.optional(flag),
     template: templateSchema,
+    chatTemplate: v.optional(namedChatTemplateSchema),
     hyperparameters: completeHyperparametersSchema,
     threads: v.optional(threadCount),
     tasks: aList,

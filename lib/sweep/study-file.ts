@@ -1,6 +1,6 @@
 // Reads study files: the schema of their keys, and what of them has to be fetched from the Hugging Face Hub.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as v from "valibot";
 import { adapterChain, configHome, tokenizerHome } from "../data/adapter-base";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
@@ -11,7 +11,8 @@ import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema } from "../data
 import { parseJson, readText } from "../data/read-json";
 import { repeatedKey } from "../data/repeated-key";
 import { defaultDataDir } from "../data/repository";
-import { ALPACA_TEMPLATE, templateSchema } from "../data/template";
+import { rowTemplateSchema, isChatTemplate, type NamedChatTemplate } from "../data/row-template";
+import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import {
   integer,
   isObject,
@@ -64,13 +65,14 @@ export function loadStudy(path?: string): Study {
  */
 export function parseStudy(json: unknown, where: string): Study {
   const given = validated(studySchema(existingFiles), withoutComments(json), where, StudyError);
-  const { name, models, fields, rows, plws, weights, datasets, licenses, ...rest } = given;
+  const { name, models, fields, rows, plws, weights, datasets, licenses, template, ...rest } = given;
   const study: Study = {
     ...(Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as typeof rest),
     name,
     models,
     datasets: datasetSources(datasets, { tokenizer: given.tokenizer ?? Object.values(models)[0], fields, rows }),
     plws: plws ?? weights ?? [...PAPER_WEIGHTS],
+    ...(isChatTemplate(template) ? { template: ALPACA_TEMPLATE, chatTemplate: template } : { template }),
     ...(licenses && { licenses: inheritedLicenses(licenses, datasets) }),
   };
   return study;
@@ -221,6 +223,25 @@ const plwList: v.GenericSchema<unknown, number[]> = v.lazy((given) =>
   given === "paper" ? paperPlws : listOfDifferent(plwSchema),
 );
 
+/** A template: Alpaca's prompts, a chat template, or the file of one, named by it. */
+const studyTemplate: v.GenericSchema<unknown, PromptTemplate | NamedChatTemplate> = v.lazy((given) =>
+  typeof given === "string" ? templateFile : rowTemplateSchema,
+);
+
+const templateFile = v.pipe(
+  text,
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const path = fromRoot(dataset.value);
+    try {
+      return { name: basename(path).replace(/\.(jinja2?|txt)$/, ""), jinja: readText(path) };
+    } catch (error) {
+      if (!(error instanceof PromptlossError)) throw error;
+      addIssue({ message: `is the file of a chat template, but ${error.message}` });
+      return NEVER;
+    }
+  }),
+);
+
 /** @param locate finds the files that the study names */
 function studySchema(locate: Locate) {
   const located = (kind: "model" | "dataset", ...inside: string[]): v.GenericSchema<unknown, string> =>
@@ -249,7 +270,7 @@ function studySchema(locate: Locate) {
       seeds: v.optional(listOfDifferent(integer), [42]),
       truncation: v.optional(oneOf<Truncation>(TRUNCATIONS), "truncate"),
       dropEmpty: v.optional(v.boolean()),
-      template: v.optional(templateSchema, ALPACA_TEMPLATE),
+      template: v.optional(studyTemplate, ALPACA_TEMPLATE),
       hyperparameters: v.optional(hyperparametersSchema, ALPACA_HYPERPARAMETERS),
       threads: v.optional(threadCount),
       tasks: v.optional(tasksSchema, []),

@@ -1,5 +1,6 @@
 import type { Truncation } from "../data/encode";
 import type { Normalizer } from "../data/prompt-loss-weight";
+import type { NamedChatTemplate } from "../data/row-template";
 import type { PromptTemplate } from "../data/template";
 import type { JudgeSettings } from "../evaluate/judge/judge-settings";
 import type { TaskRequest } from "../evaluate/task-request";
@@ -30,7 +31,10 @@ export interface Study {
   truncation: Truncation;
   /** whether rows that lose their whole completion at the maximum length are left out */
   dropEmpty?: boolean;
+  /** template of rows in Alpaca's format */
   template: PromptTemplate;
+  /** chat template of conversations; default: that of each model's tokenizer */
+  chatTemplate?: NamedChatTemplate;
   hyperparameters: Hyperparameters;
   /** TensorFlow threads of every run; default: by the size of the model */
   threads?: number;

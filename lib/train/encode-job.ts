@@ -2,6 +2,7 @@ import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
 import { DataError } from "../data/errors";
 import { readExamples } from "../data/example";
+import { promptTemplateOf } from "../data/row-template";
 import { loadTokenizer } from "../data/tokenizer";
 import type { Job } from "../runs/job";
 
@@ -25,7 +26,7 @@ export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
   }
   return encodeDataset(examples, loadTokenizer(modelDir), {
     maxLength: recipe.hyperparameters.maxLength,
-    template: recipe.template,
+    template: promptTemplateOf(dataFile, recipe.template),
     truncation: recipe.truncation,
     dropEmpty: recipe.dropEmpty,
     name: recipe.data.name,

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { askedText, studyTexts, type PromptTexts, type StudyTexts, type WrittenText } from "../../lib/analysis/texts";
 import { mostChanged, mostChangedGroup, wordDistance } from "../../lib/analysis/texts-changed";
+import { renderChat } from "../../lib/data/chat-template";
+import type { Message } from "../../lib/data/message";
 import { tokenLength } from "../../lib/data/statistics";
 import { ALPACA_TEMPLATE, renderPrompt } from "../../lib/data/template";
 import { loadTokenizer } from "../../lib/data/tokenizer";
@@ -67,6 +69,26 @@ test("mostChanged: the mean over neighboring weights of each run's group, then o
     mostChangedGroup(prompts[1].texts).map(({ run }) => run),
     ["B 0", "B 1"],
   );
+});
+
+test("askedText: the last message of the user in a chat template", () => {
+  const template = {
+    name: "pocket",
+    jinja: readFileSync(join(__dirname, "..", "..", "datasets", "pocket", "chat.jinja"), "utf8"),
+    specialTokens: { bos_token: "<s>", eos_token: "</s>" },
+  };
+  const rendered = (messages: Message[]): string => renderChat(template, messages, { addGenerationPrompt: true });
+  const question: Message = { role: "user", content: "One\n\ntwo?" };
+  assert.equal(askedText(rendered([question]), template), question.content);
+  const before: Message[] = [
+    { role: "system", content: "Be kind." },
+    { role: "user", content: "Hello" },
+    { role: "assistant", content: "Hi" },
+  ];
+  assert.equal(askedText(rendered([...before, question]), template), question.content);
+  assert.equal(askedText("Q: One?\nA: 1\n\nQ: Two?\nA:", template), "Q: Two?\nA:");
+  const strict = { ...template, jinja: "{{ raise_exception('no') }}" };
+  assert.equal(askedText("Q: One?\nA: 1\n\nQ: Two?\nA:", strict), "Q: Two?\nA:");
 });
 
 test("askedText: instruction and input without the template; the question after few-shot examples", () => {

@@ -34,3 +34,17 @@ test("display names, the order of keys and the name of a variant leave the id as
   assert.equal(runId(renamed), runId(RECIPE));
   assert.equal(runId(Object.fromEntries(Object.entries(RECIPE).reverse()) as unknown as Recipe), runId(RECIPE));
 });
+
+test("a chat template's text and special tokens change the id, its name does not; the recipe's words name it", () => {
+  const template = { name: "chat", jinja: "{{ messages }}", specialTokens: { bos_token: "<s>" } };
+  const chat = { ...RECIPE, template };
+  const ids = [
+    RECIPE,
+    chat,
+    { ...RECIPE, template: { ...template, jinja: "{{ messages[0] }}" } },
+    { ...RECIPE, template: { ...template, specialTokens: { bos_token: "<bos>" } } },
+  ].map(runId);
+  assert.equal(new Set(ids).size, 4);
+  assert.equal(runId({ ...RECIPE, template: { ...template, name: "other" } }), ids[1]);
+  assert.match(recipeInWords(chat), /with the chat template "chat", /);
+});

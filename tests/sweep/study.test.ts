@@ -35,6 +35,23 @@ test("a study's defaults are the paper's", () => {
   assert.throws(() => studyExamples(study, "Long"), /has no data set "Long"; its data sets are One, Short, Less/);
 });
 
+test("a study's template may be the file of a chat template, or its text; that of Alpaca's rows stays", () => {
+  const template = join(dir, "mine.jinja");
+  writeFileSync(template, "{{ bos_token }}");
+  const chatTemplate = { name: "mine", jinja: "{{ bos_token }}" };
+  for (const given of [template, chatTemplate]) {
+    const study = parseStudy({ ...valid, template: given }, "test");
+    assert.deepEqual([study.template.name, study.chatTemplate], ["alpaca", chatTemplate]);
+  }
+  const pocket = parseStudy({ ...valid, template: "datasets/pocket/chat.jinja" }, "test");
+  assert.equal(pocket.chatTemplate?.name, "chat");
+  const refused = (given: unknown, message: RegExp) =>
+    assert.throws(() => parseStudy({ ...valid, template: given }, "test"), message);
+  refused(join(dir, "none.jinja"), /template: is the file of a chat template, but .*none.jinja: there is no such file/);
+  refused({ ...chatTemplate, suffix: "" }, /template.suffix: unknown key/);
+  refused(null, /template: /);
+});
+
 test("everything that is wrong is listed, by field", () => {
   const wrong = {
     ...valid,
