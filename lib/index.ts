@@ -69,11 +69,13 @@ export {
   type RunScores,
   type RunsProgress,
 } from "./evaluate/evaluate-runs";
+export { chatLine } from "./evaluate/chat-form";
 export { evaluate, TasksFailedError, type EvaluateOptions, type EvaluationProgress } from "./evaluate/evaluate";
+export type { ChatOptions } from "./evaluate/evaluate-options";
 export type { Sample, TaskResult } from "./evaluate/results";
 export { gradientShares, type GradientShare } from "./analysis/gradient-share";
 export { storedSamples, type StoredSamples } from "./evaluate/stored-samples";
-export type { GenerationTask, MultipleChoiceTask, PromptFormat, Task } from "./evaluate/task";
+export type { GenerationTask, MultipleChoiceTask, PromptFormat, SolvedQuestion, Task } from "./evaluate/task";
 export { winRate, type WinRate } from "./evaluate/judge/win-rate";
 export * from "./analysis/cause-rows";
 export * from "./figures/claims-table";

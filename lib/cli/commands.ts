@@ -178,6 +178,19 @@ export const COMMANDS: Record<string, Command> = {
         description: "maximum length of generated answers, in tokens",
         default: "each task's",
       },
+      "chat-template": {
+        placeholder: "yes|no",
+        description: "put prompts through the model's chat template, and stop at its end of turn",
+        default: "yes for runs trained on conversations",
+        choices: ["yes", "no"],
+      },
+      "few-shot-as-turns": {
+        placeholder: "yes|no",
+        description: "examples as turns of the chat; no: all in the message with the question",
+        default: "yes with the chat template",
+        choices: ["yes", "no"],
+      },
+      "system-prompt": { placeholder: "text", description: "content of a system message", default: "none" },
       format: {
         placeholder: "name",
         description: "layout of translation prompts",

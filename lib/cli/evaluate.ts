@@ -1,5 +1,7 @@
 import "../model/environment";
 import { validated, wholeNumber } from "../data/validate";
+import { chatLine } from "../evaluate/chat-form";
+import type { ChatOptions } from "../evaluate/evaluate-options";
 import type { EvaluateRunsOptions, TaskSummary } from "../evaluate/evaluate-runs";
 import type { SharedOptions } from "../evaluate/evaluation-job";
 import { FORMATS } from "../evaluate/task";
@@ -35,11 +37,21 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     ...(values.limit !== undefined && { limit: countOf(values, "limit") }),
     ...(values["few-shot"] !== undefined && { fewShot: numberOf(values, "few-shot", wholeNumber(0)) }),
     ...(values["max-new-tokens"] !== undefined && { maxNewTokens: countOf(values, "max-new-tokens") }),
+    ...chatOptionsOf(values),
     ...(values.format !== undefined && { format: nameOf(values, "format", FORMATS) }),
   };
   if (values.model !== undefined) return ofModel(pathOf(values, "model")!, tasks, options, signal);
   const runs = values.run === undefined ? studyRuns(study!, values) : [runById(values.run, pathOf(values, "store"))];
   return ofRuns(runs, tasks, { ...options, workers: countOf(values, "workers") }, signal);
+}
+
+function chatOptionsOf(values: Values): ChatOptions {
+  const yes = (option: string) => nameOf(values, option, ["yes", "no"]) === "yes";
+  return {
+    ...(values["chat-template"] !== undefined && { chatTemplate: yes("chat-template") }),
+    ...(values["few-shot-as-turns"] !== undefined && { fewShotAsTurns: yes("few-shot-as-turns") }),
+    ...(values["system-prompt"] !== undefined && { systemPrompt: values["system-prompt"] }),
+  };
 }
 
 async function ofModel(
@@ -57,7 +69,10 @@ async function ofModel(
   const model = loadModel(dir);
   const results = await evaluate(model, tasks, { ...options, signal });
   const summaries = results.map(({ samples, ...result }) => ({ ...result, items: samples.length }));
-  return { text: summaries.map(line).join("\n"), result: { model: dir, results: summaries } };
+  return {
+    text: [...summaries.map(line), ...chatLine(summaries)].join("\n"),
+    result: { model: dir, results: summaries },
+  };
 }
 
 async function ofRuns(
@@ -75,7 +90,9 @@ async function ofRuns(
     [run.name, ...results.map((result) => `  ${line(result)}`)].join("\n"),
   );
   return {
-    text: [...lines, ...(summary === "" ? [] : [summary])].join("\n"),
+    text: [...lines, ...chatLine(scores.flatMap(({ results }) => results)), ...(summary === "" ? [] : [summary])].join(
+      "\n",
+    ),
     failed: missing.length + failures.length > 0,
     result: {
       runs: scores.map(({ run: { id, name, dir }, results }) => ({ id, name, dir, results })),

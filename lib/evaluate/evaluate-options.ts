@@ -7,8 +7,24 @@ import { judgeSettingsSchema, type JudgeSettings } from "./judge/judge-settings"
 import { FORMATS, type PromptFormat } from "./task";
 import { EvaluationError } from "../data/errors";
 
+/** Options of evaluation through a chat template. */
+export interface ChatOptions {
+  /**
+   * whether prompts go through the model's chat template; default: whether the run was trained on conversations, and
+   * false for a model in memory
+   */
+  chatTemplate?: boolean;
+  /**
+   * whether each few-shot example is a turn of the user and one of the assistant; false: all of them are in the user's
+   * message, before the question. Default true. Only with the chat template
+   */
+  fewShotAsTurns?: boolean;
+  /** content of a system message; default: none. Only with the chat template */
+  systemPrompt?: string;
+}
+
 /** Options that determine a task's result, together with the model and the data. */
-export interface TaskOptions {
+export interface TaskOptions extends ChatOptions {
   /**
    * folder that contains `<task>/<split>.jsonl` (or .json, .parquet), relative to the repository root; default
    * `datasets/benchmarks`
@@ -64,12 +80,25 @@ export interface EvaluationProgress {
   etaSeconds: number | null;
 }
 
+const flag = rule<boolean>("true or false", (value) => typeof value === "boolean");
+
+/** What the options of evaluation through a chat template must be. */
+export const chatOptions = { chatTemplate: flag, fewShotAsTurns: flag, systemPrompt: text };
+
+/** The same in a schema of an object, where each may be absent. */
+export const optionalChatOptions = {
+  chatTemplate: v.optional(flag),
+  fewShotAsTurns: v.optional(flag),
+  systemPrompt: v.optional(text),
+};
+
 /** What the options that determine a task's result must be. */
 export const taskOptions: OptionSchemas<TaskOptions> = {
   dataDir: text,
   limit: wholeNumber(1),
   fewShot: wholeNumber(0),
   maxNewTokens: wholeNumber(1),
+  ...chatOptions,
   format: oneOf(FORMATS),
   template: templateSchema,
   heldout: rule(

@@ -149,7 +149,9 @@ class RunsEvaluation {
 
   async run(): Promise<RunScores[]> {
     const { signal, onFailure, dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge } = this.options;
-    const options = { dataDir, limit, fewShot, maxNewTokens, format, template, heldout, judge };
+    const { chatTemplate, fewShotAsTurns, systemPrompt } = this.options;
+    const chat = { chatTemplate, fewShotAsTurns, systemPrompt };
+    const options = { dataDir, limit, fewShot, maxNewTokens, ...chat, format, template, heldout, judge };
     for (const [dir, run] of this.byDir) {
       signal?.throwIfAborted();
       const job = {

@@ -4,6 +4,7 @@ import { checkTemplate } from "../data/template";
 import { isObject } from "../data/validate";
 import type { Claim } from "../runs/claim";
 import { makeFolder, readJsonIfAny, writeFileAtomic } from "../runs/files";
+import { chatFormOf, versionOf, type ChatForm } from "./chat-form";
 import { generateAnswers, preparePrompts, type GeneratedText } from "./generation";
 import { Journal } from "./journal";
 import type { Memo } from "./memo";
@@ -27,6 +28,8 @@ export type Report = (done: number, total: number, etaSeconds: number | null) =>
 interface ResolvedTask<Q extends ChoiceQuestion | GenerationQuestion> {
   settings: TaskSettings;
   prepared: PreparedTask<Q>;
+  /** absent: prompts are plain text */
+  chat?: ChatForm;
   /** file that the result is stored in; undefined: not stored */
   file?: string;
   /** key; a stored result is reused only if it matches */
@@ -66,12 +69,12 @@ export async function evaluateTask(
   const request = await resolveRequest(subject, task, options, memo);
   const stored = readStored(request);
   if (stored) return stored;
-  const { settings, prepared } = request;
+  const { settings, prepared, chat } = request;
   const { signal, claim } = options;
   const key = JSON.stringify(["tokens", task.name, settings, subject.tokens, subject.model().config]);
   if (task.kind === "multiple choice") {
     const items = (prepared as PreparedTask<ChoiceQuestion>).items();
-    const choices = await memo.once(key, () => prepareChoices(subject.model(), items, signal));
+    const choices = await memo.once(key, () => prepareChoices(subject.model(), items, chat, signal));
     const isOutcome = (item: number, value: unknown): value is LogLikelihood[] =>
       Array.isArray(value) && value.length === choices.sequences[item]?.length && value.every(isLogLikelihood);
     return compute(request, isOutcome, { signal, claim }, report, (work) =>
@@ -80,12 +83,12 @@ export async function evaluateTask(
   }
   const items = (prepared as PreparedTask<GenerationQuestion>).items();
   const prompts = await memo.once(key, () =>
-    preparePrompts(subject.model(), task, items, settings.maxNewTokens!, signal),
+    preparePrompts(subject.model(), task, items, settings.maxNewTokens!, chat, signal),
   );
   const isOutcome = (item: number, value: unknown): value is GeneratedText =>
     prompts.prompts[item] !== undefined && isGeneratedText(value);
   return compute(request, isOutcome, { signal, claim }, report, (work) =>
-    generateAnswers(subject.model(), task, prompts, work),
+    generateAnswers(subject.model(), task, prompts, chat, work),
   );
 }
 
@@ -103,7 +106,8 @@ async function resolveRequest(
   options: TaskOptions,
   memo: Memo,
 ): Promise<ResolvedTask<ChoiceQuestion | GenerationQuestion>> {
-  const asking = askingOf(task, options, checkTemplate(options.template ?? subject.template));
+  const chat = chatFormOf(options, subject);
+  const asking = askingOf(task, options, checkTemplate(options.template ?? subject.template), chat);
   const { shots, limit, style } = asking;
   const { format } = style;
   const judge = task.kind === "generation" ? task.judge?.() : undefined;
@@ -117,12 +121,12 @@ async function resolveRequest(
   );
   const settings: TaskSettings = {
     task: task.name,
-    version: task.version,
+    version: versionOf(task.version, shots, chat),
     harness: task.harness,
     shots,
     limit,
     format,
-    template: usesTemplate ? style.template.name : null,
+    template: chat?.template.name ?? (usesTemplate ? style.template.name : null),
     judge: judge?.name ?? null,
     maxNewTokens: task.kind === "generation" ? (options.maxNewTokens ?? task.maxNewTokens) : null,
     data: sha256(
@@ -130,11 +134,14 @@ async function resolveRequest(
       usesTemplate ? JSON.stringify(style.template) : "",
       judge?.digest ?? "",
       ...(definition === undefined ? [] : [definition]),
+      ...(chat ? [JSON.stringify(chat)] : []),
     ),
+    ...(chat && { chat: { fewShotAsTurns: chat.fewShotAsTurns, systemPrompt: chat.systemPrompt ?? null } }),
   };
   const { scores } = subject;
   const identity = JSON.stringify({ format: RESULT_FORMAT, weights: scores?.weights, settings });
   const isDefault =
+    chat === undefined &&
     shots === task.shots &&
     limit === null &&
     format === "harness" &&
@@ -142,7 +149,7 @@ async function resolveRequest(
   const file =
     scores &&
     join(scores.folder, isDefault ? `${task.name}.json` : `${task.name}.${sha256(identity).slice(0, 8)}.json`);
-  return { settings, prepared, file, identity };
+  return { settings, prepared, chat, file, identity };
 }
 
 /** A stored result; a damaged one counts as none, and is computed again. */

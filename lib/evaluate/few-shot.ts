@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { PythonRandom } from "./python-random";
-import type { Question, TaskAbout, Item } from "./task";
+import type { Question, TaskAbout, Item, SolvedQuestion } from "./task";
 import { EvaluationError } from "../data/errors";
 
 /** Seed of the few-shot sampler in the harness's release, and of the only generator in its older commit. */
@@ -26,7 +26,7 @@ export function drawShots<Q extends Question>(
   pool: readonly Item<Q>[],
   shots: number,
   limit = items.length,
-): { item: Item<Q>; shots: string[] }[] {
+): { item: Item<Q>; shots: SolvedQuestion[] }[] {
   const random = new PythonRandom(SEED[task.harness]);
   const ordered = [...items];
   if (task.harness === "b281b09") random.shuffle(ordered);
@@ -71,4 +71,5 @@ function tooFewRows({ name }: { name: string }, shots: number, needed: string, r
 }
 
 /** Joins few-shot examples to the text that precedes the question. */
-export const shotText = (shots: readonly string[]): string => shots.map((shot) => `${shot}\n\n`).join("");
+export const shotText = (shots: readonly SolvedQuestion[]): string =>
+  shots.map(({ question, delimiter, answer }) => `${question}${delimiter}${answer}\n\n`).join("");

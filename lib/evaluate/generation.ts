@@ -2,6 +2,7 @@ import { tokenLength } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import type { CausalLM } from "../model/causal-lm";
 import { cutAtStops, stopsWhen } from "./answer";
+import { endOfTurn, promptEncoder, type ChatForm } from "./chat-form";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
 import type { GenerationQuestion, GenerationTask } from "./task";
@@ -38,6 +39,7 @@ export interface PreparedPrompts {
  * the task limits answers relative to their reference (`beyondReference`), the answer's limit is first reduced in favor
  * of the prompt, down to half of the context.
  * @param maxNewTokens maximum length of an answer, in tokens
+ * @param chat the form of prompts that went through a chat template
  * @throws {EvaluationError} if an answer's limit leaves no room for a prompt
  * @throws {Interrupted} if the signal is aborted
  */
@@ -46,16 +48,18 @@ export async function preparePrompts(
   task: GenerationTask,
   items: PreparedItem<GenerationQuestion>[],
   maxNewTokens: number,
+  chat: ChatForm | undefined,
   signal?: AbortSignal,
 ): Promise<PreparedPrompts> {
   const { maxPositions } = model.config;
   const tokenizer = model.needTokenizer();
+  const encode = promptEncoder(tokenizer, chat);
   const prompts: number[][] = [];
   const limits: number[] = [];
   let truncatedRequests = 0;
-  for (const { shots, question } of items) {
+  for (const { contexts, question } of items) {
     await pause(signal);
-    const ids = tokenizer.encode(shots + question.prompt);
+    const ids = encode(contexts[0]);
     const limit = Math.min(
       maxNewTokens,
       answerLimit(task, question, tokenizer, Math.max(maxPositions - ids.length, maxPositions >> 1)),
@@ -103,6 +107,7 @@ function answerLimit(
 
 /**
  * Generates an answer to every prompt by greedy decoding, and scores the answers.
+ * @param chat the form of prompts that went through a chat template; answers then also stop at the end of the turn
  * @throws {EvaluationError} if a judge fails, or the model computes NaN or infinity for an item
  * @throws {Interrupted} if the signal is aborted
  */
@@ -110,31 +115,40 @@ export async function generateAnswers(
   model: CausalLM,
   task: GenerationTask,
   { items, prompts, limits, batches, truncatedRequests }: PreparedPrompts,
+  chat: ChatForm | undefined,
   work: Work<GeneratedText>,
 ): Promise<Omit<TaskResult, keyof TaskSettings>> {
-  const stopWhen = stopsWhen(model.needTokenizer(), task.stops);
+  const tokenizer = model.needTokenizer();
+  const end = chat && endOfTurn(chat, tokenizer);
+  const stops = [...task.stops, ...(end?.texts ?? [])];
+  const stopIds = [...(tokenizer.endIds ?? [tokenizer.eosId]), ...(end?.ids ?? [])];
+  const stopWhen = stopsWhen(tokenizer, stops);
   await workThrough(batches, work, async ({ items: rows }) => {
     const generations = await model
       .generate(
         rows.map((row) => prompts[row]),
-        { maxNewTokens: rows.map((row) => limits[row]), batchSize: rows.length, stopWhen, signal: work.signal },
+        {
+          maxNewTokens: rows.map((row) => limits[row]),
+          batchSize: rows.length,
+          stopIds,
+          stopWhen,
+          signal: work.signal,
+        },
       )
       .catch((error: unknown) => {
         throw namingItem(error, task.name, (prompt) => items[rows[prompt]].id);
       });
     return rows.map((row, i): [number, GeneratedText] => [
       row,
-      { text: cutAtStops(generations[i].text, task.stops), finish: generations[i].finish },
+      { text: cutAtStops(generations[i].text, stops), finish: generations[i].finish },
     ]);
   });
 
   const answers = items.map(({ question }, i) => ({ question, text: work.journal.get(i).text }));
   const { metrics, standardErrors, perAnswer, judged } = await task.score(answers, { signal: work.signal });
-  const samples = items.map(({ id, question, shots }, i): Sample => ({
+  const samples = items.map(({ id, question, contexts }, i): Sample => ({
     id,
-    requests: [
-      { context: shots + question.prompt, continuation: answers[i].text, logLikelihood: null, isGreedy: true },
-    ],
+    requests: [{ context: contexts[0], continuation: answers[i].text, logLikelihood: null, isGreedy: true }],
     metrics: perAnswer[i],
     references: question.references,
     finish: work.journal.get(i).finish,

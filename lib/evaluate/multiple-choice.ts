@@ -1,5 +1,6 @@
 import type { CausalLM } from "../model/causal-lm";
 import { tf } from "../model/tensorflow";
+import { promptEncoder, type ChatForm } from "./chat-form";
 import { encodePair, modelInput } from "./request-tokens";
 import { aggregate } from "./means";
 import type { PreparedItem } from "./prepare";
@@ -52,13 +53,13 @@ export async function scoreChoices(
   } finally {
     tf.dispose(prefix);
   }
-  const samples = kept.map(({ id, question, shots }, i): Sample => {
+  const samples = kept.map(({ id, question, contexts }, i): Sample => {
     const results = work.journal.get(i);
     const logLikelihoods = results.map(({ sum }) => sum);
     return {
       id,
-      requests: question.requests.map(({ prompt, continuation }, j) => ({
-        context: shots + prompt,
+      requests: question.requests.map(({ continuation }, j) => ({
+        context: contexts[j],
         continuation,
         logLikelihood: results[j].sum,
         isGreedy: results[j].isGreedy,
@@ -74,14 +75,17 @@ export async function scoreChoices(
 /**
  * Tokenizes every choice of every item and plans batches. An item is left out if one of its choices has no tokens or
  * more tokens than the model's context.
+ * @param chat the form of prompts that went through a chat template
  * @throws {Interrupted} if the signal is aborted
  */
 export async function prepareChoices(
   model: CausalLM,
   items: PreparedItem<ChoiceQuestion>[],
+  chat: ChatForm | undefined,
   signal?: AbortSignal,
 ): Promise<PreparedChoices> {
   const tokenizer = model.needTokenizer();
+  const encode = promptEncoder(tokenizer, chat);
   const maxLength = model.config.maxPositions;
   const sequences: ScoredSequence[][] = [];
   const kept: PreparedItem<ChoiceQuestion>[] = [];
@@ -91,11 +95,11 @@ export async function prepareChoices(
     await pause(signal);
     const contexts = new Map<string, number[]>();
     const encodeContext = (text: string) => {
-      if (!contexts.has(text)) contexts.set(text, tokenizer.encode(text));
+      if (!contexts.has(text)) contexts.set(text, encode(text));
       return contexts.get(text)!;
     };
-    const pairs = item.question.requests.map(({ prompt, continuation }) =>
-      encodePair(tokenizer, item.shots + prompt, continuation, encodeContext),
+    const pairs = item.question.requests.map(({ continuation }, j) =>
+      encodePair(tokenizer, item.contexts[j], continuation, { encode, encodeContext }),
     );
     const lengths = pairs.map(({ continuation }) => continuation.length);
     const unusable = lengths.findIndex((length) => length === 0 || length > maxLength);

@@ -9,7 +9,7 @@ import { judgeFrom, type JudgeSettings } from "./judge/judge-settings";
 import { ALPACA_EVAL_PROMPT, PANDALM_PROMPT, type JudgePrompt } from "./judge/judge-prompts";
 import { pandaLm } from "./judge/pandalm";
 import { asInPaper, type Task } from "./task";
-import { taskOptions, type TaskOptions } from "./evaluate-options";
+import { taskOptions, type ChatOptions, type TaskOptions } from "./evaluate-options";
 import { checkRequest, type TaskRequest } from "./task-request";
 import { arcChallenge } from "./tasks/arc";
 import { heldoutLoss } from "./tasks/heldout-loss";
@@ -80,7 +80,7 @@ export const nearestTaskNames = (name: string): string[] => nearest(name, taskNa
 export interface RequestedTask {
   task: Task;
   /** override the options of the call, which override the task's own */
-  settings: Pick<TaskOptions, "fewShot" | "limit" | "format" | "maxNewTokens">;
+  settings: Pick<TaskOptions, "fewShot" | "limit" | "format" | "maxNewTokens" | keyof ChatOptions>;
 }
 
 /**
@@ -108,8 +108,9 @@ export function resolveTasks(
   const { judge } = options;
   return requests.map((request): RequestedTask => {
     if ("task" in request) return { task: request.task, settings: {} };
-    const { name, own, shots, limit, format, maxNewTokens } = request;
-    const settings = { fewShot: shots, limit, format, maxNewTokens };
+    const { name, own, shots, limit, format, maxNewTokens, chatTemplate, fewShotAsTurns, systemPrompt } = request;
+    const chat = { chatTemplate, fewShotAsTurns, systemPrompt };
+    const settings = { fewShot: shots, limit, format, maxNewTokens, ...chat };
     return {
       task: own ? ownTask(own, judge && (() => judgeOf(judge, ALPACA_EVAL_PROMPT))) : byName.get(name)!,
       settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),

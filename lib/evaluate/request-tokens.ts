@@ -14,20 +14,24 @@ export interface TokenPair {
  * the context is moved to the continuation, and both are tokenized together. The first n tokens are the context, where
  * n is the number of tokens of the context alone; the remaining tokens are the continuation. An empty context becomes
  * the beginning-of-sequence token, or the end-of-sequence token if the tokenizer has none.
- * @param encodeContext tokenizes a context; pass a memoizing function if contexts recur
+ * @param options.encode tokenizes a text; default: with the special tokens that the tokenizer adds
+ * @param options.encodeContext tokenizes a context; pass a memoizing function if contexts recur; default: `encode`
  */
 export function encodePair(
   tokenizer: Tokenizer,
   context: string,
   continuation: string,
-  encodeContext = (text: string) => tokenizer.encode(text),
+  {
+    encode = (text) => tokenizer.encode(text),
+    encodeContext = encode,
+  }: { encode?: (text: string) => number[]; encodeContext?: (text: string) => number[] } = {},
 ): TokenPair {
   if (context === "")
     return {
       context: [tokenizer.bosId ?? tokenizer.eosId],
       continuation: tokenizer.encode(continuation, { addSpecialTokens: false }),
     };
-  const whole = tokenizer.encode(context + continuation);
+  const whole = encode(context + continuation);
   const { length } = encodeContext(trimEnd(context));
   return { context: whole.slice(0, length), continuation: whole.slice(length) };
 }

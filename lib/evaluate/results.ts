@@ -33,7 +33,7 @@ export interface Sample {
 export interface TaskSettings {
   /** task name */
   task: string;
-  /** version of the task */
+  /** version of the task; through a chat template with "+chat", and ".turns" and ".system" if it has such messages */
   version: string;
   /** version of lm-evaluation-harness whose rules were followed */
   harness: Harness;
@@ -42,14 +42,19 @@ export interface TaskSettings {
   /** maximum number of items, counted from the first; null: all */
   limit: number | null;
   format: PromptFormat;
-  /** name of the prompt template; null if the prompt does not use one */
+  /** name of the prompt template or chat template; null if the prompt does not use one */
   template: string | null;
   /** name of the judge; null if the task is not judged */
   judge: string | null;
   /** maximum length of generated answers; null for multiple choice */
   maxNewTokens: number | null;
-  /** SHA-256 over the data files, the prompt template, the judge's digest, and the definition of a task of one's own */
+  /**
+   * SHA-256 over the data files, the prompt template, the judge's digest, the definition of a task of one's own, and how
+   * a chat template is used
+   */
   data: string;
+  /** how the chat template is used; absent if prompts are plain text */
+  chat?: { fewShotAsTurns: boolean; systemPrompt: string | null };
 }
 
 /** The result of one model on one task. */

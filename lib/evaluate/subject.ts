@@ -5,6 +5,7 @@ import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import { CausalLM, loadModel } from "../model/causal-lm";
 import { parametersOf, usableRun, type Run } from "../runs/store";
 import { EvaluationError } from "../data/errors";
+import { ownChatTemplate } from "./own-chat-template";
 
 /** The model under evaluation: one in memory, or the final model of a run, loaded when first needed. */
 export interface Subject {
@@ -16,6 +17,11 @@ export interface Subject {
   template: PromptTemplate;
   /** the chat template that the model was trained with, if it was trained on conversations */
   chatTemplate?: ChatTemplate;
+  /**
+   * loads the chat template in the model's directory
+   * @throws {PromptlossError} if there is none, or the run was pruned
+   */
+  ownChatTemplate(): ChatTemplate;
   /** folder that results are stored in, and SHA-256 of the model's parameters; absent for a model in memory */
   scores?: { folder: string; weights: string };
   /**
@@ -34,7 +40,13 @@ export interface Subject {
  */
 export function subjectOf(modelOrRun: CausalLM | Run): Subject {
   if (modelOrRun instanceof CausalLM)
-    return { model: () => modelOrRun, release: () => {}, template: ALPACA_TEMPLATE, tokens: "" };
+    return {
+      model: () => modelOrRun,
+      release: () => {},
+      template: ALPACA_TEMPLATE,
+      ownChatTemplate: () => chatTemplateOf(modelOrRun),
+      tokens: "",
+    };
   const run = usableRun(modelOrRun);
   if (run.status !== "complete")
     throw new EvaluationError(
@@ -46,8 +58,17 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
     model: () => (model ??= loadModel(parametersOf(run, "evaluate it on a further task"))),
     release: () => model?.dispose(),
     ...(isChatTemplate(template) ? { template: ALPACA_TEMPLATE, chatTemplate: template } : { template }),
+    ownChatTemplate: () => ownChatTemplate(parametersOf(run, "read its chat template")),
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },
     tokens: run.recipe.tokenizer.digest,
     run,
   };
+}
+
+function chatTemplateOf({ source }: CausalLM): ChatTemplate {
+  if (source !== undefined) return ownChatTemplate(source);
+  throw new EvaluationError(
+    "The model in memory comes from no directory, and so has no chat template. Load it with loadModel, or set " +
+      "chatTemplate to false.",
+  );
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { duplicatesOf } from "../data/group";
 import { isObject, objectOf, oneOf, pathItem, shown, text, wholeNumber } from "../data/validate";
+import { optionalChatOptions } from "./evaluate-options";
 import { allTasks, nearestTaskNames, taskNames } from "./registry";
 import { FORMATS, type Harness, type PromptFormat } from "./task";
 import type { TaskRequest } from "./task-request";
@@ -41,6 +42,7 @@ const settings = {
   limit: v.optional(wholeNumber(1)),
   format: v.optional(oneOf<PromptFormat>(FORMATS)),
   maxNewTokens: v.optional(wholeNumber(1)),
+  ...optionalChatOptions,
   metric: v.optional(text),
   version: v.optional(oneOf<Harness>(HARNESSES)),
 };
@@ -90,7 +92,11 @@ const ownEntry = v.pipe(
     ({ name }) => !taskNames().includes(name) && !TASK_GROUPS.some((group) => group === name),
     "has the name of a built-in task; choose another",
   ),
-  v.transform(({ limit, ...own }): TaskRequest[] => [{ name: own.name, ...(limit !== undefined && { limit }), own }]),
+  v.transform(({ limit, chatTemplate, fewShotAsTurns, systemPrompt, ...own }): TaskRequest[] => {
+    const request = { limit, chatTemplate, fewShotAsTurns, systemPrompt };
+    const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+    return [{ name: own.name, ...given, own }];
+  }),
 );
 
 const taskEntry: v.GenericSchema<unknown, TaskRequest[]> = v.lazy((entry) => {

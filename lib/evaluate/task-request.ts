@@ -1,11 +1,12 @@
 import { anObject, checkOptions } from "../data/arguments";
 import { EvaluationError } from "../data/errors";
 import { oneOf, text, wholeNumber } from "../data/validate";
+import { chatOptions, type ChatOptions } from "./evaluate-options";
 import { FORMATS, type PromptFormat } from "./task";
 import type { OwnTask } from "./tasks/own-task";
 
 /** A task as a study or a caller asks for it: plain data. A setting that is absent is the task's own. */
-export interface TaskRequest {
+export interface TaskRequest extends ChatOptions {
   /** name in the registry, or that of `own` */
   name: string;
   /** few-shot examples before each question */
@@ -34,6 +35,7 @@ export function checkRequest(request: TaskRequest): TaskRequest {
       name: text,
       shots: wholeNumber(0),
       limit: wholeNumber(1),
+      ...chatOptions,
       format: oneOf<PromptFormat>(FORMATS),
       maxNewTokens: wholeNumber(1),
       metric: text,

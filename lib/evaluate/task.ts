@@ -66,15 +66,25 @@ export interface TaskData {
  */
 export type OwnRows = "training" | "held-out";
 
+/** A question with its right answer, as it appears as a few-shot example. */
+export interface SolvedQuestion {
+  question: string;
+  /** what stands between question and answer where they are one text; nothing does where they are turns of a chat */
+  delimiter: string;
+  answer: string;
+}
+
 /** A row converted to a question. */
 export interface Question {
-  /** the question with its right answer, as it appears as a few-shot example */
-  solved: string;
+  solved: SolvedQuestion;
 }
 
 /** A multiple-choice question. */
 export interface ChoiceQuestion extends Question {
-  /** one per choice: the text after the few-shot examples, and the continuation whose log-likelihood is computed */
+  /**
+   * one per choice: the text after the few-shot examples, and the continuation whose log-likelihood is computed; it
+   * begins with the delimiter of `solved`
+   */
   requests: { prompt: string; continuation: string }[];
   /** text of each choice, whose length `acc_norm` divides by */
   choices: string[];

@@ -91,8 +91,8 @@ for (const [name, task, shots, scored] of CHOICES) {
       );
       const items = prepared.items();
       assert.equal(items.length, docs.length);
-      const perItem = items.map(({ question, shots: before }, i) => {
-        const texts = question.requests.map(({ prompt, continuation }) => `${before}${prompt}\u001f${continuation}`);
+      const perItem = items.map(({ question, contexts }, i) => {
+        const texts = question.requests.map(({ continuation }, j) => `${contexts[j]}\u001f${continuation}`);
         assert.equal(hash(texts.join("\u001e")), docs[i].requests_sha256, `requests of item ${i}`);
         return Object.fromEntries(
           Object.entries(choice.metrics).map(([metric, compute]) => [metric, compute(question, docs[i].lls)]),
@@ -194,7 +194,7 @@ test(
     const { metrics, standardErrors } = scoreTranslations(
       docs.map(({ generated, target }) => ({
         text: generated,
-        question: { prompt: "", solved: "", references: [target] },
+        question: { prompt: "", solved: { question: "", delimiter: "", answer: target }, references: [target] },
       })),
     );
     for (const metric of ["bleu", "ter", "chrf"]) {

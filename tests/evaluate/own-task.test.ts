@@ -371,7 +371,7 @@ test("every mistake in a definition is named by its key", () => {
       '  - prompt: has a single "{" at character 1; write {field} for a field, {{ for a brace',
       '  - choices: must be the name of a field, without braces, got "{options}"',
       "  - x: unknown key; known keys: name, data, prompt, choices, answer, references, stops, judge, maxNewTokens, " +
-        "separator, template, shots, shotsData, limit, metric, version",
+        "separator, template, shots, shotsData, limit, chatTemplate, fewShotAsTurns, systemPrompt, metric, version",
       "  - stops: belongs to tasks with references, not to one with choices",
       '  - metric: must be one of acc_norm, acc, got "bleu"',
     ].join("\n"),

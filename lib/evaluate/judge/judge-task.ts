@@ -91,7 +91,7 @@ export function judgedTask({
       const { prompt } = renderPrompt({ ...instruction, output: "" }, template);
       return {
         prompt,
-        solved: `${prompt}${goldAnswer ?? ""}`,
+        solved: { question: prompt, delimiter: "", answer: goldAnswer ?? "" },
         references: goldAnswer === undefined ? [] : [goldAnswer],
         instruction: instruction.instruction,
         judged: { ...instruction, gold: goldAnswer },

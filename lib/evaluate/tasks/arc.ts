@@ -27,7 +27,7 @@ export function arcFormat(about: TaskAbout): MultipleChoiceTask {
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
         choices,
         correct: choices.map((_, i) => i === gold),
-        solved: `${prompt} ${choices[gold]}`,
+        solved: { question: prompt, delimiter: " ", answer: choices[gold] },
       };
     },
   };

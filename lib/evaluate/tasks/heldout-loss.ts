@@ -17,7 +17,7 @@ export const heldoutLoss: MultipleChoiceTask = {
   question(row, { template }) {
     const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
     return {
-      solved: prompt + completion,
+      solved: { question: prompt, delimiter: "", answer: completion },
       requests: [{ prompt, continuation: completion }],
       choices: [completion],
       correct: [true],

@@ -47,7 +47,11 @@ function task(name: string, items: OwnRows): GenerationTask {
     choose: uniquePrompts,
     question(row, { template }) {
       const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
-      return { prompt, solved: prompt + completion, references: [completion] };
+      return {
+        prompt,
+        solved: { question: prompt, delimiter: "", answer: completion },
+        references: [completion],
+      };
     },
     score,
   };

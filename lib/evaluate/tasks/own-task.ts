@@ -6,6 +6,7 @@ import { renderPrompt } from "../../data/template";
 import { isObject, objectOf, oneOf, pathItem, rule, shown, text, validated, wholeNumber } from "../../data/validate";
 import { fromRoot } from "../../runs/paths";
 import { accuracy, normalizedAccuracy } from "../choice-metrics";
+import { optionalChatOptions, type ChatOptions } from "../evaluate-options";
 import type { Fields } from "../fields";
 import { judgementsFile } from "../judge/alpaca-eval";
 import type { Judge, JudgeOrder } from "../judge/judge";
@@ -21,9 +22,9 @@ import type { GenerationTask, MultipleChoiceTask, PromptStyle, Task, TaskAbout }
  *
  * Templates have placeholders `{field}`, `{outer.inner}` for a field of a field, and `{list.0}` for an entry of a list;
  * `{{` and `}}` are literal braces. Where a field is named without a template, nested fields are written in the same
- * way, without braces.
+ * way, without braces. A list of tasks (`tasksSchema`) makes `limit` and the options of the chat template the request's.
  */
-export interface OwnTask {
+export interface OwnTask extends ChatOptions {
   /** letters, digits, - and _; also the name of the file of scores */
   name: string;
   /** .jsonl, .json (an array of rows) or .parquet file, also with .gz; a relative path counts from the repository root */
@@ -69,7 +70,7 @@ export interface OwnTask {
   shots?: number;
   /** file that few-shot examples are drawn from; default: `data`, without the evaluated row */
   shotsData?: string;
-  /** number of items, counted from the first; default: all. A list of tasks (`tasksSchema`) makes it the request's */
+  /** number of items, counted from the first; default: all */
   limit?: number;
   /** metric that stands for the task in tables; default "acc_norm", "rougeL" or "win_rate" */
   metric?: string;
@@ -188,6 +189,7 @@ export const ownTaskSchema: v.GenericSchema<unknown, OwnTask> = v.pipe(
     shots: v.optional(wholeNumber(0)),
     shotsData: v.optional(dataPath),
     limit: v.optional(wholeNumber(1)),
+    ...optionalChatOptions,
     metric: v.optional(text),
     version: v.optional(text),
   }),
@@ -269,7 +271,7 @@ function choiceTask(task: OwnTask, given: string | string[]): MultipleChoiceTask
         requests: choices.map((choice) => ({ prompt, continuation: separator + choice })),
         choices,
         correct: choices.map((_, i) => i === right),
-        solved: prompt + separator + choices[right],
+        solved: { question: prompt, delimiter: separator, answer: choices[right] },
       };
     },
   };
@@ -346,7 +348,7 @@ function referenceTask(task: OwnTask, path: string): GenerationTask {
     question(row, style) {
       const prompt = promptFor(row, style);
       const references = referencesOf(row, path);
-      return { prompt, references, solved: prompt + separator + references[0] };
+      return { prompt, references, solved: { question: prompt, delimiter: separator, answer: references[0] } };
     },
   };
 }

@@ -22,7 +22,7 @@ export function piqaFormat(about: TaskAbout): MultipleChoiceTask {
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
         choices,
         correct: choices.map((_, i) => i === label),
-        solved: `${prompt} ${choices[label]}`,
+        solved: { question: prompt, delimiter: " ", answer: choices[label] },
       };
     },
   };

@@ -34,12 +34,16 @@ export function translationFormat(
       const target = texts.text(to.code);
       if (format === "instruction") {
         const { prompt } = renderPrompt({ instruction, input: source, output: "" }, template);
-        return { prompt, references: [target], solved: prompt + target };
+        return { prompt, references: [target], solved: { question: prompt, delimiter: "", answer: target } };
       }
       const phrases = `${from.name} phrase: ${source}\n${to.name} phrase:`;
       const prompt = format === "harness" ? phrases : `${instruction}\n${phrases}`;
       // The harness's target begins with a space, in addition to the one between question and answer.
-      return { prompt, references: [` ${target}`], solved: `${prompt}  ${target}` };
+      return {
+        prompt,
+        references: [` ${target}`],
+        solved: { question: prompt, delimiter: " ", answer: ` ${target}` },
+      };
     },
   };
 }

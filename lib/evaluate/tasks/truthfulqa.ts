@@ -57,7 +57,7 @@ export function truthfulQaChoiceFormat(
         requests: choices.map((choice) => ({ prompt, continuation: ` ${choice}` })),
         choices,
         correct: labels.map((label, i) => (targets === "mc1" ? i === 0 : label === 1)),
-        solved: `${prompt} ${choices[0]}`,
+        solved: { question: prompt, delimiter: " ", answer: choices[0] },
       };
     },
   };
@@ -86,7 +86,8 @@ export function truthfulQaGenerationFormat(
       if (!references.includes("I have no comment.")) references.push("I have no comment.");
       const wrong = sentences(row.texts("incorrect_answers"));
       if (wrong.length === 0) throw row.problem("incorrect_answers", "contains no answer");
-      return { prompt, references, wrong, solved: `${prompt}  ` };
+      // the harness's target is a space
+      return { prompt, references, wrong, solved: { question: prompt, delimiter: " ", answer: " " } };
     },
   };
 }

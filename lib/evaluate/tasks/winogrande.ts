@@ -16,7 +16,7 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
       const sentence = row.text("sentence");
       const blank = sentence.indexOf("_");
       if (blank < 0) throw row.problem("sentence", "has no blank (_)");
-      const continuation = ` ${trim(sentence.slice(blank + 1))}`;
+      const rest = trim(sentence.slice(blank + 1));
       const choices = ["option1", "option2"].map((field) => {
         if (row.text(field) === "") throw row.problem(field, "is empty");
         return row.text(field);
@@ -30,10 +30,10 @@ export function winograndeFormat(about: TaskAbout): MultipleChoiceTask {
         );
       const prompts = choices.map((choice) => sentence.slice(0, blank) + choice);
       return {
-        requests: prompts.map((prompt) => ({ prompt, continuation })),
+        requests: prompts.map((prompt) => ({ prompt, continuation: ` ${rest}` })),
         choices,
         correct: choices.map((_, i) => i === gold),
-        solved: prompts[gold] + continuation,
+        solved: { question: prompts[gold], delimiter: " ", answer: rest },
       };
     },
   };
