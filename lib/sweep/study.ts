@@ -36,13 +36,21 @@ export function studyTokenizer({ tokenizer, models }: Study): Tokenizer {
 
 /**
  * Every run that a study asks for: models × data sets × normalizers × variants × seeds × PLWs, in this order.
- * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`
+ * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`;
+ *   for a chat template, which no run would use
  */
 export function wantedRuns(study: Study): RunSpec[] {
   if (isObject(study) && "weights" in study) {
     throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
   }
-  const { truncation, dropEmpty, template, threads } = checkStudy(study);
+  const { truncation, dropEmpty, template, chatTemplate, threads } = checkStudy(study);
+  if (chatTemplate) {
+    throw new StudyError(
+      `Study ${study.name}: the template ${JSON.stringify(chatTemplate.name)} is a chat template, which is for ` +
+        "conversations, but a study trains on rows with instruction, input and output; " +
+        "give a template with withInput and withoutInput.",
+    );
+  }
   const variants = variantsOf(study);
   const specs: RunSpec[] = [];
   for (const [modelName, dir] of Object.entries(study.models))

@@ -42,6 +42,7 @@ test("a study's template may be the file of a chat template, or its text; that o
   for (const given of [template, chatTemplate]) {
     const study = parseStudy({ ...valid, template: given }, "test");
     assert.deepEqual([study.template.name, study.chatTemplate], ["alpaca", chatTemplate]);
+    assert.throws(() => wantedRuns(study), /the template "mine" is a chat template, which is for conversations/);
   }
   const pocket = parseStudy({ ...valid, template: "datasets/pocket/chat.jinja" }, "test");
   assert.equal(pocket.chatTemplate?.name, "chat");
