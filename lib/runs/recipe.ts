@@ -46,7 +46,7 @@ export function runId(recipe: Recipe): string {
       model: model.digest,
       data: data.digest,
       template: isChatTemplate(template)
-        ? { jinja: sha256(template.jinja), specialTokens: template.specialTokens }
+        ? { ...template, name: undefined, jinja: sha256(template.jinja) }
         : [template.withInput, template.withoutInput],
     }),
   ).slice(0, 16);
