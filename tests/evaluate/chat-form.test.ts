@@ -75,7 +75,7 @@ test("the chat template is the default of a model trained on conversations, and 
   assert.deepEqual(form, { template: template("bracketed"), fewShotAsTurns: false, systemPrompt: "Be kind." });
   assert.throws(
     () => chatFormOf({ systemPrompt: "Be kind." }, other),
-    /systemPrompt needs the chat template; the model was not trained on conversations/,
+    /systemPrompt needs the chat template, which only a run trained on conversations has by default/,
   );
 });
 
