@@ -45,7 +45,8 @@ export function chatFormOf(
   }
   const given = (["fewShotAsTurns", "systemPrompt"] as const).filter((key) => options[key] !== undefined);
   if (given.length > 0) {
-    const absent = options.chatTemplate === undefined ? ", which only a run trained on conversations has by default" : "";
+    const absent =
+      options.chatTemplate === undefined ? ", which only a run trained on conversations has by default" : "";
     throw new EvaluationError(
       `${given.join(" and ")} need${given.length === 1 ? "s" : ""} the chat template${absent}. ` +
         "Set chatTemplate to true, or leave this out.",
