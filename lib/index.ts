@@ -178,3 +178,14 @@ export { train } from "./notebook/train";
 export type { TrainOptions } from "./train/train";
 export type { LogLikelihood } from "./model/log-likelihoods";
 export * from "./export/tables";
+export { parquetBytes, type ColumnType } from "./export/parquet";
+export { toolRows, type ToolRows, type ToolRowsOptions } from "./export/tool-rows";
+export {
+  expressionFor,
+  type Expression,
+  type ToolRule,
+  type WeightPattern,
+  type WeightedRow,
+} from "./export/tool-rule";
+export { toolSettings, type NearestLoss, type ToolSettings, type ToolSettingsOptions } from "./export/tool-settings";
+export { TOOL_FACTS, TOOL_NORMALIZERS, TOOLS, type Tool, type ToolFacts, type ToolNormalizer } from "./export/tools";

@@ -1,6 +1,7 @@
 import { TRUNCATIONS } from "../data/encode";
 import { NORMALIZERS } from "../data/prompt-loss-weight";
 import { FORMATS } from "../evaluate/task";
+import { TOOL_NORMALIZERS, TOOLS } from "../export/tools";
 import type { Command, Option } from "./command";
 
 const study: Option = {
@@ -216,6 +217,47 @@ export const COMMANDS: Record<string, Command> = {
       workers,
     },
     load: () => import("./study"),
+  },
+  settings: {
+    summary: "says what to type in another training tool so that its loss is this one, and writes the rows for it",
+    options: {
+      for: { placeholder: "tool", description: "the other tool", required: true, choices: TOOLS },
+      plw: { placeholder: "w", description: "prompt loss weight, at least 0", required: true },
+      normalizer: {
+        placeholder: "name",
+        description: "what the weighted loss is divided by",
+        default: TOOL_NORMALIZERS[0],
+        choices: TOOL_NORMALIZERS,
+      },
+      "completion-weight": { placeholder: "w", description: "weight of the completion", default: "1" },
+      "part-weight": {
+        placeholder: "part=w,…",
+        description: "weights of parts, such as thinking=0.8; without --data",
+        default: "none",
+      },
+      turns: {
+        placeholder: "name",
+        description: "which answers of a conversation are learned",
+        default: "all",
+        choices: ["all", "last"],
+      },
+      "batch-size": {
+        placeholder: "n",
+        description: "rows of an optimizer batch, in the order of the file, where a tool needs them",
+        default: "not known",
+      },
+      data: { placeholder: "file", description: "rows in Alpaca's format to write for the tool; needs --model, --out" },
+      model: { placeholder: "dir", description: "folder of the tokenizer that encodes the rows" },
+      "max-length": { placeholder: "n", description: "maximum length of a row in tokens", default: "512" },
+      truncation: {
+        placeholder: "name",
+        description: "what happens to longer rows",
+        default: "truncate",
+        choices: TRUNCATIONS,
+      },
+      out: { placeholder: "dir", description: "folder for the rows, as JSON Lines and Parquet" },
+    },
+    load: () => import("./settings"),
   },
   report: {
     summary: "writes a study's stored results as one HTML page to send to others; trains and evaluates nothing",

@@ -103,13 +103,13 @@ export function makeFolder(path: string): void {
  * disk before the function returns.
  * @throws {StoreError} if the file cannot be written
  */
-export function writeFileAtomic(path: string, content: string): void {
+export function writeFileAtomic(path: string, content: string | Buffer): void {
   writing(path, () => {
     const partial = `${path}.part-${process.pid}`;
     try {
       const file = openSync(partial, "w");
       try {
-        const bytes = Buffer.from(content);
+        const bytes = typeof content === "string" ? Buffer.from(content) : content;
         for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
         fsyncSync(file);
       } finally {
