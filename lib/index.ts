@@ -26,6 +26,7 @@ export { hubFile, hubFolder, isFetched, isHubReference, parseHubReference, type 
 export * from "./data/statistics";
 export * from "./data/template";
 export { isChatTemplate, type NamedChatTemplate, type RowTemplate } from "./data/row-template";
+export { tokenSpans, type Span } from "./data/token-spans";
 export * from "./data/tokenizer";
 export * from "./data/transforms";
 export {

@@ -31,6 +31,20 @@ export class DataError extends PromptlossError {
   }
 }
 
+/** It cannot be told from which characters of a text its tokens come. */
+export class AlignmentError extends DataError {
+  override name = "AlignmentError";
+
+  constructor(
+    /** why */
+    readonly reason: string,
+    /** the UTF-16 code unit of the text from which on it is unknown; undefined: none can be told */
+    readonly at?: number,
+  ) {
+    super(`tokens cannot be aligned with the text${at === undefined ? "" : ` from character ${at} on`}: ${reason}`);
+  }
+}
+
 /** Invalid or unsupported model files, or a call that a model cannot serve. */
 export class ModelError extends PromptlossError {
   override name = "ModelError";

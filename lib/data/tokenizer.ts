@@ -1,8 +1,10 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { sha256 } from "./digest";
 import { DataError } from "./errors";
-import { isObject, shown } from "./validate";
+import { createAligner, type Aligner } from "./token-aligner";
 import { addedTokens, readTokenizerFiles, tokenText, type AddedToken, type TokenizerFiles } from "./tokenizer-files";
+import type { Span } from "./traced-text";
+import { isObject, shown } from "./validate";
 
 /** A tokenizer: converts text to token ids and back. */
 export interface Tokenizer {
@@ -41,6 +43,8 @@ export interface Tokenizer {
    * @param options.skipSpecialTokens leaves special tokens out of the text; default false
    */
   decode(ids: number[], options?: { skipSpecialTokens?: boolean }): string;
+  /** Finds the characters that each token of a text comes from: see `tokenSpans`; absent if the tokenizer cannot tell. */
+  align?(text: string, ids: readonly number[]): Span[];
 }
 
 type JsonObject = Record<string, unknown>;
@@ -84,6 +88,7 @@ export function loadTokenizer(dir: string): Tokenizer {
   const withRole = new Set([bosId, padId, ...endIds]);
   const withoutRole = new Set(added.map(({ id }) => id).filter((id) => !withRole.has(id)));
   const specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+  let aligner: Aligner | undefined;
 
   const tokenizer: Tokenizer = {
     digest: sha256(
@@ -110,6 +115,7 @@ export function loadTokenizer(dir: string): Tokenizer {
       const decoded = skipSpecialTokens ? ids.filter((id) => !specialIds.has(id)) : ids;
       return decoded.length === 0 ? "" : library.decode(decoded, { clean_up_tokenization_spaces: cleanUp });
     },
+    align: (text, ids) => (aligner ??= createAligner(library))(text, ids),
   };
   const eosIds = tokenizer.encode(eos.content, { addSpecialTokens: false });
   if (eosIds.length !== 1 || eosIds[0] !== eos.id) {
