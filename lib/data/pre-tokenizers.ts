@@ -130,7 +130,7 @@ function metaspace({ replacement = "▁", prepend_scheme: scheme = "always" }: P
 }
 
 /** The character that stands for each byte in byte-level vocabularies: printable ones for themselves (GPT-2's map). */
-export const BYTE_CHARACTERS: readonly string[] = (() => {
+const BYTE_CHARACTERS: readonly string[] = (() => {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
   let others = 0;

@@ -3,7 +3,6 @@
 import type { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { AlignmentError } from "./errors";
 import {
-  BYTE_CHARACTERS,
   preTokenizerSteps,
   utf8,
   type LibraryPreTokenizer,
@@ -186,8 +185,6 @@ class Vocabulary {
   private readonly bytes = new Map<number, number>();
   private readonly texts: readonly (string | undefined)[];
   private readonly ids: ReadonlyMap<string, number>;
-  /** whether no character of a byte-level text is outside the vocabulary */
-  readonly hasAllBytes: boolean;
 
   constructor({ config, vocab, tokens_to_ids, unk_token_id, fuse_unk }: Library["model"]) {
     this.texts = vocab;
@@ -199,7 +196,6 @@ class Vocabulary {
         const id = tokens_to_ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
         if (id !== undefined) this.bytes.set(id, byte);
       }
-    this.hasAllBytes = BYTE_CHARACTERS.every((character) => tokens_to_ids.has(character));
   }
 
   /** Number of code units of a token if its text stands at a place, else 0. */
@@ -267,7 +263,7 @@ function walkText(
   while (at < text.length) {
     const id = ids[spans.length];
     const length = id === undefined ? 0 : vocabulary.lengthAt(id, text, at);
-    if (length > 0 && (vocabulary.hasAllBytes || !vocabulary.isUnknown(text, at))) {
+    if (length > 0 && !vocabulary.isUnknown(text, at)) {
       spans.push(text.span(at, at + length));
       at += length;
       continue;
