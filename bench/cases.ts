@@ -102,9 +102,9 @@ export function encodedRows(
 ): { ids: number[]; promptLength: number }[] {
   const { examples } = encodeDataset(readExamples(data).slice(0, 2 * count), loadTokenizer(model), { maxLength });
   return examples
-    .filter(({ ids, promptLength }) => promptLength < ids.length)
+    .filter(({ completion }) => completion.includes(true))
     .slice(0, count)
-    .map(({ ids, promptLength }) => ({ ids, promptLength }));
+    .map(({ ids, completion }) => ({ ids, promptLength: completion.indexOf(true) }));
 }
 
 /**

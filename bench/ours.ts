@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodedRows } from "../lib/data/encode";
+import { encodedRows, promptAndCompletion } from "../lib/data/encode";
 import { readExamples } from "../lib/data/example";
 import { seededRandom } from "../lib/data/random";
 import { computePrefix, planScoring, scoreBatch } from "../lib/model/log-likelihoods";
@@ -73,12 +73,13 @@ async function training({
 function growth({ config, length, batch }: Extract<Case, { kind: "growth" }>) {
   const random = seededRandom("growth");
   const stepCount = 6;
-  const examples = Array.from({ length: stepCount * batch }, (_, row) => ({
-    row,
-    ids: Array.from({ length }, () => Math.floor(random() * config.vocabularySize)),
-    promptLength: length >> 1,
-    lostCompletionTokens: 0,
-  }));
+  const examples = Array.from({ length: stepCount * batch }, (_, row) =>
+    promptAndCompletion(
+      row,
+      Array.from({ length }, () => Math.floor(random() * config.vocabularySize)),
+      length >> 1,
+    ),
+  );
   const hyperparameters = {
     ...ALPACA_HYPERPARAMETERS,
     batchSize: batch,

@@ -30,16 +30,16 @@ export { tokenSpans, type Span } from "./data/token-spans";
 export * from "./data/tokenizer";
 export * from "./data/transforms";
 export {
-  NORMALIZERS,
   PAPER_WEIGHTS,
   checkPromptLossWeight,
-  lossWeights,
   plwLabel,
   transformWeight,
   untransformWeight,
-  type Normalizer,
   type Weight,
 } from "./data/prompt-loss-weight";
+export { TURNS, checkLossWeighting, lossWeights, type LossWeighting, type Turns } from "./data/loss-weighting";
+export { NORMALIZERS, type Normalizer } from "./data/normalizer";
+export { PARTS, type EncodedTokens, type Part } from "./data/parts";
 export { alpacaEval, readAlpacaEvalAnnotations } from "./evaluate/judge/alpaca-eval";
 export {
   judgeOutputs,

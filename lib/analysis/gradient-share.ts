@@ -3,7 +3,7 @@ import { checkRuns } from "../runs/check-runs";
 import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
-import { isPromptToken, lossWeights } from "../data/prompt-loss-weight";
+import { completionUnder, lossWeightingOf, lossWeights, type LossWeighting } from "../data/loss-weighting";
 import { promptTemplateOf } from "../data/row-template";
 import { loadModel } from "../model/causal-lm";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
@@ -92,13 +92,14 @@ export const hasGradientShare = (run: Run): boolean => storedShare(run, ROWS) !=
 interface MeasurementCache {
   /** batch by data set and encoding */
   batches: Map<string, EncodedExample[]>;
-  /** gradient parts at the initial parameters, by model, encoding, PLW and normalizer */
+  /** gradient parts at the initial parameters, by model, encoding, weighting and normalizer */
   starts: Map<string, GradientParts>;
 }
 
 function measure(run: Run, rows: number, { batches, starts }: MeasurementCache): Omit<Stored, "settings"> {
-  const { plw, normalizer, template, truncation, dropEmpty, hyperparameters, model, data, tokenizer } = run.recipe;
+  const { normalizer, template, truncation, dropEmpty, hyperparameters, model, data, tokenizer } = run.recipe;
   const { maxLength } = hyperparameters;
+  const weighting = lossWeightingOf(run.recipe);
   const subject = subjectOf(run);
   try {
     const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, dropEmpty, maxLength]);
@@ -114,16 +115,16 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
       batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), options).examples);
     }
     const batch = batches.get(encoding)!;
-    const key = JSON.stringify([model.digest, encoding, plw, normalizer]);
+    const key = JSON.stringify([model.digest, encoding, weighting, normalizer]);
     if (!starts.has(key)) {
       const initial = loadModel(run.initialDir);
-      starts.set(key, gradientParts(initial, batch, plw, normalizer));
+      starts.set(key, gradientParts(initial, batch, weighting, normalizer));
       initial.dispose();
     }
     return {
       start: starts.get(key)!,
-      end: gradientParts(subject.model(), batch, plw, normalizer),
-      ofWeights: completionShareOfWeights(batch, plw),
+      end: gradientParts(subject.model(), batch, weighting, normalizer),
+      ofWeights: completionShareOfWeights(batch, weighting),
     };
   } finally {
     subject.release();
@@ -131,10 +132,11 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
 }
 
 /** Σ w over completion tokens / Σ w over all predicted tokens; token 0 is never predicted. */
-function completionShareOfWeights(batch: readonly EncodedExample[], plw: number): number {
-  const tokens = batch.flatMap((example) =>
-    [...lossWeights(example, plw)].map((w, t) => ({ w, completion: !isPromptToken(example, t) })).slice(1),
-  );
+function completionShareOfWeights(batch: readonly EncodedExample[], weighting: LossWeighting): number {
+  const tokens = batch.flatMap((example) => {
+    const completion = completionUnder(example, weighting.turns);
+    return [...lossWeights(example, weighting)].map((w, t) => ({ w, completion: completion[t] })).slice(1);
+  });
   const sum = (selected: typeof tokens): number => selected.reduce((total, { w }) => total + w, 0);
   return sum(tokens.filter(({ completion }) => completion)) / sum(tokens);
 }

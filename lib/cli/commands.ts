@@ -1,5 +1,5 @@
 import { TRUNCATIONS } from "../data/encode";
-import { NORMALIZERS } from "../data/prompt-loss-weight";
+import { NORMALIZERS } from "../data/normalizer";
 import { FORMATS } from "../evaluate/task";
 import { TOOL_NORMALIZERS, TOOLS } from "../export/tools";
 import type { Command, Option } from "./command";
@@ -232,7 +232,7 @@ export const COMMANDS: Record<string, Command> = {
       "completion-weight": { placeholder: "w", description: "weight of the completion", default: "1" },
       "part-weight": {
         placeholder: "part=w,…",
-        description: "weights of parts, such as thinking=0.8; without --data",
+        description: "weights of parts, such as thinking=0.8",
         default: "none",
       },
       turns: {

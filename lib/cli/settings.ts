@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { encodeDataset, TRUNCATIONS } from "../data/encode";
 import { readExamples } from "../data/example";
-import type { LossWeighting } from "../data/loss-weighting";
+import { completionUnder, tokenWeights, TURNS, type LossWeighting } from "../data/loss-weighting";
 import { PARTS, type Part } from "../data/parts";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { loadTokenizer } from "../data/tokenizer";
@@ -37,7 +37,7 @@ export function run(values: Values): Answer {
 function weightingOf(values: Values): LossWeighting {
   required(values, "plw");
   const completionWeight = numberOf(values, "completion-weight", plwSchema);
-  const turns = nameOf(values, "turns", ["all", "last"]);
+  const turns = nameOf(values, "turns", TURNS);
   const partWeights = partWeightsOf(values["part-weight"]);
   return {
     plw: numberOf(values, "plw", plwSchema)!,
@@ -59,21 +59,15 @@ function partWeightsOf(text: string | undefined): LossWeighting["partWeights"] {
 }
 
 /** Rows in Alpaca's format with the weights of their tokens. */
-function rowsOf(
-  values: Values,
-  { plw, completionWeight = 1, partWeights }: LossWeighting,
-  tokenizer: ReturnType<typeof loadTokenizer>,
-): WeightedRow[] {
-  if (partWeights)
-    throw new UsageError("--part-weight: rows are written with the weights of prompt and completion; leave out --data");
+function rowsOf(values: Values, weighting: LossWeighting, tokenizer: ReturnType<typeof loadTokenizer>): WeightedRow[] {
   const maxLength = numberOf(values, "max-length", wholeNumber(2)) ?? 512;
   const truncation = nameOf(values, "truncation", TRUNCATIONS);
   const { examples } = encodeDataset(readExamples(requiredPath(values, "data")), tokenizer, { maxLength, truncation });
-  return examples.map(({ ids, promptLength }) => {
-    const completion = ids.map((_, t) => t >= promptLength);
-    const weights = completion.map((isCompletion, t) => (t === 0 ? 0 : isCompletion ? completionWeight : plw));
-    return { ids, weights, completion };
-  });
+  return examples.map((example) => ({
+    ids: example.ids,
+    weights: tokenWeights(example, weighting),
+    completion: completionUnder(example, weighting.turns),
+  }));
 }
 
 /** Writes rows as JSON Lines and as Parquet. @returns the paths */

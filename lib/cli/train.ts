@@ -1,7 +1,8 @@
 import "../model/environment";
 import { basename } from "node:path";
 import { TRUNCATIONS } from "../data/encode";
-import { NORMALIZERS, plwSchema } from "../data/prompt-loss-weight";
+import { NORMALIZERS } from "../data/normalizer";
+import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
 import { integer, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";

@@ -3,6 +3,7 @@ import { checkExamples, type Example } from "./example";
 import { aText, checkOptions, checkTokenizer, flag, type OptionSchemas } from "./arguments";
 import { ALPACA_TEMPLATE, renderPrompt, templateSchema, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
+import type { EncodedTokens, Part } from "./parts";
 import { oneOf, wholeNumber } from "./validate";
 
 /**
@@ -17,14 +18,13 @@ export type Truncation = "truncate" | "drop" | "error";
 /** All {@link Truncation} policies. */
 export const TRUNCATIONS: readonly Truncation[] = ["truncate", "drop", "error"];
 
-/** One row as token ids. */
-export interface EncodedExample {
+/**
+ * One row of a data set as token ids, at most `maxLength`. Of a row in Alpaca's format, message 0 is the prompt and
+ * message 1 the completion with its end-of-sequence token.
+ */
+export interface EncodedExample extends EncodedTokens {
   /** index of the row in the dataset, from 0 */
   row: number;
-  /** prompt, completion and end-of-sequence token, at most `maxLength` ids */
-  ids: number[];
-  /** number of leading ids that belong to the prompt, BOS included; at most `ids.length` */
-  promptLength: number;
   /** number of completion tokens (end-of-sequence token included) cut off at `maxLength` */
   lostCompletionTokens: number;
 }
@@ -140,7 +140,9 @@ export function encodeDataset(
         continue;
       }
     }
-    result.examples.push({ row, ids, promptLength, lostCompletionTokens });
+    const encoded = { ...promptAndCompletion(row, ids, promptLength), lostCompletionTokens };
+    markSpecialTokens(encoded, fullIds.length, tokenizer);
+    result.examples.push(encoded);
   }
   if (truncation === "error" && result.truncated.length > 0) throw truncationError(name, maxLength, result);
   if (examples.length > 0 && result.examples.length === 0) {
@@ -151,6 +153,33 @@ export function encodeDataset(
     );
   }
   return result;
+}
+
+/**
+ * A row of which the first ids are a prompt and the others its completion; all of the prompt is `instruction`, all of
+ * the completion `assistant`.
+ */
+export function promptAndCompletion(row: number, ids: number[], promptLength: number): EncodedExample {
+  const isPrompt = ids.map((_, t) => t < promptLength);
+  return {
+    row,
+    ids,
+    parts: isPrompt.map((prompt): Part => (prompt ? "instruction" : "assistant")),
+    messages: isPrompt.map((prompt) => (prompt ? 0 : 1)),
+    completion: isPrompt.map((prompt) => !prompt),
+    lostCompletionTokens: 0,
+  };
+}
+
+/**
+ * Marks the beginning- and the end-of-sequence token of a row in Alpaca's format.
+ * @param fullLength number of its tokens before it was cut
+ */
+function markSpecialTokens(example: EncodedExample, fullLength: number, { bosId, eosId }: Tokenizer): void {
+  const { ids, parts, messages, completion } = example;
+  if (ids[0] === bosId && !completion[0]) [parts[0], messages[0]] = ["template", -1];
+  const end = fullLength - 1;
+  if (ids[end] === eosId && completion[end]) parts[end] = "end";
 }
 
 /** Whether a beginning- or end-of-sequence token stands twice in succession. */

@@ -1,14 +1,22 @@
-import type { Part } from "./parts";
+// The loss weight of every predicted token: the one place that says what a weight of a prompt, an answer or a part does.
+import * as v from "valibot";
+import { DataError } from "./errors";
+import { checkEncoded, PARTS, type EncodedTokens, type Part } from "./parts";
+import { checkPromptLossWeight, plwSchema } from "./prompt-loss-weight";
+import { objectOf, oneOf, validated } from "./validate";
 
 /** Which answers of a conversation are learned with weight 1: all, or only the last. */
 export type Turns = "all" | "last";
+
+/** All {@link Turns}; the first is the default. */
+export const TURNS: readonly Turns[] = ["all", "last"];
 
 /**
  * What decides the loss weight of every predicted token:
  *
  * - a token of an answer (`completion`) has `completionWeight`, any other the prompt loss weight `plw`
  * - `partWeights` replaces the weight of a part
- * - under `turns: "last"` every answer but the last counts as prompt, and has the prompt loss weight
+ * - under `turns: "last"` every answer but the last counts as prompt, and has the prompt loss weight, whatever its part
  * - the row's own factor multiplies the result
  */
 export interface LossWeighting {
@@ -20,4 +28,89 @@ export interface LossWeighting {
   partWeights?: Partial<Record<Part, number>>;
   /** default "all" */
   turns?: Turns;
+}
+
+/** The weight of the tokens of answers, λr. */
+export const completionWeightSchema: v.GenericSchema<number> = plwSchema;
+
+/** Weights by part: finite numbers of at least 0. */
+export const partWeightsSchema: v.GenericSchema<Partial<Record<Part, number>>> = objectOf(
+  Object.fromEntries(PARTS.map((part) => [part, v.optional(plwSchema)])),
+) as v.GenericSchema<Partial<Record<Part, number>>>;
+
+/** The name of one of the {@link TURNS}. */
+export const turnsSchema: v.GenericSchema<Turns> = oneOf(TURNS);
+
+/** The schema of each setting of a {@link LossWeighting}; all but `plw` may be absent. */
+export const LOSS_WEIGHTING = {
+  plw: plwSchema,
+  completionWeight: completionWeightSchema,
+  partWeights: partWeightsSchema,
+  turns: turnsSchema,
+} satisfies Record<keyof LossWeighting, v.GenericSchema>;
+
+const weightingSchema = objectOf({
+  plw: plwSchema,
+  completionWeight: v.optional(completionWeightSchema),
+  partWeights: v.optional(partWeightsSchema),
+  turns: v.optional(turnsSchema),
+});
+
+/** The settings of an object that decide loss weights, without its others. */
+export function lossWeightingOf({ plw, completionWeight, partWeights, turns }: LossWeighting): LossWeighting {
+  return {
+    plw,
+    ...(completionWeight !== undefined && { completionWeight }),
+    ...(partWeights !== undefined && { partWeights }),
+    ...(turns !== undefined && { turns }),
+  };
+}
+
+/**
+ * Returns what decides loss weights unchanged if it is valid.
+ * @param where names it in an error; default "loss weighting"
+ * @throws {DataError} naming a value that is not a finite number of at least 0, an unknown part and an unknown setting
+ */
+export function checkLossWeighting(weighting: LossWeighting, where = "loss weighting"): LossWeighting {
+  const plw: unknown = (weighting as Partial<LossWeighting> | null | undefined)?.plw;
+  if (plw !== undefined) checkPromptLossWeight(plw);
+  validated(weightingSchema, weighting, where, DataError);
+  return weighting;
+}
+
+/**
+ * Whether each token counts as completion: under `turns: "last"`, of the answers only the last that has tokens to learn.
+ * All other tokens count as prompt.
+ */
+export function completionUnder(
+  { completion, messages }: Pick<EncodedTokens, "completion" | "messages">,
+  turns: Turns = "all",
+): readonly boolean[] {
+  if (turns === "all") return completion;
+  const last = messages[completion.lastIndexOf(true)];
+  return completion.map((isLearned, t) => isLearned && messages[t] === last);
+}
+
+/** {@link lossWeights} in double precision, unchecked: the rule that losses and displays share. */
+export function tokenWeights(tokens: EncodedTokens, weighting: LossWeighting): number[] {
+  const { plw, completionWeight = 1, partWeights = {}, turns } = weighting;
+  const { ids, parts, completion, ownWeights } = tokens;
+  const counted = completionUnder(tokens, turns);
+  return ids.map((_, t) => {
+    if (t === 0) return 0;
+    const isEarlierAnswer = completion[t] && !counted[t];
+    const weight = isEarlierAnswer ? plw : (partWeights[parts[t]] ?? (counted[t] ? completionWeight : plw));
+    return ownWeights ? weight * ownWeights[t] : weight;
+  });
+}
+
+/**
+ * Loss weight of every token of a row, for inspection; training uses `lossCoefficients`. Length `ids.length`. Entry t
+ * belongs to token t as the *predicted* token; the first token is never predicted, and its weight is 0.
+ * @throws {DataError} if the row lacks a field, or a weight is not a finite number of at least 0
+ */
+export function lossWeights(encoded: EncodedTokens, weighting: LossWeighting): Float32Array {
+  checkLossWeighting(weighting, "lossWeights: loss weighting");
+  checkEncoded("lossWeights", [encoded]);
+  return Float32Array.from(tokenWeights(encoded, weighting));
 }

@@ -1,3 +1,7 @@
+import { checkRows, maybe, numbers } from "./arguments";
+import { DataError } from "./errors";
+import { rule } from "./validate";
+
 /**
  * The parts of a rendered row. Every token belongs to one.
  *
@@ -39,4 +43,39 @@ export interface EncodedTokens {
   completion: boolean[];
   /** factor that the row itself gives to the weight of each token; default: 1 */
   ownWeights?: number[];
+}
+
+const partNames = rule<Part[]>(
+  `a list of parts (${PARTS.join(", ")})`,
+  (value) => Array.isArray(value) && value.every((entry) => PARTS.includes(entry as Part)),
+);
+const flags = rule<boolean[]>(
+  "a list of true and false",
+  (value) => Array.isArray(value) && value.every((entry) => typeof entry === "boolean"),
+);
+const factors = rule<number[]>(
+  "a list of finite numbers of at least 0",
+  (value) => Array.isArray(value) && value.every((entry) => Number.isFinite(entry) && (entry as number) >= 0),
+);
+
+/**
+ * Checks that rows are encoded: ids, and for each its part, its message and whether it is completion.
+ * @param where name of the function, which begins the error message
+ * @throws {DataError} naming row and field
+ */
+export function checkEncoded(where: string, rows: readonly EncodedTokens[]): void {
+  checkRows(where, rows, {
+    ids: numbers,
+    parts: partNames,
+    messages: numbers,
+    completion: flags,
+    ownWeights: maybe(factors),
+  });
+  rows.forEach(({ ids, parts, messages, completion, ownWeights = ids }, index) => {
+    for (const [name, { length }] of Object.entries({ parts, messages, completion, ownWeights }))
+      if (length !== ids.length)
+        throw new DataError(
+          `${where}: row ${index + 1} (index ${index}): field "${name}" has ${length} entries for ${ids.length} ids`,
+        );
+  });
 }

@@ -3,7 +3,9 @@ import { aText, checkOptions, checkTokenizer } from "../data/arguments";
 import { visibleText } from "../data/visible-text";
 import type { EncodedExample } from "../data/encode";
 import type { Tokenizer } from "../data/tokenizer";
-import { checkEncoded, plwSchema, lossWeights } from "../data/prompt-loss-weight";
+import { lossWeights } from "../data/loss-weighting";
+import { checkEncoded } from "../data/parts";
+import { plwSchema } from "../data/prompt-loss-weight";
 import { show, type Html } from "./display";
 import { escapeHtml } from "../page/html";
 
@@ -83,12 +85,12 @@ export function tokensHtml(examples: readonly EncodedExample[], tokenizer: Token
 
 /** The tokens of an example with text, role and loss weight, padded to `length`. */
 function shownTokens(example: EncodedExample, tokenizer: Tokenizer, plw: number, length: number): ShownToken[] {
-  const weights = lossWeights(example, plw);
+  const weights = lossWeights(example, { plw });
   const tokens: ShownToken[] = example.ids.map((id, index) => ({
     id,
     text: tokenText(example.ids, index, tokenizer),
-    part: index === 0 ? "first" : index < example.promptLength ? "prompt" : "completion",
-    weight: index === 0 ? 0 : weights[index]!,
+    part: index === 0 ? "first" : example.completion[index] ? "completion" : "prompt",
+    weight: weights[index],
   }));
   while (tokens.length < length) tokens.push({ id: tokenizer.padId, text: "pad", part: "padding", weight: 0 });
   return tokens;

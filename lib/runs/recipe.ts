@@ -3,7 +3,7 @@ import type { Truncation } from "../data/encode";
 import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import type { AdapterSettings } from "../model/adapter";
 import type { Hyperparameters } from "./hyperparameters";
-import type { Normalizer } from "../data/prompt-loss-weight";
+import type { Normalizer } from "../data/normalizer";
 
 /**
  * Format of recipes; raised whenever a change of loss, batches, optimizer, schedule or encoding makes the same recipe

@@ -26,7 +26,7 @@ export function rowLengths(job: Job, cache: DigestCache): EncodedLengths {
     const { examples, truncated, dropped } = encodeJob(job);
     return {
       rows: examples.map(({ ids }) => ids.length),
-      prompts: examples.map(({ promptLength }) => promptLength),
+      prompts: examples.map(({ completion }) => completion.filter((isCompletion) => !isCompletion).length),
       truncated: truncated.length,
       dropped: dropped.length,
       seconds: (performance.now() - started) / 1000,

@@ -7,7 +7,8 @@ import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data
 import { PromptlossError, StudyError } from "../data/errors";
 import { fieldsSchema, type FieldMap } from "../data/field-map";
 import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
-import { NORMALIZERS, PAPER_WEIGHTS, normalizerSchema, plwSchema } from "../data/prompt-loss-weight";
+import { NORMALIZERS, normalizerSchema } from "../data/normalizer";
+import { PAPER_WEIGHTS, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson, readText } from "../data/read-json";
 import { repeatedKey } from "../data/repeated-key";
 import { defaultDataDir } from "../data/repository";

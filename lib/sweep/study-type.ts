@@ -1,5 +1,5 @@
 import type { Truncation } from "../data/encode";
-import type { Normalizer } from "../data/prompt-loss-weight";
+import type { Normalizer } from "../data/normalizer";
 import type { NamedChatTemplate } from "../data/row-template";
 import type { PromptTemplate } from "../data/template";
 import type { JudgeSettings } from "../evaluate/judge/judge-settings";

@@ -1,9 +1,9 @@
 // The weighted loss of an optimizer batch, Σ coefficient · ℓ over the predicted tokens (ℓ: cross entropy in nats).
-// Every predicted token has a loss weight: the prompt loss weight (PLW) in the prompt, 1 in the completion.
-// `lossCoefficients` in lib/data/prompt-loss-weight.ts turns the PLW into coefficients.
+// Every predicted token has a loss weight (lib/data/loss-weighting.ts): by default the prompt loss weight (PLW) in the
+// prompt, 1 in the completion. `lossCoefficients` in lib/data/normalizer.ts turns weights into coefficients.
 import type { EncodedExample } from "../data/encode";
 import { chunked } from "../data/group";
-import { isPromptToken } from "../data/prompt-loss-weight";
+import { completionUnder, type Turns } from "../data/loss-weighting";
 import type { CausalLM } from "../model/causal-lm";
 import { LOGIT_VALUES } from "../model/chunk-sizes";
 import type { DropoutMasks } from "../model/low-rank";
@@ -15,11 +15,11 @@ import { device, kernel, readVectors, tf, vectors, type Tensor } from "../model/
 export interface LossSums {
   /** Σ coefficient · ℓ, in nats: these examples' share of the batch's loss */
   loss: number;
-  /** Σ ℓ over the predicted prompt tokens, in nats, unweighted */
+  /** Σ ℓ over the predicted prompt tokens (all that do not count as completion), in nats, unweighted */
   promptLoss: number;
   /** number of predicted prompt tokens */
   promptTokens: number;
-  /** Σ ℓ over the predicted completion tokens, in nats */
+  /** Σ ℓ over the predicted completion tokens, in nats, unweighted */
   completionLoss: number;
   /** number of predicted completion tokens */
   completionTokens: number;
@@ -46,6 +46,8 @@ export interface PassOptions {
   recompute?: boolean;
   /** of an adapter's inputs; default: none */
   dropout?: Dropout;
+  /** which answers the sums count as completion; default "all" */
+  turns?: Turns;
 }
 
 /** A token to predict. */
@@ -82,7 +84,7 @@ function microBatchPass(
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   wantGradients: boolean,
-  { recompute, dropout }: { recompute?: boolean; dropout?: (rows: number) => DropoutMasks } = {},
+  { recompute, dropout, turns }: Omit<PassOptions, "dropout"> & { dropout?: (rows: number) => DropoutMasks } = {},
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   let paddingTokens = 0;
@@ -95,7 +97,7 @@ function microBatchPass(
       { recompute: recompute || !wantGradients, dropout },
     );
     paddingTokens = layout.paddingTokens;
-    const targets = targetsOf(examples, coefficients, layout.starts);
+    const targets = targetsOf(examples, coefficients, layout.starts, turns);
     const weighted = targets.filter(({ coefficient }) => coefficient > 0);
     // Targets without a coefficient above 0 enter the reported sums, but not the gradient.
     const reportedOnly = targets.filter(({ coefficient }) => !(coefficient > 0));
@@ -163,8 +165,9 @@ export function accumulatedLoss(
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
+  options: PassOptions = {},
 ): { sums: LossSums; gradients: Map<string, Tensor> | null } {
-  const { losses, gradients } = accumulatedPass(model, examples, coefficients, microBatches);
+  const { losses, gradients } = accumulatedPass(model, examples, coefficients, microBatches, options);
   return { sums: losses.sums(readVectors(losses.vectors)), gradients };
 }
 
@@ -174,7 +177,7 @@ export function accumulatedPass(
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   microBatches: readonly (readonly number[])[],
-  { recompute, dropout }: PassOptions = {},
+  { recompute, dropout, turns }: PassOptions = {},
 ): { losses: PendingLosses; gradients: Map<string, Tensor> | null } {
   const parts: PendingLosses[] = [];
   let gradients: Map<string, Tensor> | null = null;
@@ -184,7 +187,7 @@ export function accumulatedPass(
       rows.map((i) => examples[i]),
       rows.map((i) => coefficients[i]),
       true,
-      { recompute, dropout: dropout && ((count) => dropout(rows, count)) },
+      { recompute, turns, dropout: dropout && ((count) => dropout(rows, count)) },
     );
     parts.push(part.losses);
     gradients = addGradients(gradients, part.gradients);
@@ -236,15 +239,17 @@ function targetsOf(
   examples: readonly EncodedExample[],
   coefficients: readonly Float32Array[],
   starts: readonly number[],
+  turns: Turns | undefined,
 ): Target[] {
-  return examples.flatMap((example, i) =>
-    example.ids.slice(1).map((label, t) => ({
+  return examples.flatMap((example, i) => {
+    const completion = completionUnder(example, turns);
+    return example.ids.slice(1).map((label, t) => ({
       position: starts[i] + t,
       label,
       coefficient: coefficients[i][t],
-      completion: !isPromptToken(example, t + 1),
-    })),
-  );
+      completion: completion[t + 1],
+    }));
+  });
 }
 
 /**

@@ -1,4 +1,6 @@
 // How fast this process trains: some micro-batches of a run, and one update, with the model's parameters.
+import { promptAndCompletion } from "../data/encode";
+import { tokenWeights } from "../data/loss-weighting";
 import { quantile } from "../metrics/quantile";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { tf } from "../model/tensorflow";
@@ -51,15 +53,13 @@ function within(batches: RowLengths[], fits: (batches: RowLengths[]) => boolean)
 function pass(model: CausalLM, batches: RowLengths[], { plw, recompute }: TrainingWork): void {
   const { vocabularySize } = model.config;
   const examples = batches.flatMap(({ rows, prompts }) =>
-    rows.map((length, row) => ({
-      row,
-      ids: Array.from({ length }, (_, t) => (7 * t + row) % vocabularySize),
-      promptLength: prompts[row],
-      lostCompletionTokens: 0,
-    })),
+    rows.map((length, row) => {
+      const ids = Array.from({ length }, (_, t) => (7 * t + row) % vocabularySize);
+      return promptAndCompletion(row, ids, prompts[row]);
+    }),
   );
-  const coefficients = examples.map(({ ids, promptLength }) =>
-    Float32Array.from({ length: ids.length - 1 }, (_, t) => (t + 1 < promptLength ? plw : 1) / ids.length),
+  const coefficients = examples.map((example) =>
+    Float32Array.from(tokenWeights(example, { plw }).slice(1), (weight) => weight / example.ids.length),
   );
   let end = 0;
   const indices = batches.map(({ rows }) => rows.map(() => end++));

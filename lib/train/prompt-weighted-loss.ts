@@ -5,15 +5,15 @@ import { chunked } from "../data/group";
 import { templateSchema, type PromptTemplate } from "../data/template";
 import type { Tokenizer } from "../data/tokenizer";
 import {
-  isPromptToken,
-  checkEncoded,
-  checkPromptLossWeight,
-  checkNormalizer,
-  lossCoefficients,
-  normalizerSchema,
-  plwSchema,
-  type Normalizer,
-} from "../data/prompt-loss-weight";
+  checkLossWeighting,
+  completionUnder,
+  LOSS_WEIGHTING,
+  lossWeightingOf,
+  type LossWeighting,
+} from "../data/loss-weighting";
+import { checkNormalizer, lossCoefficients, normalizerSchema, type Normalizer } from "../data/normalizer";
+import { checkEncoded } from "../data/parts";
+import { checkPromptLossWeight } from "../data/prompt-loss-weight";
 import { wholeNumber } from "../data/validate";
 import type { CausalLM } from "../model/causal-lm";
 import { allFinite, notFiniteOutput } from "../model/finite";
@@ -32,9 +32,12 @@ export interface GradientParts {
 export interface PromptWeightedLoss {
   /** Σ w ℓ divided by the normalizer's denominator, in nats; 0 if no token has a loss weight above 0 */
   loss: number;
-  /** mean cross entropy of the predicted prompt tokens, in nats, unweighted; null if there are none */
+  /**
+   * mean cross entropy of the predicted tokens that do not count as completion, in nats, unweighted; null if there are
+   * none
+   */
   promptLoss: number | null;
-  /** mean cross entropy of the predicted completion tokens, in nats; null if there are none */
+  /** mean cross entropy of the predicted completion tokens, in nats, unweighted; null if there are none */
   completionLoss: number | null;
   /** L2 norm of the loss's gradient over all parameters */
   gradientNorm: number;
@@ -43,9 +46,7 @@ export interface PromptWeightedLoss {
 }
 
 /** Options of {@link promptWeightedLoss}. */
-export interface PromptWeightedLossOptions {
-  /** prompt loss weight, finite and ≥ 0 */
-  plw: number;
+export interface PromptWeightedLossOptions extends LossWeighting {
   /** denominator of the loss; default "weights" */
   normalizer?: Normalizer;
   /** default: the model's */
@@ -59,7 +60,7 @@ export interface PromptWeightedLossOptions {
 }
 
 const OPTIONS: OptionSchemas<PromptWeightedLossOptions> = {
-  plw: plwSchema,
+  ...LOSS_WEIGHTING,
   normalizer: normalizerSchema,
   tokenizer: tokenizerSchema,
   maxLength: wholeNumber(2),
@@ -80,7 +81,7 @@ export function promptWeightedLoss(
   examples: readonly Example[],
   options: PromptWeightedLossOptions,
 ): PromptWeightedLoss {
-  const plw = checkPromptLossWeight(checkOptions("promptWeightedLoss", options, OPTIONS).plw);
+  checkPromptLossWeight(checkOptions("promptWeightedLoss", options, OPTIONS).plw);
   const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
   const normalizer = checkNormalizer(options.normalizer ?? "weights");
   const encoded = encodeDataset(checkExamples(examples, "promptWeightedLoss"), tokenizer, {
@@ -88,11 +89,21 @@ export function promptWeightedLoss(
     template,
   }).examples;
   return encodedLoss(model, encoded, {
-    plw,
+    ...lossWeightingOf(options),
     normalizer,
     microBatchSize: options.microBatchSize ?? Math.max(1, encoded.length),
   });
 }
+
+/** Options of {@link encodedLoss}. */
+export type EncodedLossOptions = LossWeighting &
+  Pick<Required<PromptWeightedLossOptions>, "normalizer" | "microBatchSize">;
+
+const ENCODED_OPTIONS: OptionSchemas<EncodedLossOptions> = {
+  ...LOSS_WEIGHTING,
+  normalizer: normalizerSchema,
+  microBatchSize: count,
+};
 
 /**
  * Computes {@link promptWeightedLoss} for examples that are already encoded.
@@ -104,25 +115,22 @@ export function promptWeightedLoss(
 export function encodedLoss(
   model: CausalLM,
   examples: readonly EncodedExample[],
-  options: Pick<Required<PromptWeightedLossOptions>, "plw" | "normalizer" | "microBatchSize">,
+  options: EncodedLossOptions,
 ): PromptWeightedLoss {
-  const { plw: plwSetting, normalizer: n, microBatchSize: m } = OPTIONS;
-  const { plw, normalizer, microBatchSize } = checkOptions(
-    "encodedLoss",
-    options,
-    { plw: plwSetting, normalizer: n, microBatchSize: m },
-    { needed: ["plw", "normalizer", "microBatchSize"] },
-  );
+  const { normalizer, microBatchSize, ...weighting } = checkOptions("encodedLoss", options, ENCODED_OPTIONS, {
+    needed: ["plw", "normalizer", "microBatchSize"],
+  });
   checkEncoded("encodedLoss", examples);
   for (const { ids } of examples) model.checkIds(ids);
-  const { perExample } = lossCoefficients(examples, plw, normalizer);
+  const { perExample } = lossCoefficients(examples, weighting, normalizer);
   const microBatches = chunked([...examples.keys()], microBatchSize);
-  const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches);
+  const { turns } = weighting;
+  const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches, { turns });
   const squares = [...model.trainable.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
   if (gradients) tf.dispose([...gradients.values()]);
   const { loss, promptLoss, completionLoss } = sums;
   if (!allFinite([loss, promptLoss, completionLoss, ...squares.map(([, square]) => square)]))
-    throw notFiniteOutput(model, `the loss at the prompt loss weight ${plw}, or its gradient,`);
+    throw notFiniteOutput(model, `the loss at the prompt loss weight ${weighting.plw}, or its gradient,`);
   return {
     loss: sums.loss,
     promptLoss: sums.promptTokens > 0 ? sums.promptLoss / sums.promptTokens : null,
@@ -133,29 +141,31 @@ export function encodedLoss(
 }
 
 /**
- * Splits the gradient of {@link encodedLoss} by whether the predicted token belongs to a prompt or to a completion, and
+ * Splits the gradient of {@link encodedLoss} by whether the predicted token counts as completion or as prompt, and
  * returns the norms of the two parts. Loss weights and denominator are those of the whole batch.
  *
  * @param examples one optimizer batch; all of them go through the model in one pass
- * @param plw prompt loss weight, finite and ≥ 0; at 0 the prompt's part is 0
+ * @param weighting what decides the loss weights; where no prompt token has one, the prompt's part is 0
  * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary,
  *   or if the loss or a gradient is NaN or infinite
  */
 export function gradientParts(
   model: CausalLM,
   examples: readonly EncodedExample[],
-  plw: number,
+  weighting: LossWeighting,
   normalizer: Normalizer,
 ): GradientParts {
-  checkPromptLossWeight(plw);
+  checkLossWeighting(weighting, "gradientParts: loss weighting");
   checkNormalizer(normalizer);
   checkEncoded("gradientParts", examples);
   for (const { ids } of examples) model.checkIds(ids);
-  const { perExample } = lossCoefficients(examples, plw, normalizer);
+  const { perExample } = lossCoefficients(examples, weighting, normalizer);
+  const counted = examples.map((example) => completionUnder(example, weighting.turns));
   const norm = (completion: boolean): number => {
     const masked = perExample.map((coefficients, i) =>
-      coefficients.map((value, t) => (isPromptToken(examples[i], t + 1) === completion ? 0 : value)),
+      coefficients.map((value, t) => (counted[i][t + 1] === completion ? value : 0)),
     );
+    if (!masked.some((coefficients) => coefficients.some((value) => value > 0))) return 0;
     const { gradients } = microBatchLoss(model, examples, masked, true);
     const tensors = [...(gradients?.values() ?? [])];
     const squares = tensors.reduce((sum, gradient) => squaredSum(gradient, sum), 0);
@@ -163,7 +173,7 @@ export function gradientParts(
     if (!Number.isFinite(squares)) throw notFiniteOutput(model, "the loss's gradient");
     return Math.sqrt(squares);
   };
-  return { prompt: plw > 0 ? norm(false) : 0, completion: norm(true) };
+  return { prompt: norm(false), completion: norm(true) };
 }
 
 /** Adds Σ g² of one parameter's gradient to `sum`, in double precision; adds nothing without a gradient. */

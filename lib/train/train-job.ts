@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { EncodedDataset } from "../data/encode";
 import { ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { formatBytes } from "../data/format-bytes";
+import { lossWeightingOf } from "../data/loss-weighting";
 import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
@@ -167,9 +168,9 @@ class Attempt {
         `${job.modelDir}: the model changed after the run was requested. Request it again to train the current model.`,
       );
     }
-    const { plw, normalizer, hyperparameters, seed } = job.recipe;
+    const { normalizer, hyperparameters, seed } = job.recipe;
     const trainer = (this.trainer = new Trainer(this.model, data, {
-      plw,
+      ...lossWeightingOf(job.recipe),
       normalizer,
       hyperparameters: { ...hyperparameters, recompute: job.recompute },
       seed,

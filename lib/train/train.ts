@@ -3,7 +3,8 @@ import { aFunction, abortSignal, checkOptions, flag, type OptionSchemas } from "
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import type { Example } from "../data/example";
-import { normalizerSchema, plwSchema, type Normalizer } from "../data/prompt-loss-weight";
+import { normalizerSchema, type Normalizer } from "../data/normalizer";
+import { plwSchema } from "../data/prompt-loss-weight";
 import { templateSchema, type PromptTemplate } from "../data/template";
 import { integer, oneOf, rule, text } from "../data/validate";
 import { warnOfUnusedGpu } from "../model/gpu";

@@ -4,7 +4,9 @@ import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import { chunked } from "../data/group";
-import { checkPromptLossWeight, checkNormalizer, lossCoefficients, type Normalizer } from "../data/prompt-loss-weight";
+import { checkLossWeighting, lossWeightingOf, type LossWeighting } from "../data/loss-weighting";
+import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizer";
+import { checkEncoded } from "../data/parts";
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { allFinite, damagedParameter } from "../model/finite";
@@ -19,9 +21,7 @@ import { outOfMemory } from "./out-of-memory";
 import { scheduleFactor } from "./schedule";
 
 /** Settings of a {@link Trainer}. */
-export interface TrainerOptions {
-  /** prompt loss weight, finite and ≥ 0 */
-  plw: number;
+export interface TrainerOptions extends LossWeighting {
   /** denominator of the loss */
   normalizer: Normalizer;
   /** complete set of hyperparameters */
@@ -35,7 +35,7 @@ export interface TrainerOptions {
  * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
  * whole batch.
  *
- * @param options `microBatchSize`: examples per forward pass, at least 1; and those of a pass
+ * @param options what decides the loss weights, valid; `microBatchSize`: examples per forward pass, at least 1; and those of a pass
  * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
  *   a loss weight above 0, disposed by the caller; `gradientNorm`, its L2 norm over all parameters; `denominator` of
  *   the loss
@@ -45,15 +45,20 @@ export function batchLoss(
   optimizer: AdamW,
   examples: readonly EncodedExample[],
   {
-    plw,
     normalizer,
     microBatchSize,
-    ...options
-  }: { plw: number; normalizer: Normalizer; microBatchSize: number } & PassOptions,
+    recompute,
+    dropout,
+    ...weighting
+  }: LossWeighting & { normalizer: Normalizer; microBatchSize: number } & Omit<PassOptions, "turns">,
 ): { sums: LossSums; gradient: Tensor[]; gradientNorm: number; denominator: number } {
-  const { perExample, denominator } = lossCoefficients(examples, plw, normalizer);
+  const { perExample, denominator } = lossCoefficients(examples, weighting, normalizer);
   const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), options);
+  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), {
+    recompute,
+    dropout,
+    turns: weighting.turns,
+  });
   const gradient = gradients ? optimizer.inOrder(gradients) : optimizer.zeros();
   const [squares, ...values] = readVectors([optimizer.squaredSums(gradient), ...losses.vectors]);
   const gradientNorm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
@@ -84,7 +89,7 @@ export class Trainer {
   ) {
     const { hyperparameters: h } = options;
     completeHyperparameters(h);
-    checkPromptLossWeight(options.plw);
+    checkLossWeighting(lossWeightingOf(options));
     checkNormalizer(options.normalizer);
     if (dataset.examples.length === 0)
       throw new TrainingError("the dataset has no rows to train on; give at least one example.");
@@ -102,6 +107,7 @@ export class Trainer {
             "the tokenizer does not belong to this model.",
         );
     }
+    checkEncoded("the dataset", dataset.examples);
     this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
     this.totalSteps = h.maxSteps ?? this.stepsPerEpoch * h.epochs;
     if (model.isFrozen && !isDeepStrictEqual(model.adapterSettings, h.adapter))
@@ -135,9 +141,9 @@ export class Trainer {
 
   private stepOver(examples: EncodedExample[]): StepRecord {
     const started = performance.now();
-    const { plw, normalizer, hyperparameters: h } = this.options;
+    const { normalizer, hyperparameters: h } = this.options;
     const { sums, gradient, gradientNorm, denominator } = batchLoss(this.model, this.optimizer, examples, {
-      plw,
+      ...lossWeightingOf(this.options),
       normalizer,
       microBatchSize: h.microBatchSize,
       recompute: h.recompute,

@@ -10,7 +10,7 @@ import { tf } from "../../lib/model/tensorflow";
 import { encodedLoss, gradientParts } from "../../lib/train/prompt-weighted-loss";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
-import { NORMALIZERS } from "../../lib/data/prompt-loss-weight";
+import { NORMALIZERS } from "../../lib/data/normalizer";
 
 const store = temporaryFolder();
 const dir = tinyModel(join(store, "start"), 1);
@@ -19,14 +19,14 @@ const file = writeJson(join(store, "data.json"), tinyExamples(12, 3));
 test("gradient parts: the completion part is the whole gradient at PLW 0; otherwise the parts bound the whole", () => {
   const model = loadModel(dir);
   const batch = encodeDataset(readExamples(file), model.needTokenizer(), { maxLength: 192 }).examples;
-  gradientParts(model, batch, 0.3, "weights"); // allocates the tensors that the model caches between passes
+  gradientParts(model, batch, { plw: 0.3 }, "weights"); // allocates the tensors that the model caches between passes
   const before = tf.memory().numTensors;
   for (const normalizer of NORMALIZERS) {
     const whole = (plw: number) => encodedLoss(model, batch, { plw, normalizer, microBatchSize: 12 }).gradientNorm;
-    const masked = gradientParts(model, batch, 0, normalizer);
+    const masked = gradientParts(model, batch, { plw: 0 }, normalizer);
     assert.equal(masked.prompt, 0);
     assert.ok(Math.abs(masked.completion - whole(0)) <= 1e-6 * whole(0));
-    const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer);
+    const { prompt, completion } = gradientParts(model, batch, { plw: 0.3 }, normalizer);
     assert.ok(prompt > 0 && completion > 0);
     assert.ok(
       whole(0.3) <= prompt + completion + 1e-6 && whole(0.3) >= Math.abs(prompt - completion) - 1e-6,
@@ -35,7 +35,7 @@ test("gradient parts: the completion part is the whole gradient at PLW 0; otherw
   }
   // a denominator common to the whole batch cancels in the share
   const shares = (["weights", "tokens", "completion"] as const).map((normalizer) => {
-    const { prompt, completion } = gradientParts(model, batch, 0.3, normalizer);
+    const { prompt, completion } = gradientParts(model, batch, { plw: 0.3 }, normalizer);
     return completion / (prompt + completion);
   });
   for (const share of shares) assert.ok(Math.abs(share - shares[0]) < 1e-5, shares.join(", "));

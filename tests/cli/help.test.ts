@@ -9,7 +9,7 @@ import { usageOf, type Command } from "../../lib/cli/command";
 import { COMMANDS } from "../../lib/cli/commands";
 import { nearest } from "../../lib/cli/nearest";
 import { TRUNCATIONS } from "../../lib/data/encode";
-import { NORMALIZERS } from "../../lib/data/prompt-loss-weight";
+import { NORMALIZERS } from "../../lib/data/normalizer";
 import { FORMATS } from "../../lib/evaluate/task";
 
 const root = join(__dirname, "..", "..");

@@ -35,6 +35,19 @@ test("settings writes the rows of every tool as JSON Lines and Parquet, with the
   }
 });
 
+test("settings writes rows with the weights of parts", () => {
+  const values = { plw: "0.5", for: "tinker", normalizer: "sum", data, model, out: dir };
+  const weightsOf = (partWeights: string): number[][] => {
+    const { result } = run({ ...values, "part-weight": partWeights });
+    return (readRowValues((result as { files: string[] }).files[0]) as { weights: number[] }[]).map(
+      (row) => row.weights,
+    );
+  };
+  const [plain, changed] = [weightsOf("assistant=1"), weightsOf("end=0.25")];
+  changed.forEach((weights, row) => assert.deepEqual(weights.slice(-1), [0.25], `row ${row}: the end token`));
+  changed.forEach((weights, row) => assert.deepEqual(weights.slice(0, -1), plain[row].slice(0, -1)));
+});
+
 test("settings refuses what it cannot read", () => {
   assert.throws(() => run({ plw: "0.1" }), /--for: missing/);
   assert.throws(() => run({ plw: "0.1", for: "torchtune" }), /--for: must be one of trl/);
@@ -43,8 +56,4 @@ test("settings refuses what it cannot read", () => {
     /--part-weight: must be one of template/,
   );
   assert.throws(() => run({ plw: "0.1", for: "trl", "part-weight": "thinking" }), /--part-weight: must be a number/);
-  assert.throws(
-    () => run({ plw: "0.1", for: "tinker", data, model, out: dir, "part-weight": "end=0" }),
-    /leave out --data/,
-  );
 });

@@ -3,22 +3,34 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DataError } from "../../lib/data/errors";
-import { encodeDataset, type EncodedDataset } from "../../lib/data/encode";
+import { encodeDataset, type EncodedDataset, type EncodedExample } from "../../lib/data/encode";
 import { readExamples } from "../../lib/data/example";
 import { loadTokenizer, type Tokenizer } from "../../lib/data/tokenizer";
-import { lossWeights } from "../../lib/data/prompt-loss-weight";
+import { lossWeights } from "../../lib/data/loss-weighting";
 import { needsShared, SHARED } from "../support/shared";
 import { EXPECTED, FIXTURES, TOKENIZERS } from "./fixtures";
 
 const rows = readExamples(join(FIXTURES, "rows.json"));
 const llama = loadTokenizer(join(FIXTURES, "llama"));
 
+/** Number of leading tokens that are prompt; all later ones must be completion. */
+function promptLength({ completion }: Pick<EncodedExample, "completion">): number {
+  const count = completion.filter((isCompletion) => !isCompletion).length;
+  assert.ok(!completion.slice(0, count).includes(true));
+  return count;
+}
+
 for (const name of TOKENIZERS) {
   test(`${name}: ids, prompt lengths and truncated tokens equal the Rust library's`, () => {
     const { maxLength, rows: expected } = EXPECTED[name];
     const encoded = encodeDataset(rows, loadTokenizer(join(FIXTURES, name)), { maxLength });
     assert.deepEqual(
-      encoded.examples,
+      encoded.examples.map(({ row, ids, completion, lostCompletionTokens }) => ({
+        row,
+        ids,
+        promptLength: promptLength({ completion }),
+        lostCompletionTokens,
+      })),
       expected.map((row, i) => ({ row: i, ...row })),
     );
     assert.deepEqual(encoded.truncated, [1, 2, 5, 6]);
@@ -36,9 +48,9 @@ test("a row that fits is BOS, prompt, completion, EOS; an empty output has EOS a
     assert.equal(ids.at(-1), llama.eosId);
     assert.equal(lostCompletionTokens, 0);
   }
-  assert.deepEqual(examples[3]!.ids.slice(examples[3]!.promptLength), [llama.eosId]);
+  assert.deepEqual(examples[3]!.ids.slice(promptLength(examples[3]!)), [llama.eosId]);
   assert.match(
-    llama.decode(examples[0]!.ids.slice(examples[0]!.promptLength)),
+    llama.decode(examples[0]!.ids.slice(promptLength(examples[0]!))),
     /^Tovin sells the bread near the mill, and Mira buys it\.<\/s>$/,
   );
 });
@@ -53,16 +65,18 @@ test("row lists, prompt lengths and loss weights agree at every maximum length",
     );
     assert.deepEqual(
       encoded.withoutCompletion,
-      full.filter(({ promptLength }) => promptLength >= maxLength).map(({ row }) => row),
+      full.filter((example) => promptLength(example) >= maxLength).map(({ row }) => row),
     );
-    for (const { row, ids, promptLength, lostCompletionTokens } of encoded.examples) {
+    for (const example of encoded.examples) {
+      const { row, ids, lostCompletionTokens } = example;
+      const [prompt, fullPrompt] = [promptLength(example), promptLength(full[row]!)];
       assert.deepEqual(ids, full[row]!.ids.slice(0, maxLength));
-      assert.equal(promptLength, Math.min(full[row]!.promptLength, maxLength));
-      assert.equal(ids.length - promptLength + lostCompletionTokens, full[row]!.ids.length - full[row]!.promptLength);
-      const weights = lossWeights({ row, ids, promptLength, lostCompletionTokens }, 0.25);
+      assert.equal(prompt, Math.min(fullPrompt, maxLength));
+      assert.equal(ids.length - prompt + lostCompletionTokens, full[row]!.ids.length - fullPrompt);
+      const weights = lossWeights(example, { plw: 0.25 });
       assert.equal(
         weights.reduce((a, b) => a + b),
-        0.25 * promptLength + ids.length - promptLength,
+        0.25 * (prompt - 1) + ids.length - prompt,
       );
     }
   }
@@ -179,7 +193,16 @@ test("a token that merges prompt and completion counts as prompt", () => {
     maxLength: 9,
     template,
   });
-  assert.deepEqual(examples, [{ row: 0, ids: [2, 2, 2, 9], promptLength: 2, lostCompletionTokens: 0 }]);
+  assert.deepEqual(examples, [
+    {
+      row: 0,
+      ids: [2, 2, 2, 9],
+      parts: ["instruction", "instruction", "assistant", "end"],
+      messages: [0, 0, 1, 1],
+      completion: [false, false, true, true],
+      lostCompletionTokens: 0,
+    },
+  ]);
 });
 
 test("an end-of-sequence token appended by the tokenizer is neither duplicated nor left after the prompt", () => {
@@ -227,12 +250,12 @@ test(
       for (const [i, row] of expectedRows.entries()) {
         const example = encoded.examples[i]!;
         assert.deepEqual(example.ids, row.ids);
-        assert.equal(example.promptLength, row.n_prompt);
+        assert.equal(promptLength(example), row.n_prompt);
         if (row.truncated !== undefined) assert.equal(encoded.truncated.includes(i), row.truncated);
         // the reference targets start at token 1
         if (row.target_is_completion)
           assert.deepEqual(
-            Array.from(lossWeights(example, 0), (weight) => weight === 1).slice(1),
+            Array.from(lossWeights(example, { plw: 0 }), (weight) => weight === 1).slice(1),
             row.target_is_completion.map(Boolean),
           );
       }

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import type { EncodedExample } from "../../lib/data/encode";
 import type { DatasetDescription } from "../../lib/data/statistics";
 
 /** Directory with the fixture tokenizers, rows and expected values. */
@@ -19,7 +18,7 @@ export interface ExpectedTokenizer {
   decoded: string[];
   decodedWithoutSpecialTokens: string[];
   maxLength: number;
-  rows: Omit<EncodedExample, "row">[];
+  rows: { ids: number[]; promptLength: number; lostCompletionTokens: number }[];
   description: DatasetDescription;
   longRows: number[];
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkPromptLossWeight, lossWeights, PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
+import { promptAndCompletion } from "../../lib/data/encode";
+import { lossWeights } from "../../lib/data/loss-weighting";
+import { checkPromptLossWeight, PAPER_WEIGHTS, transformWeight } from "../../lib/data/prompt-loss-weight";
 
 test("PAPER_WEIGHTS has the paper's ten values as published and is frozen", () => {
   assert.deepEqual(PAPER_WEIGHTS, [0, 0.0005, 0.002236, 0.01, 0.02463, 0.05, 0.1, 0.2463, 0.5, 1]);
@@ -22,10 +24,10 @@ test("the transform keeps 0 and 1, and agrees with the paper at 0.1 and at the o
 });
 
 test("loss weights are the PLW for prompt tokens and 1 for completion tokens", () => {
-  const example = { row: 0, ids: [1, 5, 6, 7, 2], promptLength: 3, lostCompletionTokens: 0 };
-  assert.deepEqual(lossWeights(example, 0.5), Float32Array.of(0.5, 0.5, 0.5, 1, 1));
-  assert.deepEqual(lossWeights(example, 0), Float32Array.of(0, 0, 0, 1, 1));
-  assert.deepEqual(lossWeights({ ...example, promptLength: 5 }, 2), Float32Array.of(2, 2, 2, 2, 2));
+  const example = promptAndCompletion(0, [1, 5, 6, 7, 2], 3);
+  assert.deepEqual(lossWeights(example, { plw: 0.5 }), Float32Array.of(0, 0.5, 0.5, 1, 1));
+  assert.deepEqual(lossWeights(example, { plw: 0 }), Float32Array.of(0, 0, 0, 1, 1));
+  assert.deepEqual(lossWeights(promptAndCompletion(0, example.ids, 5), { plw: 2 }), Float32Array.of(0, 2, 2, 2, 2));
 });
 
 test("a value that is not a finite number of at least 0 is rejected with its value", () => {
@@ -51,7 +53,7 @@ test("a value that is not a finite number of at least 0 is rejected with its val
     );
   }
   assert.equal(checkPromptLossWeight(3.4e38), 3.4e38);
-  assert.throws(() => lossWeights({ row: 0, ids: [1], promptLength: 1, lostCompletionTokens: 0 }, -1), /plw/);
+  assert.throws(() => lossWeights(promptAndCompletion(0, [1], 1), { plw: -1 }), /plw/);
   assert.throws(() => transformWeight(NaN), /plw/);
   assert.equal(checkPromptLossWeight(1.5), 1.5);
 });

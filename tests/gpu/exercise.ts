@@ -6,7 +6,7 @@
 // "planted" adds a part with an operation that has no GPU kernel.
 import { existsSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { encodedRows } from "../../lib/data/encode";
+import { encodedRows, promptAndCompletion } from "../../lib/data/encode";
 import { createModel } from "../../lib/model/causal-lm";
 import { takePeakDeviceMemory } from "../../lib/model/memory";
 import { backend, device, kernel, tf } from "../../lib/model/tensorflow";
@@ -33,12 +33,7 @@ const ids = (length: number) => Array.from({ length }, (_, i) => 3 + ((i * 7) % 
 async function main(): Promise<void> {
   part("start");
   const model = createModel({ ...TINY, layers: Number(layers) }, 1);
-  const examples = Array.from({ length: 8 }, (_, row) => ({
-    row,
-    ids: ids(20 + ((row * 13) % 60)),
-    promptLength: 8,
-    lostCompletionTokens: 0,
-  }));
+  const examples = Array.from({ length: 8 }, (_, row) => promptAndCompletion(row, ids(20 + ((row * 13) % 60)), 8));
   const trainer = new Trainer(model, encodedRows(examples), {
     plw: 0.1,
     normalizer: "weights",

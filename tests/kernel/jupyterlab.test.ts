@@ -48,9 +48,15 @@ const tokenizer = {
   digest: "", vocabularySize: 9, bosId: 0, eosId: 8, eosToken: "</s>", padId: 8, encode: (): number[] => [],
   decode: (ids: number[]) => ids.map((id) => words[id]).join(""),
 };
+const row = (ids: number[], promptLength: number, lostCompletionTokens: number) => ({
+  row: 0, ids, lostCompletionTokens,
+  parts: ids.map((_, t) => t < promptLength ? "instruction" as const : "assistant" as const),
+  messages: ids.map((_, t) => t < promptLength ? 0 : 1),
+  completion: ids.map((_, t) => t >= promptLength),
+});
 await showTokens([
-  { row: 0, ids: [0, 1, 2, 3, 4, 5, 6, 7, 8], promptLength: 6, lostCompletionTokens: 0 },
-  { row: 1, ids: [0, 1, 5, 6, 7], promptLength: 3, lostCompletionTokens: 3 },
+  row([0, 1, 2, 3, 4, 5, 6, 7, 8], 6, 0),
+  row([0, 1, 5, 6, 7], 3, 3),
 ], tokenizer, { plw: 0.1, caption: "Two examples as one batch" });`,
   // 5
   `console.log("looping");

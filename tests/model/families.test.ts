@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { PromptlossError } from "../../lib/data/errors";
-import type { Normalizer } from "../../lib/data/prompt-loss-weight";
+import type { Normalizer } from "../../lib/data/normalizer";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { readModel } from "../../lib/model/directory";
 import type { Decoder } from "../../lib/model/llama";

@@ -1,6 +1,6 @@
 // What the references of other models and of adapters have in common.
-import type { EncodedExample } from "../../lib/data/encode";
-import type { Normalizer } from "../../lib/data/prompt-loss-weight";
+import { promptAndCompletion, type EncodedExample } from "../../lib/data/encode";
+import type { Normalizer } from "../../lib/data/normalizer";
 
 /** Rows that a reference was computed of, with logits by position. */
 export interface ReferenceRows {
@@ -21,4 +21,4 @@ export interface ReferenceSteps {
 }
 
 export const encoded = ({ rows }: ReferenceRows): EncodedExample[] =>
-  rows.map(({ ids, promptLength }, row) => ({ row, ids, promptLength, lostCompletionTokens: 0 }));
+  rows.map(({ ids, promptLength }, row) => promptAndCompletion(row, ids, promptLength));

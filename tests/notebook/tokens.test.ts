@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { promptAndCompletion } from "../../lib/data/encode";
 import type { Tokenizer } from "../../lib/data/tokenizer";
 import { tokensHtml } from "../../lib/notebook/tokens";
 
@@ -19,7 +20,7 @@ const tokenizer: Tokenizer = {
       .join("")
       .replace(/^ /, ""),
 };
-const example = { row: 0, ids: [0, 1, 2, 3, 4, 5], promptLength: 4, lostCompletionTokens: 0 };
+const example = promptAndCompletion(0, [0, 1, 2, 3, 4, 5], 4);
 
 function spans(html: string): { title: string; style: string; text: string }[] {
   return [...html.matchAll(/<span title="([^"]*)" style="([^"]*)">([^<]*)<\/span>/g)].map(([, title, style, text]) => ({
@@ -66,7 +67,7 @@ test("prompt tokens get more opaque with their weight, from transparent at 0", (
 });
 
 test("a batch shows padding, and truncated completions the number of lost tokens", () => {
-  const cut = { row: 1, ids: [0, 1, 6], promptLength: 2, lostCompletionTokens: 7 };
+  const cut = { ...promptAndCompletion(1, [0, 1, 6], 2), lostCompletionTokens: 7 };
   const { html } = tokensHtml([example, cut], tokenizer, { plw: 0 });
   assert.equal(spans(html).filter(({ title }) => title === "padding (token 5), weight 0").length, 3);
   assert.match(html, /7 completion tokens cut off/);

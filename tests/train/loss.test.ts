@@ -1,7 +1,7 @@
 // Properties of the weighted loss that hold for every model.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EncodedExample } from "../../lib/data/encode";
+import { promptAndCompletion, type EncodedExample } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel } from "../../lib/model/causal-lm";
 import { tf } from "../../lib/model/tensorflow";
@@ -9,15 +9,13 @@ import { microBatchLoss } from "../../lib/train/loss";
 import { encodedLoss } from "../../lib/train/prompt-weighted-loss";
 import { Worst, relative } from "../model/close";
 import { TINY } from "../support/tiny-model";
-import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/prompt-loss-weight";
+import { NORMALIZERS, checkNormalizer, lossCoefficients } from "../../lib/data/normalizer";
 
 const random = seededRandom("loss test");
-const sequence = (length: number, promptLength: number, row: number): EncodedExample => ({
-  row,
-  ids: Array.from({ length }, () => Math.floor(random() * TINY.vocabularySize)),
-  promptLength,
-  lostCompletionTokens: 0,
-});
+const sequence = (length: number, promptLength: number, row: number): EncodedExample => {
+  const ids = Array.from({ length }, () => Math.floor(random() * TINY.vocabularySize));
+  return promptAndCompletion(row, ids, promptLength);
+};
 const EXAMPLES = [sequence(20, 12, 0), sequence(11, 4, 1), sequence(26, 25, 2), sequence(8, 8, 3)];
 const model = createModel({ ...TINY }, 3);
 
@@ -27,8 +25,8 @@ const gradientOf = (examples: EncodedExample[], coefficients: Float32Array[]) =>
 };
 
 test("PLW 0 gives the gradients of a masked prompt, PLW 1 those of the unmasked sequence", () => {
-  const masked = EXAMPLES.map(({ ids, promptLength }) =>
-    Float32Array.from(ids.slice(1), (_, i) => (i + 1 >= promptLength ? 1 : 0)),
+  const masked = EXAMPLES.map(({ completion }) =>
+    Float32Array.from(completion.slice(1), (isCompletion) => (isCompletion ? 1 : 0)),
   );
   const whole = EXAMPLES.map(({ ids }) => new Float32Array(ids.length - 1).fill(1));
   for (const [plw, plain] of [
@@ -40,7 +38,7 @@ test("PLW 0 gives the gradients of a masked prompt, PLW 1 those of the unmasked 
       EXAMPLES,
       plain.map((row) => row.map((x) => x / count)),
     );
-    const actual = gradientOf(EXAMPLES, lossCoefficients(EXAMPLES, plw, "weights").perExample);
+    const actual = gradientOf(EXAMPLES, lossCoefficients(EXAMPLES, { plw }, "weights").perExample);
     for (const [name, values] of expected) assert.deepEqual(actual.get(name), values, `PLW ${plw}, ${name}`);
   }
 });
@@ -65,12 +63,9 @@ test("padding, order and accumulation change neither loss nor gradient norm", ()
 });
 
 test("the normalizers' denominators equal values computed by hand", () => {
-  const pair = [
-    { row: 0, ids: [1, 2, 3, 4, 5], promptLength: 3, lostCompletionTokens: 0 },
-    { row: 1, ids: [1, 2, 3], promptLength: 3, lostCompletionTokens: 0 },
-  ];
+  const pair = [promptAndCompletion(0, [1, 2, 3, 4, 5], 3), promptAndCompletion(1, [1, 2, 3], 3)];
   const denominator = (plw: number, normalizer: (typeof NORMALIZERS)[number]) =>
-    lossCoefficients(pair, plw, normalizer).denominator;
+    lossCoefficients(pair, { plw }, normalizer).denominator;
   assert.equal(denominator(0.5, "weights"), 2 + 0.5 * 4);
   assert.equal(denominator(0.5, "tokens"), 6);
   assert.equal(denominator(0, "tokens"), 2);
@@ -78,7 +73,7 @@ test("the normalizers' denominators equal values computed by hand", () => {
   assert.equal(denominator(0.5, "sequence"), 2);
   assert.equal(denominator(0, "sequence"), 1);
   assert.deepEqual(
-    lossCoefficients(pair, 0.5, "sequence").perExample[0],
+    lossCoefficients(pair, { plw: 0.5 }, "sequence").perExample[0],
     Float32Array.from([0.5 / 6, 0.5 / 6, 1 / 6, 1 / 6]),
   );
 });
@@ -113,7 +108,7 @@ test("accumulation does not change the gradient norm with one key-value head for
 test("the gradient of the whole model agrees with central differences along each parameter's gradient", () => {
   const worst = new Worst("slope, relative");
   for (const normalizer of NORMALIZERS) {
-    const { perExample } = lossCoefficients(EXAMPLES, 0.3, normalizer);
+    const { perExample } = lossCoefficients(EXAMPLES, { plw: 0.3 }, normalizer);
     const gradient = gradientOf(EXAMPLES, perExample);
     for (const name of model.parameters.keys()) {
       const original = model.parameters.get(name)!.dataSync<"float32">().slice();

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { encodeDataset, type EncodedExample } from "../../lib/data/encode";
-import { lossWeights, type Normalizer } from "../../lib/data/prompt-loss-weight";
+import { encodeDataset, promptAndCompletion, type EncodedExample } from "../../lib/data/encode";
+import { lossWeights } from "../../lib/data/loss-weighting";
+import type { Normalizer } from "../../lib/data/normalizer";
 import { readModel } from "../../lib/model/directory";
 import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
 import { AdamW } from "../../lib/train/optimizer";
@@ -92,7 +93,7 @@ test("a tiny model with an untied head and Llama 3 scaling: losses, gradients, A
     }[];
   };
   const dir = join(FIXTURES, "llama3-untied");
-  const examples = reference.items.map((item, row) => ({ row, ...item, lostCompletionTokens: 0 }));
+  const examples = reference.items.map(({ ids, promptLength }, row) => promptAndCompletion(row, ids, promptLength));
   const model = loadModel(dir);
   const losses = new Worst("loss, relative");
   const norms = new Worst("gradient norm of a tensor, relative");
@@ -144,7 +145,7 @@ const DEV = ["reference", "torch", "dev.json"];
 const MODEL = join(SHARED, "models", "stories260K");
 const readReference = () => JSON.parse(readFileSync(join(SHARED, ...DEV), "utf8")) as Reference;
 const encoded = (rows: Reference["rows"]): EncodedExample[] =>
-  rows.map(({ ids, n_prompt }, row) => ({ row, ids, promptLength: n_prompt, lostCompletionTokens: 0 }));
+  rows.map(({ ids, n_prompt }, row) => promptAndCompletion(row, ids, n_prompt));
 
 test("stories260K on real rows: token ids and loss weights equal the reference's", needsShared(...DEV), () => {
   const { rows, batch } = readReference();
@@ -156,9 +157,10 @@ test("stories260K on real rows: token ids and loss weights equal the reference's
   );
   examples.forEach((example, i) => {
     assert.deepEqual(example.ids, rows[i].ids);
-    assert.equal(example.promptLength, rows[i].n_prompt);
+    assert.equal(example.completion.indexOf(true), rows[i].n_prompt);
     const expected = Float32Array.from(batch.loss_weights[i].slice(0, example.ids.length));
-    assert.deepEqual(lossWeights(example, batch.loss_weights_plw), expected);
+    expected[0] = 0; // never predicted
+    assert.deepEqual(lossWeights(example, { plw: batch.loss_weights_plw }), expected);
   });
   model.dispose();
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodedRows, type EncodedDataset } from "../../lib/data/encode";
+import { encodedRows, promptAndCompletion, type EncodedDataset } from "../../lib/data/encode";
 import { seededRandom } from "../../lib/data/random";
 import { createModel, type CausalLM } from "../../lib/model/causal-lm";
 import type { AdapterSettings } from "../../lib/model/adapter";
@@ -19,7 +19,7 @@ const dataset = encodedRows(
     // Each token determines the next one, so that there is something to learn.
     const ids = [Math.floor(random() * TINY.vocabularySize)];
     while (ids.length < length) ids.push((ids.at(-1)! * 7 + 3) % TINY.vocabularySize);
-    return { row, ids, promptLength: 1 + Math.floor(length / 2), lostCompletionTokens: 0 };
+    return promptAndCompletion(row, ids, 1 + Math.floor(length / 2));
   }),
 );
 const hyperparameters: Hyperparameters = {
@@ -168,7 +168,7 @@ test("invalid settings are rejected by name", () => {
 test("a batch whose completions were all truncated leaves the model unchanged and notes it", () => {
   const lost: EncodedDataset = {
     ...dataset,
-    examples: dataset.examples.map((example) => ({ ...example, promptLength: example.ids.length })),
+    examples: dataset.examples.map(({ row, ids }) => promptAndCompletion(row, ids, ids.length)),
   };
   const model = createModel(TINY, 3);
   const before = model.digest;

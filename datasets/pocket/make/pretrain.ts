@@ -1,7 +1,7 @@
 /** Pre-trains the two pocket models from random parameters on the stream of plain texts. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodedRows, type EncodedDataset } from "../../../lib/data/encode";
+import { encodedRows, promptAndCompletion, type EncodedDataset } from "../../../lib/data/encode";
 import { seededRandom } from "../../../lib/data/random";
 import { loadTokenizer, type Tokenizer } from "../../../lib/data/tokenizer";
 import type { ModelConfig } from "../../../lib/model/config";
@@ -50,7 +50,7 @@ function plainTexts(rows: number, seed: number, tokenizer: Tokenizer): EncodedDa
   const examples = Array.from({ length: rows }, (_, row) => {
     const ids = document();
     if (random() < FULL_ROWS) while (ids.length < CONTEXT) ids.push(...document());
-    return { row, ids: ids.slice(0, CONTEXT), promptLength: 0, lostCompletionTokens: 0 };
+    return promptAndCompletion(row, ids.slice(0, CONTEXT), 0);
   });
   return encodedRows(examples);
 }

@@ -1,9 +1,9 @@
 // A measuring process of gpu-check: measures one thing and prints one line of JSON. Argument: a Measurement as JSON.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodedRows } from "../../data/encode";
+import { encodedRows, promptAndCompletion } from "../../data/encode";
 import { readExamples } from "../../data/example";
-import type { Normalizer } from "../../data/prompt-loss-weight";
+import type { Normalizer } from "../../data/normalizer";
 import { seededRandom } from "../../data/random";
 import { repositoryRoot } from "../../data/repository";
 import { quantile } from "../../metrics/quantile";
@@ -71,7 +71,7 @@ function parity(): object {
   if (!existsSync(file)) return { skipped: `${file} is absent` };
   const { about, items, cases } = JSON.parse(readFileSync(file, "utf8")) as Fixture;
   const dir = join(folder, "llama3-untied");
-  const examples = items.map((item, row) => ({ row, ...item, lostCompletionTokens: 0 }));
+  const examples = items.map(({ ids, promptLength }, row) => promptAndCompletion(row, ids, promptLength));
   const worst = { loss: 0, gradientNorm: 0, stepLoss: 0 };
   const see = (name: keyof typeof worst, actual: number, expected: number) => {
     const difference = actual === expected ? 0 : Math.abs(actual - expected) / Math.abs(expected);
@@ -225,7 +225,7 @@ function randomRows({ vocabularySize }: ModelConfig, rows: number, length: numbe
 
 function trainerFor(model: CausalLM, { config, batch, length }: Size, steps: number): Trainer {
   const rows = randomRows(config, batch * steps, length);
-  const examples = rows.map((ids, row) => ({ row, ids, promptLength: length >> 1, lostCompletionTokens: 0 }));
+  const examples = rows.map((ids, row) => promptAndCompletion(row, ids, length >> 1));
   const hyperparameters: Hyperparameters = {
     ...ALPACA_HYPERPARAMETERS,
     batchSize: batch,
