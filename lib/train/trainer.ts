@@ -7,6 +7,7 @@ import { chunked } from "../data/group";
 import { checkLossWeighting, lossWeightingOf, type LossWeighting } from "../data/loss-weighting";
 import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizer";
 import { checkEncoded } from "../data/parts";
+import { checkPromptLossWeight } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
 import type { HostTensor } from "../model/safetensors";
 import { allFinite, damagedParameter } from "../model/finite";
@@ -89,6 +90,7 @@ export class Trainer {
   ) {
     const { hyperparameters: h } = options;
     completeHyperparameters(h);
+    checkPromptLossWeight(options.plw);
     checkLossWeighting(lossWeightingOf(options));
     checkNormalizer(options.normalizer);
     if (dataset.examples.length === 0)
