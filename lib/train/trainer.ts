@@ -36,7 +36,8 @@ export interface TrainerOptions extends LossWeighting {
  * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
  * whole batch.
  *
- * @param options what decides the loss weights, valid; `microBatchSize`: examples per forward pass, at least 1; and those of a pass
+ * @param options what decides the loss weights, valid; `microBatchSize`: examples per forward pass, at least 1; and
+ *   those of a pass
  * @returns `sums` over the batch; `gradient`, one tensor per parameter in the optimizer's order, zeros if no token has
  *   a loss weight above 0, disposed by the caller; `gradientNorm`, its L2 norm over all parameters; `denominator` of
  *   the loss
