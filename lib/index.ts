@@ -10,6 +10,19 @@ export {
   type EncodeOptions,
   type Truncation,
 } from "./data/encode";
+export {
+  loadChatTemplate,
+  renderChat,
+  type ChatTemplate,
+  type LoadChatTemplateOptions,
+  type RenderChatOptions,
+} from "./data/chat-template";
+export {
+  encodeConversation,
+  type EncodeConversationOptions,
+  type EncodedConversation,
+} from "./data/encode-conversation";
+export { isConversation, type Conversation, type Message, type MessageWeight, type ToolCall } from "./data/message";
 export * from "./data/errors";
 export * from "./data/example";
 export type { FieldMap } from "./data/field-map";

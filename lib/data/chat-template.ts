@@ -1,14 +1,107 @@
-import { Template } from "@huggingface/jinja";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { tokenizerHome } from "./adapter-base";
 import { DataError } from "./errors";
 import type { Message } from "./message";
+import { readText } from "./read-json";
+import { readTokenizerFiles, tokenText, type TokenizerFiles } from "./tokenizer-files";
+import { isObject } from "./validate";
 
 /** A chat template: a Jinja text, with the special tokens that it names. */
 export interface ChatTemplate {
   name: string;
   /** Jinja, as in `chat_template` of tokenizer_config.json */
   jinja: string;
+  /** Jinja for conversations with tools, if another text is for these ("tool_use" in Transformers) */
+  toolUse?: string;
   /** values of `bos_token`, `eos_token` and other names of special tokens */
   specialTokens: Record<string, string>;
+  /** the day that `strftime_now` gives, such as "2026-07-26"; without it a template that asks for the date is refused */
+  date?: string;
+}
+
+/** Options of {@link loadChatTemplate}. */
+export interface LoadChatTemplateOptions {
+  /** file of a Jinja text to use instead of the tokenizer's own template */
+  file?: string;
+  /** name of one of several templates of the tokenizer; default "default", or "tool_use" for conversations with tools */
+  name?: string;
+  /** see {@link ChatTemplate.date} */
+  date?: string;
+}
+
+const SPECIAL_TOKENS = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((role) => `${role}_token`);
+
+/**
+ * Loads the chat template of a tokenizer, as Transformers 5 does: chat_template.jinja, with others in
+ * additional_chat_templates, else `chat_template` of tokenizer_config.json, a text or a list of named ones.
+ *
+ * @param dir directory with tokenizer.json, also of an adapter
+ * @throws {DataError} if there is none, or none of that name
+ */
+export function loadChatTemplate(dir: string, options: LoadChatTemplateOptions = {}): ChatTemplate {
+  const files = readTokenizerFiles(dir);
+  const { file, name, date } = options;
+  if (file !== undefined)
+    return { name: file, jinja: readText(file), specialTokens: specialTokenTexts(files), ...(date && { date }) };
+  const template = ownChatTemplate(dir, files, options);
+  if (template) return template;
+  throw new DataError(
+    `${dir}: ${absence(name ?? "default", [...namedTemplates(dir, files.config.chat_template).keys()])}`,
+  );
+}
+
+/**
+ * The chat template among a tokenizer's files; undefined if there is none, or none of that name.
+ * @param files of {@link readTokenizerFiles}
+ */
+export function ownChatTemplate(
+  dir: string,
+  files: TokenizerFiles,
+  { name, date }: LoadChatTemplateOptions = {},
+): ChatTemplate | undefined {
+  const named = namedTemplates(dir, files.config.chat_template);
+  const jinja = named.get(name ?? "default");
+  if (jinja === undefined) return undefined;
+  const toolUse = name === undefined ? named.get("tool_use") : undefined;
+  return {
+    name: name ?? "the tokenizer's",
+    jinja,
+    ...(toolUse !== undefined && { toolUse }),
+    specialTokens: specialTokenTexts(files),
+    ...(date !== undefined && { date }),
+  };
+}
+
+/** The texts of special tokens by their names in templates. */
+export function specialTokenTexts({ tokenNames }: TokenizerFiles): Record<string, string> {
+  const texts = SPECIAL_TOKENS.map((name) => [name, tokenText(tokenNames[name])] as const);
+  return Object.fromEntries(texts.flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])));
+}
+
+const absence = (wanted: string, given: string[]): string =>
+  given.length === 0
+    ? "there is no chat template, neither chat_template.jinja nor chat_template in tokenizer_config.json; " +
+      "name a file with one"
+    : `there is no chat template with the name "${wanted}"; there are ${given.join(", ")}`;
+
+function namedTemplates(dir: string, configured: unknown): Map<string, string> {
+  const home = tokenizerHome(dir);
+  const own = join(home, "chat_template.jinja");
+  const folder = join(home, "additional_chat_templates");
+  const named = new Map<string, string>();
+  if (existsSync(own)) named.set("default", readText(own));
+  if (existsSync(folder))
+    for (const entry of readdirSync(folder).sort())
+      if (entry.endsWith(".jinja")) named.set(entry.slice(0, -".jinja".length), readText(join(folder, entry)));
+  if (named.size > 0) return named;
+  if (typeof configured === "string") return named.set("default", configured);
+  if (!Array.isArray(configured)) return named;
+  for (const entry of configured as unknown[])
+    if (isObject(entry) && typeof entry.name === "string" && typeof entry.template === "string")
+      named.set(entry.name, entry.template);
+  return named;
 }
 
 /** Options of {@link renderChat}. */
@@ -21,24 +114,163 @@ export interface RenderChatOptions {
   variables?: Record<string, unknown>;
 }
 
+/** Texts to write where the assistant's text begins and ends by the template's `generation` tags. */
+export type GenerationMarks = readonly [start: string, end: string];
+
 /**
- * Renders messages through a chat template, as `apply_chat_template` of Transformers does.
- * @throws {DataError} if the template refuses the messages, or is not valid Jinja
+ * Renders messages through a chat template, as `apply_chat_template` of Transformers 5 does. A message's reasoning has
+ * the names `reasoning_content` and `thinking`, as there.
+ *
+ * Numbers within tools and arguments are written as JavaScript does: refused where Python would write them otherwise.
+ *
+ * @param marks texts to write in the place of the template's `generation` tags; default: nothing
+ * @throws {DataError} if the template refuses the messages, is not valid Jinja, or asks for a date that it does not have
  */
 export function renderChat(
   template: ChatTemplate,
   messages: readonly Message[],
   { tools, addGenerationPrompt = false, variables }: RenderChatOptions = {},
+  marks: GenerationMarks = ["", ""],
 ): string {
+  const text = (tools && template.toolUse) ?? template.jinja;
   try {
-    return new Template(template.jinja).render({
-      ...template.specialTokens,
-      ...variables,
-      messages,
-      ...(tools && { tools }),
-      add_generation_prompt: addGenerationPrompt,
-    });
+    const { program } = compiled(text);
+    const environment = new Environment();
+    const set = (values: Record<string, unknown>): void => {
+      for (const name of Object.keys(values)) environment.variables.delete(name);
+      for (const [name, value] of Object.entries(values)) environment.set(name, value);
+    };
+    set({ true: true, false: false, none: null, True: true, False: false, None: null });
+    set({ range, raise_exception: refuse, strftime_now: (format: string) => dateText(template.date, format) });
+    set({ ...template.specialTokens, ...variables });
+    set({ messages: messages.map(templateMessage), tools: tools ?? null, documents: null });
+    set({ add_generation_prompt: addGenerationPrompt, [START]: marks[0], [END]: marks[1] });
+    return (new Interpreter(environment).run(program) as { value: string }).value;
   } catch (error) {
     throw new DataError(`chat template ${JSON.stringify(template.name)}: ${(error as Error).message}`);
   }
+}
+
+/** Whether a template says by `generation` tags what is an assistant's text. */
+export function hasGenerationTags(template: ChatTemplate, tools?: readonly unknown[]): boolean {
+  return compiled((tools && template.toolUse) ?? template.jinja).tagged;
+}
+
+function templateMessage(message: Message): Record<string, unknown> {
+  const { role, content, reasoning_content: reasoning, tool_calls: calls, tool_call_id: id, name } = message;
+  return {
+    ...(reasoning !== undefined && { thinking: reasoning }),
+    role,
+    content,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(calls !== undefined && { tool_calls: calls }),
+    ...(id !== undefined && { tool_call_id: id }),
+    ...(name !== undefined && { name }),
+  };
+}
+
+// ---------------------------------------------------------------- compilation
+
+type Program = ReturnType<typeof parse>;
+/** Names of variables that stand in the place of the tags. */
+const START = "promptloss_generation_start";
+const END = "promptloss_generation_end";
+const TAG = /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g;
+
+interface Compiled {
+  program: Program;
+  tagged: boolean;
+}
+
+/** Templates that were parsed before, by their text. */
+const cache = new Map<string, Compiled>();
+const MAX_CACHED = 100;
+
+/**
+ * Parses a template. The library drops `generation` tags before it parses, with other white space than Jinja; here they
+ * become statements, which take white space as tags do, and then variables in the syntax tree.
+ */
+function compiled(jinja: string): Compiled {
+  let found = cache.get(jinja);
+  if (found === undefined) {
+    let tagged = false;
+    const text = jinja.replace(TAG, (_, left: string, end: string | undefined, right: string) => {
+      tagged = true;
+      return `{%${left} set ${end ? END : START} = 1 ${right}%}`;
+    });
+    const program = parse(tokenize(text, { lstrip_blocks: true, trim_blocks: true }));
+    adapt(program);
+    found = { program, tagged };
+    if (cache.size >= MAX_CACHED) cache.clear();
+    cache.set(jinja, found);
+  }
+  return found;
+}
+
+/**
+ * Makes of a parsed template what Jinja understands by it: statements that set a mark become the variable itself, and a
+ * loop over an undefined value has no rounds, where the library fails.
+ */
+function adapt(node: unknown): void {
+  if (typeof node !== "object" || node === null) return;
+  const given = node as Record<string, unknown>;
+  if (given.type === "For") {
+    const select = isObject(given.iterable) && given.iterable.type === "SelectExpression" ? given.iterable : undefined;
+    if (select) select.lhs = orNothing(select.lhs);
+    else given.iterable = orNothing(given.iterable);
+  }
+  for (const [key, value] of Object.entries(given)) {
+    const mark = markOf(value);
+    if (mark === undefined) adapt(value);
+    else given[key] = mark;
+  }
+}
+
+/** The syntax tree of `operand | default([])`. */
+const orNothing = (operand: unknown): unknown => ({
+  type: "FilterExpression",
+  operand,
+  filter: {
+    type: "CallExpression",
+    callee: { type: "Identifier", value: "default" },
+    args: [{ type: "ArrayLiteral", value: [] }],
+  },
+});
+
+function markOf(node: unknown): unknown {
+  if (!isObject(node) || node.type !== "Set" || !isObject(node.assignee)) return undefined;
+  return node.assignee.value === START || node.assignee.value === END ? node.assignee : undefined;
+}
+
+// ---------------------------------------------------------------- functions of templates
+
+function refuse(message: string): never {
+  throw new Error(message);
+}
+
+function range(start: number, stop?: number, step = 1): number[] {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, i) => from + i * step);
+}
+
+const MONTHS = [
+  ...["January", "February", "March", "April", "May", "June", "July"],
+  ...["August", "September", "October", "November", "December"],
+];
+
+/** A day in Python's strftime format. */
+function dateText(date: string | undefined, format: string): string {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(date ?? "") ?? [];
+  if (year === undefined || MONTHS[Number(month) - 1] === undefined) {
+    throw new Error(
+      "it asks for today's date (strftime_now), which would make every day another run; give the template's \"date\", " +
+        `such as "2026-07-26", or its own variable for the date${date === undefined ? "" : `; got ${JSON.stringify(date)}`}`,
+    );
+  }
+  const name = MONTHS[Number(month) - 1];
+  const values: Record<string, string> = { Y: year, m: month, d: day, B: name, b: name.slice(0, 3), H: "00", M: "00" };
+  return format.replace(/%(.)/g, (_, code: string) => {
+    if (code === "%") return "%";
+    return values[code] ?? refuse(`it asks for a date with %${code}, which is not known here`);
+  });
 }

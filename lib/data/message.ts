@@ -5,9 +5,13 @@ export interface ToolCall {
   function: { name: string; arguments: Record<string, unknown> | string };
 }
 
+/** Who wrote a message. */
+export const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+export type Role = (typeof ROLES)[number];
+
 /** A message of a conversation, in OpenAI's format, as chat templates take it. */
 export interface Message {
-  role: "system" | "developer" | "user" | "assistant" | "tool";
+  role: Role;
   /** text; "" for an assistant that only calls tools */
   content: string;
   /** an assistant's reasoning, for templates that show it apart from the content */
@@ -16,4 +20,32 @@ export interface Message {
   /** id of the call that a tool's result answers, and the tool's name */
   tool_call_id?: string;
   name?: string;
+}
+
+/** What a row says about the learning of one of its messages. */
+export interface MessageWeight {
+  /** whether the message is learned with weight 1; default: only an assistant's */
+  learn?: boolean;
+  /** factor of the weights of its tokens, finite and at least 0; default 1 */
+  factor?: number;
+  /** half-open ranges of UTF-16 code units of the content: if given, only they and the end token are learned */
+  ranges?: [start: number, end: number][];
+}
+
+/** A row of chat data. */
+export interface Conversation {
+  messages: Message[];
+  /** descriptions of the functions that the assistant may call, as JSON schema */
+  tools?: unknown[];
+  /** for each message what the row says about its weight; absent: nothing */
+  weights?: (MessageWeight | undefined)[];
+  /** factor of the weights of the whole row, finite and at least 0; default 1 */
+  rowWeight?: number;
+  /** one weight for each token of the rendered row, finite and at least 0: it decides what is learned */
+  lossMask?: number[];
+}
+
+/** Whether a row of data is a conversation. */
+export function isConversation(row: unknown): row is Conversation {
+  return typeof row === "object" && row !== null && Object.hasOwn(row, "messages");
 }

@@ -1,4 +1,5 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { ownChatTemplate, type ChatTemplate } from "./chat-template";
 import { sha256 } from "./digest";
 import { DataError } from "./errors";
 import { createAligner, type Aligner } from "./token-aligner";
@@ -43,6 +44,10 @@ export interface Tokenizer {
    * @param options.skipSpecialTokens leaves special tokens out of the text; default false
    */
   decode(ids: number[], options?: { skipSpecialTokens?: boolean }): string;
+  /** ids of special tokens; default: none is known */
+  readonly specialIds?: ReadonlySet<number>;
+  /** the chat template of the tokenizer's files; undefined if there is none */
+  readonly chatTemplate?: ChatTemplate;
   /** Finds the characters that each token of a text comes from: see `tokenSpans`; absent if the tokenizer cannot tell. */
   align?(text: string, ids: readonly number[]): Span[];
 }
@@ -115,6 +120,8 @@ export function loadTokenizer(dir: string): Tokenizer {
       const decoded = skipSpecialTokens ? ids.filter((id) => !specialIds.has(id)) : ids;
       return decoded.length === 0 ? "" : library.decode(decoded, { clean_up_tokenization_spaces: cleanUp });
     },
+    specialIds,
+    chatTemplate: ownChatTemplate(dir, files),
     align: (text, ids) => (aligner ??= createAligner(library))(text, ids),
   };
   const eosIds = tokenizer.encode(eos.content, { addSpecialTokens: false });

@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import type { ChatTemplate } from "../data/chat-template";
+import { loadChatTemplate, type ChatTemplate } from "../data/chat-template";
 import { isChatTemplate } from "../data/row-template";
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import { CausalLM, loadModel } from "../model/causal-lm";
 import { parametersOf, usableRun, type Run } from "../runs/store";
 import { EvaluationError } from "../data/errors";
-import { ownChatTemplate } from "./own-chat-template";
 
 /** The model under evaluation: one in memory, or the final model of a run, loaded when first needed. */
 export interface Subject {
@@ -58,7 +57,7 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
     model: () => (model ??= loadModel(parametersOf(run, "evaluate it on a further task"))),
     release: () => model?.dispose(),
     ...(isChatTemplate(template) ? { template: ALPACA_TEMPLATE, chatTemplate: template } : { template }),
-    ownChatTemplate: () => ownChatTemplate(parametersOf(run, "read its chat template")),
+    ownChatTemplate: () => loadChatTemplate(parametersOf(run, "read its chat template")),
     scores: { folder: join(run.dir, "scores"), weights: run.record.weights!.sha256 },
     tokens: run.recipe.tokenizer.digest,
     run,
@@ -66,7 +65,7 @@ export function subjectOf(modelOrRun: CausalLM | Run): Subject {
 }
 
 function chatTemplateOf({ source }: CausalLM): ChatTemplate {
-  if (source !== undefined) return ownChatTemplate(source);
+  if (source !== undefined) return loadChatTemplate(source);
   throw new EvaluationError(
     "The model in memory comes from no directory, and so has no chat template. Load it with loadModel, or set " +
       "chatTemplate to false.",

@@ -1,0 +1,183 @@
+// Ids, parts and what is learned of conversations, against Transformers and the offsets of the Rust library.
+// fixtures/make_chat.py makes the expected values.
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { renderChat } from "../../lib/data/chat-template";
+import { encodeConversation } from "../../lib/data/encode-conversation";
+import { DataError } from "../../lib/data/errors";
+import type { Conversation, Message } from "../../lib/data/message";
+import { loadTokenizer, type Tokenizer } from "../../lib/data/tokenizer";
+import { FIXTURES } from "./fixtures";
+
+interface Answer {
+  refused?: string;
+  text: string;
+  ids: number[];
+  parts: number[];
+  messages: number[];
+  completion: number[];
+}
+interface Case {
+  name: string;
+  base: string;
+  added_tokens: unknown[];
+  config: Record<string, string>;
+  jinja: string;
+  answers: Record<string, Answer>;
+}
+const { parts, tools, chats, cases } = JSON.parse(readFileSync(join(FIXTURES, "chat.json"), "utf8")) as {
+  parts: string[];
+  tools: unknown[];
+  chats: Record<string, Message[]>;
+  cases: Case[];
+};
+
+const work = mkdtempSync(join(tmpdir(), "promptloss-chat-"));
+after(() => rmSync(work, { recursive: true }));
+
+/** A fixture tokenizer with the tokens and the chat template of a case. */
+function load({ name, base, added_tokens, config, jinja }: Case): Tokenizer {
+  const dir = join(work, name.replaceAll(/\W/g, "_"));
+  cpSync(join(FIXTURES, base), dir, { recursive: true });
+  const edit = (file: string, values: Record<string, unknown>): void => {
+    const path = join(dir, file);
+    const given = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    writeFileSync(path, JSON.stringify({ ...given, ...values }));
+  };
+  edit("tokenizer.json", { added_tokens });
+  edit("tokenizer_config.json", { ...config, chat_template: jinja });
+  return loadTokenizer(dir);
+}
+
+const rowOf = (chat: string): Conversation => ({ messages: chats[chat]!, ...(chat.includes("call") && { tools }) });
+
+for (const expected of cases) {
+  const tokenizer = load(expected);
+  for (const [chat, answer] of Object.entries(expected.answers)) {
+    test(`${expected.name}, ${chat}: text, ids, parts and what is learned`, () => {
+      const row = rowOf(chat);
+      if (answer.refused !== undefined) {
+        assert.throws(() => encodeConversation(row, tokenizer, { name: "row 1" }), DataError);
+        return;
+      }
+      assert.equal(renderChat(tokenizer.chatTemplate!, row.messages, row), answer.text);
+      const found = encodeConversation(row, tokenizer);
+      assert.deepEqual(found.ids, answer.ids);
+      const described = (part: string[], message: number[], learned: boolean[]) =>
+        found.ids.map(
+          (id, t) => `${t} ${tokenizer.decode([id])}: ${part[t]} of ${message[t]}${learned[t] ? ", learned" : ""}`,
+        );
+      assert.deepEqual(
+        described(found.parts, found.messages, found.completion),
+        described(
+          answer.parts.map((part) => parts[part]!),
+          answer.messages,
+          answer.completion.map((learned) => learned === 1),
+        ),
+      );
+    });
+  }
+}
+
+const chatml = load(cases[0]!);
+const oneOf = (jinja: string, more: Partial<Case> = {}): Tokenizer =>
+  load({ ...cases[0]!, ...more, name: `own ${++owns}`, jinja });
+let owns = 0;
+const refusal = (row: unknown, tokenizer = chatml): string => {
+  try {
+    encodeConversation(row as Conversation, tokenizer, { name: "chats.json: row 3" });
+  } catch (error) {
+    assert.ok(error instanceof DataError, String(error));
+    return error.message;
+  }
+  return "nothing";
+};
+const two = rowOf("two turns");
+const simple = (content: string) =>
+  `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}{{ ${content} }}{{ '<|im_end|>\\n' }}{% endfor %}` +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+test("what cannot be told is refused by name", () => {
+  assert.match(
+    refusal(two, oneOf(simple("message.content[:3]"))),
+    /^chats.json: row 3: chat template "the tokenizer's": the place of the content of message 1 \(index 0\) cannot be told/,
+  );
+  assert.match(refusal(two, oneOf(simple("message.content | upper"))), /^nothing$/);
+  assert.match(
+    refusal(two, oneOf(simple("message.content + message.content"))),
+    /shows the content of message 2 \(index 1\) 2 times/,
+  );
+  assert.match(
+    refusal(two, oneOf("{% for message in messages[:3] %}{{ message.content + '\\n' }}{% endfor %}")),
+    /leaves out the content of message 4 \(index 3\), written by the assistant/,
+  );
+  assert.match(refusal(two, oneOf("{{ strftime_now('%d %b %Y') }}" + simple("message.content"))), /today's date/);
+  assert.match(refusal({ messages: [] }), /field "messages" is \[\], not a list of messages|has no messages/);
+  assert.match(refusal({ messages: [{ role: "bot", content: "" }] }), /messages\[0\]\.role" must be one of/);
+});
+
+test("reasoning that the template leaves out is counted", () => {
+  const tokenizer = load({ ...cases[2]!, name: "left out" });
+  assert.deepEqual(encodeConversation(rowOf("thinking"), tokenizer).droppedThinking, [1]);
+  assert.deepEqual(encodeConversation(rowOf("thinking"), chatml).droppedThinking, []);
+});
+
+test("what is cut off is counted, and so are the answers that it takes", () => {
+  const whole = encodeConversation(two, chatml);
+  const learned = whole.completion.flatMap((is, t) => (is ? [t] : []));
+  const middle = whole.messages.indexOf(3) - 1;
+  const cut = encodeConversation(two, chatml, { maxLength: middle });
+  assert.deepEqual(cut.ids, whole.ids.slice(0, middle));
+  assert.deepEqual(cut.parts, whole.parts.slice(0, middle));
+  assert.deepEqual(cut.completion, whole.completion.slice(0, middle));
+  assert.equal(cut.lostCompletionTokens, learned.filter((t) => t >= middle).length);
+  assert.deepEqual(cut.lostMessages, [3]);
+  const last = encodeConversation(two, chatml, { maxLength: learned.at(-1)! });
+  assert.deepEqual([last.lostCompletionTokens, last.lostMessages], [1, []]);
+  assert.equal(encodeConversation(two, chatml, { maxLength: whole.ids.length }).lostCompletionTokens, 0);
+});
+
+test("weights of rows and messages go before", () => {
+  const whole = encodeConversation(two, chatml);
+  const of = (found: boolean[], message: number) => found.filter((_, t) => whole.messages[t] === message);
+  const weighted = encodeConversation(
+    { ...two, weights: [{ learn: true }, { learn: false }, , { factor: 0.5 }], rowWeight: 3 },
+    chatml,
+  );
+  assert.deepEqual(weighted.ids, whole.ids);
+  assert.ok(of(weighted.completion, 1).every((learned) => !learned));
+  assert.deepEqual(of(weighted.completion, 3), of(whole.completion, 3));
+  assert.deepEqual(
+    of(weighted.completion, 0),
+    whole.parts.filter((_, t) => whole.messages[t] === 0).map((part) => part === "user" || part === "end"),
+  );
+  assert.deepEqual(
+    weighted.ownWeights,
+    whole.ids.map((_, t) => (whole.messages[t] === 3 && whole.completion[t] ? 1.5 : 3)),
+  );
+  const mask = whole.ids.map((_, t) => t % 3);
+  const masked = encodeConversation({ ...two, lossMask: mask }, chatml);
+  assert.deepEqual(
+    masked.completion,
+    mask.map((weight) => weight > 0),
+  );
+  assert.deepEqual(
+    masked.ownWeights,
+    mask.map((weight) => weight || 1),
+  );
+  assert.match(refusal({ ...two, lossMask: [1, 2] }), /loss_mask has 2 weights, but the row has 63 tokens/);
+});
+
+test("only ranges of a content are learned, and the end token", () => {
+  const content = two.messages[1]!.content;
+  const range: [number, number] = [content.indexOf("bread"), content.indexOf(" near")];
+  const { ids, completion, messages } = encodeConversation(
+    { ...two, weights: [undefined, { ranges: [range] }] },
+    chatml,
+  );
+  const learned = ids.filter((_, t) => completion[t] && messages[t] === 1);
+  assert.equal(chatml.decode(learned), " bread<|im_end|>");
+});
