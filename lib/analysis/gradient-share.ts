@@ -98,7 +98,7 @@ interface MeasurementCache {
 
 function measure(run: Run, rows: number, { batches, starts }: MeasurementCache): Omit<Stored, "settings"> {
   const { normalizer, template, truncation, dropEmpty, hyperparameters, model, data, tokenizer } = run.recipe;
-  const { maxLength } = hyperparameters;
+  const { maxLength, microBatchSize } = hyperparameters;
   const weighting = lossWeightingOf(run.recipe);
   const subject = subjectOf(run);
   try {
@@ -115,15 +115,15 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
       batches.set(encoding, encodeDataset(examples, subject.model().needTokenizer(), options).examples);
     }
     const batch = batches.get(encoding)!;
-    const key = JSON.stringify([model.digest, encoding, weighting, normalizer]);
+    const key = JSON.stringify([model.digest, encoding, weighting, normalizer, microBatchSize]);
     if (!starts.has(key)) {
       const initial = loadModel(run.initialDir);
-      starts.set(key, gradientParts(initial, batch, weighting, normalizer));
+      starts.set(key, gradientParts(initial, batch, weighting, normalizer, microBatchSize));
       initial.dispose();
     }
     return {
       start: starts.get(key)!,
-      end: gradientParts(subject.model(), batch, weighting, normalizer),
+      end: gradientParts(subject.model(), batch, weighting, normalizer, microBatchSize),
       ofWeights: completionShareOfWeights(batch, weighting),
     };
   } finally {

@@ -13,11 +13,41 @@ import { oneOf, validated } from "./validate";
  * - `tokens`: number of tokens with w > 0
  * - `completion`: number of tokens that count as completion
  * - `sequence`: each example's Σ w ℓ by its own Σ w, then the mean over examples with Σ w > 0
+ * - `sum`: none, as Tinker
+ *
+ * The divisors of other tools that depend on the micro-batches M, so that gradient accumulation changes the loss:
+ *
+ * - `micro-batch-mean`: Σ w ℓ of M by its number of tokens with w > 0, then the mean over all M, as Transformers before
+ *   version 4.46 (October 2024, pull request 34191). An M without such tokens adds 0 to the mean; Transformers gives
+ *   NaN
+ * - `llama-factory`: Σ w ℓ of M by its Σ w + 1e-6; then Σ over M of that times n by Σ n + 1e-6, where n is the number
+ *   of tokens of M with w > 1e-6. Source: LLaMA-Factory 0.9.5, v1/trainers/sft_trainer.py, v1/core/base_trainer.py.
+ *   It labels the first token of a row, too, if that has a weight; here it has none
+ * - `megatron-bridge`: Σ over M of Σ w of M cut to a whole number; 1 if that is 0. Source: Megatron-Bridge 0.6.2,
+ *   training/losses.py, and Megatron-Core 0.19.2, pipeline_parallel/schedules.py and
+ *   distributed/finalize_model_grads.py, with calculate_per_token_loss
  */
-export type Normalizer = "weights" | "tokens" | "completion" | "sequence";
+export type Normalizer = (typeof NORMALIZERS)[number];
 
 /** The normalizers by name; the first is the default. */
-export const NORMALIZERS: readonly Normalizer[] = ["weights", "tokens", "completion", "sequence"];
+export const NORMALIZERS = [
+  "weights",
+  "tokens",
+  "completion",
+  "sequence",
+  "sum",
+  "micro-batch-mean",
+  "llama-factory",
+  "megatron-bridge",
+] as const;
+
+/**
+ * Whether the loss depends on how the optimizer batch is split into micro-batches. These are then consecutive rows of
+ * the batch in its own order, as the tools have them, and not rows of similar length.
+ */
+export function dependsOnSplit(normalizer: Normalizer): boolean {
+  return normalizer === "micro-batch-mean" || normalizer === "llama-factory" || normalizer === "megatron-bridge";
+}
 
 /** The name of a normalizer. */
 export const normalizerSchema: v.GenericSchema<Normalizer> = oneOf(NORMALIZERS);
@@ -35,7 +65,10 @@ export function checkNormalizer(value: unknown, where = "normalizer"): Normalize
 export interface LossCoefficients {
   /** per example, of the tokens at 1 … length − 1: token 0 is never predicted */
   perExample: Float32Array[];
-  /** divisor of Σ w ℓ; 0 if every weight of the batch is 0, and then every coefficient is 0 */
+  /**
+   * divisor of Σ w ℓ; of `sequence` and `micro-batch-mean` the number of means, of `llama-factory` that of the mean's
+   * tokens. 0 if every weight of the batch is 0, and then every coefficient is 0
+   */
   denominator: number;
 }
 
@@ -51,30 +84,100 @@ interface Counts {
 
 /**
  * Turns loss weights into the coefficient of every predicted token of an optimizer batch: w / divisor. The divisor is
- * that of the whole batch, so gradient accumulation, padding and the order of rows do not change the loss.
+ * that of the whole batch, so gradient accumulation, padding and the order of rows do not change the loss, but for the
+ * normalizers that depend on the split.
  * @param examples all rows of the optimizer batch
  * @param weighting what decides the loss weights; valid
+ * @param microBatches indices of the rows that go through the model together; matters if `dependsOnSplit(normalizer)`;
+ *   default: all rows
  */
 export function lossCoefficients(
   examples: readonly EncodedTokens[],
   weighting: LossWeighting,
   normalizer: Normalizer,
+  microBatches: readonly (readonly number[])[] = [[...examples.keys()]],
 ): LossCoefficients {
   const weights = examples.map((example) => tokenWeights(example, weighting));
   const counts = examples.map((example, i) => countsOf(example, weights[i], weighting));
-  const total = (key: keyof Counts) => counts.reduce((sum, count) => sum + count[key], 0);
-  const denominator = {
-    weights: () => total("weightSum"),
-    tokens: () => total("weighted"),
-    completion: () => total("completion"),
-    sequence: () => counts.filter(({ weightSum }) => weightSum > 0).length,
-  }[normalizer]();
-  const perExample = weights.map((ofExample, i) => {
-    const divisor = normalizer === "sequence" ? counts[i].weightSum * denominator : denominator;
-    return Float32Array.from(ofExample.slice(1), (weight) => (divisor > 0 ? weight / divisor : 0));
-  });
-  return { perExample, denominator };
+  const { divisors, denominator } = DIVISORS[normalizer]({ weights, counts, microBatches });
+  const isEmpty = totalOf(counts, "weightSum") === 0;
+  const perExample = weights.map((ofExample, i) =>
+    Float32Array.from(ofExample.slice(1), (weight) => (!isEmpty && divisors[i] > 0 ? weight / divisors[i] : 0)),
+  );
+  return { perExample, denominator: isEmpty ? 0 : denominator };
 }
+
+/** The weights of an optimizer batch, by example, and what they add up to. */
+interface Batch {
+  weights: readonly (readonly number[])[];
+  counts: readonly Counts[];
+  microBatches: readonly (readonly number[])[];
+}
+
+/** What the weights of each example are divided by, and the number that is reported; where 0, coefficients are 0. */
+interface Divisors {
+  divisors: readonly number[];
+  denominator: number;
+}
+
+const totalOf = (counts: readonly Counts[], key: keyof Counts): number =>
+  counts.reduce((sum, count) => sum + count[key], 0);
+
+/** One divisor for the whole batch. */
+const common = ({ counts }: Batch, denominator: number): Divisors => ({
+  divisors: counts.map(() => denominator),
+  denominator,
+});
+
+/** A divisor for each micro-batch. */
+function byMicroBatch({ counts, microBatches }: Batch, denominator: number, of: (rows: readonly number[]) => number) {
+  const divisors = counts.map(() => 0);
+  for (const rows of microBatches) {
+    const divisor = of(rows);
+    for (const row of rows) divisors[row] = divisor;
+  }
+  return { divisors, denominator };
+}
+
+const DIVISORS: Record<Normalizer, (batch: Batch) => Divisors> = {
+  weights: (batch) => common(batch, totalOf(batch.counts, "weightSum")),
+  tokens: (batch) => common(batch, totalOf(batch.counts, "weighted")),
+  completion: (batch) => common(batch, totalOf(batch.counts, "completion")),
+  sequence({ counts }) {
+    const denominator = counts.filter(({ weightSum }) => weightSum > 0).length;
+    return { divisors: counts.map(({ weightSum }) => weightSum * denominator), denominator };
+  },
+  sum: (batch) => common(batch, 1),
+  "micro-batch-mean"(batch) {
+    const means = batch.microBatches.length;
+    return byMicroBatch(batch, means, (rows) => rows.reduce((sum, i) => sum + batch.counts[i].weighted, 0) * means);
+  },
+  "llama-factory"(batch) {
+    const labelled = batch.weights.map((ofRow) => ofRow.filter((weight) => weight > LLAMA_FACTORY).length);
+    const all = labelled.reduce((sum, count) => sum + count, 0) + LLAMA_FACTORY;
+    return byMicroBatch(batch, all, (rows) => {
+      const count = rows.reduce((sum, i) => sum + labelled[i], 0);
+      const weightSum = rows.reduce((sum, i) => sum + batch.counts[i].weightSum, 0);
+      return count > 0 ? ((weightSum + LLAMA_FACTORY) * all) / count : 0;
+    });
+  },
+  "megatron-bridge"(batch) {
+    const whole = batch.microBatches.map((rows) => Math.trunc(singleSum(rows.flatMap((i) => batch.weights[i]))));
+    return common(
+      batch,
+      Math.max(
+        1,
+        whole.reduce((sum, count) => sum + count, 0),
+      ),
+    );
+  },
+};
+
+/** What LLaMA-Factory adds to divisors, and the weight up to which it gives a token no label. */
+const LLAMA_FACTORY = 1e-6;
+
+/** Sum in single precision of weights in single precision, rounded once: a tool's own order of adding may round more. */
+const singleSum = (weights: readonly number[]): number => Math.fround(exactSum(weights.map(Math.fround)));
 
 function countsOf(example: EncodedTokens, weights: readonly number[], { turns }: LossWeighting): Counts {
   const counted = completionUnder(example, turns);

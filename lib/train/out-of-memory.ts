@@ -1,5 +1,6 @@
 import type { EncodedExample } from "../data/encode";
 import { OutOfMemoryError } from "../data/errors";
+import { dependsOnSplit, type Normalizer } from "../data/normalizer";
 import { device } from "../model/tensorflow";
 
 /**
@@ -7,22 +8,19 @@ import { device } from "../model/tensorflow";
  *
  * @param step number of the step, from 1
  * @param examples the optimizer batch
- * @param microBatchSize as in the recipe
- * @param cause TensorFlow's error
+ * @param run `microBatchSize` and `normalizer` as in the recipe; `cause`: TensorFlow's error
  */
 export function outOfMemory(
   step: number,
   examples: readonly EncodedExample[],
-  microBatchSize: number,
-  cause: unknown,
+  { microBatchSize, normalizer, cause }: { microBatchSize: number; normalizer: Normalizer; cause: unknown },
 ): OutOfMemoryError {
   const lengths = examples.map(({ ids }) => ids.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const together = Math.min(microBatchSize, examples.length);
   const advice =
     together > 1
-      ? `Set the hyperparameter microBatchSize to ${Math.floor(together / 2)}: gradients are accumulated over the ` +
-        "batch, so that the result changes only by rounding."
+      ? `Set the hyperparameter microBatchSize to ${Math.floor(together / 2)}: ` + smallerMicroBatches(normalizer)
       : "One row at a time is the smallest microBatchSize: set a smaller maxLength, or use a device with more memory.";
   return new OutOfMemoryError(
     `step ${step}: the memory of the ${device().kind} ran out. The batch has ${examples.length} rows, the longest of ` +
@@ -31,3 +29,9 @@ export function outOfMemory(
     { cause },
   );
 }
+
+/** What a smaller `microBatchSize` does to the result. */
+export const smallerMicroBatches = (normalizer: Normalizer): string =>
+  dependsOnSplit(normalizer)
+    ? `the normalizer ${normalizer} depends on it, and the loss becomes another.`
+    : "the result changes only by rounding.";

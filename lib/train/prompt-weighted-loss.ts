@@ -55,7 +55,10 @@ export interface PromptWeightedLossOptions extends LossWeighting {
   maxLength?: number;
   /** default: Alpaca's */
   template?: PromptTemplate;
-  /** examples per forward pass; changes the result only by rounding; default: all */
+  /**
+   * examples per forward pass, consecutive ones; default: all. Changes the result only by rounding, unless the
+   * normalizer depends on the split into micro-batches
+   */
   microBatchSize?: number;
 }
 
@@ -122,8 +125,8 @@ export function encodedLoss(
   });
   checkEncoded("encodedLoss", examples);
   for (const { ids } of examples) model.checkIds(ids);
-  const { perExample } = lossCoefficients(examples, weighting, normalizer);
   const microBatches = chunked([...examples.keys()], microBatchSize);
+  const { perExample } = lossCoefficients(examples, weighting, normalizer, microBatches);
   const { turns } = weighting;
   const { sums, gradients } = accumulatedLoss(model, examples, perExample, microBatches, { turns });
   const squares = [...model.trainable.keys()].map((name) => [name, squaredSum(gradients?.get(name))] as const);
@@ -146,6 +149,7 @@ export function encodedLoss(
  *
  * @param examples one optimizer batch; all of them go through the model in one pass
  * @param weighting what decides the loss weights; where no prompt token has one, the prompt's part is 0
+ * @param microBatchSize examples of a micro-batch, for normalizers that depend on it; default: all
  * @throws {ModelError} if an example is empty, is longer than the model's context, or has an id outside its vocabulary,
  *   or if the loss or a gradient is NaN or infinite
  */
@@ -154,12 +158,14 @@ export function gradientParts(
   examples: readonly EncodedExample[],
   weighting: LossWeighting,
   normalizer: Normalizer,
+  microBatchSize = Math.max(1, examples.length),
 ): GradientParts {
   checkLossWeighting(weighting, "gradientParts: loss weighting");
   checkNormalizer(normalizer);
   checkEncoded("gradientParts", examples);
   for (const { ids } of examples) model.checkIds(ids);
-  const { perExample } = lossCoefficients(examples, weighting, normalizer);
+  const microBatches = chunked([...examples.keys()], microBatchSize);
+  const { perExample } = lossCoefficients(examples, weighting, normalizer, microBatches);
   const counted = examples.map((example) => completionUnder(example, weighting.turns));
   const norm = (completion: boolean): number => {
     const masked = perExample.map((coefficients, i) =>

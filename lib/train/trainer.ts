@@ -5,7 +5,7 @@ import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import { chunked } from "../data/group";
 import { checkLossWeighting, lossWeightingOf, type LossWeighting } from "../data/loss-weighting";
-import { checkNormalizer, lossCoefficients, type Normalizer } from "../data/normalizer";
+import { checkNormalizer, dependsOnSplit, lossCoefficients, type Normalizer } from "../data/normalizer";
 import { checkEncoded } from "../data/parts";
 import { checkPromptLossWeight } from "../data/prompt-loss-weight";
 import type { CausalLM } from "../model/causal-lm";
@@ -34,7 +34,7 @@ export interface TrainerOptions extends LossWeighting {
 /**
  * Computes the loss and gradient of an optimizer batch, accumulated over micro-batches. Examples of similar length
  * share a micro-batch, which saves padding and changes the result only by rounding: the denominator is that of the
- * whole batch.
+ * whole batch. A normalizer that depends on the micro-batches has consecutive examples in each.
  *
  * @param options what decides the loss weights, valid; `microBatchSize`: examples per forward pass, at least 1; and
  *   those of a pass
@@ -54,9 +54,11 @@ export function batchLoss(
     ...weighting
   }: LossWeighting & { normalizer: Normalizer; microBatchSize: number } & Omit<PassOptions, "turns">,
 ): { sums: LossSums; gradient: Tensor[]; gradientNorm: number; denominator: number } {
-  const { perExample, denominator } = lossCoefficients(examples, weighting, normalizer);
-  const order = examples.map((_, i) => i).sort((a, b) => examples[b].ids.length - examples[a].ids.length);
-  const { losses, gradients } = accumulatedPass(model, examples, perExample, chunked(order, microBatchSize), {
+  const order = examples.map((_, i) => i);
+  if (!dependsOnSplit(normalizer)) order.sort((a, b) => examples[b].ids.length - examples[a].ids.length);
+  const microBatches = chunked(order, microBatchSize);
+  const { perExample, denominator } = lossCoefficients(examples, weighting, normalizer, microBatches);
+  const { losses, gradients } = accumulatedPass(model, examples, perExample, microBatches, {
     recompute,
     dropout,
     turns: weighting.turns,
@@ -137,7 +139,11 @@ export class Trainer {
       tf.tidy(() => void (record = this.stepOver(examples))); // an error leaves no tensor behind
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;
-      throw outOfMemory(step, examples, this.options.hyperparameters.microBatchSize, error);
+      throw outOfMemory(step, examples, {
+        microBatchSize: this.options.hyperparameters.microBatchSize,
+        normalizer: this.options.normalizer,
+        cause: error,
+      });
     }
     return record;
   }

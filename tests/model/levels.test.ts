@@ -12,6 +12,7 @@ const FILES = [
   "tests/model/llama.test.ts",
   "tests/train/loss.test.ts",
   "tests/train/torch-parity.test.ts",
+  "tests/train/torch-parts.test.ts",
   "tests/evaluate/not-finite.test.ts",
 ];
 

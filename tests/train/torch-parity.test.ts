@@ -6,79 +6,13 @@ import { test } from "node:test";
 import { encodeDataset, promptAndCompletion, type EncodedExample } from "../../lib/data/encode";
 import { lossWeights } from "../../lib/data/loss-weighting";
 import type { Normalizer } from "../../lib/data/normalizer";
-import { readModel } from "../../lib/model/directory";
-import { loadModel, type CausalLM } from "../../lib/model/causal-lm";
-import { AdamW } from "../../lib/train/optimizer";
+import { loadModel } from "../../lib/model/causal-lm";
 import { encodedLoss, promptWeightedLoss } from "../../lib/train/prompt-weighted-loss";
-import type { Schedule } from "../../lib/runs/hyperparameters";
-import { scheduleFactor } from "../../lib/train/schedule";
-import { batchLoss } from "../../lib/train/trainer";
 import { Worst, relative } from "../model/close";
 import { SHARED, needsShared } from "../support/shared";
+import { adamw } from "./adamw";
 
 const FIXTURES = join(__dirname, "..", "model", "fixtures");
-
-interface Steps {
-  losses: number[];
-  distance: number;
-  distancePerTensor?: Record<string, number>;
-}
-
-/**
- * Trains with full-batch AdamW from the stored parameters. Returns the loss before each step, and the L2 distance
- * between initial and final parameters.
- */
-function adamw(
-  dir: string,
-  examples: EncodedExample[],
-  loss: { plw: number; normalizer: Normalizer },
-  {
-    steps,
-    learningRate,
-    weightDecay,
-    schedule,
-    warmup,
-    clip,
-  }: {
-    steps: number;
-    learningRate: number;
-    weightDecay: number;
-    schedule: Schedule;
-    warmup: number;
-    clip: number | null;
-  },
-): Required<Steps> {
-  const model = loadModel(dir);
-  const initial = readModel(dir).parameters;
-  const optimizer = new AdamW(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
-  const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const { sums, gradient, gradientNorm } = batchLoss(model, optimizer, examples, {
-      ...loss,
-      microBatchSize: examples.length,
-    });
-    losses.push(sums.loss);
-    const scale = clip === null ? 1 : Math.min(1, clip / (gradientNorm + 1e-6));
-    optimizer.update(gradient, step + 1, learningRate * scheduleFactor(schedule, step, steps, warmup), scale);
-  }
-  const distancePerTensor = distances(model, initial);
-  optimizer.dispose();
-  model.dispose();
-  return {
-    losses,
-    distancePerTensor,
-    distance: Math.sqrt(Object.values(distancePerTensor).reduce((sum, d) => sum + d * d, 0)),
-  };
-}
-
-function distances(model: CausalLM, initial: ReturnType<CausalLM["parameterValues"]>): Record<string, number> {
-  return Object.fromEntries(
-    [...model.parameterValues()].map(([name, { data }]) => {
-      const before = initial.get(name)!.data;
-      return [name, Math.sqrt(data.reduce((sum, x, i) => sum + (x - before[i]) ** 2, 0))];
-    }),
-  );
-}
 
 test("a tiny model with an untied head and Llama 3 scaling: losses, gradients, AdamW steps with clipping", () => {
   const reference = JSON.parse(readFileSync(join(FIXTURES, "torch.json"), "utf8")) as {

@@ -2,6 +2,7 @@
 import { formatBytes } from "../../data/format-bytes";
 import { distinct } from "../../data/group";
 import type { Hyperparameters } from "../../runs/hyperparameters";
+import { smallerMicroBatches } from "../../train/out-of-memory";
 import { jobMemory, tokensOf } from "../job-memory";
 import type { PlannedPool } from "./planned-pool";
 import type { PlannedRun } from "./planned-run";
@@ -57,7 +58,7 @@ function settingThatFits(run: PlannedRun, memory: number): string {
   const together = run.volume.largest.length;
   for (let rows = Math.floor(together / 2); rows >= 1; rows = Math.floor(rows / 2)) {
     if (fits(rows, Infinity, run.job.recompute))
-      return `Set the hyperparameter microBatchSize to ${rows}: the result changes only by rounding.`;
+      return `Set the hyperparameter microBatchSize to ${rows}: ${smallerMicroBatches(run.job.recipe.normalizer)}`;
   }
   if (fits(together)) return "Set the hyperparameter recompute to true: the result stays, and takes more time.";
   if (fits(1)) return "Set the hyperparameters microBatchSize to 1 and recompute to true.";
