@@ -47,6 +47,8 @@ interface Gap {
   end: number;
   before?: LocatedPiece;
   after?: LocatedPiece;
+  /** where the generation tag ends that begins with or in the answer before the gap, if it ends within the gap */
+  tagEnd?: number;
   /** where the header of the answer that follows begins and ends; undefined if no answer follows, or cannot be told */
   header?: Span;
 }
@@ -56,8 +58,8 @@ interface Gap {
  *
  * - The header of an answer is the template's generation prompt, or what stands before the generation tag.
  * - The end token of a message is the first special token after its text; after a tool call, whose markup may have
- *   special tokens too, the last. It is looked for where nothing else can stand: after the last message, and between a
- *   message and the header of an answer. Elsewhere only tokens that end a message so, or EOS, are end tokens.
+ *   special tokens too, the last. It is looked for where nothing else can stand: within the generation tag of an answer,
+ *   after the last message, and between a message and the header of an answer. Elsewhere only tokens that end a message so, or EOS, are end tokens.
  * - Text between two messages is of the first up to the white space after its end token, and then of the second.
  *
  * @returns segments in order, without gaps
@@ -98,6 +100,8 @@ function gapsOf(chat: RenderedChat, messages: readonly Message[], generationProm
     const gap: Gap = { start: before?.span[1] ?? 0, end: after?.span[0] ?? text.length, before, after };
     if (after && after.message !== before?.message && messages[after.message]!.role === "assistant")
       gap.header = headerIn(chat, gap, generationPrompt);
+    if (before && messages[before.message]!.role === "assistant")
+      gap.tagEnd = chat.generation?.find(([from, to]) => from <= gap.start && to > gap.start && to <= gap.end)?.[1];
     return gap;
   });
 }
@@ -127,9 +131,14 @@ function specialsIn(around: Surroundings, start: number, end: number): SpecialTo
   return around.specials.filter(({ span }) => span[0] >= start && span[1] <= end && span[1] > span[0]);
 }
 
-/** The end token of the message before a gap, where nothing else can stand before the next header, or there is none. */
+/**
+ * The end token of the message before a gap, where nothing else can stand: within the generation tag of an answer, or
+ * before the next header, or where no message follows.
+ */
 function definiteEnd(gap: Gap, around: Surroundings): SpecialToken | undefined {
   if (gap.before === undefined || gap.after?.message === gap.before.message) return undefined;
+  const tagged = gap.tagEnd === undefined ? [] : specialsIn(around, gap.start, gap.tagEnd);
+  if (tagged.length > 0) return endsWithCall(gap) ? tagged.at(-1) : tagged[0];
   if (gap.after && (gap.header === undefined || around.generationPrompt === "")) return undefined;
   const found = specialsIn(around, gap.start, gap.header?.[0] ?? gap.end);
   return endsWithCall(gap) ? found.at(-1) : found[0];
@@ -182,8 +191,8 @@ function addBetween(
   const limit = gap.header?.[0] ?? gap.end;
   const definite = definiteEnd(gap, around);
   const isDefinite = gap.after === undefined || (gap.header !== undefined && around.generationPrompt !== "");
-  const found = specialsIn(around, gap.start, limit);
-  const ending = isDefinite ? definite : found.find(({ id }) => ends.has(id));
+  const ending =
+    definite ?? (isDefinite ? undefined : specialsIn(around, gap.start, limit).find(({ id }) => ends.has(id)));
   const tail = ending?.span[0] ?? gap.start;
   let start = gap.start;
   if (gap.before!.kind === "call") {
@@ -202,7 +211,10 @@ function addBetween(
     add(...ending.span, "end", message);
     start = ending.span[1];
   }
-  const own = gap.after === undefined || (isDefinite && gap.header) ? limit : afterSpace(text, start, limit);
+  const own =
+    gap.after === undefined || (isDefinite && gap.header)
+      ? limit
+      : afterSpace(text, Math.max(start, gap.tagEnd ?? 0), limit);
   add(start, own, "template", message);
   if (gap.after) addHeader(text, gap, own, messages, add);
 }

@@ -181,3 +181,20 @@ test("only ranges of a content are learned, and the end token", () => {
   const learned = ids.filter((_, t) => completion[t] && messages[t] === 1);
   assert.equal(chatml.decode(learned), " bread<|im_end|>");
 });
+
+test("the end of an answer within a generation tag is the answer's, also where the last answer ends otherwise", () => {
+  const tokenizer = oneOf(
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}" +
+      "{% if message.role == 'assistant' %}{% generation %}{{ message.content }}{% endgeneration %}" +
+      "{% generation %}{{ eos_token if loop.last else '<pad>' }}{% endgeneration %}" +
+      "{% else %}{{ message.content }}{% endif %}{{ '\\n' }}{% endfor %}",
+  );
+  const { ids, parts, messages, completion } = encodeConversation(two, tokenizer);
+  const ends = ids.flatMap((id, t) =>
+    parts[t] === "end" ? [[tokenizer.decode([id]), messages[t], completion[t]]] : [],
+  );
+  assert.deepEqual(ends, [
+    ["<pad>", 1, true],
+    [tokenizer.eosToken, 3, true],
+  ]);
+});
