@@ -1,5 +1,7 @@
 import { TRUNCATIONS } from "../data/encode";
+import { TURNS } from "../data/loss-weighting";
 import { NORMALIZERS } from "../data/normalizer";
+import { PARTS } from "../data/parts";
 import { FORMATS } from "../evaluate/task";
 import { TOOL_NORMALIZERS, TOOLS } from "../export/tools";
 import type { Command, Option } from "./command";
@@ -104,6 +106,22 @@ export const COMMANDS: Record<string, Command> = {
         default: "with --data, the file's name",
       },
       study,
+      "completion-weight": {
+        placeholder: "w",
+        description: "weight of the completion (λr), at least 0",
+        default: "the study's first, or 1",
+      },
+      "part-weight": {
+        placeholder: "part=w,…",
+        description: `weights of parts, which replace the others there; parts: ${PARTS.join(", ")}`,
+        default: "the study's first set, or none",
+      },
+      turns: {
+        placeholder: "name",
+        description: "which answers of a conversation count as completion",
+        default: "the study's, or all",
+        choices: TURNS,
+      },
       normalizer: {
         placeholder: "name",
         description: "what the weighted loss is divided by",

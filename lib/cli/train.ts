@@ -1,17 +1,19 @@
 import "../model/environment";
 import { basename } from "node:path";
 import { TRUNCATIONS } from "../data/encode";
+import { completionWeightSchema, partWeightsSchema, TURNS } from "../data/loss-weighting";
 import { NORMALIZERS } from "../data/normalizer";
+import type { PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
-import { integer, validated } from "../data/validate";
+import { integer, shown, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
 import { setArithmetic } from "../model/arithmetic";
 import { expectedDevice } from "../model/gpu";
 import { threadsFor } from "../workers/plan";
-import { studyExamples, variantsOf, type Study } from "../sweep/study";
+import { otherWeightsOf, studyExamples, variantsOf, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
 import {
@@ -29,6 +31,9 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     ...wanted,
     plw: numberOf({ plw: required(values, "plw") }, "plw", plwSchema)!,
     ...given({
+      completionWeight: numberOf(values, "completion-weight", completionWeightSchema),
+      partWeights: partWeights(values),
+      turns: nameOf(values, "turns", TURNS),
       normalizer: nameOf(values, "normalizer", NORMALIZERS),
       seed: numberOf(values, "seed", integer),
       truncation: nameOf(values, "truncation", TRUNCATIONS),
@@ -82,6 +87,8 @@ function fromStudy(values: Values): Wanted {
     modelName,
     dataset,
     examples: studyExamples(study, dataset),
+    ...otherWeightsOf(study)[0],
+    turns: study.turns,
     normalizer: study.normalizers[0],
     seed: study.seeds[0],
     truncation: study.truncation,
@@ -101,6 +108,23 @@ function ofVariant(study: Study, name: string | undefined): Hyperparameters {
   throw new UsageError(
     `--variant: study ${study.name} has no variant ${JSON.stringify(name)}; its variants: ${known || "none"}.`,
   );
+}
+
+/** "thinking=0.8,end=0.5" as weights of parts; undefined where the option is not given. */
+function partWeights(values: Values): PartWeights | undefined {
+  const text = values["part-weight"];
+  if (text === undefined) return undefined;
+  const weights: Record<string, number> = {};
+  for (const entry of text.split(",")) {
+    const [part, weight, ...more] = entry.split("=");
+    if (weight === undefined || more.length > 0 || Object.hasOwn(weights, part))
+      throw new UsageError(`--part-weight: must be part=w,… with each part once, got ${shown(text)}`);
+    Object.defineProperty(weights, part, {
+      value: numberOf({ "part-weight": weight }, "part-weight", plwSchema),
+      enumerable: true,
+    });
+  }
+  return validated(partWeightsSchema, weights, "--part-weight", UsageError);
 }
 
 function hyperparameters(values: Values): Partial<Hyperparameters> {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ADAPTER_CONFIG } from "../data/adapter-base";
 import { DataError } from "../data/errors";
 import { readJson } from "../data/read-json";
+import { partWeightsLabel } from "../data/part-weights";
 import { isChatTemplate } from "../data/row-template";
 import { visibleText } from "../data/visible-text";
 import { describeDataset } from "../data/statistics";
@@ -52,7 +53,7 @@ export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}
     modelFrontMatter(title, rows.filter(isComparable), { ...options, license, isAdapter: hasAdapter(run) }),
     `# ${plain(title)}`,
     `Fine-tuned on instructions with **prompt loss weight ${recipe.plw}**: in the training loss, prompt tokens have ` +
-      `weight ${recipe.plw} and completion tokens weight 1. The weighted sum is divided by the normalizer ` +
+      `weight ${recipe.plw} and completion tokens weight ${recipe.completionWeight ?? 1}.${otherWeights(recipe)} The weighted sum is divided by the normalizer ` +
       `\`${recipe.normalizer}\`.`,
     "## Training",
     plain(recipeInWords(recipe)),
@@ -69,6 +70,15 @@ export function modelCard(study: Study, run: Run, options: ModelCardOptions = {}
     `## License\n\nInitial weights (${plain(recipe.model.name)}): ${plain(license)}. ` +
       `Training data (${plain(recipe.data.name)}): ${plain(dataLicense)}.`,
   ]);
+}
+
+/** Sentences about weights of parts and turns, if the recipe has any. */
+function otherWeights({ partWeights = {}, turns }: Run["recipe"]): string {
+  const parts = partWeightsLabel(partWeights);
+  return [
+    ...(parts === "" ? [] : [` Tokens of some parts have a weight of their own instead: ${parts}.`]),
+    ...(turns === "last" ? [" Of several answers in a conversation only the last counts as completion."] : []),
+  ].join("");
 }
 
 function promptSection(template: Run["recipe"]["template"]): string[] {

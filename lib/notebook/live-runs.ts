@@ -98,16 +98,15 @@ export function abridged(text: string, length: number): string {
 }
 
 /**
- * Returns a function that leaves out the normalizer, variant and seed of a run's display name, where they are the same
- * for all `names`.
+ * Returns a function that leaves out what all `names` of runs have in common after model, data set and PLW, such as
+ * normalizer, variant and seed.
  */
 export function shortNames(names: readonly string[]): (name: string) => string {
   const all = names.map((name) => name.split(" · "));
-  const constant = (i: number): boolean =>
-    i > 2 && all.every((parts) => parts.length === all[0]!.length && parts[i] === all[0]![i]);
+  const isConstant = (part: string, i: number): boolean => i > 2 && all.every((parts) => parts.includes(part, 3));
   return (name) =>
     name
       .split(" · ")
-      .filter((_, i) => !constant(i))
+      .filter((part, i) => !isConstant(part, i))
       .join(" · ");
 }

@@ -3,6 +3,7 @@ import { benchmarkOfRequest } from "../analysis/benchmarks";
 import { originRows } from "../analysis/dataset-rows";
 import { formatBytes } from "../data/format-bytes";
 import { distinct, groupBy } from "../data/group";
+import { partWeightsLabel } from "../data/part-weights";
 import { plwLabel } from "../data/prompt-loss-weight";
 import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { isObject } from "../data/validate";
@@ -88,9 +89,16 @@ function sourceInWords(source: DatasetSource, datasets: Study["datasets"]): stri
   return parent ? parent[0] : sourceInWords(source.from, datasets);
 }
 
-function trainingFacts({ plws, normalizers, seeds, truncation, dropEmpty, heldout, threads, judge }: Study) {
+function trainingFacts(study: Study) {
+  const { plws, completionWeights, partWeights, turns, normalizers, seeds } = study;
+  const { truncation, dropEmpty, heldout, threads, judge } = study;
   return {
     "Prompt loss weights": plws.map((plw) => plwLabel(plw)).join(", "),
+    ...(completionWeights && { "Completion weights (λr)": completionWeights.join(", ") }),
+    ...(partWeights && {
+      "Weights of parts": partWeights.map((weights) => partWeightsLabel(weights) || "none").join("; "),
+    }),
+    ...(turns && { "Answers that count as completion": turns }),
     Normalizers: normalizers.join(", "),
     Seeds: seeds.join(", "),
     "Rows longer than the maximum": `${truncation}${dropEmpty ? "; left out if no completion remains" : ""}`,

@@ -106,11 +106,14 @@ function claims({ claims: found }: StudyResults): Markup {
 /** What the study asks and how large it is, for the head of the page. */
 export function questionHtml({ study, runs, scores }: StudyResults, wanted: number): Markup {
   const { models, datasets, plws, normalizers, variants = {}, seeds, tasks } = study;
+  const { completionWeights = [1], partWeights = [{}] } = study;
   const factors = [
     countOf(Object.keys(models).length, "model"),
     countOf(Object.keys(datasets).length, "data set"),
     countOf(plws.length, "prompt loss weight"),
     ...(normalizers.length > 1 ? [countOf(normalizers.length, "normalizer")] : []),
+    ...(completionWeights.length > 1 ? [countOf(completionWeights.length, "completion weight")] : []),
+    ...(partWeights.length > 1 ? [`${partWeights.length} sets of part weights`] : []),
     ...(Object.keys(variants).length > 1 ? [countOf(Object.keys(variants).length, "variant")] : []),
     ...(seeds.length > 1 ? [countOf(seeds.length, "seed")] : []),
   ];
@@ -118,7 +121,7 @@ export function questionHtml({ study, runs, scores }: StudyResults, wanted: numb
     <p><strong>How much should the prompt count in the loss when a language model is instruction-tuned?</strong></p>
     <p>
       The prompt loss weight (PLW) is the weight of prompt tokens in the training loss, where completion tokens have
-      weight 1. This study crosses ${factors.join(", ")}: PLW ${plws.map((plw) => plwLabel(plw)).join(", ")}.
+      weight 1${completionWeights.length > 1 ? " or the completion weight λr" : ""}. This study crosses ${factors.join(", ")}: PLW ${plws.map((plw) => plwLabel(plw)).join(", ")}.
       ${runs.length} of ${countOf(wanted, "run")} are complete, and ${scores.length} of them have scores on the study's
       ${countOf(tasks.length, "task")}.
     </p>

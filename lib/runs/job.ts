@@ -9,12 +9,15 @@ import { anObject, flag } from "../data/arguments";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
 import { ALPACA_TEMPLATE, templateSchema, type PromptTemplate } from "../data/template";
+import { completionWeightSchema, partWeightsSchema, turnsSchema, type Turns } from "../data/loss-weighting";
 import { normalizerSchema, type Normalizer } from "../data/normalizer";
+import { impossibleParts, PARTS_OF, withoutDefaults, type PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { integer, objectOf, oneOf, text, threadCount, validated } from "../data/validate";
 import { resolveDataset, type DatasetSource } from "./dataset-source";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
 import { completeHyperparametersSchema, recipeHyperparameters, type Hyperparameters } from "./hyperparameters";
+import { isChatTemplate } from "../data/row-template";
 import { RECIPE_FORMAT, runId, runName, type Recipe } from "./recipe";
 
 /** A run that a study or a caller wants. */
@@ -24,6 +27,12 @@ export interface RunSpec {
   dataset: { name: string; source: DatasetSource };
   /** prompt loss weight, finite and at least 0 */
   plw: number;
+  /** weight of the completion, λr; default 1 */
+  completionWeight?: number;
+  /** weights of parts, which replace the PLW or λr there; default {} */
+  partWeights?: PartWeights;
+  /** which answers of a conversation count as completion; default "all" */
+  turns?: Turns;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
   /** display name of `hyperparameters`, if a study has several sets of them */
@@ -87,6 +96,7 @@ export function resolveJob(
     truncation: spec.truncation ?? "truncate",
     ...(spec.dropEmpty && { dropEmpty: true }),
     plw: spec.plw,
+    ...withoutDefaults(spec),
     normalizer: spec.normalizer,
     hyperparameters,
     ...(spec.variant !== undefined && { variant: spec.variant }),
@@ -94,6 +104,7 @@ export function resolveJob(
     threads: spec.threads ?? (typeof threads === "number" ? threads : threads(parameters)),
     device,
   };
+  checkParts(recipe);
   return {
     id: runId(recipe),
     name: runName(recipe),
@@ -106,6 +117,18 @@ export function resolveJob(
   };
 }
 
+/** @throws {RunError} if a part has a weight that the rows cannot have */
+function checkParts(recipe: Recipe): void {
+  const kind = isChatTemplate(recipe.template) ? "conversations" : "alpaca";
+  const [part] = impossibleParts(recipe.partWeights ?? {}, kind);
+  if (part === undefined) return;
+  const rows = kind === "alpaca" ? "rows in Alpaca's format" : "conversations";
+  throw new RunError(
+    `${runName(recipe)}: partWeights gives "${part}" a weight, but ${recipe.data.name} has ${rows}, whose parts are ` +
+      `${PARTS_OF[kind].join(", ")}. Give the weight to one of them, or leave it out.`,
+  );
+}
+
 /** Number of optimizer steps of a run, if no row is dropped. */
 export function plannedSteps({ hyperparameters: { batchSize, epochs, maxSteps }, data: { rows } }: Recipe): number {
   return maxSteps ?? Math.ceil(rows / batchSize) * epochs;
@@ -116,6 +139,9 @@ const specSchema = v.pipe(
     model: objectOf({ name: text, dir: text }),
     dataset: objectOf({ name: text, source: anObject }),
     plw: plwSchema,
+    completionWeight: v.optional(completionWeightSchema),
+    partWeights: v.optional(partWeightsSchema),
+    turns: v.optional(turnsSchema),
     normalizer: normalizerSchema,
     hyperparameters: completeHyperparametersSchema,
     variant: v.optional(text),

@@ -1,5 +1,7 @@
 import { sha256 } from "../data/digest";
 import type { Truncation } from "../data/encode";
+import type { Turns } from "../data/loss-weighting";
+import { partWeightsLabel, weightingLabels, type PartWeights } from "../data/part-weights";
 import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import type { AdapterSettings } from "../model/adapter";
 import type { Hyperparameters } from "./hyperparameters";
@@ -24,6 +26,12 @@ export interface Recipe {
   /** present and true if rows that lose their whole completion are left out */
   dropEmpty?: true;
   plw: number;
+  /** weight of the completion, λr; absent if 1 */
+  completionWeight?: number;
+  /** weights of parts; absent if no part has one */
+  partWeights?: PartWeights;
+  /** absent if "all" */
+  turns?: Turns;
   normalizer: Normalizer;
   hyperparameters: Hyperparameters;
   /** display name of the set of hyperparameters, if a study has several */
@@ -52,7 +60,10 @@ export function runId(recipe: Recipe): string {
   ).slice(0, 16);
 }
 
-/** Display name of a run: model, data set, PLW, normalizer, variant if there are several, and seed. */
+/**
+ * Display name of a run: model, data set, PLW, the other weights that are not at their defaults, normalizer, variant if
+ * there are several, and seed.
+ */
 export function runName({
   model,
   data,
@@ -60,11 +71,20 @@ export function runName({
   normalizer,
   variant,
   seed,
-}: Pick<Recipe, "plw" | "normalizer" | "variant" | "seed"> & {
+  ...weights
+}: Pick<Recipe, "plw" | "completionWeight" | "partWeights" | "turns" | "normalizer" | "variant" | "seed"> & {
   model: { name: string };
   data: { name: string };
 }): string {
-  return `${model.name} · ${data.name} · PLW ${plw} · ${normalizer}${variant === undefined ? "" : ` · ${variant}`} · seed ${seed}`;
+  return [
+    model.name,
+    data.name,
+    `PLW ${plw}`,
+    ...weightingLabels(weights),
+    normalizer,
+    ...(variant === undefined ? [] : [variant]),
+    `seed ${seed}`,
+  ].join(" · ");
 }
 
 /** The recipe as one sentence, for the run's record and its model card. */
@@ -74,7 +94,7 @@ export function recipeInWords(recipe: Recipe): string {
   return (
     `Model ${recipe.model.name}, fine-tuned on ${recipe.data.rows} rows of ${recipe.data.name} ` +
     `with the ${isChatTemplate(recipe.template) ? "chat template" : "template"} "${recipe.template.name}", ` +
-    `prompt loss weight ${recipe.plw}, normalizer "${recipe.normalizer}"; ` +
+    `prompt loss weight ${recipe.plw}, ${otherWeightsInWords(recipe)}normalizer "${recipe.normalizer}"; ` +
     `${length} in batches of ${h.batchSize} (${h.microBatchSize} at a time), ` +
     `at most ${h.maxLength} tokens per row (longer rows: ${recipe.truncation}` +
     `${recipe.dropEmpty ? ", left out if no completion remains" : ""}); ` +
@@ -87,6 +107,17 @@ export function recipeInWords(recipe: Recipe): string {
     `${h.deterministic ? "deterministic operations; " : ""}` +
     `${recipe.device}, ${recipe.threads} thread${recipe.threads === 1 ? "" : "s"}.`
   );
+}
+
+function otherWeightsInWords({ completionWeight, partWeights = {}, turns }: Recipe): string {
+  const parts = partWeightsLabel(partWeights);
+  return [
+    ...(completionWeight === undefined ? [] : [`completion weight ${completionWeight}`]),
+    ...(parts === "" ? [] : [`weights of parts: ${parts}`]),
+    ...(turns === "last" ? ["of several answers only the last counts as completion"] : []),
+  ]
+    .map((words) => `${words}, `)
+    .join("");
 }
 
 function adapterInWords({ rank, alpha, targets, dropout, rsLora }: AdapterSettings): string {

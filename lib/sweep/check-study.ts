@@ -4,8 +4,10 @@ import * as v from "valibot";
 import { aList, anObject, flag } from "../data/arguments";
 import { TRUNCATIONS } from "../data/encode";
 import { StudyError } from "../data/errors";
-import { duplicatesOf } from "../data/group";
+import { duplicatesOf, groupBy } from "../data/group";
+import { completionWeightSchema, partWeightsSchema, turnsSchema, type LossWeighting } from "../data/loss-weighting";
 import { normalizerSchema } from "../data/normalizer";
+import { partWeightsLabel, weightingLabels, weightTable } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { namedChatTemplateSchema } from "../data/row-template";
 import { templateSchema } from "../data/template";
@@ -63,6 +65,40 @@ export function sameTwice({
   ].flatMap((problem) => problem ?? []);
 }
 
+/**
+ * Finds combinations of weights that give every token the same weight: their runs would count twice.
+ * @returns one problem in words, or none
+ */
+export function sameWeightsTwice({
+  plws,
+  completionWeights = [1],
+  partWeights = [{}],
+}: Pick<Study, "plws" | "completionWeights" | "partWeights">): string[] {
+  const weightings = plws.flatMap((plw) =>
+    completionWeights.flatMap((completionWeight) =>
+      partWeights.map((weights): LossWeighting => ({ plw, completionWeight, partWeights: weights })),
+    ),
+  );
+  const same = [...groupBy(weightings, (weighting) => JSON.stringify(weightTable(weighting))).values()].find(
+    (group) => group.length > 1,
+  );
+  if (!same) return [];
+  const name = (weighting: LossWeighting) => [`PLW ${weighting.plw}`, ...weightingLabels(weighting)].join(", ");
+  return [`weights: ${name(same[0])} and ${name(same[1])} give every token the same weight; keep one of them`];
+}
+
+/** A list of sets of part weights that must differ. */
+export const partWeightsList = v.pipe(
+  listOf(partWeightsSchema),
+  v.check(
+    (sets) => duplicatesOf(sets.map(partWeightsLabel)).length === 0,
+    ({ input }) =>
+      `names ${duplicatesOf(input.map(partWeightsLabel))
+        .map((label) => (label === "" ? "{}" : label))
+        .join("; ")} more than once`,
+  ),
+);
+
 function sameIn(kind: string, what: string, entries: readonly (readonly [string, unknown])[]): string | undefined {
   const values = entries.map(([, value]) => JSON.stringify(value, sorted));
   const repeated = duplicatesOf(values);
@@ -86,6 +122,9 @@ const studySchema = v.pipe(
     heldout: v.optional(text),
     tokenizer: v.optional(text),
     plws: listOfDifferent(plwSchema),
+    completionWeights: v.optional(listOfDifferent(completionWeightSchema)),
+    partWeights: v.optional(partWeightsList),
+    turns: v.optional(turnsSchema),
     normalizers: listOfDifferent(normalizerSchema),
     variants: v.optional(namedEntries(someHyperparametersSchema)),
     seeds: listOfDifferent(integer),
@@ -103,7 +142,8 @@ const studySchema = v.pipe(
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    for (const message of sameTwice(dataset.value as Study)) addIssue({ message });
+    const study = dataset.value as Study;
+    for (const message of [...sameTwice(study), ...sameWeightsTwice(study)]) addIssue({ message });
   }),
 );
 

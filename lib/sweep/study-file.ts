@@ -7,6 +7,7 @@ import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data
 import { PromptlossError, StudyError } from "../data/errors";
 import { fieldsSchema, type FieldMap } from "../data/field-map";
 import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
+import { completionWeightSchema, turnsSchema } from "../data/loss-weighting";
 import { NORMALIZERS, normalizerSchema } from "../data/normalizer";
 import { PAPER_WEIGHTS, plwSchema } from "../data/prompt-loss-weight";
 import { parseJson, readText } from "../data/read-json";
@@ -35,7 +36,7 @@ import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { fromRoot } from "../runs/paths";
 import { RETAIN, type Retain } from "../runs/prune";
-import { listOfDifferent, sameTwice, studyName } from "./check-study";
+import { listOfDifferent, partWeightsList, sameTwice, sameWeightsTwice, studyName } from "./check-study";
 import type { Study } from "./study";
 
 /**
@@ -266,6 +267,9 @@ function studySchema(locate: Locate) {
       tokenizer: v.optional(located("model", "tokenizer.json")),
       plws: v.optional(plwList),
       weights: v.optional(plwList),
+      completionWeights: v.optional(listOfDifferent(completionWeightSchema)),
+      partWeights: v.optional(partWeightsList),
+      turns: v.optional(turnsSchema),
       normalizers: v.optional(listOfDifferent(normalizerSchema), [NORMALIZERS[0]]),
       variants: v.optional(namedEntries(someHyperparametersSchema)),
       seeds: v.optional(listOfDifferent(integer), [42]),
@@ -301,7 +305,10 @@ function studySchema(locate: Locate) {
         const message = `licenses: no model or data set of this study is called ${JSON.stringify(name)}`;
         addIssue({ message });
       }
-      for (const message of sameTwice({ models, datasets, variants, hyperparameters })) addIssue({ message });
+      const { plws, weights, completionWeights, partWeights } = dataset.value;
+      const weighted = { plws: plws ?? weights ?? [...PAPER_WEIGHTS], completionWeights, partWeights };
+      const twice = [...sameTwice({ models, datasets, variants, hyperparameters }), ...sameWeightsTwice(weighted)];
+      for (const message of twice) addIssue({ message });
     }),
   );
 }

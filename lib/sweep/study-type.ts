@@ -1,4 +1,6 @@
 import type { Truncation } from "../data/encode";
+import type { PartWeights } from "../data/part-weights";
+import type { Turns } from "../data/loss-weighting";
 import type { Normalizer } from "../data/normalizer";
 import type { NamedChatTemplate } from "../data/row-template";
 import type { PromptTemplate } from "../data/template";
@@ -9,8 +11,8 @@ import type { Hyperparameters } from "../runs/hyperparameters";
 import type { Retain } from "../runs/prune";
 
 /**
- * A study: every model is trained on every data set with every prompt loss weight, normalizer, variant and seed, and
- * scored on every task. Plain data, so a notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
+ * A study: every model is trained on every data set with every prompt loss weight, normalizer, completion weight, set of
+ * part weights, variant and seed, and scored on every task. Plain data, so a notebook can ask for more: `{ ...study, plws: [...study.plws, 0.03] }`.
  */
 export interface Study {
   /** also the name of the study's folder of outputs */
@@ -24,6 +26,12 @@ export interface Study {
   tokenizer?: string;
   /** prompt loss weights */
   plws: number[];
+  /** weights of the completion, λr; default [1] */
+  completionWeights?: number[];
+  /** sets of weights of parts, which replace the PLW or λr there; {} is a set without any; default [{}] */
+  partWeights?: PartWeights[];
+  /** which answers of a conversation count as completion, in all runs; default "all" */
+  turns?: Turns;
   normalizers: Normalizer[];
   /** sets of hyperparameters by name, each completed with `hyperparameters`; none: those alone */
   variants?: Record<string, Partial<Hyperparameters>>;

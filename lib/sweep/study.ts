@@ -1,5 +1,7 @@
 import { StudyError } from "../data/errors";
 import type { Example } from "../data/example";
+import type { LossWeighting } from "../data/loss-weighting";
+import { withoutDefaults, type PartWeights } from "../data/part-weights";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import { isObject } from "../data/validate";
 import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/dataset-source";
@@ -35,7 +37,8 @@ export function studyTokenizer({ tokenizer, models }: Study): Tokenizer {
 }
 
 /**
- * Every run that a study asks for: models × data sets × normalizers × variants × seeds × PLWs, in this order.
+ * Every run that a study asks for: models × data sets × normalizers × completion weights × sets of part weights ×
+ * variants × seeds × PLWs, in this order. A combination in which every weight is 0 is left out: it learns nothing.
  * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`;
  *   for a chat template, which no run would use
  */
@@ -43,7 +46,7 @@ export function wantedRuns(study: Study): RunSpec[] {
   if (isObject(study) && "weights" in study) {
     throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
   }
-  const { truncation, dropEmpty, template, chatTemplate, threads } = checkStudy(study);
+  const { turns, truncation, dropEmpty, template, chatTemplate, threads } = checkStudy(study);
   if (chatTemplate) {
     throw new StudyError(
       `Study ${study.name}: the template ${JSON.stringify(chatTemplate.name)} is a chat template, which is for ` +
@@ -56,23 +59,40 @@ export function wantedRuns(study: Study): RunSpec[] {
   for (const [modelName, dir] of Object.entries(study.models))
     for (const [datasetName, source] of Object.entries(study.datasets))
       for (const normalizer of study.normalizers)
-        for (const variant of variants)
-          for (const seed of study.seeds)
-            for (const plw of study.plws)
-              specs.push({
-                model: { name: modelName, dir },
-                dataset: { name: datasetName, source },
-                plw,
-                normalizer,
-                ...variant,
-                seed,
-                truncation,
-                ...(dropEmpty && { dropEmpty }),
-                template,
-                threads,
-              });
+        for (const weights of otherWeightsOf(study))
+          for (const variant of variants)
+            for (const seed of study.seeds)
+              for (const plw of study.plws)
+                if (!isNothing({ plw, ...weights }))
+                  specs.push({
+                    model: { name: modelName, dir },
+                    dataset: { name: datasetName, source },
+                    plw,
+                    ...withoutDefaults({ ...weights, turns }),
+                    normalizer,
+                    ...variant,
+                    seed,
+                    truncation,
+                    ...(dropEmpty && { dropEmpty }),
+                    template,
+                    threads,
+                  });
   return specs;
 }
+
+/** What a study gives beside the PLW: completion weights × sets of part weights, in this order. */
+export function otherWeightsOf({
+  completionWeights = [1],
+  partWeights = [{}],
+}: Pick<Study, "completionWeights" | "partWeights">): { completionWeight: number; partWeights: PartWeights }[] {
+  return completionWeights.flatMap((completionWeight) =>
+    partWeights.map((weights) => ({ completionWeight, partWeights: weights })),
+  );
+}
+
+/** Whether every weight is 0. */
+const isNothing = ({ plw, completionWeight, partWeights = {} }: LossWeighting) =>
+  [plw, completionWeight, ...Object.values(partWeights)].every((weight) => weight === 0);
 
 /** The sets of hyperparameters of a study, completed; the single one of a study without variants has no name. */
 export function variantsOf({

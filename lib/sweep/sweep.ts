@@ -3,11 +3,13 @@ import { aFunction, abortSignal, aList, checkOptions, checkRows, count, type Opt
 import { isObject, oneOf, rule, text } from "../data/validate";
 import { PromptlossError, StudyError, Interrupted } from "../data/errors";
 import { distinct, duplicatesOf } from "../data/group";
+import { alpacaWeighting } from "../data/part-weights";
+import { isChatTemplate } from "../data/row-template";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
 import { DigestCache } from "../runs/digests";
 import { resolveJob, type Job, type RunSpec } from "../runs/job";
-import { runName } from "../runs/recipe";
+import { runId, runName } from "../runs/recipe";
 import { RunStore, runFiles, usableRun, type Run } from "../runs/store";
 import { planWorkers, threadsFor } from "../workers/plan";
 import { runPool } from "../workers/pool";
@@ -142,6 +144,12 @@ export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs:
   return { jobs, failures };
 }
 
+/** Key of what a job computes: rows in Alpaca's format can have the same weights in several ways. */
+function resultKey({ id, recipe }: Job): string {
+  if (isChatTemplate(recipe.template)) return id;
+  return runId({ ...recipe, completionWeight: undefined, turns: undefined, ...alpacaWeighting(recipe) });
+}
+
 /** State of one call of {@link sweep}. */
 class Sweep {
   private readonly store: RunStore;
@@ -176,9 +184,9 @@ class Sweep {
 
   async run(): Promise<Run[]> {
     const { jobs, failures } = resolveJobs(this.specs, this.store);
-    const twice = duplicatesOf(jobs.map(({ id }) => id));
+    const twice = duplicatesOf(jobs.map(resultKey));
     if (twice.length > 0) {
-      const names = jobs.filter(({ id }) => twice.includes(id)).map(({ name }) => name);
+      const names = jobs.filter((job) => twice.includes(resultKey(job))).map(({ name }) => name);
       throw new StudyError(
         `sweep: these runs have the same model, rows and settings, and would count twice: ${names.join("; ")}. ` +
           "Ask for one of them.",

@@ -3,8 +3,9 @@ import { aFunction, abortSignal, checkOptions, flag, type OptionSchemas } from "
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import type { Example } from "../data/example";
+import { LOSS_WEIGHTING, lossWeightingOf, type Turns } from "../data/loss-weighting";
 import { normalizerSchema, type Normalizer } from "../data/normalizer";
-import { plwSchema } from "../data/prompt-loss-weight";
+import type { PartWeights } from "../data/part-weights";
 import { templateSchema, type PromptTemplate } from "../data/template";
 import { integer, oneOf, rule, text } from "../data/validate";
 import { warnOfUnusedGpu } from "../model/gpu";
@@ -30,6 +31,12 @@ export interface TrainOptions {
   dataset?: string;
   /** prompt loss weight, finite and at least 0 */
   plw: number;
+  /** weight of the completion, λr, finite and at least 0; default 1 */
+  completionWeight?: number;
+  /** weights of parts, which replace the PLW or λr there, such as `{ instruction: 0.1 }`; default {} */
+  partWeights?: PartWeights;
+  /** which answers of a conversation count as completion; default "all" */
+  turns?: Turns;
   /** default "weights" */
   normalizer?: Normalizer;
   /** hyperparameters that differ from Alpaca's, `ALPACA_HYPERPARAMETERS` */
@@ -61,7 +68,7 @@ const OPTIONS: OptionSchemas<TrainOptions> = {
     typeof value === "string" ? value !== "" : Array.isArray(value),
   ),
   dataset: text,
-  plw: plwSchema,
+  ...LOSS_WEIGHTING,
   normalizer: normalizerSchema,
   hyperparameters: someHyperparametersSchema,
   seed: integer,
@@ -110,7 +117,7 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
               source: { path: fromRoot(examples) },
             }
           : { name: options.dataset ?? "examples", source: { examples } },
-      plw: options.plw,
+      ...lossWeightingOf(options),
       normalizer: options.normalizer ?? "weights",
       hyperparameters: completeHyperparameters(options.hyperparameters ?? {}),
       seed: options.seed ?? 42,
