@@ -9,7 +9,8 @@ import type { GradientShare } from "./gradient-share";
 import type { Run } from "../runs/store";
 import { meanInterval } from "../stats/mean-interval";
 import { twoFactors, type Variation } from "../stats/two-factor";
-import { distanceRows, factors, stabilityRows, type LossName, type RunFactors } from "./run-rows";
+import { armFactor, armFactors, armKey, varyingFactors, type ArmFactors } from "./arms";
+import { distanceRows, factorsOf, stabilityRows, type LossName, type RunFactors } from "./run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
 
 /** Training measures of one run. RSDs are means over all windows of five steps; null if there is no such window. */
@@ -56,6 +57,7 @@ export function causeRows(
   const lossOf = new Map(
     scores.map(({ run, results }) => [run.id, results.find(({ task }) => task === "heldout-loss")?.metrics.loss]),
   );
+  const of = factorsOf(runs);
   return runs.map((run, i): CauseRow => {
     const { maxGradientNorm: threshold } = run.recipe.hyperparameters;
     const norms = run.records.map(({ gradientNorm }) => gradientNorm);
@@ -64,7 +66,7 @@ export function causeRows(
       return windows.length > 0 ? mean(windows) : null;
     };
     return {
-      ...factors(run),
+      ...of(run),
       rsd: rsd("loss"),
       promptRsd: rsd("promptLoss"),
       completionRsd: rsd("completionLoss"),
@@ -83,7 +85,7 @@ export function causeRows(
 export type CauseMeasure = "rsd" | "promptRsd" | "completionRsd" | "gradientNorm" | "distance" | "heldoutLoss";
 
 /**
- * Change of a measure between two PLWs on one data set under one normalizer and variant. All changes are in per cent, with 95 %
+ * Change of a measure between two PLWs on one data set in one arm. All changes are in per cent, with 95 %
  * confidence intervals.
  */
 export type NormalizerEffectRow = {
@@ -92,6 +94,10 @@ export type NormalizerEffectRow = {
   from: number;
   /** second PLW */
   to: number;
+  /** λr; absent: 1 */
+  completionWeight?: number;
+  /** weights of parts; absent: none */
+  partWeights?: string;
   variant: string;
   normalizer: string;
   /** number of pairs of runs: models × seeds */
@@ -107,7 +113,7 @@ export type NormalizerEffectRow = {
 
 /**
  * Computes the change of a measure from PLW 0 to the smallest PLW above it, where the paper's jump and dip are, and
- * from there to the largest PLW; for each data set, variant and normalizer.
+ * from there to the largest PLW; for each data set and arm.
  *
  * A unit is a model with a seed. The change is the mean over units of log(measure at the second PLW / measure at the
  * first), for runs that differ only in PLW, with its 95 % interval by Student's t over units, expressed in per cent.
@@ -124,11 +130,22 @@ export function normalizerEffects(rows: readonly CauseRow[], measure: CauseMeasu
   const steps =
     plws.length < 2 || zero !== 0 ? [] : [[zero, smallest], ...(largest > smallest ? [[smallest, largest]] : [])];
   const normalizers = distinct(rows.map(({ normalizer }) => normalizer));
-  const groups = [...groupBy(rows, ({ dataset, variant }) => JSON.stringify([dataset, variant])).values()];
+  const groups = [...groupBy(rows, settingKey).values()];
   return steps.flatMap(([from, to]) => groups.flatMap((group) => groupEffects(group, normalizers, measure, from, to)));
 }
 
-/** @param group rows of one data set and variant */
+/** The factors of an arm beside the normalizer. */
+const SETTING = ["completionWeight", "partWeights", "variant"] as const;
+const settingKey = (row: ArmFactors & { dataset: string }): string =>
+  JSON.stringify([row.dataset, armKey(row, SETTING)]);
+
+/** The columns of the factors beside the normalizer in which rows differ. */
+function settingColumns(rows: readonly ArmFactors[]): (row: ArmFactors) => Record<string, string | number> {
+  const several = varyingFactors(rows).filter((factor) => factor !== "normalizer");
+  return (row) => Object.fromEntries(several.map((factor) => [factor, armFactor(row, factor)!]));
+}
+
+/** @param group rows of one data set, variant and set of other weights */
 function groupEffects(
   group: readonly CauseRow[],
   normalizers: readonly string[],
@@ -136,7 +153,7 @@ function groupEffects(
   from: number,
   to: number,
 ): NormalizerEffectRow[] {
-  const [{ dataset, variant }] = group;
+  const [{ dataset, variant, completionWeight, partWeights }] = group;
   const ratiosOf = (normalizer: string): Map<string, number> => {
     const rows = group.filter((row) => row.normalizer === normalizer);
     return logRatios(rows, measure, from, to);
@@ -155,6 +172,7 @@ function groupEffects(
         dataset,
         from,
         to,
+        ...armFactors({ completionWeight, partWeights }),
         variant,
         normalizer,
         units: ratios.size,
@@ -211,9 +229,8 @@ export function effectsTable(
     title,
     effects: normalizerEffects(rows, measure),
   }));
-  const variants = distinct(rows.map(({ variant }) => variant)).length;
-  const keyOf = ({ dataset, variant, normalizer, from, to }: NormalizerEffectRow) =>
-    JSON.stringify([from, to, dataset, variant, normalizer]);
+  const setting = settingColumns(rows);
+  const keyOf = (row: NormalizerEffectRow) => JSON.stringify([row.from, row.to, row.dataset, armKey(row)]);
   const rowsByKey = new Map(
     columns
       .flatMap(({ effects }) => effects)
@@ -223,7 +240,7 @@ export function effectsTable(
   return [...rowsByKey].map(([key, row]) => ({
     PLW: `${plwLabel(row.from)} → ${plwLabel(row.to)}`,
     dataset: row.dataset,
-    ...(variants > 1 && { variant: row.variant }),
+    ...setting(row),
     normalizer: row.normalizer,
     ...Object.fromEntries(
       columns.map(({ title, effects }) => {
@@ -251,7 +268,7 @@ function formatPercent(value: number): string {
 }
 
 /**
- * Divides the variation of log(measure) over PLWs above 0 between PLW and normalizer, by data set and variant:
+ * Divides the variation of log(measure) over PLWs above 0 between PLW and normalizer, by data set, variant and set of other weights:
  * `twoFactors` with factors "weight" (the PLW) and "normalizer", and a block for each model and seed. Groups with fewer
  * than two units, PLWs or normalizers, or fewer than four combinations of PLW and normalizer, are omitted.
  *
@@ -262,10 +279,17 @@ function formatPercent(value: number): string {
 export function variationRows(
   rows: readonly CauseRow[],
   measures: Readonly<Record<string, CauseMeasure>>,
-): ({ measure: string; dataset: string; variant: string } & Variation)[] {
+): ({
+  measure: string;
+  dataset: string;
+  completionWeight?: number;
+  partWeights?: string;
+  variant: string;
+} & Variation)[] {
   checkRowsOf("variationRows", "cause", rows);
   return Object.entries(measures).flatMap(([measure, key]) =>
-    [...groupBy(rows, ({ dataset, variant }) => JSON.stringify([dataset, variant])).values()].flatMap((group) => {
+    [...groupBy(rows, settingKey).values()].flatMap((group) => {
+      const { completionWeight, partWeights } = group[0];
       const usable = group.flatMap((row) => {
         const value = row[key];
         return row.plw > 0 && value !== null && value > 0
@@ -286,6 +310,7 @@ export function variationRows(
       return twoFactors(usable, { response: "log", a: "weight", b: "normalizer", block: "unit" }).map((variation) => ({
         measure,
         dataset: group[0].dataset,
+        ...armFactors({ completionWeight, partWeights }),
         variant: group[0].variant,
         ...variation,
       }));
@@ -294,7 +319,7 @@ export function variationRows(
 }
 
 /**
- * Formats {@link variationRows} for display: one row per measure, data set and variant (named if there are several), with
+ * Formats {@link variationRows} for display: one row per measure, data set and, named if there are several, variant and other weights, with
  * the share of each source in per cent, and "*" if its F test has p < 0.01.
  *
  * @param measures by name
@@ -305,15 +330,13 @@ export function variationTable(
   measures: Readonly<Record<string, CauseMeasure>>,
 ): Record<string, string>[] {
   checkRowsOf("variationTable", "cause", rows);
-  const variants = distinct(rows.map(({ variant }) => variant)).length;
+  const setting = settingColumns(rows);
   return [
-    ...groupBy(variationRows(rows, measures), ({ measure, dataset, variant }) =>
-      JSON.stringify([measure, dataset, variant]),
-    ).values(),
+    ...groupBy(variationRows(rows, measures), (row) => JSON.stringify([row.measure, settingKey(row)])).values(),
   ].map((sources) => ({
     measure: sources[0].measure,
     dataset: sources[0].dataset,
-    ...(variants > 1 && { variant: sources[0].variant }),
+    ...setting(sources[0]),
     ...Object.fromEntries(
       sources.map(({ source, share, p }) => [
         source,

@@ -5,7 +5,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import type { RunScores } from "../evaluate/evaluate-runs";
 import type { StoredSamples } from "../evaluate/stored-samples";
 import { benchmarkOf } from "./benchmarks";
-import { factors, type RunFactors } from "./run-rows";
+import { factorsOf, type RunFactors } from "./run-rows";
 
 /** Kind of prompts that each memorization task uses. */
 const PROMPTS: Record<string, MemorizationRow["prompts"]> = {
@@ -21,11 +21,12 @@ const PROMPTS: Record<string, MemorizationRow["prompts"]> = {
 export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[] {
   checkRowsOf("memorizationRows", "runScores", scores);
   const percent = (value: number | null) => (value === null ? null : 100 * value);
+  const of = factorsOf(scores.map(({ run }) => run));
   return scores.flatMap(({ run, results }) =>
     results
       .filter(({ task }) => Object.hasOwn(PROMPTS, task))
       .map(({ task, items, metrics, standardErrors }): MemorizationRow => ({
-        ...factors(run),
+        ...of(run),
         prompts: PROMPTS[task],
         items,
         bleu: metrics.bleu,
@@ -43,12 +44,13 @@ export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[
  */
 export function generationLengthRows(stored: readonly StoredSamples[]): GenerationLengthRow[] {
   const tokenizers = new Map<string, Tokenizer>();
+  const of = factorsOf(stored.map(({ run }) => run));
   return stored.flatMap(({ run, task, maxNewTokens, samples }) => {
     const { digest } = run.recipe.tokenizer;
     const tokenizer = tokenizers.get(digest) ?? loadTokenizer(run.tokenizerDir);
     tokenizers.set(digest, tokenizer);
     return samples.map(({ id, requests, finish }): GenerationLengthRow => ({
-      ...factors(run),
+      ...of(run),
       task,
       benchmark: benchmarkOf(task)?.name ?? task,
       id,

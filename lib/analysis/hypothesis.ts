@@ -19,12 +19,10 @@ export const H1 = "prompt loss weight has a quadratic relationship with model pe
 /**
  * The test of one data set in one arm. All numbers, `fit` and `critical` are null if the model could not be fitted.
  */
-export interface HypothesisTest extends Assessment {
+export interface HypothesisTest extends Assessment, ArmFactors {
   dataset: string;
   /** the factors that differ between arms, for example "tokens · lr 1e-4"; empty if there is a single arm */
   arm: string;
-  normalizer?: string;
-  variant?: string;
   /** number of rows of the data set */
   rows: number;
   /** joint Wald test of the linear and the quadratic coefficient */
@@ -79,8 +77,8 @@ interface TestSettings {
  * is tested. The verdict begins with the reasons to doubt the result, if there are any. If a data set cannot be fitted,
  * its verdict says why and what to add.
  *
- * @param rows with the formula's columns and the one that names the data set; the columns "normalizer" and "variant",
- *   if they are there, name the arm
+ * @param rows with the formula's columns and the one that names the data set; the columns "normalizer",
+ *   "completionWeight", "partWeights" and "variant", if they are there, name the arm
  * @returns one test per arm, in the order of first appearance, and data set, in the order of R's C locale
  * @throws {StatisticsError} if a row has no data set name, or the formula has no polynomial of the weight
  */
@@ -96,6 +94,8 @@ export function testHypotheses(rows: readonly DataRow[], options: HypothesisOpti
   const factor = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
   const named = rows.map((row): ArmFactors & { row: DataRow } => ({
     normalizer: factor(row.normalizer),
+    completionWeight: typeof row.completionWeight === "number" ? row.completionWeight : undefined,
+    partWeights: factor(row.partWeights),
     variant: factor(row.variant),
     row,
   }));

@@ -1,4 +1,5 @@
 // The best PLW where the learning rate varies, too: a PLW that rescales the loss also rescales the step.
+import { armFactors, armKey, armName } from "./arms";
 import { anObject, checkOptions, checkValue, flag } from "../data/arguments";
 import { checkRuns } from "../runs/check-runs";
 import { checkRowsOf } from "./row-schemas";
@@ -72,6 +73,10 @@ export type PlwOptimum = {
   dataset: string;
   /** absent for scores of unknown normalizer */
   normalizer?: string;
+  /** λr; absent: 1 */
+  completionWeight?: number;
+  /** weights of parts; absent: none */
+  partWeights?: string;
   /** absent if models are averaged */
   model?: string;
   /** "learning rate 1e-4", or "best learning rate" for the envelope: each PLW at its own best learning rate */
@@ -94,6 +99,10 @@ export type PlwOptimum = {
 export interface LearningRateComparison extends Assessment {
   dataset: string;
   normalizer?: string;
+  /** λr; absent: 1 */
+  completionWeight?: number;
+  /** weights of parts; absent: none */
+  partWeights?: string;
   model?: string;
   points: LearningRatePoint[];
   /** one per learning rate, ascending, followed by that of the envelope */
@@ -114,13 +123,16 @@ const RESAMPLES = 2000;
 /** Intervals over fewer benchmarks are too narrow to rely on. */
 const FEW_BENCHMARKS = 6;
 
+/** The factors of an arm beside the variant, which has the learning rate. */
+const BESIDE_RATE = ["normalizer", "completionWeight", "partWeights"] as const;
+
 /** A score with the learning rate of its run. */
 type RatedScore = Score & { learningRate: number };
 
 /**
  * Compares how scores depend on the PLW at several learning rates. If the normalizer lets the PLW rescale the loss, it
  * also rescales the gradient, so a PLW may only seem best because the one learning rate of a study suits it. Two answers
- * are given for each data set and normalizer: the best PLW at each learning rate, and the best PLW if each has its own
+ * are given for each data set, normalizer and set of other weights: the best PLW at each learning rate, and the best PLW if each has its own
  * best learning rate.
  *
  * Scores are min-max scaled within data set, normalizer and benchmark over all learning rates, PLWs, models and seeds
@@ -159,8 +171,8 @@ export function compareLearningRates(
         'so there is nothing to compare. Add "variants" to the study file, for example ' +
         '"variants": { "lr 1e-4": { "learningRate": 1e-4 }, "lr 1e-3": { "learningRate": 1e-3 } }.',
     };
-  const groups = groupBy(rated, ({ dataset, normalizer, model }) =>
-    JSON.stringify([dataset, normalizer, byModel ? model : null]),
+  const groups = groupBy(rated, (row) =>
+    JSON.stringify([row.dataset, armKey(row, BESIDE_RATE), byModel ? row.model : null]),
   );
   const results = [...groups.values()].map((group) => compareGroup(group, byModel));
   const others = distinct(rows.map(({ variant = ONLY_VARIANT }) => variant)).filter(
@@ -242,8 +254,12 @@ type Scores = number[][];
 
 /** @returns the comparison, or the reason why there is none */
 function compareGroup(rows: readonly RatedScore[], byModel: boolean): LearningRateComparison | string {
-  const [{ dataset, normalizer, model }] = rows;
-  const names = { dataset, ...(normalizer !== undefined && { normalizer }), ...(byModel && { model }) };
+  const [{ dataset, normalizer, completionWeight, partWeights, model }] = rows;
+  const names = {
+    dataset,
+    ...armFactors({ normalizer, completionWeight, partWeights }),
+    ...(byModel && { model }),
+  };
   const rates = distinct(rows.map(({ learningRate }) => learningRate)).sort((a, b) => a - b);
   const plws = distinct(rows.map(({ plw }) => plw)).sort((a, b) => a - b);
   if (rates.length < 2 || plws.length < 2)
@@ -292,8 +308,13 @@ function compareGroup(rows: readonly RatedScore[], byModel: boolean): LearningRa
   };
 }
 
-function subjectOf({ dataset, normalizer, model }: { dataset: string; normalizer?: string; model?: string }): string {
-  return [dataset, normalizer, model].filter((name) => name !== undefined).join(", ");
+function subjectOf({
+  dataset,
+  model,
+  ...arm
+}: Pick<LearningRateComparison, "dataset" | "normalizer" | "completionWeight" | "partWeights" | "model">): string {
+  const named = BESIDE_RATE.filter((factor) => arm[factor] !== undefined).map((factor) => armName(arm, [factor]));
+  return [dataset, ...named, ...(model === undefined ? [] : [model])].join(", ");
 }
 
 /** @returns the mean relative scores of one benchmark; null if some are missing, or all are equal */
@@ -422,7 +443,7 @@ function doubtOptimum(
 
 /** @param leftOut names of benchmarks */
 function describe(
-  found: Pick<LearningRateComparison, "dataset" | "normalizer" | "model" | "optima" | "confounded"> & Assessment,
+  found: Omit<LearningRateComparison, "points" | "benchmarks" | "summary" | keyof Assessment> & Assessment,
   leftOut: readonly string[],
 ): string {
   const { optima, confounded } = found;

@@ -1,7 +1,7 @@
 import { checkRowsOf } from "./row-schemas";
 import { distinct, groupBy } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
-import { armsOf } from "./arms";
+import { armFactors, armsOf } from "./arms";
 import { translationFrom } from "./benchmarks";
 import type { Score } from "./read-scores";
 import { minMaxScale } from "./score-rows";
@@ -11,7 +11,11 @@ export type Observation = {
   dataset: string;
   /** absent for scores that were read from a file without this column */
   normalizer?: string;
-  /** name of the set of hyperparameters; absent as above */
+  /** λr; absent: 1 */
+  completionWeight?: number;
+  /** weights of parts; absent: none */
+  partWeights?: string;
+  /** name of the set of hyperparameters; absent for scores that were read from a file without this column */
   variant?: string;
   /** benchmark */
   b: string;
@@ -38,8 +42,8 @@ interface ScoreGroup {
 }
 
 /**
- * Prepares scores for the analyses of sections 5.2 and 6: min-max scales them within each data set, benchmark and arm
- * (normalizer and variant). Groups whose scores are all equal cannot be scaled; they are omitted, and `summary` names
+ * Prepares scores for the analyses of sections 5.2 and 6: min-max scales them within each data set, benchmark and arm.
+ * Groups whose scores are all equal cannot be scaled; they are omitted, and `summary` names
  * them.
  *
  * @returns rows of all arms, in the order of the arms' first appearance
@@ -71,14 +75,11 @@ export function observations(scores: readonly Score[]): { rows: Observation[]; s
 }
 
 /** @param scaled the min-max transformed score */
-function observation(
-  { dataset, normalizer, variant, benchmark, model, seed = 0, plw, generationRatio, type }: Score,
-  scaled: number,
-): Observation {
+function observation(score: Score, scaled: number): Observation {
+  const { dataset, benchmark, model, seed = 0, plw, generationRatio, type } = score;
   return {
     dataset,
-    ...(normalizer !== undefined && { normalizer }),
-    ...(variant !== undefined && { variant }),
+    ...armFactors(score),
     b: benchmark,
     m: model,
     s: String(seed),

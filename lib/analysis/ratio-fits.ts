@@ -3,18 +3,16 @@ import { checkOptions } from "../data/arguments";
 import { checkRowsOf } from "./row-schemas";
 import { fitGam, type GamFit, type GamMethod } from "../stats/gam/fit";
 import { formatP } from "../stats/p-value";
-import { armsOf, type Arm } from "./arms";
+import { armsOf, type Arm, type ArmFactors } from "./arms";
 import { assess, describeDoubts, doubtEnds, doubtSize, type Assessment, type Doubt } from "./assessment";
 import { BENCHMARK_GROUPS, withSeeds, type BenchmarkGroup, type Observation } from "./observations";
 import { StatisticsError } from "../data/errors";
 
 /** Section 6's model of one benchmark group in one arm. */
-export interface RatioFit extends Assessment {
+export interface RatioFit extends Assessment, ArmFactors {
   group: BenchmarkGroup;
   /** the factors that differ between arms, for example "tokens · lr 1e-4"; empty if there is a single arm */
   arm: string;
-  normalizer?: string;
-  variant?: string;
   /** rows of the group */
   rows: Observation[];
   /** null if the model could not be fitted */

@@ -8,6 +8,10 @@ import type { ScoreRow } from "./score-rows";
 export type Score = Pick<ScoreRow, "dataset" | "benchmark" | "model" | "plw" | "generationRatio" | "type" | "score"> & {
   seed?: number | string;
   normalizer?: string;
+  /** λr; absent: 1 */
+  completionWeight?: number;
+  /** weights of parts, such as "thinking 0.8"; absent: none */
+  partWeights?: string;
   /** name of the set of hyperparameters */
   variant?: string;
 };
@@ -23,6 +27,10 @@ export interface ScoreColumns {
   seed?: string;
   /** default: all scores belong to the same normalizer */
   normalizer?: string;
+  /** λr; default: 1 for all scores */
+  completionWeight?: string;
+  /** weights of parts, such as "thinking 0.8"; default: all scores have the same */
+  partWeights?: string;
   /** name of the set of hyperparameters; default: all scores belong to the same */
   variant?: string;
   /** R_g of the data set; only the prediction of λ needs it */
@@ -50,6 +58,8 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
       model: text,
       seed: text,
       normalizer: text,
+      completionWeight: text,
+      partWeights: text,
       variant: text,
       generationRatio: text,
       type: text,
@@ -62,6 +72,8 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
   );
   const namesIn = (column: string | undefined) => (column === undefined ? null : csvNames(table, column));
   const [seeds, normalizers, variants] = [columns.seed, columns.normalizer, columns.variant].map(namesIn);
+  const partWeights = namesIn(columns.partWeights);
+  const completionWeights = columns.completionWeight === undefined ? null : csvNumbers(table, columns.completionWeight);
   const [score, plw] = [columns.score, columns.plw].map((column) => csvNumbers(table, column));
   csvCells(
     table,
@@ -85,6 +97,8 @@ export function readScores(path: string, columns: ScoreColumns): Score[] {
     model: model[i],
     ...(seeds && { seed: seeds[i] }),
     ...(normalizers && { normalizer: normalizers[i] }),
+    ...(completionWeights && { completionWeight: completionWeights[i] }),
+    ...(partWeights && { partWeights: partWeights[i] }),
     ...(variants && { variant: variants[i] }),
     plw: plw[i],
     generationRatio: ratios?.[i] ?? null,

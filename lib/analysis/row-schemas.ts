@@ -14,7 +14,12 @@ import {
 import { oneOf, rule } from "../data/validate";
 
 const aSeed = rule("a number or a text", (value) => typeof value === "number" || typeof value === "string");
-const arm = { normalizer: maybe(aText), variant: maybe(aText) };
+const arm = {
+  normalizer: maybe(aText),
+  completionWeight: maybe(aNumber),
+  partWeights: maybe(aText),
+  variant: maybe(aText),
+};
 const factors = { model: aText, dataset: aText, ...arm, seed: maybe(aSeed), plw: aNumber };
 
 /** What is read of each kind of row, by the name of its type. */

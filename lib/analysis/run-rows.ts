@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { RunError, StoreError } from "../data/errors";
 import type { Example } from "../data/example";
 import { countTokens } from "../data/statistics";
+import { partWeightsLabel } from "../data/part-weights";
 import type { Tokenizer } from "../data/tokenizer";
 import { weightDistance, type WeightDistance } from "../metrics/distance";
 import { relativeStandardDeviation, STABILITY_OPTIONS, type StabilityOptions } from "../metrics/stability";
@@ -14,6 +15,7 @@ import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import { parametersOf, type Run } from "../runs/store";
 import type { StepRecord } from "../runs/steps";
 import { mean } from "../data/group";
+import { withWeightColumns } from "./arms";
 
 /** Name of the variant in studies that have only one set of hyperparameters. */
 export const ONLY_VARIANT = "default";
@@ -23,30 +25,47 @@ export type RunFactors = {
   model: string;
   dataset: string;
   normalizer: string;
+  /** λr; present if it is not 1 in all of several runs */
+  completionWeight?: number;
+  /** weights of parts, such as "thinking 0.8"; present if some of several runs have any */
+  partWeights?: string;
   /** name of the set of hyperparameters */
   variant: string;
   seed: number;
   plw: number;
 };
 
-/** Returns the factors of a run, which every row includes. */
+/** Returns the factors of a run, which every row includes. Weights at their defaults are absent. */
 export function factors({ recipe }: Run): RunFactors {
+  const { completionWeight, partWeights } = recipe;
   return {
     model: recipe.model.name,
     dataset: recipe.data.name,
     normalizer: recipe.normalizer,
+    ...(completionWeight !== undefined && { completionWeight }),
+    ...(partWeights !== undefined && { partWeights: partWeightsLabel(partWeights) }),
     variant: recipe.variant ?? ONLY_VARIANT,
     seed: recipe.seed,
     plw: recipe.plw,
   };
 }
 
+/**
+ * Returns the factors of each of several runs, all with the same columns: with a weight if one of the runs has it not at
+ * its default.
+ */
+export function factorsOf(runs: readonly Run[]): (run: Run) => RunFactors {
+  const found = new Map(withWeightColumns(runs.map(factors)).map((row, i) => [runs[i].id + runs[i].name, row]));
+  return (run) => found.get(run.id + run.name) ?? factors(run);
+}
+
 /** Lists the losses of every step of every run, for `lossCurves`. */
 export function lossRows(runs: readonly Run[]): LossRow[] {
   checkRuns("lossRows", runs);
+  const of = factorsOf(runs);
   return runs.flatMap((run) =>
     run.records.map(({ step, loss, promptLoss, completionLoss }) => ({
-      ...factors(run),
+      ...of(run),
       step,
       loss,
       promptLoss,
@@ -80,6 +99,7 @@ export type RunRow = RunFactors & {
 /** Summarizes runs with their final losses. Run times are omitted, since they differ between repetitions. */
 export function runRows(runs: readonly Run[]): RunRow[] {
   checkRuns("runRows", runs);
+  const of = factorsOf(runs);
   return runs.map((run) => {
     const { id, status, records } = run;
     const last = records.slice(-Math.max(1, Math.floor(records.length / 10)));
@@ -88,7 +108,7 @@ export function runRows(runs: readonly Run[]): RunRow[] {
       return values.length > 0 ? mean(values) : null;
     };
     return {
-      ...factors(run),
+      ...of(run),
       loss: final("loss"),
       promptLoss: final("promptLoss"),
       completionLoss: final("completionLoss"),
@@ -124,13 +144,14 @@ export function stabilityRows(
     loss: oneOf<LossName>(["loss", "promptLoss", "completionLoss"]),
   });
   checkRuns("stabilityRows", runs);
+  const of = factorsOf(runs);
   const stride = options.overlapping === false ? window : 1;
   return runs.flatMap((run) =>
     consecutiveLosses(run.records, loss)
       .filter(({ losses }) => losses.length >= window)
       .flatMap(({ from, losses }) =>
         relativeStandardDeviation(losses, window, options).windows.map((rsd, i) => ({
-          ...factors(run),
+          ...of(run),
           step: from + i * stride,
           rsd,
         })),
@@ -161,7 +182,8 @@ function consecutiveLosses(records: readonly StepRecord[], loss: LossName): { fr
  */
 export function distanceRows(runs: readonly Run[]): DistanceRow[] {
   checkRuns("distanceRows", runs);
-  return distances(runs).map(({ run, distance }) => ({ ...factors(run), distance: distance.distance }));
+  const of = factorsOf(runs);
+  return distances(runs).map(({ run, distance }) => ({ ...of(run), distance: distance.distance }));
 }
 
 /**
@@ -172,15 +194,14 @@ export function distanceRows(runs: readonly Run[]): DistanceRow[] {
  */
 export function distancePartRows(runs: readonly Run[]): DistancePartRow[] {
   checkRuns("distancePartRows", runs);
+  const of = factorsOf(runs);
   return distances(runs).flatMap(({ run, distance: { perLayer, perKind } }) =>
     (
       [
         ["layer", perLayer],
         ["kind", perKind],
       ] as const
-    ).flatMap(([by, parts]) =>
-      Object.entries(parts).map(([part, distance]) => ({ ...factors(run), by, part, distance })),
-    ),
+    ).flatMap(([by, parts]) => Object.entries(parts).map(([part, distance]) => ({ ...of(run), by, part, distance }))),
   );
 }
 

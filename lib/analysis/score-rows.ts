@@ -2,7 +2,8 @@ import { aList, anObject, checkOptions } from "../data/arguments";
 import { checkRowsOf } from "./row-schemas";
 import { groupBy, mean, ownValue } from "../data/group";
 import { benchmarkOf, benchmarkOfRequest } from "./benchmarks";
-import { factors, type RunFactors } from "./run-rows";
+import { armKey } from "./arms";
+import { factorsOf, type RunFactors } from "./run-rows";
 import type { RunScores, TaskSummary } from "../evaluate/evaluate-runs";
 import type { TaskRequest } from "../evaluate/task-request";
 import { standardError as standardErrorOf } from "../evaluate/means";
@@ -28,7 +29,7 @@ export type ScoreRow = RunFactors & {
   standardError: number | null;
 };
 
-/** A score relative to the others of its data set, benchmark, normalizer and variant. */
+/** A score relative to the others of its data set, benchmark and arm. */
 export type RelativeRow = ScoreRow & {
   /** 0 for the group's lowest score, 1 for its highest; null if all are equal */
   relative: number | null;
@@ -58,6 +59,7 @@ export function scoreRows(
 ): ScoreRow[] {
   checkOptions("scoreRows", options, { tasks: aList, generationRatios: anObject, metrics: anObject });
   checkRowsOf("scoreRows", "runScores", scores);
+  const of = factorsOf(scores.map(({ run }) => run));
   return scores.flatMap(({ run, results }) =>
     results.map((result): ScoreRow => {
       const request = options.tasks?.find(({ name }) => name === result.task);
@@ -68,7 +70,7 @@ export function scoreRows(
       const error = result.standardErrors[metric] ?? null;
       return {
         run: run.id,
-        ...factors(run),
+        ...of(run),
         generationRatio: ownValue(options.generationRatios, run.recipe.data.name) ?? null,
         task: result.task,
         benchmark: benchmark?.name ?? result.task,
@@ -110,14 +112,12 @@ export function minMaxScale(values: readonly number[]): { scale(value: number): 
 }
 
 /**
- * Min-max scales scores (section 5.1) within each data set, benchmark, normalizer and variant, over all models, PLWs
- * and seeds.
+ * Min-max scales scores (section 5.1) within each data set, benchmark and arm, over all models, PLWs and seeds.
  * Standard errors are divided by the range of the group, without the uncertainty of its minimum and maximum.
  */
 export function relativeRows(rows: readonly ScoreRow[]): RelativeRow[] {
   checkRowsOf("relativeRows", "score", rows);
-  const groupOf = ({ dataset, benchmark, normalizer, variant }: ScoreRow) =>
-    JSON.stringify([dataset, benchmark, normalizer, variant]);
+  const groupOf = (row: ScoreRow) => JSON.stringify([row.dataset, row.benchmark, armKey(row)]);
   const scales = new Map(
     [...groupBy(rows, groupOf)].map(([key, group]) => [key, minMaxScale(group.map(({ score }) => score))]),
   );

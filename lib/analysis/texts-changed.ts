@@ -1,5 +1,6 @@
 // Finds the prompts whose texts depend most on the PLW.
 import { aText, checkValue, aList, checkOptions, checkRows, count as aCount } from "../data/arguments";
+import { armKey } from "./arms";
 import { editDistance } from "../data/edit-distance";
 import { groupBy, mean } from "../data/group";
 import { splitWords } from "../metrics/words";
@@ -35,9 +36,7 @@ export function mostChanged(texts: Pick<StudyTexts, "prompts">, options: { count
 
 /** Groups texts by all factors but the PLW, each group in the order of the PLW. */
 export function textsByRun(texts: readonly WrittenText[]): WrittenText[][] {
-  const groups = groupBy(texts, ({ model, dataset, normalizer, variant, seed }) =>
-    JSON.stringify([model, dataset, normalizer, variant, seed]),
-  );
+  const groups = groupBy(texts, (text) => JSON.stringify([text.model, text.dataset, armKey(text), text.seed]));
   return [...groups.values()].map((group) => group.sort((a, b) => a.plw - b.plw));
 }
 

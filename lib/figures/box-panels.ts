@@ -1,4 +1,5 @@
 // Box plots by PLW with one panel per data set, for Figures 2a and 2d.
+import { armFactors, armKey, isSameArm } from "../analysis/arms";
 import type { RunFactors } from "../analysis/run-rows";
 import { distinct, groupBy, mean } from "../data/group";
 import { transformWeight } from "../data/prompt-loss-weight";
@@ -22,7 +23,7 @@ import {
   type Look,
 } from "./theme";
 
-/** One value of a run; a box summarizes the values of a model, data set, normalizer, variant and PLW over all seeds. */
+/** One value of a run; a box summarizes the values of a model, data set, arm and PLW over all seeds. */
 export type BoxValue = RunFactors & { value: number };
 
 /**
@@ -34,6 +35,8 @@ export type Box = Row & {
   dataset: string;
   model: string;
   normalizer: string;
+  completionWeight?: number;
+  partWeights?: string;
   variant: string;
   plw: number;
   runs: number;
@@ -77,9 +80,7 @@ export function drawBoxPanels(
     facetsOf(values, ([first]) =>
       datasets.map((dataset) => ({
         title: dataset,
-        boxes: boxes.filter(
-          (box) => box.dataset === dataset && box.normalizer === first.normalizer && box.variant === first.variant,
-        ),
+        boxes: boxes.filter((box) => box.dataset === dataset && isSameArm(box, first)),
       })),
     ),
   );
@@ -200,17 +201,16 @@ function panelAxes(
  * @param countColumn see {@link BoxPanels.countColumn}
  */
 function summarize(rows: readonly BoxValue[], countColumn: string): Box[] {
-  const groups = groupBy(rows, ({ dataset, normalizer, variant, model, plw }) =>
-    JSON.stringify([dataset, normalizer, variant, model, plw]),
-  );
+  const groups = groupBy(rows, (row) => JSON.stringify([row.dataset, armKey(row), row.model, row.plw]));
   return [...groups.values()]
     .map((group) => {
-      const { dataset, normalizer, variant, model, plw } = group[0];
+      const { dataset, normalizer, completionWeight, partWeights, variant, model, plw } = group[0];
       const values = group.map(({ value }) => value);
       return {
         dataset,
         model,
         normalizer,
+        ...armFactors({ completionWeight, partWeights }),
         variant,
         plw,
         transformedPlw: transformWeight(plw),

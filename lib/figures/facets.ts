@@ -1,5 +1,5 @@
 // Facets: a figure of several arms has one block of the same panels per arm, one below the other.
-import { armsOf, type Arm, type ArmFactors } from "../analysis/arms";
+import { armFactors, armsOf, type Arm, type ArmFactors } from "../analysis/arms";
 import { PIXELS_PER_INCH, type Layout } from "./figure";
 import { panelGrid, panelWidth, type Panel, type PanelGrid } from "./panels";
 import { lettered, panelTitle, plwLabels } from "./theme";
@@ -9,7 +9,7 @@ export interface Facet<P> {
   /** title above the panels; empty if there is a single arm */
   name: string;
   /** columns of the plotted rows; null if unknown */
-  factors: { normalizer: string | null; variant: string | null };
+  factors: { normalizer: string | null; completionWeight?: number; partWeights?: string; variant: string | null };
   panels: P[];
 }
 
@@ -57,8 +57,9 @@ export function armPanelColumns(arms: number): number {
 }
 
 /** The columns of plotted rows that name the arm; null if unknown. */
-export function armColumns({ normalizer, variant }: ArmFactors): Facet<never>["factors"] {
-  return { normalizer: normalizer ?? null, variant: variant ?? null };
+export function armColumns(row: ArmFactors): Facet<never>["factors"] {
+  const { normalizer = null, variant = null, ...weights } = armFactors(row);
+  return { normalizer, ...weights, variant };
 }
 
 /** Settings of {@link facetGrid}: those of `panelGrid`, but with a height per panel. */

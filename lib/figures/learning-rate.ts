@@ -1,3 +1,4 @@
+import { armFactors, armName, varyingFactors } from "../analysis/arms";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { learningRateLabel, type LearningRateComparison, type PlwOptimum } from "../analysis/learning-rate";
 import { distinct } from "../data/group";
@@ -108,13 +109,11 @@ function modelsInWords(comparisons: readonly LearningRateComparison[]): string {
   return comparisons.some(({ model }) => model !== undefined) ? "" : ", models";
 }
 
-/** Names a panel: the data set, with normalizer and model if the panels have several. */
-function titleOf(
-  { dataset, normalizer, model }: LearningRateComparison,
-  comparisons: readonly LearningRateComparison[],
-): string {
-  const severalNormalizers = distinct(comparisons.map((other) => other.normalizer)).length > 1;
-  return [dataset, ...(severalNormalizers ? [normalizer] : []), model].filter((name) => name !== undefined).join(" · ");
+/** Names a panel: the data set, with normalizer, weights and model if the panels have several. */
+function titleOf(comparison: LearningRateComparison, comparisons: readonly LearningRateComparison[]): string {
+  const { dataset, model } = comparison;
+  const factors = varyingFactors(comparisons).map((factor) => armName(comparison, [factor]));
+  return [dataset, ...factors, ...(model === undefined ? [] : [model])].join(" · ");
 }
 
 function legendEntries(styles: readonly RateStyle[]): Trace[] {
@@ -250,8 +249,9 @@ function describePoint({ plw, learningRate, score }: { plw: number; learningRate
 }
 
 /** Returns the plotted numbers of one panel: its points, and the optima with their limits. */
-function plottedRows({ dataset, normalizer, model, points, optima }: LearningRateComparison): Row[] {
-  const names = { dataset, ...(normalizer !== undefined && { normalizer }), ...(model !== undefined && { model }) };
+function plottedRows(comparison: LearningRateComparison): Row[] {
+  const { dataset, model, points, optima } = comparison;
+  const names = { dataset, ...(armFactors(comparison) as Row), ...(model !== undefined && { model }) };
   return [
     ...points.map(({ learningRate, plw, score, best }): Row => ({
       ...names,

@@ -1,3 +1,4 @@
+import { armFactors, armName, varyingFactors } from "../analysis/arms";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { PLW_AXIS_IN_WORDS } from "./captions";
 import { distinct } from "../data/group";
@@ -170,6 +171,7 @@ function draw(
       dataset: row.dataset,
       model: row.model,
       normalizer: row.normalizer,
+      ...armFactors({ completionWeight: row.completionWeight, partWeights: row.partWeights }),
       variant: row.variant,
       seed: row.seed,
       plw: row.plw,
@@ -179,13 +181,21 @@ function draw(
   };
 }
 
+/** The factors beside the normalizer in which rows differ. */
+const settingFactors = (rows: readonly CauseRow[]) => varyingFactors(rows).filter((factor) => factor !== "normalizer");
+
 function hasVariants(rows: readonly CauseRow[]): boolean {
-  return distinct(rows.map(({ variant }) => variant)).length > 1;
+  return settingFactors(rows).length > 0;
 }
+
+/** "variant" if that is all that varies beside the normalizer. */
+const settingInWords = (rows: readonly CauseRow[]) =>
+  settingFactors(rows).join() === "variant" ? "variant" : "set of weights and hyperparameters";
 
 /** Chooses what dash and marker fill show: the variant if there are several, else whether gradients were clipped. */
 function settingsOf(rows: readonly CauseRow[]): (row: CauseRow) => string {
-  if (hasVariants(rows)) return ({ variant }) => variant;
+  const factors = settingFactors(rows);
+  if (factors.length > 0) return (row) => armName(row, factors);
   return ({ threshold }) => (threshold === null ? "not clipped" : "clipped");
 }
 
@@ -197,9 +207,9 @@ function describeRuns(rows: readonly CauseRow[]): string {
   const lines =
     factors.length > 0
       ? `the means over ${factors.join(" and ")}, with one standard error of the mean as error bars`
-      : `the runs of one data set and ${hasVariants(rows) ? "variant" : "clipping setting"}`;
+      : `the runs of one data set and ${hasVariants(rows) ? settingInWords(rows) : "clipping setting"}`;
   const settings = hasVariants(rows)
-    ? `Dash and marker fill show the variant: ${distinct(rows.map(settingsOf(rows))).join(", ")}.`
+    ? `Dash and marker fill show the ${settingInWords(rows)}: ${distinct(rows.map(settingsOf(rows))).join(", ")}.`
     : "Solid lines and filled markers: with gradient clipping; dashed lines and open markers: without clipping.";
   return (
     `Each column is one normalizer. ${PLW_AXIS_IN_WORDS}. Each point is one run (${rows.length} ` +

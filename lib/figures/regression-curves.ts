@@ -1,5 +1,5 @@
 import { checkRowsOf } from "../analysis/row-schemas";
-import { armsOf, type ArmFactors } from "../analysis/arms";
+import { armsOf, isSameArm, type ArmFactors } from "../analysis/arms";
 import { benchmarksInOrder } from "./benchmark-panels";
 import { facetsInWords, PLW_AXIS_IN_WORDS } from "./captions";
 import { armColumns, facetGrid } from "./facets";
@@ -140,12 +140,10 @@ export function regressionCurves(
 }
 
 /** The fits of one arm by data set; the reduced model for singular ones. */
-function fitsOfArm(tests: readonly HypothesisTest[], { normalizer, variant }: ArmFactors): Map<string, BetaGlmmFit> {
+function fitsOfArm(tests: readonly HypothesisTest[], arm: ArmFactors): Map<string, BetaGlmmFit> {
   return new Map(
     tests.flatMap((test): [string, BetaGlmmFit][] =>
-      test.fit && test.normalizer === normalizer && test.variant === variant
-        ? [[test.dataset, test.fit.diagnosis.reduced ?? test.fit]]
-        : [],
+      test.fit && isSameArm(test, arm) ? [[test.dataset, test.fit.diagnosis.reduced ?? test.fit]] : [],
     ),
   );
 }

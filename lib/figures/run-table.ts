@@ -5,6 +5,7 @@ import { dataFrame } from "./data-frame";
 import { meanWithError, type ScoreRow } from "../analysis/score-rows";
 import type { Run } from "../runs/store";
 import type { Row } from "./figure";
+import { armFactor, armFactors, armKey, varyingFactors, type ArmFactors } from "../analysis/arms";
 import { distinct, groupBy } from "../data/group";
 import { runRows } from "../analysis/run-rows";
 import { plwLabel } from "../data/prompt-loss-weight";
@@ -28,8 +29,8 @@ export function runTable(runs: readonly Run[], scores: readonly ScoreRow[] = [])
   const scoreOf = new Map(scores.map((row) => [key(row.run, titleOf(row)), row.score]));
   const titles = distinct(scores.map(titleOf));
   return dataFrame(
-    runRows(runs).map(({ model, dataset, normalizer, variant, seed, plw, ...rest }) => ({
-      ...{ model, dataset, normalizer, variant, seed, plw },
+    runRows(runs).map(({ model, dataset, normalizer, completionWeight, partWeights, variant, seed, plw, ...rest }) => ({
+      ...{ model, dataset, ...armFactors({ normalizer, completionWeight, partWeights, variant }), seed, plw },
       ...Object.fromEntries(titles.map((title) => [title, scoreOf.get(key(rest.run, title)) ?? null])),
       ...rest,
     })),
@@ -37,8 +38,8 @@ export function runTable(runs: readonly Run[], scores: readonly ScoreRow[] = [])
 }
 
 /**
- * Tabulates the mean of a column by PLW. The table has one row per data set, model and, if there are several, normalizer
- * and variant, and one column per PLW. Values are averaged over all other factors; with several seeds, a cell is the
+ * Tabulates the mean of a column by PLW. The table has one row per data set, model and, if there are several, normalizer,
+ * completion weight, set of part weights and variant, and one column per PLW. Values are averaged over all other factors; with several seeds, a cell is the
  * text "mean ± standard error over seeds".
  *
  * @param rows with the columns `dataset`, `model`, `plw` and `value`, and optionally `normalizer`, `variant` and `seed`:
@@ -57,17 +58,13 @@ export function byPlw(rows: readonly object[], value: string): DataFrame {
     );
     return seedMeans.length > 1 ? `${Number(mean.toPrecision(4))} ± ${Number(standardError!.toPrecision(2))}` : mean;
   };
-  const several = (column: "normalizer" | "variant") => distinct(valid.map((row) => row[column])).length > 1;
-  const [hasNormalizers, hasVariants] = [several("normalizer"), several("variant")];
-  const groups = groupBy(valid, ({ dataset, model, normalizer, variant }) =>
-    JSON.stringify([dataset, model, normalizer, variant]),
-  );
+  const several = varyingFactors(valid as ArmFactors[]);
+  const groups = groupBy(valid, (row) => JSON.stringify([row.dataset, row.model, armKey(row as ArmFactors)]));
   return dataFrame(
     [...groups.values()].map((group) => ({
       dataset: group[0].dataset,
       model: group[0].model,
-      ...(hasNormalizers && { normalizer: group[0].normalizer }),
-      ...(hasVariants && { variant: group[0].variant }),
+      ...Object.fromEntries(several.map((factor) => [factor, armFactor(group[0] as ArmFactors, factor) ?? null])),
       ...Object.fromEntries(plws.map((plw) => [`PLW ${plwLabel(plw)}`, cell(group.filter((row) => row.plw === plw))])),
     })),
   );

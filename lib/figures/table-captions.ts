@@ -9,7 +9,7 @@ import type { Assessment, Trust } from "../analysis/assessment";
  */
 export function severalArmsInWords(arms: readonly (string | undefined)[]): string {
   if (!arms.some(Boolean)) return "";
-  return " Arms are combinations of normalizer and variant (set of hyperparameters); no number combines several arms.";
+  return " Arms are combinations of normalizer, weights other than the PLW, and variant (set of hyperparameters); no number combines several arms.";
 }
 
 /**

@@ -1,4 +1,5 @@
 // Asks runs anything.
+import { armName } from "../analysis/arms";
 import { checkRuns } from "../runs/check-runs";
 import { aNumber, aText, abortSignal, checkOptions, count } from "../data/arguments";
 import { factors, ONLY_VARIANT, type RunFactors } from "../analysis/run-rows";
@@ -116,8 +117,13 @@ function parametersIfAny(run: Run, unable: Asked["unable"]): string | undefined 
 
 /** The factors in which answers differ, or those that they share. */
 function factorsOf(answers: readonly RunAnswer[], answer: RunAnswer, differing: boolean): string {
-  const { model, dataset, normalizer, variant, seed, plw } = answer;
-  const names = { model, dataset, normalizer, variant, seed: `seed ${seed}`, plw: `PLW ${plw}` };
+  const { model, dataset, normalizer, completionWeight, partWeights, variant, seed, plw } = answer;
+  const names = {
+    ...{ model, dataset, normalizer },
+    completionWeight: completionWeight === undefined ? ONLY_VARIANT : `λr ${completionWeight}`,
+    partWeights: partWeights === undefined ? ONLY_VARIANT : armName(answer, ["partWeights"]),
+    ...{ variant, seed: `seed ${seed}`, plw: `PLW ${plw}` },
+  };
   return (Object.keys(names) as (keyof typeof names)[])
     .filter((key) => answers.some((other) => other[key] !== answer[key]) === differing)
     .map((key) => names[key])

@@ -1,4 +1,5 @@
 // Shows what the models wrote.
+import { ARM_FACTORS, armName } from "../analysis/arms";
 import { aList, aText, checkOptions, checkRows, count as aCount } from "../data/arguments";
 import { ONLY_VARIANT } from "../analysis/run-rows";
 import type { PromptTexts, StudyTexts, WrittenText } from "../analysis/texts";
@@ -99,11 +100,14 @@ const oneLine = (text: string): string => visibleText(text).replace(/\s+/g, " ")
 const titleOf = ({ benchmark, id, asked, change }: ChangedPrompt): string =>
   `${benchmark} ${id}: ${abridged(asked.replace(/\s+/g, " "), 200)} (${Math.round(100 * change)} % of words change)`;
 
-function runsOf(
-  [{ dataset, model, normalizer, variant, seed }]: readonly WrittenText[],
-  { texts }: PromptTexts,
-): string {
-  const name = [dataset, model, normalizer, ...(variant === ONLY_VARIANT ? [] : [variant]), `seed ${seed}`].join(" · ");
+function runsOf([text]: readonly WrittenText[], { texts }: PromptTexts): string {
+  const { dataset, model, variant, seed } = text;
+  const factors = ARM_FACTORS.filter((factor) => factor !== "variant" && text[factor] !== undefined);
+  const name = [
+    ...[dataset, model, armName(text, factors)],
+    ...(variant === ONLY_VARIANT ? [] : [variant]),
+    `seed ${seed}`,
+  ].join(" · ");
   return `${name} (the runs whose texts change most, of ${distinct(texts.map(({ run }) => run)).length})`;
 }
 

@@ -4,12 +4,12 @@ import { cellText, hasIds, type TableLike } from "./table-view";
 
 /** Columns that come first in tables of runs and scores, in this order. */
 const FIRST = [
-  ...["model", "dataset", "normalizer", "variant", "seed", "plw"],
+  ...["model", "dataset", "normalizer", "completionWeight", "partWeights", "variant", "seed", "plw"],
   ...["benchmark", "score", "standardError", "relative", "relativeStandardError"],
 ];
 
 /** Columns that any table with a column `dataset` names in its caption if they are the same in all rows. */
-const FOLDED = ["normalizer", "variant", "seed", "s"];
+const FOLDED = ["normalizer", "completionWeight", "partWeights", "variant", "seed", "s"];
 
 /** A table and the text above it. */
 export interface CaptionedTable {
@@ -20,7 +20,7 @@ export interface CaptionedTable {
 /**
  * Narrows a table of runs or scores, one with the columns `model`, `dataset` and `plw`: factors come first, then scores,
  * ids last; columns that are the same in all of two or more rows are named in the caption instead, empty
- * ones omitted. Of other tables with a column `dataset`, only normalizer, variant and seed can go to the caption.
+ * ones omitted. Of other tables with a column `dataset`, only normalizer, other weights, variant and seed can go to the caption.
  */
 export function narrowTable(table: TableLike, caption?: string): CaptionedTable {
   const rows = table.values as readonly (readonly unknown[])[];

@@ -31,13 +31,25 @@ export function runsSection(results: StudyResults): Section {
 /** Factors that differ between runs first, then the scores, the losses, and the run's id. */
 export function runsTable({ runs, rows }: StudyResults): TableLike & { values: (string | number | null)[][] } {
   const summaries = runRows(runs);
-  const names = ["model", "dataset", "normalizer", "variant", "seed", "plw"] as const;
+  const names = [
+    "model",
+    "dataset",
+    "normalizer",
+    "completionWeight",
+    "partWeights",
+    "variant",
+    "seed",
+    "plw",
+  ] as const;
   const factors = names.filter((name) => name === "plw" || distinct(summaries.map((row) => row[name])).length > 1);
   const benchmarks = distinct(rows.map(({ benchmark }) => benchmark));
   const scores = new Map(rows.map(({ run, benchmark, score }) => [JSON.stringify([run, benchmark]), score]));
   const rounded = (value: number | null | undefined, digits: number) =>
     value === null || value === undefined ? null : Number(value.toFixed(digits));
-  const titles = { model: "Model", dataset: "Data set", normalizer: "Normalizer", variant: "Variant", seed: "Seed" };
+  const titles = {
+    ...{ model: "Model", dataset: "Data set", normalizer: "Normalizer" },
+    ...{ completionWeight: "λr", partWeights: "Part weights", variant: "Variant", seed: "Seed" },
+  };
   return {
     columns: [
       ...factors.map((name) => (name === "plw" ? "PLW" : titles[name])),
@@ -45,7 +57,7 @@ export function runsTable({ runs, rows }: StudyResults): TableLike & { values: (
       ...["Loss", "Completion loss", "Prompt loss", "Steps", "Run id"],
     ],
     values: summaries.map((row) => [
-      ...factors.map((name) => row[name]),
+      ...factors.map((name) => row[name] ?? null),
       ...benchmarks.map((benchmark) => scores.get(JSON.stringify([row.run, benchmark])) ?? null),
       ...[row.loss, row.completionLoss, row.promptLoss].map((loss) => rounded(loss, 4)),
       row.steps,

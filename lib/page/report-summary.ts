@@ -32,7 +32,7 @@ function hypotheses({ tests }: StudyResults): Markup {
   const lambdas = criticalWeightRows(tests).slice(0, tests.length);
   const severalArms = tests.some(({ arm }) => arm !== "");
   return markup`<p>
-      H0: ${H0}. H1: ${H1}. One beta regression per data set${severalArms ? ", normalizer and variant" : ""}, with a
+      H0: ${H0}. H1: ${H1}. One beta regression per data set${severalArms ? " and arm" : ""}, with a
       joint Wald test of both slopes at α = 0.05. Scores are min-max transformed within each data set and benchmark.
     </p>
     ${tests.map(({ trust, verdict }) => verdictHtml(trust, verdict))}

@@ -60,11 +60,11 @@ export interface TextsData {
   absent: string[];
 }
 
-const FACTORS = ["dataset", "model", "normalizer", "variant", "seed"] as const;
+const FACTORS = ["dataset", "model", "normalizer", "completionWeight", "partWeights", "variant", "seed"] as const;
 
 /**
  * Converts prompts with their texts to the data of a view. Rows are named by dataset and model, and by those of
- * normalizer, variant and seed that differ; the others are in the caption.
+ * normalizer, other weights, variant and seed that differ; the others are in the caption.
  *
  * @param prompts in the order of the view's list; those of `mostChanged` are listed with their change
  * @param caption text above the view
@@ -77,7 +77,7 @@ export function textsData(
   const varies = (factor: keyof RunFactors): boolean => texts.some((text) => text[factor] !== texts[0][factor]);
   const named = FACTORS.filter((factor) => factor === "dataset" || factor === "model" || varies(factor));
   const same = FACTORS.filter((factor) => !named.includes(factor)).flatMap((factor) => {
-    const value = texts[0]?.[factor] ?? ONLY_VARIANT;
+    const value = texts[0]?.[factor] ?? ONLY_VARIANT; // a weight at its default has no column
     return value === ONLY_VARIANT ? [] : [`${factor} ${visibleText(String(value))}`];
   });
   const strings = new Numbering<string>();
