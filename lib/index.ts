@@ -112,6 +112,8 @@ export * from "./figures/figure6";
 export * from "./figures/figure-others";
 export * from "./analysis/generation-rows";
 export * from "./analysis/learning-rate";
+export * from "./analysis/weight-map";
+export * from "./figures/weight-map";
 export * from "./figures/learning-rate";
 export * from "./figures/length-histograms";
 export * from "./figures/loss-curves";

@@ -6,7 +6,7 @@ export interface ArmFactors {
   normalizer?: string;
   /** weight of the completion, λr; absent: 1 */
   completionWeight?: number;
-  /** weights of parts, such as "thinking 0.8"; absent: {@link NO_PART_WEIGHTS} */
+  /** weights of parts, such as "thinking 0.8"; absent: "none" */
   partWeights?: string;
   /** name of the set of hyperparameters; absent for scores that were read from a file without this column */
   variant?: string;

@@ -1,5 +1,6 @@
 // The best PLW where the learning rate varies, too: a PLW that rescales the loss also rescales the step.
 import { armFactors, armKey, armName } from "./arms";
+import { FEW_BENCHMARKS, intervalOf, RESAMPLES, TIE } from "./bootstrap";
 import { anObject, checkOptions, checkValue, flag } from "../data/arguments";
 import { checkRuns } from "../runs/check-runs";
 import { checkRowsOf } from "./row-schemas";
@@ -117,11 +118,6 @@ export interface LearningRateComparison extends Assessment {
   /** one or two sentences, led by the reasons to doubt them */
   summary: string;
 }
-
-/** Number of bootstrap resamples. */
-const RESAMPLES = 2000;
-/** Intervals over fewer benchmarks are too narrow to rely on. */
-const FEW_BENCHMARKS = 6;
 
 /** The factors of an arm beside the variant, which has the learning rate. */
 const BESIDE_RATE = ["normalizer", "completionWeight", "partWeights"] as const;
@@ -246,9 +242,6 @@ interface Choice {
   score: number;
 }
 
-/** Smaller differences of mean relative scores are ties: they come from rounding. */
-const TIE = 1e-9;
-
 /** Mean relative scores, learning rates × PLWs. */
 type Scores = number[][];
 
@@ -364,27 +357,6 @@ function resample(units: readonly Scores[], name: string): Choice[][] {
   return Array.from({ length: RESAMPLES }, () =>
     choose(averageScores(units.map(() => units[Math.floor(random() * units.length)]))),
   );
-}
-
-/**
- * Percentile interval, as that of the claims, of values that are known up to their ties.
- *
- * @param lowest lowest value of each resample
- * @param highest highest value of each resample
- * @param outside share of the resamples outside; default 0.05
- */
-function intervalOf(
-  lowest: readonly number[],
-  highest: readonly number[],
-  outside = 0.05,
-): { low: number | null; high: number | null } {
-  const count = lowest.length;
-  if (count === 0) return { low: null, high: null };
-  const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
-  return {
-    low: sorted(lowest)[Math.floor((outside / 2) * count)],
-    high: sorted(highest)[Math.ceil((1 - outside / 2) * count) - 1],
-  };
 }
 
 function optimismOf(resampled: readonly Choice[], scores: Scores): number | null {

@@ -60,6 +60,7 @@ const ROWS = {
   test: { dataset: aText, arm: aText, p: numberOrNull },
   ratioFit: { group: oneOf(["All", "MC", "Gen"]), arm: aText, rows: aList },
   check: { dataset: aText, check: anObject },
+  weightMap: { dataset: aText, plws: aList, completionWeights: aList, cells: aList, optimum: anObject },
   comparison: { dataset: aText, points: aList, optima: aList },
   claim: { claim: aText, measure: aText, estimate: aNumber, low: aNumber, high: aNumber },
   runScores: { run: anObject, results: aList },

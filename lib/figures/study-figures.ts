@@ -1,4 +1,5 @@
 import { longGenerationTasks, type StudyResults } from "../analysis/study-results";
+import { weightMaps } from "../analysis/weight-map";
 import { claimsTable } from "./claims-table";
 import type { Figure } from "./figure";
 import { figure1 } from "./figure1";
@@ -12,6 +13,7 @@ import { figure5 } from "./figure5";
 import { figure6 } from "./figure6";
 import { figureOthers } from "./figure-others";
 import { figure3, figure7, figure8, figure9 } from "./ratio-contour";
+import { weightMap } from "./weight-map";
 import { studyLook } from "./theme";
 import type { Table } from "./table";
 import { table1 } from "./table1";
@@ -40,7 +42,8 @@ export interface StudyFigures {
 
 /**
  * Draws every figure of the paper from the results of a study, in the current theme (see `useTheme`), and names those
- * that cannot be drawn. Benchmarks that are in none of the paper's groups follow in `figureOthers`. What a drawn figure
+ * that cannot be drawn. Heat maps of both weights follow if the study varies both,
+ * and benchmarks that are in none of the paper's groups in `figureOthers`. What a drawn figure
  * does not show is in its `leftOut`.
  */
 export function studyFigures(results: StudyResults): StudyFigures {
@@ -53,7 +56,7 @@ export function studyFigures(results: StudyResults): StudyFigures {
   const withoutFit = (group: string): string =>
     withoutScores ||
     (ratioFits.some((ratioFit) => ratioFit.group === group && ratioFit.fit) ? "" : unfitted(results, group));
-  const drawn: [name: string, missing: string, draw: () => Figure][] = [
+  const drawn: MaybeDrawn[] = [
     ["figure1", withoutScores, () => figure1(rows, { look })],
     ["figure2a", stability.length > 0 ? "" : "no run has five steps in a row", () => figure2a(stability, { look })],
     ["figure2b", distances.length > 0 ? "" : NO_WEIGHTS, () => figure2b(distances, { look })],
@@ -75,14 +78,34 @@ export function studyFigures(results: StudyResults): StudyFigures {
     ["figure7", withoutFit("All"), () => figure7(ratioFits)],
     ["figure8", withoutFit("MC"), () => figure8(ratioFits)],
     ["figure9", withoutFit("Gen"), () => figure9(ratioFits)],
+    ...(hasBothWeights(study)
+      ? [["weight-map", withoutScores || withoutMap(rows), () => weightMap(weightMaps(rows).maps)] as MaybeDrawn]
+      : []),
   ];
   const others = rows.some(({ group }) => group === null) ? [figureOthers(rows, { look })] : [];
   const missing = drawn.flatMap(([name, reason]) => (reason === "" ? [] : [{ name, reason }]));
   return {
     figures: [...drawn.flatMap(([, reason, draw]) => (reason === "" ? [draw()] : [])), ...others],
     missing,
-    absent: [...missing.map(({ name }) => name), ...(others.length === 0 ? ["figure-others"] : [])],
+    absent: [
+      ...missing.map(({ name }) => name),
+      ...(others.length === 0 ? ["figure-others"] : []),
+      ...(hasBothWeights(study) ? [] : ["weight-map"]),
+    ],
   };
+}
+
+/** A figure, and why it cannot be drawn; "" if it can. */
+type MaybeDrawn = [name: string, missing: string, draw: () => Figure];
+
+/** Whether a study varies the PLW and the weight of the completion. */
+const hasBothWeights = ({ plws, completionWeights = [1] }: StudyResults["study"]): boolean =>
+  plws.length > 1 && completionWeights.length > 1;
+
+/** Why there is no map of both weights; "" if there is one. */
+function withoutMap(rows: StudyResults["rows"]): string {
+  const { maps, summary } = weightMaps(rows);
+  return maps.length > 0 ? "" : withoutPeriod(summary.replaceAll("\n", " "));
 }
 
 const NO_WEIGHTS = "no run has weights to measure";

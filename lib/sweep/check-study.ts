@@ -4,10 +4,10 @@ import * as v from "valibot";
 import { aList, anObject, flag } from "../data/arguments";
 import { TRUNCATIONS } from "../data/encode";
 import { StudyError } from "../data/errors";
-import { duplicatesOf, groupBy } from "../data/group";
+import { distinct, duplicatesOf, groupBy } from "../data/group";
 import { completionWeightSchema, partWeightsSchema, turnsSchema, type LossWeighting } from "../data/loss-weighting";
 import { normalizerSchema } from "../data/normalizer";
-import { partWeightsLabel, weightingLabels, weightTable } from "../data/part-weights";
+import { partWeightsLabel, weightingLabels, weightTable, type PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { namedChatTemplateSchema } from "../data/row-template";
 import { templateSchema } from "../data/template";
@@ -74,9 +74,9 @@ export function sameWeightsTwice({
   completionWeights = [1],
   partWeights = [{}],
 }: Pick<Study, "plws" | "completionWeights" | "partWeights">): string[] {
-  const weightings = plws.flatMap((plw) =>
-    completionWeights.flatMap((completionWeight) =>
-      partWeights.map((weights): LossWeighting => ({ plw, completionWeight, partWeights: weights })),
+  const weightings = distinct(plws).flatMap((plw) =>
+    distinct(completionWeights).flatMap((completionWeight) =>
+      distinctSets(partWeights).map((weights): LossWeighting => ({ plw, completionWeight, partWeights: weights })),
     ),
   );
   const same = [...groupBy(weightings, (weighting) => JSON.stringify(weightTable(weighting))).values()].find(
@@ -86,6 +86,10 @@ export function sameWeightsTwice({
   const name = (weighting: LossWeighting) => [`PLW ${weighting.plw}`, ...weightingLabels(weighting)].join(", ");
   return [`weights: ${name(same[0])} and ${name(same[1])} give every token the same weight; keep one of them`];
 }
+
+/** Each set once; those that are there twice are reported by the list itself. */
+const distinctSets = (sets: readonly PartWeights[]): PartWeights[] =>
+  sets.filter((set, i) => sets.findIndex((other) => partWeightsLabel(other) === partWeightsLabel(set)) === i);
 
 /** A list of sets of part weights that must differ. */
 export const partWeightsList = v.pipe(
