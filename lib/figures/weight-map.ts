@@ -23,11 +23,12 @@ import {
 /** Colors of the scale, at equal distances. */
 const COLORS = 17;
 const MARGIN = { l: 58, r: 96, t: 6 };
-/** Height of a cell, and the most that a panel is high, in pixels. */
+/** Height of a cell, and the least and most that a panel is high, in pixels: the title of its axis needs space. */
 const CELL_HEIGHT = 34;
-const MOST_HEIGHT = 300;
+const PANEL_HEIGHT = { least: 165, most: 300 };
 const MAX_COLUMNS = 3;
-const GAP = { x: 26, y: 34 };
+/** Horizontally, for panels without tick labels of their own, and with. */
+const GAP = { x: { alike: 22, different: 44 }, y: 34 };
 const LEGEND = ["best pair, 95 % interval", "missing"];
 /** Color of what says that a pair is missing. */
 const GREY = "#8A8A8A";
@@ -78,26 +79,28 @@ function draw(facets: readonly string[], panels: readonly MapPanel[], count: num
   const width = Math.round(inches * PIXELS_PER_INCH);
   const legendWidth = width - MARGIN.l - MARGIN.r + 70;
   const sides = { ...MARGIN, t: MARGIN.t + legendsHeight([LEGEND], legendWidth, SMALL) + (panels.length > 1 ? 24 : 0) };
+  const alike = distinct(maps.map(({ completionWeights }) => JSON.stringify(completionWeights))).length < 2;
+  const gap = { x: alike ? GAP.x.alike : GAP.x.different, y: GAP.y };
   const columns = columnsFor(
     panels.map(({ title }) => title),
     MAX_COLUMNS,
-    { width, margin: { ...sides, b: 0 }, gap: GAP },
+    { width, margin: { ...sides, b: 0 }, gap },
   );
-  const pixels = panelWidth({ count, columns, width, margin: { ...sides, b: 0 }, gap: GAP });
+  const pixels = panelWidth({ count, columns, width, margin: { ...sides, b: 0 }, gap });
   const labels = columnLabels(maps, pixels);
   const most = Math.max(1, ...maps.map(({ completionWeights }) => completionWeights.length));
   const { grid, height, margin, titles } = facetGrid({
     facets,
-    panelHeight: Math.min(MOST_HEIGHT, CELL_HEIGHT * most),
+    panelHeight: Math.min(PANEL_HEIGHT.most, Math.max(PANEL_HEIGHT.least, CELL_HEIGHT * most)),
     count,
     columns,
     width,
     margin: { ...sides, b: labels.height + AXIS_TITLE },
-    gap: { ...GAP, y: GAP.y + labels.height },
+    gap: { ...gap, y: gap.y + labels.height },
   });
   const range = scoreRange(maps);
   const axes: Layout = {};
-  panels.forEach(({ map }, i) => Object.assign(axes, panelAxes(map, grid[i], labels.angle)));
+  panels.forEach(({ map }, i) => Object.assign(axes, panelAxes(map, grid[i], { tickangle: labels.angle, alike })));
   return {
     data: [
       ...legendEntries(),
@@ -138,7 +141,12 @@ function scoreRange(maps: readonly WeightMap[]): readonly [low: number, high: nu
   return low < high ? [low, high] : [low - 0.5, low + 0.5];
 }
 
-function panelAxes(map: WeightMap | undefined, panel: Panel, tickangle: number): Layout {
+/** @param alike whether all panels have the same λr, which then only the first of a row names */
+function panelAxes(
+  map: WeightMap | undefined,
+  panel: Panel,
+  { tickangle, alike }: { tickangle: number; alike: boolean },
+): Layout {
   const steps = (title: string | null, weights: readonly number[] = []): Layout =>
     axis(title, {
       range: [-0.5, Math.max(1, weights.length) - 0.5],
@@ -155,6 +163,7 @@ function panelAxes(map: WeightMap | undefined, panel: Panel, tickangle: number):
     },
     [panel.yaxis]: {
       ...steps(panel.isLeft ? "completion weight λ<sub>r</sub>" : null, map?.completionWeights),
+      showticklabels: panel.isLeft || !alike,
       anchor: panel.x,
       domain: panel.domain.y,
     },
