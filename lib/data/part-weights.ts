@@ -30,6 +30,10 @@ export function partWeightsLabel(weights: PartWeights): string {
 
 const partsOf = (weights: PartWeights): Part[] => PARTS.filter((part) => weights[part] !== undefined);
 
+/** Whether every weight is 0. */
+export const learnsNothing = ({ plw, completionWeight = 1, partWeights = {} }: LossWeighting): boolean =>
+  [plw, completionWeight, ...Object.values(partWeights)].every((weight) => weight === 0);
+
 /**
  * The weight of every part as prompt and as completion. Weightings with equal tables give every token of every row the
  * same weight.

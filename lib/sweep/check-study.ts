@@ -7,7 +7,7 @@ import { StudyError } from "../data/errors";
 import { distinct, duplicatesOf, groupBy } from "../data/group";
 import { completionWeightSchema, partWeightsSchema, turnsSchema, type LossWeighting } from "../data/loss-weighting";
 import { normalizerSchema } from "../data/normalizer";
-import { partWeightsLabel, weightingLabels, weightTable, type PartWeights } from "../data/part-weights";
+import { learnsNothing, partWeightsLabel, weightingLabels, weightTable, type PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { namedChatTemplateSchema } from "../data/row-template";
 import { templateSchema } from "../data/template";
@@ -79,7 +79,8 @@ export function sameWeightsTwice({
       distinctSets(partWeights).map((weights): LossWeighting => ({ plw, completionWeight, partWeights: weights })),
     ),
   );
-  const same = [...groupBy(weightings, (weighting) => JSON.stringify(weightTable(weighting))).values()].find(
+  const trained = weightings.filter((weighting) => !learnsNothing(weighting));
+  const same = [...groupBy(trained, (weighting) => JSON.stringify(weightTable(weighting))).values()].find(
     (group) => group.length > 1,
   );
   if (!same) return [];

@@ -1,7 +1,6 @@
 import { StudyError } from "../data/errors";
 import type { Example } from "../data/example";
-import type { LossWeighting } from "../data/loss-weighting";
-import { withoutDefaults, type PartWeights } from "../data/part-weights";
+import { learnsNothing, withoutDefaults, type PartWeights } from "../data/part-weights";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import { isObject } from "../data/validate";
 import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/dataset-source";
@@ -63,7 +62,7 @@ export function wantedRuns(study: Study): RunSpec[] {
           for (const variant of variants)
             for (const seed of study.seeds)
               for (const plw of study.plws)
-                if (!isNothing({ plw, ...weights }))
+                if (!learnsNothing({ plw, ...weights }))
                   specs.push({
                     model: { name: modelName, dir },
                     dataset: { name: datasetName, source },
@@ -89,10 +88,6 @@ export function otherWeightsOf({
     partWeights.map((weights) => ({ completionWeight, partWeights: weights })),
   );
 }
-
-/** Whether every weight is 0. */
-const isNothing = ({ plw, completionWeight, partWeights = {} }: LossWeighting) =>
-  [plw, completionWeight, ...Object.values(partWeights)].every((weight) => weight === 0);
 
 /** The sets of hyperparameters of a study, completed; the single one of a study without variants has no name. */
 export function variantsOf({

@@ -83,12 +83,14 @@ test("sweep, status and train agree on the runs", { timeout: 400_000 }, async ()
   });
 });
 
-test("train takes everything from the study, as a sweep does: variant, rows that are left out, threads", async () => {
+test("train takes everything from the study, as a sweep does: variant, weights, rows that are left out, threads", async () => {
   const full = {
     name: "full",
     models: { tiny: model },
     datasets: { One: { path: data } },
     plws: [0.1],
+    completionWeights: [0.5, 1],
+    partWeights: [{ end: 0.2 }],
     dropEmpty: true,
     threads: 1,
     hyperparameters: { ...QUICK, maxSteps: 2 },
@@ -96,10 +98,20 @@ test("train takes everything from the study, as a sweep does: variant, rows that
   };
   const args = ["--study", writeJson(join(dir, "full.json"), full), "--store", store, "--json"];
   const status = await promptloss("status", ...args);
-  const [slow, fast] = status.json.runs as { id: string }[];
+  const [slow, fast, whole] = status.json.runs as { id: string }[];
   const one = ["train", "--model", "tiny", "--dataset", "One", "--plw", "0.1", ...args];
   assert.equal((await promptloss(...one)).json.id, slow.id);
   assert.equal((await promptloss(...one, "--variant", "fast")).json.id, fast.id);
+  const weighted = await promptloss(...one, "--completion-weight", "1");
+  assert.deepEqual(
+    [weighted.json.id, weighted.json.name],
+    [whole.id, "tiny · One · PLW 0.1 · end 0.2 · weights · seed 42"],
+  );
+  const others = await promptloss(...one, "--part-weight", "end=0,assistant=.5", "--turns", "last");
+  assert.equal(
+    others.json.name,
+    "tiny · One · PLW 0.1 · λr 0.5 · assistant 0.5, end 0 · last turn only · weights · seed 42",
+  );
   const wrong = await promptloss(...one, "--variant", "medium");
   assert.match(wrong.stderr, /--variant: study full has no variant "medium"; its variants: slow, fast\./);
 });
@@ -150,6 +162,22 @@ test("errors are one JSON object, and the exit code is 1", async () => {
     [
       ["train", "--plw", "0", "--model", model, "--data", data, "--normalizer", "mean"],
       /--normalizer: must be one of weights, tokens, completion, sequence, got "mean"/,
+    ],
+    [
+      ["train", "--plw", "0", "--model", model, "--data", data, "--completion-weight=-1"],
+      /--completion-weight: must be a finite number of at least 0, got -1/,
+    ],
+    ...["end", "end=", "end=x", "end=1,end=1", "end=1=2", ""].map((weights): [string[], RegExp] => [
+      ["train", "--plw", "0", "--model", model, "--data", data, `--part-weight=${weights}`],
+      /--part-weight: must be (part=w,… with each part once|a number), got/,
+    ]),
+    [
+      ["train", "--plw", "0", "--model", model, "--data", data, "--part-weight", "ends=1"],
+      /--part-weight: ends: unknown key; known keys: template, system/,
+    ],
+    [
+      ["train", "--plw", "0", "--model", model, "--data", data, "--turns", "first"],
+      /--turns: must be one of all, last, got "first"/,
     ],
     ...["", " ", "0x1", "Infinity"].map((plw): [string[], RegExp] => [
       ["train", `--plw=${plw}`, "--model", model, "--data", data],

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { loadStudy } from "../../lib/sweep/study-file";
+import { wantedRuns } from "../../lib/sweep/study";
+import { DigestCache } from "../../lib/runs/digests";
+import { resolveJob } from "../../lib/runs/job";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
-import { recipeInWords, runId, type Recipe } from "../../lib/runs/recipe";
+import { recipeInWords, runId, runName, type Recipe } from "../../lib/runs/recipe";
+import { temporaryFolder } from "./world";
 
 const RECIPE: Recipe = {
   format: 4,
@@ -47,4 +54,51 @@ test("a chat template's text and special tokens change the id, its name does not
   assert.equal(new Set(ids).size, 4);
   assert.equal(runId({ ...RECIPE, template: { ...template, name: "other" } }), ids[1]);
   assert.match(recipeInWords(chat), /with the chat template "chat", /);
+});
+
+test("the pocket study has the ids that its committed notebook lists", () => {
+  const notebook = readFileSync(join(__dirname, "..", "..", "notebooks", "02-sweep.ipynb"), "utf8");
+  const stored = new Set(notebook.match(/\b[0-9a-f]{16}\b/g));
+  const store = temporaryFolder();
+  const cache = new DigestCache(store);
+  const jobs = wantedRuns(loadStudy("studies/pocket.json")).map((spec) =>
+    resolveJob(spec, store, cache, { device: "CPU", threads: 1 }),
+  );
+  assert.equal(jobs.length, 100);
+  assert.deepEqual(
+    jobs.filter(({ id }) => !stored.has(id)).map(({ name }) => name),
+    [],
+  );
+});
+
+test("weights other than the PLW change id, name and words of a recipe, and at their defaults nothing", () => {
+  const weights = { completionWeight: 0.5, partWeights: { end: 0.2, assistant: 0.8 }, turns: "last" } as const;
+  const recipes: Recipe[] = [
+    RECIPE,
+    { ...RECIPE, completionWeight: 0.5 },
+    { ...RECIPE, partWeights: { end: 0.2 } },
+    { ...RECIPE, partWeights: { end: 0.3 } },
+    { ...RECIPE, turns: "last" },
+    { ...RECIPE, ...weights },
+  ];
+  assert.equal(new Set(recipes.map(runId)).size, recipes.length);
+  assert.equal(
+    runId({ ...RECIPE, completionWeight: undefined, partWeights: undefined, turns: undefined }),
+    "3be97fa949710c35",
+  );
+  assert.equal(
+    runId({ ...RECIPE, ...weights, partWeights: { assistant: 0.8, end: 0.2 } }),
+    runId({ ...RECIPE, ...weights }),
+    "the order of parts",
+  );
+  assert.equal(runName(RECIPE), "m · d · PLW 0.1 · weights · seed 42");
+  assert.equal(
+    runName({ ...RECIPE, ...weights, variant: "slow" }),
+    "m · d · PLW 0.1 · λr 0.5 · assistant 0.8, end 0.2 · last turn only · weights · slow · seed 42",
+  );
+  assert.match(recipeInWords(RECIPE), /, prompt loss weight 0.1, normalizer "weights";/);
+  assert.match(
+    recipeInWords({ ...RECIPE, ...weights }),
+    /, prompt loss weight 0.1, completion weight 0.5, weights of parts: assistant 0.8, end 0.2, of several answers only the last counts as completion, normalizer/,
+  );
 });

@@ -9,7 +9,7 @@ import { device, threads } from "../../lib/model/tensorflow";
 import { DigestCache } from "../../lib/runs/digests";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { resolveJob } from "../../lib/runs/job";
-import { RunStore, runFiles } from "../../lib/runs/store";
+import { RunStore, runFiles, type Run } from "../../lib/runs/store";
 import { trainJob } from "../../lib/train/train-job";
 import { train, type TrainOptions } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
@@ -80,6 +80,9 @@ test("every setting that determines the result changes the id", async () => {
     {},
     { plw: 0 },
     { normalizer: "tokens" as const },
+    { completionWeight: 0.5 },
+    { partWeights: { end: 0.5 } },
+    { turns: "last" as const },
     { seed: 1 },
     { truncation: "drop" as const },
     { dropEmpty: true },
@@ -89,7 +92,30 @@ test("every setting that determines the result changes the id", async () => {
   ]) {
     ids.add((await train({ ...base, ...change })).id);
   }
-  assert.equal(ids.size, 9);
+  assert.equal(ids.size, 12);
+  const defaults = await train({ ...base, completionWeight: 1, partWeights: {}, turns: "all" });
+  assert.equal(defaults.id, (await train(base)).id);
+});
+
+test("weights of parts train as the same weights given otherwise; parts that the rows cannot have are refused", async () => {
+  const weights = ({ record }: Run) => record.weights?.sha256;
+  const halves = await train({ ...base, completionWeight: 0.5 });
+  const byPart = await train({ ...base, partWeights: { assistant: 0.5, end: 0.5 } });
+  assert.notEqual(byPart.id, halves.id);
+  assert.equal(weights(byPart), weights(halves));
+  assert.notEqual(weights(halves), weights(await train(base)));
+  const withoutEnd = await train({ ...base, partWeights: { end: 0 } });
+  assert.notEqual(weights(withoutEnd), weights(await train(base)));
+  for (const [change, message] of [
+    [
+      { partWeights: { user: 1 } },
+      /partWeights gives "user" a weight, but Tiny has rows in Alpaca's format, whose parts/,
+    ],
+    [{ partWeights: { end: -1 } }, /partWeights.end: must be a finite number of at least 0, got -1/],
+    [{ completionWeight: NaN }, /completionWeight: must be a finite number of at least 0, got NaN/],
+    [{ turns: "first" }, /turns: must be one of all, last, got "first"/],
+  ] as [Partial<TrainOptions>, RegExp][])
+    await assert.rejects(train({ ...base, ...change }), message);
 });
 
 test("the record says which rows are left out under each policy, and dropEmpty goes with truncate only", async () => {

@@ -77,6 +77,7 @@ const WITH_OPTIONS: Record<string, Call> = {
   mostChanged: (options) => library.mostChanged({ prompts: [] }, options),
   causeRows: (options) => library.causeRows([], options),
   learningRates: (options) => library.learningRates([], options),
+  weightMaps: (options) => library.weightMaps([], options),
   compareLearningRates: (options) => library.compareLearningRates([], {}, options),
   compareStudyLearningRates: (options) => library.compareStudyLearningRates([], [], options),
   stabilityRows: (options) => library.stabilityRows([], options),
@@ -147,6 +148,8 @@ const WITH_ROWS: Record<string, [field: string, Call]> = {
   ratioFitRows: ["group", (row) => library.ratioFitRows([row])],
   residualTable: ["dataset", (row) => library.residualTable([row])],
   claimsTable: ["claim", (row) => library.claimsTable([row])],
+  weightMaps: ["dataset", (row) => library.weightMaps([row])],
+  weightMap: ["dataset", (row) => library.weightMap([row])],
   compareLearningRates: ["dataset", (row) => library.compareLearningRates([row], {})],
   ...named("runs", "recipe", [
     ...["lossRows", "runRows", "distanceRows", "distancePartRows", "stabilityRows", "causeRows", "learningRates"],

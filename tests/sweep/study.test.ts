@@ -372,3 +372,54 @@ test("the study files of this repository ask for what they say, with files in pl
     assert.equal(wantedRuns(study).length, name === "template" ? 36 : 100, name);
   }
 });
+
+test("weights of completion and parts are factors: order, defaults, and what is refused", () => {
+  const one = { ...valid, datasets: { One: { path: data } }, seeds: [1] };
+  const plain = parseStudy({ ...one, plws: [0, 0.1] }, "x");
+  const spelled = parseStudy({ ...one, plws: [0, 0.1], completionWeights: [1], partWeights: [{}], turns: "all" }, "x");
+  assert.deepEqual(wantedRuns(spelled), wantedRuns(plain));
+  assert.ok(!("completionWeight" in wantedRuns(plain)[0]));
+  const study = parseStudy(
+    { ...one, plws: [0, 0.1], completionWeights: [0, 0.5, 1], partWeights: [{}, { end: 0 }], turns: "last" },
+    "x",
+  );
+  assert.deepEqual(
+    wantedRuns(study).map(({ plw, completionWeight = 1, partWeights = {}, turns }) => [
+      completionWeight,
+      JSON.stringify(partWeights),
+      plw,
+      turns,
+    ]),
+    [0, 0.5, 1].flatMap((completionWeight) =>
+      ["{}", '{"end":0}'].flatMap((parts) =>
+        [0, 0.1].filter((plw) => plw + completionWeight > 0).map((plw) => [completionWeight, parts, plw, "last"]),
+      ),
+    ),
+    "without the pairs of two weights of 0",
+  );
+  const refused = (change: object, message: RegExp) => {
+    assert.throws(() => parseStudy({ ...one, ...change }, "x"), message);
+    assert.throws(() => wantedRuns({ ...plain, ...change }), message);
+  };
+  refused({ completionWeights: [] }, /completionWeights: must be a list with at least one entry/);
+  refused({ completionWeights: [0.5, -1] }, /completionWeights.1: must be a finite number of at least 0, got -1/);
+  refused({ completionWeights: [1, 1] }, /completionWeights: names 1 more than once/);
+  refused({ partWeights: {} }, /partWeights: must be a list/);
+  refused({ partWeights: [{ thinkin: 1 }] }, /partWeights.0.thinkin: unknown key; known keys: template, system/);
+  refused({ partWeights: [{ end: -0.5 }] }, /partWeights.0.end: must be a finite number of at least 0, got -0.5/);
+  refused(
+    {
+      partWeights: [
+        { end: 1, user: 0 },
+        { user: 0, end: 1 },
+      ],
+    },
+    /partWeights: names user 0, end 1 more than once/,
+  );
+  refused({ turns: "first" }, /turns: must be one of all, last/);
+  const all = { template: 1, system: 1, instruction: 1, input: 1, user: 1, assistant: 1, thinking: 1, tool: 1, end: 1 };
+  refused(
+    { plws: [0, 0.1], partWeights: [all] },
+    /weights: PLW 0, template 1, .*, end 1 and PLW 0.1, .* give every token the same weight; keep one of them/,
+  );
+});

@@ -56,6 +56,12 @@ test("a run that is asked for twice is refused, by whatever names", async () => 
         error.message.includes("would count twice: a · One · PLW 0 · weights · seed 42;"),
     );
   await assert.rejects(sweep({ study: { ...study, plws: [0, 0] } }), /plws: names 0 more than once/);
+  const halves = { completionWeights: [0.5, 1], partWeights: [{}, { assistant: 0.5, end: 0.5 }] };
+  await assert.rejects(
+    sweep({ study: small({ ...halves, plws: [0.1] }), store }),
+    /count twice: a · One · PLW 0.1 · λr 0.5 · weights · seed 42; a · One · PLW 0.1 · λr 0.5 · assistant 0.5, end 0.5 · .*/,
+    "rows in Alpaca's format have the same weights in several ways",
+  );
 });
 
 test("trains the missing runs, returns all in study order, and reports progress", { timeout: 400_000 }, async () => {
