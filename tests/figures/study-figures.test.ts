@@ -46,7 +46,27 @@ test("all figures of the paper in its order, followed by the benchmarks that are
     figures.map(({ name }) => name),
     [...PAPER, "figure-others"],
   );
-  assert.deepEqual([missing, absent], [[], []]);
+  assert.deepEqual([missing, absent], [[], ["weight-map"]]);
+});
+
+test("a study of both weights has a map of them, or says why not", () => {
+  const study = { ...pocket, completionWeights: [1, 0.5] };
+  const withoutRuns = studyFigures({ ...full, study });
+  assert.deepEqual(
+    [withoutRuns.missing.map(({ name }) => name), withoutRuns.absent],
+    [["weight-map"], ["weight-map"]],
+    "no run has the other weight",
+  );
+  assert.match(withoutRuns.missing[0].reason, /^The scores do not have several PLWs and several completion weights/);
+  const both = rows.scores.flatMap((row) => [
+    { ...row, completionWeight: 1 },
+    { ...row, completionWeight: 0.5, score: row.score / 2 },
+  ]);
+  const { figures, absent } = studyFigures({ ...full, study, rows: both });
+  assert.deepEqual(
+    [figures.map(({ name }) => name), absent],
+    [[...PAPER.slice(0, 12), "figure9", "weight-map", "figure-others"], []],
+  );
 });
 
 test("every task of a study is in some figure of single benchmarks", () => {
@@ -64,7 +84,7 @@ test("every task of a study is in some figure of single benchmarks", () => {
 test("a study without tasks, held-out rows or complete runs: each figure is missing for a reason", () => {
   const { figures, missing, absent } = studyFigures({ ...nothing, study: { ...pocket, tasks: [] } });
   assert.deepEqual(figures, []);
-  assert.deepEqual(absent, [...PAPER, "figure-others"]);
+  assert.deepEqual(absent, [...PAPER, "figure-others", "weight-map"]);
   const reasons = Object.fromEntries(missing.map(({ name, reason }) => [name, reason]));
   const noTasks = "the study names no tasks";
   assert.deepEqual(reasons, {
@@ -100,7 +120,8 @@ test("reasons name what could not be evaluated or fitted, and groups without a b
       twoRatios.filter(({ variant, normalizer }) => variant === "lr 1e-4" && normalizer === "weights"),
     ),
   });
-  assert.deepEqual(some.absent, ["figure3", "figure5", "figure6", "figure7", "figure8", "figure9", "figure-others"]);
+  const absent = ["figure3", "figure5", "figure6", "figure7", "figure8", "figure9", "figure-others", "weight-map"];
+  assert.deepEqual(some.absent, absent);
   assert.equal(reasonOf(some, "figure5"), "no benchmark of group II was evaluated in this study");
   assert.match(
     reasonOf(some, "figure3")!,
