@@ -1,5 +1,8 @@
 /// <reference types="node" />
 // The public names of the library: what notebooks and other projects import.
+export { auditDataset, type Audit, type AuditOptions, type AuditWeighting } from "./data/audit/audit";
+export type { AuditPart, AuditShare, Role } from "./data/audit/loss-shares";
+export { AUDIT_KINDS, type AuditKind, type AuditProblem } from "./data/audit/problems";
 export { DATASETS, MODELS, catalogueEntryOfTask, datasetEntry, type CatalogueEntry } from "./data/catalogue";
 export {
   DROP_EMPTY_NEEDS_TRUNCATE,
@@ -70,6 +73,14 @@ export type { Absence } from "./evaluate/absences";
 export { allTasks } from "./evaluate/registry";
 export { ownTask, type OwnTask } from "./evaluate/tasks/own-task";
 export { pocketTaskNames } from "./evaluate/tasks/pocket";
+export {
+  auditExamples,
+  auditProblemRows,
+  studyAudits,
+  type AuditExample,
+  type AuditProblemRow,
+  type AuditRow,
+} from "./analysis/audit-rows";
 export { BENCHMARKS, benchmarkOf, type Benchmark } from "./analysis/benchmarks";
 export { claimRows, type ClaimRow } from "./analysis/claims";
 export { bestPlws, compareModels } from "./analysis/comparisons";
@@ -92,6 +103,7 @@ export { storedSamples, type StoredSamples } from "./evaluate/stored-samples";
 export type { GenerationTask, MultipleChoiceTask, PromptFormat, SolvedQuestion, Task } from "./evaluate/task";
 export { winRate, type WinRate } from "./evaluate/judge/win-rate";
 export * from "./analysis/cause-rows";
+export { auditTable } from "./figures/audit-table";
 export * from "./figures/claims-table";
 export * from "./analysis/dataset-rows";
 export * from "./export/export";

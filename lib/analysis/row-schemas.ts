@@ -64,6 +64,7 @@ const ROWS = {
   comparison: { dataset: aText, points: aList, optima: aList },
   claim: { claim: aText, measure: aText, estimate: aNumber, low: aNumber, high: aNumber },
   runScores: { run: anObject, results: aList },
+  audit: { dataset: aText, audit: anObject },
   description: { dataset: aText, instruction: anObject, input: anObject, completion: anObject, totalTokens: aNumber },
 };
 

@@ -79,6 +79,57 @@ export const COMMANDS: Record<string, Command> = {
     ],
     load: () => import("./describe"),
   },
+  audit: {
+    summary:
+      "says what the loss will see of a study's data, or of a file: tokens by part with their share of the loss, and " +
+      "rows that lose learning, if there are any with exit code 1",
+    options: {
+      data: { placeholder: "file", description: "rows, instead of a study's data sets" },
+      model: {
+        placeholder: "dir",
+        description: "folder of the tokenizer and its chat template; must be given with --data",
+      },
+      plws: { placeholder: "w,…", description: "prompt loss weights", default: "0,0.1,1" },
+      normalizers: {
+        placeholder: "name,…",
+        description: `what the weighted loss is divided by: ${NORMALIZERS.join(", ")}`,
+        default: NORMALIZERS[0],
+      },
+      "max-length": { placeholder: "n", description: "tokens of a row; longer ones are cut", default: "512" },
+      "completion-weight": { placeholder: "w", description: "weight of the tokens of answers", default: "1" },
+      "part-weights": { placeholder: "json", description: 'weights that replace those of parts, such as {"end": 2}' },
+      turns: { placeholder: "name", description: "which answers are learned", default: TURNS[0], choices: TURNS },
+      markers: {
+        placeholder: "json",
+        description:
+          "list of texts that another tool searches for in token ids to find turns; rows where it would miss them are " +
+          "named",
+      },
+      study,
+      dataset: { placeholder: "name", description: "one data set of the study", default: "all" },
+      allow: {
+        placeholder: "kind,…",
+        description: "kinds of problem that do not fail the command, such as answer-cut",
+        default: "none",
+      },
+      out: { placeholder: "file", description: "where the table goes, as CSV, LaTeX and HTML", default: "nowhere" },
+    },
+    alternatives: [
+      [
+        "data",
+        "model",
+        "plws?",
+        "normalizers?",
+        "max-length?",
+        "completion-weight?",
+        "part-weights?",
+        "turns?",
+        "markers?",
+      ],
+      ["study?", "dataset?"],
+    ],
+    load: () => import("./audit"),
+  },
   transform: {
     summary: "inverts long completions, or brings the data to a generation ratio",
     options: {

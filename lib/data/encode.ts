@@ -81,7 +81,8 @@ export interface EncodeOptions {
 export const DROP_EMPTY_NEEDS_TRUNCATE =
   '"dropEmpty" needs the truncation "truncate": "drop" leaves out every row that is cut, and "error" allows none';
 
-const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
+/** What the options of {@link encodeDataset} must be. */
+export const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
   maxLength: wholeNumber(2),
   template: templateSchema,
   truncation: oneOf(TRUNCATIONS),

@@ -23,6 +23,7 @@ type Call = (wrong: never) => unknown;
 const WITH_OPTIONS: Record<string, Call> = {
   readExamples: (options) => library.readExamples(data, options),
   encodeDataset: (options) => library.encodeDataset(examples, tokenizer, options),
+  auditDataset: (options) => library.auditDataset(examples, tokenizer, options),
   toGenerationRatio: (options) => library.toGenerationRatio(examples, 0.5, tokenizer, options),
   generationRatioPlan: (options) => library.generationRatioPlan(examples, 0.5, tokenizer, options),
   fetchDataset: (options) => library.fetchDataset("hf:a/b", dir, options),
@@ -141,6 +142,8 @@ const WITH_ROWS: Record<string, [field: string, Call]> = {
   testHypotheses: ["dataset", (row) => library.testHypotheses([row])],
   twoFactors: ["x", (row) => library.twoFactors([row], { response: "y", a: "x", b: "z" })],
   byPlw: ["plw", (row) => library.byPlw([row], "score")],
+  auditTable: ["audit", (row) => library.auditTable([row])],
+  auditProblemRows: ["audit", (row) => library.auditProblemRows([row])],
   table1: ["totalTokens", (row) => library.table1([row])],
   table3: ["dataset", (row) => library.table3([row])],
   table4: ["group", (row) => library.table4([row])],

@@ -1,0 +1,109 @@
+// Rows about audits: what the loss will see of a study's data sets, and what is wrong with their rows.
+import { AUDIT_KINDS, type AuditKind, type AuditProblem } from "../data/audit/problems";
+import { auditOfScan, scanForAudit, type Audit } from "../data/audit/audit";
+import { encodeDataset, type EncodedExample } from "../data/encode";
+import { groupBy } from "../data/group";
+import type { Tokenizer } from "../data/tokenizer";
+import { checkRowsOf } from "./row-schemas";
+import { studyExamples, type Study } from "../sweep/study";
+
+/** The audit of a data set. */
+export interface AuditRow {
+  dataset: string;
+  audit: Audit;
+}
+
+/**
+ * Audits every data set of a study, as its first set of hyperparameters trains on it, with its first seed.
+ * @param names data sets of the study; default: all
+ * @throws {DataError} if a data set cannot be read or transformed
+ * @throws {StudyError} for an unknown name
+ */
+export function studyAudits(
+  study: Study,
+  tokenizer: Tokenizer,
+  names: readonly string[] = Object.keys(study.datasets),
+): AuditRow[] {
+  const { plws, normalizers, seeds } = study;
+  const { batchSize, microBatchSize } = study.hyperparameters;
+  return names.map((dataset) => {
+    const scan = scanForAudit(studyExamples(study, dataset), tokenizer, encodeOptions(study, dataset));
+    return { dataset, audit: auditOfScan(scan, { plws, normalizers, batchSize, microBatchSize, seed: seeds[0] }) };
+  });
+}
+
+const encodeOptions = (study: Study, dataset: string) => ({
+  maxLength: study.hyperparameters.maxLength,
+  template: study.template,
+  truncation: study.truncation,
+  dropEmpty: study.dropEmpty,
+  name: dataset,
+});
+
+/** Problems of one kind in one data set. */
+export type AuditProblemRow = {
+  dataset: string;
+  kind: AuditKind;
+  /** what is wrong with such rows */
+  problem: string;
+  /** number of problems of this kind */
+  count: number;
+  /** whether the loss does not see, or sees otherwise, what the rows were to teach */
+  losesLearning: boolean;
+  /** indices of the first rows, from 0 */
+  rows: string;
+};
+
+/** Number of rows whose indices are listed. */
+const LISTED_ROWS = 8;
+
+/** The problems of audits by data set and kind; [] if there are none. */
+export function auditProblemRows(audits: readonly AuditRow[]): AuditProblemRow[] {
+  checkRowsOf("auditProblemRows", "audit", audits);
+  return audits.flatMap(({ dataset, audit: { problems } }) =>
+    [...groupBy(problems, ({ kind }) => kind)].map(([kind, found]) => ({
+      dataset,
+      kind: kind as AuditKind,
+      problem: AUDIT_KINDS[kind as AuditKind].meaning,
+      count: found.length,
+      losesLearning: found[0].losesLearning,
+      rows: firstRows(found),
+    })),
+  );
+}
+
+/** "3, 17, …", or "all" for a problem of the template. */
+function firstRows(problems: readonly AuditProblem[]): string {
+  const rows = [...new Set(problems.flatMap(({ row }) => row ?? []))];
+  if (rows.length === 0) return "all";
+  return rows.slice(0, LISTED_ROWS).join(", ") + (rows.length > LISTED_ROWS ? ", …" : "");
+}
+
+/** A row with a problem, as it is trained on. */
+export interface AuditExample {
+  example: EncodedExample;
+  /** data set, row and problem */
+  caption: string;
+}
+
+/**
+ * Encodes the first row of each kind of problem in each data set, to be shown token by token. Rows that cannot be
+ * encoded are left out.
+ * @param atMost number of examples
+ */
+export function auditExamples(
+  study: Study,
+  audits: readonly AuditRow[],
+  tokenizer: Tokenizer,
+  atMost = 4,
+): AuditExample[] {
+  const firsts = audits.flatMap(({ dataset, audit }) => {
+    const problems = audit.problems.filter(({ row, kind }) => row !== undefined && kind !== "refused");
+    return [...groupBy(problems, ({ kind }) => kind).values()].map(([first]) => ({ dataset, ...first }));
+  });
+  return firsts.slice(0, atMost).map(({ dataset, row, kind, problem }) => {
+    const { maxLength, template } = encodeOptions(study, dataset);
+    const { examples } = encodeDataset([studyExamples(study, dataset)[row!]], tokenizer, { maxLength, template });
+    return { example: { ...examples[0], row: row! }, caption: `${dataset}, row ${row}: ${kind}: ${problem}` };
+  });
+}

@@ -1,0 +1,91 @@
+import { optimizerBatches } from "../batches";
+import type { EncodedExample } from "../encode";
+import type { LossWeighting } from "../loss-weighting";
+import { PARTS, type Part } from "../parts";
+import { lossCoefficients, type Normalizer } from "../normalizer";
+import { expanded, type RowOutline } from "./outline";
+
+/** Whether tokens are learned with weight 1 or have the PLW, unless a weight by part replaces it. */
+export type Role = "prompt" | "completion";
+
+/** Predicted tokens of one part in one role. */
+export interface AuditPart {
+  part: Part;
+  role: Role;
+  /** number of tokens in the rows that are trained on; the first token of a row is never predicted, and not counted */
+  tokens: number;
+  /** share of all predicted tokens, from 0 to 1 */
+  share: number;
+}
+
+/** Share of one part and role in the loss, at one weight and normalizer. */
+export interface AuditShare {
+  plw: number;
+  normalizer: Normalizer;
+  part: Part;
+  role: Role;
+  /** Σ of its tokens' coefficients over the Σ of all, from 0 to 1: its share if every token had the same cross entropy */
+  share: number;
+}
+
+/** How the rows of an epoch are split and weighted. */
+export interface EpochOptions {
+  plws: readonly number[];
+  normalizers: readonly Normalizer[];
+  weighting: Omit<LossWeighting, "plw">;
+  /** rows of an optimizer step, and of a micro-batch within it */
+  batchSize: number;
+  microBatchSize: number;
+  /** of the order of the rows */
+  seed: number;
+}
+
+/** A part in a role, by the number `2 · part + role`. */
+const GROUPS = PARTS.flatMap((part) => (["prompt", "completion"] as const).map((role) => ({ part, role })));
+
+/** For each predicted token (1 … length − 1), the number of its group. */
+const groupsOf = ({ parts, completion }: EncodedExample): number[] =>
+  parts.slice(1).map((part, i) => 2 * PARTS.indexOf(part) + (completion[i + 1] ? 1 : 0));
+
+/** Counts predicted tokens by part and role; those that do not occur are left out. */
+export function partCounts(outlines: readonly RowOutline[]): AuditPart[] {
+  const counts = GROUPS.map(() => 0);
+  for (const { stretches } of outlines) {
+    for (const [i, { part, completion, length }] of stretches.entries())
+      counts[2 * PARTS.indexOf(part) + (completion ? 1 : 0)] += i === 0 ? length - 1 : length;
+  }
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return GROUPS.map((group, g) => ({ ...group, tokens: counts[g], share: counts[g] / total })).filter(
+    ({ tokens }) => tokens > 0,
+  );
+}
+
+/**
+ * The share of every part in the loss of the first epoch, at each weight and normalizer: as training splits its rows
+ * into optimizer batches and micro-batches, if every token had the same cross entropy. NaN where no token has a weight.
+ */
+export function lossShares(outlines: readonly RowOutline[], options: EpochOptions): AuditShare[] {
+  const { plws, normalizers, weighting, batchSize, seed } = options;
+  const present = partCounts(outlines);
+  const settings = normalizers.flatMap((normalizer) =>
+    plws.map((plw) => ({ normalizer, plw, sums: new Float64Array(GROUPS.length) })),
+  );
+  for (const batch of optimizerBatches(outlines.length, batchSize, 0, seed)) {
+    const examples = batch.map((index) => expanded(outlines[index]));
+    const groups = examples.map(groupsOf);
+    for (const { normalizer, plw, sums } of settings) {
+      const { perExample } = lossCoefficients(examples, { ...weighting, plw }, normalizer);
+      for (const [i, coefficients] of perExample.entries()) {
+        const group = groups[i];
+        for (let t = 0; t < group.length; t++) sums[group[t]] += coefficients[t];
+      }
+    }
+  }
+  return settings.flatMap(({ normalizer, plw, sums }) => {
+    const total = sums.reduce((sum, value) => sum + value, 0);
+    return present.map(({ part, role }) => {
+      const own = sums[2 * PARTS.indexOf(part) + (role === "completion" ? 1 : 0)];
+      return { plw, normalizer, part, role, share: own / total };
+    });
+  });
+}

@@ -1,0 +1,95 @@
+// promptloss audit: what it prints, and its exit codes.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Audit } from "../../lib/data/audit/audit";
+import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
+
+const root = join(__dirname, "..", "..");
+const dir = temporaryFolder();
+const model = tinyModel(join(dir, "model"), 1);
+const good = tinyExamples(12, 1).map((row, i) => ({ ...row, instruction: `${row.instruction} ${i}` }));
+const data = writeJson(join(dir, "good.json"), good);
+const long = [...good.slice(0, 3), { instruction: "Say it. ".repeat(200), input: "", output: "It." }];
+const cut = writeJson(join(dir, "cut.json"), long);
+
+/** Runs `audit`; `json` is the last line of standard output, where that is JSON. */
+function audit(...args: string[]): { code: number | null; json: Result; stdout: string; stderr: string } {
+  const loader = join(root, "node_modules", "tsx", "dist", "loader.mjs");
+  const command = ["--import", loader, join(root, "lib", "cli.ts"), "audit", ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: dir, encoding: "utf8" });
+  const last = stdout.trim().split("\n").at(-1)!;
+  return { code: status, json: (last.startsWith("{") ? JSON.parse(last) : {}) as Result, stdout, stderr };
+}
+
+interface Result {
+  datasets: Record<string, Audit>;
+  failing: { dataset: string; kind: string; count: number }[];
+  files?: Record<string, string>;
+  error?: { message: string };
+}
+
+test("a file without problems: exit code 0, parts and shares", () => {
+  const { code, json, stdout, stderr } = audit("--data", data, "--model", model, "--plws", "0,1", "--json");
+  assert.equal(code, 0, stdout + stderr);
+  assert.deepEqual(json.failing, []);
+  assert.deepEqual([json.datasets["good.json"].rows, json.datasets["good.json"].trained], [12, 12]);
+  assert.match(stdout, /assistant, completion +\d+ +[\d.]+ % +[\d.]+ % +[\d.]+ %/);
+  assert.match(stdout, /No row loses learning\./);
+});
+
+test("an answer that is lost: exit code 1, unless that kind is allowed", () => {
+  const args = ["--data", cut, "--model", model, "--json"];
+  const { code, json, stdout } = audit(...args);
+  assert.equal(code, 1);
+  assert.deepEqual(json.failing, [{ dataset: "cut.json", kind: "answer-lost", count: 1 }]);
+  assert.match(stdout, /! answer-lost: 1: .*row 3\n/);
+  assert.match(stdout, /Rows lose learning \(answer-lost\)/);
+  assert.equal(audit(...args, "--allow", "answer-cut").code, 1);
+  const allowed = audit(...args, "--allow", "answer-cut,answer-lost");
+  assert.deepEqual([allowed.code, allowed.json.failing], [0, []]);
+  assert.equal(audit(...args, "--max-length", "5000").code, 0, "with more room nothing is lost");
+});
+
+test("a study: its data sets as it trains on them, and a table for an appendix", () => {
+  const study = writeJson(join(dir, "study.json"), {
+    name: "audited",
+    models: { tiny: model },
+    datasets: { Good: { path: data }, "Cut\u202e & <b>": { path: cut } },
+    plws: [0, 0.1],
+    normalizers: ["weights", "sequence"],
+    hyperparameters: QUICK,
+  });
+  const { code, json, stdout, stderr } = audit("--study", study, "--out", "tables/audit", "--json");
+  assert.equal(code, 1, stderr);
+  assert.deepEqual(Object.keys(json.datasets), ["Good", "Cut\u202e & <b>"]);
+  const settings = new Set(json.datasets.Good.shares.map(({ plw, normalizer }) => `${plw} ${normalizer}`));
+  assert.deepEqual([...settings], ["0 weights", "0.1 weights", "0 sequence", "0.1 sequence"]);
+  assert.doesNotMatch(stdout, /\u202e/, "a character that turns the line");
+  const [csv, tex, html] = ["csv", "tex", "html"].map((type) =>
+    readFileSync(join(dir, "tables", `audit.${type}`), "utf8"),
+  );
+  assert.match(csv, /^dataset,part,role,tokens,tokenShare,normalizer,plw,lossShare\n/);
+  assert.match(tex, /\\& \$<\$b\$>\$/);
+  assert.doesNotMatch(html, /<b>|\u202e/);
+  assert.equal(audit("--study", study, "--dataset", "Good").code, 0, "one data set alone");
+});
+
+test("wrong options are named: exit code 1", () => {
+  for (const [args, message] of [
+    [["--data", data], /--model: missing/],
+    [["--data", data, "--model", model, "--allow", "everything"], /--allow: .*must be one of refused/],
+    [["--data", data, "--model", model, "--plws", "0,-1"], /--plws: must be a finite number of at least 0/],
+    [["--data", data, "--model", model, "--normalizers", "mean"], /--normalizers: .*must be one of weights/],
+    [["--data", data, "--model", model, "--part-weights", '{"ends":1}'], /--part-weights: ends: unknown key/],
+    [["--data", data, "--model", model, "--markers", '[""]'], /--markers: .*non-empty/],
+    [["--plws", "1"], /--plws: goes with --data/],
+  ] as [string[], RegExp][]) {
+    const { code, json } = audit(...args, "--json");
+    assert.equal(code, 1, args.join(" "));
+    assert.match(json.error?.message ?? "", message);
+  }
+  assert.ok(!existsSync(join(dir, "audit.csv")), "nothing is written unasked");
+});
