@@ -135,7 +135,7 @@ async function checkPlotTableAndTokens(page: NotebookPage): Promise<void> {
   const spans = page.output(4).locator("span[title]");
   assert.equal(await spans.count(), 18);
   assert.equal(await spans.nth(6).innerText(), "<b>Blue</b>");
-  assert.equal(await spans.nth(6).getAttribute("title"), "token 6, completion, weight 1");
+  assert.equal(await spans.nth(6).getAttribute("title"), "token 6, completion, assistant, weight 1");
   const colors = await Promise.all([0, 1, 6, 17].map((index) => spans.nth(index).evaluate(styleOf, "backgroundColor")));
   assert.equal(new Set(colors).size, 4, colors.join(" | ")); // first token, prompt, completion, padding
   assert.match(await page.output(4).innerText(), /3 completion tokens cut off/);

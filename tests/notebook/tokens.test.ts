@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { promptAndCompletion } from "../../lib/data/encode";
+import { promptAndCompletion, type EncodedExample } from "../../lib/data/encode";
 import type { Tokenizer } from "../../lib/data/tokenizer";
 import { tokensHtml } from "../../lib/notebook/tokens";
 
@@ -40,17 +40,22 @@ test("every token is shown with text, id, weight and a color by weight", () => {
   assert.deepEqual(
     shown.map(({ title }) => title),
     [
-      "token 0, never predicted",
-      "token 1, prompt, weight 0.1",
-      "token 2, prompt, weight 0.1",
-      "token 3, prompt, weight 0.1",
-      "token 4, completion, weight 1",
-      "token 5, completion, weight 1",
+      "token 0, instruction, never predicted",
+      "token 1, prompt, instruction, weight 0.1",
+      "token 2, prompt, instruction, weight 0.1",
+      "token 3, prompt, instruction, weight 0.1",
+      "token 4, completion, assistant, weight 1",
+      "token 5, completion, assistant, weight 1",
     ],
   );
   const [first, prompt, , , completion] = shown.map(({ style }) => style);
   assert.equal(new Set([first, prompt, completion]).size, 3);
-  assert.equal(text, "[first, weight 0] <s>\n[prompt, weight 0.1] ·One⏎·<b>two\n[completion, weight 1] ·three</s>");
+  assert.equal(
+    text,
+    "[first, instruction, weight 0] <s>\n[prompt, instruction, weight 0.1] ·One⏎·<b>two\n" +
+      "[completion, assistant, weight 1] ·three</s>",
+  );
+  assert.match(html, />prompt, weight 0\.1</);
   assert.doesNotMatch(html, /<script|<style|<b>/);
 });
 
@@ -74,4 +79,33 @@ test("a batch shows padding, and truncated completions the number of lost tokens
   assert.match(html, /padding, weight 0/);
   assert.ok(html.includes("⟨U+202E⟩end"), "a direction mark must not reorder the text of the page");
   assert.doesNotMatch(tokensHtml([example], tokenizer, { plw: 0 }).html, /padding, weight/);
+});
+
+test("parts, their weights and turns are shown", () => {
+  const chat: EncodedExample = {
+    row: 0,
+    ids: [0, 1, 4, 3, 1, 5],
+    parts: ["template", "user", "assistant", "user", "thinking", "end"],
+    messages: [-1, 0, 1, 2, 3, 3],
+    completion: [false, false, true, false, true, true],
+    lostCompletionTokens: 0,
+  };
+  const options = { plw: 0.1, completionWeight: 0.8, partWeights: { thinking: 0.5 }, turns: "last" } as const;
+  const { html } = tokensHtml([chat], tokenizer, options);
+  const shown = spans(html);
+  assert.deepEqual(
+    shown.map(({ title }) => title),
+    [
+      "token 0, template, never predicted",
+      "token 1, prompt, user, weight 0.1",
+      "token 4, prompt, assistant, weight 0.1",
+      "token 3, prompt, user, weight 0.1",
+      "token 1, completion, thinking, weight 0.5",
+      "token 5, completion, end, weight 0.8",
+    ],
+  );
+  assert.match(html, />completion, weights 0\.5 to 0\.8</);
+  for (const part of ["template", "thinking", "end"]) assert.match(html, new RegExp(`;">${part}</span>`));
+  const lines = shown.map(({ style }) => /border-bottom: ([^;]*);/.exec(style)?.[1]);
+  assert.equal(new Set(lines).size, 4, "a line for each part that is not the bulk of a row");
 });
