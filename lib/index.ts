@@ -39,6 +39,7 @@ export {
 } from "./data/fetch";
 export { planFetch, type FetchPlan, type PlanOptions, type PlannedFile, type Wanted } from "./data/fetch-plan";
 export { hubFile, hubFolder, isFetched, isHubReference, parseHubReference, type HubReference } from "./data/hub";
+export { areConversations, rowsDigest, type Row as ExampleOrConversation } from "./data/rows";
 export * from "./data/statistics";
 export * from "./data/template";
 export { isChatTemplate, type NamedChatTemplate, type RowTemplate } from "./data/row-template";

@@ -3,6 +3,7 @@ import { segmentsOf, type Segment, type SpecialToken } from "./chat-parts";
 import { renderPieces, type RenderedChat } from "./chat-pieces";
 import { renderChat, type ChatTemplate, type RenderChatOptions } from "./chat-template";
 import { checkConversation } from "./conversation";
+import { hasDoubled } from "./doubled-tokens";
 import { DataError } from "./errors";
 import type { Conversation, Message } from "./message";
 import type { EncodedTokens } from "./parts";
@@ -20,7 +21,7 @@ export interface EncodeConversationOptions {
   variables?: Record<string, unknown>;
   /** longer rows are cut on the right; default: none is */
   maxLength?: number;
-  /** names the row in an error; default "conversation" */
+  /** names the row in an error, "" for none; default "conversation" */
   name?: string;
 }
 
@@ -34,10 +35,23 @@ export interface EncodedConversation extends EncodedTokens {
   droppedThinking: number[];
   /** number of tokens that cross the border of two parts */
   merged: number;
+  /** whether a beginning- or end-of-sequence token stands twice in succession */
+  doubledSpecialTokens: boolean;
 }
 
+/** A chat template with its special tokens. */
+export const chatTemplateRule = rule<ChatTemplate>(
+  "a chat template, as loadChatTemplate returns",
+  (value) =>
+    isObject(value) &&
+    typeof value.jinja === "string" &&
+    typeof value.name === "string" &&
+    isObject(value.specialTokens) &&
+    (value.toolUse === undefined || typeof value.toolUse === "string"),
+);
+
 const OPTIONS: OptionSchemas<EncodeConversationOptions> = {
-  template: rule("a chat template, as loadChatTemplate returns", (value) => isObject(value) && "jinja" in value),
+  template: chatTemplateRule,
   tools: rule("a list of functions", Array.isArray),
   variables: rule("an object", isObject),
   maxLength: wholeNumber(2),
@@ -62,18 +76,26 @@ export function encodeConversation(
   const { name = "conversation", maxLength = Infinity } = checkOptions("encodeConversation", options, OPTIONS);
   checkTokenizer("encodeConversation", tokenizer);
   checkConversation(row, name);
-  const template = options.template ?? tokenizer.chatTemplate;
-  if (template === undefined) {
-    throw new DataError(
-      "encodeConversation: the tokenizer has no chat template; give one, for example by loadChatTemplate with a file",
-    );
-  }
+  const template = needChatTemplate("encodeConversation", tokenizer, options.template);
   try {
     return cut(encodeWhole(row, tokenizer, template, options), maxLength);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    throw new DataError(`${name}: ${error.message}`, error.problems);
+    throw name === "" ? error : new DataError(`${name}: ${error.message}`, error.problems);
   }
+}
+
+/**
+ * Returns a chat template, or else the tokenizer's own.
+ * @param where names the caller in an error
+ * @throws {DataError} if there is neither
+ */
+export function needChatTemplate(where: string, tokenizer: Tokenizer, template?: ChatTemplate): ChatTemplate {
+  const found = template ?? tokenizer.chatTemplate;
+  if (found !== undefined) return found;
+  throw new DataError(
+    `${where}: the tokenizer has no chat template; give one, for example by loadChatTemplate with a file`,
+  );
 }
 
 function encodeWhole(
@@ -96,7 +118,13 @@ function encodeWhole(
   });
   const tokens = assignTokens(ids, spans, segments, chat, messages);
   applyWeights(tokens, spans, chat, row);
-  return { ...tokens, lostCompletionTokens: 0, lostMessages: [], droppedThinking: chat.droppedThinking };
+  return {
+    ...tokens,
+    lostCompletionTokens: 0,
+    lostMessages: [],
+    droppedThinking: chat.droppedThinking,
+    doubledSpecialTokens: hasDoubled(ids, tokenizer),
+  };
 }
 
 function specialTokens(tokenizer: Tokenizer, ids: readonly number[], spans: readonly Span[]): SpecialToken[] {

@@ -1,9 +1,17 @@
-import { DataError } from "./errors";
-import { checkExamples, type Example } from "./example";
+import * as v from "valibot";
 import { aText, checkOptions, checkTokenizer, flag, type OptionSchemas } from "./arguments";
+import { type ChatTemplate } from "./chat-template";
+import { chatTemplateRule, encodeConversation, needChatTemplate } from "./encode-conversation";
+import { hasDoubled } from "./doubled-tokens";
+import { DataError } from "./errors";
+import type { Example } from "./example";
+import type { Conversation } from "./message";
+import type { EncodedTokens, Part } from "./parts";
+import { listedProblems, withoutLines, type RowProblem } from "./row-problems";
+import { isChatTemplate, promptTemplateOf, type RowTemplate } from "./row-template";
+import { areConversations, checkDataRows, type Row } from "./rows";
 import { ALPACA_TEMPLATE, renderPrompt, templateSchema, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
-import type { EncodedTokens, Part } from "./parts";
 import { oneOf, wholeNumber } from "./validate";
 
 /**
@@ -42,13 +50,20 @@ export interface EncodedDataset {
    * empty otherwise
    */
   dropped: number[];
-  /** indices of rows with an empty output, whose completion is the end-of-sequence token alone */
+  /**
+   * indices of rows with an empty output, whose completion is the end-of-sequence token alone, and of conversations of
+   * which no token is learned, or only ends of turns
+   */
   emptyCompletions: number[];
   /**
    * indices of rows in which a beginning- or end-of-sequence token stands twice in succession, since the template or a
    * text holds the one that is added anyway; they are encoded all the same
    */
   doubledSpecialTokens: number[];
+  /** indices of conversations of which at least one learned message was cut off completely */
+  lostAnswers: number[];
+  /** indices of conversations of which the template leaves out some reasoning */
+  droppedThinking: number[];
 }
 
 /** A data set of rows that are token ids already: none was cut, left out or noted. */
@@ -60,6 +75,8 @@ export function encodedRows(examples: EncodedExample[]): EncodedDataset {
     dropped: [],
     emptyCompletions: [],
     doubledSpecialTokens: [],
+    lostAnswers: [],
+    droppedThinking: [],
   };
 }
 
@@ -67,8 +84,8 @@ export function encodedRows(examples: EncodedExample[]): EncodedDataset {
 export interface EncodeOptions {
   /** maximum length in tokens, BOS and end-of-sequence token included, at least 2; longer rows are cut on the right */
   maxLength: number;
-  /** prompt template; default {@link ALPACA_TEMPLATE} */
-  template?: PromptTemplate;
+  /** default: {@link ALPACA_TEMPLATE}; for conversations the tokenizer's own chat template */
+  template?: RowTemplate;
   /** default "truncate" */
   truncation?: Truncation;
   /** whether rows with no completion token left after truncation are left out; only with "truncate"; default false */
@@ -84,7 +101,9 @@ export const DROP_EMPTY_NEEDS_TRUNCATE =
 /** What the options of {@link encodeDataset} must be. */
 export const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
   maxLength: wholeNumber(2),
-  template: templateSchema,
+  template: v.lazy((given) =>
+    isChatTemplate(given as RowTemplate) ? chatTemplateRule : templateSchema,
+  ) as v.GenericSchema<unknown, RowTemplate>,
   truncation: oneOf(TRUNCATIONS),
   dropEmpty: flag,
   name: aText,
@@ -93,22 +112,31 @@ export const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
 /** Maximum number of row indices that an error message lists. */
 const MAX_LISTED_ROWS = 30;
 
+/** A row as token ids, with what is to be noted of it. */
+interface EncodedRow {
+  example: EncodedExample;
+  /** has an empty completion even before it is cut */
+  empty: boolean;
+  doubled: boolean;
+  lostAnswer?: boolean;
+  droppedThinking?: boolean;
+}
+
 /**
- * Encodes every row as prompt + completion + end-of-sequence token. As in Stanford Alpaca's train.py, prompt and
- * completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a token that
- * merges the end of the prompt with the start of the completion counts as a prompt token.
+ * Encodes every row of Alpaca's format as prompt + completion + end-of-sequence token. As in Stanford Alpaca's train.py,
+ * prompt and completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a
+ * token that merges the end of the prompt with the start of the completion counts as a prompt token. Conversations: see
+ * `encodeConversation`.
  *
- * @throws {DataError} if an option or a row is invalid or the template lacks a placeholder; under "error", if completions do not
- *   fit (`problems` lists all such rows); under "drop" or with `dropEmpty`, if no row remains
+ * @param rows all of one kind
+ * @throws {DataError} if an option or a row is invalid or the template lacks a placeholder; if the parts of a
+ *   conversation cannot be told; under "error", if completions do not fit (`problems` lists all such rows); under "drop"
+ *   or with `dropEmpty`, if no row remains
  */
-export function encodeDataset(
-  examples: readonly Example[],
-  tokenizer: Tokenizer,
-  options: EncodeOptions,
-): EncodedDataset {
+export function encodeDataset(rows: readonly Row[], tokenizer: Tokenizer, options: EncodeOptions): EncodedDataset {
   const {
     maxLength,
-    template = ALPACA_TEMPLATE,
+    template,
     truncation = "truncate",
     dropEmpty = false,
     name = "dataset",
@@ -117,36 +145,32 @@ export function encodeDataset(
   });
   checkTokenizer("encodeDataset", tokenizer);
   if (dropEmpty && truncation !== "truncate") throw new DataError(`${name}: ${DROP_EMPTY_NEEDS_TRUNCATE}`);
-  const appendedCount = countAppendedTokens(tokenizer);
-  const encode = (text: string): number[] => {
-    const ids = tokenizer.encode(text);
-    return appendedCount === 0 ? ids : ids.slice(0, -appendedCount);
-  };
+  const checked = checkDataRows(rows, name);
   const result = encodedRows([]);
-  for (const [row, example] of checkExamples(examples, name).entries()) {
-    const { prompt, completion } = renderPrompt(example, template);
-    const fullIds = encode(prompt + completion + tokenizer.eosToken);
-    const fullPromptLength = Math.min(encode(prompt).length, fullIds.length);
-    const ids = fullIds.slice(0, maxLength);
-    const promptLength = Math.min(fullPromptLength, ids.length);
-    const lostCompletionTokens = fullIds.length - fullPromptLength - (ids.length - promptLength);
-    if (hasDoubled(fullIds, tokenizer)) result.doubledSpecialTokens.push(row);
-    if (completion === "") result.emptyCompletions.push(row);
+  const encoded = areConversations(checked)
+    ? encodeConversations(checked, tokenizer, chatTemplateOf(name, template, tokenizer), maxLength, name)
+    : encodeExamples(checked as Example[], tokenizer, promptTemplateOf(name, template ?? ALPACA_TEMPLATE), maxLength);
+  for (const { example, empty, doubled, lostAnswer, droppedThinking } of encoded) {
+    const { row, completion, lostCompletionTokens } = example;
+    if (doubled) result.doubledSpecialTokens.push(row);
+    if (empty) result.emptyCompletions.push(row);
+    if (lostAnswer) result.lostAnswers.push(row);
+    if (droppedThinking) result.droppedThinking.push(row);
     if (lostCompletionTokens > 0) {
       result.truncated.push(row);
-      const empty = promptLength === ids.length;
-      if (empty) result.withoutCompletion.push(row);
-      if (truncation === "drop" || (dropEmpty && empty)) {
+      const nothingLeft = !completion.includes(true);
+      if (nothingLeft) result.withoutCompletion.push(row);
+      if (truncation === "drop" || (dropEmpty && nothingLeft)) {
         result.dropped.push(row);
         continue;
       }
     }
-    const encoded = { ...promptAndCompletion(row, ids, promptLength), lostCompletionTokens };
-    markSpecialTokens(encoded, fullIds.length, tokenizer);
-    result.examples.push(encoded);
+    result.examples.push(example);
   }
-  if (truncation === "error" && result.truncated.length > 0) throw truncationError(name, maxLength, result);
-  if (examples.length > 0 && result.examples.length === 0) {
+  if (truncation === "error" && result.truncated.length > 0) {
+    throw truncationError(name, maxLength, result, areConversations(checked) ? "messages" : "output");
+  }
+  if (rows.length > 0 && result.examples.length === 0) {
     throw new DataError(
       `${name}: ${dropEmpty ? "dropEmpty" : 'truncation "drop"'} leaves no rows, because ` +
         `${dropEmpty ? "no row has a completion token within" : "no completion fits into"} maxLength ${maxLength}; ` +
@@ -154,6 +178,90 @@ export function encodeDataset(
     );
   }
   return result;
+}
+
+function encodeExamples(
+  examples: readonly Example[],
+  tokenizer: Tokenizer,
+  template: PromptTemplate,
+  maxLength: number,
+): EncodedRow[] {
+  const appendedCount = countAppendedTokens(tokenizer);
+  const encode = (text: string): number[] => {
+    const ids = tokenizer.encode(text);
+    return appendedCount === 0 ? ids : ids.slice(0, -appendedCount);
+  };
+  return examples.map((given, row) => {
+    const { prompt, completion } = renderPrompt(given, template);
+    const fullIds = encode(prompt + completion + tokenizer.eosToken);
+    const fullPromptLength = Math.min(encode(prompt).length, fullIds.length);
+    const ids = fullIds.slice(0, maxLength);
+    const promptLength = Math.min(fullPromptLength, ids.length);
+    const lostCompletionTokens = fullIds.length - fullPromptLength - (ids.length - promptLength);
+    const example = { ...promptAndCompletion(row, ids, promptLength), lostCompletionTokens };
+    markSpecialTokens(example, fullIds.length, tokenizer);
+    return { example, empty: completion === "", doubled: hasDoubled(fullIds, tokenizer) };
+  });
+}
+
+function chatTemplateOf(name: string, template: RowTemplate | undefined, tokenizer: Tokenizer): ChatTemplate {
+  if (template === undefined || isChatTemplate(template)) return needChatTemplate(name, tokenizer, template);
+  throw new DataError(
+    `${name}: the rows are conversations, and the template is one of prompts; give a chat template, or none for the ` +
+      "tokenizer's own",
+  );
+}
+
+/** Number of bad rows after which no further is looked for. */
+const MOST_BAD_ROWS = 20;
+
+function encodeConversations(
+  conversations: readonly Conversation[],
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+  maxLength: number,
+  name: string,
+): EncodedRow[] {
+  const problems: RowProblem[] = [];
+  const encoded: EncodedRow[] = [];
+  for (const [row, conversation] of conversations.entries()) {
+    if (problems.length === MOST_BAD_ROWS) break;
+    try {
+      encoded.push(encodedConversation(conversation, row, tokenizer, template, maxLength));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      problems.push({ row, field: "messages", problem: error.message });
+    }
+  }
+  if (problems.length === 0) return encoded;
+  throw new DataError(
+    `${name}: ${problems.length === MOST_BAD_ROWS ? "at least " : ""}${problems.length} of ${conversations.length} ` +
+      `conversations cannot be encoded:\n${listedProblems(problems)}`,
+    withoutLines(problems),
+  );
+}
+
+function encodedConversation(
+  conversation: Conversation,
+  row: number,
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+  maxLength: number,
+): EncodedRow {
+  const whole = encodeConversation(conversation, tokenizer, { template, maxLength, name: "" });
+  const { ids, parts, messages, completion, ownWeights, lostCompletionTokens, lostMessages, droppedThinking } = whole;
+  const learned = completion.some((isLearned, t) => isLearned && parts[t] !== "end");
+  return {
+    example: {
+      row,
+      ...{ ids, parts, messages, completion, lostCompletionTokens },
+      ...(ownWeights && { ownWeights }),
+    },
+    empty: !learned && lostCompletionTokens === 0,
+    doubled: whole.doubledSpecialTokens,
+    lostAnswer: lostMessages.length > 0,
+    droppedThinking: droppedThinking.length > 0,
+  };
 }
 
 /**
@@ -183,11 +291,6 @@ function markSpecialTokens(example: EncodedExample, fullLength: number, { bosId,
   if (ids[end] === eosId && completion[end]) parts[end] = "end";
 }
 
-/** Whether a beginning- or end-of-sequence token stands twice in succession. */
-function hasDoubled(ids: readonly number[], { bosId, eosId }: Tokenizer): boolean {
-  return ids.some((id, t) => t > 0 && id === ids[t - 1] && (id === bosId || id === eosId));
-}
-
 /**
  * Counts the tokens that the tokenizer itself appends to a text; some tokenizers append an end-of-sequence token. They
  * are removed after encoding, because {@link encodeDataset} writes the end-of-sequence token into the text.
@@ -200,7 +303,12 @@ function countAppendedTokens(tokenizer: Tokenizer): number {
   return full.length - plain.length - Math.max(prependedCount, 0);
 }
 
-function truncationError(name: string, maxLength: number, { truncated, withoutCompletion }: EncodedDataset): DataError {
+function truncationError(
+  name: string,
+  maxLength: number,
+  { truncated, withoutCompletion }: EncodedDataset,
+  field: string,
+): DataError {
   const listed =
     truncated.slice(0, MAX_LISTED_ROWS).join(", ") +
     (truncated.length > MAX_LISTED_ROWS ? `, … (${truncated.length - MAX_LISTED_ROWS} more)` : "");
@@ -209,6 +317,6 @@ function truncationError(name: string, maxLength: number, { truncated, withoutCo
     `${name}: ${truncated.length} rows have a completion that does not fit into maxLength ${maxLength}` +
       `${lostRows.size > 0 ? ` (${lostRows.size} of them lose the whole completion)` : ""}: row index ${listed}. ` +
       `Raise maxLength, or choose truncation "truncate" or "drop".`,
-    truncated.map((row) => ({ row, field: "output", problem: lostRows.has(row) ? "is cut off completely" : "is cut" })),
+    truncated.map((row) => ({ row, field, problem: lostRows.has(row) ? "is cut off completely" : "is cut" })),
   );
 }

@@ -1,8 +1,11 @@
 import { anObject, checkOptions } from "./arguments";
-import { DataError, type DataProblem } from "./errors";
+import { readConversations } from "./conversation-rows";
+import { DataError } from "./errors";
 import { fieldsSchema, type FieldMap } from "./field-map";
+import type { Conversation } from "./message";
 import { describeValue } from "./read-json";
 import { readRows, type RawRow } from "./read-rows";
+import { listedProblems, withoutLines, type RowProblem } from "./row-problems";
 import { isObject, validated } from "./validate";
 import { abridged, halfCharacterIn } from "./well-formed";
 
@@ -17,8 +20,7 @@ export interface Example {
 
 const FIELDS = ["instruction", "input", "output"] as const;
 type Field = (typeof FIELDS)[number];
-/** Maximum number of faults that an error message lists, and of fields of a row. */
-const MAX_LISTED_FAULTS = 20;
+/** Maximum number of fields of a row that an error message lists. */
 const MAX_LISTED_FIELDS = 30;
 /** Names that other data sets give to the fields; an error proposes them where the rows have them. */
 const OTHER_NAMES: Record<Field, readonly string[]> = {
@@ -34,19 +36,33 @@ export interface ReadExamplesOptions {
 }
 
 /**
- * Reads instruction data from a file that `readRows` can read: JSON, JSON Lines or Parquet, also compressed with gzip.
- * Every row has the texts `instruction`, `input` (may be absent or null: empty) and `output`. Other fields are ignored.
+ * Reads rows from a file that `readRows` can read: JSON, JSON Lines or Parquet, also compressed with gzip. They are
+ *
+ * - of Alpaca's format: every row has the texts `instruction`, `input` (may be absent or null: empty) and `output`
+ * - or conversations, if the rows have `messages`, `conversations`, or `prompt` and `completion`, and `fields` is absent:
+ *   see `readConversation`
+ *
+ * Other fields are ignored. A file has rows of one kind; the caller says by the type which it can use, and whatever takes
+ * rows checks them.
  *
  * @param options `fields`: names of the fields in the file; where another field has the name `input`, the input is empty
  * @returns the rows in file order, at least one
  * @throws {DataError} if the file cannot be read, has another extension, is not valid JSON, has no rows, or has invalid
  *   rows; `problems` lists every invalid field with its row. Also if `fields` names a field that no row has
  */
-export function readExamples(path: string, options: ReadExamplesOptions = {}): Example[] {
-  const { fields = {} } = checkOptions(`${path}`, options, { fields: anObject });
-  const names = fieldNames(fields, path);
+export function readExamples<T extends Example | Conversation = Example>(
+  path: string,
+  options: ReadExamplesOptions = {},
+): T[] {
+  const { fields } = checkOptions(`${path}`, options, { fields: anObject });
   const rows = readRows(path);
   if (rows.length === 0) throw new DataError(`${path}: the file has no rows`);
+  const conversations = fields === undefined ? readConversations(rows, path) : undefined;
+  return (conversations ?? readAlpacaRows(rows, path, fields ?? {})) as T[];
+}
+
+function readAlpacaRows(rows: readonly RawRow[], path: string, fields: FieldMap): Example[] {
+  const names = fieldNames(fields, path);
   checkMappedFields(rows, path, fields);
   return checkedExamples(rows, path, names);
 }
@@ -113,9 +129,6 @@ function checkedExamples(rows: readonly RawRow[], where: string, names: FieldNam
 const ownValue = (row: object, name: string | undefined): unknown =>
   name !== undefined && Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : undefined;
 
-/** A fault with the line it is in, for JSON Lines. */
-type RowProblem = DataProblem & { line?: number };
-
 /** Checks that a row is an object with the texts of an {@link Example}. */
 function rowProblems({ value, line, problem }: RawRow, row: number, names: FieldNames): RowProblem[] {
   if (problem !== undefined) return [{ row, line, problem }];
@@ -144,18 +157,13 @@ function invalidRowsError(
   names: FieldNames,
 ): DataError {
   const invalidCount = new Set(problems.map(({ row }) => row)).size;
-  const listed = problems.slice(0, MAX_LISTED_FAULTS).map(({ row, line, field, problem }) => {
-    const location = `row ${row! + 1} (index ${row}${line === undefined ? "" : `, line ${line}`})`;
-    return `  ${location}: ${field === undefined ? "" : `field "${field}" `}${problem}`;
-  });
-  if (problems.length > MAX_LISTED_FAULTS) listed.push(`  … and ${problems.length - MAX_LISTED_FAULTS} more faults`);
   const input = names.input === undefined ? "" : `, ${names.input} (may be "" or absent)`;
   const lacking = problems.find(({ problem }) => problem === IS_MISSING);
   return new DataError(
     `${where}: ${invalidCount} of ${rows.length} rows cannot be used; ` +
-      `every row needs the strings ${names.instruction}${input} and ${names.output}:\n${listed.join("\n")}` +
+      `every row needs the strings ${names.instruction}${input} and ${names.output}:\n${listedProblems(problems)}` +
       (lacking ? whatElseRowHas(lacking.row!, rows[lacking.row!].value as object) : ""),
-    problems.map(({ row, field, problem }) => ({ row, field, problem })),
+    withoutLines(problems),
   );
 }
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { renderChat } from "../../lib/data/chat-template";
 import { encodeConversation } from "../../lib/data/encode-conversation";
+import { encodeDataset } from "../../lib/data/encode";
 import { DataError } from "../../lib/data/errors";
 import type { Conversation, Message } from "../../lib/data/message";
 import { loadTokenizer, type Tokenizer } from "../../lib/data/tokenizer";
@@ -197,4 +198,78 @@ test("the end of an answer within a generation tag is the answer's, also where t
     ["<pad>", 1, true],
     [tokenizer.eosToken, 3, true],
   ]);
+});
+
+test("a data set of conversations: each row as alone, and what is to be noted of it", () => {
+  const rows = ["two turns", "thinking", "system"].map(rowOf);
+  const unlearned = { messages: [{ role: "user" as const, content: "Hello" }] };
+  const tokenizer = load({ ...cases[2]!, name: "data set" });
+  const all = encodeDataset([...rows, unlearned], tokenizer, { maxLength: 1000 });
+  all.examples.forEach(({ row, ids, parts, messages, completion }) => {
+    const alone = encodeConversation([...rows, unlearned][row]!, tokenizer);
+    assert.deepEqual(
+      { ids, parts, messages, completion },
+      {
+        ids: alone.ids,
+        parts: alone.parts,
+        messages: alone.messages,
+        completion: alone.completion,
+      },
+    );
+  });
+  assert.deepEqual(
+    { ...all, examples: [] },
+    {
+      examples: [],
+      truncated: [],
+      withoutCompletion: [],
+      dropped: [],
+      emptyCompletions: [3],
+      doubledSpecialTokens: [],
+      lostAnswers: [],
+      droppedThinking: [1],
+    },
+  );
+  const first = all.examples[0]!;
+  const maxLength = first.messages.indexOf(3);
+  const cut = encodeDataset(rows, tokenizer, { maxLength, truncation: "truncate" });
+  assert.deepEqual([cut.truncated, cut.lostAnswers, cut.withoutCompletion], [[0, 1, 2], [0, 1, 2], [2]]);
+  const dropped = encodeDataset(rows, tokenizer, { maxLength: all.examples[2]!.ids.length, truncation: "drop" });
+  assert.deepEqual([dropped.dropped, dropped.examples.map(({ row }) => row)], [[0, 1], [2]]);
+  const small = all.examples[2]!.completion.indexOf(true);
+  const nothing = encodeDataset([...rows.slice(2), unlearned], tokenizer, { maxLength: small, dropEmpty: true });
+  assert.deepEqual([nothing.withoutCompletion, nothing.dropped], [[0], [0]]);
+  assert.throws(
+    () => encodeDataset(rows, tokenizer, { maxLength, truncation: "error", name: "chats" }),
+    (error: DataError) => error.problems.every(({ field }) => field === "messages") && error.problems.length === 3,
+  );
+});
+
+test("rows of a data set are of one kind, which the template is for", () => {
+  const alpaca = { instruction: "a", input: "", output: "b" };
+  assert.throws(
+    () => encodeDataset([two, alpaca], chatml, { maxLength: 100, name: "mine" }),
+    /^DataError: mine: 1 of 2 rows are conversations/,
+  );
+  assert.throws(
+    () => encodeDataset([alpaca], chatml, { maxLength: 100, name: "mine", template: chatml.chatTemplate }),
+    /^DataError: mine: the rows are conversations with the chat template/,
+  );
+  assert.throws(
+    () =>
+      encodeDataset([two], chatml, {
+        maxLength: 100,
+        template: { withInput: "{instruction}{input}", withoutInput: "{instruction}" } as never,
+      }),
+    /DataError: /,
+  );
+  assert.throws(
+    () => encodeDataset([two], loadTokenizer(join(FIXTURES, "bytelevel")), { maxLength: 100 }),
+    /the tokenizer has no chat template/,
+  );
+  const cutting = oneOf(simple("message.content[:3]"));
+  assert.throws(
+    () => encodeDataset([two, two], cutting, { maxLength: 100, name: "mine" }),
+    /^DataError: mine: 2 of 2 conversations cannot be encoded:\n {2}row 1 \(index 0\): field "messages" .*cannot be told/,
+  );
 });

@@ -192,11 +192,11 @@ test("a map of fields reads rows with other names; without it, the error propose
     () => readExamples(path, { fields: { output: "reply" } }),
     /no row has the field "reply", which "fields" names for output; the first row has instruction, context, response/,
   );
-  const pairs = writeFile("pairs.jsonl", JSON.stringify({ prompt: "Greet.", completion: "Hello." }) + "\n");
-  assert.deepEqual(readExamples(pairs, { fields: { instruction: "prompt", output: "completion" } }), [ROW]);
+  const pairs = writeFile("pairs.jsonl", JSON.stringify({ prompt: "Greet.", answer: "Hello." }) + "\n");
+  assert.deepEqual(readExamples(pairs, { fields: { instruction: "prompt", output: "answer" } }), [ROW]);
   assert.throws(
     () => readExamples(pairs),
-    /Row 1 has prompt, completion: "fields": \{"instruction":"prompt","output":"completion"\} would read it/,
+    /Row 1 has prompt, answer: "fields": \{"instruction":"prompt","output":"answer"\} would read it/,
   );
   assert.match(
     readError("qa.jsonl", JSON.stringify({ id: 1, question: "Greet.", answer: "Hello." })).text,

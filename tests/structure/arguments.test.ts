@@ -218,7 +218,7 @@ test("options that are not an object are refused", async () => {
 
 test("a row without a field that is read is refused by the field's name", async () => {
   const wrong = await Promise.all(
-    Object.entries(WITH_ROWS).map(([name, [field, call]]) => refuses(name, call, { messages: [] }, new RegExp(field))),
+    Object.entries(WITH_ROWS).map(([name, [field, call]]) => refuses(name, call, { texts: [] }, new RegExp(field))),
   );
   assert.deepEqual(wrong.flat(), []);
 });
