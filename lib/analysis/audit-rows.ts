@@ -5,16 +5,23 @@ import { encodeDataset, type EncodedExample } from "../data/encode";
 import { groupBy } from "../data/group";
 import type { Tokenizer } from "../data/tokenizer";
 import { checkRowsOf } from "./row-schemas";
-import { studyExamples, type Study } from "../sweep/study";
+import { otherWeightsOf, studyExamples, type Study } from "../sweep/study";
 
-/** The audit of a data set. */
+/** The audit of a data set at one completion weight and one set of part weights. */
 export interface AuditRow {
   dataset: string;
+  /** the weights beside the PLW, such as "λr 0.5 · end 2"; absent in a study with one set of them */
+  weights?: string;
   audit: Audit;
 }
 
+/** Names an audit: its data set, and the weights where there are several sets. */
+export const auditName = ({ dataset, weights }: Pick<AuditRow, "dataset" | "weights">): string =>
+  weights === undefined ? dataset : `${dataset} · ${weights}`;
+
 /**
- * Audits every data set of a study, as its first set of hyperparameters trains on it, with its first seed.
+ * Audits every data set of a study with each completion weight and set of part weights, as its first set of
+ * hyperparameters trains on it, with its first seed.
  * @param names data sets of the study; default: all
  * @throws {DataError} if a data set cannot be read or transformed
  * @throws {StudyError} for an unknown name
@@ -24,12 +31,23 @@ export function studyAudits(
   tokenizer: Tokenizer,
   names: readonly string[] = Object.keys(study.datasets),
 ): AuditRow[] {
-  const { plws, normalizers, seeds } = study;
+  const { plws, normalizers, turns, seeds } = study;
   const { batchSize, microBatchSize } = study.hyperparameters;
-  return names.map((dataset) => {
+  const epoch = { plws, normalizers, turns, batchSize, microBatchSize, seed: seeds[0] };
+  const others = otherWeightsOf(study);
+  return names.flatMap((dataset) => {
     const scan = scanForAudit(studyExamples(study, dataset), tokenizer, encodeOptions(study, dataset));
-    return { dataset, audit: auditOfScan(scan, { plws, normalizers, batchSize, microBatchSize, seed: seeds[0] }) };
+    return others.map((weights) => ({
+      dataset,
+      ...(others.length > 1 && { weights: weightsText(weights) }),
+      audit: auditOfScan(scan, { ...epoch, ...weights }),
+    }));
   });
+}
+
+function weightsText({ completionWeight, partWeights }: ReturnType<typeof otherWeightsOf>[number]): string {
+  const parts = Object.entries(partWeights).map(([part, weight]) => `${part} ${weight}`);
+  return [`λr ${completionWeight}`, ...parts].join(" · ");
 }
 
 const encodeOptions = (study: Study, dataset: string) => ({
@@ -42,6 +60,7 @@ const encodeOptions = (study: Study, dataset: string) => ({
 
 /** Problems of one kind in one data set. */
 export type AuditProblemRow = {
+  /** data set, with its weights where there are several sets */
   dataset: string;
   kind: AuditKind;
   /** what is wrong with such rows */
@@ -60,9 +79,9 @@ const LISTED_ROWS = 8;
 /** The problems of audits by data set and kind; [] if there are none. */
 export function auditProblemRows(audits: readonly AuditRow[]): AuditProblemRow[] {
   checkRowsOf("auditProblemRows", "audit", audits);
-  return audits.flatMap(({ dataset, audit: { problems } }) =>
-    [...groupBy(problems, ({ kind }) => kind)].map(([kind, found]) => ({
-      dataset,
+  return audits.flatMap((row) =>
+    [...groupBy(row.audit.problems, ({ kind }) => kind)].map(([kind, found]) => ({
+      dataset: auditName(row),
       kind: kind as AuditKind,
       problem: AUDIT_KINDS[kind as AuditKind].meaning,
       count: found.length,

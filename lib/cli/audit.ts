@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { auditProblemRows, studyAudits, type AuditProblemRow, type AuditRow } from "../analysis/audit-rows";
+import { auditName, auditProblemRows, studyAudits, type AuditProblemRow, type AuditRow } from "../analysis/audit-rows";
 import { auditDataset } from "../data/audit/audit";
 import { AUDIT_KINDS, type AuditKind } from "../data/audit/problems";
 import { readExamples } from "../data/example";
@@ -29,7 +29,7 @@ export async function run(values: Values): Promise<Answer> {
       "\n",
     ),
     result: {
-      datasets: Object.fromEntries(audits.map(({ dataset, audit }) => [dataset, audit])),
+      datasets: Object.fromEntries(audits.map((row) => [auditName(row), row.audit])),
       failing: failing.map(({ dataset, kind, count }) => ({ dataset, kind, count })),
       ...(files && { files }),
     },
@@ -95,8 +95,9 @@ async function written(audits: readonly AuditRow[], out: string | undefined) {
 }
 
 /** Rows, tokens by part with their share of the loss, the longest rows and the problems of one data set. */
-function paragraph({ dataset, audit }: AuditRow, problems: readonly AuditProblemRow[]): string {
-  const { rows, trained, tokens, parts, shares, longest } = audit;
+function paragraph(audited: AuditRow, problems: readonly AuditProblemRow[]): string {
+  const { rows, trained, tokens, parts, shares, longest } = audited.audit;
+  const name = auditName(audited);
   const settings = shares.filter(({ part, role }) => part === parts[0]?.part && role === parts[0]?.role);
   const columns = settings.map(({ plw, normalizer }) => `${plw} ${normalizer}`);
   const percent = (share: number): string => (Number.isNaN(share) ? "" : `${(100 * share).toFixed(1)} %`);
@@ -106,9 +107,9 @@ function paragraph({ dataset, audit }: AuditRow, problems: readonly AuditProblem
     percent(share),
     ...shares.filter((entry) => entry.part === part && entry.role === role).map((entry) => percent(entry.share)),
   ]);
-  const own = problems.filter((problem) => problem.dataset === dataset);
+  const own = problems.filter((problem) => problem.dataset === name);
   return [
-    `${visibleText(dataset)}: ${rows} rows, ${trained} trained on, ${tokens} tokens; share of the loss by PLW and normalizer:`,
+    `${visibleText(name)}: ${rows} rows, ${trained} trained on, ${tokens} tokens; share of the loss by PLW and normalizer:`,
     tableText({ columns: ["part", "tokens", "of all", ...columns], values }),
     `longest rows: ${longest.map(({ row, tokens }) => `${row} (${tokens} tokens)`).join(", ")}`,
     ...own.map(({ kind, count, problem, losesLearning, rows }) => {

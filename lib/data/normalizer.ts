@@ -73,7 +73,7 @@ export interface LossCoefficients {
 }
 
 /** What the divisors are made of, of some tokens. */
-interface Counts {
+export interface Counts {
   /** Σ w */
   weightSum: number;
   /** number of tokens with w > 0 */
@@ -97,25 +97,39 @@ export function lossCoefficients(
   normalizer: Normalizer,
   microBatches: readonly (readonly number[])[] = [[...examples.keys()]],
 ): LossCoefficients {
-  const weights = examples.map((example) => tokenWeights(example, weighting));
-  const counts = examples.map((example, i) => countsOf(example, weights[i], weighting));
-  const { divisors, denominator } = DIVISORS[normalizer]({ weights, counts, microBatches });
-  const isEmpty = totalOf(counts, "weightSum") === 0;
-  const perExample = weights.map((ofExample, i) =>
-    Float32Array.from(ofExample.slice(1), (weight) => (!isEmpty && divisors[i] > 0 ? weight / divisors[i] : 0)),
+  const batch = weightedBatch(examples, weighting, microBatches);
+  const { divisors, denominator } = lossDivisors(batch, normalizer);
+  const perExample = batch.weights.map((ofExample, i) =>
+    Float32Array.from(ofExample.slice(1), (weight) => (divisors[i] > 0 ? weight / divisors[i] : 0)),
   );
-  return { perExample, denominator: isEmpty ? 0 : denominator };
+  return { perExample, denominator };
+}
+
+/** The loss weights of an optimizer batch, from which the divisors of all normalizers follow. */
+export function weightedBatch(
+  examples: readonly EncodedTokens[],
+  weighting: LossWeighting,
+  microBatches: readonly (readonly number[])[],
+): WeightedBatch {
+  const weights = examples.map((example) => tokenWeights(example, weighting));
+  return { weights, counts: examples.map((example, i) => countsOf(example, weights[i], weighting)), microBatches };
+}
+
+/** What the weights of each example are divided by. */
+export function lossDivisors(batch: WeightedBatch, normalizer: Normalizer): Divisors {
+  if (totalOf(batch.counts, "weightSum") === 0) return common(batch, 0);
+  return DIVISORS[normalizer](batch);
 }
 
 /** The weights of an optimizer batch, by example, and what they add up to. */
-interface Batch {
+export interface WeightedBatch {
   weights: readonly (readonly number[])[];
   counts: readonly Counts[];
   microBatches: readonly (readonly number[])[];
 }
 
 /** What the weights of each example are divided by, and the number that is reported; where 0, coefficients are 0. */
-interface Divisors {
+export interface Divisors {
   divisors: readonly number[];
   denominator: number;
 }
@@ -124,13 +138,17 @@ const totalOf = (counts: readonly Counts[], key: keyof Counts): number =>
   counts.reduce((sum, count) => sum + count[key], 0);
 
 /** One divisor for the whole batch. */
-const common = ({ counts }: Batch, denominator: number): Divisors => ({
+const common = ({ counts }: WeightedBatch, denominator: number): Divisors => ({
   divisors: counts.map(() => denominator),
   denominator,
 });
 
 /** A divisor for each micro-batch. */
-function byMicroBatch({ counts, microBatches }: Batch, denominator: number, of: (rows: readonly number[]) => number) {
+function byMicroBatch(
+  { counts, microBatches }: WeightedBatch,
+  denominator: number,
+  of: (rows: readonly number[]) => number,
+) {
   const divisors = counts.map(() => 0);
   for (const rows of microBatches) {
     const divisor = of(rows);
@@ -139,7 +157,7 @@ function byMicroBatch({ counts, microBatches }: Batch, denominator: number, of: 
   return { divisors, denominator };
 }
 
-const DIVISORS: Record<Normalizer, (batch: Batch) => Divisors> = {
+const DIVISORS: Record<Normalizer, (batch: WeightedBatch) => Divisors> = {
   weights: (batch) => common(batch, totalOf(batch.counts, "weightSum")),
   tokens: (batch) => common(batch, totalOf(batch.counts, "weighted")),
   completion: (batch) => common(batch, totalOf(batch.counts, "completion")),

@@ -1,4 +1,4 @@
-import type { AuditRow } from "../analysis/audit-rows";
+import { auditName, type AuditRow } from "../analysis/audit-rows";
 import { checkRowsOf } from "../analysis/row-schemas";
 import { distinct } from "../data/group";
 import { plwLabel } from "../data/prompt-loss-weight";
@@ -21,7 +21,9 @@ export function auditTable(audits: readonly AuditRow[]): Table {
     audits.flatMap(({ audit }) => audit.shares.map((share) => share.normalizer)),
   );
   const plws = printed(distinct(audits.flatMap(({ audit }) => audit.shares.map(({ plw }) => plw))));
-  const parts = audits.flatMap(({ dataset, audit }) => audit.parts.map((part) => ({ dataset, audit, ...part })));
+  const parts = audits.flatMap((row) =>
+    row.audit.parts.map((part) => ({ dataset: auditName(row), audit: row.audit, ...part })),
+  );
   return {
     name: "audit",
     frame: dataFrame(
@@ -44,11 +46,12 @@ export function auditTable(audits: readonly AuditRow[]): Table {
         ),
       })),
     ),
-    rows: audits.flatMap(({ dataset, audit }) =>
+    rows: audits.flatMap(({ dataset, weights, audit }) =>
       audit.shares.map(({ plw, normalizer, part, role, share }): Row => {
         const counted = audit.parts.find((entry) => entry.part === part && entry.role === role)!;
         return {
           dataset,
+          ...(weights !== undefined && { weights }),
           part,
           role,
           tokens: counted.tokens,
@@ -80,7 +83,8 @@ function printed(plws: readonly number[]): number[] {
 }
 
 /** Says how many rows lose something. */
-function lossOfRows({ dataset, audit: { rows, problems } }: AuditRow): string {
+function lossOfRows(row: AuditRow): string {
+  const { rows, problems } = row.audit;
   const losing = new Set(problems.flatMap(({ row, losesLearning }) => (losesLearning ? (row ?? []) : [])));
-  return `${dataset}: ${losing.size.toLocaleString("en-US")} of ${rows.toLocaleString("en-US")} rows lose learning.`;
+  return `${auditName(row)}: ${losing.size.toLocaleString("en-US")} of ${rows.toLocaleString("en-US")} rows lose learning.`;
 }

@@ -75,6 +75,21 @@ test("a study: its data sets as it trains on them, and a table for an appendix",
   assert.match(tex, /\\& \$<\$b\$>\$/);
   assert.doesNotMatch(html, /<b>|\u202e/);
   assert.equal(audit("--study", study, "--dataset", "Good").code, 0, "one data set alone");
+  const weighted = writeJson(join(dir, "weighted.json"), {
+    ...(JSON.parse(readFileSync(study, "utf8")) as object),
+    name: "weighted",
+    completionWeights: [1, 0.5],
+    partWeights: [{}, { end: 0 }],
+  });
+  const { failing, datasets } = audit("--study", weighted, "--dataset", "Good", "--json").json;
+  assert.deepEqual(
+    Object.keys(datasets),
+    ["λr 1", "λr 1 · end 0", "λr 0.5", "λr 0.5 · end 0"].map((w) => `Good · ${w}`),
+  );
+  assert.deepEqual(
+    failing.map(({ dataset, kind, count }) => [dataset, kind, count]),
+    ["Good · λr 1 · end 0", "Good · λr 0.5 · end 0"].map((name) => [name, "end-without-weight", 12]),
+  );
 });
 
 test("wrong options are named: exit code 1", () => {

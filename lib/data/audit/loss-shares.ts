@@ -2,7 +2,8 @@ import { optimizerBatches } from "../batches";
 import type { EncodedExample } from "../encode";
 import type { LossWeighting } from "../loss-weighting";
 import { PARTS, type Part } from "../parts";
-import { lossCoefficients, type Normalizer } from "../normalizer";
+import { chunked } from "../group";
+import { lossDivisors, weightedBatch, type Normalizer } from "../normalizer";
 import { expanded, type RowOutline } from "./outline";
 
 /** Whether tokens are learned with weight 1 or have the PLW, unless a weight by part replaces it. */
@@ -65,19 +66,20 @@ export function partCounts(outlines: readonly RowOutline[]): AuditPart[] {
  * into optimizer batches and micro-batches, if every token had the same cross entropy. NaN where no token has a weight.
  */
 export function lossShares(outlines: readonly RowOutline[], options: EpochOptions): AuditShare[] {
-  const { plws, normalizers, weighting, batchSize, seed } = options;
+  const { plws, normalizers, weighting, batchSize, microBatchSize, seed } = options;
   const present = partCounts(outlines);
   const settings = normalizers.flatMap((normalizer) =>
     plws.map((plw) => ({ normalizer, plw, sums: new Float64Array(GROUPS.length) })),
   );
-  for (const batch of optimizerBatches(outlines.length, batchSize, 0, seed)) {
-    const examples = batch.map((index) => expanded(outlines[index]));
+  for (const rows of optimizerBatches(outlines.length, batchSize, 0, seed)) {
+    const examples = rows.map((index) => expanded(outlines[index]));
     const groups = examples.map(groupsOf);
-    for (const { normalizer, plw, sums } of settings) {
-      const { perExample } = lossCoefficients(examples, { ...weighting, plw }, normalizer);
-      for (const [i, coefficients] of perExample.entries()) {
-        const group = groups[i];
-        for (let t = 0; t < group.length; t++) sums[group[t]] += coefficients[t];
+    const microBatches = chunked([...rows.keys()], microBatchSize);
+    for (const plw of plws) {
+      const batch = weightedBatch(examples, { ...weighting, plw }, microBatches);
+      const weightSums = batch.weights.map((weights, i) => sumsByGroup(weights, groups[i]));
+      for (const setting of settings) {
+        if (setting.plw === plw) addShares(setting.sums, weightSums, lossDivisors(batch, setting.normalizer).divisors);
       }
     }
   }
@@ -88,4 +90,18 @@ export function lossShares(outlines: readonly RowOutline[], options: EpochOption
       return { plw, normalizer, part, role, share: own / total };
     });
   });
+}
+
+/** Σ w of a row by group. */
+function sumsByGroup(weights: readonly number[], groups: readonly number[]): Float64Array {
+  const sums = new Float64Array(GROUPS.length);
+  for (const [i, group] of groups.entries()) sums[group] += weights[i + 1];
+  return sums;
+}
+
+/** Adds the coefficients of a batch's rows by group: Σ w of each row by its divisor. */
+function addShares(sums: Float64Array, weightSums: readonly Float64Array[], divisors: readonly number[]): void {
+  for (const [i, ofRow] of weightSums.entries()) {
+    if (divisors[i] > 0) for (const [group, sum] of ofRow.entries()) sums[group] += sum / divisors[i];
+  }
 }
