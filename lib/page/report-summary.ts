@@ -1,6 +1,7 @@
 // The summary of a report: what was asked, and what the study answers, each answer led by the reasons to doubt it.
 import { H0, H1 } from "../analysis/hypothesis";
 import { recommendWeight } from "../analysis/recommendation";
+import { weightMaps } from "../analysis/weight-map";
 import { criticalWeightRows } from "../analysis/table-rows";
 import type { StudyResults } from "../analysis/study-results";
 import { plwLabel } from "../data/prompt-loss-weight";
@@ -60,7 +61,7 @@ const weight = (plw: number | null): string => (plw === null ? "" : plw.toFixed(
 const interval = ({ lower, upper }: { lower: number | null; upper: number | null }): string =>
   lower === null || upper === null ? "none: the data do not bound it" : `${weight(lower)} to ${weight(upper)}`;
 
-function recommendations({ ratioFits, datasets }: StudyResults): Markup {
+function recommendations({ study, rows: scores, ratioFits, datasets }: StudyResults): Markup {
   const rows = ratioFits.flatMap((ratioFit) => {
     const { fit, group, arm } = ratioFit;
     if (!fit) return [];
@@ -93,7 +94,18 @@ function recommendations({ ratioFits, datasets }: StudyResults): Markup {
             ["How far to trust it", "Benchmarks", "Data set", "R_g", "Recommended weight", "95 % of posterior draws"],
             rows,
           )
-    }`;
+    }
+    ${(study.completionWeights ?? []).length > 1 ? bothWeights(scores) : ""}`;
+}
+
+/** The best pairs of PLW and completion weight. */
+function bothWeights(scores: StudyResults["rows"]): Markup {
+  const { maps, summary } = weightMaps(scores, { byModel: false });
+  return markup`<p>
+      The best pair of PLW and completion weight λr, of those that were trained, with 95 % intervals over benchmarks;
+      models are averaged. Figure weight-map shows each model.
+    </p>
+    ${maps.length === 0 ? markup`<p>${summary}</p>` : maps.map((map) => verdictHtml(map.trust, map.summary))}`;
 }
 
 function claims({ claims: found }: StudyResults): Markup {
