@@ -66,9 +66,9 @@ const BESIDE_WEIGHT = ["normalizer", "partWeights", "variant"] as const;
  * seeded), in each of which the best pair is selected again; they include all ties, and generalize to other benchmarks,
  * not to other models or seeds.
  *
- * With λp = 0 and one divisor that does not scale with the weights (such as that of "tokens" or "completion"), λr only rescales
- * the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with a divisor that does scale, such as that of "weights", only
- * the ratio λp / λr matters. Differences along such cells say something of the optimizer, not of the weights.
+ * With λp = 0 and one divisor that does not scale with the weights, such as that of "tokens" or "completion", λr only
+ * rescales the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with a divisor that does
+ * scale, such as that of "weights", only the ratio λp / λr matters. Differences along such cells say something of the optimizer, not of the weights.
  *
  * @param rows scores, from `scoreRows` or `readScores`
  * @param options.byModel one map per model; default true. Otherwise models are averaged

@@ -285,8 +285,8 @@ function describe(maps: readonly WeightMap[]): string {
     "over benchmarks and seeds, so they cannot be compared between panels. Circle: pair with the highest score; lines: its " +
     "95 % interval in both weights (percentile bootstrap over benchmarks, with the best pair selected again in each " +
     "of 2,000 resamples). The score of a selected pair is optimistic. Crosses: pairs without scores of all runs, such as " +
-    "two weights of 0, which learn nothing. Both axes have one step per weight. At λp = 0, with one divisor that does not scale with the " +
-    "weights, λr only rescales the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with one " +
+    "two weights of 0, which learn nothing. Both axes have one step per weight. At λp = 0, with one divisor that does " +
+    "not scale with the weights, λr only rescales the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with one " +
     `that does, only λp / λr matters.${arms === "" ? "" : ` All: ${arms}.`}${facetsInWords(maps)}`
   );
 }
