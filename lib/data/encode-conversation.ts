@@ -199,7 +199,7 @@ function applyWeights(
   const own = ids.map(() => rowWeight);
   ids.forEach((_, t) => {
     const weight = weights?.[messages[t]!];
-    if (weight === undefined) return;
+    if (weight === undefined || weight === null) return;
     const { learn, factor = 1, ranges } = weight;
     const learned = ranges
       ? parts[t] === "end" || inRanges(spans[t]!, ranges, messages[t]!, chat)
