@@ -99,11 +99,14 @@ export const DROP_EMPTY_NEEDS_TRUNCATE =
   '"dropEmpty" needs the truncation "truncate": "drop" leaves out every row that is cut, and "error" allows none';
 
 /** What the options of {@link encodeDataset} must be. */
+/** A template of rows of either kind; a chat template comes with its special tokens. */
+export const encodedTemplateSchema: v.GenericSchema<RowTemplate> = v.lazy((given) =>
+  isChatTemplate(given as RowTemplate) ? chatTemplateRule : templateSchema,
+) as v.GenericSchema<RowTemplate>;
+
 export const ENCODE_OPTIONS: OptionSchemas<EncodeOptions> = {
   maxLength: wholeNumber(2),
-  template: v.lazy((given) =>
-    isChatTemplate(given as RowTemplate) ? chatTemplateRule : templateSchema,
-  ) as v.GenericSchema<unknown, RowTemplate>,
+  template: encodedTemplateSchema,
   truncation: oneOf(TRUNCATIONS),
   dropEmpty: flag,
   name: aText,

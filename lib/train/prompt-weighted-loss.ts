@@ -1,8 +1,8 @@
 import { checkOptions, count, tokenizerSchema, type OptionSchemas } from "../data/arguments";
-import { encodeDataset, type EncodedExample } from "../data/encode";
-import { checkExamples, type Example } from "../data/example";
+import { encodeDataset, encodedTemplateSchema, type EncodedExample } from "../data/encode";
 import { chunked } from "../data/group";
-import { templateSchema, type PromptTemplate } from "../data/template";
+import { checkDataRows, type Row } from "../data/rows";
+import type { RowTemplate } from "../data/row-template";
 import type { Tokenizer } from "../data/tokenizer";
 import {
   checkLossWeighting,
@@ -53,8 +53,8 @@ export interface PromptWeightedLossOptions extends LossWeighting {
   tokenizer?: Tokenizer;
   /** maximum length of an example in tokens, prompt and completion; default: the model's context */
   maxLength?: number;
-  /** default: Alpaca's */
-  template?: PromptTemplate;
+  /** default: Alpaca's; of conversations the tokenizer's own chat template */
+  template?: RowTemplate;
   /**
    * examples per forward pass, consecutive ones; default: all. Changes the result only by rounding, unless the
    * normalizer depends on the split into micro-batches
@@ -67,27 +67,27 @@ const OPTIONS: OptionSchemas<PromptWeightedLossOptions> = {
   normalizer: normalizerSchema,
   tokenizer: tokenizerSchema,
   maxLength: wholeNumber(2),
-  template: templateSchema,
+  template: encodedTemplateSchema,
   microBatchSize: count,
 };
 
 /**
- * Computes the weighted loss of examples as one optimizer batch, and the norm of its gradient. The model does not
- * change.
+ * Computes the weighted loss of rows as one optimizer batch, and the norm of its gradient. The model does not change.
  *
+ * @param rows in Alpaca's format, or conversations
  * @throws {DataError} if the PLW, the normalizer or a row is invalid
  * @throws {ModelError} if the model has no tokenizer and none is given, if a token id is outside its vocabulary, or if
  *   the loss or a gradient is NaN or infinite
  */
 export function promptWeightedLoss(
   model: CausalLM,
-  examples: readonly Example[],
+  rows: readonly Row[],
   options: PromptWeightedLossOptions,
 ): PromptWeightedLoss {
   checkPromptLossWeight(checkOptions("promptWeightedLoss", options, OPTIONS).plw);
   const { tokenizer = model.needTokenizer(), maxLength = model.config.maxPositions, template } = options;
   const normalizer = checkNormalizer(options.normalizer ?? "weights");
-  const encoded = encodeDataset(checkExamples(examples, "promptWeightedLoss"), tokenizer, {
+  const encoded = encodeDataset(checkDataRows(rows, "promptWeightedLoss"), tokenizer, {
     maxLength,
     template,
   }).examples;
