@@ -125,9 +125,9 @@ const OUTER_SPACE = /^(\s*)([\s\S]*?)(\s*)$/;
 function split(messages: readonly Message[], mark: () => string) {
   const pieces: Piece[] = [];
   let field = 0;
-  const piece = (message: number, kind: PieceKind, text: string, at: number): Chunks => {
+  const piece = (message: number, kind: PieceKind, text: string, at: number, always = false): Chunks => {
     const [, lead, body, trail] = OUTER_SPACE.exec(text)!;
-    if (body === "") return [text];
+    if (body === "" && !always) return [text];
     const [open, close] = [mark(), mark()];
     const made = { message, kind, field, at, lead, body, trail, leadInside: 0, trailInside: 0, open, close };
     pieces.push({ ...made, at: at + lead.length });
@@ -138,9 +138,11 @@ function split(messages: readonly Message[], mark: () => string) {
     const thinks = message.role === "assistant" && message.reasoning_content === undefined;
     const [, before, inner, after, rest] = (thinks && THINK.exec(message.content)) || [];
     const reasoning = next(piece(i, "thinking", message.reasoning_content ?? "", 0));
+    // an answer of nothing has a place too: its end is learned
+    const isEmpty = message.role === "assistant" && !message.reasoning_content && !message.tool_calls?.length;
     const content =
       after === undefined
-        ? piece(i, "content", message.content, 0)
+        ? piece(i, "content", message.content, 0, isEmpty)
         : [
             before!,
             ...piece(i, "thinking", inner!, before!.length),
