@@ -36,12 +36,17 @@ export function readConversation(row: Record<string, unknown>, format: Conversat
   const given = messagesOf(row, format, problems);
   const messages: Message[] = [];
   const weights: (MessageWeight | undefined)[] = [];
-  for (const { field, value, learn } of given) {
+  for (const [i, { field, value, learn }] of given.entries()) {
     const read = format === "conversations" ? shareGptMessage(value) : openAiMessage(value);
     problems.push(...read.problems.map(({ field: name, problem }) => ({ field: join(field, name), problem })));
     if (read.message === undefined) continue;
     messages.push(read.message);
-    const own = readMessageWeight(value as Record<string, unknown>, read.message.role, read.message.content);
+    const own = readMessageWeight(
+      value as Record<string, unknown>,
+      read.message.role,
+      read.message.content,
+      i === given.length - 1,
+    );
     problems.push(...own.problems.map(({ field: name, problem }) => ({ field: join(field, name), problem })));
     weights.push(learn === false ? { learn: false } : own.weight);
   }
@@ -334,15 +339,19 @@ function weightProblems({ weights, messages }: Record<string, unknown>, problems
     return void problems.push({ field: "weights", problem: "must be a list with at most one entry a message" });
   weights.forEach((weight: unknown, i) => {
     if (weight === undefined || weight === null) return;
-    const { learn, factor = 1, ranges } = (isObject(weight) ? weight : { factor: NaN }) as MessageWeight;
+    const { learn, factor = 1, ranges, keepEnd } = (isObject(weight) ? weight : { factor: NaN }) as MessageWeight;
     const isRange = (range: unknown): boolean =>
       Array.isArray(range) &&
       range.length === 2 &&
       range.every(Number.isSafeInteger) &&
       range[0] >= 0 &&
       range[1] >= range[0];
-    if (!Number.isFinite(factor) || factor < 0 || (learn !== undefined && typeof learn !== "boolean"))
-      problems.push({ field: `weights[${i}]`, problem: "must have a factor of at least 0, and learn true or false" });
+    const isFlag = (flag: unknown): boolean => flag === undefined || typeof flag === "boolean";
+    if (!Number.isFinite(factor) || factor < 0 || !isFlag(learn) || !isFlag(keepEnd))
+      problems.push({
+        field: `weights[${i}]`,
+        problem: "must have a factor of at least 0, and learn and keepEnd true or false",
+      });
     else if (ranges !== undefined && !(Array.isArray(ranges) && ranges.every(isRange)))
       problems.push({ field: `weights[${i}].ranges`, problem: "must be a list of ranges [start, end] of the content" });
   });

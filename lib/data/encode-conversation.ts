@@ -199,7 +199,8 @@ function applyWeights(
   const own = ids.map(() => rowWeight);
   ids.forEach((_, t) => {
     const weight = weights?.[messages[t]!];
-    if (weight === undefined || weight === null) return;
+    if (weight === undefined || weight === null) return; // a file of JSON has null in the place of undefined
+    if (weight.keepEnd && parts[t] === "end") return;
     const { learn, factor = 1, ranges } = weight;
     const learned = ranges
       ? parts[t] === "end" || inRanges(spans[t]!, ranges, messages[t]!, chat)

@@ -22,13 +22,22 @@ const A_WEIGHT = "must be a finite number of at least 0";
  *
  * - `weight`, 0 or 1, of an assistant (OpenAI's fine-tuning format; mistral-finetune)
  * - `loss_weight`, any weight, of any role (LLaMA-Factory v1, `core/utils/rendering.py`, commit 03af066)
- * - `loss_scale`, any weight, of an assistant (ms-swift)
+ * - `loss_scale`, any weight, and `loss`, true or false, of an assistant (ms-swift 4.6, `loss_scale/base.py`): they are
+ *   the content's, and the end token keeps its weight, but for a message with 0 or false that is not the last
  * - `train`, true or false, and `train_detail`, ranges of characters of the content with an inclusive end (Axolotl,
- *   `prompt_strategies/chat_template.py`, commit 01a75fd and later): only what they name is learned, and the end token
+ *   `prompt_strategies/chat_template.py`, commit 01f6a5c): only what they name is learned, and the end token
  *
- * A value that the tool would not take is a problem, and so are two keys that contradict.
+ * Where a tool also learns headers and line ends of the message, these stay template here. A value that the tool would
+ * not take is a problem, and so are two keys that contradict.
+ *
+ * @param isLast whether the message is the last of its row
  */
-export function readMessageWeight(message: Record<string, unknown>, role: Role, content: string): ReadWeight {
+export function readMessageWeight(
+  message: Record<string, unknown>,
+  role: Role,
+  content: string,
+  isLast: boolean,
+): ReadWeight {
   const problems: FieldProblem[] = [];
   const given: [key: string, weight: number][] = [];
   const read = (key: string, roles: "assistant" | "any", requirement: string, weightOf: (value: unknown) => number) => {
@@ -44,7 +53,9 @@ export function readMessageWeight(message: Record<string, unknown>, role: Role, 
   read("weight", "assistant", "must be 0 or 1", (value) => (value === 0 || value === 1 ? value : NaN));
   read("loss_weight", "any", A_WEIGHT, number);
   read("loss_scale", "assistant", A_WEIGHT, number);
-  read("train", "any", "must be true or false", (value) => (typeof value === "boolean" ? Number(value) : NaN));
+  const flag = (value: unknown): number => (typeof value === "boolean" ? Number(value) : NaN);
+  read("loss", "assistant", "must be true or false", flag);
+  read("train", "any", "must be true or false", flag);
   const detail = Object.hasOwn(message, "train_detail") ? message.train_detail : undefined;
   const ranges = detail === undefined || detail === null ? undefined : readRanges(detail, content, problems);
   const other = given.find(([, weight]) => weight !== given[0]![1]);
@@ -53,7 +64,9 @@ export function readMessageWeight(message: Record<string, unknown>, role: Role, 
   if (ranges && ranges.length > 0 && weight === 0)
     problems.push({ field: "train_detail", problem: `contradicts ${given[0]![0]}; leave one of them out` });
   if (problems.length > 0 || (weight === undefined && ranges === undefined)) return { problems };
-  return { weight: messageWeight(role, weight, ranges), problems };
+  const own = messageWeight(role, weight, ranges);
+  const keepEnd = given.some(([key]) => key === "loss_scale" || key === "loss") && (isLast || weight !== 0);
+  return { weight: own && { ...own, ...(keepEnd && { keepEnd }) }, problems };
 }
 
 function messageWeight(role: Role, weight: number | undefined, ranges?: [number, number][]): MessageWeight | undefined {

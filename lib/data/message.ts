@@ -30,6 +30,8 @@ export interface MessageWeight {
   factor?: number;
   /** half-open ranges of UTF-16 code units of the content: if given, only they and the end token are learned */
   ranges?: [start: number, end: number][];
+  /** whether the end token is learned as if nothing were said; default false */
+  keepEnd?: boolean;
 }
 
 /** A row of chat data. */

@@ -172,7 +172,7 @@ test("LLaMA-Factory's loss_weight is of any role, ms-swift's loss_scale of an as
     { learn: true, factor: 0.25 },
     { factor: 2 },
   ]);
-  assert.deepEqual(weightsOf(user, { ...answer, loss_scale: 0.5 }), [undefined, { factor: 0.5 }]);
+  assert.deepEqual(weightsOf(user, { ...answer, loss_scale: 0.5 }), [undefined, { factor: 0.5, keepEnd: true }]);
   assert.match(
     problems({ messages: [{ ...user, loss_scale: 0.5 }, answer] }).join(),
     /loss_scale: belongs to an assistant/,
