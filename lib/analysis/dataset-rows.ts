@@ -2,12 +2,12 @@
 // them.
 import { encodeDataset, TRUNCATIONS, type EncodedDataset, type Truncation } from "../data/encode";
 import { DataError } from "../data/errors";
-import { countTokens, describeDataset } from "../data/statistics";
+import { countTokens, describeDataset, describeTurns } from "../data/statistics";
 import type { Tokenizer } from "../data/tokenizer";
 import { generationRatioPlan, longCompletionRows } from "../data/transforms";
-import { sourceExamples } from "../runs/dataset-source";
-import { studyExamples, type Study } from "../sweep/study";
-import type { Example } from "../data/example";
+import { sourceExamples, sourceRows } from "../runs/dataset-source";
+import { studyChatTemplate, studyRows, type Study } from "../sweep/study";
+import { areConversations, type Row } from "../data/rows";
 
 /** Origin of a data set. */
 export type OriginRow = {
@@ -27,7 +27,7 @@ export type OriginRow = {
  */
 export function originRows(study: Study, tokenizer: Tokenizer): OriginRow[] {
   return Object.entries(study.datasets).map(([dataset, source]) => {
-    const { rows, generationRatio } = describeDataset(sourceExamples(source), tokenizer);
+    const { rows, generationRatio } = describeDataset(sourceRows(source), tokenizer);
     return { dataset, made: describeOrigin(source, tokenizer), rows, generationRatio };
   });
 }
@@ -63,12 +63,10 @@ export function encodeStudyDataset(
   tokenizer: Tokenizer,
   { truncation, dropEmpty }: Pick<Study, "truncation" | "dropEmpty"> = study,
 ): EncodedDataset {
-  const {
-    template,
-    hyperparameters: { maxLength },
-  } = study;
-  return encodeDataset(studyExamples(study, dataset), tokenizer, {
-    template,
+  const { maxLength } = study.hyperparameters;
+  const rows = studyRows(study, dataset);
+  return encodeDataset(rows, tokenizer, {
+    template: areConversations(rows) ? studyChatTemplate(study) : study.template,
     maxLength,
     truncation,
     dropEmpty,
@@ -144,8 +142,35 @@ export type DatasetRow = {
   meanOfRatios: number | null;
 };
 
+/** Mean lengths of one turn of conversations, in tokens. */
+export type TurnRow = {
+  /** number of the turn, from 1 */
+  turn: number;
+  /** conversations that have this turn */
+  rows: number;
+  /** what precedes the answer since the answer before */
+  prompt: number;
+  /** what the assistant writes */
+  completion: number;
+  generationRatio: number;
+};
+
+/**
+ * Computes the rows of a table of conversations by turn, see `describeTurns`.
+ * @throws {DataError} listing every invalid row
+ */
+export function turnRows(conversations: readonly Row[], tokenizer: Tokenizer): TurnRow[] {
+  return describeTurns(conversations, tokenizer).map(({ turn, rows, prompt, completion, generationRatio }) => ({
+    turn,
+    rows,
+    prompt: prompt.mean,
+    completion: completion.mean,
+    generationRatio,
+  }));
+}
+
 /** Computes a data set's row of Table 1. */
-export function datasetRow(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): DatasetRow {
+export function datasetRow(dataset: string, examples: readonly Row[], tokenizer: Tokenizer): DatasetRow {
   return { dataset, ...describeDataset(examples, tokenizer) };
 }
 
@@ -155,5 +180,5 @@ export function datasetRow(dataset: string, examples: readonly Example[], tokeni
  * @throws {DataError} if a data set cannot be read or transformed
  */
 export function datasetRows(study: Study, tokenizer: Tokenizer): DatasetRow[] {
-  return Object.keys(study.datasets).map((name) => datasetRow(name, studyExamples(study, name), tokenizer));
+  return Object.keys(study.datasets).map((name) => datasetRow(name, studyRows(study, name), tokenizer));
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { readExamples } from "../data/example";
 import { completionUnder, lossWeightingOf, lossWeights, type LossWeighting } from "../data/loss-weighting";
-import { promptTemplateOf } from "../data/row-template";
+import type { Row } from "../data/rows";
 import { loadModel } from "../model/causal-lm";
 import { readJsonIfAny, writeFileAtomic } from "../runs/files";
 import type { Run } from "../runs/store";
@@ -104,9 +104,9 @@ function measure(run: Run, rows: number, { batches, starts }: MeasurementCache):
   try {
     const encoding = JSON.stringify([data.digest, tokenizer.digest, template, truncation, dropEmpty, maxLength]);
     if (!batches.has(encoding)) {
-      const examples = readExamples(trainingFile("gradientShares", run)).slice(0, rows);
+      const examples = readExamples<Row>(trainingFile("gradientShares", run)).slice(0, rows);
       const options = {
-        template: promptTemplateOf("gradientShares", template),
+        template,
         truncation,
         dropEmpty,
         maxLength,

@@ -3,7 +3,7 @@ import { checkOptions } from "../data/arguments";
 import { checkRuns } from "../runs/check-runs";
 import { join } from "node:path";
 import { RunError, StoreError } from "../data/errors";
-import type { Example } from "../data/example";
+import type { Row } from "../data/rows";
 import { countTokens } from "../data/statistics";
 import { partWeightsLabel } from "../data/part-weights";
 import type { Tokenizer } from "../data/tokenizer";
@@ -263,7 +263,7 @@ export const hasDistance = (run: Run): boolean => storedDistance(run) !== undefi
  *
  * @param dataset name, for the rows
  */
-export function lengthRows(dataset: string, examples: readonly Example[], tokenizer: Tokenizer): LengthRow[] {
+export function lengthRows(dataset: string, examples: readonly Row[], tokenizer: Tokenizer): LengthRow[] {
   const { instruction, input, completion } = countTokens(examples, tokenizer);
   return completion.map((count, row) => ({
     dataset,

@@ -6,6 +6,7 @@ import { NORMALIZERS } from "../data/normalizer";
 import type { PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
+import { areConversations } from "../data/rows";
 import { integer, shown, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { storePath } from "../runs/paths";
@@ -13,7 +14,7 @@ import type { Run } from "../runs/store";
 import { setArithmetic } from "../model/arithmetic";
 import { expectedDevice } from "../model/gpu";
 import { threadsFor } from "../workers/plan";
-import { otherWeightsOf, studyExamples, variantsOf, type Study } from "../sweep/study";
+import { otherWeightsOf, studyRows, variantsOf, type Study } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
 import type { TrainOptions } from "../train/train";
 import {
@@ -82,18 +83,19 @@ function fromStudy(values: Values): Wanted {
       `--model: study ${study.name} has no model ${JSON.stringify(modelName)}; ` +
         `its models are ${Object.keys(study.models).join(", ")}.`,
     );
+  const examples = studyRows(study, dataset);
   return {
     model,
     modelName,
     dataset,
-    examples: studyExamples(study, dataset),
+    examples,
     ...otherWeightsOf(study)[0],
     turns: study.turns,
     normalizer: study.normalizers[0],
     seed: study.seeds[0],
     truncation: study.truncation,
     dropEmpty: study.dropEmpty,
-    template: study.template,
+    template: areConversations(examples) ? study.chatTemplate : study.template,
     threads: study.threads,
     hyperparameters: { ...ofVariant(study, values.variant), ...hyperparameters(values) },
   };

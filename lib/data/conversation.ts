@@ -73,7 +73,9 @@ function ownWeights(row: Record<string, unknown>, problems: FieldProblem[]): Par
   weightProblems({ messages: row.messages, weights }, problems);
   readRowWeights({ weight: rowWeight, loss_mask: lossMask }, problems);
   return {
-    ...(weights !== undefined && { weights: weights as MessageWeight[] }),
+    ...(weights !== undefined && {
+      weights: (weights as MessageWeight[]).map((weight) => (weight as MessageWeight | null) ?? undefined),
+    }),
     ...(rowWeight !== undefined && { rowWeight: rowWeight as number }),
     ...(lossMask !== undefined && { lossMask: lossMask as number[] }),
   };

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { examplesDigest } from "../data/digest";
 import { readExamples } from "../data/example";
+import { rowsDigest, type Row } from "../data/rows";
 import { fromRoot } from "../runs/paths";
 import type { Run } from "../runs/store";
 import type { Memo } from "./memo";
@@ -53,7 +53,7 @@ export function trainingFile(task: string, { record: { source }, recipe: { data 
       `${task}: cannot find the rows of ${data.name} that the run was trained on: ` +
         `${file ?? "the run's record names no file"}. Restore the file, or train the run again.`,
     );
-  if (examplesDigest(readExamples(file)) !== data.digest)
+  if (rowsDigest(readExamples<Row>(file)) !== data.digest)
     throw new EvaluationError(
       `${task}: ${file} has changed since the run was trained on it. Restore the file, or train the run again.`,
     );

@@ -9,6 +9,7 @@ import { DataError } from "../data/errors";
 import { readJson } from "../data/read-json";
 import { partWeightsLabel } from "../data/part-weights";
 import { isChatTemplate } from "../data/row-template";
+import { areConversations } from "../data/rows";
 import { visibleText } from "../data/visible-text";
 import { describeDataset } from "../data/statistics";
 import { BENCHMARKS } from "../analysis/benchmarks";
@@ -19,7 +20,7 @@ import { writeFileAtomic } from "../runs/files";
 import { fromRoot } from "../runs/paths";
 import { recipeInWords } from "../runs/recipe";
 import { parametersOf, usableRun, type Run } from "../runs/store";
-import { studyExamples, studyTokenizer, type Study } from "../sweep/study";
+import { studyRows, studyTokenizer, type Study } from "../sweep/study";
 
 /** Options of {@link modelCard} and {@link writeModelDirectoryForHub}. */
 export interface ModelCardOptions {
@@ -230,7 +231,8 @@ export function dataCard(study: Study, dataset: string, options: DataCardOptions
   const { languages } = checkOptions("dataCard", options, { languages: texts });
   const license = licenseOf(study, dataset);
   const tokenizer = studyTokenizer(study);
-  const examples = studyExamples(study, dataset);
+  const examples = studyRows(study, dataset);
+  const chats = areConversations(examples);
   const { rows, instruction, input, completion, totalTokens, generationRatio } = describeDataset(examples, tokenizer);
   const { made } = originRows({ ...study, datasets: { [dataset]: study.datasets[dataset] } }, tokenizer)[0];
   const ratio = Number(generationRatio.toPrecision(3));
@@ -245,13 +247,20 @@ export function dataCard(study: Study, dataset: string, options: DataCardOptions
       configs: [{ config_name: "default", data_files: [{ split: "train", path: "train.json" }] }],
     }),
     `# ${plain(dataset)}`,
-    `${rows} rows in Alpaca's format: \`instruction\`, \`input\` (may be empty), \`output\`. Origin: ${plain(made)}.`,
+    (chats
+      ? `${rows} conversations in OpenAI's format: \`messages\`, and \`tools\` where there are any. `
+      : `${rows} rows in Alpaca's format: \`instruction\`, \`input\` (may be empty), \`output\`. `) +
+      `Origin: ${plain(made)}.`,
     "## Lengths",
     "Tokens by field, without template and special tokens. Generation ratio (mean completion length over mean length " +
-      `of instruction + input): ${ratio}. Total: ${totalTokens} tokens.`,
+      `of ${chats ? "what precedes it" : "instruction + input"}): ${ratio}. Total: ${totalTokens} tokens.`,
     table(
       ["field", "mean", "standard deviation"],
-      [moments("instruction", instruction), moments("input", input), moments("output", completion)],
+      [
+        moments(chats ? "system and user" : "instruction", instruction),
+        moments(chats ? "results of tools" : "input", input),
+        moments(chats ? "assistant" : "output", completion),
+      ],
     ),
     "## First row",
     fenced(JSON.stringify(examples[0], null, 2)),
@@ -276,7 +285,7 @@ export function writeDatasetDirectoryForHub(
 ): string {
   const card = dataCard(study, dataset, options);
   const target = prepareFolder(dir);
-  writeFileAtomic(join(target, "train.json"), `${JSON.stringify(studyExamples(study, dataset), null, 1)}\n`);
+  writeFileAtomic(join(target, "train.json"), `${JSON.stringify(studyRows(study, dataset), null, 1)}\n`);
   writeFileAtomic(join(target, "README.md"), card);
   return target;
 }

@@ -26,6 +26,9 @@ import { isTorchFile, weightFiles } from "./weight-files";
 
 export { weightFiles };
 
+/** The file of a tokenizer's chat template. */
+export const CHAT_TEMPLATE = "chat_template.jinja";
+
 /** Files that go from one model directory to another with the tokenizer; each is optional. */
 const TOKENIZER_FILES = [
   "tokenizer.json",
@@ -34,7 +37,7 @@ const TOKENIZER_FILES = [
   "added_tokens.json",
   GENERATION_CONFIG,
   "tokenizer.model",
-  "chat_template.jinja",
+  CHAT_TEMPLATE,
   "chat_template.json",
 ];
 

@@ -1,11 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { examplesDigest, sha256 } from "../data/digest";
+import { sha256 } from "../data/digest";
 import { DataError } from "../data/errors";
-import { checkExamples, readExamples, type Example } from "../data/example";
+import { readExamples, type Example } from "../data/example";
 import type { FieldMap } from "../data/field-map";
 import { seededRandom, shuffled } from "../data/random";
-import { readJson } from "../data/read-json";
+import { areConversations, characterCount, checkDataRows, onlyExamples, rowsDigest, type Row } from "../data/rows";
 import { loadTokenizer } from "../data/tokenizer";
 import { invertLongCompletions, toGenerationRatio } from "../data/transforms";
 import { shown } from "../data/validate";
@@ -20,7 +20,7 @@ import { makeFolder, writeFileAtomic } from "./files";
  */
 export type DatasetSource =
   | { path: string; fields?: FieldMap; rows?: number }
-  | { examples: Example[] }
+  | { examples: Row[] }
   | { from: DatasetSource; transform: "invertLongCompletions"; tokenizer: string }
   | { from: DatasetSource; transform: "toGenerationRatio"; target: number; seed: number; tokenizer: string };
 
@@ -28,10 +28,12 @@ export type DatasetSource =
 export interface ResolvedDataset {
   /** file that holds the rows, readable by other processes */
   file: string;
-  /** digest of the rows, see {@link examplesDigest} */
+  /** digest of the rows, see {@link rowsDigest} */
   digest: string;
+  /** present and true if the rows are conversations */
+  conversations?: true;
   rows: number;
-  /** total characters (UTF-16 code units) in all fields of all rows; used to estimate training time */
+  /** total characters (UTF-16 code units) in all texts of all rows; used to estimate training time */
   characters: number;
 }
 
@@ -39,16 +41,25 @@ export interface ResolvedDataset {
 const TRANSFORM_FORMAT = 1;
 
 /**
- * Reads, and where necessary transforms, the rows of a source.
- * @throws {DataError} listing every invalid row
+ * Reads, and where necessary transforms, the rows of a source in Alpaca's format.
+ * @throws {DataError} listing every invalid row, or if the rows are conversations
  */
 export function sourceExamples(source: DatasetSource): Example[] {
+  const name = "path" in source ? source.path : "from" in source ? source.transform : "examples";
+  return onlyExamples(name, sourceRows(source));
+}
+
+/**
+ * Reads, and where necessary transforms, the rows of a source.
+ * @throws {DataError} listing every invalid row, or for a transform of conversations
+ */
+export function sourceRows(source: DatasetSource): Row[] {
   if ("path" in source) {
-    const examples = readExamples(source.path, { fields: source.fields });
+    const examples = readExamples<Row>(source.path, { fields: source.fields });
     return source.rows === undefined ? examples : sampled(examples, source.rows, source.path);
   }
-  if ("examples" in source) return checkExamples(source.examples, "examples");
-  const examples = sourceExamples(source.from);
+  if ("examples" in source) return checkDataRows(source.examples, "examples");
+  const examples = onlyExamples(source.transform, sourceRows(source.from));
   const tokenizer = loadTokenizer(source.tokenizer);
   return source.transform === "invertLongCompletions"
     ? invertLongCompletions(examples, tokenizer)
@@ -59,7 +70,7 @@ export function sourceExamples(source: DatasetSource): Example[] {
 const SAMPLE_SEED = 42;
 
 /** Draws rows without replacement, and returns them in the order of the file. */
-function sampled(examples: Example[], rows: number, path: string): Example[] {
+function sampled<T extends Row>(examples: readonly T[], rows: number, path: string): T[] {
   if (!Number.isSafeInteger(rows) || rows < 1) {
     throw new DataError(`${path}: rows is ${shown(rows)}; it must be a whole number of at least 1`);
   }
@@ -86,20 +97,20 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
   if (isPlainFile(source)) {
     // readExamples reports a missing file
     const summary = existsSync(source.path)
-      ? cache.of("data", [source.path], () => summarize(readExamples(source.path)))
-      : summarize(readExamples(source.path));
+      ? cache.of("data", [source.path], () => summarize(readExamples<Row>(source.path)))
+      : summarize(readExamples<Row>(source.path));
     return { file: source.path, ...summary };
   }
   const key = sourceKey(source, store, cache);
   const file = join(store, ".datasets", `${key.slice(0, 16)}.json`);
   const save = () => {
-    const examples = sourceExamples(
+    const examples = sourceRows(
       "from" in source ? { ...source, from: { path: resolveDataset(source.from, store, cache).file } } : source,
     );
     makeFolder(join(store, ".datasets"));
     writeFileAtomic(file, JSON.stringify(examples));
   };
-  const summary = () => cache.of("data", [file], () => summarize(savedExamples(file)));
+  const summary = () => cache.of("data", [file], () => summarize(savedRows(file)));
   if (!existsSync(file)) save();
   try {
     return { file, ...summary() };
@@ -111,8 +122,8 @@ export function resolveDataset(source: DatasetSource, store: string, cache: Dige
 }
 
 /** @throws {DataError} if the file is damaged */
-function savedExamples(file: string): Example[] {
-  return checkExamples(readJson(file) as unknown[], file);
+function savedRows(file: string): Row[] {
+  return readExamples<Row>(file);
 }
 
 /** Whether a source is all rows of a `.json` or `.jsonl` file as they are. */
@@ -122,7 +133,7 @@ function isPlainFile(source: DatasetSource): source is { path: string } {
 
 /** Identifies the rows that a source gives, without reading a file that has not changed. */
 function sourceKey(source: DatasetSource, store: string, cache: DigestCache): string {
-  if ("examples" in source) return examplesDigest(checkExamples(source.examples, "examples"));
+  if ("examples" in source) return rowsDigest(checkDataRows(source.examples, "examples"));
   if ("path" in source) {
     const { path, fields, rows } = source;
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new DataError(`${path}: there is no such file`);
@@ -141,10 +152,11 @@ function sourceKey(source: DatasetSource, store: string, cache: DigestCache): st
   );
 }
 
-function summarize(examples: Example[]): Omit<ResolvedDataset, "file"> {
-  const characters = examples.reduce(
-    (sum, { instruction, input, output }) => sum + instruction.length + input.length + output.length,
-    0,
-  );
-  return { digest: examplesDigest(examples), rows: examples.length, characters };
+function summarize(rows: readonly Row[]): Omit<ResolvedDataset, "file"> {
+  return {
+    digest: rowsDigest(rows),
+    rows: rows.length,
+    characters: characterCount(rows),
+    ...(areConversations(rows) && { conversations: true }),
+  };
 }

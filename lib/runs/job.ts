@@ -4,17 +4,23 @@
 //   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
 //   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
 //   Run        a run in the store: its record, its status, and where its files are (store.ts)
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { anObject, flag } from "../data/arguments";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
+import type { ChatTemplate } from "../data/chat-template";
+import { sha256 } from "../data/digest";
+import { tokenizerFiles } from "../data/tokenizer-files";
+import { chatTemplateOf, namedChatTemplateSchema, type NamedChatTemplate } from "../data/row-template";
 import { ALPACA_TEMPLATE, templateSchema, type PromptTemplate } from "../data/template";
 import { completionWeightSchema, partWeightsSchema, turnsSchema, type Turns } from "../data/loss-weighting";
 import { normalizerSchema, type Normalizer } from "../data/normalizer";
 import { impossibleParts, PARTS_OF, withoutDefaults, type PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { integer, objectOf, oneOf, text, threadCount, validated } from "../data/validate";
-import { resolveDataset, type DatasetSource } from "./dataset-source";
+import { resolveDataset, type DatasetSource, type ResolvedDataset } from "./dataset-source";
 import { modelDigest, tokenizerDigest, type DigestCache } from "./digests";
 import { completeHyperparametersSchema, recipeHyperparameters, type Hyperparameters } from "./hyperparameters";
 import { isChatTemplate } from "../data/row-template";
@@ -43,8 +49,10 @@ export interface RunSpec {
   truncation?: Truncation;
   /** whether rows that lose their whole completion are left out; default false */
   dropEmpty?: boolean;
-  /** default Stanford Alpaca's */
+  /** template of rows in Alpaca's format; default Stanford Alpaca's */
   template?: PromptTemplate;
+  /** chat template of conversations; default: that of the model's tokenizer */
+  chatTemplate?: NamedChatTemplate;
   /** TensorFlow threads; default: by the size of the model, see lib/workers/plan.ts */
   threads?: number;
 }
@@ -87,12 +95,13 @@ export function resolveJob(
   );
   const { digest, parameters } = modelDigest(spec.model.dir, cache);
   const data = resolveDataset(spec.dataset.source, store, cache);
+  checkTemplate(spec, data);
   const recipe: Recipe = {
     format: RECIPE_FORMAT,
     model: { name: spec.model.name, digest },
     data: { name: spec.dataset.name, digest: data.digest, rows: data.rows },
     tokenizer: { digest: tokenizerDigest(spec.model.dir, cache) },
-    template: spec.template ?? ALPACA_TEMPLATE,
+    template: data.conversations ? chatTemplate(spec, cache) : (spec.template ?? ALPACA_TEMPLATE),
     truncation: spec.truncation ?? "truncate",
     ...(spec.dropEmpty && { dropEmpty: true }),
     plw: spec.plw,
@@ -117,6 +126,15 @@ export function resolveJob(
   };
 }
 
+/** @throws {RunError} for a chat template that no row would go through */
+function checkTemplate({ dataset, chatTemplate }: RunSpec, { conversations }: ResolvedDataset): void {
+  if (conversations || !chatTemplate) return;
+  throw new RunError(
+    `the template ${JSON.stringify(chatTemplate.name)} is a chat template, which is for conversations, but the rows of ` +
+      `${dataset.name} are in Alpaca's format; give a template with withInput and withoutInput.`,
+  );
+}
+
 /** @throws {RunError} if a part has a weight that the rows cannot have */
 function checkParts(recipe: Recipe): void {
   const kind = isChatTemplate(recipe.template) ? "conversations" : "alpaca";
@@ -127,6 +145,15 @@ function checkParts(recipe: Recipe): void {
     `${runName(recipe)}: partWeights gives "${part}" a weight, but ${recipe.data.name} has ${rows}, whose parts are ` +
       `${PARTS_OF[kind].join(", ")}. Give the weight to one of them, or leave it out.`,
   );
+}
+
+/** The chat template of a spec's conversations, with the special tokens of its model. */
+function chatTemplate({ model: { dir }, chatTemplate: named }: RunSpec, cache: DigestCache): ChatTemplate {
+  const files = tokenizerFiles(dir);
+  if (files.length === 0) return chatTemplateOf(dir, named); // throws an error that names the missing file
+  const own = join(dirname(files[0]), "chat_template.jinja");
+  const key = `chat template ${named ? sha256(JSON.stringify(named)) : ""}`;
+  return cache.of(key, existsSync(own) ? [...files, own] : files, () => chatTemplateOf(dir, named));
 }
 
 /** Number of optimizer steps of a run, if no row is dropped. */
@@ -149,6 +176,7 @@ const specSchema = v.pipe(
     truncation: v.optional(oneOf(TRUNCATIONS)),
     dropEmpty: v.optional(flag),
     template: v.optional(templateSchema),
+    chatTemplate: v.optional(namedChatTemplateSchema),
     threads: v.optional(threadCount),
   }),
   v.check(

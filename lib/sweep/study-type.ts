@@ -41,7 +41,7 @@ export interface Study {
   dropEmpty?: boolean;
   /** template of rows in Alpaca's format */
   template: PromptTemplate;
-  /** chat template of conversations; no runs are wanted with one, since studies train on rows in Alpaca's format */
+  /** chat template of conversations; default: that of each model's tokenizer */
   chatTemplate?: NamedChatTemplate;
   hyperparameters: Hyperparameters;
   /** TensorFlow threads of every run; default: by the size of the model */

@@ -1,9 +1,12 @@
 import { StudyError } from "../data/errors";
 import type { Example } from "../data/example";
+import type { ChatTemplate } from "../data/chat-template";
+import { chatTemplateOf } from "../data/row-template";
+import { onlyExamples, type Row } from "../data/rows";
 import { learnsNothing, withoutDefaults, type PartWeights } from "../data/part-weights";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer";
 import { isObject } from "../data/validate";
-import { resolveDataset, sourceExamples, type DatasetSource } from "../runs/dataset-source";
+import { resolveDataset, sourceRows, type DatasetSource } from "../runs/dataset-source";
 import { DigestCache } from "../runs/digests";
 import type { Hyperparameters } from "../runs/hyperparameters";
 import type { RunSpec } from "../runs/job";
@@ -14,17 +17,26 @@ import type { Study } from "./study-type";
 export type { Study } from "./study-type";
 
 /**
+ * The rows of one of a study's data sets in Alpaca's format, transforms applied.
+ * @throws {StudyError} for an unknown name
+ * @throws {DataError} for bad rows, and for conversations
+ */
+export function studyExamples(study: Study, dataset: string): Example[] {
+  return onlyExamples(dataset, studyRows(study, dataset));
+}
+
+/**
  * The rows of one of a study's data sets, transforms applied.
  * @throws {StudyError} for an unknown name
  * @throws {DataError} for bad rows
  */
-export function studyExamples(study: Study, dataset: string): Example[] {
+export function studyRows(study: Study, dataset: string): Row[] {
   if (!Object.hasOwn(study.datasets, dataset))
     throw new StudyError(
       `Study ${study.name} has no data set ${JSON.stringify(dataset)}; ` +
         `its data sets are ${Object.keys(study.datasets).join(", ")}.`,
     );
-  return sourceExamples(study.datasets[dataset]);
+  return sourceRows(study.datasets[dataset]);
 }
 
 /**
@@ -36,23 +48,23 @@ export function studyTokenizer({ tokenizer, models }: Study): Tokenizer {
 }
 
 /**
+ * The chat template of a study's conversations, as the tokenizer that counts tokens has it.
+ * @throws {DataError} if neither the study nor the tokenizer has one
+ */
+export function studyChatTemplate({ tokenizer, models, chatTemplate }: Study): ChatTemplate {
+  return chatTemplateOf(tokenizer ?? Object.values(models)[0], chatTemplate);
+}
+
+/**
  * Every run that a study asks for: models × data sets × normalizers × completion weights × sets of part weights ×
  * variants × seeds × PLWs, in this order. A combination in which every weight is 0 is left out: it learns nothing.
- * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`;
- *   for a chat template, which no run would use
+ * @throws {StudyError} listing every problem by field, such as a weight that is there twice, or the old key `weights`
  */
 export function wantedRuns(study: Study): RunSpec[] {
   if (isObject(study) && "weights" in study) {
     throw new StudyError(`Study ${study.name}: unknown key "weights"; prompt loss weights are in "plws".`);
   }
   const { turns, truncation, dropEmpty, template, chatTemplate, threads } = checkStudy(study);
-  if (chatTemplate) {
-    throw new StudyError(
-      `Study ${study.name}: the template ${JSON.stringify(chatTemplate.name)} is a chat template, which is for ` +
-        "conversations, but a study trains on rows with instruction, input and output; " +
-        "give a template with withInput and withoutInput.",
-    );
-  }
   const variants = variantsOf(study);
   const specs: RunSpec[] = [];
   for (const [modelName, dir] of Object.entries(study.models))
@@ -74,6 +86,7 @@ export function wantedRuns(study: Study): RunSpec[] {
                     truncation,
                     ...(dropEmpty && { dropEmpty }),
                     template,
+                    ...(chatTemplate && { chatTemplate }),
                     threads,
                   });
   return specs;

@@ -1,8 +1,7 @@
-import { examplesDigest } from "../data/digest";
 import { encodeDataset, type EncodedDataset } from "../data/encode";
 import { DataError } from "../data/errors";
 import { readExamples } from "../data/example";
-import { promptTemplateOf } from "../data/row-template";
+import { rowsDigest, type Row } from "../data/rows";
 import { loadTokenizer } from "../data/tokenizer";
 import type { Job } from "../runs/job";
 
@@ -18,15 +17,15 @@ export function encodingKey({ recipe }: Pick<Job, "recipe">): string {
  * @throws {DataError} if the file cannot be read, or its rows differ from the recipe's digest
  */
 export function encodeJob({ recipe, dataFile, modelDir }: Job): EncodedDataset {
-  const examples = readExamples(dataFile);
-  if (examplesDigest(examples) !== recipe.data.digest) {
+  const examples = readExamples<Row>(dataFile);
+  if (rowsDigest(examples) !== recipe.data.digest) {
     throw new DataError(
       `${dataFile}: the rows changed after the run was requested. Request it again to train on the current rows.`,
     );
   }
   return encodeDataset(examples, loadTokenizer(modelDir), {
     maxLength: recipe.hyperparameters.maxLength,
-    template: promptTemplateOf(dataFile, recipe.template),
+    template: recipe.template,
     truncation: recipe.truncation,
     dropEmpty: recipe.dropEmpty,
     name: recipe.data.name,

@@ -5,9 +5,10 @@ import type { EncodedDataset } from "../data/encode";
 import { ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } from "../data/errors";
 import { formatBytes } from "../data/format-bytes";
 import { lossWeightingOf } from "../data/loss-weighting";
+import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { arithmeticProblem } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
-import { readTokenizerCopy, type TokenizerCopy } from "../model/directory";
+import { CHAT_TEMPLATE, readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
 import { gpuHardware } from "../model/gpu-hardware";
 import { isOutOfMemory, takePeakDeviceMemory } from "../model/memory";
@@ -273,8 +274,9 @@ class Attempt {
   /** Writes the trained model, or its adapter alone. */
   private saveModel(dir: string): void {
     const { modelDir, recipe } = this.job;
-    if (!this.model!.isFrozen) return this.model!.save(dir, this.tokenizer);
-    this.model!.saveAdapter(dir, { path: toRoot(modelDir), digest: recipe.model.digest }, this.tokenizer);
+    const tokenizer = withTemplate(this.tokenizer, recipe.template);
+    if (!this.model!.isFrozen) return this.model!.save(dir, tokenizer);
+    this.model!.saveAdapter(dir, { path: toRoot(modelDir), digest: recipe.model.digest }, tokenizer);
   }
 
   private complete(): void {
@@ -354,6 +356,12 @@ class Attempt {
     this.trainer?.dispose();
     this.model?.dispose();
   }
+}
+
+/** The tokenizer's files with the chat template of the run, where Transformers 5 looks for it first. */
+function withTemplate(tokenizer: TokenizerCopy, template: RowTemplate): TokenizerCopy {
+  if (!isChatTemplate(template)) return tokenizer;
+  return { ...tokenizer, files: new Map([...tokenizer.files, [CHAT_TEMPLATE, Buffer.from(template.jinja)]]) };
 }
 
 /** The run's record from earlier attempts, if there is a valid one. */

@@ -2,11 +2,12 @@ import { basename } from "node:path";
 import { aFunction, abortSignal, checkOptions, flag, type OptionSchemas } from "../data/arguments";
 import { TRUNCATIONS, type Truncation } from "../data/encode";
 import { TrainingError } from "../data/errors";
-import type { Example } from "../data/example";
 import { LOSS_WEIGHTING, lossWeightingOf, type Turns } from "../data/loss-weighting";
 import { normalizerSchema, type Normalizer } from "../data/normalizer";
 import type { PartWeights } from "../data/part-weights";
-import { templateSchema, type PromptTemplate } from "../data/template";
+import { isChatTemplate, rowTemplateSchema, type NamedChatTemplate } from "../data/row-template";
+import type { Row } from "../data/rows";
+import type { PromptTemplate } from "../data/template";
 import { integer, oneOf, rule, text } from "../data/validate";
 import { warnOfUnusedGpu } from "../model/gpu";
 import { device, threads } from "../model/tensorflow";
@@ -25,8 +26,8 @@ export interface TrainOptions {
   model: string;
   /** display name of the model in the run's record; default: the directory's name */
   modelName?: string;
-  /** rows, or a file of rows in Alpaca's format (see `readExamples`) */
-  examples: Example[] | string;
+  /** rows in Alpaca's format or conversations, or a file of them (see `readExamples`) */
+  examples: Row[] | string;
   /** display name of the data set in the run's record; default: the file's name, or "examples" */
   dataset?: string;
   /** prompt loss weight, finite and at least 0 */
@@ -47,8 +48,8 @@ export interface TrainOptions {
   truncation?: Truncation;
   /** whether rows that lose their whole completion at the maximum length are left out; default false */
   dropEmpty?: boolean;
-  /** default Stanford Alpaca's */
-  template?: PromptTemplate;
+  /** default: Stanford Alpaca's; for conversations the chat template of the model's tokenizer */
+  template?: PromptTemplate | NamedChatTemplate;
   /** folder of the run store; default `PROMPTLOSS_RUNS`, or `runs` */
   store?: string;
   /** stops training within one step; the same call continues */
@@ -74,7 +75,7 @@ const OPTIONS: OptionSchemas<TrainOptions> = {
   seed: integer,
   truncation: oneOf(TRUNCATIONS),
   dropEmpty: flag,
-  template: templateSchema,
+  template: rowTemplateSchema,
   store: text,
   signal: abortSignal,
   onStep: aFunction,
@@ -105,9 +106,9 @@ export async function train(options: TrainOptions): Promise<Run> {
 }
 
 function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache): Job {
-  const { examples } = options;
+  const { examples, template } = options;
   const dir = fromRoot(options.model);
-  return resolveJob(
+  const job = resolveJob(
     {
       model: { name: options.modelName ?? basename(dir), dir },
       dataset:
@@ -123,11 +124,22 @@ function trainingJob(options: TrainOptions, store: RunStore, cache: DigestCache)
       seed: options.seed ?? 42,
       truncation: options.truncation,
       dropEmpty: options.dropEmpty,
-      template: options.template,
+      ...(template && (isChatTemplate(template) ? { chatTemplate: template } : { template })),
     },
     store.root,
     cache,
     // The threads of the CPU change no result that a GPU computes.
     { device: device().kind, threads: device().kind === "GPU" ? 1 : threads() },
+  );
+  checkKind(template, job.recipe);
+  return job;
+}
+
+/** @throws {TrainingError} for a template of prompts that no conversation would go through */
+function checkKind(template: TrainOptions["template"], recipe: Job["recipe"]): void {
+  if (template === undefined || isChatTemplate(template) || !isChatTemplate(recipe.template)) return;
+  throw new TrainingError(
+    `train: the rows of ${recipe.data.name} are conversations and need a chat template, which ` +
+      `the template ${JSON.stringify(template.name)} is not`,
   );
 }

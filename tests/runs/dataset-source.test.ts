@@ -5,11 +5,14 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { examplesDigest } from "../../lib/data/digest";
 import { readExamples } from "../../lib/data/example";
+import type { Conversation } from "../../lib/data/message";
+import { rowsDigest } from "../../lib/data/rows";
 import { resolveDataset, sourceExamples } from "../../lib/runs/dataset-source";
 import { DigestCache } from "../../lib/runs/digests";
 import { temporaryFolder, tinyExamples, writeJson } from "./world";
 
 const dir = temporaryFolder();
+const llama = join(__dirname, "..", "data", "fixtures", "llama");
 const store = join(dir, "store");
 const examples = tinyExamples(20, 1);
 const file = writeJson(join(dir, "rows.json"), examples);
@@ -72,8 +75,34 @@ test("a plain file is used where it lies, and rows in memory are checked", () =>
   const { file: saved } = resolveDataset({ examples: withoutInput }, store, cache);
   assert.deepEqual(readExamples(saved), [{ instruction: "a", input: "", output: "b" }]);
   assert.throws(
-    () => resolveDataset({ examples: [{ messages: [] }] as never[] }, store, cache),
+    () => resolveDataset({ examples: [{ instructions: "a" }] as never[] }, store, cache),
     /examples: 1 of 1 rows cannot be used[^]*field "instruction" is missing/,
+  );
+});
+
+test("conversations are saved with what they say of their weights, and are not transformed", () => {
+  const cache = new DigestCache(store);
+  const messages = [
+    { role: "user", content: "Greet." },
+    { role: "assistant", content: "Hello." },
+  ] as const;
+  const rows: Conversation[] = [
+    { messages: [...messages] },
+    { messages: [...messages], weights: [undefined, { factor: 0.5 }] },
+  ];
+  const saved = resolveDataset({ examples: rows }, store, cache);
+  assert.deepEqual([saved.conversations, saved.rows, saved.digest], [true, 2, rowsDigest(rows)]);
+  assert.deepEqual(readExamples<Conversation>(saved.file), rows);
+  assert.notEqual(saved.digest, resolveDataset({ examples: rows.slice(0, 1) }, store, cache).digest);
+  assert.equal(resolveDataset({ path: saved.file, rows: 1 }, store, cache).conversations, true);
+  assert.throws(
+    () =>
+      resolveDataset(
+        { from: { path: saved.file }, transform: "invertLongCompletions", tokenizer: llama },
+        store,
+        cache,
+      ),
+    /invertLongCompletions: row 1 is a conversation, and this needs rows with instruction, input and output/,
   );
 });
 
