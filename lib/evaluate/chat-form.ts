@@ -1,5 +1,5 @@
 // Prompts through a model's chat template, by the rules of lm-evaluation-harness 0.4.13 (`--apply_chat_template`).
-import { renderChat, type ChatTemplate } from "../data/chat-template";
+import { renderChat } from "../data/chat-template";
 import { EvaluationError } from "../data/errors";
 import { distinct } from "../data/group";
 import type { Message } from "../data/message";
@@ -9,16 +9,9 @@ import type { ChatOptions } from "./evaluate-options";
 import { shotText } from "./few-shot";
 import type { TaskSettings } from "./results";
 import type { Subject } from "./subject";
-import type { SolvedQuestion } from "./task";
+import type { ChatForm, SolvedQuestion } from "./task";
 
-/** How questions are put through a chat template. */
-export interface ChatForm {
-  template: ChatTemplate;
-  /** whether each few-shot example is a user's and an assistant's turn; otherwise all are in the question's message */
-  fewShotAsTurns: boolean;
-  /** content of a system message before everything else */
-  systemPrompt?: string;
-}
+export type { ChatForm } from "./task";
 
 /** The prompt template of tasks that ask in the model's own, where the chat template does what it would do. */
 export const USER_MESSAGE: PromptTemplate = {

@@ -29,6 +29,11 @@ export class Fields {
     return value;
   }
 
+  /** Returns all fields; their values are not checked. */
+  values(): Record<string, unknown> {
+    return this.row as Record<string, unknown>;
+  }
+
   /**
    * Returns a field that must be a string.
    * @throws {FieldProblem} if it is missing or not a string

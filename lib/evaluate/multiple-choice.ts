@@ -99,7 +99,11 @@ export async function prepareChoices(
       return contexts.get(text)!;
     };
     const pairs = item.question.requests.map(({ continuation }, j) =>
-      encodePair(tokenizer, item.contexts[j], continuation, { encode, encodeContext }),
+      encodePair(tokenizer, item.contexts[j], continuation, {
+        encode,
+        encodeContext,
+        trim: !item.question.rendered,
+      }),
     );
     const lengths = pairs.map(({ continuation }) => continuation.length);
     const unusable = lengths.findIndex((length) => length === 0 || length > maxLength);

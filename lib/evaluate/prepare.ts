@@ -54,7 +54,7 @@ export interface Asking {
  */
 export function askingOf(task: TaskAbout, options: TaskOptions, template: PromptTemplate, chat?: ChatForm): Asking {
   const { fewShot: shots = task.shots, limit = null, format = "harness", dataDir = defaultDataDir() } = options;
-  const style = { format, template: chat ? USER_MESSAGE : template };
+  const style = { format, template: chat ? USER_MESSAGE : template, ...(chat && { chat }) };
   return { shots, limit, style, ...(chat && { chat }), dataDir: fromRoot(dataDir) };
 }
 
@@ -123,7 +123,7 @@ function asked<Q extends AnyQuestion>(
   chat: ChatForm | undefined,
 ): Omit<PreparedItem<Q>, "id"> {
   const prompts = "requests" in question ? question.requests.map(({ prompt }) => prompt) : [question.prompt];
-  if (!chat) {
+  if (!chat || question.rendered) {
     const before = shotText(shots);
     return { question, contexts: prompts.map((prompt) => before + prompt) };
   }

@@ -16,6 +16,7 @@ export interface TokenPair {
  * the beginning-of-sequence token, or the end-of-sequence token if the tokenizer has none.
  * @param options.encode tokenizes a text; default: with the special tokens that the tokenizer adds
  * @param options.encodeContext tokenizes a context; pass a memoizing function if contexts recur; default: `encode`
+ * @param options.trim whether white space at the end of the context is moved; default true
  */
 export function encodePair(
   tokenizer: Tokenizer,
@@ -24,7 +25,8 @@ export function encodePair(
   {
     encode = (text) => tokenizer.encode(text),
     encodeContext = encode,
-  }: { encode?: (text: string) => number[]; encodeContext?: (text: string) => number[] } = {},
+    trim = true,
+  }: { encode?: (text: string) => number[]; encodeContext?: (text: string) => number[]; trim?: boolean } = {},
 ): TokenPair {
   if (context === "")
     return {
@@ -32,7 +34,7 @@ export function encodePair(
       continuation: tokenizer.encode(continuation, { addSpecialTokens: false }),
     };
   const whole = encode(context + continuation);
-  const { length } = encodeContext(trimEnd(context));
+  const { length } = encodeContext(trim ? trimEnd(context) : context);
   return { context: whole.slice(0, length), continuation: whole.slice(length) };
 }
 

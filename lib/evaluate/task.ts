@@ -1,3 +1,4 @@
+import type { ChatTemplate } from "../data/chat-template";
 import type { PromptTemplate } from "../data/template";
 import type { Fields } from "./fields";
 import type { Judge, Judgement } from "./judge/judge";
@@ -12,11 +13,22 @@ export const FORMATS = ["harness", "harness+instruction", "instruction"] as cons
  */
 export type PromptFormat = (typeof FORMATS)[number];
 
+/** How questions are put through a chat template. */
+export interface ChatForm {
+  template: ChatTemplate;
+  /** whether each few-shot example is a user's and an assistant's turn; otherwise all are in the question's message */
+  fewShotAsTurns: boolean;
+  /** content of a system message before everything else */
+  systemPrompt?: string;
+}
+
 /** How a task's prompts are written. */
 export interface PromptStyle {
   format: PromptFormat;
   /** used by format "instruction" and by tasks that follow the model's template */
   template: PromptTemplate;
+  /** form of prompts through a chat template; absent: prompts are plain text */
+  chat?: ChatForm;
 }
 
 /**
@@ -77,6 +89,8 @@ export interface SolvedQuestion {
 /** A row converted to a question. */
 export interface Question {
   solved: SolvedQuestion;
+  /** present and true if the prompts went through the chat template already, so that they are left as they are */
+  rendered?: true;
 }
 
 /** A multiple-choice question. */

@@ -1,6 +1,5 @@
 import { seededRandom, shuffled } from "../../data/random";
-import { renderPrompt } from "../../data/template";
-import { instructionOf } from "../judge/judge-task";
+import { rowAnswer } from "../row-answer";
 import { bootstrapError, standardError } from "../means";
 import type { Answer, GenerationQuestion, GenerationTask, OwnRows, Question, Scores, Item } from "../task";
 import { sumSegments } from "../../metrics/additive";
@@ -16,7 +15,8 @@ const MAX_NEW_TOKENS = 512;
 /**
  * Memorization of training data (section 5.3, Figure 2c): greedily generated completions of unique training prompts,
  * compared with the training completions. Of rows with equal prompts the first is used. If there are more than 10,000
- * prompts, 10,000 are drawn with a fixed seed.
+ * prompts, 10,000 are drawn with a fixed seed. Of a conversation the completion is the last answer, given all that
+ * precedes it, through the chat template.
  *
  * A generated completion has at most 16 tokens more than the training completion with its end-of-sequence token, at
  * most 512 tokens, and must fit the context that the prompt leaves, of which at least half is reserved for it.
@@ -45,12 +45,13 @@ function task(name: string, items: OwnRows): GenerationTask {
     maxNewTokens: MAX_NEW_TOKENS,
     beyondReference: EXTRA_TOKENS,
     choose: uniquePrompts,
-    question(row, { template }) {
-      const { prompt, completion } = renderPrompt({ ...instructionOf(row), output: row.text("output") }, template);
+    question(row, style) {
+      const { prompt, answer, rendered } = rowAnswer(row, style);
       return {
         prompt,
-        solved: { question: prompt, delimiter: "", answer: completion },
-        references: [completion],
+        solved: { question: prompt, delimiter: "", answer },
+        references: [answer],
+        ...(rendered && { rendered }),
       };
     },
     score,
