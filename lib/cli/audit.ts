@@ -2,11 +2,13 @@ import { basename } from "node:path";
 import { auditName, auditProblemRows, studyAudits, type AuditProblemRow, type AuditRow } from "../analysis/audit-rows";
 import { auditDataset } from "../data/audit/audit";
 import { AUDIT_KINDS, type AuditKind } from "../data/audit/problems";
-import { readExamples } from "../data/example";
+import { loadChatTemplate } from "../data/chat-template";
+import { DataError } from "../data/errors";
 import { partWeightsSchema, TURNS } from "../data/loss-weighting";
 import { normalizerSchema } from "../data/normalizer";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
+import { readRowValues } from "../data/read-rows";
 import { loadTokenizer } from "../data/tokenizer";
 import { listOf, oneOf, text, validated, wholeNumber } from "../data/validate";
 import { visibleText } from "../data/visible-text";
@@ -45,17 +47,31 @@ function ofStudy(values: Values): AuditRow[] {
 }
 
 /** Options that a study's file has instead. */
-const ONLY_WITH_DATA = ["model", "plws", "normalizers", "max-length", "completion-weight", "part-weights", "turns"];
+const ONLY_WITH_DATA = [
+  "model",
+  "chat-template",
+  "plws",
+  "normalizers",
+  "max-length",
+  "completion-weight",
+  "part-weights",
+  "turns",
+];
 
 function ofFile(values: Values): AuditRow {
   const data = requiredPath(values, "data");
   const partWeights = values["part-weights"];
-  const audit = auditDataset(readExamples(data), loadTokenizer(requiredPath(values, "model")), {
+  const model = requiredPath(values, "model");
+  const chatTemplate = pathOf(values, "chat-template");
+  const rows = readRowValues(data);
+  if (rows.length === 0) throw new DataError(`${data}: the file has no rows`);
+  const audit = auditDataset(rows, loadTokenizer(model), {
     maxLength: numberOf(values, "max-length", wholeNumber(2)) ?? ALPACA_HYPERPARAMETERS.maxLength,
     batchSize: ALPACA_HYPERPARAMETERS.batchSize,
     microBatchSize: ALPACA_HYPERPARAMETERS.microBatchSize,
     name: data,
     ...given({
+      template: chatTemplate === undefined ? undefined : loadChatTemplate(model, { file: chatTemplate }),
       plws: listed(values, "plws", (texts) => texts.map((plw) => numberOf({ plws: plw }, "plws", plwSchema)!)),
       normalizers: listed(values, "normalizers", (names) =>
         validated(listOf(normalizerSchema), names, "--normalizers", UsageError),

@@ -89,6 +89,11 @@ export const COMMANDS: Record<string, Command> = {
         placeholder: "dir",
         description: "folder of the tokenizer and its chat template; must be given with --data",
       },
+      "chat-template": {
+        placeholder: "file",
+        description: "Jinja text of conversations' chat template",
+        default: "the tokenizer's",
+      },
       plws: { placeholder: "w,…", description: "prompt loss weights", default: "0,0.1,1" },
       normalizers: {
         placeholder: "name,…",
@@ -118,6 +123,7 @@ export const COMMANDS: Record<string, Command> = {
       [
         "data",
         "model",
+        "chat-template?",
         "plws?",
         "normalizers?",
         "max-length?",

@@ -207,7 +207,11 @@ function encodeExamples(
   });
 }
 
-function chatTemplateOf(name: string, template: RowTemplate | undefined, tokenizer: Tokenizer): ChatTemplate {
+/**
+ * The chat template of a data set of conversations: the given one, or the tokenizer's.
+ * @throws {DataError} if there is none, or the given one is of prompts
+ */
+export function chatTemplateOf(name: string, template: RowTemplate | undefined, tokenizer: Tokenizer): ChatTemplate {
   if (template === undefined || isChatTemplate(template)) return needChatTemplate(name, tokenizer, template);
   throw new DataError(
     `${name}: the rows are conversations, and the template is one of prompts; give a chat template, or none for the ` +

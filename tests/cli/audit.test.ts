@@ -92,6 +92,19 @@ test("a study: its data sets as it trains on them, and a table for an appendix",
   );
 });
 
+test("conversations: through a chat template, by its exit code", () => {
+  const chats = join(root, "datasets", "pocket", "conversations", "heldout.json");
+  const tokenizer = join(root, "datasets", "pocket", "models", "pocket-1");
+  const template = join(root, "datasets", "pocket", "chat.jinja");
+  const args = ["--data", chats, "--model", tokenizer, "--chat-template", template, "--max-length", "1024", "--json"];
+  const { code, json, stdout, stderr } = audit(...args);
+  assert.equal(code, 0, stdout + stderr);
+  const { rows, trained, parts } = json.datasets["heldout.json"];
+  assert.equal(trained, rows);
+  assert.ok(parts.some(({ part, role }) => part === "end" && role === "completion"));
+  assert.equal(audit(...args, "--max-length", "40").code, 1, "answers are cut");
+});
+
 test("wrong options are named: exit code 1", () => {
   for (const [args, message] of [
     [["--data", data], /--model: missing/],

@@ -66,7 +66,11 @@ const WEIGHTING_OPTIONS = {
   seed: integer,
 } satisfies OptionSchemas<AuditWeighting>;
 
-const AUDIT_OPTIONS: OptionSchemas<AuditOptions> = { ...ENCODE_OPTIONS, ...WEIGHTING_OPTIONS, markers: texts };
+const AUDIT_OPTIONS: OptionSchemas<AuditOptions> = {
+  ...ENCODE_OPTIONS,
+  ...WEIGHTING_OPTIONS,
+  markers: texts,
+};
 
 /** Number of the longest rows that are listed. */
 const LISTED_LONGEST = 10;
@@ -80,8 +84,8 @@ const LISTED_LONGEST = 10;
  *
  * Rows are encoded portion by portion; per row no more is kept than a few dozen bytes.
  *
- * @param rows as for `encodeDataset`
- * @throws {DataError} if an option is invalid. Rows that cannot be encoded are problems, not errors
+ * @param rows in Alpaca's format as for `encodeDataset`, or conversations in any format that is read from files
+ * @throws {DataError} if an option is invalid, or there is no chat template for conversations. Rows that cannot be encoded are problems, not errors
  */
 export function auditDataset(rows: readonly unknown[], tokenizer: Tokenizer, options: AuditOptions): Audit {
   checkOptions("auditDataset", options, AUDIT_OPTIONS, { needed: ["maxLength"] });

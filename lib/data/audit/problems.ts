@@ -20,6 +20,7 @@ export const AUDIT_KINDS = {
   },
   "marker-missed": { losesLearning: true, meaning: "a marker is not found where its text stands" },
   "border-crossed": { losesLearning: false, meaning: "a token has characters of two parts" },
+  "thinking-left-out": { losesLearning: false, meaning: "the template leaves out the reasoning of an answer" },
   "empty-answer": { losesLearning: false, meaning: "of an answer, only its end is learned" },
   duplicate: { losesLearning: false, meaning: "has the same tokens as an earlier row" },
   "no-generation-tags": { losesLearning: false, meaning: "the template does not tag what an assistant writes" },
