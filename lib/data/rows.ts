@@ -44,7 +44,7 @@ export function onlyExamples(what: string, rows: readonly Row[]): Example[] {
 
 /**
  * Computes the digest of a data set over everything of its rows that decides tokens and loss weights, in order. That of
- * rows in Alpaca's format is {@link examplesDigest}.
+ * rows in Alpaca's format is `examplesDigest`.
  * @returns SHA-256, 64 lowercase hexadecimal digits
  */
 export function rowsDigest(rows: readonly Row[]): string {
