@@ -3,9 +3,10 @@ import { AUDIT_KINDS, type AuditKind, type AuditProblem } from "../data/audit/pr
 import { auditOfScan, scanForAudit, type Audit } from "../data/audit/audit";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { groupBy } from "../data/group";
+import { areConversations, type Row } from "../data/rows";
 import type { Tokenizer } from "../data/tokenizer";
 import { checkRowsOf } from "./row-schemas";
-import { otherWeightsOf, studyExamples, type Study } from "../sweep/study";
+import { otherWeightsOf, studyChatTemplate, studyRows, type Study } from "../sweep/study";
 
 /** The audit of a data set at one completion weight and one set of part weights. */
 export interface AuditRow {
@@ -36,7 +37,8 @@ export function studyAudits(
   const epoch = { plws, normalizers, turns, batchSize, microBatchSize, seed: seeds[0] };
   const others = otherWeightsOf(study);
   return names.flatMap((dataset) => {
-    const scan = scanForAudit(studyExamples(study, dataset), tokenizer, encodeOptions(study, dataset));
+    const rows = studyRows(study, dataset);
+    const scan = scanForAudit(rows, tokenizer, encodeOptions(study, dataset, rows));
     return others.map((weights) => ({
       dataset,
       ...(others.length > 1 && { weights: weightsText(weights) }),
@@ -50,9 +52,9 @@ function weightsText({ completionWeight, partWeights }: ReturnType<typeof otherW
   return [`λr ${completionWeight}`, ...parts].join(" · ");
 }
 
-const encodeOptions = (study: Study, dataset: string) => ({
+const encodeOptions = (study: Study, dataset: string, rows: readonly Row[]) => ({
   maxLength: study.hyperparameters.maxLength,
-  template: study.template,
+  template: areConversations(rows) ? studyChatTemplate(study) : study.template,
   truncation: study.truncation,
   dropEmpty: study.dropEmpty,
   name: dataset,
@@ -121,8 +123,9 @@ export function auditExamples(
     return [...groupBy(problems, ({ kind }) => kind).values()].map(([first]) => ({ dataset, ...first }));
   });
   return firsts.slice(0, atMost).map(({ dataset, row, kind, problem }) => {
-    const { maxLength, template } = encodeOptions(study, dataset);
-    const { examples } = encodeDataset([studyExamples(study, dataset)[row!]], tokenizer, { maxLength, template });
+    const rows = studyRows(study, dataset);
+    const { maxLength, template } = encodeOptions(study, dataset, rows);
+    const { examples } = encodeDataset([rows[row!]], tokenizer, { maxLength, template });
     return { example: { ...examples[0], row: row! }, caption: `${dataset}, row ${row}: ${kind}: ${problem}` };
   });
 }

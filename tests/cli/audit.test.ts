@@ -92,6 +92,23 @@ test("a study: its data sets as it trains on them, and a table for an appendix",
   );
 });
 
+test("a study of conversations: as its chat template renders them", () => {
+  const study = writeJson(join(dir, "chats.json"), {
+    name: "chats",
+    models: { pocket: join(root, "datasets", "pocket", "models", "pocket-1") },
+    datasets: { Chats: { path: join(root, "datasets", "pocket", "conversations", "heldout.json") } },
+    template: join(root, "datasets", "pocket", "chat.jinja"),
+    plws: [0, 1],
+    hyperparameters: { ...QUICK, maxLength: 1024 },
+  });
+  const { code, json, stdout, stderr } = audit("--study", study, "--json");
+  assert.equal(code, 0, stdout + stderr);
+  const { rows, trained, shares } = json.datasets.Chats;
+  assert.equal(trained, rows);
+  const user = shares.filter(({ part }) => part === "user");
+  assert.ok(user.length > 0 && user.every(({ plw, share }) => share > 0 === (plw === 1)));
+});
+
 test("conversations: through a chat template, by its exit code", () => {
   const chats = join(root, "datasets", "pocket", "conversations", "heldout.json");
   const tokenizer = join(root, "datasets", "pocket", "models", "pocket-1");
