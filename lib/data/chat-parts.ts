@@ -191,8 +191,7 @@ function addBetween(
   const limit = gap.header?.[0] ?? gap.end;
   const definite = definiteEnd(gap, around);
   const isDefinite = gap.after === undefined || (gap.header !== undefined && around.generationPrompt !== "");
-  const ending =
-    definite ?? (isDefinite ? undefined : specialsIn(around, gap.start, limit).find(({ id }) => ends.has(id)));
+  const ending = definite ?? (isDefinite ? undefined : likelyEnd(chat, gap, limit, messages, around, ends));
   const tail = ending?.span[0] ?? gap.start;
   let start = gap.start;
   if (gap.before!.kind === "call") {
@@ -217,6 +216,33 @@ function addBetween(
       : afterSpace(text, Math.max(start, gap.tagEnd ?? 0), limit);
   add(start, own, "template", message);
   if (gap.after) addHeader(text, gap, own, messages, add);
+}
+
+/**
+ * The end token of a message before a gap in which other special tokens may stand: the first that is one that ends
+ * messages. For an answer after which another special token comes first, it is what the template writes after the answer
+ * when that is the last message.
+ * @throws {DataError} if the template writes other text then, and no token in the gap is known to end messages
+ */
+function likelyEnd(
+  { text }: RenderedChat,
+  gap: Gap,
+  limit: number,
+  messages: readonly Message[],
+  around: Surroundings,
+  ends: ReadonlySet<number>,
+): SpecialToken | undefined {
+  const found = specialsIn(around, gap.start, limit);
+  const known = found.find(({ id }) => ends.has(id));
+  const { message, kind } = gap.before!;
+  if (messages[message]!.role !== "assistant" || known === found[0] || (known && kind === "call")) return known;
+  const tail = around.tailOf(message);
+  if (text.startsWith(tail, gap.start)) return found.find(({ span }) => span[1] <= gap.start + tail.length);
+  if (known !== undefined) return known;
+  throw new DataError(
+    `it cannot be told which token ends the answer of message ${message + 1} (index ${message}): the template writes ` +
+      "other text after it when it is the last",
+  );
 }
 
 /** Where the markup of a tool call ends that no end token follows. */

@@ -120,6 +120,25 @@ test("what cannot be told is refused by name", () => {
   assert.match(refusal({ messages: [{ role: "bot", content: "" }] }), /messages\[0\]\.role" must be one of/);
 });
 
+test("the end of an answer is found where no header follows and it is not EOS", () => {
+  const jinja = (end: string) =>
+    "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}{{ " +
+    end +
+    " }}{% endif %}{% if not loop.last %}{{ '<|im_start|>' }}{% endif %}{% endfor %}";
+  const config = { eos_token: "<eos>" };
+  const row: Conversation = { messages: [...two.messages.slice(0, 3)] };
+  const stable = oneOf(jinja("'<|im_end|>'"), { config });
+  const { ids, parts, completion } = encodeConversation(row, stable);
+  assert.deepEqual(
+    ids.flatMap((id, t) => (parts[t] === "end" && completion[t] ? [stable.decode([id])] : [])),
+    ["<|im_end|>"],
+  );
+  assert.match(
+    refusal(row, oneOf(jinja("'<|im_end|>' if loop.last else '<pad>'"), { config })),
+    /which token ends the answer of message 2 \(index 1\)/,
+  );
+});
+
 test("reasoning that the template leaves out is counted", () => {
   const tokenizer = load({ ...cases[2]!, name: "left out" });
   assert.deepEqual(encodeConversation(rowOf("thinking"), tokenizer).droppedThinking, [1]);
