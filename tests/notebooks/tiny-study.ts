@@ -33,6 +33,40 @@ export function writeTinyStudy(folder: string): string {
 }
 
 /**
+ * Writes a study of conversations, with weights of the completion and of parts, two normalizers and held-out rows.
+ * @returns the path of the study file
+ */
+export function writeTinyChat(folder: string): string {
+  const study = JSON.parse(readFileSync(writeTinyStudy(folder), "utf8")) as Record<string, unknown>;
+  const rows = (count: number, seed: number) =>
+    tinyExamples(count, seed).map(({ instruction, input, output }, i) => ({
+      messages: [
+        ...(i % 3 === 0 ? [{ role: "system", content: "You sell." }] : []),
+        { role: "user", content: instruction },
+        { role: "assistant", content: output },
+        ...(input === ""
+          ? []
+          : [
+              { role: "user", content: input },
+              { role: "assistant", content: output },
+            ]),
+      ],
+    }));
+  return writeJson(join(folder, "chat.json"), {
+    ...study,
+    name: "tiny chat",
+    datasets: { TinyChat: { path: writeJson(join(folder, "conversations.json"), rows(24, 1)) } },
+    heldout: writeJson(join(folder, "heldout-conversations.json"), rows(8, 2)),
+    template: "datasets/pocket/chat.jinja",
+    plws: [0, 0.1, 1],
+    completionWeights: [0.5, 1],
+    partWeights: [{}, { template: 0 }],
+    normalizers: ["weights", "tokens"],
+    hyperparameters: { ...QUICK, maxLength: 250, maxSteps: 6 },
+  });
+}
+
+/**
  * Writes the study for the second half of 05-causes: {@link writeTinyStudy} with three PLWs, two normalizers, two seeds
  * and held-out rows.
  * @returns the path of the study file
