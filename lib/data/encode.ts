@@ -3,7 +3,7 @@ import { aText, checkOptions, checkTokenizer, flag, type OptionSchemas } from ".
 import { type ChatTemplate } from "./chat-template";
 import { chatTemplateRule, encodeConversation, needChatTemplate } from "./encode-conversation";
 import { hasDoubled } from "./doubled-tokens";
-import { DataError } from "./errors";
+import { AlignmentError, DataError } from "./errors";
 import type { Example } from "./example";
 import type { Conversation } from "./message";
 import type { EncodedTokens, Part } from "./parts";
@@ -12,6 +12,7 @@ import { isChatTemplate, promptTemplateOf, type RowTemplate } from "./row-templa
 import { areConversations, checkDataRows, type Row } from "./rows";
 import { ALPACA_TEMPLATE, renderPrompt, templateSchema, type PromptTemplate } from "./template";
 import type { Tokenizer } from "./tokenizer";
+import { promptParts } from "./prompt-parts";
 import { oneOf, wholeNumber } from "./validate";
 
 /**
@@ -64,6 +65,11 @@ export interface EncodedDataset {
   lostAnswers: number[];
   /** indices of conversations of which the template leaves out some reasoning */
   droppedThinking: number[];
+  /**
+   * rows of whose prompt it cannot be told which tokens are of the instruction, the input and the template, and why;
+   * they are encoded all the same, but refused where one of these parts has a weight
+   */
+  unaligned: { row: number; reason: string }[];
 }
 
 /** A data set of rows that are token ids already: none was cut, left out or noted. */
@@ -77,6 +83,7 @@ export function encodedRows(examples: EncodedExample[]): EncodedDataset {
     doubledSpecialTokens: [],
     lostAnswers: [],
     droppedThinking: [],
+    unaligned: [],
   };
 }
 
@@ -128,7 +135,8 @@ interface EncodedRow {
 /**
  * Encodes every row of Alpaca's format as prompt + completion + end-of-sequence token. As in Stanford Alpaca's train.py,
  * prompt and completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a
- * token that merges the end of the prompt with the start of the completion counts as a prompt token. Conversations: see
+ * token that merges the end of the prompt with the start of the completion counts as a prompt token. The tokens of the
+ * prompt are of the instruction, of the input or of the template: see {@link promptParts}. Conversations: see
  * `encodeConversation`.
  *
  * @param rows all of one kind
@@ -154,7 +162,7 @@ export function encodeDataset(rows: readonly Row[], tokenizer: Tokenizer, option
     ? encodeConversations(checked, tokenizer, chatTemplateOf(name, template, tokenizer), maxLength, name)
     : encodeExamples(checked as Example[], tokenizer, promptTemplateOf(name, template ?? ALPACA_TEMPLATE), maxLength);
   for (const { example, empty, doubled, lostAnswer, droppedThinking } of encoded) {
-    const { row, completion, lostCompletionTokens } = example;
+    const { row, completion, lostCompletionTokens, unaligned } = example;
     if (doubled) result.doubledSpecialTokens.push(row);
     if (empty) result.emptyCompletions.push(row);
     if (lostAnswer) result.lostAnswers.push(row);
@@ -168,6 +176,7 @@ export function encodeDataset(rows: readonly Row[], tokenizer: Tokenizer, option
         continue;
       }
     }
+    if (unaligned !== undefined) result.unaligned.push({ row, reason: unaligned });
     result.examples.push(example);
   }
   if (truncation === "error" && result.truncated.length > 0) {
@@ -195,13 +204,24 @@ function encodeExamples(
     return appendedCount === 0 ? ids : ids.slice(0, -appendedCount);
   };
   return examples.map((given, row) => {
-    const { prompt, completion } = renderPrompt(given, template);
-    const fullIds = encode(prompt + completion + tokenizer.eosToken);
-    const fullPromptLength = Math.min(encode(prompt).length, fullIds.length);
+    const rendered = renderPrompt(given, template);
+    const { prompt, completion } = rendered;
+    const rest = completion + tokenizer.eosToken;
+    const fullIds = encode(prompt + rest);
+    const promptIds = encode(prompt);
+    const fullPromptLength = Math.min(promptIds.length, fullIds.length);
     const ids = fullIds.slice(0, maxLength);
     const promptLength = Math.min(fullPromptLength, ids.length);
     const lostCompletionTokens = fullIds.length - fullPromptLength - (ids.length - promptLength);
-    const example = { ...promptAndCompletion(row, ids, promptLength), lostCompletionTokens };
+    const example: EncodedExample = { ...promptAndCompletion(row, ids, promptLength), lostCompletionTokens };
+    try {
+      const found = promptParts(tokenizer, rendered, { promptIds, promptLength, ids: fullIds, rest });
+      example.parts = [...found.parts, ...example.parts.slice(promptLength)];
+      example.messages = [...found.messages, ...example.messages.slice(promptLength)];
+    } catch (error) {
+      if (!(error instanceof AlignmentError)) throw error;
+      example.unaligned = error.message;
+    }
     markSpecialTokens(example, fullIds.length, tokenizer);
     return { example, empty: completion === "", doubled: hasDoubled(fullIds, tokenizer) };
   });

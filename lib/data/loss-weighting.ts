@@ -91,8 +91,42 @@ export function completionUnder(
   return completion.map((isLearned, t) => isLearned && messages[t] === last);
 }
 
-/** {@link lossWeights} in double precision, unchecked: the rule that losses and displays share. */
+/** The parts of a prompt in Alpaca's format. */
+const PROMPT_PARTS: readonly Part[] = ["template", "instruction", "input"];
+
+/** Maximum number of rows that {@link checkAligned} lists. */
+const MAX_LISTED_ROWS = 10;
+
+/**
+ * Checks that it is known of every row which tokens a weighting is about.
+ * @throws {DataError} if a part of the prompt has a weight and `unaligned` says of a row why its parts cannot be told;
+ *   `problems` lists all such rows
+ */
+export function checkAligned(
+  rows: readonly (EncodedTokens & { row?: number })[],
+  { partWeights = {} }: Pick<LossWeighting, "partWeights">,
+): void {
+  const named = PROMPT_PARTS.filter((part) => partWeights[part] !== undefined);
+  if (named.length === 0) return;
+  const problems = rows.flatMap(({ row, unaligned }, index) =>
+    unaligned === undefined ? [] : [{ row: row ?? index, field: "instruction", problem: unaligned }],
+  );
+  if (problems.length === 0) return;
+  const listed = problems.slice(0, MAX_LISTED_ROWS).map(({ row, problem }) => `  row index ${row}: ${problem}`);
+  if (problems.length > listed.length) listed.push(`  … and ${problems.length - listed.length} more rows`);
+  throw new DataError(
+    `the part weight of ${named.join(", ")} cannot be applied, since it cannot be told which tokens are of that part; ` +
+      `leave it out, or leave out these rows:\n${listed.join("\n")}`,
+    problems,
+  );
+}
+
+/**
+ * {@link lossWeights} in double precision, unchecked: the rule that losses and displays share.
+ * @throws {DataError} as {@link checkAligned}
+ */
 export function tokenWeights(tokens: EncodedTokens, weighting: LossWeighting): number[] {
+  checkAligned([tokens], weighting);
   const { plw, completionWeight = 1, partWeights = {}, turns } = weighting;
   const { ids, parts, completion, ownWeights } = tokens;
   const counted = completionUnder(tokens, turns);
@@ -107,7 +141,8 @@ export function tokenWeights(tokens: EncodedTokens, weighting: LossWeighting): n
 /**
  * Loss weight of every token of a row, for inspection; training uses `lossCoefficients`. Length `ids.length`. Entry t
  * belongs to token t as the *predicted* token; the first token is never predicted, and its weight is 0.
- * @throws {DataError} if the row lacks a field, or a weight is not a finite number of at least 0
+ * @throws {DataError} if the row lacks a field, a weight is not a finite number of at least 0, or a part of the prompt has
+ *   a weight and it cannot be told which tokens are of it
  */
 export function lossWeights(encoded: EncodedTokens, weighting: LossWeighting): Float32Array {
   checkLossWeighting(weighting, "lossWeights: loss weighting");

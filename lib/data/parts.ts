@@ -1,4 +1,4 @@
-import { checkRows, maybe, numbers } from "./arguments";
+import { aText, checkRows, maybe, numbers } from "./arguments";
 import { DataError } from "./errors";
 import { rule } from "./validate";
 
@@ -43,6 +43,11 @@ export interface EncodedTokens {
   completion: boolean[];
   /** factor that the row itself gives to the weight of each token; default: 1 */
   ownWeights?: number[];
+  /**
+   * why it cannot be told which part of its prompt each token of a row in Alpaca's format is of: then all of them are
+   * `instruction`, and a weight of `template`, `instruction` or `input` is refused
+   */
+  unaligned?: string;
 }
 
 const partNames = rule<Part[]>(
@@ -70,6 +75,7 @@ export function checkEncoded(where: string, rows: readonly EncodedTokens[]): voi
     messages: numbers,
     completion: flags,
     ownWeights: maybe(factors),
+    unaligned: maybe(aText),
   });
   rows.forEach(({ ids, parts, messages, completion, ownWeights = ids }, index) => {
     for (const [name, { length }] of Object.entries({ parts, messages, completion, ownWeights }))

@@ -1,6 +1,7 @@
 import type * as v from "valibot";
 import { DataError } from "./errors";
 import { checkExamples, type Example } from "./example";
+import type { Span } from "./traced-text";
 import { objectOf, rule, shown, text, validated } from "./validate";
 
 /** Prompt texts with the placeholders {instruction} and {input}. Other braces stay as they are. */
@@ -48,20 +49,37 @@ export function checkTemplate(template: PromptTemplate): PromptTemplate {
   return template;
 }
 
+/** A row in Alpaca's format as texts. */
+export interface RenderedRow {
+  prompt: string;
+  /** the output; the end-of-sequence token is not yet appended */
+  completion: string;
+  /** the row's fields in the prompt, in order: for each, its half-open range of UTF-16 code units */
+  fields: { name: "instruction" | "input"; span: Span }[];
+}
+
 /**
- * Prompt and completion of a row as texts; the end-of-sequence token is not yet appended to the completion.
+ * Prompt and completion of a row as texts.
  * @param template default: Stanford Alpaca's two prompts
  * @throws {DataError} for a row without its fields, or a template without its placeholders
  */
-export function renderPrompt(
-  example: Example,
-  template: PromptTemplate = ALPACA_TEMPLATE,
-): { prompt: string; completion: string } {
+export function renderPrompt(example: Example, template: PromptTemplate = ALPACA_TEMPLATE): RenderedRow {
   const [row] = checkExamples([example], "renderPrompt");
   const layout = checkedOnce(template)[row.input === "" ? "withoutInput" : "withInput"];
+  const fields: RenderedRow["fields"] = [];
+  let shift = 0;
   // One pass with a function, so that placeholders and "$&" inside a field's text stay text.
-  const prompt = layout.replace(/\{(instruction|input)\}/g, (_, field: "instruction" | "input") => row[field]);
-  return { prompt, completion: row.output };
+  const prompt = layout.replace(
+    /\{(instruction|input)\}/g,
+    (placeholder, name: "instruction" | "input", at: number) => {
+      const text = row[name];
+      const start = at + shift;
+      fields.push({ name, span: [start, start + text.length] });
+      shift += text.length - placeholder.length;
+      return text;
+    },
+  );
+  return { prompt, completion: row.output, fields };
 }
 
 /** Templates that were checked before: rendering a data set checks its template once. */

@@ -58,30 +58,32 @@ export function createAligner(tokenizer: HuggingFaceTokenizer): Aligner {
     if (typeof sections === "string") throw new AlignmentError(sections);
     if (typeof affixes === "string") throw new AlignmentError(affixes);
     const parts = sections(text);
-    const { before, after } = affixes;
-    const end = ids.length - after.length;
-    if (before.length + after.length > 0 && before.length <= end) {
-      if (isAdded(ids, before, 0) && isAdded(ids, after, end)) {
-        const inner = walk(vocabulary, parts, text.length, ids.slice(before.length, end));
-        if (Array.isArray(inner)) {
-          const emptyAt = (count: number, at: number) => Array.from({ length: count }, (): Span => [at, at]);
-          return [...emptyAt(before.length, 0), ...inner, ...emptyAt(after.length, text.length)];
-        }
+    const problems: Problem[] = [];
+    for (const [before, after] of affixes) {
+      const end = ids.length - after.length;
+      if (before.length > end || !isAdded(ids, before, 0) || !isAdded(ids, after, end)) continue;
+      const inner = walk(vocabulary, parts, text.length, ids.slice(before.length, end));
+      if (Array.isArray(inner)) {
+        const emptyAt = (count: number, at: number) => Array.from({ length: count }, (): Span => [at, at]);
+        return [...emptyAt(before.length, 0), ...inner, ...emptyAt(after.length, text.length)];
       }
+      problems.push(inner);
     }
-    const spans = walk(vocabulary, parts, text.length, ids);
-    if (!Array.isArray(spans)) throw new AlignmentError(spans.reason, spans.at);
-    return spans;
+    const furthest = problems.reduce((best, problem) => (problem.at > best.at ? problem : best));
+    throw new AlignmentError(furthest.reason, furthest.at);
   };
 }
 
-/** The tokens that the post-processor puts around every text, as ids; a reason if it does anything else. */
+/**
+ * The tokens that the post-processor puts around every text, as ids, and what of them ids may have: both ends, one or
+ * none. A reason if it does anything else.
+ */
 function addedAround({
   post_processor,
   model,
   added_tokens_map,
-}: Library): { before: number[]; after: number[] } | string {
-  if (post_processor === null) return { before: [], after: [] };
+}: Library): [before: number[], after: number[]][] | string {
+  if (post_processor === null) return [[[], []]];
   const marker = "\u0000text";
   const { tokens } = post_processor([marker], null, true);
   const at = tokens.indexOf(marker);
@@ -91,7 +93,8 @@ function addedAround({
   const [before, after] = [ids(tokens.slice(0, at)), ids(tokens.slice(at + 1))];
   if (at < 0 || isTwice || [...before, ...after].includes(undefined))
     return "the post-processor does more than to add special tokens around a text";
-  return { before: before as number[], after: after as number[] };
+  const orNone = (list: unknown[]) => (list.length > 0 ? [list as number[], []] : [[]]);
+  return orNone(before).flatMap((first) => orNone(after).map((last): [number[], number[]] => [first, last]));
 }
 
 // ---------------------------------------------------------------- from the text to what the model sees

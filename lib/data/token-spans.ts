@@ -18,7 +18,7 @@ export type { Span } from "./traced-text";
  *   last. Characters that a normalizer or pre-tokenizer drops belong to no token.
  * - A token that the post-processor adds, such as BOS, has an empty span, at the start or the end of the text.
  *
- * @param ids of `tokenizer.encode(text)`, with special tokens added or not
+ * @param ids of `tokenizer.encode(text)`, with special tokens added at both ends, at one or at none
  * @returns for each token a half-open range of UTF-16 code units of the text
  * @throws {AlignmentError} if it cannot be told; `reason` says why, `at` where
  */

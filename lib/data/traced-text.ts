@@ -27,11 +27,15 @@ export class TracedText {
   static of(text: string): TracedText {
     const starts = new Int32Array(text.length);
     const ends = new Int32Array(text.length);
-    for (let i = 0; i < text.length;) {
-      const size = (text.codePointAt(i) as number) > 0xffff ? 2 : 1;
-      starts.fill(i, i, i + size);
-      ends.fill(i + size, i, i + size);
-      i += size;
+    for (let i = 0; i < text.length; i++) {
+      const isPair = (text.codePointAt(i) as number) > 0xffff;
+      starts[i] = i;
+      ends[i] = isPair ? i + 2 : i + 1;
+      if (isPair) {
+        i++;
+        starts[i] = i - 1;
+        ends[i] = i + 1;
+      }
     }
     return new TracedText(text, starts, ends);
   }

@@ -4,7 +4,7 @@ import { optimizerBatches } from "../data/batches";
 import type { EncodedDataset, EncodedExample } from "../data/encode";
 import { TrainingError } from "../data/errors";
 import { chunked } from "../data/group";
-import { checkLossWeighting, lossWeightingOf, type LossWeighting } from "../data/loss-weighting";
+import { checkAligned, checkLossWeighting, lossWeightingOf, type LossWeighting } from "../data/loss-weighting";
 import { checkNormalizer, dependsOnSplit, lossCoefficients, type Normalizer } from "../data/normalizer";
 import { checkEncoded } from "../data/parts";
 import { checkPromptLossWeight } from "../data/prompt-loss-weight";
@@ -113,6 +113,7 @@ export class Trainer {
         );
     }
     checkEncoded("the dataset", dataset.examples);
+    checkAligned(dataset.examples, options);
     this.stepsPerEpoch = Math.ceil(dataset.examples.length / h.batchSize);
     this.totalSteps = h.maxSteps ?? this.stepsPerEpoch * h.epochs;
     if (model.isFrozen && !isDeepStrictEqual(model.adapterSettings, h.adapter))

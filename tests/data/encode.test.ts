@@ -201,6 +201,7 @@ test("a token that merges prompt and completion counts as prompt", () => {
       messages: [0, 0, 1, 1],
       completion: [false, false, true, true],
       lostCompletionTokens: 0,
+      unaligned: "tokens cannot be aligned with the text: this tokenizer does not tell what its tokens come from",
     },
   ]);
 });

@@ -9,6 +9,10 @@ test("the prompts equal Stanford Alpaca's two templates", () => {
       "Write a response that appropriately completes the request.\n\n" +
       "### Instruction:\nAdd.\n\n### Input:\n2 3\n\n### Response:",
     completion: "5",
+    fields: [
+      { name: "instruction", span: [176, 180] },
+      { name: "input", span: [193, 196] },
+    ],
   });
   assert.deepEqual(renderPrompt({ instruction: "Greet.", input: "", output: "Hello." }), {
     prompt:
@@ -16,6 +20,7 @@ test("the prompts equal Stanford Alpaca's two templates", () => {
       "Write a response that appropriately completes the request.\n\n" +
       "### Instruction:\nGreet.\n\n### Response:",
     completion: "Hello.",
+    fields: [{ name: "instruction", span: [124, 130] }],
   });
 });
 
@@ -24,11 +29,18 @@ test('only the input "" selects the template without input', () => {
 });
 
 test("placeholders and replacement patterns in the data are not expanded", () => {
-  const { prompt } = renderPrompt(
+  const { prompt, fields } = renderPrompt(
     { instruction: "{input} $& $1 $$ {instruction}", input: "{instruction} $`", output: "" },
     { name: "t", withInput: "<{instruction}|{input}|{other}>", withoutInput: "{instruction}" },
   );
   assert.equal(prompt, "<{input} $& $1 $$ {instruction}|{instruction} $`|{other}>");
+  assert.deepEqual(
+    fields.map(({ name, span }) => [name, prompt.slice(...span)]),
+    [
+      ["instruction", "{input} $& $1 $$ {instruction}"],
+      ["input", "{instruction} $`"],
+    ],
+  );
 });
 
 test("a repeated placeholder is filled at every place", () => {
