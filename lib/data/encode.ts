@@ -135,8 +135,8 @@ interface EncodedRow {
 /**
  * Encodes every row of Alpaca's format as prompt + completion + end-of-sequence token. As in Stanford Alpaca's train.py,
  * prompt and completion are tokenized together, and the prompt length is the length of the prompt tokenized alone: a
- * token that merges the end of the prompt with the start of the completion counts as a prompt token. The tokens of the
- * prompt are of the instruction, of the input or of the template: see {@link promptParts}. Conversations: see
+ * token that merges the end of the prompt with the start of the completion counts as a prompt token. A token of the
+ * prompt is of the instruction or of the input if any of its characters is, else of the template. Conversations: see
  * `encodeConversation`.
  *
  * @param rows all of one kind
