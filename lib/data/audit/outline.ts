@@ -39,14 +39,19 @@ export function outlineOf(example: EncodedExample): RowOutline {
 }
 
 /** A row as the loss weights see it; every id is 0. */
-export function expanded({ row, stretches, lostCompletionTokens, hasOwnWeights }: RowOutline): EncodedExample {
-  const of = <T>(value: (stretch: Stretch) => T): T[] =>
-    stretches.flatMap((stretch) => Array<T>(stretch.length).fill(value(stretch)));
-  const parts = of(({ part }) => part);
+export function expanded(outline: RowOutline): EncodedExample {
+  const { row, stretches, lostCompletionTokens, hasOwnWeights } = outline;
+  const length = tokensOf(outline);
+  const of = <T>(value: (stretch: Stretch) => T): T[] => {
+    const values = new Array<T>(length);
+    let from = 0;
+    for (const stretch of stretches) values.fill(value(stretch), from, (from += stretch.length));
+    return values;
+  };
   return {
     row,
-    ids: Array<number>(parts.length).fill(0),
-    parts,
+    ids: new Array<number>(length).fill(0),
+    parts: of(({ part }) => part),
     messages: of(({ message }) => message),
     completion: of(({ completion }) => completion),
     ...(hasOwnWeights && { ownWeights: of(({ ownWeight }) => ownWeight) }),
