@@ -19,6 +19,7 @@ export const AUDIT_KINDS = {
     meaning: "a beginning or end of sequence stands twice in succession",
   },
   "marker-missed": { losesLearning: true, meaning: "a marker is not found where its text stands" },
+  "parts-unknown": { losesLearning: false, meaning: "the parts of the prompt cannot be told from each other" },
   "border-crossed": { losesLearning: false, meaning: "a token has characters of two parts" },
   "thinking-left-out": { losesLearning: false, meaning: "the template leaves out the reasoning of an answer" },
   "empty-answer": { losesLearning: false, meaning: "of an answer, only its end is learned" },
