@@ -247,6 +247,7 @@ test("a data set of conversations: each row as alone, and what is to be noted of
       doubledSpecialTokens: [],
       lostAnswers: [],
       droppedThinking: [1],
+      unaligned: [],
     },
   );
   const first = all.examples[0]!;
