@@ -3,16 +3,20 @@ import { AUDIT_KINDS, type AuditKind, type AuditProblem } from "../data/audit/pr
 import { auditOfScan, scanForAudit, type Audit } from "../data/audit/audit";
 import { encodeDataset, type EncodedExample } from "../data/encode";
 import { groupBy } from "../data/group";
+import type { LossWeighting } from "../data/loss-weighting";
+import { withoutDefaults } from "../data/part-weights";
 import { areConversations, type Row } from "../data/rows";
 import type { Tokenizer } from "../data/tokenizer";
 import { checkRowsOf } from "./row-schemas";
-import { otherWeightsOf, studyChatTemplate, studyRows, type Study } from "../sweep/study";
+import { otherWeightsOf, studyChatTemplate, studyRows, variantsOf, type Study } from "../sweep/study";
 
 /** The audit of a data set at one completion weight and one set of part weights. */
 export interface AuditRow {
   dataset: string;
   /** the weights beside the PLW, such as "λr 0.5 · end 2"; absent in a study with one set of them */
   weights?: string;
+  /** these weights, without a PLW; absent for a data set that is of no study */
+  weighting?: Omit<LossWeighting, "plw">;
   audit: Audit;
 }
 
@@ -33,7 +37,8 @@ export function studyAudits(
   names: readonly string[] = Object.keys(study.datasets),
 ): AuditRow[] {
   const { plws, normalizers, turns, seeds } = study;
-  const { batchSize, microBatchSize } = study.hyperparameters;
+  const [{ hyperparameters }] = variantsOf(study);
+  const { batchSize, microBatchSize } = hyperparameters;
   const epoch = { plws, normalizers, turns, batchSize, microBatchSize, seed: seeds[0] };
   const others = otherWeightsOf(study);
   return names.flatMap((dataset) => {
@@ -42,6 +47,7 @@ export function studyAudits(
     return others.map((weights) => ({
       dataset,
       ...(others.length > 1 && { weights: weightsText(weights) }),
+      weighting: withoutDefaults({ ...weights, turns }),
       audit: auditOfScan(scan, { ...epoch, ...weights }),
     }));
   });
@@ -53,7 +59,7 @@ function weightsText({ completionWeight, partWeights }: ReturnType<typeof otherW
 }
 
 const encodeOptions = (study: Study, dataset: string, rows: readonly Row[]) => ({
-  maxLength: study.hyperparameters.maxLength,
+  maxLength: variantsOf(study)[0].hyperparameters.maxLength,
   template: areConversations(rows) ? studyChatTemplate(study) : study.template,
   truncation: study.truncation,
   dropEmpty: study.dropEmpty,
@@ -103,6 +109,8 @@ function firstRows(problems: readonly AuditProblem[]): string {
 /** A row with a problem, as it is trained on. */
 export interface AuditExample {
   example: EncodedExample;
+  /** the weights beside the PLW that the problem was found with */
+  weighting: Omit<LossWeighting, "plw">;
   /** data set, row and problem */
   caption: string;
 }
@@ -118,14 +126,22 @@ export function auditExamples(
   tokenizer: Tokenizer,
   atMost = 4,
 ): AuditExample[] {
-  const firsts = audits.flatMap(({ dataset, audit }) => {
-    const problems = audit.problems.filter(({ row, kind }) => row !== undefined && kind !== "refused");
-    return [...groupBy(problems, ({ kind }) => kind).values()].map(([first]) => ({ dataset, ...first }));
-  });
-  return firsts.slice(0, atMost).map(({ dataset, row, kind, problem }) => {
+  const found = audits.flatMap(({ dataset, weighting = {}, audit: { problems } }) =>
+    problems
+      .filter(({ row, kind }) => row !== undefined && kind !== "refused")
+      .map((problem) => ({ dataset, weighting, ...problem })),
+  );
+  const firsts = [...groupBy(found, ({ dataset, kind }) => JSON.stringify([dataset, kind])).values()].map(
+    ([first]) => first,
+  );
+  return firsts.slice(0, atMost).map(({ dataset, weighting, row, kind, problem }) => {
     const rows = studyRows(study, dataset);
     const { maxLength, template } = encodeOptions(study, dataset, rows);
     const { examples } = encodeDataset([rows[row!]], tokenizer, { maxLength, template });
-    return { example: { ...examples[0], row: row! }, caption: `${dataset}, row ${row}: ${kind}: ${problem}` };
+    return {
+      example: { ...examples[0], row: row! },
+      weighting,
+      caption: `${dataset}, row ${row}: ${kind}: ${problem}`,
+    };
   });
 }

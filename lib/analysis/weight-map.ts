@@ -16,7 +16,7 @@ export type WeightCell = {
   plw: number;
   /** λr */
   completionWeight: number;
-  /** 0 to 1: mean relative score over benchmarks, models and seeds; null if scores of this pair are missing */
+  /** 0 to 1: mean relative score over benchmarks, models and seeds; null if this pair lacks a score that another has */
   score: number | null;
 };
 
@@ -60,15 +60,16 @@ const BESIDE_WEIGHT = ["normalizer", "partWeights", "variant"] as const;
  *
  * Scores are min-max scaled within data set, benchmark and the other factors of the arm, over all pairs, models and seeds
  * together (within a model if the maps are by model), and averaged over models and seeds, then over benchmarks. Pairs
- * with fewer scores than others, such as runs that failed, are missing, not averaged over what is there; benchmarks
- * whose scores are all equal are left out. Of tied pairs the one with the smallest λp counts as best, and of those the
+ * that lack a score which another pair has, such as that of a run that failed, are missing, not averaged over what is
+ * there; benchmarks whose scores are all equal are left out. Of tied pairs the one with the smallest λp counts as best, and of those the
  * one whose λr is nearest to 1. Intervals are 95 % percentile bootstrap intervals over benchmarks (2,000 resamples,
  * seeded), in each of which the best pair is selected again; they include all ties, and generalize to other benchmarks,
  * not to other models or seeds.
  *
- * With λp = 0 and one divisor that does not scale with the weights, such as that of "tokens" or "completion", λr only
- * rescales the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with a divisor that does
- * scale, such as that of "weights", only the ratio λp / λr matters. Differences along such cells say something of the optimizer, not of the weights.
+ * Where no part has a weight of its own: with λp = 0 and one divisor that does not scale with the weights, such as that
+ * of "tokens" or "completion", λr only rescales the loss, which AdamW absorbs but for gradient clipping and its ε; with a
+ * divisor that does scale, such as that of "weights", only the ratio λp / λr matters. Differences along such cells say
+ * something of the optimizer, not of the weights.
  *
  * @param rows scores, from `scoreRows` or `readScores`
  * @param options.byModel one map per model; default true. Otherwise models are averaged
@@ -111,6 +112,8 @@ function mapOf(rows: readonly Score[], byModel: boolean): WeightMap | string {
   const pairs = completionWeights.flatMap((completionWeight) => plws.map((plw) => ({ plw, completionWeight })));
   const present = completePairs(rows);
   const kept = pairs.filter((pair) => present.has(pairKey(pair)));
+  if (kept.length === 0)
+    return `${subjectOf(names)}: no map, since no pair has a score of every benchmark, model and seed; train or score what is missing.`;
   const units = unitsOf(rows, kept);
   if (units.length === 0) return `${subjectOf(names)}: no map, since no benchmark has different scores.`;
   const scores = average(units);
@@ -134,11 +137,13 @@ type Pair = Pick<WeightCell, "plw" | "completionWeight">;
 const pairKey = ({ plw, completionWeight }: Pair): string => JSON.stringify([plw, completionWeight]);
 const pairOf = (row: Score): string => pairKey({ plw: row.plw, completionWeight: completionWeightOf(row) });
 
-/** Keys of the pairs that have as many scores as any other. */
+/** Keys of the pairs that have a score of every benchmark, model and seed that any pair has. */
 function completePairs(rows: readonly Score[]): Set<string> {
+  const scoresIn = (group: readonly Score[]) =>
+    distinct(group.map(({ benchmark, model, seed }) => JSON.stringify([benchmark, model, seed]))).length;
+  const all = scoresIn(rows);
   const groups = [...groupBy(rows, pairOf)];
-  const most = Math.max(...groups.map(([, { length }]) => length));
-  return new Set(groups.filter(([, { length }]) => length === most).map(([key]) => key));
+  return new Set(groups.filter(([, group]) => scoresIn(group) === all).map(([key]) => key));
 }
 
 /** For each benchmark with different scores, the mean relative score of each pair. */
@@ -250,6 +255,9 @@ function describe(
   const statement =
     `the best pair of weights is PLW ${plwLabel(plw)}${interval(plwLow, plwHigh)} and λr ` +
     `${plwLabel(completionWeight)}${interval(completionWeightLow, completionWeightHigh)}.`;
-  const without = missing === 0 ? "" : ` ${missing} ${missing === 1 ? "pair has" : "pairs have"} no scores.`;
+  const without =
+    missing === 0
+      ? ""
+      : ` ${missing} ${missing === 1 ? "pair lacks scores and is" : "pairs lack scores and are"} left out.`;
   return `${subjectOf(found)}: ${withDoubts(found, statement)}${without}`;
 }

@@ -4,7 +4,7 @@ import { auditDataset } from "../data/audit/audit";
 import { AUDIT_KINDS, type AuditKind } from "../data/audit/problems";
 import { loadChatTemplate } from "../data/chat-template";
 import { DataError } from "../data/errors";
-import { partWeightsSchema, TURNS } from "../data/loss-weighting";
+import { TURNS } from "../data/loss-weighting";
 import { normalizerSchema } from "../data/normalizer";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
@@ -16,7 +16,7 @@ import { tableText } from "../notebook/show-table";
 import { ALPACA_HYPERPARAMETERS } from "../runs/hyperparameters";
 import { studyTokenizer } from "../sweep/study";
 import { loadStudy } from "../sweep/study-file";
-import { nameOf, numberOf, pathOf, requiredPath, UsageError, type Answer, type Values } from "./values";
+import { nameOf, numberOf, partWeightsOf, pathOf, requiredPath, UsageError, type Answer, type Values } from "./values";
 
 /** Audits data before any training; fails if rows lose learning by a kind of problem that is not allowed. */
 export async function run(values: Values): Promise<Answer> {
@@ -54,13 +54,18 @@ const ONLY_WITH_DATA = [
   "normalizers",
   "max-length",
   "completion-weight",
-  "part-weights",
+  "part-weight",
   "turns",
+  "markers",
 ];
 
+/** Options that choose among a study's data sets. */
+const ONLY_WITH_STUDY = ["study", "dataset"];
+
 function ofFile(values: Values): AuditRow {
+  for (const name of ONLY_WITH_STUDY)
+    if (values[name] !== undefined) throw new UsageError(`--${name}: is about a study's data sets, not about --data.`);
   const data = requiredPath(values, "data");
-  const partWeights = values["part-weights"];
   const model = requiredPath(values, "model");
   const chatTemplate = pathOf(values, "chat-template");
   const rows = readRowValues(data);
@@ -77,10 +82,7 @@ function ofFile(values: Values): AuditRow {
         validated(listOf(normalizerSchema), names, "--normalizers", UsageError),
       ),
       completionWeight: numberOf(values, "completion-weight", plwSchema),
-      partWeights:
-        partWeights === undefined
-          ? undefined
-          : validated(partWeightsSchema, parseJson(partWeights, "--part-weights"), "--part-weights", UsageError),
+      partWeights: partWeightsOf(values),
       turns: nameOf(values, "turns", TURNS),
       markers:
         values.markers === undefined

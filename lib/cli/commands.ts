@@ -102,7 +102,11 @@ export const COMMANDS: Record<string, Command> = {
       },
       "max-length": { placeholder: "n", description: "tokens of a row; longer ones are cut", default: "512" },
       "completion-weight": { placeholder: "w", description: "weight of the tokens of answers", default: "1" },
-      "part-weights": { placeholder: "json", description: 'weights that replace those of parts, such as {"end": 2}' },
+      "part-weight": {
+        placeholder: "part=w,…",
+        description: "weights that replace those of parts, such as end=2",
+        default: "none",
+      },
       turns: { placeholder: "name", description: "which answers are learned", default: TURNS[0], choices: TURNS },
       markers: {
         placeholder: "json",
@@ -128,7 +132,7 @@ export const COMMANDS: Record<string, Command> = {
         "normalizers?",
         "max-length?",
         "completion-weight?",
-        "part-weights?",
+        "part-weight?",
         "turns?",
         "markers?",
       ],
@@ -321,8 +325,13 @@ export const COMMANDS: Record<string, Command> = {
         description: "rows of an optimizer batch, in the order of the file, where a tool needs them",
         default: "not known",
       },
-      data: { placeholder: "file", description: "rows in Alpaca's format to write for the tool; needs --model, --out" },
+      data: { placeholder: "file", description: "rows to write for the tool; needs --model, --out" },
       model: { placeholder: "dir", description: "folder of the tokenizer that encodes the rows" },
+      "chat-template": {
+        placeholder: "file",
+        description: "Jinja text of conversations' chat template",
+        default: "the tokenizer's",
+      },
       "max-length": { placeholder: "n", description: "maximum length of a row in tokens", default: "512" },
       truncation: {
         placeholder: "name",

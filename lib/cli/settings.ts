@@ -1,19 +1,34 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { encodeDataset, TRUNCATIONS } from "../data/encode";
+import { loadChatTemplate } from "../data/chat-template";
+import { DataError } from "../data/errors";
 import { readExamples } from "../data/example";
 import { completionUnder, tokenWeights, TURNS, type LossWeighting } from "../data/loss-weighting";
-import { PARTS, type Part } from "../data/parts";
+import { impossibleParts } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
+import { areConversations, type Row } from "../data/rows";
 import { loadTokenizer } from "../data/tokenizer";
-import { oneOf, validated, wholeNumber } from "../data/validate";
+import { wholeNumber } from "../data/validate";
 import { parquetBytes } from "../export/parquet";
 import { toolRows } from "../export/tool-rows";
 import { patternOf, type WeightedRow } from "../export/tool-rule";
 import { toolSettings, type ToolSettings } from "../export/tool-settings";
 import { TOOL_NORMALIZERS, TOOLS, type Tool } from "../export/tools";
 import { writeFileAtomic } from "../runs/files";
-import { countOf, nameOf, numberOf, required, requiredPath, UsageError, type Answer, type Values } from "./values";
+import { ALPACA_HYPERPARAMETERS } from "../runs/hyperparameters";
+import {
+  countOf,
+  nameOf,
+  numberOf,
+  partWeightsOf,
+  pathOf,
+  required,
+  requiredPath,
+  UsageError,
+  type Answer,
+  type Values,
+} from "./values";
 
 /** Says how another tool computes a loss; with --data also writes the rows. Fails if the tool cannot. */
 export function run(values: Values): Answer {
@@ -22,7 +37,11 @@ export function run(values: Values): Answer {
   const weighting = weightingOf(values);
   const normalizer = nameOf(values, "normalizer", TOOL_NORMALIZERS) ?? TOOL_NORMALIZERS[0];
   const batchSize = countOf(values, "batch-size");
-  if (values.data === undefined) return answerOf(toolSettings(tool, weighting, normalizer, { batchSize }));
+  if (values.data === undefined) {
+    for (const name of ONLY_WITH_DATA)
+      if (values[name] !== undefined) throw new UsageError(`--${name}: goes with --data, whose rows are written.`);
+    return answerOf(toolSettings(tool, weighting, normalizer, { batchSize }));
+  }
   const tokenizer = loadTokenizer(requiredPath(values, "model"));
   const rows = rowsOf(values, weighting, tokenizer);
   const settings = toolSettings(tool, weighting, normalizer, { batchSize, pattern: patternOf(rows) });
@@ -34,11 +53,14 @@ export function run(values: Values): Answer {
   return answerOf(settings, { stem, files, rows: rows.length, rounding, rowsWithoutWeight });
 }
 
+/** Options that say how rows are read and written. */
+const ONLY_WITH_DATA = ["model", "chat-template", "max-length", "truncation", "out"];
+
 function weightingOf(values: Values): LossWeighting {
   required(values, "plw");
   const completionWeight = numberOf(values, "completion-weight", plwSchema);
   const turns = nameOf(values, "turns", TURNS);
-  const partWeights = partWeightsOf(values["part-weight"]);
+  const partWeights = partWeightsOf(values);
   return {
     plw: numberOf(values, "plw", plwSchema)!,
     ...(completionWeight !== undefined && { completionWeight }),
@@ -47,27 +69,40 @@ function weightingOf(values: Values): LossWeighting {
   };
 }
 
-/** Weights by part, such as "thinking=0.8,template=0". */
-function partWeightsOf(text: string | undefined): LossWeighting["partWeights"] {
-  if (text === undefined) return undefined;
-  const entries = text.split(",").map((entry) => {
-    const [part, ...weight] = entry.split("=");
-    validated(oneOf(PARTS), part, "--part-weight", UsageError);
-    return [part as Part, numberOf({ "part-weight": weight.join("=") }, "part-weight", plwSchema)!] as const;
-  });
-  return Object.fromEntries(entries);
-}
-
-/** Rows in Alpaca's format with the weights of their tokens. */
+/** Rows with the weights of their tokens. */
 function rowsOf(values: Values, weighting: LossWeighting, tokenizer: ReturnType<typeof loadTokenizer>): WeightedRow[] {
-  const maxLength = numberOf(values, "max-length", wholeNumber(2)) ?? 512;
-  const truncation = nameOf(values, "truncation", TRUNCATIONS);
-  const { examples } = encodeDataset(readExamples(requiredPath(values, "data")), tokenizer, { maxLength, truncation });
+  const data = requiredPath(values, "data");
+  const file = pathOf(values, "chat-template");
+  const rows = readExamples<Row>(data);
+  checkKind(data, rows, weighting, file);
+  const { examples } = encodeDataset(rows, tokenizer, {
+    maxLength: numberOf(values, "max-length", wholeNumber(2)) ?? ALPACA_HYPERPARAMETERS.maxLength,
+    truncation: nameOf(values, "truncation", TRUNCATIONS),
+    ...(file !== undefined && { template: loadChatTemplate(requiredPath(values, "model"), { file }) }),
+    name: data,
+  });
   return examples.map((example) => ({
     ids: example.ids,
     weights: tokenWeights(example, weighting),
     completion: completionUnder(example, weighting.turns),
   }));
+}
+
+/** @throws {DataError} for a chat template or weights of parts that the rows cannot have */
+function checkKind(
+  data: string,
+  rows: readonly Row[],
+  { partWeights = {} }: LossWeighting,
+  chatTemplate?: string,
+): void {
+  const isChat = areConversations(rows);
+  if (!isChat && chatTemplate !== undefined)
+    throw new DataError(`${data}: the rows are in Alpaca's format, and --chat-template is for conversations`);
+  const impossible = impossibleParts(partWeights, isChat ? "conversations" : "alpaca");
+  if (impossible.length > 0)
+    throw new DataError(
+      `${data}: no token of its rows is of the part ${impossible.join(", ")}, which --part-weight gives a weight`,
+    );
 }
 
 /** Writes rows as JSON Lines and as Parquet. @returns the paths */

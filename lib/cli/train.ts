@@ -1,13 +1,12 @@
 import "../model/environment";
 import { basename } from "node:path";
 import { TRUNCATIONS } from "../data/encode";
-import { completionWeightSchema, partWeightsSchema, TURNS } from "../data/loss-weighting";
+import { completionWeightSchema, TURNS } from "../data/loss-weighting";
 import { NORMALIZERS } from "../data/normalizer";
-import type { PartWeights } from "../data/part-weights";
 import { plwSchema } from "../data/prompt-loss-weight";
 import { parseJson } from "../data/read-json";
 import { areConversations } from "../data/rows";
-import { integer, shown, validated } from "../data/validate";
+import { integer, validated } from "../data/validate";
 import { DigestCache, modelDigest } from "../runs/digests";
 import { storePath } from "../runs/paths";
 import type { Run } from "../runs/store";
@@ -24,7 +23,17 @@ import {
   type Hyperparameters,
 } from "../runs/hyperparameters";
 import { say } from "./terminal";
-import { UsageError, nameOf, numberOf, pathOf, required, requiredPath, type Answer, type Values } from "./values";
+import {
+  UsageError,
+  nameOf,
+  numberOf,
+  partWeightsOf,
+  pathOf,
+  required,
+  requiredPath,
+  type Answer,
+  type Values,
+} from "./values";
 
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const { threads, ...wanted } = values.data === undefined ? fromStudy(values) : fromFiles(values);
@@ -33,7 +42,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
     plw: numberOf({ plw: required(values, "plw") }, "plw", plwSchema)!,
     ...given({
       completionWeight: numberOf(values, "completion-weight", completionWeightSchema),
-      partWeights: partWeights(values),
+      partWeights: partWeightsOf(values),
       turns: nameOf(values, "turns", TURNS),
       normalizer: nameOf(values, "normalizer", NORMALIZERS),
       seed: numberOf(values, "seed", integer),
@@ -110,23 +119,6 @@ function ofVariant(study: Study, name: string | undefined): Hyperparameters {
   throw new UsageError(
     `--variant: study ${study.name} has no variant ${JSON.stringify(name)}; its variants: ${known || "none"}.`,
   );
-}
-
-/** "thinking=0.8,end=0.5" as weights of parts; undefined where the option is not given. */
-function partWeights(values: Values): PartWeights | undefined {
-  const text = values["part-weight"];
-  if (text === undefined) return undefined;
-  const weights: Record<string, number> = {};
-  for (const entry of text.split(",")) {
-    const [part, weight, ...more] = entry.split("=");
-    if (weight === undefined || more.length > 0 || Object.hasOwn(weights, part))
-      throw new UsageError(`--part-weight: must be part=w,… with each part once, got ${shown(text)}`);
-    Object.defineProperty(weights, part, {
-      value: numberOf({ "part-weight": weight }, "part-weight", plwSchema),
-      enumerable: true,
-    });
-  }
-  return validated(partWeightsSchema, weights, "--part-weight", UsageError);
 }
 
 function hyperparameters(values: Values): Partial<Hyperparameters> {

@@ -3,6 +3,9 @@ import { resolve } from "node:path";
 import type * as v from "valibot";
 import { PromptlossError } from "../data/errors";
 import { repositoryRoot } from "../data/repository";
+import { partWeightsSchema } from "../data/loss-weighting";
+import type { PartWeights } from "../data/part-weights";
+import { plwSchema } from "../data/prompt-loss-weight";
 import { oneOf, shown, validated, wholeNumber } from "../data/validate";
 
 /** Option values by name, as given on the command line; undefined where an option is not given. */
@@ -83,4 +86,23 @@ export function nameOf<const Name extends string>(
 ): Name | undefined {
   const value = values[name];
   return value === undefined ? undefined : validated(oneOf(names), value, `--${name}`, UsageError);
+}
+
+/**
+ * The weights of parts in `--part-weight`, such as "thinking=0.8,end=0.5"; undefined where it is not given.
+ * @throws {UsageError} for another form, an unknown part, a part that comes twice and a weight that is not one
+ */
+export function partWeightsOf({ "part-weight": given }: Values): PartWeights | undefined {
+  if (given === undefined) return undefined;
+  const weights: Record<string, number> = {};
+  for (const entry of given.split(",")) {
+    const [part, weight, ...more] = entry.split("=");
+    if (weight === undefined || more.length > 0 || Object.hasOwn(weights, part))
+      throw new UsageError(`--part-weight: must be part=w,… with each part once, got ${shown(given)}`);
+    Object.defineProperty(weights, part, {
+      value: numberOf({ "part-weight": weight }, "part-weight", plwSchema),
+      enumerable: true,
+    });
+  }
+  return validated(partWeightsSchema, weights, "--part-weight", UsageError);
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { tokenizerHome } from "./adapter-base";
 import { DataError } from "./errors";
@@ -86,15 +86,25 @@ const absence = (wanted: string, given: string[]): string =>
       "name a file with one"
     : `there is no chat template with the name "${wanted}"; there are ${given.join(", ")}`;
 
-function namedTemplates(dir: string, configured: unknown): Map<string, string> {
+/** The files beside a tokenizer's own that hold its chat templates: chat_template.jinja, then additional ones by name. */
+export function chatTemplateFiles(dir: string): string[] {
   const home = tokenizerHome(dir);
-  const own = join(home, "chat_template.jinja");
+  const own = join(home, OWN_TEMPLATE);
   const folder = join(home, "additional_chat_templates");
+  const additional = existsSync(folder) ? readdirSync(folder).sort() : [];
+  return [
+    ...(existsSync(own) ? [own] : []),
+    ...additional.filter((entry) => entry.endsWith(EXTENSION)).map((entry) => join(folder, entry)),
+  ];
+}
+
+const OWN_TEMPLATE = "chat_template.jinja";
+const EXTENSION = ".jinja";
+
+function namedTemplates(dir: string, configured: unknown): Map<string, string> {
   const named = new Map<string, string>();
-  if (existsSync(own)) named.set("default", readText(own));
-  if (existsSync(folder))
-    for (const entry of readdirSync(folder).sort())
-      if (entry.endsWith(".jinja")) named.set(entry.slice(0, -".jinja".length), readText(join(folder, entry)));
+  for (const file of chatTemplateFiles(dir))
+    named.set(basename(file) === OWN_TEMPLATE ? "default" : basename(file, EXTENSION), readText(file));
   if (named.size > 0) return named;
   if (typeof configured === "string") return named.set("default", configured);
   if (!Array.isArray(configured)) return named;

@@ -35,11 +35,15 @@ export const learnsNothing = ({ plw, completionWeight = 1, partWeights = {} }: L
   [plw, completionWeight, ...Object.values(partWeights)].every((weight) => weight === 0);
 
 /**
- * The weight of every part as prompt and as completion. Weightings with equal tables give every token of every row the
- * same weight.
+ * The weight of every part as prompt and as completion. Weightings with equal tables give every token of every row with
+ * these parts the same weight.
+ * @param parts default: all
  */
-export function weightTable({ plw, completionWeight = 1, partWeights = {} }: LossWeighting): [number, number][] {
-  return PARTS.map((part) => [partWeights[part] ?? plw, partWeights[part] ?? completionWeight]);
+export function weightTable(
+  { plw, completionWeight = 1, partWeights = {} }: LossWeighting,
+  parts: readonly Part[] = PARTS,
+): [number, number][] {
+  return parts.map((part) => [partWeights[part] ?? plw, partWeights[part] ?? completionWeight]);
 }
 
 /**

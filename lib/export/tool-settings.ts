@@ -1,8 +1,7 @@
 // What to type in another training tool so that its loss is a loss of ours.
 import { anObject, checkOptions, count } from "../data/arguments";
 import { DataError } from "../data/errors";
-import type { LossWeighting } from "../data/loss-weighting";
-import { plwSchema } from "../data/prompt-loss-weight";
+import { checkLossWeighting, type LossWeighting } from "../data/loss-weighting";
 import { oneOf, validated } from "../data/validate";
 import { expectedPattern, expressionFor, type ToolRule, type WeightPattern } from "./tool-rule";
 import { TOOL_FACTS, TOOL_NORMALIZERS, TOOLS, type Tool, type ToolNormalizer } from "./tools";
@@ -73,7 +72,7 @@ export function toolSettings(
 ): ToolSettings {
   validated(oneOf(TOOLS), tool, "toolSettings: tool", DataError);
   validated(oneOf(TOOL_NORMALIZERS), normalizer, "toolSettings: normalizer", DataError);
-  checkWeights(weighting);
+  checkLossWeighting(weighting, "toolSettings: loss weighting");
   const { batchSize } = checkOptions("toolSettings", options, { batchSize: count, pattern: anObject });
   const pattern = options.pattern ?? expectedPattern(weighting);
   if (pattern.values.length === 0) throw new DataError("toolSettings: every weight is 0, so nothing would be learned");
@@ -103,12 +102,6 @@ export function toolSettings(
   };
 }
 
-/** @throws {DataError} naming a weight that is not a finite number of at least 0 */
-function checkWeights({ plw, completionWeight = 1, partWeights = {} }: LossWeighting): void {
-  for (const [name, weight] of Object.entries({ plw, completionWeight, ...partWeights }))
-    validated(plwSchema, weight, `toolSettings: weight ${name}`, DataError);
-}
-
 // ---------------------------------------------------------------- the nearest loss
 
 /** The normalizer that each divisor is, with whatever weights. */
@@ -133,8 +126,10 @@ function nearestTo(tool: Tool, asked: LossWeighting, normalizer: ToolNormalizer,
     ...(near === normalizer
       ? []
       : [
-          `the normalizer is ${near} instead of ${normalizer}: within a batch the tokens count as before, but steps are ` +
-            "weighted differently from batch to batch",
+          `the normalizer is ${near} instead of ${normalizer}: ` +
+            (normalizer === "sequence"
+              ? "tokens count by their weight, whichever row they are of, so that long rows count more than short ones"
+              : "within a batch the tokens count as before, but steps are weighted differently from batch to batch"),
         ]),
   ];
   return {

@@ -41,11 +41,12 @@ interface MapPanel {
 
 /**
  * Draws the mean relative score of every pair of PLW (λp) and completion weight (λr), one panel per data set and model,
- * with the best pair of each and its 95 % interval; see `weightMaps` for how they are computed. Pairs without scores are
- * empty with a cross. Each arm has its block of panels. The axes have one step per weight of the study, not a scale.
+ * with the best pair of each and its 95 % interval; see `weightMaps` for how they are computed. Pairs that lack scores
+ * are empty with a cross. Each arm has its block of panels. The axes have one step per weight of the study, not a scale.
  *
- * With λp = 0 and one divisor that does not scale with the weights, λr below 1 only rescales the loss, which AdamW
- * absorbs but for gradient clipping, its ε and weight decay: the first column then says something of the optimizer.
+ * Where no part has a weight of its own: with λp = 0 and one divisor that does not scale with the weights, λr only
+ * rescales the loss, which AdamW absorbs but for gradient clipping and its ε. The first column then says something of the
+ * optimizer.
  *
  * @param maps from `weightMaps`
  */
@@ -284,9 +285,10 @@ function describe(maps: readonly WeightMap[]): string {
     `${panels}. Scores are min-max scaled within data set and benchmark over all pairs of a panel, and averaged ` +
     "over benchmarks and seeds, so they cannot be compared between panels. Circle: pair with the highest score; lines: its " +
     "95 % interval in both weights (percentile bootstrap over benchmarks, with the best pair selected again in each " +
-    "of 2,000 resamples). The score of a selected pair is optimistic. Crosses: pairs without scores of all runs, such as " +
-    "two weights of 0, which learn nothing. Both axes have one step per weight. At λp = 0, with one divisor that does " +
-    "not scale with the weights, λr only rescales the loss, which AdamW absorbs but for gradient clipping, its ε and weight decay; with one " +
-    `that does, only λp / λr matters.${arms === "" ? "" : ` All: ${arms}.`}${facetsInWords(maps)}`
+    "of 2,000 resamples). The score of a selected pair is optimistic. Crosses: pairs that lack scores, such as two weights " +
+    "of 0, which learn nothing. Both axes have one step per weight. Where no part has a weight of its own: at λp = 0, with " +
+    "one divisor that does not scale with the weights, λr only rescales the loss, which AdamW absorbs but for gradient " +
+    "clipping and its ε; with one that does, only λp / λr matters." +
+    `${arms === "" ? "" : ` All: ${arms}.`}${facetsInWords(maps)}`
   );
 }

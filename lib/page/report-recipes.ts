@@ -5,7 +5,8 @@ import { formatBytes } from "../data/format-bytes";
 import { distinct, groupBy } from "../data/group";
 import { partWeightsLabel } from "../data/part-weights";
 import { plwLabel } from "../data/prompt-loss-weight";
-import { isChatTemplate, type RowTemplate } from "../data/row-template";
+import { isChatTemplate, type NamedChatTemplate, type RowTemplate } from "../data/row-template";
+import type { PromptTemplate } from "../data/template";
 import { isObject } from "../data/validate";
 import type { TaskRequest } from "../evaluate/task-request";
 import type { DatasetSource } from "../runs/dataset-source";
@@ -33,14 +34,16 @@ export function recipesSection(study: Study, runs: readonly Run[]): Section {
   };
 }
 
-/** The templates of the runs; those of the study if there is no run. */
-function templates(study: Study, runs: readonly Run[]): Markup[] {
-  const used = runs.length === 0 ? [study.template] : runs.map(({ recipe }) => recipe.template);
-  return distinct(used.map((template) => JSON.stringify(template))).map((json) => {
-    const template = JSON.parse(json) as RowTemplate;
+/** The templates of the runs; those that the study names if there is no run. */
+function templates({ template, chatTemplate }: Study, runs: readonly Run[]): Markup[] {
+  const named = chatTemplate ? [chatTemplate] : [template];
+  const used = runs.length === 0 ? named : runs.map(({ recipe }) => withoutSpecialTokens(recipe.template));
+  return distinct(used.map((each) => JSON.stringify(each))).map((json) => {
+    const template = JSON.parse(json) as PromptTemplate | NamedChatTemplate;
     if (isChatTemplate(template)) {
       return markup`<h3>Chat template “${template.name}”</h3>
-        <pre>${template.jinja}</pre>`;
+        <pre>${template.jinja}</pre>
+        ${template.toolUse === undefined ? [] : [markup`<p>For conversations with tools:</p>`, markup`<pre>${template.toolUse}</pre>`]}`;
     }
     return markup`<h3>Prompt template “${template.name}”</h3>
       <p>For rows with an input:</p>
@@ -48,6 +51,13 @@ function templates(study: Study, runs: readonly Run[]): Markup[] {
       <p>For rows without one:</p>
       <pre>${template.withoutInput}</pre>`;
   });
+}
+
+/** A template without the special tokens, which differ between models. */
+function withoutSpecialTokens(template: RowTemplate): PromptTemplate | NamedChatTemplate {
+  if (!isChatTemplate(template)) return template;
+  const { name, jinja, toolUse, date } = template;
+  return { name, jinja, ...(toolUse !== undefined && { toolUse }), ...(date !== undefined && { date }) };
 }
 
 const NOT_STATED = "not stated";

@@ -4,13 +4,11 @@
 //   Job        a recipe with the files it needs on this machine: what is sent to a worker (this file)
 //   RunRecord  run.json: the recipe, and what happened while the run was trained (store.ts)
 //   Run        a run in the store: its record, its status, and where its files are (store.ts)
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { anObject, flag } from "../data/arguments";
 import { DROP_EMPTY_NEEDS_TRUNCATE, TRUNCATIONS, type Truncation } from "../data/encode";
 import { RunError } from "../data/errors";
-import type { ChatTemplate } from "../data/chat-template";
+import { chatTemplateFiles, type ChatTemplate } from "../data/chat-template";
 import { sha256 } from "../data/digest";
 import { tokenizerFiles } from "../data/tokenizer-files";
 import { chatTemplateOf, namedChatTemplateSchema, type NamedChatTemplate } from "../data/row-template";
@@ -151,9 +149,8 @@ function checkParts(recipe: Recipe): void {
 function chatTemplate({ model: { dir }, chatTemplate: named }: RunSpec, cache: DigestCache): ChatTemplate {
   const files = tokenizerFiles(dir);
   if (files.length === 0) return chatTemplateOf(dir, named); // throws an error that names the missing file
-  const own = join(dirname(files[0]), "chat_template.jinja");
   const key = `chat template ${named ? sha256(JSON.stringify(named)) : ""}`;
-  return cache.of(key, existsSync(own) ? [...files, own] : files, () => chatTemplateOf(dir, named));
+  return cache.of(key, [...files, ...chatTemplateFiles(dir)], () => chatTemplateOf(dir, named));
 }
 
 /** Number of optimizer steps of a run, if no row is dropped. */

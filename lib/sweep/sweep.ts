@@ -3,7 +3,7 @@ import { aFunction, abortSignal, aList, checkOptions, checkRows, count, type Opt
 import { isObject, oneOf, rule, text } from "../data/validate";
 import { PromptlossError, StudyError, Interrupted } from "../data/errors";
 import { distinct, duplicatesOf } from "../data/group";
-import { alpacaWeighting } from "../data/part-weights";
+import { alpacaWeighting, PARTS_OF, weightTable } from "../data/part-weights";
 import { isChatTemplate } from "../data/row-template";
 import { expectedDevice, warnOfUnusedGpu } from "../model/gpu";
 import { livingHolder } from "../runs/claim";
@@ -144,10 +144,13 @@ export function resolveJobs(specs: readonly RunSpec[], store: RunStore): { jobs:
   return { jobs, failures };
 }
 
-/** Key of what a job computes: rows in Alpaca's format can have the same weights in several ways. */
-function resultKey({ id, recipe }: Job): string {
-  if (isChatTemplate(recipe.template)) return id;
-  return runId({ ...recipe, completionWeight: undefined, turns: undefined, ...alpacaWeighting(recipe) });
+/** Key of what a job computes: rows can have the same weights in several ways. */
+function resultKey({ recipe }: Job): string {
+  const plain = { ...recipe, completionWeight: undefined };
+  if (!isChatTemplate(recipe.template)) return runId({ ...plain, turns: undefined, ...alpacaWeighting(recipe) });
+  // under "last", tokens of earlier answers have the PLW whatever their part
+  const weights = [weightTable(recipe, PARTS_OF.conversations), recipe.turns === "last" && recipe.plw];
+  return runId({ ...plain, plw: 0, partWeights: undefined }) + JSON.stringify(weights);
 }
 
 /** State of one call of {@link sweep}. */

@@ -72,7 +72,38 @@ test("a pair with fewer scores than others is missing, and neither scales nor wi
   assert.equal(cell(map, 0.1, 0.5), null);
   assert.ok(Math.abs(cell(map, 0, 1)! - 25 / 40) < 1e-12, "scaled without the missing pair");
   assert.deepEqual([map.optimum.plw, map.optimum.completionWeight], [0.1, 1]);
-  assert.match(map.summary, / 1 pair has no scores\.$/);
+  assert.match(map.summary, / 1 pair lacks scores and is left out\.$/);
+});
+
+test("pairs that lack different scores are both missing, though they have equally many", () => {
+  const lacking = (score: Score) =>
+    (score.benchmark === "b3" && score.plw === 0.1 && score.completionWeight === 0.5) ||
+    (score.benchmark === "b4" && score.plw === 1 && score.completionWeight === 0.5) ||
+    (score.benchmark === "b5" && score.plw !== 0);
+  const { maps, summary } = weightMaps(scores(byTable).filter((score) => !lacking(score)));
+  assert.deepEqual(
+    maps[0].cells.map(({ plw, completionWeight, score }) => [completionWeight, plw, score !== null]),
+    [
+      [0.5, 0, true],
+      [0.5, 0.1, false],
+      [0.5, 1, false],
+      [1, 0, true],
+      [1, 0.1, false],
+      [1, 1, false],
+    ],
+  );
+  assert.match(summary, / 4 pairs lack scores and are left out\.$/);
+});
+
+test("without a pair that has all scores there is no map, and the reason is said", () => {
+  const { maps, summary } = weightMaps(
+    scores(byTable).filter(({ benchmark, plw, completionWeight = 1 }) => {
+      const pair = LAMBDAS.indexOf(completionWeight) * PLWS.length + PLWS.indexOf(plw);
+      return benchmark !== `b${pair}`;
+    }),
+  );
+  assert.deepEqual(maps, []);
+  assert.match(summary, /^Data, weights, m: no map, since no pair has a score of every benchmark/);
 });
 
 test("the interval covers what other benchmarks would choose, and ties", () => {

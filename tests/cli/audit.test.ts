@@ -128,7 +128,7 @@ test("wrong options are named: exit code 1", () => {
     [["--data", data, "--model", model, "--allow", "everything"], /--allow: .*must be one of refused/],
     [["--data", data, "--model", model, "--plws", "0,-1"], /--plws: must be a finite number of at least 0/],
     [["--data", data, "--model", model, "--normalizers", "mean"], /--normalizers: .*must be one of weights/],
-    [["--data", data, "--model", model, "--part-weights", '{"ends":1}'], /--part-weights: ends: unknown key/],
+    [["--data", data, "--model", model, "--part-weight", "ends=1"], /--part-weight: ends: unknown key/],
     [["--data", data, "--model", model, "--markers", '[""]'], /--markers: .*non-empty/],
     [["--plws", "1"], /--plws: goes with --data/],
   ] as [string[], RegExp][]) {

@@ -98,7 +98,7 @@ test("what a tool cannot compute is said with the reason, the nearest loss and t
   assert.equal(scaled.factor, 2);
   assert.match(scaled.conditions[0], /2 times ours/);
   assert.throws(() => toolSettings("trl", { plw: 0, completionWeight: 0 }, "weights"), /every weight is 0/);
-  assert.throws(() => toolSettings("trl", { plw: -1 }, "weights"), /weight plw: must be a finite number/);
+  assert.throws(() => toolSettings("trl", { plw: -1 }, "weights"), /\(plw\): must be a finite number/);
 });
 
 test("weights become whole numbers in their ratio", () => {

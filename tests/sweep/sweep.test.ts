@@ -62,6 +62,20 @@ test("a run that is asked for twice is refused, by whatever names", async () => 
     /count twice: a · One · PLW 0.1 · λr 0.5 · weights · seed 42; a · One · PLW 0.1 · λr 0.5 · assistant 0.5, end 0.5 · .*/,
     "rows in Alpaca's format have the same weights in several ways",
   );
+  const jinja = "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ eos_token }}{% endfor %}";
+  const messages = (["user", "assistant"] as const).map((role) => ({ role, content: "red" }));
+  const everyPart = { template: 0, system: 0, user: 0, assistant: 1, thinking: 0.5, tool: 0, end: 1 };
+  const conversations = small({
+    datasets: { Chat: { examples: [{ messages }] } },
+    chatTemplate: { name: "plain", jinja },
+    partWeights: [everyPart],
+    plws: [0.1, 0.2],
+  });
+  await assert.rejects(
+    sweep({ study: conversations, store }),
+    /count twice: a · Chat · PLW 0.1 · template 0, .*; a · Chat · PLW 0.2 · template 0, /,
+    "a PLW that no part of a conversation has",
+  );
 });
 
 test("trains the missing runs, returns all in study order, and reports progress", { timeout: 400_000 }, async () => {
