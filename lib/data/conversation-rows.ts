@@ -1,4 +1,4 @@
-import { conversationFormat, conversationProblems, readConversation } from "./conversation";
+import { conversationFormat, readConversation } from "./conversation";
 import { DataError } from "./errors";
 import type { Conversation } from "./message";
 import { describeValue } from "./read-json";
@@ -7,7 +7,7 @@ import { listedProblems, withoutLines, type RowProblem } from "./row-problems";
 import { isObject } from "./validate";
 
 /**
- * Reads the rows of a file as conversations, all in the format of the first row.
+ * Reads rows of a file, or in memory, as conversations, all in the format of the first row.
  *
  * @returns undefined if no row holds a conversation
  * @throws {DataError} listing every invalid row; also if some rows are of another kind
@@ -25,9 +25,7 @@ export function readConversations(rows: readonly RawRow[], where: string): Conve
     if (problem !== undefined) return fault(problem);
     if (!isObject(value)) return fault(`is ${describeValue(value)}, not an object with ${format}`);
     if (formats[row] !== format)
-      return fault(
-        `has ${formats[row] ?? "no conversation"}, but other rows have ${format}; put them into another file`,
-      );
+      return fault(`has ${formats[row] ?? "no conversation"}, but other rows have ${format}; give rows of one kind`);
     const read = readConversation(value, format);
     if ("conversation" in read) return [read.conversation];
     problems.push(...read.problems.map((one) => ({ row, line, ...one })));
@@ -35,20 +33,6 @@ export function readConversations(rows: readonly RawRow[], where: string): Conve
   });
   if (problems.length > 0) throw invalid(where, rows.length, problems, format);
   return conversations;
-}
-
-/**
- * Checks conversations in memory.
- * @throws {DataError} listing every invalid one
- */
-export function checkConversations(rows: readonly unknown[], where: string): Conversation[] {
-  const problems = rows.flatMap((row, i): RowProblem[] =>
-    isObject(row)
-      ? conversationProblems(row).map((one) => ({ row: i, ...one }))
-      : [{ row: i, problem: `is ${describeValue(row)}, not a conversation` }],
-  );
-  if (problems.length > 0) throw invalid(where, rows.length, problems, "messages");
-  return rows as Conversation[];
 }
 
 function invalid(where: string, rows: number, problems: RowProblem[], format: string): DataError {

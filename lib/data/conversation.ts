@@ -1,7 +1,22 @@
 // Reading conversations: rows of OpenAI's format, of ShareGPT's, and pairs of prompt and completion.
 import { DataError } from "./errors";
-import { readMessageWeight, readRowWeights, type FieldProblem } from "./foreign-weights";
-import { ROLES, type Conversation, type Message, type MessageWeight, type Role, type ToolCall } from "./message";
+import {
+  own,
+  readMessageWeight,
+  readRowWeights,
+  twoForms,
+  type FieldProblem,
+  type WeightForm,
+} from "./foreign-weights";
+import {
+  isInAlpacaFormat,
+  ROLES,
+  type Conversation,
+  type Message,
+  type MessageWeight,
+  type Role,
+  type ToolCall,
+} from "./message";
 import { describeValue, shallowJson } from "./read-json";
 import { isObject, shown } from "./validate";
 import { halfCharacterIn, illFormedField } from "./well-formed";
@@ -9,12 +24,25 @@ import { halfCharacterIn, illFormedField } from "./well-formed";
 /** How a row holds a conversation. */
 export type ConversationFormat = "messages" | "conversations" | "prompt and completion";
 
-/** The format of a row's conversation; undefined for a row that holds none. */
+/** The fields of each format. */
+const FORMAT_FIELDS: Record<ConversationFormat, readonly string[]> = {
+  messages: ["messages"],
+  conversations: ["conversations"],
+  "prompt and completion": ["prompt", "completion"],
+};
+
+/**
+ * The format of a row's conversation, of several the first that is not null; undefined for a row that holds none. A row
+ * with `instruction` and `output` is in Alpaca's format, whatever else it has.
+ */
 export function conversationFormat(row: Record<string, unknown>): ConversationFormat | undefined {
-  if (Object.hasOwn(row, "messages")) return "messages";
-  if (Object.hasOwn(row, "conversations")) return "conversations";
-  const isPair = Object.hasOwn(row, "prompt") && Object.hasOwn(row, "completion") && !Object.hasOwn(row, "instruction");
-  return isPair ? "prompt and completion" : undefined;
+  if (isInAlpacaFormat(row)) return undefined;
+  const formats = (Object.keys(FORMAT_FIELDS) as ConversationFormat[]).filter(
+    (format) =>
+      FORMAT_FIELDS[format].every((field) => Object.hasOwn(row, field)) &&
+      !(format === "prompt and completion" && Object.hasOwn(row, "instruction")),
+  );
+  return formats.find((format) => FORMAT_FIELDS[format].every((field) => own(row, field) !== undefined)) ?? formats[0];
 }
 
 /** A conversation that was read, or what is wrong with it. */
@@ -29,10 +57,12 @@ export type ReadConversation = { conversation: Conversation } | { problems: Fiel
  * - `prompt` and `completion`: two texts, a user's and an assistant's message; or two lists of messages, of which only
  *   those of the completion are learned, as TRL does
  *
- * `tools` is a list of descriptions, or one as JSON text. The row's own weights: see `readMessageWeight`.
+ * `tools` is a list of descriptions, or one as JSON text. What the row says of its own weights, in the way of one tool
+ * or in the form of {@link Conversation}: see `readMessageWeight` and `readRowWeights`.
  */
 export function readConversation(row: Record<string, unknown>, format: ConversationFormat): ReadConversation {
   const problems: FieldProblem[] = [];
+  const forms: WeightForm[] = [];
   const given = messagesOf(row, format, problems);
   const messages: Message[] = [];
   const weights: (MessageWeight | undefined)[] = [];
@@ -41,18 +71,26 @@ export function readConversation(row: Record<string, unknown>, format: Conversat
     problems.push(...read.problems.map(({ field: name, problem }) => ({ field: join(field, name), problem })));
     if (read.message === undefined) continue;
     messages.push(read.message);
-    const own = readMessageWeight(
-      value as Record<string, unknown>,
-      read.message.role,
-      read.message.content,
-      i === given.length - 1,
-    );
+    const { role, content } = read.message;
+    const own = readMessageWeight(value as Record<string, unknown>, role, content, i === given.length - 1);
     problems.push(...own.problems.map(({ field: name, problem }) => ({ field: join(field, name), problem })));
+    forms.push(...own.forms.map(({ tool, field: name }) => ({ tool, field: join(field, name) })));
+    if (learn === false && own.forms.length > 0)
+      problems.push({
+        field: join(field, own.forms[0].field),
+        problem: "is a weight of a message of the prompt, of which nothing is learned; leave it out, or give messages",
+      });
     weights.push(learn === false ? { learn: false } : own.weight);
   }
   const tools = toolsOf(row, problems);
   const rowWeights = readRowWeights(row, problems);
-  const ownForm = format === "messages" ? ownWeights(row, problems) : {};
+  if (rowWeights.rowWeight !== undefined) forms.push({ tool: "Fireworks", field: "weight" });
+  if (rowWeights.lossMask !== undefined) forms.push({ tool: "Megatron-Bridge", field: "loss_mask" });
+  const ownForm = format === "messages" && problems.length === 0 ? ownWeights(row, messages, problems) : {};
+  if (ownForm.weights ?? ownForm.rowWeight)
+    forms.push({ tool: "Promptloss", field: ownForm.weights ? "weights" : "rowWeight" });
+  if (ownForm.lossMask) forms.push({ tool: "Megatron-Bridge", field: "lossMask" });
+  problems.push(...twoForms(forms));
   if (problems.length > 0) return { problems };
   return {
     conversation: {
@@ -65,19 +103,19 @@ export function readConversation(row: Record<string, unknown>, format: Conversat
   };
 }
 
-/** Weights in the form of {@link Conversation}, as a file has them that was written from conversations in memory. */
-function ownWeights(row: Record<string, unknown>, problems: FieldProblem[]): Partial<Conversation> {
-  const { weights, rowWeight, lossMask } = Object.fromEntries(
-    ["weights", "rowWeight", "lossMask"].map((key) => [key, own(row, key)]),
-  );
-  weightProblems({ messages: row.messages, weights }, problems);
-  readRowWeights({ weight: rowWeight, loss_mask: lossMask }, problems);
+/** Weights in the form of {@link Conversation}, of a row in memory, or of a file that was written from such rows. */
+function ownWeights(
+  row: Record<string, unknown>,
+  messages: readonly Message[],
+  problems: FieldProblem[],
+): Partial<Conversation> {
+  const weights = own(row, "weights");
+  if (weights !== undefined) checkWeights(weights, messages, problems);
   return {
     ...(weights !== undefined && {
       weights: (weights as MessageWeight[]).map((weight) => (weight as MessageWeight | null) ?? undefined),
     }),
-    ...(rowWeight !== undefined && { rowWeight: rowWeight as number }),
-    ...(lossMask !== undefined && { lossMask: lossMask as number[] }),
+    ...readRowWeights(row, problems, { rowWeight: "rowWeight", lossMask: "lossMask" }),
   };
 }
 
@@ -128,9 +166,6 @@ interface ReadMessage {
   message?: Message;
   problems: FieldProblem[];
 }
-
-const own = (row: Record<string, unknown>, key: string): unknown =>
-  Object.hasOwn(row, key) ? (row[key] ?? undefined) : undefined;
 
 const REASONING = ["reasoning_content", "reasoning", "thinking"];
 
@@ -296,65 +331,54 @@ function jsonProblem(value: unknown, field: string, problems: FieldProblem[]): v
 
 // ---------------------------------------------------------------- rows in memory
 
-/** Conversations that were checked before. */
-const checked = new WeakSet<Conversation>();
-
 /**
- * Checks a conversation in memory.
- * @param where names it in an error
+ * Reads a conversation in memory as one of a file.
+ * @param where names it in an error, "" for none
  * @throws {DataError} listing what is wrong, each with its field
  */
-export function checkConversation(row: Conversation, where: string): Conversation {
-  if (!isObject(row)) throw new DataError(`${where}: is ${describeValue(row)}, not a conversation`);
-  if (checked.has(row)) return row;
-  const problems = conversationProblems(row);
-  if (problems.length > 0) {
-    const listed = problems.slice(0, 20).map(({ field, problem }) => `field "${field}" ${problem}`);
-    throw new DataError(`${where}: ${listed.join("; ")}`, problems);
-  }
-  checked.add(row);
-  return row;
+export function checkConversation(row: unknown, where: string): Conversation {
+  const prefix = where === "" ? "" : `${where}: `;
+  if (!isObject(row)) throw new DataError(`${prefix}is ${describeValue(row)}, not a conversation`);
+  const read = readConversation(row, conversationFormat(row) ?? "messages");
+  if ("conversation" in read) return read.conversation;
+  const listed = read.problems.slice(0, 20).map(({ field, problem }) => `field "${field}" ${problem}`);
+  throw new DataError(`${prefix}${listed.join("; ")}`, read.problems);
 }
 
-/** What is wrong with a conversation in memory. */
-export function conversationProblems(row: Record<string, unknown> | Conversation): FieldProblem[] {
-  const given = row as Record<string, unknown>;
-  const problems: FieldProblem[] = [];
-  if (!Array.isArray(given.messages) || given.messages.length === 0)
-    problems.push({ field: "messages", problem: `is ${shown(given.messages)}, not a list of messages` });
-  else
-    given.messages.forEach((message, i) => {
-      for (const { field, problem } of openAiMessage(message).problems)
-        problems.push({ field: join(`messages[${i}]`, field), problem });
-      if (isObject(message) && typeof message.content !== "string" && problems.length === 0)
-        problems.push({ field: `messages[${i}].content`, problem: "must be a text" });
-    });
-  toolsOf(given, problems);
-  readRowWeights({ weight: given.rowWeight, loss_mask: given.lossMask }, problems);
-  weightProblems(given, problems);
-  return problems;
-}
+const MESSAGE_WEIGHT_KEYS = ["learn", "factor", "ranges", "keepEnd"];
 
-function weightProblems({ weights, messages }: Record<string, unknown>, problems: FieldProblem[]): void {
-  if (weights === undefined || !Array.isArray(messages)) return;
+function checkWeights(weights: unknown, messages: readonly Message[], problems: FieldProblem[]): void {
   if (!Array.isArray(weights) || weights.length > messages.length)
     return void problems.push({ field: "weights", problem: "must be a list with at most one entry a message" });
   weights.forEach((weight: unknown, i) => {
     if (weight === undefined || weight === null) return;
-    const { learn, factor = 1, ranges, keepEnd } = (isObject(weight) ? weight : { factor: NaN }) as MessageWeight;
-    const isRange = (range: unknown): boolean =>
-      Array.isArray(range) &&
-      range.length === 2 &&
-      range.every(Number.isSafeInteger) &&
-      range[0] >= 0 &&
-      range[1] >= range[0];
+    const field = `weights[${i}]`;
+    if (!isObject(weight)) return void problems.push({ field, problem: `must be an object, got ${shown(weight)}` });
+    const unknown = Object.keys(weight).filter((key) => !MESSAGE_WEIGHT_KEYS.includes(key));
+    const { learn, factor = 1, ranges, keepEnd } = weight as MessageWeight;
     const isFlag = (flag: unknown): boolean => flag === undefined || typeof flag === "boolean";
-    if (!Number.isFinite(factor) || factor < 0 || !isFlag(learn) || !isFlag(keepEnd))
+    if (unknown.length > 0)
       problems.push({
-        field: `weights[${i}]`,
-        problem: "must have a factor of at least 0, and learn and keepEnd true or false",
+        field: `${field}.${unknown[0]}`,
+        problem: `is an unknown key; known keys: ${MESSAGE_WEIGHT_KEYS.join(", ")}`,
       });
-    else if (ranges !== undefined && !(Array.isArray(ranges) && ranges.every(isRange)))
-      problems.push({ field: `weights[${i}].ranges`, problem: "must be a list of ranges [start, end] of the content" });
+    else if (!Number.isFinite(factor) || factor < 0 || !isFlag(learn) || !isFlag(keepEnd))
+      problems.push({ field, problem: "must have a factor of at least 0, and learn and keepEnd true or false" });
+    else if (
+      ranges !== undefined &&
+      !(Array.isArray(ranges) && ranges.every((range) => isRange(range, messages[i].content)))
+    )
+      problems.push({
+        field: `${field}.ranges`,
+        problem: `must be a list of ranges [start, end] of whole characters of the content, which has ${messages[i].content.length} UTF-16 code units`,
+      });
   });
+}
+
+/** Whether a value is a range of UTF-16 code units of a text that is not empty and cuts no character in two. */
+function isRange(range: unknown, text: string): boolean {
+  if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isSafeInteger)) return false;
+  const [start, end] = range as [number, number];
+  const isCut = (at: number): boolean => (text.codePointAt(at - 1) ?? 0) > 0xffff;
+  return start >= 0 && end > start && end <= text.length && !isCut(start) && !isCut(end);
 }

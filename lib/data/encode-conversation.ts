@@ -75,10 +75,10 @@ export function encodeConversation(
 ): EncodedConversation {
   const { name = "conversation", maxLength = Infinity } = checkOptions("encodeConversation", options, OPTIONS);
   checkTokenizer("encodeConversation", tokenizer);
-  checkConversation(row, name);
+  const conversation = checkConversation(row, name);
   const template = needChatTemplate("encodeConversation", tokenizer, options.template);
   try {
-    return cut(encodeWhole(row, tokenizer, template, options), maxLength);
+    return cut(encodeWhole(conversation, tokenizer, template, options), maxLength);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     throw name === "" ? error : new DataError(`${name}: ${error.message}`, error.problems);

@@ -38,7 +38,8 @@ export interface ReadExamplesOptions {
 /**
  * Reads rows from a file that `readRows` can read: JSON, JSON Lines or Parquet, also compressed with gzip. They are
  *
- * - of Alpaca's format: every row has the texts `instruction`, `input` (may be absent or null: empty) and `output`
+ * - of Alpaca's format: every row has the texts `instruction`, `input` (may be absent or null: empty) and `output`,
+ *   whatever other fields it has
  * - or conversations, if the rows have `messages`, `conversations`, or `prompt` and `completion`, and `fields` is absent:
  *   see `readConversation`
  *

@@ -47,7 +47,13 @@ export interface Conversation {
   lossMask?: number[];
 }
 
-/** Whether a row of data is a conversation. */
+/** Whether a row has the fields that make it one in Alpaca's format, whatever else it has. */
+export const isInAlpacaFormat = (row: object): boolean =>
+  ["instruction", "output"].every(
+    (field) => Object.hasOwn(row, field) && ((row as Record<string, unknown>)[field] ?? null) !== null,
+  );
+
+/** Whether a row of data is a conversation with `messages`, and not one in Alpaca's format that has these beside. */
 export function isConversation(row: unknown): row is Conversation {
-  return typeof row === "object" && row !== null && Object.hasOwn(row, "messages");
+  return typeof row === "object" && row !== null && Object.hasOwn(row, "messages") && !isInAlpacaFormat(row);
 }

@@ -1,7 +1,7 @@
 // Rows of either kind: in Alpaca's format, or conversations. A data set has rows of one kind.
 import { createHash } from "node:crypto";
 import { examplesDigest } from "./digest";
-import { checkConversations } from "./conversation-rows";
+import { readConversations } from "./conversation-rows";
 import { DataError } from "./errors";
 import { checkExamples, type Example } from "./example";
 import { describeValue } from "./read-json";
@@ -15,16 +15,17 @@ export const areConversations = (rows: readonly Row[]): rows is readonly Convers
   rows.length > 0 && rows.every(isConversation);
 
 /**
- * Checks rows in memory of either kind, and completes those in Alpaca's format: an `input` that is absent is empty.
+ * Reads rows in memory of either kind, as `readExamples` reads those of a file: conversations in any of their formats,
+ * with what they say of their own weights; an `input` that is absent is empty.
  * @throws {DataError} listing every invalid row; also for rows of both kinds
  */
 export function checkDataRows(rows: readonly unknown[], where: string): Row[] {
   if (!Array.isArray(rows)) throw new DataError(`${where}: the rows are ${describeValue(rows)}, not an array`);
-  const conversations = rows.filter(isConversation).length;
-  if (conversations === 0) return checkExamples(rows, where);
-  if (conversations === rows.length) return checkConversations(rows, where);
-  throw new DataError(
-    `${where}: ${conversations} of ${rows.length} rows are conversations, the others are not; give rows of one kind`,
+  return (
+    readConversations(
+      Array.from(rows, (value: unknown) => ({ value })),
+      where,
+    ) ?? checkExamples(rows, where)
   );
 }
 

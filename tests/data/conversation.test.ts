@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DataError } from "../../lib/data/errors";
 import { readExamples } from "../../lib/data/example";
-import { checkDataRows, rowsDigest } from "../../lib/data/rows";
+import { checkConversation } from "../../lib/data/conversation";
+import { areConversations, checkDataRows, rowsDigest } from "../../lib/data/rows";
 import { describeDataset, describeTurns } from "../../lib/data/statistics";
 import { loadTokenizer } from "../../lib/data/tokenizer";
-import type { Conversation } from "../../lib/data/message";
+import { isConversation, type Conversation } from "../../lib/data/message";
 import { join } from "node:path";
 import { FIXTURES, temporaryFiles } from "./fixtures";
 
@@ -195,7 +196,18 @@ test("Axolotl's train and train_detail: ranges of characters with an inclusive e
     undefined,
     { ranges: [[1, 4]] },
   ]);
-  assert.deepEqual(weightsOf(user, { ...answer, train_detail: [detail(0, 7, false)] }), [undefined, { learn: false }]);
+  // its end is learned, as of every message with ranges
+  assert.deepEqual(weightsOf(user, { ...answer, train_detail: [detail(0, 7, false)] }), [undefined, { ranges: [] }]);
+  assert.deepEqual(weightsOf({ ...user, train_detail: [detail(0, 1)] }, answer), [
+    { learn: true, ranges: [[0, 2]] },
+    undefined,
+  ]);
+  assert.deepEqual(weightsOf(user, { ...answer, train_detail: [] }), [undefined, { learn: false }]);
+  assert.equal(weightsOf(user, { ...answer, train: true, train_detail: [] }), undefined, "the whole message");
+  assert.deepEqual(weightsOf(user, { ...answer, train: false, train_detail: [detail(0, 1)] }), [
+    undefined,
+    { learn: false },
+  ]);
   const bad = (train_detail: unknown) => problems({ messages: [user, { ...answer, content, train_detail }] }).join();
   assert.match(
     bad([detail(0, 4)]),
@@ -203,13 +215,49 @@ test("Axolotl's train and train_detail: ranges of characters with an inclusive e
   );
   assert.match(bad([detail(2, 1)]), /train_detail\[0\]: must have whole numbers/);
   assert.match(bad({}), /train_detail: must be a list/);
+  assert.equal(bad([detail(0, 2), detail(1, 3)]), "", "ranges that overlap and agree");
+  assert.match(
+    bad([detail(3, 3), detail(0, 2), detail(1, 1, false)]),
+    /^0 messages\[1\]\.train_detail\[2\]: overlaps train_detail\[1\], which says otherwise/,
+  );
+  const blocks = { ...answer, content: [{ type: "text", text: "Yes" }], train_detail: [detail(0, 1)] };
+  assert.match(
+    problems({ messages: [user, blocks] }).join(),
+    /train_detail: needs a content that is a text, not a list/,
+  );
 });
 
-test("keys that contradict are refused, those that agree are not", () => {
-  const both = (keys: object) => problems({ messages: [user, { ...answer, ...keys }] }).join();
-  assert.match(both({ weight: 0, train: true }), /^0 messages\[1\]\.train: contradicts weight/);
-  assert.match(both({ loss_weight: 2, loss_scale: 1 }), /loss_scale: contradicts loss_weight/);
-  assert.equal(both({ weight: 1, train: true }), "");
+test("a row that says in two tools' ways what is learned is refused, even where they agree", () => {
+  const both = (keys: object, ofRow: object = {}) =>
+    problems({ messages: [user, { ...answer, ...keys }, user, answer], ...ofRow }).join();
+  assert.match(
+    both({ weight: 1, train: true }),
+    /^0 messages\[1\]\.train: stands beside messages\[1\]\.weight: .*OpenAI's or Axolotl's; leave one of them out$/,
+  );
+  assert.match(both({ loss_weight: 2, loss_scale: 1 }), /loss_scale: stands beside messages\[1\]\.loss_weight/);
+  assert.match(both({ loss_scale: 0.5, loss: true }), /loss: contradicts loss_scale/);
+  assert.match(both({ loss_weight: 2 }, { weight: 0.5 }), /^0 weight: stands beside messages\[1\]\.loss_weight/);
+  assert.match(both({ train: false }, { loss_mask: [1] }), /^0 loss_mask: stands beside messages\[1\]\.train/);
+  assert.match(
+    both({}, { weight: 2, loss_mask: [1] }),
+    /^0 loss_mask: stands beside weight: .*Fireworks's or Megatron/,
+  );
+  assert.match(both({ weight: 0 }, { weights: [{ learn: true }] }), /^0 weights: stands beside messages\[1\]\.weight/);
+  assert.match(both({}, { weight: 2, rowWeight: 3 }), /^0 rowWeight: stands beside weight/);
+  assert.match(
+    problems({
+      messages: [
+        { ...user, train: true },
+        { ...answer, loss_weight: 2 },
+      ],
+    }).join(),
+    /^0 messages\[1\]\.loss_weight: stands beside messages\[0\]\.train/,
+  );
+  assert.match(
+    problems({ prompt: [user, { ...answer, weight: 1 }, user], completion: [answer] }).join(),
+    /^0 prompt\[1\]\.weight: is a weight of a message of the prompt, of which nothing is learned/,
+  );
+  assert.equal(both({ train: true }, { weights: null, weight: null }), "", "null says nothing");
 });
 
 test("Fireworks' weight of a row, Megatron-Bridge's loss_mask", () => {
@@ -217,6 +265,65 @@ test("Fireworks' weight of a row, Megatron-Bridge's loss_mask", () => {
   assert.deepEqual(read({ messages, loss_mask: [0, 1, 0.5] }), [{ messages, lossMask: [0, 1, 0.5] }]);
   assert.match(problems({ messages, weight: -1 }).join(), /^0 weight: must be a finite number of at least 0/);
   assert.match(problems({ messages, loss_mask: [0, null] }).join(), /^0 loss_mask: must be a list of finite numbers/);
+});
+
+// ---------------------------------------------------------------- rows in memory
+
+const DETAIL = [{ begin_offset: 0, end_offset: 3, train: true }];
+
+test("rows in memory are read as those of a file, with all that they say of their weights", () => {
+  for (const row of [
+    { messages: [user, { ...answer, weight: 0 }] },
+    { messages: [{ ...user, loss_weight: 0.5 }, answer] },
+    { messages: [user, { ...answer, loss_scale: 2 }] },
+    { messages: [{ ...user, train: true }, answer] },
+    { messages: [user, { ...answer, train_detail: DETAIL }] },
+    { messages, weight: 3 },
+    { messages, loss_mask: [0, 1] },
+    { messages, id: 7 },
+    { messages: [user, { ...answer, thinking: "Hm." }] },
+    { conversations: [{ from: "human", value: "Hello" }, { from: "gpt", value: "Good day" }] }, // prettier-ignore
+    { prompt: [user], completion: [answer] },
+  ]) {
+    const fromFile = read(row);
+    assert.deepEqual(checkDataRows([row], "mine"), fromFile, JSON.stringify(row));
+    assert.deepEqual(checkDataRows(fromFile, "mine"), fromFile, "rows that were read stay as they are");
+    assert.deepEqual(checkConversation(row, "mine"), fromFile[0]);
+  }
+  assert.throws(
+    () => checkDataRows([{ messages }, { messages: [user, { ...answer, weight: 0.5 }] }], "mine"),
+    /^DataError: mine: 1 of 2 rows cannot be used.*\n {2}row 2 \(index 1\): field "messages\[1\]\.weight" must be 0 or 1/,
+  );
+});
+
+test("weights in the form of Conversation are checked against their messages", () => {
+  const own = (weight: unknown) => problems({ messages: [user, { ...answer, content: "a\u{1F999}b" }], weights: [null, weight] }).join(); // prettier-ignore
+  assert.equal(own({ ranges: [[0, 3]], factor: 2, learn: true, keepEnd: true }), "");
+  assert.match(own({ factr: 2 }), /^0 weights\[1\]\.factr: is an unknown key; known keys: learn, factor/);
+  assert.match(own(0.5), /^0 weights\[1\]: must be an object/);
+  assert.match(own({ factor: -1 }), /^0 weights\[1\]: must have a factor of at least 0/);
+  for (const ranges of [[[0, 5]], [[2, 3]], [[1, 1]], [[0]], "all"])
+    assert.match(own({ ranges }), /^0 weights\[1\]\.ranges: must be a list of ranges .* has 4 UTF-16 code units/);
+});
+
+// ---------------------------------------------------------------- rows with the columns of several formats
+
+test("rows with instruction and output stay rows in Alpaca's format, whatever columns they have beside", () => {
+  const row = { instruction: "Greet.", input: "", output: "Hello." };
+  const others = [{ messages }, { conversations: [{ from: "human", value: "x" }] }, { prompt: "a", completion: "b" }];
+  for (const columns of others) {
+    assert.deepEqual(readExamples(file({ ...row, ...columns })), [row]);
+    const [checked] = checkDataRows([{ ...row, ...columns }], "mine");
+    assert.ok(!isConversation(checked) && checked.output === row.output);
+    assert.equal(rowsDigest([checked]), rowsDigest([row]));
+    assert.equal(areConversations([checked]), false);
+  }
+  // columns that are null say nothing, as Parquet files have them that were put together of several
+  assert.deepEqual(read({ instruction: null, input: null, output: null, messages }), [{ messages }]);
+  assert.deepEqual(read({ messages: null, conversations: null, prompt: "Hello", completion: "Good day" }), [
+    { messages },
+  ]);
+  assert.match(problems({ messages: null }).join(), /^0 messages: is null, not a list of messages/);
 });
 
 // ---------------------------------------------------------------- statistics

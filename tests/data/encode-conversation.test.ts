@@ -269,7 +269,7 @@ test("rows of a data set are of one kind, which the template is for", () => {
   const alpaca = { instruction: "a", input: "", output: "b" };
   assert.throws(
     () => encodeDataset([two, alpaca], chatml, { maxLength: 100, name: "mine" }),
-    /^DataError: mine: 1 of 2 rows are conversations/,
+    /^DataError: mine: 1 of 2 rows cannot be used[^]*row 2 \(index 1\): has no conversation, but other rows have messages/,
   );
   assert.throws(
     () => encodeDataset([alpaca], chatml, { maxLength: 100, name: "mine", template: chatml.chatTemplate }),

@@ -79,11 +79,3 @@ test("values that the tool would not take are refused by name", () => {
   assert.match(problems(range(0, 1, "yes")), /train must be true or false, got "yes"/);
   assert.match(problems({ train_detail: {} }), /train_detail must be a list of ranges/);
 });
-
-test("two keys that contradict are refused", () => {
-  assert.equal(problems({ weight: 1, train: true, loss_weight: 1 }), "");
-  assert.match(problems({ weight: 0, train: true }), /train contradicts weight; leave one of them out/);
-  assert.match(problems({ loss_weight: 0.5, loss_scale: 0.25 }), /loss_scale contradicts loss_weight/);
-  const learned = [{ begin_offset: 0, end_offset: 1, train: true }];
-  assert.match(problems({ train: false, train_detail: learned }), /train_detail contradicts train/);
-});
