@@ -94,6 +94,10 @@ export function completionUnder(
 /** The parts of a prompt in Alpaca's format. */
 const PROMPT_PARTS: readonly Part[] = ["template", "instruction", "input"];
 
+/** The parts of a prompt in Alpaca's format that have a weight of their own, in the order of {@link PARTS}. */
+export const weightedPromptParts = ({ partWeights = {} }: Pick<LossWeighting, "partWeights">): Part[] =>
+  PROMPT_PARTS.filter((part) => partWeights[part] !== undefined);
+
 /** Maximum number of rows that {@link checkAligned} lists. */
 const MAX_LISTED_ROWS = 10;
 
@@ -104,9 +108,9 @@ const MAX_LISTED_ROWS = 10;
  */
 export function checkAligned(
   rows: readonly (EncodedTokens & { row?: number })[],
-  { partWeights = {} }: Pick<LossWeighting, "partWeights">,
+  weighting: Pick<LossWeighting, "partWeights">,
 ): void {
-  const named = PROMPT_PARTS.filter((part) => partWeights[part] !== undefined);
+  const named = weightedPromptParts(weighting);
   if (named.length === 0) return;
   const problems = rows.flatMap(({ row, unaligned }, index) =>
     unaligned === undefined ? [] : [{ row: row ?? index, field: "instruction", problem: unaligned }],

@@ -6,11 +6,12 @@ import { auditDataset, type Audit, type AuditOptions } from "../../lib/data/audi
 import type { AuditKind } from "../../lib/data/audit/problems";
 import { optimizerBatches } from "../../lib/data/batches";
 import { encodeDataset } from "../../lib/data/encode";
-import { DataError } from "../../lib/data/errors";
+import { AlignmentError, DataError } from "../../lib/data/errors";
 import type { Example } from "../../lib/data/example";
 import { chunked } from "../../lib/data/group";
 import { lossCoefficients, NORMALIZERS } from "../../lib/data/normalizer";
-import { PARTS } from "../../lib/data/parts";
+import { checkAligned } from "../../lib/data/loss-weighting";
+import { PARTS, type Part } from "../../lib/data/parts";
 import { readJson } from "../../lib/data/read-json";
 import { ALPACA_TEMPLATE } from "../../lib/data/template";
 import { loadTokenizer } from "../../lib/data/tokenizer";
@@ -139,6 +140,44 @@ test("the shares say what a weight does: none for the prompt at 0, all alike at 
     if (plw === 1) assert.ok(Math.abs(share - counted.share) < 1e-6, `${part}: ${share} for ${counted.share}`);
   }
   assert.ok(parts.every(({ part }) => PARTS.includes(part)));
+});
+
+test("rows whose parts cannot be told are refused where training refuses them, and counted nowhere", () => {
+  // a tokenizer that tells what its tokens come from, but for the texts of two rows
+  const blind = {
+    ...tokenizer,
+    align: (text: string, ids: readonly number[]) => {
+      if (/blind/.test(text)) throw new AlignmentError("a blind text");
+      return tokenizer.align!(text, ids);
+    },
+  };
+  const row = (instruction: string): Example => ({ instruction, input: "", output: "Yes." });
+  const rows = [row("Greet."), row("Say blind."), row("Add."), row("Say blind again.")];
+  const options = { maxLength: 512 };
+  const trained = (part: Part) => {
+    const { examples } = encodeDataset(rows, blind, options);
+    try {
+      checkAligned(examples, { partWeights: { [part]: 0.5 } });
+    } catch (error) {
+      return (error as DataError).problems.map(({ row }) => row);
+    }
+    return [];
+  };
+  const free = auditDataset(rows, blind, { ...options, partWeights: { end: 2 } });
+  assert.deepEqual([rowsWith(free, "parts-unknown"), rowsWith(free, "refused"), free.trained], [[1, 3], [], 4]);
+  assert.deepEqual(trained("end"), []);
+  const aligned = auditDataset([rows[0], rows[2]], tokenizer, { ...options, partWeights: { instruction: 0.5 } });
+  for (const part of ["template", "instruction", "input"] as const) {
+    const found = auditDataset(rows, blind, { ...options, partWeights: { [part]: 0.5 } });
+    assert.deepEqual(rowsWith(found, "refused"), trained(part));
+    assert.deepEqual([rowsWith(found, "parts-unknown"), found.rows, found.trained], [[], 4, 2]);
+    assert.ok(found.problems.every(({ losesLearning }) => losesLearning));
+    assert.match(
+      found.problems[0].problem,
+      new RegExp(`^the part weight of ${part} cannot be applied: .*a blind text`),
+    );
+    if (part === "instruction") assert.deepEqual([found.parts, found.shares], [aligned.parts, aligned.shares]);
+  }
 });
 
 test("the longest rows come first", () => {

@@ -1,7 +1,7 @@
 import { checkOptions, checkTokenizer, texts, type OptionSchemas } from "../arguments";
 import { DROP_EMPTY_NEEDS_TRUNCATE, ENCODE_OPTIONS, type EncodeOptions } from "../encode";
 import { DataError } from "../errors";
-import { LOSS_WEIGHTING, type LossWeighting } from "../loss-weighting";
+import { LOSS_WEIGHTING, weightedPromptParts, type LossWeighting } from "../loss-weighting";
 import { normalizerSchema, type Normalizer } from "../normalizer";
 import { plwSchema } from "../prompt-loss-weight";
 import { describeValue } from "../read-json";
@@ -9,8 +9,8 @@ import type { Tokenizer } from "../tokenizer";
 import { integer, listOf, wholeNumber } from "../validate";
 import { lossShares, partCounts, type AuditPart, type AuditShare } from "./loss-shares";
 import { encodedMarkers } from "./markers";
-import { expanded, tokensOf } from "./outline";
-import { AUDIT_KINDS, type AuditKind, type AuditProblem } from "./problems";
+import { expanded, tokensOf, type RowOutline } from "./outline";
+import { AUDIT_KINDS, auditProblem, type AuditKind, type AuditProblem } from "./problems";
 import { rowProblems } from "./row-problems";
 import { scanDataset, type Scan } from "./scan";
 
@@ -122,7 +122,11 @@ export function auditOfScan(scan: Scan, options: AuditWeighting): Audit {
   const { plws = [0, 0.1, 1], normalizers = ["weights"], batchSize = 128, microBatchSize = 4, seed = 42 } = options;
   const { completionWeight, partWeights, turns } = options;
   const weighting = { completionWeight, partWeights, turns };
-  const { outlines, maxLength } = scan;
+  const { maxLength } = scan;
+  const unaligned = unalignedProblems(scan.outlines, weighting);
+  const refused = new Set(unaligned.filter(({ kind }) => kind === "refused").map(({ row }) => row));
+  const outlines = scan.outlines.filter(({ row }) => !refused.has(row));
+  const problems = scan.problems.filter(({ row }) => row === undefined || !refused.has(row));
   const judged = outlines.flatMap((outline) => rowProblems(expanded(outline), { weighting, maxLength }));
   const lengths = outlines.map((outline) => ({ row: outline.row, tokens: tokensOf(outline) }));
   return {
@@ -131,9 +135,19 @@ export function auditOfScan(scan: Scan, options: AuditWeighting): Audit {
     tokens: lengths.reduce((sum, { tokens }) => sum + tokens, 0),
     parts: partCounts(outlines),
     shares: lossShares(outlines, { plws, normalizers, weighting, batchSize, microBatchSize, seed }),
-    problems: sorted([...scan.problems, ...judged]),
+    problems: sorted([...problems, ...unaligned, ...judged]),
     longest: lengths.sort((a, b) => b.tokens - a.tokens || a.row - b.row).slice(0, LISTED_LONGEST),
   };
+}
+
+/** The rows whose parts cannot be told: refused where one of these parts has a weight, as training refuses them. */
+function unalignedProblems(outlines: readonly RowOutline[], weighting: Omit<LossWeighting, "plw">): AuditProblem[] {
+  const named = weightedPromptParts(weighting);
+  return outlines.flatMap(({ row, unaligned }) => {
+    if (unaligned === undefined) return [];
+    if (named.length === 0) return auditProblem("parts-unknown", unaligned, { row });
+    return auditProblem("refused", `the part weight of ${named.join(", ")} cannot be applied: ${unaligned}`, { row });
+  });
 }
 
 function sorted(problems: AuditProblem[]): AuditProblem[] {

@@ -53,15 +53,12 @@ function exampleAlone(encode: () => EncodedDataset, row: number): ScannedRow[] {
 
 const DOUBLED = "a beginning- or end-of-sequence token stands twice in succession";
 
-function examplesOf({ examples, doubledSpecialTokens, unaligned }: EncodedDataset, start: number): ScannedRow[] {
+function examplesOf({ examples, doubledSpecialTokens }: EncodedDataset, start: number): ScannedRow[] {
   const doubled = new Set(doubledSpecialTokens);
-  const unknown = new Map(unaligned.map(({ row, reason }) => [row, reason]));
   return examples.map((example) => {
     const row = start + example.row;
     const problems: AuditProblem[] = [];
     if (doubled.has(example.row)) problems.push(auditProblem("doubled-special-token", DOUBLED, { row }));
-    const reason = unknown.get(example.row);
-    if (reason !== undefined) problems.push(auditProblem("parts-unknown", reason, { row }));
     return { example: { ...example, row }, problems };
   });
 }

@@ -18,11 +18,13 @@ export interface RowOutline {
   lostCompletionTokens: number;
   /** whether any token has a factor of its own */
   hasOwnWeights: boolean;
+  /** see `EncodedTokens` */
+  unaligned?: string;
 }
 
 /** The outline of an encoded row. */
 export function outlineOf(example: EncodedExample): RowOutline {
-  const { row, parts, messages, completion, ownWeights, lostCompletionTokens } = example;
+  const { row, parts, messages, completion, ownWeights, lostCompletionTokens, unaligned } = example;
   const stretches: Stretch[] = [];
   for (const [t, part] of parts.entries()) {
     const last = stretches.at(-1);
@@ -35,12 +37,18 @@ export function outlineOf(example: EncodedExample): RowOutline {
     if (continues) last.length++;
     else stretches.push({ part, message: messages[t], completion: completion[t], ownWeight, length: 1 });
   }
-  return { row, stretches, lostCompletionTokens, hasOwnWeights: ownWeights !== undefined };
+  return {
+    row,
+    stretches,
+    lostCompletionTokens,
+    hasOwnWeights: ownWeights !== undefined,
+    ...(unaligned !== undefined && { unaligned }),
+  };
 }
 
 /** A row as the loss weights see it; every id is 0. */
 export function expanded(outline: RowOutline): EncodedExample {
-  const { row, stretches, lostCompletionTokens, hasOwnWeights } = outline;
+  const { row, stretches, lostCompletionTokens, hasOwnWeights, unaligned } = outline;
   const length = tokensOf(outline);
   const of = <T>(value: (stretch: Stretch) => T): T[] => {
     const values = new Array<T>(length);
@@ -56,6 +64,7 @@ export function expanded(outline: RowOutline): EncodedExample {
     completion: of(({ completion }) => completion),
     ...(hasOwnWeights && { ownWeights: of(({ ownWeight }) => ownWeight) }),
     lostCompletionTokens,
+    ...(unaligned !== undefined && { unaligned }),
   };
 }
 

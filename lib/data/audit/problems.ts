@@ -8,7 +8,7 @@ interface KindOfProblem {
 
 /** The kinds of problems that an audit names, the worst first. */
 export const AUDIT_KINDS = {
-  refused: { losesLearning: true, meaning: "cannot be encoded, or its parts cannot be told" },
+  refused: { losesLearning: true, meaning: "cannot be encoded, or its parts cannot be told and have weights" },
   dropped: { losesLearning: true, meaning: "left out by the truncation policy, since its answer does not fit" },
   "answer-lost": { losesLearning: true, meaning: "no token of an answer is left at the maximum length" },
   "answer-cut": { losesLearning: true, meaning: "tokens of an answer are cut off at the maximum length" },

@@ -18,7 +18,7 @@ export interface Scan {
   rows: number;
   /** in tokens */
   maxLength: number;
-  /** the rows that are trained on */
+  /** the rows that are trained on, unless their weighting refuses them */
   outlines: RowOutline[];
   /** what is wrong whatever the weights */
   problems: AuditProblem[];
