@@ -38,19 +38,44 @@ const SPECIAL_TOKENS = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map((r
  * additional_chat_templates, else `chat_template` of tokenizer_config.json, a text or a list of named ones.
  *
  * @param dir directory with tokenizer.json, also of an adapter
- * @throws {DataError} if there is none, or none of that name
+ * @throws {DataError} if there is none, or none of that name, or it is not valid Jinja
  */
 export function loadChatTemplate(dir: string, options: LoadChatTemplateOptions = {}): ChatTemplate {
   const files = readTokenizerFiles(dir);
   const { file, name, date } = options;
   if (file !== undefined)
-    return { name: file, jinja: readText(file), specialTokens: specialTokenTexts(files), ...(date && { date }) };
+    return { name: file, jinja: readJinja(file), specialTokens: specialTokenTexts(files), ...(date && { date }) };
   const template = ownChatTemplate(dir, files, options);
-  if (template) return template;
+  if (template) {
+    for (const jinja of [template.jinja, template.toolUse ?? ""]) checkJinja(jinja, `${dir}: ${nameOf(template)}`);
+    return template;
+  }
   throw new DataError(
     `${dir}: ${absence(name ?? "default", [...namedTemplates(dir, files.config.chat_template).keys()])}`,
   );
 }
+
+/**
+ * Reads the file of a chat template.
+ * @throws {DataError} naming the file, if it cannot be read or is not valid Jinja
+ */
+export function readJinja(file: string): string {
+  const jinja = readText(file);
+  checkJinja(jinja, file);
+  return jinja;
+}
+
+/** @throws {DataError} for a text that is not valid Jinja */
+export function checkJinja(jinja: string, where?: string): void {
+  try {
+    compiled(jinja);
+  } catch (error) {
+    const prefix = where === undefined ? "" : `${where}: `;
+    throw new DataError(`${prefix}is not valid Jinja: ${(error as Error).message}`);
+  }
+}
+
+const nameOf = ({ name }: ChatTemplate): string => `chat template ${JSON.stringify(name)}`;
 
 /**
  * The chat template among a tokenizer's files; undefined if there is none, or none of that name.
@@ -157,13 +182,18 @@ export function renderChat(
     set({ add_generation_prompt: addGenerationPrompt, [START]: marks[0], [END]: marks[1] });
     return (new Interpreter(environment).run(program) as { value: string }).value;
   } catch (error) {
-    throw new DataError(`chat template ${JSON.stringify(template.name)}: ${(error as Error).message}`);
+    throw new DataError(`${nameOf(template)}: ${(error as Error).message}`);
   }
 }
 
-/** Whether a template says by `generation` tags what is an assistant's text. */
+/**
+ * Whether a template says by `generation` tags what is an assistant's text.
+ * @throws {DataError} if it is not valid Jinja
+ */
 export function hasGenerationTags(template: ChatTemplate, tools?: readonly unknown[]): boolean {
-  return compiled((tools && template.toolUse) ?? template.jinja).tagged;
+  const jinja = (tools && template.toolUse) ?? template.jinja;
+  checkJinja(jinja, nameOf(template));
+  return compiled(jinja).tagged;
 }
 
 function templateMessage(message: Message): Record<string, unknown> {

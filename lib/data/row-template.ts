@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { loadChatTemplate, type ChatTemplate } from "./chat-template";
+import { checkJinja, loadChatTemplate, type ChatTemplate } from "./chat-template";
 import { DataError } from "./errors";
 import { templateSchema, type PromptTemplate } from "./template";
 import { readTokenizerFiles, tokenText } from "./tokenizer-files";
@@ -15,11 +15,22 @@ export type NamedChatTemplate = Omit<ChatTemplate, "specialTokens">;
 export const isChatTemplate = <T extends NamedChatTemplate>(template: PromptTemplate | T): template is T =>
   (template as Partial<T> | null | undefined)?.jinja !== undefined;
 
-/** Schema of a study's chat template; unknown keys are refused. */
+const jinjaText = v.pipe(
+  text,
+  v.rawCheck(({ dataset, addIssue }) => {
+    try {
+      if (dataset.typed) checkJinja(dataset.value);
+    } catch (error) {
+      addIssue({ message: (error as DataError).message });
+    }
+  }),
+);
+
+/** Schema of a study's chat template; unknown keys, and texts that are not valid Jinja, are refused. */
 export const namedChatTemplateSchema: v.GenericSchema<unknown, NamedChatTemplate> = objectOf({
   name: text,
-  jinja: text,
-  toolUse: v.optional(text),
+  jinja: jinjaText,
+  toolUse: v.optional(jinjaText),
   date: v.optional(text),
 });
 

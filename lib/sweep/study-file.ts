@@ -10,6 +10,7 @@ import { hubFile, hubFolder, isFetched, isHubReference } from "../data/hub";
 import { completionWeightSchema, turnsSchema } from "../data/loss-weighting";
 import { NORMALIZERS, normalizerSchema } from "../data/normalizer";
 import { PAPER_WEIGHTS, plwSchema } from "../data/prompt-loss-weight";
+import { readJinja } from "../data/chat-template";
 import { parseJson, readText } from "../data/read-json";
 import { repeatedKey } from "../data/repeated-key";
 import { defaultDataDir } from "../data/repository";
@@ -235,7 +236,7 @@ const templateFile = v.pipe(
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const path = fromRoot(dataset.value);
     try {
-      return { name: basename(path).replace(/\.(jinja2?|txt)$/, ""), jinja: readText(path) };
+      return { name: basename(path).replace(/\.(jinja2?|txt)$/, ""), jinja: readJinja(path) };
     } catch (error) {
       if (!(error instanceof PromptlossError)) throw error;
       addIssue({ message: `is the file of a chat template, but ${error.message}` });

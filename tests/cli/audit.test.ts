@@ -1,7 +1,7 @@
 // promptloss audit: what it prints, and its exit codes.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Audit } from "../../lib/data/audit/audit";
@@ -120,6 +120,37 @@ test("conversations: through a chat template, by its exit code", () => {
   assert.equal(trained, rows);
   assert.ok(parts.some(({ part, role }) => part === "end" && role === "completion"));
   assert.equal(audit(...args, "--max-length", "40").code, 1, "answers are cut");
+});
+
+test("a chat template that is not valid Jinja is named with what is wrong: exit code 1", () => {
+  const chats = join(root, "datasets", "pocket", "conversations", "heldout.json");
+  const tokenizer = join(root, "datasets", "pocket", "models", "pocket-1");
+  const broken = join(dir, "broken.jinja");
+  writeFileSync(broken, "{% for message in messages %}{{ message.content }}");
+  const study = (name: string, more: object) =>
+    writeJson(join(dir, `${name}.json`), {
+      name,
+      datasets: { Chats: { path: chats } },
+      hyperparameters: QUICK,
+      ...more,
+    });
+  const inline = { name: "mine", jinja: "{{ message.content" };
+  const ownTemplate = join(dir, "own");
+  cpSync(tokenizer, ownTemplate, { recursive: true });
+  copyFileSync(broken, join(ownTemplate, "chat_template.jinja"));
+  const models = { pocket: tokenizer };
+  for (const [args, message] of [
+    [["--data", chats, "--model", tokenizer, "--chat-template", broken], /broken\.jinja: is not valid Jinja: ./],
+    [["--data", chats, "--model", ownTemplate], /the tokenizer's": is not valid Jinja: ./],
+    [["--study", study("file", { models, template: broken })], /template: .*broken\.jinja: is not valid Jinja: ./],
+    [["--study", study("inline", { models, template: inline })], /template\.jinja: is not valid Jinja: ./],
+    [["--study", study("model", { models: { own: ownTemplate } })], /own: chat template .*: is not valid Jinja: ./],
+  ] as [string[], RegExp][]) {
+    const { code, json, stderr } = audit(...args, "--json");
+    assert.equal(code, 1);
+    assert.match(json.error?.message ?? "", message);
+    assert.doesNotMatch(stderr, /\n {4}at /, "no stack");
+  }
 });
 
 test("wrong options are named: exit code 1", () => {

@@ -25,7 +25,7 @@ export const hasConversations = (rows: readonly unknown[]): boolean => rows.some
 
 /**
  * Encodes every row as under the policy "truncate".
- * @throws {DataError} if an option is invalid, or there is no chat template for conversations
+ * @throws {DataError} if an option or the chat template is invalid, or there is none for conversations
  */
 export function encodedRowByRow(
   rows: readonly unknown[],
@@ -70,6 +70,7 @@ function* conversations(
 ): Generator<ScannedRow> {
   const options = { template: chatTemplateOf(name, template, tokenizer), maxLength, name: "" };
   checkOptions(name, options, { template: anObject, maxLength: wholeNumber(2), name: aText });
+  for (const tools of [undefined, []]) hasGenerationTags(options.template, tools); // no row's fault either
   for (const [row, value] of rows.entries()) yield conversationRow(value, row, tokenizer, options);
 }
 
