@@ -3,6 +3,7 @@ import { segmentsOf, type Segment, type SpecialToken } from "./chat-parts";
 import { renderPieces, type RenderedChat } from "./chat-pieces";
 import { renderChat, type ChatTemplate, type RenderChatOptions } from "./chat-template";
 import { checkConversation } from "./conversation";
+import { tokensInRanges } from "./content-ranges";
 import { hasDoubled } from "./doubled-tokens";
 import { DataError } from "./errors";
 import type { Conversation, Message } from "./message";
@@ -193,40 +194,25 @@ function applyWeights(
   tokens: EncodedTokens,
   spans: readonly Span[],
   chat: RenderedChat,
-  { weights, rowWeight = 1, lossMask }: Conversation,
+  { messages: given, weights, rowWeight = 1, lossMask }: Conversation,
 ): void {
   const { ids, parts, messages, completion } = tokens;
+  const inRanges = weights?.map(
+    (weight, i) => weight?.ranges && tokensInRanges(weight.ranges, i, given[i]!, spans, chat),
+  );
   const own = ids.map(() => rowWeight);
   ids.forEach((_, t) => {
     const weight = weights?.[messages[t]!];
     if (weight === undefined || weight === null) return; // a file of JSON has null in the place of undefined
     if (weight.keepEnd && parts[t] === "end") return;
     const { learn, factor = 1, ranges } = weight;
-    const learned = ranges
-      ? parts[t] === "end" || inRanges(spans[t]!, ranges, messages[t]!, chat)
-      : parts[t] !== "template";
+    const learned = ranges ? parts[t] === "end" || inRanges![messages[t]!]!.has(t) : parts[t] !== "template";
     if (learn === false) completion[t] = false;
     else if (ranges || learn === true) completion[t] = learned && (learn === true || completion[t]!);
     if (completion[t]) own[t]! *= factor;
   });
   if (lossMask !== undefined) applyMask(tokens, own, lossMask);
   if (own.some((factor) => factor !== 1)) tokens.ownWeights = own;
-}
-
-/** Whether a token has a character in a range of its message's content. */
-function inRanges(
-  [start, end]: Span,
-  ranges: readonly [number, number][],
-  message: number,
-  chat: RenderedChat,
-): boolean {
-  return chat.pieces.some((piece) => {
-    if (piece.message !== message || piece.kind !== "content") return false;
-    const shift = piece.span[0] - piece.offset;
-    return ranges.some(
-      ([from, to]) => Math.max(from + shift, piece.span[0]) < end && Math.min(to + shift, piece.span[1]) > start,
-    );
-  });
 }
 
 function applyMask({ ids, completion }: EncodedTokens, own: number[], mask: readonly number[]): void {

@@ -28,7 +28,10 @@ export interface MessageWeight {
   learn?: boolean;
   /** factor of the weights of its tokens, finite and at least 0; default 1 */
   factor?: number;
-  /** half-open ranges of UTF-16 code units of the content: if given, only they and the end token are learned */
+  /**
+   * half-open ranges of UTF-16 code units of the content: if given, only they and the end token are learned; at the
+   * borders of tokens as `tokensInRanges` says
+   */
   ranges?: [start: number, end: number][];
   /** whether the end token is learned as if nothing were said; default false */
   keepEnd?: boolean;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { readConversation } from "../../lib/data/conversation";
 import { encodeConversation } from "../../lib/data/encode-conversation";
+import { DataError } from "../../lib/data/errors";
 import { loadTokenizer } from "../../lib/data/tokenizer";
 import { FIXTURES } from "./fixtures";
 
@@ -78,4 +79,58 @@ test("values that the tool would not take are refused by name", () => {
   assert.match(problems(range(2, 1)), /whole numbers begin_offset and end_offset, from 0, the end not before/);
   assert.match(problems(range(0, 1, "yes")), /train must be true or false, got "yes"/);
   assert.match(problems({ train_detail: {} }), /train_detail must be a list of ranges/);
+});
+
+// fixtures/make_train_detail.py runs Axolotl with every range of two contents, and with several ranges at once
+const details = readFixture("train-detail.json") as {
+  rows: { content: string; ids: number[]; cases: [ranges: [number, number, boolean][], learned: number[]][] }[];
+};
+
+for (const { content, ids, cases } of details.rows) {
+  test(`train_detail learns of ${JSON.stringify(content)} what Axolotl does, or is refused where it learns nothing`, () => {
+    let refused = 0;
+    for (const [ranges, learned] of cases) {
+      const train_detail = ranges.map(([begin, end, train]) => ({ begin_offset: begin, end_offset: end, train }));
+      const answer = { role: "assistant" as const, content, train_detail };
+      const row = { messages: [{ role: "user" as const, content: "What does it cost?" }, answer] };
+      try {
+        const found = encodeConversation(row, tokenizer);
+        assert.deepEqual(found.ids, ids);
+        const completion = ids.flatMap((_, t) => (found.completion[t] ? t : []));
+        assert.deepEqual(completion, learned, JSON.stringify(ranges));
+      } catch (error) {
+        assert.ok(error instanceof DataError && /but its characters hold no token/.test(error.message), String(error));
+        refused++;
+        const alone = ranges.filter(([, , train]) => train).length === 1;
+        if (alone) assert.equal(learned.length, 1, `only the end: ${JSON.stringify(ranges)}`);
+      }
+    }
+    assert.ok(refused < cases.length / 4, `${refused} of ${cases.length} are refused`);
+  });
+}
+
+test("ranges are refused where the template does not show their characters as they are", () => {
+  const row = (content: string, begin_offset: number, end_offset: number) => ({
+    messages: [
+      { role: "user" as const, content: "What does it cost?" },
+      { role: "assistant" as const, content, train_detail: [{ begin_offset, end_offset, train: true }] },
+    ],
+  });
+  const template = (answer: string) => ({
+    name: "mine",
+    jinja: `{% for message in messages %}{{ message.role + ': ' }}{% if message.role == 'assistant' %}${answer}{% else %}{{ message.content }}{% endif %}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`,
+    specialTokens: { eos_token: tokenizer.eosToken },
+  });
+  const learned = (given: ReturnType<typeof row>, answer: string): string => {
+    const { ids, parts, completion } = encodeConversation(given, tokenizer, { template: template(answer) });
+    return tokenizer.decode(ids.filter((_, t) => completion[t] && parts[t] !== "end"));
+  };
+  assert.equal(learned(row("  Three coins.", 2, 6), "{{ message.content | trim }}"), "Three");
+  const thought = "<think>Hm.</think>Three coins.";
+  assert.equal(learned(row(thought, 0, thought.length - 1), "{{ message.content }}"), thought);
+  assert.equal(learned(row(thought, 18, 22), "{{ message.content.split('</think>')[-1] }}"), "Three");
+  assert.throws(
+    () => learned(row(thought, 7, 22), "{{ message.content.split('</think>')[-1] }}"),
+    /message 2 \(index 1\): a range of its content .* characters are not in the rendered text as they are: "Hm\.<\/think>Three"/,
+  );
 });
