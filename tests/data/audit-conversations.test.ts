@@ -5,15 +5,21 @@ import { test } from "node:test";
 import { auditDataset, type Audit, type AuditOptions } from "../../lib/data/audit/audit";
 import type { AuditKind } from "../../lib/data/audit/problems";
 import type { ChatTemplate } from "../../lib/data/chat-template";
-import { readConversation } from "../../lib/data/conversation";
+import { conversationFormat, readConversation } from "../../lib/data/conversation";
+import { encodeDataset } from "../../lib/data/encode";
 import { encodeConversation } from "../../lib/data/encode-conversation";
 import { DataError } from "../../lib/data/errors";
+import type { Turns } from "../../lib/data/loss-weighting";
 import { readJson } from "../../lib/data/read-json";
 import { loadTokenizer } from "../../lib/data/tokenizer";
 import { FIXTURES } from "./fixtures";
 
 const tokenizer = loadTokenizer(join(FIXTURES, "llama"));
-const rows = readJson(join(FIXTURES, "audit", "conversations.json")) as Record<string, unknown>[];
+/** The fixture's rows are of all formats; a data set has those of one. */
+const rows = (readJson(join(FIXTURES, "audit", "conversations.json")) as Record<string, unknown>[]).map((row) => {
+  const read = readConversation(row, conversationFormat(row)!);
+  return "conversation" in read ? ({ ...read.conversation } as Record<string, unknown>) : row;
+});
 
 /** A template of headers in brackets; `answer` writes what an assistant says, `start` what is before all messages. */
 function template(answer: string, start = "{{ bos_token }}"): ChatTemplate {
@@ -85,7 +91,7 @@ test("a beginning of sequence that the template writes twice is named in every r
 });
 
 test("an answer of a later turn that truncation takes is named with its message", () => {
-  const read = readConversation(rows[1]!, "conversations");
+  const read = readConversation(rows[1]!, "messages");
   assert.ok("conversation" in read);
   const whole = encodeConversation(read.conversation, tokenizer, { template: TAGGED });
   const start = whole.completion.findIndex((learned, t) => learned && whole.messages[t] === 3);
@@ -128,6 +134,29 @@ test("only the last answer of a row has an end to weigh under turns last", () =>
   assert.deepEqual(placesOf(audit(bare, { turns: "last" }, [rows[0]]), "end-without-weight"), [[0, 4]]);
 });
 
+test("under turns last, earlier answers count as prompt", () => {
+  const counts = (turns: Turns) => audit(TAGGED, { turns, plws: [0] }, [rows[0]]);
+  const tokens = ({ parts }: Audit, of: string) =>
+    parts.find(({ part, role }) => part === "assistant" && role === of)?.tokens ?? 0;
+  const [all, last] = [counts("all"), counts("last")];
+  assert.equal(tokens(all, "prompt"), 0);
+  assert.ok(tokens(last, "prompt") > 0 && tokens(last, "completion") > 0);
+  assert.equal(tokens(last, "prompt") + tokens(last, "completion"), tokens(all, "completion"));
+  for (const { role, share } of last.shares) if (role === "prompt") assert.equal(share, 0);
+});
+
+test("a weight of a part that these rows cannot have is refused, as training does", () => {
+  assert.throws(
+    () => audit(TAGGED, { partWeights: { instruction: 1 } }),
+    /"instruction" a weight, but the parts of these/,
+  );
+  const alpaca = [{ instruction: "Say it.", input: "", output: "It." }];
+  assert.throws(
+    () => auditDataset(alpaca, tokenizer, { maxLength: 512, partWeights: { user: 1 } }),
+    /^DataError: dataset: partWeights gives "user" a weight, .* template, instruction, input, assistant, end; give/,
+  );
+});
+
 test("reasoning that the template leaves out is named with its message", () => {
   const messages = [
     { role: "user", content: "Two and two?" },
@@ -137,12 +166,17 @@ test("reasoning that the template leaves out is named with its message", () => {
 });
 
 test("a row that is no conversation among conversations is refused, as training refuses it", () => {
-  const found = audit(TAGGED, {}, [rows[0], { instruction: "Say it.", input: "", output: "It." }, 7]);
-  assert.deepEqual(placesOf(found, "refused"), [
-    [1, undefined],
-    [2, undefined],
-  ]);
-  assert.match(found.problems[0].problem, /is no conversation/);
+  const others = [{ instruction: "Say it.", input: "", output: "It." }, 7, { prompt: "Say it.", completion: "It." }];
+  const found = audit(TAGGED, {}, [rows[0], ...others]);
+  assert.deepEqual(
+    found.problems.filter(({ kind }) => kind === "refused").map(({ row, problem }) => [row, problem]),
+    ["no conversation", "no conversation", "prompt and completion"].map((has, i) => [
+      i + 1,
+      `has ${has}, but other rows have messages`,
+    ]),
+  );
+  for (const other of others)
+    assert.throws(() => encodeDataset([rows[0], other] as never, tokenizer, { maxLength: 512, template: TAGGED }));
 });
 
 test("conversations without any chat template are an error", () => {

@@ -3,6 +3,7 @@ import { DROP_EMPTY_NEEDS_TRUNCATE, ENCODE_OPTIONS, type EncodeOptions } from ".
 import { DataError } from "../errors";
 import { LOSS_WEIGHTING, weightedPromptParts, type LossWeighting } from "../loss-weighting";
 import { normalizerSchema, type Normalizer } from "../normalizer";
+import { impossibleParts, PARTS_OF } from "../part-weights";
 import { plwSchema } from "../prompt-loss-weight";
 import { describeValue } from "../read-json";
 import type { Tokenizer } from "../tokenizer";
@@ -117,12 +118,21 @@ export function scanForAudit(
   return scanDataset(rows, tokenizer, options, encodedMarkers(markers, tokenizer));
 }
 
-/** The audit of a data set that was read. */
+/**
+ * The audit of a data set that was read.
+ * @throws {DataError} if a part has a weight that the rows cannot have, as training does
+ */
 export function auditOfScan(scan: Scan, options: AuditWeighting): Audit {
   const { plws = [0, 0.1, 1], normalizers = ["weights"], batchSize = 128, microBatchSize = 4, seed = 42 } = options;
   const { completionWeight, partWeights, turns } = options;
   const weighting = { completionWeight, partWeights, turns };
   const { maxLength } = scan;
+  const [impossible] = impossibleParts(partWeights ?? {}, scan.kind);
+  if (impossible !== undefined)
+    throw new DataError(
+      `${scan.name}: partWeights gives "${impossible}" a weight, but the parts of these rows are ` +
+        `${PARTS_OF[scan.kind].join(", ")}; give the weight to one of them, or leave it out`,
+    );
   const unaligned = unalignedProblems(scan.outlines, weighting);
   const refused = new Set(unaligned.filter(({ kind }) => kind === "refused").map(({ row }) => row));
   const outlines = scan.outlines.filter(({ row }) => !refused.has(row));
@@ -133,7 +143,7 @@ export function auditOfScan(scan: Scan, options: AuditWeighting): Audit {
     rows: scan.rows,
     trained: outlines.length,
     tokens: lengths.reduce((sum, { tokens }) => sum + tokens, 0),
-    parts: partCounts(outlines),
+    parts: partCounts(outlines, turns),
     shares: lossShares(outlines, { plws, normalizers, weighting, batchSize, microBatchSize, seed }),
     problems: sorted([...problems, ...unaligned, ...judged]),
     longest: lengths.sort((a, b) => b.tokens - a.tokens || a.row - b.row).slice(0, LISTED_LONGEST),

@@ -71,17 +71,19 @@ function* conversations(
   const options = { template: chatTemplateOf(name, template, tokenizer), maxLength, name: "" };
   checkOptions(name, options, { template: anObject, maxLength: wholeNumber(2), name: aText });
   for (const tools of [undefined, []]) hasGenerationTags(options.template, tools); // no row's fault either
-  for (const [row, value] of rows.entries()) yield conversationRow(value, row, tokenizer, options);
+  const format = rows.map(formatOf).find((one) => one !== undefined)!;
+  for (const [row, value] of rows.entries()) yield conversationRow(value, row, format, tokenizer, options);
 }
 
 function conversationRow(
   value: unknown,
   row: number,
+  format: ConversationFormat,
   tokenizer: Tokenizer,
   options: EncodeConversationOptions,
 ): ScannedRow {
-  const format = formatOf(value);
-  if (format === undefined) return { row, refused: "is no conversation, as other rows of the data set are" };
+  const own = formatOf(value);
+  if (own !== format) return { row, refused: `has ${own ?? "no conversation"}, but other rows have ${format}` };
   const read = readConversation(value as Record<string, unknown>, format);
   if ("problems" in read) return { row, refused: listed(read.problems) };
   const encoded = valueOrWhy(() => encodeConversation(read.conversation, tokenizer, options));

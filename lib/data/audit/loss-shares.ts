@@ -1,12 +1,15 @@
 import { optimizerBatches } from "../batches";
 import type { EncodedExample } from "../encode";
-import type { LossWeighting } from "../loss-weighting";
+import { completionUnder, type LossWeighting, type Turns } from "../loss-weighting";
 import { PARTS, type Part } from "../parts";
 import { chunked } from "../group";
 import { lossDivisors, weightedBatch, type Normalizer } from "../normalizer";
 import { expanded, type RowOutline } from "./outline";
 
-/** Whether tokens are learned with weight 1 or have the PLW, unless a weight by part replaces it. */
+/**
+ * Whether tokens count as completion or as prompt: whether they are learned with weight 1 or have the PLW, unless a weight
+ * by part replaces it.
+ */
 export type Role = "prompt" | "completion";
 
 /** Predicted tokens of one part in one role. */
@@ -45,15 +48,21 @@ export interface EpochOptions {
 const GROUPS = PARTS.flatMap((part) => (["prompt", "completion"] as const).map((role) => ({ part, role })));
 
 /** For each predicted token (1 … length − 1), the number of its group. */
-const groupsOf = ({ parts, completion }: EncodedExample): number[] =>
-  parts.slice(1).map((part, i) => 2 * PARTS.indexOf(part) + (completion[i + 1] ? 1 : 0));
+function groupsOf(example: EncodedExample, turns?: Turns): number[] {
+  const counted = completionUnder(example, turns);
+  return example.parts.slice(1).map((part, i) => 2 * PARTS.indexOf(part) + (counted[i + 1] ? 1 : 0));
+}
 
 /** Counts predicted tokens by part and role; those that do not occur are left out. */
-export function partCounts(outlines: readonly RowOutline[]): AuditPart[] {
+export function partCounts(outlines: readonly RowOutline[], turns?: Turns): AuditPart[] {
   const counts = GROUPS.map(() => 0);
   for (const { stretches } of outlines) {
-    for (const [i, { part, completion, length }] of stretches.entries())
-      counts[2 * PARTS.indexOf(part) + (completion ? 1 : 0)] += i === 0 ? length - 1 : length;
+    const counted = completionUnder(
+      { completion: stretches.map(({ completion }) => completion), messages: stretches.map(({ message }) => message) },
+      turns,
+    );
+    for (const [i, { part, length }] of stretches.entries())
+      counts[2 * PARTS.indexOf(part) + (counted[i] ? 1 : 0)] += i === 0 ? length - 1 : length;
   }
   const total = counts.reduce((sum, count) => sum + count, 0);
   return GROUPS.map((group, g) => ({ ...group, tokens: counts[g], share: counts[g] / total })).filter(
@@ -67,13 +76,13 @@ export function partCounts(outlines: readonly RowOutline[]): AuditPart[] {
  */
 export function lossShares(outlines: readonly RowOutline[], options: EpochOptions): AuditShare[] {
   const { plws, normalizers, weighting, batchSize, microBatchSize, seed } = options;
-  const present = partCounts(outlines);
+  const present = partCounts(outlines, weighting.turns);
   const settings = normalizers.flatMap((normalizer) =>
     plws.map((plw) => ({ normalizer, plw, sums: new Float64Array(GROUPS.length) })),
   );
   for (const rows of optimizerBatches(outlines.length, batchSize, 0, seed)) {
     const examples = rows.map((index) => expanded(outlines[index]));
-    const groups = examples.map(groupsOf);
+    const groups = examples.map((example) => groupsOf(example, weighting.turns));
     const microBatches = chunked([...rows.keys()], microBatchSize);
     for (const plw of plws) {
       const batch = weightedBatch(examples, { ...weighting, plw }, microBatches);

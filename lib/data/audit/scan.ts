@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Truncation } from "../encode";
+import type { PARTS_OF } from "../part-weights";
 import type { Tokenizer } from "../tokenizer";
-import { encodedRowByRow, untaggedTemplate, type RowOptions } from "./encode-rows";
+import { encodedRowByRow, hasConversations, untaggedTemplate, type RowOptions } from "./encode-rows";
 import { missedMarkers, type Marker } from "./markers";
 import { outlineOf, type RowOutline } from "./outline";
 import { auditProblem, counted, type AuditProblem } from "./problems";
@@ -14,6 +15,9 @@ export interface ScanOptions extends RowOptions {
 
 /** A data set as an audit reads it once, whatever the loss weights. */
 export interface Scan {
+  /** of the data set */
+  name: string;
+  kind: keyof typeof PARTS_OF;
   /** number of rows of the data set */
   rows: number;
   /** in tokens */
@@ -36,7 +40,14 @@ export function scanDataset(
   markers: readonly Marker[],
 ): Scan {
   const { truncation, dropEmpty, ...whole } = options;
-  const scan: Scan = { rows: rows.length, maxLength: options.maxLength, outlines: [], problems: [] };
+  const scan: Scan = {
+    name: options.name ?? "dataset",
+    kind: hasConversations(rows) ? "conversations" : "alpaca",
+    rows: rows.length,
+    maxLength: options.maxLength,
+    outlines: [],
+    problems: [],
+  };
   const firstRows = new Map<string, number>();
   for (const encoded of encodedRowByRow(rows, tokenizer, whole)) {
     if ("refused" in encoded) {
