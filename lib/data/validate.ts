@@ -1,6 +1,7 @@
 // Validation of all external input (study files, hyperparameters, templates, model configs, command-line values) with
 // valibot schemas. An error lists all problems at once, each with its field.
 import * as v from "valibot";
+import { duplicatesOf } from "./group";
 import type { PromptlossError } from "./errors";
 import { abridged, illFormedField } from "./well-formed";
 
@@ -75,6 +76,18 @@ export const listOf = <T>(entry: v.GenericSchema<unknown, T>): v.GenericSchema<u
   v.pipe(
     rule<unknown[]>("a list with at least one entry", (value) => Array.isArray(value) && value.length > 0),
     v.array(entry),
+  );
+
+/** Schema of a non-empty array of values that differ: one that is there twice would count twice. */
+export const listOfDifferent = <T extends string | number>(
+  entry: v.GenericSchema<unknown, T>,
+): v.GenericSchema<unknown, T[]> =>
+  v.pipe(
+    listOf(entry),
+    v.check(
+      (values) => duplicatesOf(values).length === 0,
+      ({ input }) => `names ${duplicatesOf(input).join(", ")} more than once`,
+    ),
   );
 
 /**

@@ -11,7 +11,18 @@ import { learnsNothing, partWeightsLabel, weightingLabels, weightTable, type Par
 import { plwSchema } from "../data/prompt-loss-weight";
 import { namedChatTemplateSchema } from "../data/row-template";
 import { templateSchema } from "../data/template";
-import { integer, listOf, namedEntries, objectOf, oneOf, rule, text, threadCount, validated } from "../data/validate";
+import {
+  integer,
+  listOf,
+  listOfDifferent,
+  namedEntries,
+  objectOf,
+  oneOf,
+  rule,
+  text,
+  threadCount,
+  validated,
+} from "../data/validate";
 import { judgeSettingsSchema } from "../evaluate/judge/judge-settings";
 import { completeHyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { RETAIN } from "../runs/prune";
@@ -22,16 +33,6 @@ export const studyName = rule<string>(
   "a name of at most 100 letters, digits, spaces and . _ - that begins with a letter or digit",
   (value) => typeof value === "string" && /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,99}$/u.test(value),
 );
-
-/** A list of values that must differ, since a run that is wanted twice would count twice in every mean. */
-export const listOfDifferent = <T extends string | number>(entry: v.GenericSchema<unknown, T>) =>
-  v.pipe(
-    listOf(entry),
-    v.check(
-      (values) => duplicatesOf(values).length === 0,
-      ({ input }) => `names ${duplicatesOf(input).join(", ")} more than once`,
-    ),
-  );
 
 /**
  * Finds models, data sets and variants that are the same under two names: their runs are the same runs, and would count

@@ -18,6 +18,7 @@ import { rowTemplateSchema, isChatTemplate, type NamedChatTemplate } from "../da
 import { ALPACA_TEMPLATE, type PromptTemplate } from "../data/template";
 import {
   integer,
+  listOfDifferent,
   isObject,
   namedEntries,
   objectOf,
@@ -37,7 +38,7 @@ import type { DatasetSource } from "../runs/dataset-source";
 import { ALPACA_HYPERPARAMETERS, hyperparametersSchema, someHyperparametersSchema } from "../runs/hyperparameters";
 import { fromRoot } from "../runs/paths";
 import { RETAIN, type Retain } from "../runs/prune";
-import { listOfDifferent, partWeightsList, sameTwice, sameWeightsTwice, studyName } from "./check-study";
+import { partWeightsList, sameTwice, sameWeightsTwice, studyName } from "./check-study";
 import type { Study } from "./study";
 
 /**

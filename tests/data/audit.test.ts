@@ -201,6 +201,8 @@ test("a data set read in portions has the problems of one read at once", () => {
 test("an option that is wrong is an error, not a problem of the rows", () => {
   for (const [wrong, word] of [
     [{ plws: [-1] }, /plws/],
+    [{ plws: [0, 1, 0] }, /plws: names 0 more than once/],
+    [{ normalizers: ["weights", "weights"] }, /normalizers: names weights more than once/],
     [{ normalizers: ["mean"] }, /normalizers/],
     [{ partWeights: { ends: 1 } }, /ends/],
     [{ maxLength: 1 }, /maxLength/],

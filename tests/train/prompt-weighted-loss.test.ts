@@ -59,8 +59,14 @@ test("conversations have the loss of their tokens, by part and turn", () => {
       promptWeightedLoss(model, rows, { ...weighting, normalizer, template, microBatchSize }),
       encodedLoss(model, encoded, { ...weighting, normalizer, microBatchSize }),
     );
+  // what rows in memory say of their weights, in another tool's way
+  const [user, answer, ...rest] = chat.messages;
+  const lossOf = (...messages: object[]): number =>
+    promptWeightedLoss(model, [{ messages } as unknown as Conversation], { plw: 0, template }).loss;
+  assert.equal(lossOf(user, { ...answer, weight: 0 }, ...rest), lossOf(user, { ...answer, train: false }, ...rest));
+  assert.notEqual(lossOf(user, { ...answer, weight: 0 }, ...rest), lossOf(...chat.messages));
   assert.throws(
     () => promptWeightedLoss(model, [chat, { instruction: "A", input: "", output: "B" }], { plw: 0.1, template }),
-    /1 of 2 rows are conversations, the others are not/,
+    /row 2 \(index 1\): has no conversation, but other rows have messages; give rows of one kind/,
   );
 });

@@ -7,7 +7,7 @@ import { impossibleParts, PARTS_OF } from "../part-weights";
 import { plwSchema } from "../prompt-loss-weight";
 import { describeValue } from "../read-json";
 import type { Tokenizer } from "../tokenizer";
-import { integer, listOf, wholeNumber } from "../validate";
+import { integer, listOfDifferent, wholeNumber } from "../validate";
 import { lossShares, partCounts, type AuditPart, type AuditShare } from "./loss-shares";
 import { encodedMarkers } from "./markers";
 import { expanded, tokensOf, type RowOutline } from "./outline";
@@ -57,8 +57,8 @@ export interface Audit {
 
 /** Schemas of the options that decide how tokens are weighted. */
 const WEIGHTING_OPTIONS = {
-  plws: listOf(plwSchema),
-  normalizers: listOf(normalizerSchema),
+  plws: listOfDifferent(plwSchema),
+  normalizers: listOfDifferent(normalizerSchema),
   completionWeight: LOSS_WEIGHTING.completionWeight,
   partWeights: LOSS_WEIGHTING.partWeights,
   turns: LOSS_WEIGHTING.turns,
