@@ -18,6 +18,9 @@ const TOOL_OF = {
   train_detail: "Axolotl",
 } as const;
 
+/** Keys that are weights of messages only; beside the messages, their tools pass over them. */
+const ONLY_OF_MESSAGES = ["loss_weight", "loss_scale", "train_detail"];
+
 /** A tool in whose way a row says what is learned. */
 export interface WeightForm {
   tool: string;
@@ -175,7 +178,8 @@ export interface RowWeights {
 
 /**
  * Reads what a row says of all of its tokens: by the keys of other tools a `weight` (the root weight of Fireworks'
- * weighted training) and a `loss_mask`, a weight for each token of the rendered row (Megatron-Bridge).
+ * weighted training) and a `loss_mask`, a weight for each token of the rendered row (Megatron-Bridge). A key that only
+ * messages have is a problem.
  * @param keys of the two in the row
  */
 export function readRowWeights(
@@ -183,6 +187,8 @@ export function readRowWeights(
   problems: FieldProblem[],
   keys: Record<keyof RowWeights, string> = { rowWeight: "weight", lossMask: "loss_mask" },
 ): RowWeights {
+  for (const field of ONLY_OF_MESSAGES)
+    if (own(row, field) !== undefined) problems.push({ field, problem: "belongs to a message, not to the row" });
   const [weight, mask] = [own(row, keys.rowWeight), own(row, keys.lossMask)];
   if (weight !== undefined && !isWeight(weight))
     problems.push({ field: keys.rowWeight, problem: `${A_WEIGHT}, got ${shown(weight)}` });

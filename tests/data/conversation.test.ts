@@ -263,6 +263,8 @@ test("a row that says in two tools' ways what is learned is refused, even where 
 test("Fireworks' weight of a row, Megatron-Bridge's loss_mask", () => {
   assert.deepEqual(read({ messages, weight: 0.5 }), [{ messages, rowWeight: 0.5 }]);
   assert.deepEqual(read({ messages, loss_mask: [0, 1, 0.5] }), [{ messages, lossMask: [0, 1, 0.5] }]);
+  for (const key of ["loss_weight", "loss_scale", "train_detail"])
+    assert.deepEqual(problems({ messages, [key]: 2 }), [`0 ${key}: belongs to a message, not to the row`]);
   assert.match(problems({ messages, weight: -1 }).join(), /^0 weight: must be a finite number of at least 0/);
   assert.match(problems({ messages, loss_mask: [0, null] }).join(), /^0 loss_mask: must be a list of finite numbers/);
 });
