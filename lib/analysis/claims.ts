@@ -11,7 +11,7 @@ import { relativeRows, type RelativeRow, type ScoreRow } from "./score-rows";
 
 /** One claim of section 5.1 as an estimate with its interval. */
 export type ClaimRow = {
-  /** normalizer and variant; absent if there is a single arm */
+  /** normalizer, weights beside the PLW, and variant; absent if there is a single arm */
   arm?: string;
   claim: string;
   /** definition and unit of the estimate */

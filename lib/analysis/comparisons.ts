@@ -5,7 +5,7 @@ import { meanWithError, type ScoreRow } from "./score-rows";
 
 /** Best PLW of one benchmark on one data set, compared with PLW 0. Scores are in points, 0 to 100. */
 export type BestPlwRow = {
-  /** normalizer and variant; absent if there is a single arm */
+  /** normalizer, weights beside the PLW, and variant; absent if there is a single arm */
   arm?: string;
   benchmark: string;
   dataset: string;
@@ -57,7 +57,7 @@ function bestInArm(rows: readonly ScoreRow[]): BestPlwRow[] {
 
 /** Paired comparison of two models on one benchmark and data set. */
 export type ModelRow = {
-  /** normalizer and variant; absent if there is a single arm */
+  /** normalizer, weights beside the PLW, and variant; absent if there is a single arm */
   arm?: string;
   benchmark: string;
   dataset: string;

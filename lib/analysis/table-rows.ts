@@ -4,7 +4,7 @@ import type { HypothesisTest } from "./hypothesis";
 /** The regression of one data set: a row of Table 3. Coefficients are on the logit scale; null without a fit. */
 export type RegressionRow = {
   dataset: string;
-  /** normalizer and variant; absent if there is a single arm */
+  /** normalizer, weights beside the PLW, and variant; absent if there is a single arm */
   arm?: string;
   /** of the joint Wald test; null if there is none */
   p: number | null;
@@ -93,7 +93,7 @@ function armColumn({ arm }: { arm: string }): { arm?: string } {
  */
 export type CriticalWeightRow = {
   dataset: string;
-  /** normalizer and variant; absent if there is a single arm */
+  /** normalizer, weights beside the PLW, and variant; absent if there is a single arm */
   arm?: string;
   lambda: number | null;
   lower: number | null;

@@ -1,6 +1,6 @@
 // Which number of a token, written for another tool, makes that tool's divisor give a loss of ours.
 import type { LossWeighting } from "../data/loss-weighting";
-import { TOOL_FACTS, type Tool, type ToolNormalizer } from "./tools";
+import { TOOL_FACTS, type Tool, type ToolFacts, type ToolNormalizer } from "./tools";
 
 /** A row as token ids with the loss weight of predicting each. All arrays have the same length. */
 export interface WeightedRow {
@@ -85,12 +85,15 @@ export function expressionFor(
     rule: null,
     because:
       `${title} ${version} divides by ${dividesBy}. Its ratio to the divisor of the normalizer ${normalizer} differs ` +
-      `from batch to batch${remedy(divisor === "sum" ? normalizer === "sequence" : weights === "any")}`,
+      `from batch to batch${remedy(divisor, weights, normalizer)}`,
   };
 }
 
-const remedy = (batchesHelp: boolean): string =>
-  batchesHelp ? ", so the batches must be known: give their size, and the rows in their order" : "";
+/** What must be known of the batches for the rules `rows` and `batches`; "" where they do not help. */
+function remedy(divisor: ToolFacts["divisor"], weights: ToolFacts["weights"], normalizer: ToolNormalizer): string {
+  if (divisor === "sum" && normalizer === "sequence") return "; with the number of rows in a batch it can be written";
+  return weights === "any" ? ", so the batches must be known: give their size, and the rows in their order" : "";
+}
 
 /**
  * What can be said of the weights before there are tokens: that each weight that is set occurs.

@@ -118,7 +118,7 @@ export class Run {
   get dir(): string {
     return this.store.dir(this.id);
   }
-  /** Display name: model, dataset, prompt loss weight, normalizer and seed. */
+  /** Display name: model, dataset, weights, normalizer, variant and seed. */
   get name(): string {
     return this.record.name;
   }

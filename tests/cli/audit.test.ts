@@ -92,6 +92,20 @@ test("a study: its data sets as it trains on them, and a table for an appendix",
   );
 });
 
+test("a study with variants: as its first variant trains", () => {
+  const study = writeJson(join(dir, "variants.json"), {
+    name: "variants",
+    models: { tiny: model },
+    datasets: { Good: { path: data } },
+    plws: [0],
+    hyperparameters: QUICK,
+    variants: { short: { maxLength: 40 }, long: {} },
+  });
+  const { code, json } = audit("--study", study, "--json");
+  assert.equal(code, 1);
+  assert.ok(json.failing.some(({ kind }) => kind === "answer-cut" || kind === "answer-lost"));
+});
+
 test("a study of conversations: as its chat template renders them", () => {
   const study = writeJson(join(dir, "chats.json"), {
     name: "chats",
@@ -162,6 +176,8 @@ test("wrong options are named: exit code 1", () => {
     [["--data", data, "--model", model, "--part-weight", "ends=1"], /--part-weight: ends: unknown key/],
     [["--data", data, "--model", model, "--markers", '[""]'], /--markers: .*non-empty/],
     [["--plws", "1"], /--plws: goes with --data/],
+    [["--markers", '["a"]'], /--markers: goes with --data/],
+    [["--data", data, "--model", model, "--dataset", "Good"], /--dataset: is about a study's data sets/],
   ] as [string[], RegExp][]) {
     const { code, json } = audit(...args, "--json");
     assert.equal(code, 1, args.join(" "));

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import type { ChatTemplate } from "../../lib/data/chat-template";
 import { loadStudy } from "../../lib/sweep/study-file";
 import { wantedRuns } from "../../lib/sweep/study";
 import { DigestCache } from "../../lib/runs/digests";
-import { resolveJob } from "../../lib/runs/job";
-import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
+import { resolveJob, type RunSpec } from "../../lib/runs/job";
+import { ALPACA_HYPERPARAMETERS, completeHyperparameters } from "../../lib/runs/hyperparameters";
 import { recipeInWords, runId, runName, type Recipe } from "../../lib/runs/recipe";
-import { temporaryFolder } from "./world";
+import { QUICK, temporaryFolder, tinyModel } from "./world";
 
 const RECIPE: Recipe = {
   format: 4,
@@ -54,6 +55,43 @@ test("a chat template's text and special tokens change the id, its name does not
   assert.equal(new Set(ids).size, 4);
   assert.equal(runId({ ...RECIPE, template: { ...template, name: "other" } }), ids[1]);
   assert.match(recipeInWords(chat), /with the chat template "chat", /);
+});
+
+test("a tokenizer's additional chat template that changes is another recipe, although the rest was computed before", () => {
+  const dir = temporaryFolder();
+  const spec: RunSpec = {
+    model: { name: "tiny", dir: tinyModel(join(dir, "model"), 1) },
+    dataset: {
+      name: "chats",
+      source: {
+        examples: [
+          {
+            messages: [
+              { role: "user", content: "a" },
+              { role: "assistant", content: "b" },
+            ],
+          },
+        ],
+      },
+    },
+    plw: 0,
+    normalizer: "weights",
+    hyperparameters: completeHyperparameters(QUICK),
+    seed: 42,
+  };
+  const toolUse = join(spec.model.dir, "additional_chat_templates", "tool_use.jinja");
+  mkdirSync(dirname(toolUse));
+  writeFileSync(join(spec.model.dir, "chat_template.jinja"), "{{ messages }}");
+  const cache = new DigestCache(join(dir, "runs"));
+  const recipes = ["one", "another"].map((text) => {
+    writeFileSync(toolUse, text);
+    return resolveJob(spec, join(dir, "runs"), cache, { device: "CPU", threads: 1 }).recipe;
+  });
+  assert.deepEqual(
+    recipes.map(({ template }) => (template as ChatTemplate).toolUse),
+    ["one", "another"],
+  );
+  assert.notEqual(runId(recipes[0]), runId(recipes[1]));
 });
 
 test("the pocket study has the ids that its committed notebook lists", () => {
