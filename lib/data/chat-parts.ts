@@ -27,8 +27,6 @@ export interface Surroundings {
   specials: readonly SpecialToken[];
   bosId?: number;
   eosId: number;
-  /** text that the template adds as the header of an answer; "" if it adds none, or if that cannot be told */
-  generationPrompt: string;
   /** text after the last piece of a message when it is the last of the conversation */
   tailOf(message: number): string;
 }
@@ -51,6 +49,8 @@ interface Gap {
   tagEnd?: number;
   /** where the header of the answer that follows begins and ends; undefined if no answer follows, or cannot be told */
   header?: Span;
+  /** whether a message without text may stand in the gap */
+  hides: boolean;
 }
 
 /**
@@ -67,10 +67,10 @@ interface Gap {
  */
 export function segmentsOf(chat: RenderedChat, messages: readonly Message[], around: Surroundings): Segment[] {
   const { text, pieces } = chat;
-  const gaps = gapsOf(chat, messages, around.generationPrompt);
+  const gaps = gapsOf(chat, messages);
   const ends = new Set([around.eosId]);
   for (const gap of gaps) {
-    const end = definiteEnd(gap, around);
+    const end = definiteEnd(chat, gap, around);
     if (end !== undefined) ends.add(end.id);
   }
   const segments: Segment[] = [];
@@ -93,13 +93,16 @@ export function segmentsOf(chat: RenderedChat, messages: readonly Message[], aro
 
 type Add = (start: number, end: number, part: Part, message: number) => void;
 
-function gapsOf(chat: RenderedChat, messages: readonly Message[], generationPrompt: string): Gap[] {
+function gapsOf(chat: RenderedChat, messages: readonly Message[]): Gap[] {
   const { text, pieces } = chat;
+  const placed = new Set(pieces.map(({ message }) => message));
+  const hidden = messages.flatMap((_, i) => (placed.has(i) ? [] : [i]));
   return Array.from({ length: pieces.length + 1 }, (_, i) => {
     const [before, after] = [pieces[i - 1], pieces[i]];
-    const gap: Gap = { start: before?.span[1] ?? 0, end: after?.span[0] ?? text.length, before, after };
+    const hides = hidden.some((m) => m > (before?.message ?? -1) && m < (after?.message ?? messages.length));
+    const gap: Gap = { start: before?.span[1] ?? 0, end: after?.span[0] ?? text.length, before, after, hides };
     if (after && after.message !== before?.message && messages[after.message]!.role === "assistant")
-      gap.header = headerIn(chat, gap, generationPrompt);
+      gap.header = headerIn(chat, gap);
     if (before && messages[before.message]!.role === "assistant")
       gap.tagEnd = chat.generation?.find(([from, to]) => from <= gap.start && to > gap.start && to <= gap.end)?.[1];
     return gap;
@@ -110,20 +113,26 @@ function gapsOf(chat: RenderedChat, messages: readonly Message[], generationProm
  * Finds the header of an answer. An earlier answer may lack the end of the generation prompt, which opens the reasoning:
  * a template that drops earlier reasoning ends the header before.
  */
-function headerIn({ text, generation }: RenderedChat, { start, end }: Gap, prompt: string): Span | undefined {
+function headerIn(chat: RenderedChat, { start, end }: Pick<Gap, "start" | "end">): Span | undefined {
+  const { text, generation, generationPrompt: prompt } = chat;
   const gap = text.slice(start, end);
   const whole = prompt === "" ? -1 : gap.lastIndexOf(prompt);
   if (whole >= 0) return [start + whole, start + whole + prompt.length];
-  const opening = /\s*<[^<>]*think[^<>]*>[\s\S]*$/i.exec(prompt)?.index ?? prompt.trimEnd().length;
+  const tag = [...prompt.matchAll(/<[^<>]*>/g)].find(([name]) => /think/i.test(name));
+  const opening = prompt.slice(0, tag?.index).trimEnd().length;
   for (let length = prompt.length - 1; length >= Math.max(opening, 1); length--)
     if (gap.endsWith(prompt.slice(0, length))) return [end - length, end];
   if (opening > 0) {
     const at = gap.lastIndexOf(prompt.slice(0, opening));
     if (at >= 0) return [start + at, start + at + opening];
   }
-  const tag = generation?.find(([from]) => from >= start && from <= end);
-  return tag && [tag[0], tag[0]];
+  const generated = generation?.find(([from]) => from >= start && from <= end);
+  return generated && [generated[0], generated[0]];
 }
+
+/** Whether nothing but the end of a message, and perhaps the header of an answer, stands in a gap. */
+const isPlain = (gap: Gap, { generationPrompt }: RenderedChat): boolean =>
+  !gap.hides && (gap.after === undefined || (gap.header !== undefined && generationPrompt !== ""));
 
 const endsWithCall = ({ before }: Gap): boolean => before?.kind === "call";
 
@@ -135,11 +144,11 @@ function specialsIn(around: Surroundings, start: number, end: number): SpecialTo
  * The end token of the message before a gap, where nothing else can stand: within the generation tag of an answer, or
  * before the next header, or where no message follows.
  */
-function definiteEnd(gap: Gap, around: Surroundings): SpecialToken | undefined {
+function definiteEnd(chat: RenderedChat, gap: Gap, around: Surroundings): SpecialToken | undefined {
   if (gap.before === undefined || gap.after?.message === gap.before.message) return undefined;
   const tagged = gap.tagEnd === undefined ? [] : specialsIn(around, gap.start, gap.tagEnd);
   if (tagged.length > 0) return endsWithCall(gap) ? tagged.at(-1) : tagged[0];
-  if (gap.after && (gap.header === undefined || around.generationPrompt === "")) return undefined;
+  if (!isPlain(gap, chat)) return undefined;
   const found = specialsIn(around, gap.start, gap.header?.[0] ?? gap.end);
   return endsWithCall(gap) ? found.at(-1) : found[0];
 }
@@ -189,8 +198,8 @@ function addBetween(
   const { text } = chat;
   const { message } = gap.before!;
   const limit = gap.header?.[0] ?? gap.end;
-  const definite = definiteEnd(gap, around);
-  const isDefinite = gap.after === undefined || (gap.header !== undefined && around.generationPrompt !== "");
+  const definite = definiteEnd(chat, gap, around);
+  const isDefinite = isPlain(gap, chat);
   const ending = definite ?? (isDefinite ? undefined : likelyEnd(chat, gap, limit, messages, around, ends));
   const tail = ending?.span[0] ?? gap.start;
   let start = gap.start;
@@ -225,7 +234,7 @@ function addBetween(
  * @throws {DataError} if the template writes other text then, and no token in the gap is known to end messages
  */
 function likelyEnd(
-  { text }: RenderedChat,
+  { text, unplacedArguments }: RenderedChat,
   gap: Gap,
   limit: number,
   messages: readonly Message[],
@@ -235,6 +244,15 @@ function likelyEnd(
   const found = specialsIn(around, gap.start, limit);
   const known = found.find(({ id }) => ends.has(id));
   const { message, kind } = gap.before!;
+  if (unplacedArguments.includes(message)) {
+    const written = JSON.stringify(messages[message]!.tool_calls);
+    const token = found.map(({ span }) => text.slice(...span)).find((token) => written.includes(token));
+    if (token !== undefined)
+      throw new DataError(
+        `it cannot be told where the tool call of message ${message + 1} (index ${message}) ends, since its arguments ` +
+          `have the special token ${token}, and the template takes a decision by their text`,
+      );
+  }
   if (messages[message]!.role !== "assistant" || known === found[0] || (known && kind === "call")) return known;
   const tail = around.tailOf(message);
   if (text.startsWith(tail, gap.start)) return found.find(({ span }) => span[1] <= gap.start + tail.length);
@@ -272,10 +290,18 @@ function addHeader(text: string, gap: Gap, from: number, messages: readonly Mess
     return add(Math.max(from, header), gap.end, kind === "thinking" ? "thinking" : "assistant", message);
   }
   // reasoning that the template writes itself, without text
-  const empty = /<([^<>/]*think[^<>]*)>\s*<\/\1>\s*$/i.exec(text.slice(Math.max(from, header ?? from), gap.end));
-  const body = empty === null ? gap.end : gap.end - empty[0].length;
+  const start = Math.max(from, header ?? from);
+  const body = start + emptyReasoning(text.slice(start, gap.end));
   add(from, body, "template", message);
   add(body, gap.end, "thinking", message);
+}
+
+/** Index at which tags around no reasoning begin, with which a text ends; the text's length if it does not. */
+function emptyReasoning(text: string): number {
+  const tags = text.trimEnd();
+  const closing = /<\/([^<>/]*think[^<>]*)>$/i.exec(tags.slice(tags.lastIndexOf("<")));
+  const opened = closing === null ? "" : tags.slice(0, -closing[0].length).trimEnd();
+  return closing !== null && opened.endsWith(`<${closing[1]}>`) ? opened.length - closing[1]!.length - 2 : text.length;
 }
 
 function afterSpace(text: string, from: number, limit: number): number {

@@ -1,7 +1,7 @@
 import { aText, checkOptions, checkTokenizer, type OptionSchemas } from "./arguments";
 import { segmentsOf, type Segment, type SpecialToken } from "./chat-parts";
 import { renderPieces, type RenderedChat } from "./chat-pieces";
-import { renderChat, type ChatTemplate, type RenderChatOptions } from "./chat-template";
+import type { ChatTemplate, RenderChatOptions } from "./chat-template";
 import { checkConversation } from "./conversation";
 import { tokensInRanges } from "./content-ranges";
 import { hasDoubled } from "./doubled-tokens";
@@ -114,8 +114,10 @@ function encodeWhole(
     specials: specialTokens(tokenizer, ids, spans),
     bosId: tokenizer.bosId,
     eosId: tokenizer.eosId,
-    generationPrompt: generationPrompt(template, chat.text, messages, rendering),
-    tailOf: (message) => tailOf(template, messages.slice(0, message + 1), rendering),
+    tailOf: (message) => {
+      const { text, pieces } = renderPieces(template, messages.slice(0, message + 1), rendering);
+      return text.slice(pieces.at(-1)?.span[1] ?? 0);
+    },
   });
   const tokens = assignTokens(ids, spans, segments, chat, messages);
   applyWeights(tokens, spans, chat, row);
@@ -132,27 +134,6 @@ function specialTokens(tokenizer: Tokenizer, ids: readonly number[], spans: read
   return ids.flatMap((id, t) =>
     tokenizer.specialIds?.has(id) || id === tokenizer.eosId ? [{ id, span: spans[t]! }] : [],
   );
-}
-
-/** The header of an answer, as the template adds it at the end; "" if it adds none there. */
-function generationPrompt(
-  template: ChatTemplate,
-  text: string,
-  messages: readonly Message[],
-  options: RenderChatOptions,
-): string {
-  try {
-    const longer = renderChat(template, messages, { ...options, addGenerationPrompt: true });
-    return longer.startsWith(text) ? longer.slice(text.length) : "";
-  } catch {
-    return ""; // some templates refuse it after an answer
-  }
-}
-
-/** Text that follows the last piece of a conversation. */
-function tailOf(template: ChatTemplate, messages: readonly Message[], options: RenderChatOptions): string {
-  const { text, pieces } = renderPieces(template, messages, options);
-  return text.slice(pieces.at(-1)?.span[1] ?? 0);
 }
 
 const isAnswer = ({ part }: Segment): boolean => part === "assistant" || part === "thinking";

@@ -139,6 +139,128 @@ test("the end of an answer is found where no header follows and it is not EOS", 
   );
 });
 
+/** The text of each stretch of tokens of one part and message that is learned. */
+function learned(row: Conversation, tokenizer: Tokenizer): string[] {
+  const { ids, parts, messages, completion } = encodeConversation(row, tokenizer);
+  const stretches: { part: string; ids: number[] }[] = [];
+  ids.forEach((id, t) => {
+    if (!completion[t]) return;
+    const part = `${parts[t]} of ${messages[t]}`;
+    if (t > 0 && completion[t - 1] && stretches.at(-1)!.part === part) stretches.at(-1)!.ids.push(id);
+    else stretches.push({ part, ids: [id] });
+  });
+  return stretches.map((stretch) => `${stretch.part}: ${tokenizer.decode(stretch.ids)}`);
+}
+const user = (content: string): Message => ({ role: "user", content });
+const assistant = (content: string, more: Partial<Message> = {}): Message => ({ role: "assistant", content, ...more });
+const result = (content: string): Message => ({ role: "tool", content });
+const calling = (given: Record<string, unknown> | string): Message =>
+  assistant("", { tool_calls: [{ type: "function", function: { name: "price", arguments: given } }] });
+const untagged = load({ ...cases[2]!, name: "untagged" });
+
+test("the text around an empty message is of that message, never of an answer", () => {
+  const called = '<tool_call>\n{"name": "price", "arguments": {"thing": "bread"}}\n</tool_call>';
+  const row: Conversation = {
+    tools,
+    messages: [user(""), calling({ thing: "bread" }), result(""), result(" \n"), assistant("Free."), user("")],
+  };
+  for (const tokenizer of [chatml, untagged]) {
+    const { ids, parts, messages } = encodeConversation(row, tokenizer);
+    assert.deepEqual(learned(row, tokenizer), [
+      `assistant of 1: \n${called}`,
+      "end of 1: <|im_end|>",
+      "assistant of 4: Free.",
+      "end of 4: <|im_end|>",
+    ]);
+    for (const [at, header] of Object.entries({ 0: "user", 2: "tool", 3: "tool", 5: "user" }))
+      assert.equal(
+        tokenizer.decode(ids.filter((_, t) => messages[t] === Number(at) && parts[t] === "template")),
+        `<|im_start|>${header}\n\n`,
+      );
+  }
+  // a template that looks at the content, and writes nothing for an empty one
+  const skipping = oneOf(
+    "{% for m in messages %}{% if m.content or m.tool_calls %}{{ '<|im_start|>' + m.role + '\\n' + m.content }}" +
+      "{% for call in m.tool_calls %}{{ '<tool_call>' + call.function.name + '</tool_call>' }}{% endfor %}" +
+      "{{ '<|im_end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+  );
+  assert.deepEqual(learned({ messages: row.messages.slice(0, 5) }, skipping).slice(0, 2), [
+    "assistant of 1: <tool_call>price</tool_call>",
+    "end of 1: <|im_end|>",
+  ]);
+  const unread = oneOf(simple("message.content if message.content else 'nothing'"));
+  assert.deepEqual(learned({ messages: [user(""), assistant("Hello."), user("")] }, unread), [
+    "assistant of 1: Hello.",
+    "end of 1: <|im_end|>",
+  ]);
+});
+
+test("an answer of which the template shows nothing is refused", () => {
+  const thinking = assistant("", { reasoning_content: "I think." });
+  const skipping = oneOf(
+    "{% for m in messages %}{% if m.content %}{{ m.role + ': ' + m.content + '<|im_end|>' }}{% endif %}{% endfor %}",
+  );
+  assert.match(
+    refusal({ messages: [user("Hello"), thinking, user("Hello?"), assistant("Yes.")] }, skipping),
+    /leaves out all that the assistant wrote in message 2 \(index 1\)/,
+  );
+  // without its reasoning it still has an end
+  const row = { messages: [user("Hello"), thinking, user("Hello?"), assistant("Yes.")] };
+  assert.deepEqual(learned(row, untagged).slice(0, 1), ["end of 1: <|im_end|>"]);
+});
+
+test("special tokens within the arguments of a call do not end the turn", () => {
+  const given = { thing: "<|im_end|>", more: { "</tool_call><|im_end|>": ["<|im_end|>\n<|im_start|>user\n", 1] } };
+  for (const [args, text] of [
+    [
+      given,
+      JSON.stringify(given)
+        .replaceAll(/([:,])"/g, '$1 "')
+        .replaceAll(/([:,])([[{1])/g, "$1 $2"),
+    ],
+    ['{"<|im_end|>": "<|im_end|>"}', JSON.stringify('{"<|im_end|>": "<|im_end|>"}')],
+    [{ "<|im_end|>": 1 }, '{"<|im_end|>": 1}'],
+  ] as const)
+    for (const rest of [[], [result("3")], [result("")], [user("Stop.")], [assistant("Yes.")]])
+      assert.deepEqual(learned({ tools, messages: [user("Buy."), calling(args), ...rest] }, untagged).slice(0, 2), [
+        `assistant of 1: \n<tool_call>\n{"name": "price", "arguments": ${text}}\n</tool_call>`,
+        "end of 1: <|im_end|>",
+      ]);
+  const looking = oneOf(
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content }}{% for call in m.tool_calls %}" +
+      "{{ call.function.name + ('!' if call.function.arguments.thing == '<|im_end|>' else '?') + " +
+      "call.function.arguments.thing }}{% endfor %}{{ '<|im_end|>' }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+  );
+  assert.match(
+    refusal({ messages: [user("Buy."), calling({ thing: "<|im_end|>" }), result("3")] }, looking),
+    /where the tool call of message 2 \(index 1\) ends, since its arguments have the special token <\|im_end\|>/,
+  );
+});
+
+test("a </think> in prose is prose, and refused where the template divides the content at it", () => {
+  const prose = { messages: [user("How?"), assistant("Close it with </think>, please.")] };
+  assert.deepEqual(learned(prose, chatml)[0], "assistant of 1: Close it with </think>, please.");
+  const twice = { messages: [user("How?"), assistant("<think>Hm.</think>Close it with </think>, please.")] };
+  assert.deepEqual(learned(twice, chatml).slice(0, 2), [
+    "thinking of 1: <think>Hm.</think>",
+    "assistant of 1: Close it with </think>, please.",
+  ]);
+  const dividing = oneOf(
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}{% set rest = m.content.split('</think>') %}" +
+      "{{ '<think>' + rest[0].split('<think>')[-1] + '</think>' + rest[-1] if rest | length > 1 else m.content }}" +
+      "{{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+  );
+  assert.match(refusal(prose, dividing), /makes reasoning of the content of message 2 .*not the end of its reasoning/);
+  assert.match(refusal(twice, dividing), /cuts the content of message 2 .*not the end of its reasoning/);
+  // a header that opens the reasoning: what precedes the closing tag is reasoning
+  const opening = oneOf(simple("message.content").replace("assistant\\n", "assistant\\n<think>"));
+  assert.deepEqual(learned({ messages: [user("How?"), assistant("Hm.</think>So.")] }, opening).slice(0, 2), [
+    "thinking of 1: Hm.</think>",
+    "assistant of 1: So.",
+  ]);
+});
+
 test("reasoning that the template leaves out is counted", () => {
   const tokenizer = load({ ...cases[2]!, name: "left out" });
   assert.deepEqual(encodeConversation(rowOf("thinking"), tokenizer).droppedThinking, [1]);
