@@ -24,9 +24,12 @@ interface Heads {
 }
 
 const HEADS: Heads[] = [
-  { heads: 4, keyValueHeads: 2, headSize: 8 },
+  { heads: 4, keyValueHeads: 2, headSize: 4 },
+  { heads: 8, keyValueHeads: 4, headSize: 8 },
   { heads: 3, keyValueHeads: 1, headSize: 20 },
-  { heads: 2, keyValueHeads: 2, headSize: 64 },
+  { heads: 6, keyValueHeads: 6, headSize: 48 },
+  { heads: 9, keyValueHeads: 3, headSize: 64 },
+  { heads: 1, keyValueHeads: 1, headSize: 128 },
 ];
 const PATTERNS: AttentionPattern[] = [
   FULL_ATTENTION,
@@ -156,7 +159,7 @@ for (const [kind, Layout] of Object.entries(PACKED)) {
         });
       }
     }
-    worst.atMost(2e-6); // worst seen 7.8e-7
+    worst.atMost(2e-6); // worst seen 9.3e-7
   });
 
   test(`attention ${kind} does not read the keys before all windows`, () => {
