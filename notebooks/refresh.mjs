@@ -55,10 +55,12 @@ function checkNotebook(notebook, name) {
   if (failed) throw new Error(`${name} ended with an error: ${failed.ename}: ${failed.evalue}`);
 }
 
-/** Removes content that depends on the machine or the time: metadata, paths, host names and speeds. */
+/** Removes content that depends on the machine or the time: metadata, paths, host names, speeds, and a first compilation. */
 function cleaned(notebook) {
+  const isNotice = ({ text }) => [text].flat().join("").startsWith("Compiling the library");
   for (const cell of notebook.cells) {
     cell.metadata = {};
+    if (cell.outputs) cell.outputs = cell.outputs.filter((output) => !isNotice(output));
     for (const output of cell.outputs ?? []) {
       if (output.text !== undefined) output.text = cleanedText(output.text);
       for (const [type, value] of Object.entries(output.data ?? {})) {

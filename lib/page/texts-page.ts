@@ -52,7 +52,7 @@ export function writeTextsPage(
 }
 
 function textsPage({ name }: Pick<Study, "name">, { prompts, absent }: StudyTexts): string {
-  const changed = mostChanged({ prompts }, { count: prompts.length });
+  const changed = mostChanged({ prompts }, { count: Math.max(1, prompts.length) });
   const compared = new Set(changed.map(({ texts }) => texts));
   const others = prompts.filter(({ texts }) => !compared.has(texts));
   const count = prompts.reduce((sum, { texts }) => sum + texts.length, 0);

@@ -203,3 +203,15 @@ browserTest("a hostile text stays text, in the view, the page and a notebook's f
   );
   assert.deepEqual(problems, []);
 });
+
+browserTest("the page of a study without texts says what is absent", async () => {
+  const { path } = writeTextsPage(
+    { name: "scored by no task" },
+    { prompts: [], absent },
+    join(temporaryFolder(), "texts.html"),
+  );
+  await page.goto(pathToFileURL(path).href);
+  await page.getByText("0 texts of 0 runs").waitFor();
+  for (const { task } of absent) assert.ok((await page.locator("#texts").textContent())!.includes(task));
+  assert.deepEqual(problems, []);
+});
