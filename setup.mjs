@@ -42,6 +42,7 @@ const compiler = process.env.CXX ?? "g++";
 
 const TENSORFLOW = "2.21.0";
 const NEWEST_PYTHON = 13; // newest minor version 3.x for which the pinned TensorFlow has a wheel
+const ONEDNN = "2023.2.0"; // oneDNN 3.2, built with GCC's OpenMP; later ones on PyPI need Intel's compiler runtime
 const JUPYTER = ["jupyterlab==4.6.6", "nbconvert==7.17.2", "plotly==7.1.0"];
 
 const quiet = process.argv.includes("--quiet");
@@ -185,7 +186,7 @@ async function installPackages(folder) {
 }
 
 function pythonInput(build) {
-  return digest(TENSORFLOW, ...JUPYTER, build);
+  return digest(TENSORFLOW, ONEDNN, ...JUPYTER, build);
 }
 
 function pythonEnvironmentDone() {
@@ -211,6 +212,8 @@ async function pythonEnvironment(say) {
     // TensorFlow's Python side is never imported; only the wheel's libraries and headers are used.
     if (build === "CUDA") await run(venvPython, [...pip, `tensorflow[and-cuda]==${TENSORFLOW}`]);
     else await run(venvPython, [...pip, "--no-deps", `tensorflow-cpu==${TENSORFLOW}`]);
+    const oneDnn = ["onednn-cpu-gomp", "onednn-devel-cpu-gomp"].map((name) => `${name}==${ONEDNN}`);
+    await run(venvPython, [...pip, "--no-deps", ...oneDnn]);
   } catch (error) {
     if (existsSync(venvBefore)) {
       rmSync(venv, { recursive: true, force: true });
@@ -284,7 +287,7 @@ async function addon(say) {
 
 function fusedInput() {
   const sources = readdirSync(native).sort();
-  return digest(...sources.map((file) => readFileSync(join(native, file))), TENSORFLOW, tensorflowWheel());
+  return digest(...sources.map((file) => readFileSync(join(native, file))), TENSORFLOW, ONEDNN, tensorflowWheel());
 }
 
 function fusedOperationsDone() {
@@ -314,7 +317,16 @@ async function fusedOperations(say) {
         object(level),
       ]),
     ),
-    run(compiler, ["-O2", ...nodeAddon(wheel), "-c", join(native, "ops.cc"), "-o", object("ops")]),
+    run(compiler, [
+      "-O2",
+      ...nodeAddon(wheel),
+      `-isystem${join(venv, "include")}`,
+      `-DONEDNN=${JSON.stringify(join(venv, "lib", "libdnnl.so.3"))}`,
+      "-c",
+      join(native, "ops.cc"),
+      "-o",
+      object("ops"),
+    ]),
   ]);
   // nodelete: TensorFlow and the helper threads refer to the library's code until the process ends.
   await run(compiler, [

@@ -61,7 +61,7 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threads ?? threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
   process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
-  if (expectedDevice() === "GPU") setArithmetic(arithmeticOf(completeHyperparameters(options.hyperparameters ?? {})));
+  setArithmetic(arithmeticOf(completeHyperparameters(options.hyperparameters ?? {})));
   const { train } = await import("../train/train");
   return describe(await train(options));
 }

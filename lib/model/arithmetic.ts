@@ -1,20 +1,23 @@
-// How a GPU computes with float32 values, by environment variables that the CUDA libraries and TensorFlow read when they
-// load. A CPU computes in float32, and the same order of sums gives the same bits. This module does not load TensorFlow.
+// How a process computes with float32 values, by environment variables that the CUDA libraries, TensorFlow and the fused
+// operations read when they load. On a CPU, the same order of sums gives the same bits. This module does not load
+// TensorFlow.
 
-/** Precision of matrix products on a GPU; `lib/runs/hyperparameters.ts` makes it part of a recipe. */
-export const PRECISIONS = ["float32", "tf32"] as const;
+/** Precision of matrix products; `lib/runs/hyperparameters.ts` makes it part of a recipe. */
+export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 
 /**
  * - `float32`: products of float32 values (24 bits).
  * - `tf32`: the factors are rounded to 11 bits (NVIDIA's TF32, from Ampere on), the sums are float32: several times as
  *   fast, and products agree to about 1e-3.
+ * - `bfloat16`: the factors of linear layers and of the output head are rounded to 8 bits, the sums are float32; weights,
+ *   moments, norms, attention, softmax and loss stay float32. On a CPU with AVX512-BF16 or AMX.
  */
 export type Precision = (typeof PRECISIONS)[number];
 
-/** How a process computes on a GPU. */
+/** How a process computes. */
 export interface Arithmetic {
   precision: Precision;
-  /** whether TensorFlow uses only operations that give the same bits every time */
+  /** whether a GPU uses only operations that give the same bits every time */
   deterministic: boolean;
 }
 
@@ -22,16 +25,16 @@ export interface Arithmetic {
 export function arithmeticVariables({ precision, deterministic }: Arithmetic): Record<string, string | undefined> {
   return {
     PROMPTLOSS_PRECISION: precision,
-    NVIDIA_TF32_OVERRIDE: precision === "float32" ? "0" : undefined,
+    NVIDIA_TF32_OVERRIDE: precision === "tf32" ? undefined : "0",
     TF_DETERMINISTIC_OPS: deterministic ? "1" : undefined,
   };
 }
 
 /** What the environment of this process asks for; default: float32, with operations that may differ in rounding. */
 export function wantedArithmetic(): Arithmetic {
-  const { PROMPTLOSS_PRECISION: precision, TF_DETERMINISTIC_OPS: deterministic = "" } = process.env;
+  const { PROMPTLOSS_PRECISION: wanted, TF_DETERMINISTIC_OPS: deterministic = "" } = process.env;
   return {
-    precision: precision === "tf32" ? "tf32" : "float32",
+    precision: PRECISIONS.find((precision) => precision === wanted) ?? "float32",
     deterministic: ["1", "true"].includes(deterministic),
   };
 }

@@ -1,6 +1,7 @@
 // Environment variables and patches that must be in place before TensorFlow loads. Import this module before it.
 import util from "node:util";
 import { MOST_THREADS, shown } from "../data/validate";
+import { bfloat16Problem } from "./expected-operations";
 import { PRECISIONS, setArithmetic, wantedArithmetic } from "./arithmetic";
 
 /** What a variable may be: in words, and as a test. */
@@ -41,6 +42,15 @@ process.env.TF_ENABLE_ONEDNN_OPTS ??= "1";
 // Allocates GPU memory as needed instead of all of it at the start, so that several workers can share a GPU.
 process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= "true";
 
+if (wantedArithmetic().precision === "bfloat16") {
+  const problem = bfloat16Problem();
+  if (problem) {
+    console.warn(
+      `PROMPTLOSS_PRECISION is bfloat16, but its products are not possible here: ${problem}; it is ignored.`,
+    );
+    delete process.env.PROMPTLOSS_PRECISION;
+  }
+}
 // CUDA's libraries use TF32 for float32 products unless they are told not to.
 setArithmetic(wantedArithmetic());
 

@@ -34,9 +34,12 @@ export function device(): { kind: "CPU" | "GPU"; tensorflow: string } {
   return { kind: backend.isUsingGpuDevice ? "GPU" : "CPU", tensorflow: backend.binding.TF_Version };
 }
 
-const arithmetic = wantedArithmetic();
+const wanted = wantedArithmetic();
+/** A GPU has no products of bfloat16 here. */
+const arithmetic: Arithmetic =
+  wanted.precision === "bfloat16" && backend.isUsingGpuDevice ? { ...wanted, precision: "float32" } : wanted;
 
-/** Returns how this process computes on a GPU: what its environment said when TensorFlow was loaded. */
+/** Returns how this process computes: what its environment said when TensorFlow was loaded. */
 export const loadedArithmetic = (): Arithmetic => arithmetic;
 
 /**

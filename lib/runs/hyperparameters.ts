@@ -3,6 +3,7 @@ import { TrainingError } from "../data/errors";
 import { fitsFloat32, objectOf, oneOf, rule, validated, wholeNumber } from "../data/validate";
 import { adapterSchema, type AdapterSettings } from "../model/adapter";
 import { truth } from "../model/config-values";
+import { bfloat16Problem } from "../model/expected-operations";
 import { PRECISIONS, type Arithmetic, type Precision } from "../model/arithmetic";
 
 /** The learning-rate schedules, each after a linear warm-up; `lib/train/schedule.ts` computes them. */
@@ -33,7 +34,7 @@ export interface Hyperparameters {
   epsilon: number;
   /** tokens of a row, beginning- and end-of-sequence included */
   maxLength: number;
-  /** of matrix products; default "float32"; "tf32" needs a GPU that has it */
+  /** of matrix products; default "float32"; "tf32" needs a GPU that has it, "bfloat16" a CPU that has it */
   precision?: Precision;
   /**
    * whether a GPU may use only operations that give the same bits every time, which takes longer; default false. On a
@@ -147,7 +148,7 @@ export function completeHyperparameters(given: unknown, where = "hyperparameters
  * result.
  *
  * @param where names them in an error
- * @throws {TrainingError} for TF32 on a CPU
+ * @throws {TrainingError} for a precision that the device does not have
  */
 export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "GPU", where: string): Hyperparameters {
   const { precision, deterministic, adapter, ...others } = given;
@@ -158,15 +159,24 @@ export function recipeHyperparameters(given: Hyperparameters, device: "CPU" | "G
         'computes on its CPU, in float32. Leave precision out, set it to "float32", or use such a GPU.',
     );
   }
+  const problem = precision !== "bfloat16" ? undefined : device === "GPU" ? ON_GPU : bfloat16Problem();
+  if (problem) {
+    throw new TrainingError(
+      `${where}: hyperparameter precision is "bfloat16", and matrix products of bfloat16 are not possible here: ` +
+        `${problem}. Leave precision out, or set it to "float32".`,
+    );
+  }
   return {
     ...others,
-    ...(precision === "tf32" && { precision }),
+    ...(precision !== undefined && precision !== "float32" && { precision }),
     ...(deterministic && device === "GPU" && { deterministic }),
     ...(adapter && { adapter: v.parse(adapterSchema, adapter) }),
   };
 }
 
-/** How a process must compute on a GPU to train with these hyperparameters. */
+const ON_GPU = "they are those of a CPU, and this machine computes on its GPU";
+
+/** How a process must compute to train with these hyperparameters. */
 export function arithmeticOf({ precision = "float32", deterministic = false }: Hyperparameters): Arithmetic {
   return { precision, deterministic };
 }

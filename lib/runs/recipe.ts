@@ -103,7 +103,7 @@ export function recipeInWords(recipe: Recipe): string {
     `${h.maxGradientNorm === null ? "no gradient clipping" : `gradients clipped at norm ${h.maxGradientNorm}`}; ` +
     `${h.adapter ? `${adapterInWords(h.adapter)}; ` : ""}` +
     `seed ${recipe.seed}; ` +
-    `${h.precision === undefined ? "" : `matrix products in ${h.precision.toUpperCase()}; `}` +
+    `${h.precision === undefined ? "" : `matrix products in ${h.precision === "tf32" ? "TF32" : h.precision}; `}` +
     `${h.deterministic ? "deterministic operations; " : ""}` +
     `${recipe.device}, ${recipe.threads} thread${recipe.threads === 1 ? "" : "s"}.`
   );

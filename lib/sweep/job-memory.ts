@@ -27,7 +27,8 @@ export function jobMemory(
 ): TrainingMemory {
   const { device, threads, hyperparameters } = recipe;
   const adapter = hyperparameters.adapter ? sizeOf(hyperparameters.adapter, config) : undefined;
-  const shape = { config, form: expectedOperations(device), threads, heldTokens, adapter, recompute };
+  const bfloat16 = hyperparameters.precision === "bfloat16";
+  const shape = { config, form: expectedOperations(device), threads, heldTokens, adapter, recompute, bfloat16 };
   const first = trainingMemory({ ...shape, lengths: largest });
   if (largestLater.length === 0) return first;
   const later = trainingMemory({ ...shape, lengths: largestLater, accumulates: true });

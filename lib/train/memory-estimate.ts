@@ -21,6 +21,8 @@ export interface TrainingShape {
   adapter?: { parameters: number; targets: readonly Projection[] };
   /** whether a layer's activations are computed again in the backward pass; default false */
   recompute?: boolean;
+  /** whether the factors of products are rounded to bfloat16, in copies of them; default false */
+  bfloat16?: boolean;
   /** tokens of all rows that the process holds; default: those of `lengths` */
   heldTokens?: number;
 }
@@ -38,6 +40,8 @@ export interface TrainingMemory {
   activations: number;
   /** of the chunk of tokens whose loss is computed, and their gradient */
   logits: number;
+  /** of products of bfloat16: copies of the factors, which stay for the next product */
+  factors: number;
   /** scratch memory, and indices and masks where TensorFlow's own operations compute it */
   attention: number;
   /** copies of tensors on their way to a file; freed memory of a step is not given back before */
@@ -97,7 +101,7 @@ export function trainingMemory(shape: TrainingShape): TrainingMemory {
     ? blockParameters(config).reduce((sum, { shape: [a, b = 1] }) => sum + a * b, 0)
     : trainable / layers;
   const before = accumulates ? trainable : 0;
-  const { chunk, of: logits } = logitValues(shape, sizes, isFull);
+  const { rows, chunk, of: logits } = logitValues(shape, sizes, isFull);
   const attention = attentionValues(shape, sizes);
   const backwards = whole + added + N * 3 * H; // and the gradients of the hidden states
   const isComposed = shape.form !== "fused";
@@ -152,6 +156,7 @@ export function trainingMemory(shape: TrainingShape): TrainingMemory {
     moments: bytes(moments + most.update),
     activations: bytes(most.activations),
     logits: bytes(most.logits),
+    factors: shape.bfloat16 ? bytes(factorValues(sizes, rows) / 2) : 0,
     attention: bytes(most.attention),
     copies: Math.min(FLOAT * trainable, Math.max(UNCOLLECTED, FLOAT * largestParameter(config))),
   };
@@ -220,7 +225,13 @@ function logitValues({ config, form }: TrainingShape, { N, H, V }: Sizes, isFull
   const copies = form === "fused" ? 1 + capped : 11 + capped;
   // Composed sums of hidden states' and of the head's gradients are new tensors beside the old ones.
   const sums = form === "fused" ? 0 : 2 * N * H + (isFull ? 2 * V * H : 0);
-  return { chunk: rows * (2 * H + 5), of: rows * V * copies + sums };
+  return { rows, chunk: rows * (2 * H + 5), of: rows * V * copies + sums };
+}
+
+/** Values of the largest left and of the largest right factor of a product; `rows` is the number of rows of logits. */
+function factorValues({ N, H, I, V, Q }: Sizes, rows: number): number {
+  const ofTokens = N * Math.max(H, I, Q);
+  return Math.max(ofTokens, rows * V) + Math.max(ofTokens, V * H, H * I);
 }
 
 /** Scratch memory of attention's gradient, and what `GroupedLayout` keeps of a batch. */

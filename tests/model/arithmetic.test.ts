@@ -33,7 +33,7 @@ test("a process computes in float32, and TensorFlow finds TF32 switched off, unl
     deterministic: true,
     ops: "1",
   });
-  assert.deepEqual(prepared({ PROMPTLOSS_PRECISION: "bfloat16" }), {
+  assert.deepEqual(prepared({ PROMPTLOSS_PRECISION: "float64" }), {
     precision: "float32",
     deterministic: false,
     tf32: "0",

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { bfloat16Problem } from "../../lib/model/expected-operations";
 import { DigestCache } from "../../lib/runs/digests";
 import {
   ALPACA_HYPERPARAMETERS,
@@ -62,8 +63,28 @@ test("TF32 on a CPU is refused by name, with the reason", async () => {
   );
 });
 
+test("bfloat16 is another run where the CPU has it, and refused by name where it has not, and on a GPU", () => {
+  assert.throws(() => job({ precision: "bfloat16" }, "GPU"), /precision is "bfloat16", .* those of a CPU, .* its GPU/);
+  const problem = bfloat16Problem();
+  if (problem === undefined) {
+    assert.notEqual(job({ precision: "bfloat16" }, "CPU").id, job({}, "CPU").id);
+    assert.match(recipeInWords(job({ precision: "bfloat16" }, "CPU").recipe), /matrix products in bfloat16; CPU/);
+  } else {
+    assert.throws(
+      () => job({ precision: "bfloat16" }, "CPU"),
+      /m · d: hyperparameter precision is "bfloat16", .* not possible here: /,
+    );
+  }
+  process.env.PROMPTLOSS_OPERATIONS = "TensorFlow";
+  assert.throws(() => job({ precision: "bfloat16" }, "CPU"), /"bfloat16", .* not possible here: .*Leave precision out/);
+  delete process.env.PROMPTLOSS_OPERATIONS;
+});
+
 test("values out of range are refused; a variant can return to the default", () => {
-  assert.throws(() => completeHyperparameters({ precision: "bf16" }), /precision: must be one of float32, tf32, got/);
+  assert.throws(
+    () => completeHyperparameters({ precision: "bf16" }),
+    /precision: must be one of float32, tf32, bfloat16, got/,
+  );
   assert.throws(() => completeHyperparameters({ deterministic: 1 }), /deterministic: must be true or false, got 1/);
   const study = completeHyperparameters({ precision: "tf32", deterministic: true });
   assert.deepEqual(arithmeticOf(study), { precision: "tf32", deterministic: true });

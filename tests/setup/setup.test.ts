@@ -106,7 +106,7 @@ class Checkout {
     writeFileSync(this.log, "");
     return calls
       .filter((call) => /^npm ci|pip install/.test(call))
-      .map((call) => /npm ci|tensorflow\S*|jupyterlab/.exec(call)![0]);
+      .map((call) => /npm ci|tensorflow\S*|onednn\S*|jupyterlab/.exec(call)![0]);
   }
 
   /** Path of a file in `nvidia`, the folder of pip's CUDA libraries. */
@@ -115,8 +115,8 @@ class Checkout {
   }
 }
 
-const CPU = ["npm ci", "jupyterlab", "tensorflow-cpu==2.21.0"];
-const CUDA = ["npm ci", "jupyterlab", "tensorflow[and-cuda]==2.21.0"];
+const CPU = ["npm ci", "jupyterlab", "tensorflow-cpu==2.21.0", "onednn-cpu-gomp==2023.2.0"];
+const CUDA = ["npm ci", "jupyterlab", "tensorflow[and-cuda]==2.21.0", "onednn-cpu-gomp==2023.2.0"];
 
 test("the CUDA build that was chosen stays, whatever the machine has, until set-up is told otherwise", () => {
   const checkout = new Checkout();

@@ -117,6 +117,15 @@ void adamW(float* weight, float* m, float* v, const float* gradient, const float
   }
 }
 
+void bfloat16(const float* x, uint16_t* y, int64_t from, int64_t to) {
+  for (int64_t i = from; i < to; i++) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, x + i, sizeof bits);
+    const bool isNumber = (bits & 0x7fffffff) <= 0x7f800000;
+    y[i] = isNumber ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64;
+  }
+}
+
 void accumulate(float* sum, const float* part, int64_t from, int64_t to) {
   for (int64_t i = from; i < to; i++) sum[i] += part[i];
 }
@@ -140,6 +149,6 @@ double squaredSum(const float* x, int64_t from, int64_t to) {
 } // namespace
 
 const Kernels KERNELS = {
-  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, geglu, gegluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
+  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, geglu, gegluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows<false>, linearOfFewRows<true>, bfloat16, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
   attentionScratch, attention, attentionGradient,
 };

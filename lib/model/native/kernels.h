@@ -45,6 +45,10 @@ struct Kernels {
   void (*product)(Operand a, Operand b, float* c, float* scratch, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
   /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
   void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
+  /** The same with factors rounded to bfloat16. */
+  void (*linearOfFewRowsBfloat16)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
+  /** y = x rounded to bfloat16, ties to even, elementwise. */
+  void (*bfloat16)(const float* x, uint16_t* y, int64_t from, int64_t to);
   /** losses (m) and log Σ exp (m) of logits (m, size). */
   void (*crossEntropy)(const float* logits, const int32_t* labels, float* losses, float* logSums, int64_t size, int64_t from, int64_t to);
   /** logits := coefficient · (softmax − one-hot). */

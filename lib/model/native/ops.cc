@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "onednn.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -41,6 +42,13 @@ const Kernels* supported() {
   return nullptr;
 }
 const Kernels* const kernels = supported();
+
+/** Whether the factors of the products of linear layers are rounded to bfloat16. */
+bool asksForBfloat16() {
+  const char* wanted = getenv("PROMPTLOSS_PRECISION");
+  return wanted && !strcmp(wanted, "bfloat16");
+}
+const bool isBfloat16 = asksForBfloat16();
 
 template <void (*compute)(OpKernelContext*)>
 class Operation : public OpKernel {
@@ -293,6 +301,70 @@ void sumRows(OpKernelContext* c) {
 using Memory = std::unique_ptr<float, void (*)(void*)>;
 Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
 
+/** Memory of the calling thread that is kept for the next call. */
+template <typename Value, int ID> Value* kept(int64_t size) {
+  thread_local std::unique_ptr<Value, void (*)(void*)> own(nullptr, free);
+  thread_local int64_t length = 0;
+  if (size > length) {
+    own.reset(); // before the next is allocated
+    own.reset(static_cast<Value*>(aligned_alloc(64, (size * sizeof(Value) + 63) / 64 * 64)));
+    length = size;
+  }
+  return own.get();
+}
+
+/**
+ * A product of bfloat16 values. Tokens come in any number, and oneDNN compiles code for each shape: the first dimension
+ * of a, which is that of the tokens, is padded to a multiple of UNIT, and blocks of the product have few sizes. They
+ * do not depend on the number of threads.
+ */
+void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  constexpr int64_t UNIT = 64, ROWS = 512, PARTS = 8, LEAST_COLUMNS = 256, VALUES = 1 << 14;
+  static onednn::Products* const products = new onednn::Products(ONEDNN); // never deleted: threads use it until the process ends
+  const auto padded = [](int64_t n) { return quotient(n, UNIT) * UNIT; };
+  const int64_t across = a.dim_size(1), beside = b.dim_size(1), tokens = padded(a.dim_size(0));
+  const bool deep = transposed[0] && !transposed[1]; // the tokens are summed
+  const int64_t others = deep ? tokens : b.dim_size(0), length = deep ? tokens : depth;
+  uint16_t *const left = kept<uint16_t, 0>(tokens * across), *const right = kept<uint16_t, 1>(others * beside);
+
+  const bool isTall = transposed[0]; // then rows are features, and any number of them is a block
+  const int64_t height = isTall ? std::max(UNIT, padded(quotient(rows, PARTS))) : ROWS, high = quotient(rows, height);
+  const int64_t width = isTall ? columns : std::max(LEAST_COLUMNS, padded(quotient(columns, PARTS))), wide = quotient(columns, width);
+  std::mutex failing;
+  std::string failure;
+  Phases phases;
+  const auto convert = [&phases](const float* from, uint16_t* to, int64_t size, int64_t all) {
+    phases.add(all, VALUES, [=](int64_t first, int64_t last) {
+      kernels->bfloat16(from, to, first, std::min(size, last));
+      if (last > size) std::fill(to + std::max(first, size), to + last, 0);
+    });
+  };
+  convert(in(c, 0), left, a.NumElements(), tokens * across);
+  convert(in(c, 1), right, b.NumElements(), others * beside);
+  phases.add(high * wide, 1, [&](int64_t block, int64_t) {
+    const int64_t row = block / wide * height, column = block % wide * width;
+    const int64_t own = std::min(height, rows - row), many = std::min(width, columns - column), computed = isTall ? own : padded(own);
+    const onednn::Matrix x = transposed[0] ? onednn::Matrix{left + row, 1, across} : onednn::Matrix{left + row * across, across, 1};
+    const onednn::Matrix z = transposed[1] ? onednn::Matrix{right + column * beside, 1, beside} : onednn::Matrix{right + column, beside, 1};
+    float* target = y + row * columns + column;
+    try {
+      if (computed == own) return products->multiply(x, z, target, columns, own, many, length, add);
+      const Memory all = memory(computed * many);
+      products->multiply(x, z, all.get(), many, computed, many, length, false);
+      for (int64_t r = 0; r < own; r++) {
+        const float* from = all.get() + r * many;
+        if (add) kernels->accumulate(target + r * columns, from, 0, many);
+        else std::copy_n(from, many, target + r * columns);
+      }
+    } catch (const std::exception& error) {
+      const std::lock_guard<std::mutex> lock(failing);
+      failure = error.what();
+    }
+  });
+  phases.run(c);
+  OP_REQUIRES(c, failure.empty(), absl::InternalError(failure));
+}
+
 /** a · b, each possibly stored transposed; added to `sum` in place if that is not empty. */
 void matMul(OpKernelContext* c) {
   const Tensor &a = c->input(0), &b = c->input(1), &sum = c->input(2);
@@ -306,6 +378,7 @@ void matMul(OpKernelContext* c) {
   if (!c->status().ok()) return;
   if (depth == 0 && !add) std::fill_n(y, rows * columns, 0.0f);
   if (rows * columns * depth == 0) return;
+  if (isBfloat16) return matMulBfloat16(c, a, b, transposed, y, rows, columns, depth, add);
   const Operand left = transposed[0] ? Operand{in(c, 0), 1, rows} : Operand{in(c, 0), depth, 1};
   const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
 
@@ -331,12 +404,14 @@ void matMul(OpKernelContext* c) {
   phases.run(c);
 }
 
+const auto fewRows = !kernels ? nullptr : isBfloat16 ? kernels->linearOfFewRowsBfloat16 : kernels->linearOfFewRows;
+
 void linearOfFewRows(OpKernelContext* c) {
   const int64_t rows = c->input(0).dim_size(0), size = c->input(0).dim_size(1), outputs = c->input(1).dim_size(0);
   float* y = out(c, 0, TensorShape({rows, outputs}));
   if (!c->status().ok()) return;
   const float *x = in(c, 0), *weight = in(c, 1);
-  parallel(c, outputs, rows * size / 16, [=](int64_t from, int64_t to) { kernels->linearOfFewRows(x, weight, y, rows, size, outputs, from, to); });
+  parallel(c, outputs, rows * size / 16, [=](int64_t from, int64_t to) { fewRows(x, weight, y, rows, size, outputs, from, to); });
 }
 
 void crossEntropy(OpKernelContext* c) {
@@ -512,7 +587,7 @@ void decodeLayer(OpKernelContext* c) {
   float *k = attended + rows * a.queryStride, *v = k + rows * a.keyStride, *gate = v + rows * a.keyStride, *up = gate + rows * inner, *scale = up + rows * inner;
   const auto linear = [&](const float* input, int weight, float* output, int64_t from, int64_t to) {
     const Tensor& w = c->input(weight);
-    kernels->linearOfFewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
+    fewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
   };
   constexpr int64_t OUTPUTS = 64; // outputs of a matrix product per chunk
   Phases phases;

@@ -90,7 +90,8 @@ void product(Operand a, Operand b, float* c, float* scratch, int64_t stride, int
 /** Numbers of rows of x and of the weight whose dot products are summed at the same time, in registers. */
 constexpr int HIGH = 4, WIDE = LANES / 4;
 
-void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to) {
+template <bool BFLOAT16> void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to) {
+  const auto factor = [](Vector v) { return BFLOAT16 ? rounded(v) : v; };
   for (int64_t n = from; n < to; n += WIDE) {
     for (int64_t m = 0; m < rows; m += HIGH) {
       const float *a[HIGH], *b[WIDE];
@@ -99,9 +100,9 @@ void linearOfFewRows(const float* x, const float* weight, float* y, int64_t rows
       Vector sums[HIGH][WIDE] = {};
       lanes(0, size, [&](int64_t k, int64_t count) {
         Vector columns[WIDE];
-        for (int j = 0; j < WIDE; j++) columns[j] = take(b[j] + k, count);
+        for (int j = 0; j < WIDE; j++) columns[j] = factor(take(b[j] + k, count));
         for (int i = 0; i < HIGH; i++) {
-          const Vector row = take(a[i] + k, count);
+          const Vector row = factor(take(a[i] + k, count));
           for (int j = 0; j < WIDE; j++) sums[i][j] += row * columns[j];
         }
       });

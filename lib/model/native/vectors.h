@@ -48,6 +48,16 @@ INLINE float total(Half x) {
 INLINE float total(Vector x) { return total(folded<Half>(x)); }
 #endif
 
+/** Values rounded to bfloat16, ties to even. Infinity and NaN stay what they are. */
+INLINE Vector rounded(Vector x) {
+  Integers bits;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  const Integers finite = (bits & 0x7fffffff) < 0x7f800000;
+  bits = finite ? (bits + 0x7fff + (bits >> 16 & 1)) & ~0xffff : bits;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 constexpr float LOWEST = -3.0e38f;
 
 INLINE float largest(Vector x) {
