@@ -41,11 +41,12 @@ export function multiply(a: readonly (readonly number[])[], x: readonly number[]
  * @returns n × m
  */
 export function product(a: readonly (readonly number[])[], b: readonly (readonly number[])[]): Rows {
-  const result = zeros(a.length, b[0].length);
+  const width = b.length > 0 ? b[0].length : 0;
+  const result = zeros(a.length, width);
   for (let i = 0; i < a.length; i++) {
     for (let k = 0; k < b.length; k++) {
       const factor = a[i][k];
-      if (factor !== 0) for (let j = 0; j < b[0].length; j++) result[i][j] += factor * b[k][j];
+      if (factor !== 0) for (let j = 0; j < width; j++) result[i][j] += factor * b[k][j];
     }
   }
   return result;
@@ -86,10 +87,19 @@ export function quadraticForm(a: readonly (readonly number[])[], x: readonly num
   return dot(x, multiply(a, x));
 }
 
-/** Cholesky factorization a = L L' of a symmetric positive definite matrix. */
+/**
+ * Cholesky factorization a = L L' of a symmetric positive definite matrix. Leading zeros of the rows of `a` are zeros of
+ * L too, and are skipped: a block-diagonal matrix with a border costs little more than its blocks.
+ */
 export class Cholesky {
-  /** @param lower L, n × n, lower triangular */
-  private constructor(readonly lower: Rows) {}
+  /**
+   * @param lower L, n × n, lower triangular
+   * @param first index of the first entry of each row of L that is not zero
+   */
+  private constructor(
+    readonly lower: Rows,
+    private readonly first: number[],
+  ) {}
 
   /**
    * Factorizes a symmetric matrix.
@@ -100,12 +110,17 @@ export class Cholesky {
   static of(a: readonly (readonly number[])[]): Cholesky | null {
     const size = a.length;
     const lower = zeros(size, size);
+    const first = a.map((row, i) => {
+      let j = 0;
+      while (j < i && row[j] === 0) j++;
+      return j;
+    });
     for (let i = 0; i < size; i++) {
       const row = lower[i];
-      for (let j = 0; j <= i; j++) {
+      for (let j = first[i]; j <= i; j++) {
         const other = lower[j];
         let sum = a[i][j];
-        for (let k = 0; k < j; k++) sum -= row[k] * other[k];
+        for (let k = Math.max(first[i], first[j]); k < j; k++) sum -= row[k] * other[k];
         if (i !== j) {
           row[j] = sum / other[j];
         } else {
@@ -114,7 +129,7 @@ export class Cholesky {
         }
       }
     }
-    return new Cholesky(lower);
+    return new Cholesky(lower, first);
   }
 
   /** Returns log |a|. */
@@ -124,15 +139,15 @@ export class Cholesky {
 
   /** Returns a⁻¹ b for a vector b of length n. */
   solve(b: readonly number[]): number[] {
-    const { lower } = this;
+    const { lower, first } = this;
     const x = [...b];
     for (let i = 0; i < x.length; i++) {
-      for (let k = 0; k < i; k++) x[i] -= lower[i][k] * x[k];
+      for (let k = first[i]; k < i; k++) x[i] -= lower[i][k] * x[k];
       x[i] /= lower[i][i];
     }
     for (let i = x.length - 1; i >= 0; i--) {
       x[i] /= lower[i][i];
-      for (let k = 0; k < i; k++) x[k] -= lower[i][k] * x[i];
+      for (let k = first[i]; k < i; k++) x[k] -= lower[i][k] * x[i];
     }
     return x;
   }

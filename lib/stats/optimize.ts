@@ -1,16 +1,20 @@
-import { Cholesky, dot, zeros, type Rows } from "./linear-algebra";
+import { symmetricEigen } from "./eigen";
+import { dot, type Rows } from "./linear-algebra";
 
-/**
- * A function to minimize: its value and exact gradient (same length as x) at x. A value of Infinity marks infeasible
- * points.
- */
-export type Objective = (x: readonly number[]) => { value: number; gradient: number[] };
-
-/** Result of a minimization: the point found, and the objective there. */
-export interface Minimum {
-  x: number[];
+/** A function to minimize at a point: its value, gradient and Hessian. */
+export interface Evaluation {
+  /** Infinity marks infeasible points, whose derivatives are not read */
   value: number;
   gradient: number[];
+  hessian: Rows;
+}
+
+/** A function to minimize with its exact derivatives, of the length of x. */
+export type Objective = (x: readonly number[]) => Evaluation;
+
+/** Result of a minimization: the point found, and the objective there. */
+export interface Minimum extends Evaluation {
+  x: number[];
   /** no gradient component exceeds 1e-4; the point may still drift along a boundary */
   converged: boolean;
   iterations: number;
@@ -18,140 +22,59 @@ export interface Minimum {
 
 /** Largest absolute gradient component at which a minimum counts as converged. */
 const ACCEPTABLE_GRADIENT = 1e-4;
+/** Along an eigenvector; these models' parameters are logarithms, logits and standard deviations of logits. */
+const LONGEST_STEP = 3;
+/** Relative to 1 + |value|: a smaller change of the value may be rounding. */
+const ROUNDING = 1e-9;
 
 /**
- * Minimizes a smooth function: BFGS with a backtracking line search (Nocedal & Wright 2006, chapters 3 and 6), then
- * Newton steps with a finite-difference Hessian of the gradient, as long as the Hessian is positive definite and the
- * value does not rise.
+ * Minimizes a smooth function by Newton's method with step halving. Along eigenvectors of negative curvature the step
+ * uses its absolute value, so that every step is a descent direction (Nocedal & Wright 2006, section 3.4).
  *
  * @param start feasible point
- * @param options.tolerance largest absolute gradient component at which Newton stops; default 1e-8
- * @param options.rough largest absolute gradient component at which BFGS hands over to Newton; default 1e-6. It matters
- *   only along boundaries, where Newton stops at once.
- * @param options.maxIterations of BFGS; default 400
+ * @param options.tolerance largest absolute gradient component at which the search stops; default 1e-8
+ * @param options.maxIterations default 200
  */
 export function minimize(
   objective: Objective,
   start: readonly number[],
-  { tolerance = 1e-8, rough = 1e-6, maxIterations = 400 } = {},
-): Minimum {
-  return newton(objective, quasiNewton(objective, start, rough, maxIterations), tolerance);
-}
-
-/** BFGS. `fresh`: the inverse Hessian is a multiple of the identity, without curvature information. */
-function quasiNewton(
-  objective: Objective,
-  start: readonly number[],
-  tolerance: number,
-  maxIterations: number,
+  { tolerance = 1e-8, maxIterations = 200 } = {},
 ): Minimum {
   let x = [...start];
-  let { value, gradient } = objective(x);
-  let inverse = identity(x.length);
-  let fresh = true;
+  let current = objective(x);
   let iterations = 0;
-  for (; iterations < maxIterations && largest(gradient) > tolerance; iterations++) {
-    let direction = inverse.map((row) => -dot(row, gradient));
-    let slope = dot(direction, gradient);
-    if (!(slope < 0)) {
-      inverse = identity(x.length);
-      fresh = true;
-      direction = gradient.map((component) => -component);
-      slope = -dot(gradient, gradient);
-    }
-    // a step changes no parameter by more than 3: these models' parameters are logarithms or logits, so a factor of e^3
-    let step = Math.min(fresh ? 1 / Math.max(1, largest(gradient)) : 1, 3 / largest(direction));
-    let next = objective(advance(x, direction, step));
-    let trial = 0;
-    while (!(next.value <= value + 1e-4 * step * slope) && trial++ < 40) {
+  for (; iterations < maxIterations && largest(current.gradient) > tolerance; iterations++) {
+    const direction = descent(current);
+    const slope = dot(direction, current.gradient);
+    const rounding = ROUNDING * (1 + Math.abs(current.value));
+    const limit = largest(current.gradient);
+    const accepts = ({ value, gradient }: Evaluation, step: number): boolean =>
+      value <= current.value + 1e-4 * step * slope || (value <= current.value + rounding && largest(gradient) < limit);
+    let step = 1;
+    let point = x.map((value, i) => value + direction[i]);
+    let next = objective(point);
+    while (!accepts(next, step) && -step * slope > 1e-5 * rounding) {
       step /= 2;
-      next = objective(advance(x, direction, step));
+      point = x.map((value, i) => value + step * direction[i]);
+      next = objective(point);
     }
-    if (!(next.value <= value)) {
-      if (fresh) break;
-      inverse = identity(x.length);
-      fresh = true;
-      continue;
-    }
-    const difference = direction.map((component) => step * component);
-    const change = next.gradient.map((component, i) => component - gradient[i]);
-    const stalled = value - next.value <= 1e-14 * (1 + Math.abs(value)) && trial > 10;
-    x = advance(x, direction, step);
-    ({ value, gradient } = next);
-    if (stalled) {
-      if (fresh) break;
-      inverse = identity(x.length);
-      fresh = true;
-      continue;
-    }
-    const curvature = dot(difference, change);
-    if (curvature > 1e-12 * Math.sqrt(dot(difference, difference) * dot(change, change))) {
-      if (fresh) inverse = identity(x.length, curvature / dot(change, change));
-      update(inverse, difference, change, curvature);
-      fresh = false;
-    }
+    if (!accepts(next, step)) break;
+    x = point;
+    current = next;
   }
-  return { x, value, gradient, converged: largest(gradient) <= ACCEPTABLE_GRADIENT, iterations };
+  return { x, ...current, converged: largest(current.gradient) <= ACCEPTABLE_GRADIENT, iterations };
 }
 
-/** At most eight Newton steps, each accepted only if it lowers the gradient without raising the value. */
-function newton(objective: Objective, from: Minimum, tolerance: number): Minimum {
-  let best = from;
-  for (let i = 0; i < 8 && largest(best.gradient) > tolerance; i++) {
-    const factor = Cholesky.of(hessian(objective, best.x));
-    if (!factor) break;
-    const step = factor.solve(best.gradient);
-    if (largest(step) > 0.5) break;
-    const x = advance(best.x, step, -1);
-    const next = objective(x);
-    if (
-      !(next.value <= best.value + 1e-9 * (1 + Math.abs(best.value))) ||
-      !(largest(next.gradient) < largest(best.gradient))
-    )
-      break;
-    best = { ...next, x, converged: true, iterations: best.iterations + 1 };
+/** Newton's step with the absolute values of the Hessian's eigenvalues, shortened along each eigenvector. */
+function descent({ gradient, hessian }: Evaluation): number[] {
+  const { values, vectors } = symmetricEigen(hessian);
+  const step = gradient.map(() => 0);
+  for (const [k, vector] of vectors.entries()) {
+    const component = dot(vector, gradient);
+    const length = Math.min(Math.abs(component / values[k]), LONGEST_STEP) * Math.sign(component);
+    if (component !== 0) for (let i = 0; i < step.length; i++) step[i] -= length * vector[i];
   }
-  return best;
-}
-
-/**
- * Hessian by central differences of the exact gradient, symmetrized.
- *
- * @param step distance of the differences, absolute; default 1e-3
- * @returns n × n for x of length n
- */
-export function hessian(objective: Objective, x: readonly number[], step = 1e-3): Rows {
-  const columns = x.map((_, j) => {
-    const at = (side: number): number[] =>
-      objective(x.map((value, k) => (k === j ? value + side * step : value))).gradient;
-    const above = at(1);
-    const below = at(-1);
-    return above.map((component, i) => (component - below[i]) / (2 * step));
-  });
-  return columns.map((column, i) => column.map((value, j) => (value + columns[j][i]) / 2));
-}
-
-function identity(size: number, scale = 1): Rows {
-  const result = zeros(size, size);
-  for (let i = 0; i < size; i++) result[i][i] = scale;
-  return result;
-}
-
-/** Applies the BFGS update to an inverse Hessian in place; `curvature` is difference' change. */
-function update(inverse: Rows, difference: readonly number[], change: readonly number[], curvature: number): void {
-  const product = inverse.map((row) => dot(row, change));
-  const scale = (1 + dot(change, product) / curvature) / curvature;
-  for (let i = 0; i < inverse.length; i++) {
-    for (let j = 0; j < inverse.length; j++) {
-      inverse[i][j] +=
-        scale * difference[i] * difference[j] - (product[i] * difference[j] + difference[i] * product[j]) / curvature;
-    }
-  }
-}
-
-/** Returns x + step · direction. */
-function advance(x: readonly number[], direction: readonly number[], step: number): number[] {
-  return x.map((value, i) => value + step * direction[i]);
+  return step;
 }
 
 /** Returns the largest absolute component. */

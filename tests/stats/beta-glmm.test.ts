@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { compareFits } from "../../lib/stats/beta-glmm/compare";
 import { buildData } from "../../lib/stats/beta-glmm/data";
 import { fitBetaGlmm, type BetaGlmmFit } from "../../lib/stats/beta-glmm/fit";
-import { LaplaceLikelihood } from "../../lib/stats/beta-glmm/laplace";
+import { LaplaceLikelihood, type LaplaceValue } from "../../lib/stats/beta-glmm/laplace";
 import { parseFormula } from "../../lib/stats/formula";
 import { squeezeScores, type Squeeze } from "../../lib/stats/squeeze";
 import type { DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
-import { close, closeRelative, fixture, reference, toRows } from "./support";
+import { close, closeEither, closeRelative, fixture, fourthOrder, reference, toRows } from "./support";
 
 interface Case {
   formula: string;
@@ -280,7 +280,7 @@ for (const formula of [
   "score ~ 0 + factor(b) + w_p",
   "score ~ w_p + (1 + w_p | b) + (0 + w_p | m)",
 ]) {
-  test(`the gradient equals finite differences of the likelihood: ${formula}`, () => {
+  test(`derivatives of the likelihood and of the modes equal central differences: ${formula}`, () => {
     const { rows } = fixture<Case>("glmm_default");
     const data = buildData(
       rows,
@@ -290,20 +290,26 @@ for (const formula of [
     const likelihood = new LaplaceLikelihood(data);
     for (const scale of [0.3, 0.9]) {
       const at = Array.from({ length: data.parameters }, (_, i) => scale * Math.sin(3 * i + 1));
-      const { gradient } = likelihood.evaluate(at);
-      const step = 1e-4;
-      const value = (i: number, side: number): number =>
-        likelihood.evaluate(at.map((x, k) => (k === i ? x + side * step : x))).value;
-      // fourth-order central differences
-      const differences = at.map(
-        (_, i) => (8 * (value(i, 1) - value(i, -1)) - (value(i, 2) - value(i, -2))) / (12 * step),
-      );
-      gradient.forEach((component, i) =>
-        assert.ok(
-          Math.abs(component - differences[i]) < 1e-7 * (1 + Math.abs(component)),
-          `${i}: ${component}, ${differences[i]}`,
-        ),
-      );
+      const { gradient, hessian, modesByParameters } = likelihood.evaluate(at);
+      at.forEach((_, j) => {
+        const points = [-2, -1, 1, 2].map((side) =>
+          likelihood.evaluate(at.map((x, k) => (k === j ? x + side * 1e-3 : x))),
+        );
+        const difference = (value: (point: LaplaceValue) => number): number => fourthOrder(points.map(value), 1e-3);
+        closeEither([gradient[j]], [difference(({ value }) => value)], 1e-7, "gradient");
+        closeEither(
+          at.map((__, i) => hessian[i][j]),
+          at.map((__, i) => difference((point) => point.gradient[i])),
+          1e-7,
+          "Hessian",
+        );
+        closeEither(
+          modesByParameters.map((row) => row[j]),
+          modesByParameters.map((__, i) => difference((point) => point.modes[i])),
+          1e-7,
+          "derivative of a mode",
+        );
+      });
     }
   });
 }

@@ -58,3 +58,23 @@ export function closeRelative(
     assert.ok(Math.abs(actual[i]! / value - 1) <= tolerance, `${quantity} ${i}: ${actual[i]}, expected ${value}`);
   });
 }
+
+/** Asserts that every number is within a tolerance of the expected one, relative to 1 + its absolute value. */
+export function closeEither(
+  actual: readonly number[],
+  expected: readonly number[],
+  tolerance: number,
+  quantity: string,
+): void {
+  const scaled = (values: readonly number[]): number[] => values.map((value, i) => value / (1 + Math.abs(expected[i])));
+  close(scaled(actual), scaled(expected), tolerance, quantity);
+}
+
+/**
+ * Returns the central difference of fourth order.
+ *
+ * @param values at -2, -1, 1 and 2 steps
+ */
+export function fourthOrder([a, b, c, d]: readonly number[], step: number): number {
+  return (8 * (c - b) - (d - a)) / (12 * step);
+}

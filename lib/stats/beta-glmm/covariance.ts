@@ -38,26 +38,74 @@ export function covarianceFactor(theta: readonly number[], size: number): Rows {
   return factor;
 }
 
+/** An entry of T below or on the diagonal, with its derivatives by the parameters that it depends on. */
+export interface FactorEntry {
+  row: number;
+  column: number;
+  value: number;
+  /** indices in θ of the log sd and of L's entries of this row */
+  parameters: number[];
+  /** length `parameters.length` */
+  gradient: number[];
+  /** `parameters.length` × `parameters.length` */
+  hessian: Rows;
+}
+
 /**
- * Gradient by θ from the gradient by T's entries (chain rule).
+ * Computes the entries of T, row by row, with their first and second derivatives by θ.
  *
  * @param theta covariance parameters, length `parameterCount(size)`
- * @param byFactor derivatives by T's entries, size × size; only the lower triangle is read
- * @returns length `parameterCount(size)`
+ * @returns `parameterCount(size)` entries
  */
-export function covarianceGradient(theta: readonly number[], size: number, byFactor: Rows): number[] {
-  const gradient = new Array<number>(parameterCount(size)).fill(0);
-  for (let row = 0; row < size; row++) {
+export function factorEntries(theta: readonly number[], size: number): FactorEntry[] {
+  return Array.from({ length: size }, (_, row) => row).flatMap((row) => {
     const { values, length } = unscaledRow(theta, size, row);
     const sd = Math.exp(theta[row]);
-    const radial = values.reduce((sum, value, column) => sum + (byFactor[row][column] * value) / length, 0);
-    gradient[row] = sd * radial;
-    for (let column = 0; column < row; column++) {
-      gradient[correlationIndex(size, row, column)] =
-        (sd * (byFactor[row][column] - (radial * values[column]) / length)) / length;
-    }
-  }
-  return gradient;
+    const x = values.map((value) => value / length);
+    const others = x.slice(0, row);
+    return x.map((value, column): FactorEntry => {
+      // derivatives of x[column] by L's entries: (I − x x') / length, and those of that
+      const first = others.map((other, a) => (Number(a === column) - value * other) / length);
+      const second = others.map((p, a) =>
+        others.map(
+          (q, b) =>
+            (3 * value * p * q - Number(a === column) * q - Number(b === column) * p - Number(a === b) * value) /
+            length ** 2,
+        ),
+      );
+      return {
+        row,
+        column,
+        value: sd * value,
+        parameters: [row, ...others.map((_, a) => correlationIndex(size, row, a))],
+        gradient: [value, ...first].map((derivative) => sd * derivative),
+        hessian: [[value, ...first], ...second.map((line, a) => [first[a], ...line])].map((line) =>
+          line.map((derivative) => sd * derivative),
+        ),
+      };
+    });
+  });
+}
+
+/**
+ * Computes the covariance parameters θ of a factor, whose columns may have either sign. Where the diagonal of a row
+ * vanishes, L's entries are limited to 1e8.
+ *
+ * @param entries of T, row by row up to the diagonal, length `parameterCount(size)`
+ * @returns length `parameterCount(size)`; a log sd is -Infinity where a row of T is zero
+ */
+export function covarianceParameters(entries: readonly number[], size: number): number[] {
+  const rows = Array.from({ length: size }, (_, row) =>
+    entries.slice((row * (row + 1)) / 2, ((row + 1) * (row + 2)) / 2),
+  );
+  const signs = rows.map((row, k) => Math.sign(row[k]) || 1);
+  const lengths = rows.map((row) => Math.hypot(...row));
+  return [
+    ...lengths.map(Math.log),
+    ...rows.flatMap((row, r) =>
+      row.slice(0, r).map((value, c) => (signs[c] * value) / Math.max(Math.abs(row[r]), 1e-8 * lengths[r]) || 0),
+    ),
+  ];
 }
 
 /**

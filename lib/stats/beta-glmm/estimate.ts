@@ -1,6 +1,12 @@
-import { minimize, type Objective } from "../optimize";
-import { zeros, type Rows } from "../linear-algebra";
-import { describeCovariance, parameterCount } from "./covariance";
+import { minimize, type Minimum, type Objective } from "../optimize";
+import type { Rows } from "../linear-algebra";
+import {
+  correlationIndex,
+  covarianceParameters,
+  describeCovariance,
+  factorEntries,
+  parameterCount,
+} from "./covariance";
 import type { BetaGlmmData } from "./data";
 import { LaplaceLikelihood } from "./laplace";
 
@@ -12,7 +18,7 @@ export interface Estimate {
   /** all parameters, held ones included: coefficients, log φ, then the covariance parameters of each random term */
   parameters: number[];
   logLikelihood: number;
-  /** largest absolute gradient component over the estimated parameters */
+  /** largest absolute gradient component over what the optimizer varies */
   largestGradient: number;
   converged: boolean;
   /** log-likelihood reached from each start */
@@ -24,39 +30,72 @@ export function freeParameters(held: Held): number[] {
   return held.flatMap((value, i) => (value === null ? [i] : []));
 }
 
-/** Returns minus the log-likelihood as a function of the estimated parameters only. */
-export function objectiveOf(likelihood: LaplaceLikelihood, held: Held): Objective {
-  const free = freeParameters(held);
-  return (x) => {
-    const { value, gradient } = likelihood.evaluate(fill(held, x));
-    return { value, gradient: free.map((i) => gradient[i]) };
-  };
+/**
+ * Selects what the optimizer varies: the coefficients, log φ and the entries of every T that do not follow from the held
+ * parameters. Those others are 0: a row without variance, an entry without correlation, the diagonal of a row with a
+ * perfect correlation.
+ */
+function freeEntries({ random, parameters }: BetaGlmmData, held: Held): number[] {
+  const free = new Array<boolean>(parameters).fill(true);
+  for (const { parameterOffset, size } of random) {
+    for (let row = 0, k = parameterOffset; row < size; row++) {
+      const correlations = Array.from(
+        { length: row },
+        (_, column) => held[parameterOffset + correlationIndex(size, row, column)],
+      );
+      for (let column = 0; column <= row; column++, k++)
+        free[k] =
+          held[parameterOffset + row] === null &&
+          (column < row ? correlations[column] !== 0 : correlations.every((value) => !value));
+    }
+  }
+  return free.flatMap((is, k) => (is ? [k] : []));
 }
 
-/** Inserts the estimated parameters `x` among the held ones. */
-function fill(held: Held, x: readonly number[]): number[] {
-  let next = 0;
-  return held.map((value) => value ?? x[next++]);
+/** Replaces each random term's part of `point`, of the same length. */
+function mapTerms(
+  { random }: BetaGlmmData,
+  point: readonly number[],
+  change: (part: number[], size: number) => readonly number[],
+): number[] {
+  const result = [...point];
+  for (const { parameterOffset, size } of random) {
+    const count = parameterCount(size);
+    result.splice(parameterOffset, count, ...change(point.slice(parameterOffset, parameterOffset + count), size));
+  }
+  return result;
 }
 
 /**
  * Maximizes the likelihood from several starts and returns the best optimum. The starts are the given points; all
- * parameters 0, as in glmmTMB; and, if no points are given, the best optimum so far with standard deviations of at most
- * e^-2 and e^-4 and without correlation.
+ * parameters 0, as in glmmTMB; and, if no points are given, the best optimum so far with standard deviations of e^-2 and
+ * e^-4 and without correlation.
+ *
+ * The optimizer varies the entries of T instead of the covariance parameters: a variance of zero and a correlation of
+ * ±1 are ordinary points of it, so that the search converges there as fast as elsewhere.
  *
  * @param held parameters that are not estimated
  * @param from start points, each with all parameters; default none
  */
 export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonly number[])[] = []): Estimate {
   const likelihood = new LaplaceLikelihood(data);
-  const objective = objectiveOf(likelihood, held);
-  const free = freeParameters(held);
+  const free = freeEntries(data, held);
+  const fill = (x: readonly number[]): number[] => {
+    const point = new Array<number>(data.parameters).fill(0);
+    for (const [k, index] of free.entries()) point[index] = x[k];
+    return point;
+  };
+  const objective: Objective = (x) => {
+    const { value, gradient, hessian } = likelihood.evaluateFactors(fill(x));
+    return { value, gradient: free.map((i) => gradient[i]), hessian: free.map((i) => free.map((j) => hessian[i][j])) };
+  };
   const starts: Estimate["starts"] = [];
-  let best: ReturnType<typeof minimize> | null = null;
+  let best: Minimum | null = null;
   const attempt = (start: string, parameters: readonly number[]): void => {
+    const point = mapTerms(data, parameters, (theta, size) => factorEntries(theta, size).map(({ value }) => value));
     const minimum = minimize(
       objective,
-      free.map((i) => parameters[i]),
+      free.map((i) => point[i]),
     );
     starts.push({ start, logLikelihood: -minimum.value, converged: minimum.converged });
     // replace the best only by a clearly lower value, or by an equal one that converged where the best did not
@@ -71,54 +110,18 @@ export function estimate(data: BetaGlmmData, held: Held, from: readonly (readonl
   attempt("all parameters 0", new Array<number>(data.parameters).fill(0));
   if (data.random.length > 0 && from.length === 0) {
     for (const deviation of [-2, -4]) {
-      const point = fill(held, best!.x);
-      for (const { parameterOffset, size } of data.random) {
-        for (let k = 0; k < parameterCount(size); k++)
-          point[parameterOffset + k] = k < size ? Math.min(deviation, point[parameterOffset + k]) : 0;
-      }
-      attempt(`standard deviations of at most e^${deviation}`, point);
+      const uncorrelated = (theta: number[], size: number): number[] => theta.map((_, k) => (k < size ? deviation : 0));
+      attempt(`standard deviations of e^${deviation}`, mapTerms(data, fill(best!.x), uncorrelated));
     }
   }
   const { x, value, gradient, converged } = best!;
   return {
-    parameters: fill(held, x),
+    parameters: mapTerms(data, fill(x), covarianceParameters).map((parameter, i) => held[i] ?? parameter),
     logLikelihood: -value,
     converged,
     starts,
     largestGradient: gradient.reduce((most, component) => Math.max(most, Math.abs(component)), 0),
   };
-}
-
-/**
- * Computes the Hessian of minus the log-likelihood by the free parameters, and the derivatives of the modes, as central
- * differences of exact gradients and modes.
- *
- * @param parameters all parameters
- * @param free indices of the parameters to differentiate by
- * @param step absolute distance; default 1e-3, as in glmmTMB
- * @returns `hessian` free × free, symmetric; `modes` effects × free
- */
-export function curvature(
-  likelihood: LaplaceLikelihood,
-  parameters: readonly number[],
-  free: readonly number[],
-  step = 1e-3,
-): { hessian: Rows; modes: Rows } {
-  const differences = free.map((i) => {
-    const at = (side: number): { gradient: number[]; modes: number[] } =>
-      likelihood.evaluate(parameters.map((value, k) => (k === i ? value + side * step : value)));
-    const above = at(1);
-    const below = at(-1);
-    return {
-      gradient: free.map((k) => (above.gradient[k] - below.gradient[k]) / (2 * step)),
-      modes: above.modes.map((mode, k) => (mode - below.modes[k]) / (2 * step)),
-    };
-  });
-  const hessian = zeros(free.length, free.length);
-  for (let i = 0; i < free.length; i++)
-    for (let j = 0; j < free.length; j++) hessian[i][j] = (differences[i].gradient[j] + differences[j].gradient[i]) / 2;
-  const effects = differences[0]?.modes.length ?? 0;
-  return { hessian, modes: Array.from({ length: effects }, (_, k) => differences.map(({ modes }) => modes[k])) };
 }
 
 /**

@@ -9,7 +9,7 @@ import { SQUEEZES, squeezeScores, type Squeeze, type SqueezeReport } from "../sq
 import { coefficientTests, waldTests, type Coefficient, type WaldTest } from "../wald";
 import { buildData, type BetaGlmmData } from "./data";
 import { diagnose, type Diagnosis } from "./diagnosis";
-import { covarianceOf, curvature, estimate, freeParameters, type Estimate, type Held } from "./estimate";
+import { covarianceOf, estimate, freeParameters, type Estimate, type Held } from "./estimate";
 import { LaplaceLikelihood } from "./laplace";
 import { predictBetaGlmm, type BetaGlmmPrediction, type PredictOptions, type Uncertainty } from "./predict";
 import { simulateBetaGlmm } from "./simulate";
@@ -172,9 +172,9 @@ function buildFit(
   const { fixed, formula, y } = data;
   const likelihood = new LaplaceLikelihood(data);
   const free = freeParameters(excluded);
-  const { hessian, modes: modesByParameters } = curvature(likelihood, parameters, free);
-  const covariance = Cholesky.of(hessian)?.inverse() ?? null;
-  const { modes, eta } = likelihood.evaluate(parameters);
+  const { hessian, modes, modesByParameters: byAll, eta } = likelihood.evaluate(parameters);
+  const covariance = Cholesky.of(free.map((i) => free.map((j) => hessian[i][j])))?.inverse() ?? null;
+  const modesByParameters = byAll.map((row) => free.map((i) => row[i]));
   const coefficients = parameters.slice(0, fixed.names.length);
   const conditionalCovariance = likelihood.conditionalCovariance(parameters);
   const uncertainty = { coefficients, modes, free, covariance, modesByParameters, conditionalCovariance };

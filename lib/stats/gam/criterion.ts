@@ -1,4 +1,5 @@
 import { Cholesky, crossProduct, dot, multiply, product, quadraticForm, transpose, type Rows } from "../linear-algebra";
+import type { Evaluation } from "../optimize";
 import type { Smooth } from "./smooth";
 
 /** Criterion that selects the smoothing parameters: generalized cross-validation or restricted maximum likelihood. */
@@ -67,39 +68,72 @@ export class GamCriterion {
   }
 
   /**
-   * Objective for a minimizer, with its exact gradient by the log smoothing parameters. For GCV the value is
+   * Objective for a minimizer, with its exact derivatives by the log smoothing parameters ρ. For GCV the value is
    * (n/2) log GCV, which is on the scale of a log-likelihood; for REML it is the score.
+   *
+   * With B = (X'X + S)⁻¹ and D_i = λ_i S_i, dβ/dρ_i = −B D_i β and dB/dρ_i = −B D_i B.
    *
    * @param logSmoothing one per penalty
    * @returns a value of Infinity if the fit is infeasible
    */
-  objective(logSmoothing: readonly number[]): { value: number; gradient: number[] } {
+  objective(logSmoothing: readonly number[]): Evaluation {
     const solution = this.solve(logSmoothing);
-    if (!solution) return { value: Infinity, gradient: logSmoothing.map(() => NaN) };
+    if (!solution) {
+      const unknown = logSmoothing.map(() => NaN);
+      return { value: Infinity, gradient: unknown, hessian: logSmoothing.map(() => unknown) };
+    }
     const { fit, penalized, smoothing } = solution;
     const { coefficients, inverse, influence, residualSumOfSquares } = fit;
     const n = this.y.length;
-    const degrees = influence.reduce((sum, row, i) => sum + row[i], 0);
-    const solved = multiply(inverse, penalized);
-    const influenceInverse = product(influence, inverse);
-    const determinants = this.smooths.flatMap(
-      ({ smooth }, s) => smooth.logDeterminant(this.smoothingOf(logSmoothing, s)).gradient,
-    );
-    const gradient = this.blocks.map(({ penalty, from }, i) => {
-      // v' λ_i S_i β
-      const penaltyProduct = (vector: readonly number[]): number =>
-        smoothing[i] * penalty.reduce((sum, value, k) => sum + value * vector[from + k] * coefficients[from + k], 0);
-      // tr(λ_i S_i A)
-      const penaltyTrace = (a: Rows): number =>
-        smoothing[i] * penalty.reduce((sum, value, k) => sum + value * a[from + k][from + k], 0);
-      if (this.method === "REML") {
-        const deviance = residualSumOfSquares + dot(coefficients, penalized);
-        const free = n - this.nullDimension();
-        return 0.5 * ((free * penaltyProduct(coefficients)) / deviance + penaltyTrace(inverse) - determinants[i]);
-      }
-      return n * (penaltyProduct(solved) / residualSumOfSquares - penaltyTrace(influenceInverse) / (n - degrees));
+    const scaled = this.blocks.map(({ penalty, from }, i) => {
+      const diagonal = coefficients.map(() => 0);
+      penalty.forEach((value, k) => (diagonal[from + k] = smoothing[i] * value));
+      return diagonal;
     });
-    return { value: this.method === "REML" ? fit.score : (n / 2) * Math.log(fit.score), gradient };
+    const products = scaled.map((diagonal) => diagonal.map((value, k) => value * coefficients[k]));
+    const changes = products.map((vector) => multiply(inverse, vector).map((value) => -value));
+    // tr(D_i A), and Σ D_i[k] A[k][l] B[k][l] D_j[l]
+    const trace = (i: number, a: Rows): number => scaled[i].reduce((sum, value, k) => sum + value * a[k][k], 0);
+    const crossTrace = (i: number, j: number, a: Rows): number =>
+      scaled[i].reduce(
+        (sum, value, k) =>
+          value === 0
+            ? sum
+            : sum + value * scaled[j].reduce((part, other, l) => part + a[k][l] * inverse[k][l] * other, 0),
+        0,
+      );
+    const square = (build: (i: number, j: number) => number): Rows =>
+      scaled.map((_, i) => scaled.map((__, j) => build(i, j)));
+    if (this.method === "REML") {
+      const determinant = this.penaltyDeterminant(logSmoothing);
+      const deviance = residualSumOfSquares + dot(coefficients, penalized);
+      const free = n - this.nullDimension();
+      const byDeviance = products.map((vector) => dot(vector, coefficients) / deviance);
+      const gradient = scaled.map((_, i) => 0.5 * (free * byDeviance[i] + trace(i, inverse) - determinant.gradient[i]));
+      const hessian = square((i, j) => {
+        const bend = (2 * dot(products[i], changes[j])) / deviance - byDeviance[i] * byDeviance[j];
+        const own = i === j ? free * byDeviance[i] + trace(i, inverse) : 0;
+        return 0.5 * (free * bend + own - crossTrace(i, j, inverse) - determinant.hessian[i][j]);
+      });
+      return { value: fit.score, gradient, hessian };
+    }
+    const degrees = n - influence.reduce((sum, row, i) => sum + row[i], 0);
+    const influenceInverse = product(influence, inverse);
+    const solved = multiply(inverse, penalized);
+    // of the residual sum of squares, relative to it, and of the effective degrees of freedom
+    const byResidual = products.map((vector) => (2 * dot(vector, solved)) / residualSumOfSquares);
+    const byDegrees = scaled.map((_, i) => -trace(i, influenceInverse));
+    const gradient = scaled.map((_, i) => n * (byResidual[i] / 2 + byDegrees[i] / degrees));
+    const hessian = square((i, j) => {
+      const both = scaled[i].reduce((sum, value, k) => sum + solved[k] * value * changes[j][k], 0);
+      const reverse = scaled[j].reduce((sum, value, k) => sum + solved[k] * value * changes[i][k], 0);
+      const second = dot(changes[i], multiply(this.gram, changes[j])) + both + reverse;
+      const own = Number(i === j);
+      const bend = (2 * second) / residualSumOfSquares + own * byResidual[i] - byResidual[i] * byResidual[j];
+      const degreesBend = 2 * crossTrace(i, j, influenceInverse) + own * byDegrees[i];
+      return n * (bend / 2 + degreesBend / degrees + (byDegrees[i] * byDegrees[j]) / degrees ** 2);
+    });
+    return { value: (n / 2) * Math.log(fit.score), gradient, hessian };
   }
 
   /**
@@ -138,10 +172,7 @@ export class GamCriterion {
     if (this.method === "REML") {
       const free = n - this.nullDimension();
       const scale = (residualSumOfSquares + dot(coefficients, penalized)) / free;
-      const determinant = this.smooths.reduce(
-        (sum, { smooth }, s) => sum + smooth.logDeterminant(this.smoothingOf(logSmoothing, s)).value,
-        0,
-      );
+      const determinant = this.penaltyDeterminant(logSmoothing).value;
       score = free / 2 + (free / 2) * Math.log(2 * Math.PI * scale) + (factor.logDeterminant() - determinant) / 2;
     }
     return { fit: { score, coefficients, inverse, influence, residualSumOfSquares }, penalized, smoothing };
@@ -153,9 +184,19 @@ export class GamCriterion {
     return this.gram.length - penalized;
   }
 
-  /** Selects the log smoothing parameters of smooth `s`. */
-  private smoothingOf(logSmoothing: readonly number[], s: number): number[] {
-    const before = this.smooths.slice(0, s).reduce((sum, { smooth }) => sum + smooth.penalties.length, 0);
-    return logSmoothing.slice(before, before + this.smooths[s].smooth.penalties.length);
+  /** Returns the sum of the smooths' log |Σ λ_i S_i|₊ with its derivatives by all log λ_i. */
+  private penaltyDeterminant(logSmoothing: readonly number[]): Evaluation {
+    const gradient: number[] = [];
+    const hessian = logSmoothing.map(() => logSmoothing.map(() => 0));
+    let value = 0;
+    for (const { smooth } of this.smooths) {
+      const from = gradient.length;
+      const own = smooth.logDeterminant(logSmoothing.slice(from, from + smooth.penalties.length));
+      value += own.value;
+      gradient.push(...own.gradient);
+      for (const [i, row] of own.hessian.entries())
+        for (const [j, entry] of row.entries()) hessian[from + i][from + j] = entry;
+    }
+    return { value, gradient, hessian };
   }
 }

@@ -225,11 +225,10 @@ function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly Plac
  * @param parameters number of smoothing parameters
  */
 function bestMinimum(criterion: GamCriterion, parameters: number): Minimum {
-  const objective = (x: readonly number[]): { value: number; gradient: number[] } => criterion.objective(x);
   const equal = STARTS.map((start) => new Array<number>(parameters).fill(start));
   const alternating =
     parameters > 1 ? [0, 1].map((odd) => Array.from({ length: parameters }, (_, i) => (i % 2 === odd ? 4 : -4))) : [];
-  const minima = [...equal, ...alternating].map((start) => minimize(objective, start, { rough: 1e-8 }));
+  const minima = [...equal, ...alternating].map((start) => minimize((x) => criterion.objective(x), start));
   return minima.reduce((best, minimum) => (minimum.value < best.value ? minimum : best));
 }
 

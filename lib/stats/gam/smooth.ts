@@ -1,6 +1,7 @@
 import { symmetricEigen } from "../eigen";
 import type { SmoothTerm } from "../formula";
-import { dot, multiply, transpose, type Rows } from "../linear-algebra";
+import { dot, multiply, transpose, zeros, type Rows } from "../linear-algebra";
+import type { Evaluation } from "../optimize";
 import { numericColumn, type DataRow } from "../data-rows";
 import { cubicRegressionMargin, thinPlateMargin, type Margin } from "./margin";
 
@@ -14,10 +15,10 @@ export interface Smooth {
   /** dimension of the space of unpenalized functions */
   nullDimension: number;
   /**
-   * Returns log |Σ λ_i S_i|₊ and its derivatives by log λ_i, one per penalty. The value includes a constant, so that
+   * Returns log |Σ λ_i S_i|₊ and its first and second derivatives by log λ_i. The value includes a constant, so that
    * its difference to log |X'X + Σ λ_i S_i| is the same as in mgcv's coordinates.
    */
-  logDeterminant(logSmoothing: readonly number[]): { value: number; gradient: number[] };
+  logDeterminant(logSmoothing: readonly number[]): Evaluation;
   /** first column of mgcv's model matrix for this smooth, length n */
   orientation: number[];
   /**
@@ -86,14 +87,15 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   };
 }
 
-/** offset + log |Σ λ_i S_i|₊ of diagonal penalties S_i, and its derivatives by log λ_i. */
+/** offset + log |Σ λ_i S_i|₊ of diagonal penalties S_i, and its first and second derivatives by log λ_i. */
 function logPseudoDeterminant(
   penalties: readonly (readonly number[])[],
   logSmoothing: readonly number[],
   offset: number,
-): { value: number; gradient: number[] } {
+): Evaluation {
   const smoothing = logSmoothing.map(Math.exp);
   const gradient = smoothing.map(() => 0);
+  const hessian = zeros(smoothing.length, smoothing.length);
   let value = offset;
   for (let k = 0; k < penalties[0].length; k++) {
     const parts = penalties.map((penalty, i) => penalty[k] * smoothing[i]);
@@ -102,9 +104,11 @@ function logPseudoDeterminant(
     value += Math.log(total);
     parts.forEach((part, i) => {
       gradient[i] += part / total;
+      hessian[i][i] += part / total;
+      parts.forEach((other, j) => (hessian[i][j] -= (part * other) / total ** 2));
     });
   }
-  return { value, gradient };
+  return { value, gradient, hessian };
 }
 
 /** Eigenvalues of a margin's penalty, largest first and exactly 0 for the straight lines, with eigenvectors as rows. */
