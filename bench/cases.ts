@@ -31,6 +31,9 @@ export type Case =
       learningRate: number;
       threads: number;
       grouped: boolean;
+      precision: "float32" | "bfloat16";
+      /** the peer alone: `torch.compile` and fused AdamW */
+      compiled: boolean;
       /** trains LoRA instead of all parameters */
       adapter?: AdapterSettings;
     }

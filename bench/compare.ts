@@ -2,6 +2,7 @@
 //
 //   npm run bench -- training|sweep|inference|growth [--cases a,b,c] [--pairs 3] [--threads 2]
 //     [--adapter: training of LoRA, compared with PEFT] [--plws 0,0.1] [--waiting passive,active: how the peer's idle threads wait, OMP_WAIT_POLICY]
+//     [--precision float32|bfloat16: of ours, beside ours in float32, and of the peer by autocast]
 //     --python PYTHON --peer hf_plw.py --models DIR --data ALPACA.json
 //
 // The last four options default to PROMPTLOSS_BENCH_{PYTHON,PEER,MODELS,DATA}. PYTHON needs torch and transformers; DIR
@@ -40,6 +41,7 @@ const { values, positionals } = parseArgs({
     plws: { type: "string", default: "0,0.1" },
     waiting: { type: "string", default: "passive,active" },
     adapter: { type: "boolean", default: false },
+    precision: { type: "string", default: "float32" },
   },
 });
 const option = (name: "python" | "peer" | "models" | "data"): string => {
@@ -72,8 +74,10 @@ function caseFile(work: Case): string {
   return file;
 }
 
-const ours = (work: Case) =>
+const precision = values.precision === "bfloat16" ? "bfloat16" : "float32";
+const ours = (work: Case, wanted: string = precision) =>
   measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(work)], {
+    PROMPTLOSS_PRECISION: wanted,
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: "1",
     OMP_NUM_THREADS: String(threads),
@@ -125,6 +129,7 @@ function training(): void {
 }
 
 const GROUPED = "peer, grouped by length";
+const COMPILED = "peer, grouped, compiled, fused AdamW";
 
 /** Measures one training case at one PLW and prints a row per side. */
 function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): void {
@@ -139,12 +144,18 @@ function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): voi
     maxLength,
     learningRate: 1e-4,
     threads,
+    precision,
+    compiled: false,
     ...(values.adapter && { adapter: ADAPTER }),
   } as const;
   const results = alternate({
     ours: () => ours({ ...work, data: files.ours, grouped: false }),
+    ...(precision === "bfloat16" && {
+      "ours, float32": () => ours({ ...work, data: files.ours, grouped: false, precision: "float32" }, "float32"),
+    }),
     ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
     [GROUPED]: () => peer({ ...work, data: files.peer, grouped: true }, "passive"),
+    [COMPILED]: () => peer({ ...work, data: files.peer, grouped: true, compiled: true }, "passive"),
   });
   const encoded = encodedRows(files.peer, work.model, batch * steps, maxLength);
   const operationsPerToken =
@@ -169,7 +180,7 @@ function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): voi
       megabytes(median(measurements.map(({ peakMemory }) => peakMemory))),
       median(measurements.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
       side === "ours" ? "" : ratio.toFixed(2),
-      side === GROUPED ? "other batches" : difference.toExponential(0),
+      side === GROUPED || side === COMPILED ? "other batches" : difference.toExponential(0),
     ]);
   }
 }

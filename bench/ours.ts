@@ -48,6 +48,7 @@ async function training({
   microBatch,
   maxLength,
   learningRate,
+  precision,
   adapter,
 }: Extract<Case, { kind: "training" }>) {
   const store = mkdtempSync(join(tmpdir(), "promptloss-bench-"));
@@ -58,7 +59,15 @@ async function training({
     examples: readExamples(data),
     plw,
     store,
-    hyperparameters: { batchSize: batch, microBatchSize: microBatch, maxLength, learningRate, epochs: 1, adapter },
+    hyperparameters: {
+      batchSize: batch,
+      microBatchSize: microBatch,
+      maxLength,
+      learningRate,
+      epochs: 1,
+      precision,
+      adapter,
+    },
     onStep: ({ loss, tokens }) => {
       const now = performance.now();
       steps.push({ loss, tokens, seconds: (now - last) / 1000 });

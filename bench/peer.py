@@ -45,6 +45,11 @@ def training(peer, case):
         initial = model.state_dict()  # no copy: most of it is not trained
     else:
         initial = {name: value.clone() for name, value in model.state_dict().items()}
+    form = {"bf16": case["precision"] == "bfloat16"}  # autocast
+    if case["compiled"]:
+        form.update(torch_compile=True, optim="adamw_torch_fused")
+    arguments = peer.TrainingArguments
+    peer.TrainingArguments = lambda **given: arguments(**{**given, **form})
     args = argparse.Namespace(
         model=case["model"], normalizer="weights", seed=42, steps=0, epochs=1, batch_size=case["batch"], grad_accum=1,
         lr=case["learningRate"], optim="adamw_torch", max_grad_norm=1.0, scheduler="cosine", warmup=0.03,
