@@ -102,6 +102,7 @@ const MEMORY_PARTS = [
   "moments",
   "activations",
   "logits",
+  "factors",
   "attention",
   "copies",
 ] as const satisfies readonly (keyof TrainingMemory)[];
@@ -122,11 +123,12 @@ function tables(cases: readonly Case[]): string[] {
       each.seconds === null ? "" : duration(each.seconds),
     ]),
   };
+  const parts = MEMORY_PARTS.filter((part) => part !== "factors" || cases.some(({ memory }) => memory.factors > 0));
   const memory = {
-    columns: ["memory of a run", ...MEMORY_PARTS, "total"],
+    columns: ["memory of a run", ...parts, "total"],
     values: cases.map((each) => [
       name(each),
-      ...[...MEMORY_PARTS, "total" as const].map((part) => formatBytes(each.memory[part])),
+      ...[...parts, "total" as const].map((part) => formatBytes(each.memory[part])),
     ]),
   };
   return [tableText(training), tableText(memory)];
