@@ -1,5 +1,5 @@
 import type { FixedTerm } from "./formula";
-import { dot, zeros, type Rows } from "./linear-algebra";
+import { Cholesky, crossProduct, dot, zeros, type Rows } from "./linear-algebra";
 import { orthogonalPolynomial, rawPolynomial, type PolynomialBasis } from "./polynomial";
 import { categoryColumn, isText, levelsOf, numericColumn, type DataRow } from "./data-rows";
 import { StatisticsError } from "../data/errors";
@@ -100,13 +100,15 @@ function factorPart(rows: readonly DataRow[], label: string, column: string, ful
     );
   }
   const coded = fullCoding ? levels : levels.slice(1);
+  const codes = new Map(levels.map((level) => [level, coded.map((other) => Number(other === level))]));
   return {
     label,
     names: coded.map((level) => `${label}${level}`),
     columns: (given) =>
       categoryColumn(given, column).map((level, row) => {
-        if (!levels.includes(level)) throw unknownLevel(column, level, row, levels);
-        return coded.map((other) => Number(other === level));
+        const code = codes.get(level);
+        if (!code) throw unknownLevel(column, level, row, levels);
+        return code;
       }),
   };
 }
@@ -126,7 +128,8 @@ export function unknownLevel(column: string, level: string, row: number, levels:
 
 /**
  * Checks that a model matrix has full column rank, by modified Gram–Schmidt with one reorthogonalization. A column
- * counts as dependent if at most 1e-7 of its length is orthogonal to the columns before it.
+ * counts as dependent if at most 1e-7 of its length is orthogonal to the columns before it. Where X'X shows that this
+ * part is at least 1e-4 for every column, which its precision suffices for, there is no need to orthogonalize.
  *
  * @param design n × p matrix with its column names and terms
  * @param parameters number of parameters that the rows must at least determine; default: number of columns
@@ -143,6 +146,9 @@ export function checkRank(
         "Add rows, or take terms out of the formula.",
     );
   }
+  const squares = crossProduct(matrix);
+  const factor = Cholesky.of(squares);
+  if (factor?.lower.every((row, j) => row[j] ** 2 > 1e-8 * squares[j][j])) return;
   const columns = names.map((_, j) => matrix.map((row) => row[j]));
   const basis: number[][] = [];
   const combinations = zeros(names.length, names.length);

@@ -24,35 +24,52 @@ interface PlacedSmooth {
   from: number;
 }
 
-/** A penalized fit with intermediate results for the gradient. */
+/** The smooth coefficients at given smoothing parameters, with what the derivatives need; q is their number. */
 interface Solution {
-  fit: PenalizedFit;
-  /** S β, length p */
-  penalized: number[];
+  /** of {@link PenalizedFit} */
+  score: number;
+  /** of all coefficients */
+  degreesOfFreedom: number;
+  residualSumOfSquares: number;
+  /** length q */
+  coefficients: number[];
+  /** (M + S)⁻¹, q × q */
+  inverse: Rows;
+  /** (M + S)⁻¹ M, q × q */
+  influence: Rows;
+  /** diagonal of S, length q */
+  penalty: number[];
   /** smoothing parameters, one per penalty */
   smoothing: number[];
 }
 
 /**
  * Penalized least squares as a function of log smoothing parameters: minimizes ‖y − X β‖² + β'S β with
- * S = Σ_i λ_i S_i.
+ * S = Σ_i λ_i S_i. The parametric coefficients have no penalty, so the criterion depends only on those of the smooths:
+ * M is X'X with the parametric columns eliminated.
  */
 export class GamCriterion {
   /** X'X, p × p */
   private readonly gram: Rows;
   /** X'y, length p */
   private readonly projected: number[];
-  /** unpenalized least squares coefficients, length p */
+  /** M, q × q */
+  private readonly reduced: Rows;
+  /** log-determinant of the parametric block of X'X */
+  private readonly parametricDeterminant: number;
+  /** number of parametric coefficients */
+  private readonly parametric: number;
+  /** unpenalized least squares coefficients of the smooths, length q */
   private readonly ordinary: number[];
   /** residual sum of squares without penalties */
   private readonly leastSquares: number;
-  /** diagonal of every penalty, and the index of its first column */
+  /** diagonal of every penalty, and the index of its first column among those of the smooths */
   private readonly blocks: { penalty: number[]; from: number }[];
 
   /**
    * @param x model matrix X, n × p, of full column rank
    * @param y response, length n
-   * @param smooths in the order of their smoothing parameters
+   * @param smooths in the order of their smoothing parameters; their columns follow the parametric ones
    */
   constructor(
     x: Rows,
@@ -62,16 +79,27 @@ export class GamCriterion {
   ) {
     this.gram = crossProduct(x);
     this.projected = transpose(x).map((column) => dot(column, y));
-    this.ordinary = Cholesky.of(this.gram)!.solve(this.projected);
-    this.leastSquares = multiply(x, this.ordinary).reduce((sum, fit, i) => sum + (y[i] - fit) ** 2, 0);
-    this.blocks = smooths.flatMap(({ smooth, from }) => smooth.penalties.map((penalty) => ({ penalty, from })));
+    const factor = Cholesky.of(this.gram)!;
+    const ordinary = factor.solve(this.projected);
+    this.leastSquares = multiply(x, ordinary).reduce((sum, fit, i) => sum + (y[i] - fit) ** 2, 0);
+    this.parametric = smooths.length > 0 ? smooths[0].from : this.gram.length;
+    const lower = factor.lower.slice(this.parametric).map((row) => row.slice(this.parametric));
+    this.reduced = lower.map((a) => lower.map((b) => dot(a, b)));
+    this.parametricDeterminant = factor.lower.reduce(
+      (sum, row, i) => (i < this.parametric ? sum + 2 * Math.log(row[i]) : sum),
+      0,
+    );
+    this.ordinary = ordinary.slice(this.parametric);
+    this.blocks = smooths.flatMap(({ smooth, from }) =>
+      smooth.penalties.map((penalty) => ({ penalty, from: from - this.parametric })),
+    );
   }
 
   /**
    * Objective for a minimizer, with its exact derivatives by the log smoothing parameters ρ. For GCV the value is
    * (n/2) log GCV, which is on the scale of a log-likelihood; for REML it is the score.
    *
-   * With B = (X'X + S)⁻¹ and D_i = λ_i S_i, dβ/dρ_i = −B D_i β and dB/dρ_i = −B D_i B.
+   * With B = (M + S)⁻¹ and D_i = λ_i S_i, dβ/dρ_i = −B D_i β and dB/dρ_i = −B D_i B.
    *
    * @param logSmoothing one per penalty
    * @returns a value of Infinity if the fit is infeasible
@@ -82,8 +110,8 @@ export class GamCriterion {
       const unknown = logSmoothing.map(() => NaN);
       return { value: Infinity, gradient: unknown, hessian: logSmoothing.map(() => unknown) };
     }
-    const { fit, penalized, smoothing } = solution;
-    const { coefficients, inverse, influence, residualSumOfSquares } = fit;
+    const { score, coefficients, inverse, influence, residualSumOfSquares, penalty: total, smoothing } = solution;
+    const penalized = coefficients.map((value, k) => total[k] * value);
     const n = this.y.length;
     const scaled = this.blocks.map(({ penalty, from }, i) => {
       const diagonal = coefficients.map(() => 0);
@@ -115,9 +143,9 @@ export class GamCriterion {
         const own = i === j ? free * byDeviance[i] + trace(i, inverse) : 0;
         return 0.5 * (free * bend + own - crossTrace(i, j, inverse) - determinant.hessian[i][j]);
       });
-      return { value: fit.score, gradient, hessian };
+      return { value: score, gradient, hessian };
     }
-    const degrees = n - influence.reduce((sum, row, i) => sum + row[i], 0);
+    const degrees = n - solution.degreesOfFreedom;
     const influenceInverse = product(influence, inverse);
     const solved = multiply(inverse, penalized);
     // of the residual sum of squares, relative to it, and of the effective degrees of freedom
@@ -127,13 +155,13 @@ export class GamCriterion {
     const hessian = square((i, j) => {
       const both = scaled[i].reduce((sum, value, k) => sum + solved[k] * value * changes[j][k], 0);
       const reverse = scaled[j].reduce((sum, value, k) => sum + solved[k] * value * changes[i][k], 0);
-      const second = dot(changes[i], multiply(this.gram, changes[j])) + both + reverse;
+      const second = dot(changes[i], multiply(this.reduced, changes[j])) + both + reverse;
       const own = Number(i === j);
       const bend = (2 * second) / residualSumOfSquares + own * byResidual[i] - byResidual[i] * byResidual[j];
       const degreesBend = 2 * crossTrace(i, j, influenceInverse) + own * byDegrees[i];
       return n * (bend / 2 + degreesBend / degrees + (byDegrees[i] * byDegrees[j]) / degrees ** 2);
     });
-    return { value: (n / 2) * Math.log(fit.score), gradient, hessian };
+    return { value: (n / 2) * Math.log(score), gradient, hessian };
   }
 
   /**
@@ -143,39 +171,54 @@ export class GamCriterion {
    * @param logSmoothing one per penalty
    */
   at(logSmoothing: readonly number[]): PenalizedFit {
-    return this.solve(logSmoothing)!.fit;
+    const { score, residualSumOfSquares, penalty } = this.solve(logSmoothing)!;
+    const factor = Cholesky.of(addDiagonal(this.gram, [...new Array<number>(this.parametric).fill(0), ...penalty]))!;
+    const inverse = factor.inverse();
+    return {
+      score,
+      coefficients: factor.solve(this.projected),
+      inverse,
+      influence: product(inverse, this.gram),
+      residualSumOfSquares,
+    };
   }
 
-  /** Returns null if a smoothing parameter is out of range or X'X + S is not positive definite. */
+  /** Returns null if a smoothing parameter is out of range or M + S is not positive definite. */
   private solve(logSmoothing: readonly number[]): Solution | null {
     // beyond e^±30 a penalty is absolute or absent to all digits
     if (logSmoothing.some((value) => !(Math.abs(value) < 30))) return null;
+    const { reduced, ordinary } = this;
     const smoothing = logSmoothing.map(Math.exp);
-    const penalty = new Array<number>(this.gram.length).fill(0);
+    const penalty = ordinary.map(() => 0);
     for (const [i, { penalty: diagonal, from }] of this.blocks.entries())
       diagonal.forEach((value, k) => {
         penalty[from + k] += smoothing[i] * value;
       });
-    const factor = Cholesky.of(
-      this.gram.map((row, i) => row.map((value, j) => (i === j ? value + penalty[i] : value))),
-    );
+    const factor = Cholesky.of(addDiagonal(reduced, penalty));
     if (!factor) return null;
-    const coefficients = factor.solve(this.projected);
-    const penalized = coefficients.map((value, k) => penalty[k] * value);
     const inverse = factor.inverse();
-    const influence = product(inverse, this.gram);
-    const change = coefficients.map((value, i) => value - this.ordinary[i]);
-    const residualSumOfSquares = this.leastSquares + quadraticForm(this.gram, change);
+    const influence = product(inverse, reduced);
+    const coefficients = multiply(influence, ordinary);
+    const residualSumOfSquares =
+      this.leastSquares +
+      quadraticForm(
+        reduced,
+        coefficients.map((value, k) => value - ordinary[k]),
+      );
     const n = this.y.length;
-    const trace = influence.reduce((sum, row, i) => sum + row[i], 0);
-    let score = (n * residualSumOfSquares) / (n - trace) ** 2;
+    const degreesOfFreedom = influence.reduce((sum, row, k) => sum + row[k], this.parametric);
+    let score = (n * residualSumOfSquares) / (n - degreesOfFreedom) ** 2;
     if (this.method === "REML") {
       const free = n - this.nullDimension();
-      const scale = (residualSumOfSquares + dot(coefficients, penalized)) / free;
-      const determinant = this.penaltyDeterminant(logSmoothing).value;
-      score = free / 2 + (free / 2) * Math.log(2 * Math.PI * scale) + (factor.logDeterminant() - determinant) / 2;
+      const roughness = coefficients.reduce((sum, value, k) => sum + penalty[k] * value * value, 0);
+      const scale = (residualSumOfSquares + roughness) / free;
+      const determinant = this.parametricDeterminant + factor.logDeterminant();
+      score =
+        free / 2 +
+        (free / 2) * Math.log(2 * Math.PI * scale) +
+        (determinant - this.penaltyDeterminant(logSmoothing).value) / 2;
     }
-    return { fit: { score, coefficients, inverse, influence, residualSumOfSquares }, penalized, smoothing };
+    return { score, degreesOfFreedom, residualSumOfSquares, coefficients, inverse, influence, penalty, smoothing };
   }
 
   /** Number of unpenalized coefficients. */
@@ -199,4 +242,9 @@ export class GamCriterion {
     }
     return { value, gradient, hessian };
   }
+}
+
+/** Returns a + diag(diagonal). */
+function addDiagonal(a: Rows, diagonal: readonly number[]): Rows {
+  return a.map((row, i) => row.map((value, j) => (i === j ? value + diagonal[i] : value)));
 }

@@ -45,9 +45,8 @@ export function testSmooth(
   const cross = 2 * Math.sqrt((fraction * (1 - fraction)) / 2) * a * b;
   const base = sumOfSquares(integerPart) + fraction * b * b;
   const larger = (fraction + 1 + Math.sqrt((fraction + 1) * (1 - fraction))) / 2;
-  const weights = [...new Array<number>(integerPart - 1).fill(1), larger, fraction + 1 - larger];
   const df = Math.max(1, Math.round(residualDf));
   const tail = (statistic: number): number =>
-    mixtureAboveZero([...weights, -statistic / df], [...weights.map(() => 1), df]);
+    mixtureAboveZero([1, larger, fraction + 1 - larger, -statistic / df], [integerPart - 1, 1, 1, df]);
   return { statistic: (base + cross) / rank, p: (tail(base + cross) + tail(base - cross)) / 2 };
 }

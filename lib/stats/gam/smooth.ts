@@ -47,15 +47,11 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   const data = term.columns.map((column) => numericColumn(rows, column));
   const margins = data.map((values, i) => buildMargin(values, term.dimensions[i], term.columns[i]));
   const eigen = margins.map(diagonalize);
-  const original = rows.map((_, row) => tensor(margins.map((margin, i) => margin.at(data[i][row]))));
-  const unconstrained = (given: readonly DataRow[]): Rows => {
-    const values = term.columns.map((column) => numericColumn(given, column));
-    return given.map((_, row) =>
-      tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i][row])))),
-    );
-  };
+  const original = rowsOf(data, (values) => tensor(margins.map((margin, i) => margin.at(values[i]))));
+  const unconstrained = (values: readonly number[]): number[] =>
+    tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i]))));
 
-  const infinityNorm = Math.max(...original.map(absoluteSum));
+  const infinityNorm = Math.max(...[...new Set(original)].map(absoluteSum));
   const fullPenalties = margins.map((margin, i) => {
     const largest = term.kind === "te" ? eigen[i].values[0] : 1;
     // Kronecker products with identity matrices do not change the norm
@@ -66,25 +62,44 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     return tensor(diagonals);
   });
 
-  const matrix = unconstrained(rows);
-  const means = transpose(matrix).map(mean);
+  const means = transpose(rowsOf(data, unconstrained)).map(mean);
   const unpenalized = means.flatMap((_, k) => (fullPenalties.every((penalty) => penalty[k] === 0) ? [k] : []));
   const removed = unpenalized.reduce((best, k) => (Math.abs(means[k]) > Math.abs(means[best]) ? k : best));
-  const constrain = (full: Rows): Rows =>
-    full.map((row) =>
-      row.flatMap((value, k) => (k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]])),
+  const constrained = (values: readonly number[]): number[] =>
+    unconstrained(values).flatMap((value, k, row) =>
+      k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]],
     );
   const penalties = fullPenalties.map((penalty) => penalty.filter((_, k) => k !== removed));
   const offset = Math.log(unpenalized.reduce((sum, k) => sum + means[k] ** 2, 0) / means[removed] ** 2);
   return {
     term,
-    matrix: constrain(matrix),
+    matrix: rowsOf(data, constrained),
     penalties,
     nullDimension: unpenalized.length - 1,
     logDeterminant: (logSmoothing) => logPseudoDeterminant(penalties, logSmoothing, offset),
     orientation: firstReflectedColumn(original),
-    of: (given) => constrain(unconstrained(given)),
+    of: (given) =>
+      rowsOf(
+        term.columns.map((column) => numericColumn(given, column)),
+        constrained,
+      ),
   };
+}
+
+/**
+ * Builds a row for each row of the data. Rows with the same values are one array, which is built once.
+ *
+ * @param data columns of equal length
+ */
+function rowsOf(data: readonly number[][], build: (values: readonly number[]) => number[]): Rows {
+  const known = new Map<string, number[]>();
+  return data[0].map((_, i) => {
+    const values = data.map((column) => column[i]);
+    const key = values.join();
+    const row = known.get(key) ?? build(values);
+    known.set(key, row);
+    return row;
+  });
 }
 
 /** offset + log |Σ λ_i S_i|₊ of diagonal penalties S_i, and its first and second derivatives by log λ_i. */
