@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { tokenizerHome } from "./adapter-base";
 import { DataError } from "./errors";
 import type { Message } from "./message";
 import { readText } from "./read-json";
+import { BoundedInterpreter } from "./template-bounds";
 import { readTokenizerFiles, tokenText, type TokenizerFiles } from "./tokenizer-files";
 import { isObject } from "./validate";
 
@@ -159,7 +160,9 @@ export type GenerationMarks = readonly [start: string, end: string];
  * Numbers within tools and arguments are written as JavaScript does: refused where Python would write them otherwise.
  *
  * @param marks texts to write in the place of the template's `generation` tags; default: nothing
- * @throws {DataError} if the template refuses the messages, is not valid Jinja, or asks for a date that it does not have
+ * @throws {DataError} if the template refuses the messages, is not valid Jinja, asks for a date that it does not have, or
+ *   takes too much: with s characters in messages, tools and other variables, more than 2·10⁶ + 200 s steps, a text or
+ *   list of more than 10⁶ + 20 s characters, or a range of more than 100,000 numbers (`template-bounds.ts`)
  */
 export function renderChat(
   template: ChatTemplate,
@@ -170,21 +173,41 @@ export function renderChat(
   const text = (tools && template.toolUse) ?? template.jinja;
   try {
     const { program } = compiled(text);
-    const environment = new Environment();
-    const set = (values: Record<string, unknown>): void => {
-      for (const name of Object.keys(values)) environment.variables.delete(name);
-      for (const [name, value] of Object.entries(values)) environment.set(name, value);
-    };
-    set({ true: true, false: false, none: null, True: true, False: false, None: null });
-    set({ range, raise_exception: refuse, strftime_now: (format: string) => dateText(template.date, format) });
-    set({ ...template.specialTokens, ...variables });
-    set({ messages: messages.map(templateMessage), tools: tools ?? null, documents: null });
-    set({ add_generation_prompt: addGenerationPrompt, [START]: marks[0], [END]: marks[1] });
-    return (new Interpreter(environment).run(program) as { value: string }).value;
+    const environment = environmentOf(
+      {
+        strftime_now: (format: string) => dateText(template.date, format),
+        ...template.specialTokens,
+        ...variables,
+        messages: messages.map(templateMessage),
+        tools: tools ?? null,
+        documents: null,
+        add_generation_prompt: addGenerationPrompt,
+        [START]: marks[0],
+        [END]: marks[1],
+      },
+      CONSTANTS,
+    );
+    return (new BoundedInterpreter(environment).run(program) as { value: string }).value;
   } catch (error) {
     throw new DataError(`${nameOf(template)}: ${(error as Error).message}`);
   }
 }
+
+/** Names of a template with their values. */
+function environmentOf(values: Record<string, unknown>, outer?: Environment): Environment {
+  const environment = new Environment(outer);
+  for (const [name, value] of Object.entries(values)) {
+    environment.variables.delete(name);
+    environment.set(name, value);
+  }
+  return environment;
+}
+
+/** Names that have the same values in all templates, unless a variable has the name. */
+const CONSTANTS = environmentOf({
+  ...{ true: true, false: false, none: null, True: true, False: false, None: null },
+  ...{ range, raise_exception: refuse },
+});
 
 /**
  * Whether a template says by `generation` tags what is an assistant's text.
@@ -288,9 +311,17 @@ function refuse(message: string): never {
   throw new Error(message);
 }
 
+/** The longest range, as in jinja2's sandbox, in which Transformers renders. */
+const MAX_RANGE = 100_000;
+
 function range(start: number, stop?: number, step = 1): number[] {
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, i) => from + i * step);
+  if (![from, to, step].every(Number.isInteger)) refuse("range() takes whole numbers");
+  if (step === 0) refuse("range() takes no step of 0");
+  const length = Math.max(0, Math.ceil((to - from) / step));
+  if (length > MAX_RANGE)
+    refuse(`a range of ${length} numbers is too long: ${MAX_RANGE} is the most, as in Transformers`);
+  return Array.from({ length }, (_, i) => from + i * step);
 }
 
 const MONTHS = [
