@@ -4,7 +4,7 @@ import { buildDesign, checkRank, type Design } from "../design";
 import { fUpper, studentTwoSided } from "../distributions";
 import { parseFormula, type Formula } from "../formula";
 import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
-import { minimize, type Minimum } from "../optimize";
+import { minimize, type Evaluation, type Minimum } from "../optimize";
 import { normalVariate } from "../random-variates";
 import { numericColumn, type DataRow } from "../data-rows";
 import { wald } from "../wald";
@@ -219,8 +219,8 @@ function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly Plac
 }
 
 /**
- * Returns the lowest of the minima reached from several starts: all parameters equal at each of {@link STARTS}, and,
- * with more than one parameter, alternating between 4 and -4.
+ * Searches roughly from several starts and refines the lowest minimum. The starts: all parameters equal at each of
+ * {@link STARTS}, and, with more than one parameter, alternating between 4 and -4.
  *
  * @param parameters number of smoothing parameters
  */
@@ -228,8 +228,10 @@ function bestMinimum(criterion: GamCriterion, parameters: number): Minimum {
   const equal = STARTS.map((start) => new Array<number>(parameters).fill(start));
   const alternating =
     parameters > 1 ? [0, 1].map((odd) => Array.from({ length: parameters }, (_, i) => (i % 2 === odd ? 4 : -4))) : [];
-  const minima = [...equal, ...alternating].map((start) => minimize((x) => criterion.objective(x), start));
-  return minima.reduce((best, minimum) => (minimum.value < best.value ? minimum : best));
+  const objective = (x: readonly number[]): Evaluation => criterion.objective(x);
+  const minima = [...equal, ...alternating].map((start) => minimize(objective, start, { tolerance: 1e-4 }));
+  const best = minima.reduce((lowest, minimum) => (minimum.value < lowest.value ? minimum : lowest));
+  return minimize(objective, best.x);
 }
 
 /** Tests of the parametric coefficients (t) and terms (F). */
