@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareFits } from "../../lib/stats/beta-glmm/compare";
+import { covarianceParameters, factorEntries } from "../../lib/stats/beta-glmm/covariance";
 import { buildData } from "../../lib/stats/beta-glmm/data";
 import { fitBetaGlmm, type BetaGlmmFit } from "../../lib/stats/beta-glmm/fit";
 import { LaplaceLikelihood, type LaplaceValue } from "../../lib/stats/beta-glmm/laplace";
@@ -313,6 +314,60 @@ for (const formula of [
     }
   });
 }
+
+test("by the covariance factor, derivatives equal central differences at a variance of zero and a correlation of -1", () => {
+  const { rows } = fixture<Case>("glmm_default");
+  const data = buildData(
+    rows,
+    parseFormula(FORMULAS.raw),
+    rows.map(({ score }) => score as number),
+  );
+  const likelihood = new LaplaceLikelihood(data);
+  // coefficients, log φ, the factor of the correlated slopes row by row, the standard deviation over m
+  const at = [-0.8, 4, -3, 2, 1.2, -0.9, 0, 0];
+  // at 1e-3 the truncation of the differences is 1e-7
+  const step = 2.5e-4;
+  const { gradient, hessian } = likelihood.evaluateFactors(at);
+  at.forEach((_, j) => {
+    const points = [-2, -1, 1, 2].map((side) =>
+      likelihood.evaluateFactors(at.map((x, k) => (k === j ? x + side * step : x))),
+    );
+    closeEither(
+      [gradient[j]],
+      [
+        fourthOrder(
+          points.map(({ value }) => value),
+          step,
+        ),
+      ],
+      1e-7,
+      "gradient",
+    );
+    closeEither(
+      at.map((__, i) => hessian[i][j]),
+      at.map((__, i) =>
+        fourthOrder(
+          points.map((point) => point.gradient[i]),
+          step,
+        ),
+      ),
+      1e-7,
+      "Hessian",
+    );
+  });
+});
+
+test("covariance parameters give back the factor up to the signs of its columns", () => {
+  const entries = [1.2, 0.7, -0.4, -0.3, 0.9, 2];
+  const flipped = [1.2, 0.7, 0.4, -0.3, -0.9, 2];
+  close(
+    factorEntries(covarianceParameters(entries, 3), 3).map(({ value }) => value),
+    flipped,
+    1e-14,
+    "entry of the factor",
+  );
+  assert.deepEqual(covarianceParameters([0, 0, 0], 2), [-Infinity, -Infinity, 0]);
+});
 
 test("the likelihood does not depend on the previous modes", () => {
   const { rows, parameters } = fixture<Case>("glmm_default");
