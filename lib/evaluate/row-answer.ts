@@ -1,5 +1,5 @@
 // What a row that runs are trained on asks, and its answer: for tasks whose rows are training rows or held-out rows.
-import { renderChat } from "../data/chat-template";
+import { renderChat, type ChatTemplate, type RenderChatOptions } from "../data/chat-template";
 import { conversationFormat, readConversation } from "../data/conversation";
 import { DataError } from "../data/errors";
 import type { Conversation, Message } from "../data/message";
@@ -57,16 +57,41 @@ function lastAnswer({ messages, tools }: Conversation, { template, systemPrompt 
   if (systemPrompt !== undefined && !before.some(({ role }) => role === "system"))
     before.unshift({ role: "system", content: systemPrompt });
   const options = tools && { tools };
-  const prompt = renderChat(template, before, { ...options, addGenerationPrompt: true });
-  const written = (message: Message): string | undefined => {
-    const text = renderChat(template, [...before, message], options);
-    return text.startsWith(prompt) ? text.slice(prompt.length) : undefined;
-  };
-  const whole = written(messages[last]);
-  const example = "(answer)";
-  const end = written({ role: "assistant", content: example })?.slice(example.length);
-  if (whole === undefined || end === undefined)
+  const written = (message: Message): string => renderChat(template, [...before, message], options);
+  const whole = written(messages[last]!);
+  const example = written({ role: "assistant", content: EXAMPLE });
+  const at = example.lastIndexOf(EXAMPLE);
+  const prompt = at < 0 ? undefined : promptOf(whole, example.slice(0, at), template, before, options);
+  if (prompt === undefined)
     return "has an answer whose header is not the one that the chat template gives to an answer to be written";
+  const end = example.slice(at + EXAMPLE.length);
   if (!whole.endsWith(end)) return "has a last answer that the chat template ends in another way than a text";
-  return { prompt, answer: whole.slice(0, whole.length - end.length), rendered: true };
+  return { prompt, answer: whole.slice(prompt.length, whole.length - end.length), rendered: true };
+}
+
+const EXAMPLE = "(answer)";
+
+/**
+ * The text before an answer, with its header.
+ * @param whole the text that ends with the answer
+ * @param plain what the template writes before the content of an answer without reasoning: perhaps the tags of none, or
+ *   a header without the tag that opens the reasoning of an answer to be written
+ */
+function promptOf(
+  whole: string,
+  plain: string,
+  template: ChatTemplate,
+  before: readonly Message[],
+  options: RenderChatOptions = {},
+): string | undefined {
+  const asking = renderChat(template, before, { ...options, addGenerationPrompt: true });
+  if (whole.startsWith(asking)) return asking;
+  const earlier = renderChat(template, before, options);
+  if (!asking.startsWith(earlier)) return undefined;
+  if (asking.startsWith(plain) && plain.length > earlier.length) return whole.startsWith(plain) ? plain : undefined;
+  // a template may write the message before the answer otherwise when it is the last
+  const header = asking.slice(earlier.length);
+  const at = header === "" ? -1 : plain.lastIndexOf(header);
+  const prompt = plain.slice(0, at + header.length);
+  return at >= 0 && whole.startsWith(prompt) ? prompt : undefined;
 }
