@@ -203,12 +203,6 @@ function environmentOf(values: Record<string, unknown>, outer?: Environment): En
   return environment;
 }
 
-/** Names that have the same values in all templates, unless a variable has the name. */
-const CONSTANTS = environmentOf({
-  ...{ true: true, false: false, none: null, True: true, False: false, None: null },
-  ...{ range, raise_exception: refuse },
-});
-
 /**
  * Whether a template says by `generation` tags what is an assistant's text.
  * @throws {DataError} if it is not valid Jinja
@@ -271,8 +265,9 @@ function compiled(jinja: string): Compiled {
 }
 
 /**
- * Makes of a parsed template what Jinja understands by it: statements that set a mark become the variable itself, and a
- * loop over an undefined value has no rounds, where the library fails.
+ * Makes of a parsed template what Jinja understands by it: statements that set a mark become the variable itself, a loop
+ * over an undefined value has no rounds, where the library fails, and `strip` takes the characters that it is given, which
+ * the library ignores.
  */
 function adapt(node: unknown): void {
   if (typeof node !== "object" || node === null) return;
@@ -283,9 +278,9 @@ function adapt(node: unknown): void {
     else given.iterable = orNothing(given.iterable);
   }
   for (const [key, value] of Object.entries(given)) {
-    const mark = markOf(value);
-    if (mark === undefined) adapt(value);
-    else given[key] = mark;
+    const understood = markOf(value) ?? stripOf(value);
+    if (understood !== undefined) given[key] = understood;
+    adapt(given[key]);
   }
 }
 
@@ -305,7 +300,56 @@ function markOf(node: unknown): unknown {
   return node.assignee.value === START || node.assignee.value === END ? node.assignee : undefined;
 }
 
+/** The call of a function of {@link STRIPS} for that of a text's method, or for the filter `trim` with characters. */
+function stripOf(node: unknown): unknown {
+  if (!isObject(node)) return undefined;
+  const callOf = (method: string, args: unknown[]) => ({
+    type: "CallExpression",
+    callee: { type: "Identifier", value: STRIPS[method]!.name },
+    args,
+  });
+  const call = node.type === "FilterExpression" ? node.filter : node;
+  if (!isObject(call) || call.type !== "CallExpression" || !isObject(call.callee)) return undefined;
+  const { callee, args } = call as { callee: Record<string, unknown>; args: unknown[] };
+  if (call !== node) return callee.value === "trim" ? callOf("strip", [node.operand, ...args]) : undefined;
+  const method =
+    callee.type === "MemberExpression" && !callee.computed && isObject(callee.property) && callee.property.value;
+  return typeof method === "string" && Object.hasOwn(STRIPS, method)
+    ? callOf(method, [callee.object, ...args])
+    : undefined;
+}
+
 // ---------------------------------------------------------------- functions of templates
+
+/** What Python's `str.strip` takes away without an argument. */
+const WHITE_SPACE =
+  "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
+
+/** Python's `str.strip`, on the given sides. */
+const stripping = (fromLeft: boolean, fromRight: boolean) => (text: unknown, characters?: unknown) => {
+  if (typeof text !== "string") throw new Error("strip is called on a value that is not a text");
+  const taken = new Set(typeof characters === "string" ? characters : WHITE_SPACE);
+  let [from, to] = [0, text.length];
+  const firstOf = () => String.fromCodePoint(text.codePointAt(from)!);
+  const lastOf = () => [...text.slice(Math.max(from, to - 2), to)].at(-1)!;
+  while (fromLeft && from < to && taken.has(firstOf())) from += firstOf().length;
+  while (fromRight && to > from && taken.has(lastOf())) to -= lastOf().length;
+  return text.slice(from, to);
+};
+
+/** Python's methods with their functions here, and the names of these in templates. */
+const STRIPS: Record<string, { name: string; of: (text: unknown, characters?: unknown) => string }> = {
+  strip: { name: "promptloss_strip", of: stripping(true, true) },
+  lstrip: { name: "promptloss_lstrip", of: stripping(true, false) },
+  rstrip: { name: "promptloss_rstrip", of: stripping(false, true) },
+};
+
+/** Names that have the same values in all templates, unless a variable has the name. */
+const CONSTANTS = environmentOf({
+  ...{ true: true, false: false, none: null, True: true, False: false, None: null },
+  ...{ range, raise_exception: refuse },
+  ...Object.fromEntries(Object.values(STRIPS).map(({ name, of }) => [name, of])),
+});
 
 function refuse(message: string): never {
   throw new Error(message);

@@ -137,3 +137,24 @@ test("a template reaches no property of a JavaScript object", () => {
   render("{% set ns = namespace() %}{% set ns.__proto__ = {'polluted': 1} %}{% set ns.constructor = 1 %}");
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
 });
+
+test("strip, lstrip and rstrip take away what Python's do", () => {
+  const jinja = (text: string) => ({ name: "t", jinja: text, specialTokens: {} });
+  const cases: [template: string, content: string, expected: string][] = [
+    ["{{ messages[0].content.strip('\\n') }}", "\n  a \n\n", "  a "],
+    ["{{ messages[0].content.lstrip('\\n') }}", "\n  a \n", "  a \n"],
+    ["{{ messages[0].content.rstrip('\\n') }}", "\n  a \n", "\n  a "],
+    ["{{ messages[0].content.split('</think>')[-1].lstrip('\\n') }}", "x</think>\n\n  b", "  b"],
+    ["{{ messages[0].content.strip('xy😀') }}", "y😀xaxy", "a"],
+    ["{{ (messages[0].content ~ ' ').strip() }}", "\x1c\u3000\ufeff a\x85", "\ufeff a"],
+    ["{{ messages[0].content | trim('-') }}", "--a- ", "a- "],
+    ["{{ messages[0].content.strip('') }}", " a ", " a "],
+    ["{{ messages[0].content.strip(none) }}", " a ", "a"],
+  ];
+  for (const [text, content, expected] of cases)
+    assert.equal(renderChat(jinja(text), [{ role: "user", content }]), expected, text);
+  assert.throws(
+    () => renderChat(jinja("{{ absent.strip() }}"), [{ role: "user", content: "a" }]),
+    /chat template "t": strip is called on a value that is not a text/,
+  );
+});
