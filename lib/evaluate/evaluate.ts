@@ -1,4 +1,5 @@
 import { PromptlossError, EvaluationError, Interrupted, RunHeldError } from "../data/errors";
+import { wantedArithmetic } from "../model/arithmetic";
 import type { CausalLM } from "../model/causal-lm";
 import type { Claim } from "../runs/claim";
 import type { Run } from "../runs/store";
@@ -43,7 +44,8 @@ export class TasksFailedError extends EvaluationError {
  * @param modelOrRun a model in memory, or a complete run
  * @param tasks names of tasks, requests with settings, or task objects
  * @returns one result per task, in the given order
- * @throws {EvaluationError} immediately for unknown tasks, invalid options and runs that are not complete
+ * @throws {EvaluationError} immediately for unknown tasks, invalid options, runs that are not complete, and a process that
+ * does not compute in float32
  * @throws {TasksFailedError} after all tasks, naming those that failed and why (unless `onFailure` is "return")
  * @throws {Interrupted} if `signal` is aborted
  */
@@ -70,6 +72,13 @@ export async function evaluateWith(
   claim?: Claim,
 ): Promise<TaskResult[]> {
   checkEvaluation("evaluate", options, { ...taskOptions, ...callOptions });
+  const { precision } = wantedArithmetic();
+  if (precision !== "float32") {
+    throw new EvaluationError(
+      `this process computes with precision "${precision}", and scores are those of float32: nothing in a result says ` +
+        "otherwise. Unset PROMPTLOSS_PRECISION, or use evaluateRuns(), which starts processes for it.",
+    );
+  }
   const resolved = resolveTasks([tasks].flat(), options);
   const subject = subjectOf(modelOrRun);
   const results: TaskResult[] = [];

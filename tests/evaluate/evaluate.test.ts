@@ -74,6 +74,12 @@ test("rejects invalid options by name", async () => {
   await assert.rejects(evaluate(model, "piqa", { dataDir, format: "chat" as never }), /format: must be one of/);
 });
 
+test("a process that does not compute in float32 gives no scores", async () => {
+  process.env.PROMPTLOSS_PRECISION = "bfloat16";
+  await assert.rejects(evaluate(model, ["piqa"], { dataDir }), /precision "bfloat16", .* Unset PROMPTLOSS_PRECISION/);
+  delete process.env.PROMPTLOSS_PRECISION;
+});
+
 test("the error names a failed task, and the other tasks are evaluated", async () => {
   await assert.rejects(
     evaluate(model, ["wmt14-en-fr", "piqa", "truthfulqa_gen"], { dataDir: dataWithout("wmt14-en-fr"), limit: 2 }),
