@@ -19,6 +19,7 @@ import type { TrainOptions } from "../train/train";
 import {
   arithmeticOf,
   completeHyperparameters,
+  recipeHyperparameters,
   someHyperparametersSchema,
   type Hyperparameters,
 } from "../runs/hyperparameters";
@@ -61,7 +62,8 @@ export async function run(values: Values, signal: AbortSignal): Promise<Answer> 
   process.env.TF_NUM_INTRAOP_THREADS ??= String(threads ?? threadsFor(parameters, expectedDevice()));
   process.env.TF_NUM_INTEROP_THREADS ??= "1";
   process.env.OMP_NUM_THREADS ??= process.env.TF_NUM_INTRAOP_THREADS;
-  setArithmetic(arithmeticOf(completeHyperparameters(options.hyperparameters ?? {})));
+  const hyperparameters = completeHyperparameters(options.hyperparameters ?? {});
+  setArithmetic(arithmeticOf(recipeHyperparameters(hyperparameters, expectedDevice(), "train")));
   const { train } = await import("../train/train");
   return describe(await train(options));
 }

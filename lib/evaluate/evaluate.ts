@@ -1,6 +1,7 @@
 import { PromptlossError, EvaluationError, Interrupted, RunHeldError } from "../data/errors";
-import { wantedArithmetic } from "../model/arithmetic";
+import { onDevice, wantedArithmetic } from "../model/arithmetic";
 import type { CausalLM } from "../model/causal-lm";
+import { expectedDevice } from "../model/gpu";
 import type { Claim } from "../runs/claim";
 import type { Run } from "../runs/store";
 import { evaluateTask } from "./evaluate-task";
@@ -72,7 +73,7 @@ export async function evaluateWith(
   claim?: Claim,
 ): Promise<TaskResult[]> {
   checkEvaluation("evaluate", options, { ...taskOptions, ...callOptions });
-  const { precision } = wantedArithmetic();
+  const { precision } = onDevice(wantedArithmetic(), expectedDevice());
   if (precision !== "float32") {
     throw new EvaluationError(
       `this process computes with precision "${precision}", and scores are those of float32: nothing in a result says ` +

@@ -21,6 +21,15 @@ export interface Arithmetic {
   deterministic: boolean;
 }
 
+/** What a device makes of an arithmetic: TF32 and the choice of operations are a GPU's, bfloat16 is a CPU's. */
+export function onDevice({ precision, deterministic }: Arithmetic, device: "CPU" | "GPU"): Arithmetic {
+  const unknown = device === "GPU" ? "bfloat16" : "tf32";
+  return {
+    precision: precision === unknown ? "float32" : precision,
+    deterministic: deterministic && device === "GPU",
+  };
+}
+
 /** The environment variables of a process that computes so; undefined: not set. */
 export function arithmeticVariables({ precision, deterministic }: Arithmetic): Record<string, string | undefined> {
   return {

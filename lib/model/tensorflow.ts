@@ -34,12 +34,9 @@ export function device(): { kind: "CPU" | "GPU"; tensorflow: string } {
   return { kind: backend.isUsingGpuDevice ? "GPU" : "CPU", tensorflow: backend.binding.TF_Version };
 }
 
-const wanted = wantedArithmetic();
-/** A GPU has no products of bfloat16 here. */
-const arithmetic: Arithmetic =
-  wanted.precision === "bfloat16" && backend.isUsingGpuDevice ? { ...wanted, precision: "float32" } : wanted;
+const arithmetic = wantedArithmetic();
 
-/** Returns how this process computes: what its environment said when TensorFlow was loaded. */
+/** Returns what the environment said when TensorFlow was loaded; `onDevice` says what the device makes of it. */
 export const loadedArithmetic = (): Arithmetic => arithmetic;
 
 /**

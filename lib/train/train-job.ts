@@ -6,7 +6,7 @@ import { ModelError, OutOfMemoryError, RunError, TrainingError, Interrupted } fr
 import { formatBytes } from "../data/format-bytes";
 import { lossWeightingOf } from "../data/loss-weighting";
 import { isChatTemplate, type RowTemplate } from "../data/row-template";
-import { arithmeticProblem } from "../model/arithmetic";
+import { arithmeticProblem, onDevice } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { CHAT_TEMPLATE, readTokenizerCopy, type TokenizerCopy } from "../model/directory";
 import { operationsLevel } from "../model/fused";
@@ -77,10 +77,9 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
         `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
     );
   }
-  if (job.recipe.device === "GPU") {
-    const problem = arithmeticProblem(arithmeticOf(job.recipe.hyperparameters), loadedArithmetic());
-    if (problem !== undefined) throw new RunError(`Run ${job.name}: ${problem}`);
-  }
+  const loaded = onDevice(loadedArithmetic(), job.recipe.device);
+  const problem = arithmeticProblem(arithmeticOf(job.recipe.hyperparameters), loaded);
+  if (problem !== undefined) throw new RunError(`Run ${job.name}: ${problem}`);
   const dir = store.dir(job.id);
   const claim = await claimRun(dir, job.name);
   try {
@@ -195,7 +194,9 @@ class Attempt {
         operations: operationsLevel,
         device: device().kind,
         threads: threads(),
-        ...(device().kind === "GPU" && { gpu: { ...gpuHardware(), ...loadedArithmetic() } }),
+        ...(device().kind === "GPU" && {
+          gpu: { ...gpuHardware(), ...onDevice(loadedArithmetic(), "GPU") },
+        }),
       }),
       source: { model: toRoot(job.modelDir), data: toRoot(job.dataFile) },
       rows: {

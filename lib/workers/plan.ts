@@ -31,7 +31,7 @@ export interface WorkerNeeds {
   parameters: number;
   /** default: roughly, from `parameters` */
   memory?: WorkerMemory;
-  /** how a GPU computes; the same for all jobs of a plan; default: what this process's environment says */
+  /** how the device computes; the same for all jobs of a plan; default: what this process's environment says */
   arithmetic?: Arithmetic;
 }
 
@@ -77,16 +77,16 @@ export function planWorkers(
 ): WorkerPlan {
   const { threads, device, arithmetic } = jobs[0];
   const largest = jobs.map(memoryOf).reduce((a, b) => (b.own > a.own ? b : a));
+  const variables = arithmetic && { variables: arithmeticVariables(arithmetic) };
   if (device === "GPU") {
     const { gpus } = gpuState();
-    const variables = arithmetic && arithmeticVariables(arithmetic);
     const memory = perGpu > 1 ? smallestMemory(gpus) : null; // null: not known, so no limit
     const each = memory === null ? perGpu : Math.max(1, Math.min(perGpu, workersWithin(memory, largest)));
-    return { workers: Math.min(jobs.length, requested ?? gpus.length * each), threads, gpus, variables };
+    return { workers: Math.min(jobs.length, requested ?? gpus.length * each), threads, gpus, ...variables };
   }
   const allowed = Math.min(coresFor(threads), workersWithin(machine, largest));
   const workers = Math.max(1, Math.min(jobs.length, requested ?? allowed));
-  return { workers, threads, gpus: [] };
+  return { workers, threads, gpus: [], ...variables };
 }
 
 /** How many workers the cores allow. */

@@ -116,6 +116,13 @@ test("train takes everything from the study, as a sweep does: variant, weights, 
   assert.match(wrong.stderr, /--variant: study full has no variant "medium"; its variants: slow, fast\./);
 });
 
+test("what is no part of a CPU's recipe does not stand in the way of train", async () => {
+  const settings = JSON.stringify({ ...QUICK, maxSteps: 1, deterministic: true });
+  const rows = ["--model", model, "--data", data, "--plw", "0", "--store", store];
+  const trained = await promptloss("train", ...rows, "--hyperparameters", settings, "--json");
+  assert.equal(trained.code, 0, trained.stderr);
+});
+
 test("evaluate scores a model, one run, and a study's runs", { timeout: 400_000 }, async () => {
   const fixtures = join(root, "tests", "evaluate", "fixtures");
   const rows = ["--tasks", "piqa", "--data", join(fixtures, "data"), "--limit", "2", "--json"];

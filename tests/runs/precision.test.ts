@@ -13,6 +13,7 @@ import {
 } from "../../lib/runs/hyperparameters";
 import { resolveJob } from "../../lib/runs/job";
 import { recipeInWords } from "../../lib/runs/recipe";
+import { sweep } from "../../lib/sweep/sweep";
 import { train } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel } from "./world";
 
@@ -63,7 +64,7 @@ test("TF32 on a CPU is refused by name, with the reason", async () => {
   );
 });
 
-test("bfloat16 is another run where the CPU has it, and refused by name where it has not, and on a GPU", () => {
+test("bfloat16 is another run where the CPU has it, and refused by name where it has not, and on a GPU", async () => {
   assert.throws(() => job({ precision: "bfloat16" }, "GPU"), /precision is "bfloat16", .* those of a CPU, .* its GPU/);
   const problem = bfloat16Problem();
   if (problem === undefined) {
@@ -75,9 +76,36 @@ test("bfloat16 is another run where the CPU has it, and refused by name where it
       /m · d: hyperparameter precision is "bfloat16", .* not possible here: /,
     );
   }
+  // this process computes in float32
+  await assert.rejects(
+    train({
+      model,
+      examples,
+      plw: 0.1,
+      hyperparameters: { ...QUICK, precision: "bfloat16" },
+      store: join(dir, "runs"),
+    }),
+    problem === undefined ? /TensorFlow was loaded in this process with precision "float32"/ : /not possible here: /,
+  );
   process.env.PROMPTLOSS_OPERATIONS = "TensorFlow";
   assert.throws(() => job({ precision: "bfloat16" }, "CPU"), /"bfloat16", .* not possible here: .*Leave precision out/);
   delete process.env.PROMPTLOSS_OPERATIONS;
+});
+
+test("a sweep starts a process for each precision", { skip: bfloat16Problem(), timeout: 120_000 }, async () => {
+  const runs = (["float32", "bfloat16"] as const).map((precision) => ({
+    model: { name: "m", dir: model },
+    dataset: { name: "d", source: { examples } },
+    plw: 0.1,
+    normalizer: "weights" as const,
+    seed: 1,
+    hyperparameters: completeHyperparameters({ ...QUICK, precision }),
+  }));
+  const [float32, bfloat16] = await sweep({ runs, store: join(dir, "swept") });
+  assert.notEqual(bfloat16.record.weights!.sha256, float32.record.weights!.sha256);
+  const [a, b] = [float32, bfloat16].map((run) => run.records[0].loss);
+  assert.notEqual(a, b);
+  assert.ok(Math.abs(b / a - 1) < 1e-2, `${a} in float32, ${b} in bfloat16`); // half a unit of bfloat16 is 2e-3
 });
 
 test("values out of range are refused; a variant can return to the default", () => {
