@@ -74,10 +74,12 @@ function caseFile(work: Case): string {
   return file;
 }
 
-const precision = values.precision === "bfloat16" ? "bfloat16" : "float32";
-const ours = (work: Case, wanted: string = precision) =>
+if (!["float32", "bfloat16"].includes(values.precision))
+  throw new Error(`--precision: float32 or bfloat16, not ${values.precision}`);
+const precision = values.precision as "float32" | "bfloat16";
+const ours = (work: Case) =>
   measure(process.execPath, [...process.execArgv, join(__dirname, "ours.ts"), caseFile(work)], {
-    PROMPTLOSS_PRECISION: wanted,
+    PROMPTLOSS_PRECISION: "precision" in work ? work.precision : precision,
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: "1",
     OMP_NUM_THREADS: String(threads),
@@ -151,7 +153,7 @@ function trainingRows(trainingCase: (typeof TRAINING)[number], plw: number): voi
   const results = alternate({
     ours: () => ours({ ...work, data: files.ours, grouped: false }),
     ...(precision === "bfloat16" && {
-      "ours, float32": () => ours({ ...work, data: files.ours, grouped: false, precision: "float32" }, "float32"),
+      "ours, float32": () => ours({ ...work, data: files.ours, grouped: false, precision: "float32" }),
     }),
     ...peers((waiting) => peer({ ...work, data: files.peer, grouped: false }, waiting)),
     [GROUPED]: () => peer({ ...work, data: files.peer, grouped: true }, "passive"),

@@ -28,15 +28,17 @@ export function bfloat16Problem(): string | undefined {
 
 /** Whether the CPU has AVX2, as Linux says; true where it says nothing. */
 function hasAvx2(): boolean {
-  const information = cpuInformation();
-  return information === "" || /^flags\s*:.*\bavx2\b/m.test(information);
+  const said = cpuInformation();
+  return said === "" || /^flags\s*:.*\bavx2\b/m.test(said);
 }
+
+let information: string | undefined;
 
 /** What Linux says of the processor; empty on other systems. */
 function cpuInformation(): string {
   try {
-    return readFileSync("/proc/cpuinfo", "utf8");
+    return (information ??= readFileSync("/proc/cpuinfo", "utf8"));
   } catch {
-    return "";
+    return (information = "");
   }
 }

@@ -118,12 +118,11 @@ void adamW(float* weight, float* m, float* v, const float* gradient, const float
 }
 
 void bfloat16(const float* x, uint16_t* y, int64_t from, int64_t to) {
-  for (int64_t i = from; i < to; i++) {
-    uint32_t bits;
-    __builtin_memcpy(&bits, x + i, sizeof bits);
-    const bool isNumber = (bits & 0x7fffffff) <= 0x7f800000;
-    y[i] = isNumber ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : bits >> 16 | 64;
-  }
+  lanes(from, to, [&](int64_t i, int64_t count) {
+    const UpperHalves halves = __builtin_convertvector(roundedBits(take(x + i, count)) >> 16, UpperHalves);
+    if (count == LANES) __builtin_memcpy(y + i, &halves, sizeof halves);
+    else for (int64_t k = 0; k < count; k++) y[i + k] = halves[k];
+  });
 }
 
 void accumulate(float* sum, const float* part, int64_t from, int64_t to) {

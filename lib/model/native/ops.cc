@@ -301,16 +301,19 @@ void sumRows(OpKernelContext* c) {
 using Memory = std::unique_ptr<float, void (*)(void*)>;
 Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64)), free); }
 
-/** Memory of the calling thread that is kept for the next call. */
-template <typename Value, int ID> Value* kept(int64_t size) {
-  thread_local std::unique_ptr<Value, void (*)(void*)> own(nullptr, free);
+/** Maximum number of values of one tensor in a piece of work. */
+constexpr int64_t VALUES = 1 << 14;
+
+/** Memory of the calling thread for bfloat16 values, kept for the next call with this ID. */
+template <int ID> uint16_t* kept(int64_t size) {
+  thread_local Memory own = memory(0);
   thread_local int64_t length = 0;
   if (size > length) {
     own.reset(); // before the next is allocated
-    own.reset(static_cast<Value*>(aligned_alloc(64, (size * sizeof(Value) + 63) / 64 * 64)));
+    own = memory(quotient(size, 2));
     length = size;
   }
-  return own.get();
+  return reinterpret_cast<uint16_t*>(own.get());
 }
 
 /**
@@ -319,13 +322,13 @@ template <typename Value, int ID> Value* kept(int64_t size) {
  * do not depend on the number of threads.
  */
 void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
-  constexpr int64_t UNIT = 64, ROWS = 512, PARTS = 8, LEAST_COLUMNS = 256, VALUES = 1 << 14;
+  constexpr int64_t UNIT = 64, ROWS = 512, PARTS = 8, LEAST_COLUMNS = 256;
   static onednn::Products* const products = new onednn::Products(ONEDNN); // never deleted: threads use it until the process ends
   const auto padded = [](int64_t n) { return quotient(n, UNIT) * UNIT; };
   const int64_t across = a.dim_size(1), beside = b.dim_size(1), tokens = padded(a.dim_size(0));
   const bool deep = transposed[0] && !transposed[1]; // the tokens are summed
   const int64_t others = deep ? tokens : b.dim_size(0), length = deep ? tokens : depth;
-  uint16_t *const left = kept<uint16_t, 0>(tokens * across), *const right = kept<uint16_t, 1>(others * beside);
+  uint16_t *const left = kept<0>(tokens * across), *const right = kept<1>(others * beside);
 
   const bool isTall = transposed[0]; // then rows are features, and any number of them is a block
   const int64_t height = isTall ? std::max(UNIT, padded(quotient(rows, PARTS))) : ROWS, high = quotient(rows, height);
@@ -640,9 +643,6 @@ void attentionGradient(OpKernelContext* c) {
       a.bounds[sequence + 1] - row, a.headSize, a.group, a.queryStride, a.keyStride, a.heads, a.pattern);
   });
 }
-
-/** Maximum number of values of one tensor in a piece. */
-constexpr int64_t VALUES = 1 << 14;
 
 struct Piece { int tensor; int64_t from, to; };
 

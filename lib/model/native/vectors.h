@@ -18,6 +18,7 @@ constexpr int LANES = 8;
 #endif
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+typedef uint16_t UpperHalves __attribute__((vector_size(2 * LANES)));
 typedef float Half __attribute__((vector_size(32)));
 typedef float Quarter __attribute__((vector_size(16)));
 typedef float HalfOfVector __attribute__((vector_size(2 * LANES)));
@@ -48,12 +49,17 @@ INLINE float total(Half x) {
 INLINE float total(Vector x) { return total(folded<Half>(x)); }
 #endif
 
-/** Values rounded to bfloat16, ties to even. Infinity and NaN stay what they are. */
-INLINE Vector rounded(Vector x) {
+/** The bits of values rounded to bfloat16, ties to even, in the upper halves. NaN stays NaN. */
+INLINE Integers roundedBits(Vector x) {
   Integers bits;
   __builtin_memcpy(&bits, &x, sizeof x);
-  const Integers finite = (bits & 0x7fffffff) < 0x7f800000;
-  bits = finite ? (bits + 0x7fff + (bits >> 16 & 1)) & ~0xffff : bits;
+  const Integers isNumber = (bits & 0x7fffffff) <= 0x7f800000;
+  return (isNumber ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x400000) & ~0xffff;
+}
+
+/** Values rounded to bfloat16. */
+INLINE Vector rounded(Vector x) {
+  const Integers bits = roundedBits(x);
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
