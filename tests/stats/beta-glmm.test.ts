@@ -4,12 +4,12 @@ import { compareFits } from "../../lib/stats/beta-glmm/compare";
 import { covarianceParameters, factorEntries } from "../../lib/stats/beta-glmm/covariance";
 import { buildData } from "../../lib/stats/beta-glmm/data";
 import { fitBetaGlmm, type BetaGlmmFit } from "../../lib/stats/beta-glmm/fit";
-import { LaplaceLikelihood, type LaplaceValue } from "../../lib/stats/beta-glmm/laplace";
+import { LaplaceLikelihood } from "../../lib/stats/beta-glmm/laplace";
 import { parseFormula } from "../../lib/stats/formula";
 import { squeezeScores, type Squeeze } from "../../lib/stats/squeeze";
 import type { DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
-import { close, closeEither, closeRelative, fixture, fourthOrder, reference, toRows } from "./support";
+import { close, closeEither, closeRelative, derivativesEqualDifferences, fixture, reference, toRows } from "./support";
 
 interface Case {
   formula: string;
@@ -274,6 +274,13 @@ test("squeezes equal values computed by hand", () => {
   assert.deepEqual(squeezeScores(scores, "y", "clamp", options).scores, [0.01, 0.5, 0.99, 0.99]);
 });
 
+const dataOf = (rows: Case["rows"], formula: string) =>
+  buildData(
+    rows,
+    parseFormula(formula),
+    rows.map(({ score }) => score as number),
+  );
+
 for (const formula of [
   FORMULAS.raw,
   FORMULAS.orthogonal,
@@ -282,65 +289,34 @@ for (const formula of [
   "score ~ w_p + (1 + w_p | b) + (0 + w_p | m)",
 ]) {
   test(`derivatives of the likelihood and of the modes equal central differences: ${formula}`, () => {
-    const { rows } = fixture<Case>("glmm_default");
-    const data = buildData(
-      rows,
-      parseFormula(formula),
-      rows.map(({ score }) => score as number),
-    );
+    const data = dataOf(fixture<Case>("glmm_default").rows, formula);
     const likelihood = new LaplaceLikelihood(data);
     for (const scale of [0.3, 0.9]) {
       const at = Array.from({ length: data.parameters }, (_, i) => scale * Math.sin(3 * i + 1));
-      const { gradient, hessian, modesByParameters } = likelihood.evaluate(at);
-      at.forEach((_, j) => {
-        const points = [-2, -1, 1, 2].map((side) =>
-          likelihood.evaluate(at.map((x, k) => (k === j ? x + side * 1e-3 : x))),
-        );
-        const difference = (value: (point: LaplaceValue) => number): number => fourthOrder(points.map(value), 1e-3);
-        closeEither([gradient[j]], [difference(({ value }) => value)], 1e-7, "gradient");
-        closeEither(
-          at.map((__, i) => hessian[i][j]),
-          at.map((__, i) => difference((point) => point.gradient[i])),
-          1e-7,
-          "Hessian",
-        );
-        closeEither(
-          modesByParameters.map((row) => row[j]),
-          modesByParameters.map((__, i) => difference((point) => point.modes[i])),
-          1e-7,
-          "derivative of a mode",
-        );
-      });
+      const { modesByParameters } = likelihood.evaluate(at);
+      derivativesEqualDifferences(
+        (x) => likelihood.evaluate(x),
+        at,
+        1e-3,
+        (j, difference) =>
+          closeEither(
+            modesByParameters.map((row) => row[j]),
+            modesByParameters.map((_, i) => difference((point) => point.modes[i])),
+            1e-7,
+            "derivative of a mode",
+          ),
+      );
     }
   });
 }
 
 test("by the covariance factor, derivatives equal central differences at a variance of zero and a correlation of -1", () => {
   const { rows, parameters } = fixture<Case>("glmm_default");
-  const data = buildData(
-    rows,
-    parseFormula(FORMULAS.raw),
-    rows.map(({ score }) => score as number),
-  );
-  const likelihood = new LaplaceLikelihood(data);
+  const likelihood = new LaplaceLikelihood(dataOf(rows, FORMULAS.raw));
   // coefficients, log φ, the factor of the correlated slopes row by row, the standard deviation over m
   const at = [...parameters.slice(0, 4), 1.2, -0.9, 0, 0];
   // the truncation of the differences is 2e-7 at 1e-3, and their rounding 1e-7 at 2.5e-4
-  const step = 6e-4;
-  const { gradient, hessian } = likelihood.evaluateFactors(at);
-  at.forEach((_, j) => {
-    const points = [-2, -1, 1, 2].map((side) =>
-      likelihood.evaluateFactors(at.map((x, k) => (k === j ? x + side * step : x))),
-    );
-    const difference = (value: (point: LaplaceValue) => number): number => fourthOrder(points.map(value), step);
-    closeEither([gradient[j]], [difference(({ value }) => value)], 1e-7, "gradient");
-    closeEither(
-      at.map((__, i) => hessian[i][j]),
-      at.map((__, i) => difference((point) => point.gradient[i])),
-      1e-7,
-      "Hessian",
-    );
-  });
+  derivativesEqualDifferences((x) => likelihood.evaluateFactors(x), at, 6e-4);
 });
 
 test("covariance parameters give back the factor up to the signs of its columns", () => {
@@ -357,12 +333,7 @@ test("covariance parameters give back the factor up to the signs of its columns"
 
 test("the likelihood does not depend on the previous modes", () => {
   const { rows, parameters } = fixture<Case>("glmm_default");
-  const data = buildData(
-    rows,
-    parseFormula(FORMULAS.raw),
-    rows.map(({ score }) => score as number),
-  );
-  const likelihood = new LaplaceLikelihood(data);
+  const likelihood = new LaplaceLikelihood(dataOf(rows, FORMULAS.raw));
   const first = likelihood.evaluate(parameters);
   likelihood.evaluate(parameters.map((x) => x + 1.5));
   close([likelihood.evaluate(parameters).value], [first.value], 1e-9, "value");

@@ -6,9 +6,8 @@ import { GamCriterion, type GamMethod } from "../../lib/stats/gam/criterion";
 import { fitGam } from "../../lib/stats/gam/fit";
 import { buildSmooth } from "../../lib/stats/gam/smooth";
 import { numericColumn, type DataRow } from "../../lib/stats/data-rows";
-import type { Evaluation } from "../../lib/stats/optimize";
 import { needsShared } from "../support/shared";
-import { close, closeEither, closeRelative, fixture, fourthOrder, reference, toRows } from "./support";
+import { close, closeRelative, derivativesEqualDifferences, fixture, reference, toRows } from "./support";
 
 interface Case {
   formula: string;
@@ -268,22 +267,8 @@ for (const method of METHODS) {
         [0.5, -1],
         [-3, 4],
         [6, 2],
-      ]) {
-        const { gradient, hessian } = criterion.objective(at);
-        at.forEach((_, j) => {
-          const points = [-2, -1, 1, 2].map((side) =>
-            criterion.objective(at.map((x, k) => (k === j ? x + side * 1e-3 : x))),
-          );
-          const difference = (value: (point: Evaluation) => number): number => fourthOrder(points.map(value), 1e-3);
-          closeEither([gradient[j]], [difference(({ value }) => value)], 1e-7, "gradient");
-          closeEither(
-            at.map((__, i) => hessian[i][j]),
-            at.map((__, i) => difference((point) => point.gradient[i])),
-            1e-7,
-            "Hessian",
-          );
-        });
-      }
+      ])
+        derivativesEqualDifferences((x) => criterion.objective(x), at);
     });
   }
 }

@@ -70,11 +70,44 @@ export function closeEither(
   close(scaled(actual), scaled(expected), tolerance, quantity);
 }
 
+/** A function's value with its derivatives. */
+interface Point {
+  value: number;
+  gradient: readonly number[];
+  hessian: readonly (readonly number[])[];
+}
+
+/**
+ * Asserts that the gradient and the Hessian at a point are within 1e-7 of central differences of fourth order.
+ *
+ * @param also checks other derivatives by component j of the point, by differences of a value of it
+ */
+export function derivativesEqualDifferences<P extends Point>(
+  evaluate: (x: number[]) => P,
+  at: readonly number[],
+  step = 1e-3,
+  also?: (j: number, difference: (value: (point: P) => number) => number) => void,
+): void {
+  const { gradient, hessian } = evaluate([...at]);
+  at.forEach((_, j) => {
+    const points = [-2, -1, 1, 2].map((side) => evaluate(at.map((x, k) => (k === j ? x + side * step : x))));
+    const difference = (value: (point: P) => number): number => fourthOrder(points.map(value), step);
+    closeEither([gradient[j]], [difference(({ value }) => value)], 1e-7, "gradient");
+    closeEither(
+      at.map((__, i) => hessian[i][j]),
+      at.map((__, i) => difference((point) => point.gradient[i])),
+      1e-7,
+      "Hessian",
+    );
+    also?.(j, difference);
+  });
+}
+
 /**
  * Returns the central difference of fourth order.
  *
  * @param values at -2, -1, 1 and 2 steps
  */
-export function fourthOrder([a, b, c, d]: readonly number[], step: number): number {
+function fourthOrder([a, b, c, d]: readonly number[], step: number): number {
   return (8 * (c - b) - (d - a)) / (12 * step);
 }
