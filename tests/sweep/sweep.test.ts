@@ -180,12 +180,11 @@ test(
         workers: 1,
         onProgress: ({ active }) => {
           if (killed || !active[0]?.step) return;
-          killed = active[0].run;
-          const [pid] = new RunStore(ownStore)
-            .list()
-            .filter(({ status }) => status === "running")
-            .map(({ dir }) => workerOf(dir));
-          process.kill(pid, "SIGKILL");
+          // the run of the report may be complete by now
+          const running = new RunStore(ownStore).list().find(({ status }) => status === "running");
+          if (!running) return;
+          process.kill(workerOf(running.dir), "SIGKILL");
+          killed = running.record.name;
         },
       }),
     );
