@@ -49,8 +49,7 @@ export async function run(values: Values): Promise<Answer> {
     const { kind } = (await import("../model/tensorflow")).device();
     if (kind !== expectedDevice())
       throw new Error(`TensorFlow computes on the ${kind}, but a sweep expects the ${expectedDevice()}`);
-    const seen = gpus.length === 0 ? "none is visible" : `${gpus.length} visible, registered with TensorFlow`;
-    return `${seen}; this version was never run on a GPU`;
+    return gpus.length === 0 ? "none is visible" : `${gpus.length} visible, registered with TensorFlow`;
   });
   await check("cores", () => String(availableParallelism()));
   await check("memory", () => `${(totalmem() / GIB).toFixed(1)} GiB, ${(freemem() / GIB).toFixed(1)} GiB free`);

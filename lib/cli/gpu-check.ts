@@ -10,7 +10,7 @@ import { gpuHardware } from "../model/gpu-hardware";
 import { SIZES, WARM_UP, type Measurement, type PeerPrecision, type Size } from "./gpu-check/cases";
 import { program, runProcess, type Ended, type ProcessOptions } from "./gpu-check/processes";
 import { say } from "./terminal";
-import { UsageError, numberOf, pathOf, type Answer, type Values } from "./values";
+import { UsageError, numberOf, pathOf, programOf, type Answer, type Values } from "./values";
 
 /** One measurement: what it is of, and its numbers, or why there are none. */
 type Row = Record<string, unknown> & { part: string };
@@ -24,7 +24,7 @@ const duration = rule<number>("a number above 0, of minutes", (x) => typeof x ==
 export async function run(values: Values, signal: AbortSignal): Promise<Answer> {
   const minutes = numberOf(values, "minutes", duration) ?? 7;
   const out = pathOf(values, "out");
-  const check = new Check(minutes * 60_000, signal, pathOf(values, "python"), out);
+  const check = new Check(minutes * 60_000, signal, programOf(values, "python"), out);
   warnOfUnusedGpu();
   await check.all();
   const { rows } = check;

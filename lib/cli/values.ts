@@ -44,6 +44,13 @@ export function pathOf(values: Values, name: string): string | undefined {
   return value === undefined ? undefined : resolve(callersFolder(), value);
 }
 
+/** A program: a path from the caller's folder, or a name without a slash, which the system looks up in PATH. */
+export function programOf(values: Values, name: string): string | undefined {
+  const path = pathOf(values, name);
+  const value = values[name];
+  return value === undefined || value.includes("/") ? path : value;
+}
+
 /**
  * Like {@link pathOf}, for an option that must be given.
  * @throws {UsageError} naming the option

@@ -20,7 +20,7 @@ import { arithmeticOf } from "../runs/hyperparameters";
 import type { Job } from "../runs/job";
 import { toRoot } from "../runs/paths";
 import { provenance } from "../runs/provenance";
-import { recipeInWords } from "../runs/recipe";
+import { recipeInWords, type Recipe } from "../runs/recipe";
 import { StepWriter, readSteps, type StepRecord } from "../runs/steps";
 import {
   isRunRecord,
@@ -71,10 +71,11 @@ const CHECKPOINT_SHARE = 0.02;
 export async function trainJob(job: Job, store: RunStore, options: JobOptions = {}): Promise<Run> {
   const existing = store.get(job.id);
   if (hasEnded(existing)) return finished(existing, job);
-  if (job.recipe.threads !== threads() || job.recipe.device !== device().kind) {
+  const here = { device: device().kind, threads: threads() };
+  if (!computesAs(job.recipe, here)) {
     throw new RunError(
       `Run ${job.name} requires ${job.recipe.device} and ${job.recipe.threads} threads, but this process computes on ` +
-        `${device().kind} with ${threads()}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
+        `${here.device} with ${here.threads}. Set TF_NUM_INTRAOP_THREADS before TensorFlow loads, or use sweep().`,
     );
   }
   const loaded = onDevice(loadedArithmetic(), job.recipe.device);
@@ -92,6 +93,12 @@ export async function trainJob(job: Job, store: RunStore, options: JobOptions = 
   }
   return finished(store.get(job.id)!, job);
 }
+
+type Place = Pick<Recipe, "device" | "threads">;
+
+/** Whether a process computes a recipe's results. The threads of the CPU change none that a GPU computes. */
+export const computesAs = (recipe: Place, here: Place): boolean =>
+  recipe.device === here.device && (here.device === "GPU" || recipe.threads === here.threads);
 
 const hasEnded = (run: Run | undefined): run is Run => run?.status === "complete" || run?.status === "failed";
 

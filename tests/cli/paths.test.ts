@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { UsageError, pathOf, requiredPath } from "../../lib/cli/values";
+import { UsageError, pathOf, programOf, requiredPath } from "../../lib/cli/values";
 import { readJson, temporaryFolder, tinyExamples, tinyModel, writeJson } from "../runs/world";
 
 const root = join(__dirname, "..", "..");
@@ -40,6 +40,14 @@ test("a relative path counts from the caller's folder; npm runs in the root and 
   assert.equal(requiredPath({ out: "x" }, "out"), "/elsewhere/x");
   delete process.env.INIT_CWD;
   assert.equal(pathOf({ study: "b.json" }, "study"), join(root, "b.json"));
+});
+
+test("a program is a path like any other, or a name that the system looks up", () => {
+  process.chdir(dir);
+  delete process.env.INIT_CWD;
+  assert.equal(programOf({ python: "./venv/bin/python" }, "python"), join(dir, "venv", "bin", "python"));
+  assert.equal(programOf({ python: "python3" }, "python"), "python3");
+  assert.equal(programOf({}, "python"), undefined);
 });
 
 test("without the option there is no path; an empty one is refused", () => {

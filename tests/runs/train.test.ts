@@ -10,7 +10,7 @@ import { DigestCache } from "../../lib/runs/digests";
 import { ALPACA_HYPERPARAMETERS } from "../../lib/runs/hyperparameters";
 import { resolveJob } from "../../lib/runs/job";
 import { RunStore, runFiles, type Run } from "../../lib/runs/store";
-import { trainJob } from "../../lib/train/train-job";
+import { computesAs, trainJob } from "../../lib/train/train-job";
 import { train, type TrainOptions } from "../../lib/train/train";
 import { QUICK, temporaryFolder, tinyExamples, tinyModel, writeJson } from "./world";
 import { Interrupted, RunFailedError, RunHeldError, StoreError } from "../../lib/data/errors";
@@ -317,6 +317,13 @@ async function hostId(runDir: string): Promise<string> {
   claim.release();
   return name.split("-")[1];
 }
+
+test("a run's threads must be this process's on a CPU; on a GPU they change no result", () => {
+  assert.ok(computesAs({ device: "CPU", threads: 2 }, { device: "CPU", threads: 2 }));
+  assert.ok(!computesAs({ device: "CPU", threads: 1 }, { device: "CPU", threads: 2 }));
+  assert.ok(computesAs({ device: "GPU", threads: 1 }, { device: "GPU", threads: 16 }));
+  assert.ok(!computesAs({ device: "GPU", threads: 1 }, { device: "CPU", threads: 1 }));
+});
 
 test("rejects a model or rows that changed between resolving the job and training", async () => {
   const changing = tinyModel(join(dir, "changing"), 5);
