@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { encodedRows, promptAndCompletion } from "../lib/data/encode";
 import { readExamples } from "../lib/data/example";
 import { seededRandom } from "../lib/data/random";
-import { computePrefix, planScoring, scoreBatch } from "../lib/model/log-likelihoods";
+import { planScoring, scoreBatch } from "../lib/model/log-likelihoods";
 import { createModel, loadModel } from "../lib/model/causal-lm";
 import { kernel, tf } from "../lib/model/tensorflow";
 import { ALPACA_HYPERPARAMETERS } from "../lib/runs/hyperparameters";
@@ -117,14 +117,12 @@ async function generation({ model: dir, prompts, batch, newTokens }: Extract<Cas
 function scoring({ model: dir, rows }: Extract<Case, { kind: "scoring" }>) {
   const model = loadModel(dir);
   const started = performance.now();
-  const plan = planScoring(
-    rows.map(({ ids, promptLength }) => [{ input: ids.slice(0, -1), continuation: ids.slice(promptLength) }]),
-    model,
-  );
-  const prefix = computePrefix(model, plan.prefix);
+  const items = rows.map(({ ids, promptLength }) => [
+    { input: ids.slice(0, -1), continuation: ids.slice(promptLength) },
+  ]);
   const results = new Array<number>(rows.length);
-  for (const batch of plan.batches) {
-    for (const [item, [{ sum }]] of scoreBatch(model, batch, prefix, () => 1)) results[item] = sum;
+  for (const batch of planScoring(items, model)) {
+    for (const [item, [{ sum }]] of scoreBatch(model, batch, (i) => items[i])) results[item] = sum;
   }
   return {
     seconds: (performance.now() - started) / 1000,

@@ -1,18 +1,10 @@
 import type { CausalLM } from "../model/causal-lm";
-import { tf } from "../model/tensorflow";
 import { promptEncoder, type ChatForm } from "./chat-form";
 import { encodePair, modelInput } from "./request-tokens";
 import { aggregate } from "./means";
 import type { PreparedItem } from "./prepare";
 import type { Sample, TaskResult, TaskSettings } from "./results";
-import {
-  computePrefix,
-  planScoring,
-  scoreBatch,
-  type Plan,
-  type ScoredSequence,
-  type LogLikelihood,
-} from "../model/log-likelihoods";
+import { planScoring, scoreBatch, type Batch, type ScoredSequence, type LogLikelihood } from "../model/log-likelihoods";
 import type { ChoiceQuestion, MultipleChoiceTask } from "./task";
 import { namingItem, pause, workThrough, type Work } from "./work";
 
@@ -22,8 +14,8 @@ type Outcome = Omit<TaskResult, keyof TaskSettings>;
 export interface PreparedChoices {
   /** token ids of the requests of each item in `kept`, one per choice */
   sequences: ScoredSequence[][];
-  /** batches, and the prefix that all sequences share */
-  plan: Plan;
+  /** batches of indices into `sequences` */
+  batches: Batch[];
   /** the items that can be scored */
   kept: PreparedItem<ChoiceQuestion>[];
   /** the other items */
@@ -40,19 +32,16 @@ export interface PreparedChoices {
 export async function scoreChoices(
   model: CausalLM,
   task: MultipleChoiceTask,
-  { sequences, plan, kept, leftOut, truncatedRequests }: PreparedChoices,
+  { sequences, batches, kept, leftOut, truncatedRequests }: PreparedChoices,
   work: Work<LogLikelihood[]>,
 ): Promise<Outcome> {
-  const prefix = computePrefix(model, plan.prefix);
-  try {
-    await workThrough(plan.batches, work, (batch) =>
-      scoreBatch(model, batch, prefix, (item) => sequences[item].length),
-    );
-  } catch (error) {
-    throw namingItem(error, task.name, (item) => kept[item].id);
-  } finally {
-    tf.dispose(prefix);
-  }
+  await workThrough(batches, work, (batch) => {
+    try {
+      return scoreBatch(model, batch, (item) => sequences[item]);
+    } catch (error) {
+      throw namingItem(error, task.name, (item) => kept[item].id);
+    }
+  });
   const samples = kept.map(({ id, question, contexts }, i): Sample => {
     const results = work.journal.get(i);
     const logLikelihoods = results.map(({ sum }) => sum);
@@ -124,5 +113,5 @@ export async function prepareChoices(
       }),
     );
   }
-  return { sequences, plan: planScoring(sequences, model), kept, leftOut, truncatedRequests };
+  return { sequences, batches: planScoring(sequences, model), kept, leftOut, truncatedRequests };
 }

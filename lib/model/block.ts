@@ -14,11 +14,13 @@ import {
   type Gradients,
   type Normed,
 } from "./projection";
+import type { Rotation } from "./rotary";
 import { tf, type Tensor } from "./tensorflow";
+import type { TreeLayout } from "./tree-layout";
 import type { BlockContext, BlockWeights, Norm, Projection } from "./block-context";
 
 /**
- * Runs one layer without a gradient.
+ * Runs one layer without a gradient, over sequences that may continue cached positions.
  *
  * @param x hidden states (B·T, H); their memory may be overwritten
  * @param past keys and values of the positions before; may be overwritten, so it must not be used again
@@ -32,31 +34,73 @@ export function inferBlock(
   past?: KeyValueCache,
   last = context,
 ): { y: Tensor; cache: KeyValueCache } {
-  const { layout, epsilon } = context;
+  const { layout } = context;
   if (context.isLlama && past && layout.length === 1 && layout instanceof CachedLayout && layout.batch <= FEW_ROWS)
     return layout.decode(x, parameters, context, past);
   return tf.tidy(() => {
-    const input = normed(x, parameters, "beforeAttention", epsilon).y;
     const select = (rows: Tensor) => (last === context ? rows : lastRows(rows, layout, last.layout.length));
-    const query = normed(projected(select(input), parameters, "q"), parameters, "queryNorm", epsilon).y;
-    const key = normed(projected(input, parameters, "k"), parameters, "keyNorm", epsilon).y;
-    const { y: attended, cache } = last.layout.attend(
-      operations.rotate(query, last.query),
-      operations.rotate(key, context.key),
-      projected(input, parameters, "v"),
-      context.pattern,
-      past,
-    );
-    /** Adds the result of a projection to `sum`, whose memory may be reused. */
-    const added = (rows: Tensor, role: "o" | "down", norm: "afterAttention" | "afterMlp", sum: Tensor) =>
-      parameters[norm]
-        ? addTo(normed(projected(rows, parameters, role), parameters, norm, epsilon).y, sum)
-        : projected(rows, parameters, role, sum);
-    const middle = added(attended, "o", "afterAttention", select(x));
-    const mlpInput = normed(middle, parameters, "beforeMlp", epsilon).y;
-    const activated = gated(projected(mlpInput, parameters, "gate"), projected(mlpInput, parameters, "up"), context);
-    return { y: added(activated, "down", "afterMlp", middle), cache };
+    let cache: KeyValueCache;
+    const y = inferRows(x, parameters, context, { query: last.query, select }, (q, k, v) => {
+      const attended = last.layout.attend(q, k, v, context.pattern, past);
+      ({ cache } = attended);
+      return attended.y;
+    });
+    return { y, cache: cache! };
   }) as { y: Tensor; cache: KeyValueCache };
+}
+
+/**
+ * Runs one layer without a gradient, over a tree of sequences.
+ *
+ * @param x hidden states (N, H); their memory may be overwritten
+ * @param last context of the queries, if they are not all rows
+ * @returns (N, H), or (M, H) for the M queries of `last`
+ */
+export const inferTree = (
+  x: Tensor,
+  parameters: BlockWeights,
+  context: BlockContext<TreeLayout>,
+  { layout, query }: BlockContext<TreeLayout>,
+): Tensor =>
+  tf.tidy(() =>
+    inferRows(x, parameters, context, { query, select: (rows) => layout.queryRows(rows) }, (q, k, v) =>
+      layout.attend(q, k, v, context.pattern),
+    ),
+  );
+
+/** The rows of a layer that have queries, and their rotations. */
+interface QueryRows {
+  query: Rotation;
+  /** selects them from all rows */
+  select(rows: Tensor): Tensor;
+}
+
+/** Runs one layer without a gradient, with the attention that is given: of queries, keys and values, after rotation. */
+function inferRows(
+  x: Tensor,
+  parameters: BlockWeights,
+  context: BlockContext<unknown>,
+  { query, select }: QueryRows,
+  attend: (q: Tensor, k: Tensor, v: Tensor) => Tensor,
+): Tensor {
+  const { epsilon } = context;
+  const input = normed(x, parameters, "beforeAttention", epsilon).y;
+  const queries = normed(projected(select(input), parameters, "q"), parameters, "queryNorm", epsilon).y;
+  const keys = normed(projected(input, parameters, "k"), parameters, "keyNorm", epsilon).y;
+  const attended = attend(
+    operations.rotate(queries, query),
+    operations.rotate(keys, context.key),
+    projected(input, parameters, "v"),
+  );
+  /** Adds the result of a projection to `sum`, whose memory may be reused. */
+  const added = (rows: Tensor, role: "o" | "down", norm: "afterAttention" | "afterMlp", sum: Tensor) =>
+    parameters[norm]
+      ? addTo(normed(projected(rows, parameters, role), parameters, norm, epsilon).y, sum)
+      : projected(rows, parameters, role, sum);
+  const middle = added(attended, "o", "afterAttention", select(x));
+  const mlpInput = normed(middle, parameters, "beforeMlp", epsilon).y;
+  const activated = gated(projected(mlpInput, parameters, "gate"), projected(mlpInput, parameters, "up"), context);
+  return added(activated, "down", "afterMlp", middle);
 }
 
 const gated = (gate: Tensor, up: Tensor, { activation }: Pick<BlockContext<unknown>, "activation">): Tensor =>

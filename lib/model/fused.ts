@@ -149,6 +149,28 @@ export function packedAttention(
   return { y, logSums };
 }
 
+/**
+ * Computes causal softmax attention over a tree of sequences, which consists of segments. Only if `fused` is defined. N
+ * rows of tokens, segment by segment; M queries, those of each segment's last rows; K key-value heads, D head size.
+ *
+ * @param q queries (M, heads · D), already scaled
+ * @param k keys (N, K · D)
+ * @param v values (N, K · D)
+ * @param segments (segments, 3, int32): number of rows, number of queries, and the earlier segment that it continues
+ *   (−1: none)
+ * @param headSize D
+ * @param pattern which keys the queries see
+ * @returns (M, heads · D)
+ */
+export const treeAttention = (
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  segments: Tensor,
+  headSize: number,
+  pattern: AttentionPattern,
+): Tensor => singleOutput("TreeAttention", [q, k, v, segments, ...attentionSettings(headSize, pattern)]);
+
 /** The last inputs of the attention over rows: soft cap (0: none), and head size and window (0: none). */
 const attentionSettings = (headSize: number, { window, softCap }: AttentionPattern): Tensor[] => [
   softCapTensor(softCap),

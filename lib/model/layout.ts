@@ -130,7 +130,7 @@ const SIMILAR_LENGTH = 0.75;
 /**
  * Maximum number of scores (sequences × heads × queries × keys) in a group; on a CPU they should fit into its cache.
  */
-const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
+export const SCORES = device().kind === "GPU" ? 2 ** 28 : 2 ** 20;
 
 /** Edges of blocks of at most MOST_QUERIES queries that divide the positions 0 … length − 1 evenly. */
 function blockEdges(length: number): number[] {
@@ -152,28 +152,6 @@ export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
  */
 export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
   cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));
-
-/**
- * Repeats the caches of one sequence, shifted right by `padding[row]` positions for each row, so that its last positions
- * are cut off. The positions that become free at the start are padding, which attention does not read.
- *
- * @param cache caches of all layers, with B = 1 and every position filled
- * @returns new caches, with B = `padding.length`
- */
-export function repeatedCache(cache: readonly KeyValueCache[], padding: readonly number[]): KeyValueCache[] {
-  const [{ k: first, length }] = cache;
-  const heads = first.size / length / first.shape.at(-1)!; // 1 if the heads of a position are one row
-  const shifted = (pad: number, head: number) => Array.from({ length }, (_, t) => head * length + Math.max(0, t - pad));
-  const index = tf.tensor1d(
-    padding.flatMap((pad) => Array.from({ length: heads }, (_, head) => shifted(pad, head)).flat()),
-    "int32",
-  );
-  const repeat = (x: Tensor) => {
-    const positions = kernel.reshape(x, [heads * length, x.shape.at(-1)!]);
-    return kernel.reshape(kernel.gather(positions, index), [padding.length, ...(x.shape as number[]).slice(1)]);
-  };
-  return cache.map(({ k, v }) => ({ k: repeat(k), v: repeat(v), length }));
-}
 
 /**
  * A batch for inference: B sequences of equal length T, concatenated as B·T rows, that may continue cached positions.

@@ -1,6 +1,6 @@
 import { ModelError } from "../data/errors";
 import type { Tokenizer } from "../data/tokenizer";
-import { backwardBlock, disposeSaved, forwardBlock, inferBlock } from "./block";
+import { backwardBlock, disposeSaved, forwardBlock, inferBlock, inferTree } from "./block";
 import type { ModelConfig } from "./config";
 import {
   readTokenizerCopy,
@@ -32,6 +32,8 @@ import { dependsOnLength } from "./rope";
 import { RotaryTable, type RotatedRows } from "./rotary";
 import type { HostTensor } from "./safetensors";
 import { hostTensor, kernel, ownTensor, scalar, tf, type Tensor } from "./tensorflow";
+import type { TokenTree } from "./token-tree";
+import { treeLayout, type TreeLayout } from "./tree-layout";
 import { traitsOf, type LayerRotation, type LayerTraits, type Traits } from "./architecture";
 import { initialAdapter, type AdapterSettings } from "./adapter";
 import type { BlockContext, BlockRole, BlockWeights } from "./block-context";
@@ -39,7 +41,7 @@ import { writeAdapter } from "./adapter-files";
 import { Adapter } from "./lora";
 import type { DropoutMasks } from "./low-rank";
 
-/** A batch of token ids (B, T): sequences of equal length, padded on the right or on the left. */
+/** A batch of token ids (B, T): sequences of equal length, padded on the left. */
 export interface IdBatch {
   /** B · T ids, sequence by sequence */
   ids: Int32Array;
@@ -59,8 +61,6 @@ interface InferenceOptions {
   capacity?: number;
   /** number of last positions of each sequence to return; default: all */
   tail?: number;
-  /** length of each sequence without padding on the right, where rotations depend on it; default: no such padding */
-  lengths?: number[];
 }
 
 /**
@@ -269,14 +269,14 @@ export class Decoder {
    * @returns `hidden`, the hidden states after the last norm, (B·T, H) or (B·tail, H), and the `cache` of each layer
    */
   inferencePass(input: IdBatch, options: InferenceOptions = {}): { hidden: Tensor; cache: KeyValueCache[] } {
-    const { padding, past, capacity, tail = input.length, lengths } = options;
+    const { padding, past, capacity, tail = input.length } = options;
     const { batch, length } = input;
     const before = past?.[0].length ?? 0;
     return tf.tidy(() => {
-      const contexts = this.inferenceContexts({ batch, length, before, padding, capacity }, lengths);
+      const contexts = this.inferenceContexts({ batch, length, before, padding, capacity });
       const last =
         tail < length
-          ? this.inferenceContexts({ batch, length: tail, before: before + length - tail, padding, capacity }, lengths)
+          ? this.inferenceContexts({ batch, length: tail, before: before + length - tail, padding, capacity })
           : contexts;
       let x = this.embedded(tf.tensor1d(input.ids, "int32"));
       const cache: KeyValueCache[] = [];
@@ -293,6 +293,28 @@ export class Decoder {
         cache.push(pass.cache);
       }
       return { hidden: operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon).y, cache };
+    });
+  }
+
+  /**
+   * Runs the decoder without a gradient over a tree of sequences.
+   *
+   * @param wanted number of last tokens of each segment whose hidden states are wanted
+   * @returns their hidden states after the last norm (M, H), segment by segment
+   */
+  treePass(tree: TokenTree, wanted: readonly number[]): Tensor {
+    return tf.tidy(() => {
+      const contexts = this.treeContexts(tree);
+      const last = this.treeContexts(tree, wanted);
+      const ids = Int32Array.from(tree.segments.flatMap((segment) => segment.ids));
+      let x = this.embedded(tf.tensor1d(ids, "int32"));
+      for (let layer = 0; layer < this.config.layers; layer++) {
+        const input = x;
+        const isLast = layer === this.config.layers - 1;
+        x = inferTree(input, this.blockWeights(layer), contexts[layer], (isLast ? last : contexts)[layer]);
+        input.dispose();
+      }
+      return operations.rmsNorm(x, this.normWeight(FINAL_NORM), this.epsilon).y;
     });
   }
 
@@ -447,15 +469,20 @@ export class Decoder {
   }
 
   /** The contexts of a layout, with the rotations of its positions; padding positions count as position 0. */
-  private inferenceContexts(shape: InferenceShape, ownLengths?: number[]): BlockContext<InferenceLayout>[] {
+  private inferenceContexts(shape: InferenceShape): BlockContext<InferenceLayout>[] {
     const { batch, length, before, padding } = shape;
     const paddingOf = (row: number) => padding?.[Math.floor(row / length)] ?? 0;
     const positions = Int32Array.from({ length: batch * length }, (_, row) =>
       Math.max(0, before + (row % length) - paddingOf(row)),
     );
-    const ownLength = (row: number) => ownLengths?.[Math.floor(row / length)] ?? before + length - paddingOf(row);
-    const lengths = () => positions.map((_, row) => ownLength(row));
+    const lengths = () => positions.map((_, row) => before + length - paddingOf(row));
     return this.contexts(inferenceLayout(shape, this.config), { positions, lengths });
+  }
+
+  /** The contexts of a tree's rows; with `queries`, of those that have queries. */
+  private treeContexts(tree: TokenTree, queries?: readonly number[]): BlockContext<TreeLayout>[] {
+    const layout = treeLayout(tree, this.config, queries);
+    return this.contexts(layout, { positions: layout.positions, lengths: () => layout.lengths });
   }
 
   /** Sets the pad token's rows of dx (N, H) to 0, as torch.nn.Embedding(padding_idx) does. */

@@ -81,6 +81,8 @@ export const kernel = {
   exp: (a: Tensor) => backend.executeSingleOutput("Exp", [float], [a]),
   tanh: (a: Tensor) => backend.executeSingleOutput("Tanh", [float], [a]),
   neg: (a: Tensor) => backend.executeSingleOutput("Neg", [float], [a]),
+  /** max(a, 0) */
+  relu: (a: Tensor) => backend.executeSingleOutput("Relu", [float], [a]),
   floor: (a: Tensor) => backend.executeSingleOutput("Floor", [float], [a]),
   sigmoid: (a: Tensor) => backend.executeSingleOutput("Sigmoid", [float], [a]),
   /** A copy in memory that TensorFlow allocates; a tensor created from a typed array shares the array's memory. */

@@ -248,6 +248,13 @@ test("a run's results are stored and computed once", async () => {
 });
 
 test("an interrupted task continues to the same result", async () => {
+  // More tokens than one batch has.
+  const dataDir = modifiedData("arc_challenge", "test", (rows) =>
+    Array.from({ length: 60 }, (_, copy) =>
+      rows.map((row) => ({ ...row, id: `${String(row.id)} ${copy}`, question: `${copy}: ${String(row.question)}` })),
+    ).flat(),
+  );
+  cpSync(join(fixtures, "data", "arc_challenge", "train.jsonl"), join(dataDir, "arc_challenge", "train.jsonl"));
   const [expected] = await evaluate(model, "arc_challenge", { dataDir, fewShot: 3 });
   const run = storedRun();
   const stop = new AbortController();

@@ -15,6 +15,8 @@ import {
   type PackedLayout,
 } from "../../lib/model/layout";
 import { tf, type Tensor } from "../../lib/model/tensorflow";
+import { FusedTreeLayout, GroupedTreeLayout, type TreeLayout } from "../../lib/model/tree-layout";
+import type { TokenTree } from "../../lib/model/token-tree";
 import { Worst } from "./close";
 
 interface Heads {
@@ -233,6 +235,84 @@ for (const [kind, Layout] of Object.entries(INFERENCE)) {
       }
     }
     worst.atMost(2e-6); // worst seen 1.3e-6
+  });
+}
+
+const TREE: Record<string, new (tree: TokenTree, config: Heads, queries?: readonly number[]) => TreeLayout> = {
+  "in groups": GroupedTreeLayout,
+  ...(fused && { "over rows": FusedTreeLayout }),
+};
+/** Segments as [number of tokens, parent, number of queries]. */
+const SEGMENTS = [
+  [40, -1, 0],
+  [9, 0, 9],
+  [1, 0, 1],
+  [130, 0, 120],
+  [3, 3, 1],
+  [17, 3, 17],
+  [260, -1, 260],
+  [1, -1, 1],
+  [5, 7, 2],
+];
+
+for (const [kind, Layout] of Object.entries(TREE)) {
+  test(`attention over a tree ${kind}: windows and soft caps as in double precision`, () => {
+    const worst = new Worst("relative to the largest value");
+    const first: number[] = [];
+    const segments = SEGMENTS.map(([length, parent], i) => {
+      first[i] = parent < 0 ? 0 : first[parent] + SEGMENTS[parent][0];
+      return { ids: Array.from({ length }, (_, t) => t), parent, first: first[i] };
+    });
+    const queries = SEGMENTS.map(([, , own]) => own);
+    const starts = SEGMENTS.map((_, i) => SEGMENTS.slice(0, i).reduce((sum, [length]) => sum + length, 0));
+    const tokens = starts.at(-1)! + SEGMENTS.at(-1)![0];
+    const count = queries.reduce((a, b) => a + b);
+    /** rows of the tokens on the way to the end of a segment */
+    const way = (segment: number): number[] =>
+      segment < 0 ? [] : [...way(segments[segment].parent), ...segments[segment].ids.map((t) => starts[segment] + t)];
+    for (const config of HEADS) {
+      const [size, keySize] = [config.heads * config.headSize, config.keyValueHeads * config.headSize];
+      const q = rows(count, size, 2 / Math.sqrt(config.headSize));
+      const [k, v] = [keySize, keySize].map((width) => rows(tokens, width));
+      for (const pattern of PATTERNS)
+        tf.tidy(() => {
+          const layout = new Layout({ segments, ends: [] }, config, queries);
+          const actual = layout.attend(matrix(q, size), matrix(k, keySize), matrix(v, keySize), pattern).dataSync();
+          const expected = new Float64Array(q.length);
+          let query = 0;
+          segments.forEach((_, segment) => {
+            const keys = way(segment);
+            for (let i = queries[segment]; i > 0; i--, query++) {
+              const position = keys.length - i;
+              assert.equal(layout.positions[query], position);
+              const seen = keys.slice(
+                pattern.window === null ? 0 : Math.max(0, position + 1 - pattern.window),
+                position + 1,
+              );
+              for (let head = 0; head < config.heads; head++) {
+                const own = Math.floor((head * config.keyValueHeads) / config.heads) * config.headSize;
+                const atQuery = query * size + head * config.headSize;
+                const atKeys = seen.map((row) => row * keySize + own);
+                expected.set(attendOne([q, k, v], atQuery, atKeys, config.headSize, pattern.softCap).y, atQuery);
+              }
+            }
+          });
+          compare(worst, actual, expected, shown(pattern, config));
+          const selected = layout
+            .queryRows(
+              matrix(
+                Float32Array.from({ length: tokens }, (_, row) => row),
+                1,
+              ),
+            )
+            .dataSync();
+          assert.deepEqual(
+            [...selected],
+            queries.flatMap((own, segment) => (own > 0 ? way(segment).slice(-own) : [])),
+          );
+        });
+    }
+    worst.atMost(2e-6); // worst seen 9.7e-7
   });
 }
 

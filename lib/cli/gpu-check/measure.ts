@@ -12,7 +12,7 @@ import type { ModelConfig } from "../../model/config";
 import { parameterShapes } from "../../model/parameters";
 import { operationsLevel } from "../../model/fused";
 import { takePeakDeviceMemory } from "../../model/memory";
-import { computePrefix, planScoring, scoreBatch } from "../../model/log-likelihoods";
+import { planScoring, scoreBatch } from "../../model/log-likelihoods";
 import { device, loadedArithmetic } from "../../model/tensorflow";
 import { ALPACA_HYPERPARAMETERS, type Hyperparameters } from "../../runs/hyperparameters";
 import { encodedLoss } from "../../train/prompt-weighted-loss";
@@ -139,9 +139,7 @@ function scoring({ size, rows }: Extract<Measurement, { part: "scoring" }>): obj
     const items = randomRows(size.config, count, size.length).map((ids) => [
       { input: ids.slice(0, -1), continuation: ids.slice(size.length >> 1) },
     ]);
-    const plan = planScoring(items, model);
-    const prefix = computePrefix(model, plan.prefix);
-    for (const batch of plan.batches) scoreBatch(model, batch, prefix, () => 1);
+    for (const batch of planScoring(items, model)) scoreBatch(model, batch, (item) => items[item]);
   };
   score(2);
   const started = performance.now();

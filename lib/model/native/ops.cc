@@ -497,6 +497,55 @@ void attention(OpKernelContext* c) {
   });
 }
 
+/** Attention over a tree of sequences: each segment's last rows attend to those on the way from the root to them. */
+void treeAttention(OpKernelContext* c) {
+  struct Segment { int64_t rows, queries, parent, row, query, length; }; // row, query: the first ones; length: of the way
+  const int64_t queryStride = c->input(0).dim_size(1), keyStride = c->input(1).dim_size(1), count = c->input(3).dim_size(0);
+  const int32_t *given = c->input(3).flat<int32_t>().data(), *settings = c->input(5).flat<int32_t>().data();
+  const int64_t headSize = settings[0], keyHeads = keyStride / headSize, group = queryStride / keyStride;
+  const Pattern pattern = patternOf(settings[1], *in(c, 4));
+  std::vector<Segment> segments;
+  int64_t rows = 0, queries = 0, longest = 0, scores = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t own = given[3 * i], asked = given[3 * i + 1], parent = given[3 * i + 2];
+    OP_REQUIRES(c, own >= asked && asked >= 0 && parent >= -1 && parent < i, absl::InvalidArgumentError("a segment has more queries than rows, or continues a later one"));
+    const int64_t length = own + (parent < 0 ? 0 : segments[parent].length);
+    segments.push_back({own, asked, parent, rows, queries, length});
+    rows += own;
+    queries += asked;
+    longest = std::max(longest, length);
+    scores += asked * std::min(length, pattern.window);
+  }
+  OP_REQUIRES(c, rows == c->input(1).dim_size(0) && queries == c->input(0).dim_size(0), absl::InvalidArgumentError("the segments do not have all rows"));
+  float* y = out(c, 0, c->input(0).shape());
+  if (!c->status().ok() || queries == 0) return;
+  const float *q = in(c, 0), *k = in(c, 1), *v = in(c, 2);
+  const int64_t scratch = kernels->attentionScratch(longest, headSize), units = count * keyHeads;
+  parallel(c, units, scores * group * keyHeads * (headSize + 16) / 16 / units, [&](int64_t from, int64_t to) {
+    const Memory own = memory(scratch), ways = memory(2 * longest * headSize);
+    for (int64_t unit = from; unit < to; unit++) {
+      const Segment& segment = segments[unit % count];
+      const int64_t head = unit / count * headSize, at = segment.query * queryStride + unit / count * group * headSize;
+      if (segment.queries == 0) continue;
+      const float *keys = k + segment.row * keyStride + head, *values = v + segment.row * keyStride + head;
+      int64_t stride = keyStride;
+      if (segment.parent >= 0) { // the way is scattered: it is copied, from its end
+        float *allKeys = ways.get(), *allValues = allKeys + longest * headSize;
+        for (int64_t i = unit % count; i >= 0; i = segments[i].parent) {
+          const auto& [count, queries, parent, row, query, length] = segments[i];
+          for (int64_t t = 0; t < count; t++) {
+            const int64_t source = (row + t) * keyStride + head, target = (length - count + t) * headSize;
+            std::copy_n(k + source, headSize, allKeys + target);
+            std::copy_n(v + source, headSize, allValues + target);
+          }
+        }
+        keys = allKeys, values = allValues, stride = headSize;
+      }
+      kernels->attention(q + at, keys, values, y + at, nullptr, own.get(), segment.length, segment.queries, headSize, group, queryStride, stride, 0, pattern);
+    }
+  });
+}
+
 /**
  * Keys or values (batch, capacity, size) with room for new positions: the memory of the input if they fit, otherwise a
  * new output, into which the input's positions are copied.
@@ -765,6 +814,9 @@ OPERATION("PromptlossAttention", attention);
 DEFINITION("PromptlossAttentionGradient").Input("dy: float").Input("q: float").Input("k: float").Input("v: float").Input("y: float")
   .Input("logsums: float").Input("bounds: int32").Input("softcap: float").Input("settings: int32").Output("dq: float").Output("dk: float").Output("dv: float");
 OPERATION("PromptlossAttentionGradient", attentionGradient);
+DEFINITION("PromptlossTreeAttention").Input("q: float").Input("k: float").Input("v: float").Input("segments: int32").Input("softcap: float").Input("settings: int32")
+  .Output("y: float");
+OPERATION("PromptlossTreeAttention", treeAttention);
 DEFINITION("PromptlossCachedAttention").Input("q: float").Input("k: float").Input("v: float").Input("pastk: float").Input("pastv: float")
   .Input("padding: int32").Input("softcap: float").Input("settings: int32").Output("y: float").Output("keys: float").Output("values: float");
 OPERATION("PromptlossCachedAttention", cachedAttention);
