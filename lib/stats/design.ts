@@ -1,5 +1,5 @@
 import type { FixedTerm } from "./formula";
-import { Cholesky, crossProduct, dot, zeros, type Rows } from "./linear-algebra";
+import { Cholesky, crossProduct, dot, joinColumns, zeros, type Rows } from "./linear-algebra";
 import { orthogonalPolynomial, rawPolynomial, type PolynomialBasis } from "./polynomial";
 import { categoryColumn, isText, levelsOf, numericColumn, type DataRow } from "./data-rows";
 import { StatisticsError } from "../data/errors";
@@ -57,8 +57,10 @@ export function buildDesign(rows: readonly DataRow[], terms: readonly FixedTerm[
     parts.push(part);
   }
   const of = (given: readonly DataRow[]): Rows => {
-    const blocks = parts.map((part) => part.columns(given));
-    return given.map((_, i) => blocks.flatMap((block) => block[i]));
+    return joinColumns(
+      given.length,
+      parts.map((part) => part.columns(given)),
+    );
   };
   let next = 0;
   const placed = parts.map(({ label, names, polynomial }) => ({
@@ -133,13 +135,14 @@ export function unknownLevel(column: string, level: string, row: number, levels:
  *
  * @param design n × p matrix with its column names and terms
  * @param parameters number of parameters that the rows must at least determine; default: number of columns
+ * @returns X'X, p × p
  * @throws {StatisticsError} if there are fewer rows than parameters, or a column is a linear combination of those
  *   before it; the message names the column and says what to do
  */
 export function checkRank(
   { names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">,
   parameters = names.length,
-): void {
+): Rows {
   if (matrix.length < parameters) {
     throw new StatisticsError(
       `${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). ` +
@@ -148,7 +151,7 @@ export function checkRank(
   }
   const squares = crossProduct(matrix);
   const factor = Cholesky.of(squares);
-  if (factor?.lower.every((row, j) => row[j] ** 2 > 1e-8 * squares[j][j])) return;
+  if (factor?.lower.every((row, j) => row[j] ** 2 > 1e-8 * squares[j][j])) return squares;
   const columns = names.map((_, j) => matrix.map((row) => row[j]));
   const basis: number[][] = [];
   const combinations = zeros(names.length, names.length);
@@ -174,6 +177,7 @@ export function checkRank(
     basis.push(residual.map((value) => value / length));
     for (let c = 0; c <= j; c++) combinations[j][c] /= length;
   }
+  return squares;
 }
 
 /** @param others columns that determine it; empty if it is zero */

@@ -10,8 +10,7 @@ import { transpose, type Rows } from "./linear-algebra";
 export function symmetricEigen(a: Rows): { values: number[]; vectors: Rows } {
   const decomposition = new EigenvalueDecomposition(new Matrix(a), { assumeSymmetric: true });
   const columns = transpose(decomposition.eigenvectorMatrix.to2DArray());
-  const order = decomposition.realEigenvalues
-    .map((_, i) => i)
-    .sort((i, j) => decomposition.realEigenvalues[j] - decomposition.realEigenvalues[i]);
-  return { values: order.map((i) => decomposition.realEigenvalues[i]), vectors: order.map((i) => columns[i]) };
+  const values = decomposition.realEigenvalues;
+  const order = values.map((_, i) => i).sort((i, j) => values[j] - values[i]);
+  return { values: order.map((i) => values[i]), vectors: order.map((i) => columns[i]) };
 }

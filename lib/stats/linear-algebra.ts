@@ -44,9 +44,11 @@ export function product(a: readonly (readonly number[])[], b: readonly (readonly
   const width = b.length > 0 ? b[0].length : 0;
   const result = zeros(a.length, width);
   for (let i = 0; i < a.length; i++) {
+    const sums = result[i];
     for (let k = 0; k < b.length; k++) {
       const factor = a[i][k];
-      if (factor !== 0) for (let j = 0; j < width; j++) result[i][j] += factor * b[k][j];
+      const row = b[k];
+      if (factor !== 0) for (let j = 0; j < width; j++) sums[j] += factor * row[j];
     }
   }
   return result;
@@ -58,19 +60,48 @@ export function transpose(a: readonly (readonly number[])[]): Rows {
 }
 
 /**
- * Weighted cross product a' diag(weights) a.
+ * Transposed matrix times vector, a' x.
  *
- * @param a n × p
- * @param weights length n; default: all 1
+ * @param a n × m, n at least 1
+ * @param x length n
+ * @returns length m
+ */
+export function multiplyTransposed(a: readonly (readonly number[])[], x: readonly number[]): number[] {
+  const result = new Array<number>(a[0].length).fill(0);
+  for (let i = 0; i < a.length; i++) {
+    const row = a[i];
+    const factor = x[i];
+    for (let j = 0; j < row.length; j++) result[j] += factor * row[j];
+  }
+  return result;
+}
+
+/**
+ * Puts matrices side by side, [a₁ a₂ …].
+ *
+ * @param n number of rows
+ * @param blocks n rows each
+ * @returns n × the sum of the blocks' widths
+ */
+export function joinColumns(n: number, blocks: readonly Rows[]): Rows {
+  return Array.from({ length: n }, (_, i) => blocks.reduce<number[]>((row, block) => row.concat(block[i]), []));
+}
+
+/**
+ * Cross product a'a.
+ *
+ * @param a n × p, n at least 1
  * @returns p × p, symmetric
  */
-export function crossProduct(a: readonly (readonly number[])[], weights?: readonly number[]): Rows {
+export function crossProduct(a: readonly (readonly number[])[]): Rows {
   const size = a[0].length;
   const result = zeros(size, size);
-  for (let row = 0; row < a.length; row++) {
+  for (const row of a) {
     for (let i = 0; i < size; i++) {
-      const factor = a[row][i] * (weights ? weights[row] : 1);
-      if (factor !== 0) for (let j = 0; j <= i; j++) result[i][j] += factor * a[row][j];
+      const factor = row[i];
+      if (factor === 0) continue;
+      const sums = result[i];
+      for (let j = 0; j <= i; j++) sums[j] += factor * row[j];
     }
   }
   for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) result[j][i] = result[i][j];

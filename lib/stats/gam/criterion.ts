@@ -1,4 +1,4 @@
-import { Cholesky, crossProduct, dot, multiply, product, quadraticForm, transpose, type Rows } from "../linear-algebra";
+import { Cholesky, dot, multiply, multiplyTransposed, product, quadraticForm, type Rows } from "../linear-algebra";
 import type { Evaluation } from "../optimize";
 import type { Smooth } from "./smooth";
 
@@ -49,8 +49,6 @@ interface Solution {
  * M is X'X with the parametric columns eliminated.
  */
 export class GamCriterion {
-  /** X'X, p × p */
-  private readonly gram: Rows;
   /** X'y, length p */
   private readonly projected: number[];
   /** M, q × q */
@@ -68,21 +66,22 @@ export class GamCriterion {
 
   /**
    * @param x model matrix X, n × p, of full column rank
+   * @param gram X'X, p × p
    * @param y response, length n
    * @param smooths in the order of their smoothing parameters; their columns follow the parametric ones
    */
   constructor(
     x: Rows,
+    private readonly gram: Rows,
     private readonly y: readonly number[],
     private readonly smooths: readonly PlacedSmooth[],
     private readonly method: GamMethod,
   ) {
-    this.gram = crossProduct(x);
-    this.projected = transpose(x).map((column) => dot(column, y));
-    const factor = Cholesky.of(this.gram)!;
+    this.projected = multiplyTransposed(x, y);
+    const factor = Cholesky.of(gram)!;
     const ordinary = factor.solve(this.projected);
     this.leastSquares = multiply(x, ordinary).reduce((sum, fit, i) => sum + (y[i] - fit) ** 2, 0);
-    this.parametric = smooths.length > 0 ? smooths[0].from : this.gram.length;
+    this.parametric = smooths.length > 0 ? smooths[0].from : gram.length;
     const lower = factor.lower.slice(this.parametric).map((row) => row.slice(this.parametric));
     this.reduced = lower.map((a) => lower.map((b) => dot(a, b)));
     this.parametricDeterminant = factor.lower.reduce(

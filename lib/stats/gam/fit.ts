@@ -3,7 +3,7 @@ import { aText, checkOptions, checkRows } from "../../data/arguments";
 import { buildDesign, checkRank, type Design } from "../design";
 import { fUpper, studentTwoSided } from "../distributions";
 import { parseFormula, type Formula } from "../formula";
-import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
+import { Cholesky, dot, joinColumns, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
 import { minimize, type Evaluation, type Minimum } from "../optimize";
 import { normalVariate } from "../random-variates";
 import { numericColumn, type DataRow } from "../data-rows";
@@ -144,21 +144,21 @@ export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamF
     );
   const parametric = buildDesign(rows, formula.fixed, true);
   const smooths = placeSmooths(rows, formula, parametric.names.length);
-  const x = parametric.matrix.map((row, i) => [...row, ...smooths.flatMap(({ smooth }) => smooth.matrix[i])]);
-  checkModelRank(x, parametric, smooths);
+  const n = y.length;
+  const x = joinColumns(n, [parametric.matrix, ...smooths.map(({ smooth }) => smooth.matrix)]);
+  const gram = checkModelRank(x, parametric, smooths);
 
-  const criterion = new GamCriterion(x, y, smooths, method);
+  const criterion = new GamCriterion(x, gram, y, smooths, method);
   const parameters = smooths.reduce((sum, { smooth }) => sum + smooth.penalties.length, 0);
   const search = bestMinimum(criterion, parameters);
   const { score, coefficients, inverse, influence, residualSumOfSquares } = criterion.at(search.x);
-  const n = y.length;
   const edf = influence.map((row, i) => row[i]).reduce((sum, value) => sum + value, 0);
   const scale = residualSumOfSquares / (n - edf);
   const covariance = inverse.map((row) => row.map((value) => scale * value));
   const estimates: Estimates = { coefficients, covariance, influence, residualDf: n - edf };
   const mean = y.reduce((sum, value) => sum + value, 0) / n;
   const total = y.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const fittedSmooths = describeSmooths(rows, smooths, search.x.map(Math.exp), estimates);
+  const fittedSmooths = describeSmooths(smooths, gram, search.x.map(Math.exp), estimates);
   return {
     formula: formula.text,
     rows: n,
@@ -171,10 +171,12 @@ export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamF
     rSquared: 1 - (scale * (n - 1)) / total,
     fitted: multiply(x, coefficients),
     response: y,
-    diagnosis: { converged: search.converged, messages: describeSearch(search, fittedSmooths, rows) },
+    diagnosis: { converged: search.converged, messages: describeSearch(search, fittedSmooths, smooths) },
     predict: (given) => {
-      const parts = smooths.map(({ smooth }) => smooth.of(given));
-      const design = parametric.of(given).map((row, i) => [...row, ...parts.flatMap((part) => part[i])]);
+      const design = joinColumns(given.length, [
+        parametric.of(given),
+        ...smooths.map(({ smooth }) => smooth.of(given)),
+      ]);
       return predictRows(design, covariance, coefficients);
     },
   };
@@ -201,8 +203,8 @@ function placeSmooths(rows: readonly DataRow[], formula: Formula, first: number)
   });
 }
 
-/** Throws unless there are more rows than coefficients, and the columns are linearly independent. */
-function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly PlacedSmooth[]): void {
+/** Throws unless there are more rows than coefficients, and the columns are linearly independent; returns X'X. */
+function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly PlacedSmooth[]): Rows {
   const names = [
     ...parametric.names,
     ...smooths.flatMap(({ smooth }) => smooth.matrix[0].map((_, j) => `${smooth.term.label}.${j + 1}`)),
@@ -215,7 +217,7 @@ function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly Plac
       columns: Array.from({ length: to - from }, (_, j) => from + j),
     })),
   ];
-  checkRank({ names, matrix, terms }, names.length + 1);
+  return checkRank({ names, matrix, terms }, names.length + 1);
 }
 
 /**
@@ -257,10 +259,13 @@ function testParametric(
   };
 }
 
-/** @param smoothing smoothing parameters of all smooths, in their order */
+/**
+ * @param gram X'X
+ * @param smoothing smoothing parameters of all smooths, in their order
+ */
 function describeSmooths(
-  rows: readonly DataRow[],
   smooths: readonly PlacedSmooth[],
+  gram: Rows,
   smoothing: readonly number[],
   { coefficients, covariance, influence, residualDf }: Estimates,
 ): GamSmooth[] {
@@ -269,7 +274,8 @@ function describeSmooths(
   let parameter = 0;
   return smooths.map(({ smooth, from, to }): GamSmooth => {
     const estimates = coefficients.slice(from, to);
-    const block = covariance.slice(from, to).map((row) => row.slice(from, to));
+    const blockOf = (matrix: Rows): Rows => matrix.slice(from, to).map((row) => row.slice(from, to));
+    const block = blockOf(covariance);
     const referenceDf = Math.min(
       to - from,
       edfs.reduce((sum, value, i) => (i >= from && i < to ? sum + 2 * value - squaredInfluence[i][i] : sum), 0),
@@ -277,13 +283,16 @@ function describeSmooths(
     return {
       term: smooth.term.label,
       columns: smooth.term.columns,
-      ranges: smooth.term.columns.map((column) => {
-        const values = numericColumn(rows, column);
-        return { min: Math.min(...values), max: Math.max(...values) };
-      }),
+      ranges: smooth.distinct.map((values) => ({ min: values[0], max: values[values.length - 1] })),
       edf: edfs.slice(from, to).reduce((sum, value) => sum + value, 0),
       referenceDf,
-      ...testSmooth(smooth, estimates, block, referenceDf, residualDf),
+      ...testSmooth(
+        { gram: blockOf(gram), orientation: smooth.orientation },
+        estimates,
+        block,
+        referenceDf,
+        residualDf,
+      ),
       smoothingParameters: smooth.penalties.map(() => smoothing[parameter++]),
       predict: (given) => predictRows(smooth.of(given), block, estimates),
       draw: (given, random, draws) => {
@@ -308,11 +317,11 @@ function predictRows(design: Rows, covariance: Rows, coefficients: readonly numb
   }));
 }
 
-function describeSearch(search: Minimum, smooths: readonly GamSmooth[], rows: readonly DataRow[]): string[] {
+function describeSearch(search: Minimum, smooths: readonly GamSmooth[], placed: readonly PlacedSmooth[]): string[] {
   const messages = search.converged
     ? []
     : ["The search for the smoothing parameters did not converge: treat the fit with care, and try the other method."];
-  for (const { term, columns, smoothingParameters } of smooths) {
+  for (const [j, { term, columns, smoothingParameters }] of smooths.entries()) {
     smoothingParameters.forEach((parameter, i) => {
       if (parameter > 1e4)
         messages.push(
@@ -320,11 +329,11 @@ function describeSearch(search: Minimum, smooths: readonly GamSmooth[], rows: re
             `along ${columns[i]} the data support no more than a straight line.`,
         );
     });
-    for (const column of columns) {
-      const distinct = new Set(numericColumn(rows, column)).size;
-      if (distinct <= 3)
+    for (const [i, column] of columns.entries()) {
+      const count = placed[j].smooth.distinct[i].length;
+      if (count <= 3)
         messages.push(
-          `${term}: "${column}" has only ${distinct} distinct values, so its curve is drawn through them ` +
+          `${term}: "${column}" has only ${count} distinct values, so its curve is drawn through them ` +
             `and nothing can show that it is wrong. Add values of ${column}.`,
         );
     }

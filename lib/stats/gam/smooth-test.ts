@@ -1,7 +1,7 @@
 import { mixtureAboveZero } from "../chi-squared-mixture";
 import { fUpper } from "../distributions";
 import { symmetricEigen } from "../eigen";
-import { Cholesky, crossProduct, dot, multiply, product, transpose, type Rows } from "../linear-algebra";
+import { Cholesky, dot, multiply, product, transpose, type Rows } from "../linear-algebra";
 
 /**
  * Wood's test of a smooth against zero with an estimated scale (Biometrika 2013, "On p-values for smooth components
@@ -9,7 +9,7 @@ import { Cholesky, crossProduct, dot, multiply, product, transpose, type Rows } 
  * fractional rank is split over two eigenvectors. Their relative sign is arbitrary: the statistic uses mgcv's sign, the
  * p-value is the mean over both.
  *
- * @param smooth model matrix X, n × p, and the column (length n) that determines the sign of every eigenvector
+ * @param smooth X'X of the model matrix X, p × p, and X'c of the column c that determines the sign of every eigenvector
  * @param coefficients b, length p
  * @param covariance of the coefficients, p × p
  * @param rank reference degrees of freedom, tr(2F - FF) over the smooth; at most p
@@ -17,17 +17,17 @@ import { Cholesky, crossProduct, dot, multiply, product, transpose, type Rows } 
  * @returns the F-like statistic and its approximate p-value
  */
 export function testSmooth(
-  { matrix, orientation }: { matrix: Rows; orientation: readonly number[] },
+  { gram, orientation }: { gram: Rows; orientation: readonly number[] },
   coefficients: readonly number[],
   covariance: Rows,
   rank: number,
   residualDf: number,
 ): { statistic: number; p: number } {
-  const factor = Cholesky.of(crossProduct(matrix))!;
+  const factor = Cholesky.of(gram)!;
   const triangle = transpose(factor.lower);
   const { values, vectors } = symmetricEigen(product(product(triangle, covariance), transpose(triangle)));
   const fitted = multiply(triangle, coefficients);
-  const reference = multiply(triangle, factor.solve(transpose(matrix).map((column) => dot(column, orientation))));
+  const reference = multiply(triangle, factor.solve(orientation));
   const standardized = values.map((value, j) => {
     const sign = Math.sign(dot(vectors[j], reference)) || 1;
     return (sign * dot(vectors[j], fitted)) / Math.sqrt(value);

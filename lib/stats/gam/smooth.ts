@@ -1,6 +1,6 @@
 import { symmetricEigen } from "../eigen";
 import type { SmoothTerm } from "../formula";
-import { dot, multiply, transpose, zeros, type Rows } from "../linear-algebra";
+import { dot, multiply, multiplyTransposed, zeros, type Rows } from "../linear-algebra";
 import type { Evaluation } from "../optimize";
 import { numericColumn, type DataRow } from "../data-rows";
 import { cubicRegressionMargin, thinPlateMargin, type Margin } from "./margin";
@@ -10,6 +10,8 @@ export interface Smooth {
   term: SmoothTerm;
   /** n × p */
   matrix: Rows;
+  /** distinct values of each column in the data, ascending */
+  distinct: number[][];
   /** diagonals of the p × p penalties S_i, which have no other entries; the criterion scales each by its λ_i */
   penalties: number[][];
   /** dimension of the space of unpenalized functions */
@@ -19,7 +21,7 @@ export interface Smooth {
    * its difference to log |X'X + Σ λ_i S_i| is the same as in mgcv's coordinates.
    */
   logDeterminant(logSmoothing: readonly number[]): Evaluation;
-  /** first column of mgcv's model matrix for this smooth, length n */
+  /** X'c, where X is `matrix` and c the first column of mgcv's model matrix for this smooth; length p */
   orientation: number[];
   /**
    * Builds the smooth's columns for other rows, m × p.
@@ -47,11 +49,12 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   const data = term.columns.map((column) => numericColumn(rows, column));
   const margins = data.map((values, i) => buildMargin(values, term.dimensions[i], term.columns[i]));
   const eigen = margins.map(diagonalize);
-  const original = rowsOf(data, (values) => tensor(margins.map((margin, i) => margin.at(values[i]))));
+  const { patterns, counts, index } = patternsOf(data);
+  const original = patterns.map((values) => tensor(margins.map((margin, i) => margin.at(values[i]))));
   const unconstrained = (values: readonly number[]): number[] =>
     tensor(margins.map((margin, i) => multiply(eigen[i].vectors, margin.at(values[i]))));
 
-  const infinityNorm = Math.max(...[...new Set(original)].map(absoluteSum));
+  const infinityNorm = Math.max(...original.map(absoluteSum));
   const fullPenalties = margins.map((margin, i) => {
     const largest = term.kind === "te" ? eigen[i].values[0] : 1;
     // Kronecker products with identity matrices do not change the norm
@@ -62,7 +65,7 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     return tensor(diagonals);
   });
 
-  const means = transpose(rowsOf(data, unconstrained)).map(mean);
+  const means = columnMeans(patterns.map(unconstrained), counts);
   const unpenalized = means.flatMap((_, k) => (fullPenalties.every((penalty) => penalty[k] === 0) ? [k] : []));
   const removed = unpenalized.reduce((best, k) => (Math.abs(means[k]) > Math.abs(means[best]) ? k : best));
   const constrained = (values: readonly number[]): number[] =>
@@ -71,34 +74,56 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     );
   const penalties = fullPenalties.map((penalty) => penalty.filter((_, k) => k !== removed));
   const offset = Math.log(unpenalized.reduce((sum, k) => sum + means[k] ** 2, 0) / means[removed] ** 2);
+  const built = patterns.map(constrained);
+  const first = firstReflectedColumn(original, columnMeans(original, counts));
   return {
     term,
-    matrix: rowsOf(data, constrained),
+    matrix: index.map((pattern) => built[pattern]),
+    distinct: term.columns.map((_, j) => [...new Set(patterns.map((values) => values[j]))].sort((a, b) => a - b)),
     penalties,
     nullDimension: unpenalized.length - 1,
     logDeterminant: (logSmoothing) => logPseudoDeterminant(penalties, logSmoothing, offset),
-    orientation: firstReflectedColumn(original),
-    of: (given) =>
-      rowsOf(
-        term.columns.map((column) => numericColumn(given, column)),
-        constrained,
-      ),
+    orientation: multiplyTransposed(
+      built,
+      first.map((value, i) => counts[i] * value),
+    ),
+    of: (given) => {
+      const other = patternsOf(term.columns.map((column) => numericColumn(given, column)));
+      const rows = other.patterns.map(constrained);
+      return other.index.map((pattern) => rows[pattern]);
+    },
   };
 }
 
 /**
- * Builds a row for each row of the data. Rows with the same values are one array, which is built once.
+ * Finds the distinct rows of the data: a smooth is evaluated once for each of them.
  *
  * @param data columns of equal length
+ * @returns distinct rows in the order of their first occurrence, how often each occurs, and which one every row is
  */
-function rowsOf(data: readonly number[][], build: (values: readonly number[]) => number[]): Rows {
-  const known = new Map<string, number[]>();
-  return data[0].map((_, i) => {
-    const values = data.map((column) => column[i]);
-    const key = values.join();
-    const row = known.get(key) ?? build(values);
-    known.set(key, row);
-    return row;
+function patternsOf(data: readonly number[][]): { patterns: Rows; counts: number[]; index: number[] } {
+  const index = data
+    .map(numbered)
+    .reduce((codes, column) => numbered(codes.map((code, i) => code * column.length + column[i])));
+  const patterns: Rows = [];
+  const counts: number[] = [];
+  for (const [i, pattern] of index.entries()) {
+    if (pattern === patterns.length) {
+      patterns.push(data.map((column) => column[i]));
+      counts.push(0);
+    }
+    counts[pattern]++;
+  }
+  return { patterns, counts, index };
+}
+
+/** Replaces every value by the number of distinct values that occur before it first does. */
+function numbered(values: readonly number[]): number[] {
+  const known = new Map<number, number>();
+  return values.map((value) => {
+    const number = known.get(value) ?? known.size;
+    if (number === known.size) known.set(value, number);
+    return number;
   });
 }
 
@@ -140,8 +165,8 @@ function diagonalize({ penalty, unpenalized, dimension }: Margin): { values: num
  * Applies the second column of a Householder reflection to the rows: the reflection that maps the column means to a
  * multiple of (1, 0, …).
  */
-function firstReflectedColumn(rows: Rows): number[] {
-  const direction = transpose(rows).map(mean);
+function firstReflectedColumn(rows: Rows, means: readonly number[]): number[] {
+  const direction = [...means];
   direction[0] += (direction[0] < 0 ? -1 : 1) * Math.sqrt(dot(direction, direction));
   const factor = (2 * direction[1]) / dot(direction, direction);
   return rows.map((row) => row[1] - factor * dot(row, direction));
@@ -156,6 +181,8 @@ function absoluteSum(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + Math.abs(value), 0);
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** @param counts how often each row occurs */
+function columnMeans(rows: Rows, counts: readonly number[]): number[] {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return multiplyTransposed(rows, counts).map((sum) => sum / total);
 }
