@@ -9,8 +9,8 @@
  * @returns a probability in [0, 1]
  */
 export function mixtureAboveZero(weights: readonly number[], df: readonly number[]): number {
-  // before the integrand has decayed, its phase advances by about √(40 df): at most half a radian per step
-  const step = Math.min(0.01, 0.5 / Math.sqrt(40 * Math.max(...df)));
+  // before the integrand has decayed, its phase advances by about √(40 df): at most two radians per step
+  const step = Math.min(0.1, 2 / Math.sqrt(40 * Math.max(...df)));
   // the integrand changes where u times the standard deviation is about 1
   const scale = 1 / Math.sqrt(weights.reduce((sum, weight, j) => sum + df[j] * weight * weight, 0));
   let sum = 0;

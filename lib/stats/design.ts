@@ -1,5 +1,6 @@
 import type { FixedTerm } from "./formula";
-import { Cholesky, crossProduct, dot, joinColumns, zeros, type Rows } from "./linear-algebra";
+import { Cholesky, dot, joinColumns, transpose, zeros, type Rows } from "./linear-algebra";
+import type { ModelMatrix } from "./model-matrix";
 import { orthogonalPolynomial, rawPolynomial, type PolynomialBasis } from "./polynomial";
 import { categoryColumn, isText, levelsOf, numericColumn, type DataRow } from "./data-rows";
 import { StatisticsError } from "../data/errors";
@@ -20,8 +21,8 @@ export interface Design {
   /** names of all columns */
   names: string[];
   terms: DesignTerm[];
-  /** n × names.length */
-  matrix: Rows;
+  /** columns of each term, n rows each; rows with the same values may be one array */
+  blocks: Rows[];
   /**
    * Builds the model matrix of other rows, m × names.length.
    *
@@ -49,19 +50,15 @@ interface Part {
  */
 export function buildDesign(rows: readonly DataRow[], terms: readonly FixedTerm[], intercept: boolean): Design {
   const parts: Part[] = [];
-  if (intercept) parts.push({ label: "(Intercept)", names: ["(Intercept)"], columns: (given) => given.map(() => [1]) });
+  const one = [1];
+  if (intercept) parts.push({ label: "(Intercept)", names: ["(Intercept)"], columns: (given) => given.map(() => one) });
   let fullCoding = !intercept;
   for (const term of terms) {
     const part = buildPart(rows, term, fullCoding);
     fullCoding &&= !isFactor(rows, term);
     parts.push(part);
   }
-  const of = (given: readonly DataRow[]): Rows => {
-    return joinColumns(
-      given.length,
-      parts.map((part) => part.columns(given)),
-    );
-  };
+  const blocksOf = (given: readonly DataRow[]): Rows[] => parts.map((part) => part.columns(given));
   let next = 0;
   const placed = parts.map(({ label, names, polynomial }) => ({
     label,
@@ -69,7 +66,12 @@ export function buildDesign(rows: readonly DataRow[], terms: readonly FixedTerm[
     polynomial,
     columns: names.map(() => next++),
   }));
-  return { names: parts.flatMap((part) => part.names), terms: placed, matrix: of(rows), of };
+  return {
+    names: parts.flatMap((part) => part.names),
+    terms: placed,
+    blocks: blocksOf(rows),
+    of: (given) => joinColumns(given.length, blocksOf(given)),
+  };
 }
 
 function isFactor(rows: readonly DataRow[], term: FixedTerm): boolean {
@@ -133,26 +135,22 @@ export function unknownLevel(column: string, level: string, row: number, levels:
  * counts as dependent if at most 1e-7 of its length is orthogonal to the columns before it. Where X'X shows that this
  * part is at least 1e-4 for every column, which its precision suffices for, there is no need to orthogonalize.
  *
- * @param design n × p matrix with its column names and terms
- * @param parameters number of parameters that the rows must at least determine; default: number of columns
- * @returns X'X, p × p
+ * @param design names of the p columns, and its terms
+ * @param x model matrix X
+ * @param parameters number of parameters that the rows must at least determine
  * @throws {StatisticsError} if there are fewer rows than parameters, or a column is a linear combination of those
  *   before it; the message names the column and says what to do
  */
-export function checkRank(
-  { names, matrix, terms }: Pick<Design, "names" | "matrix" | "terms">,
-  parameters = names.length,
-): Rows {
-  if (matrix.length < parameters) {
+export function checkRank({ names, terms }: Pick<Design, "names" | "terms">, x: ModelMatrix, parameters: number): void {
+  if (x.length < parameters) {
     throw new StatisticsError(
-      `${matrix.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). ` +
+      `${x.length} rows cannot determine ${parameters} parameters (${names.slice(0, 3).join(", ")}, …). ` +
         "Add rows, or take terms out of the formula.",
     );
   }
-  const squares = crossProduct(matrix);
-  const factor = Cholesky.of(squares);
-  if (factor?.lower.every((row, j) => row[j] ** 2 > 1e-8 * squares[j][j])) return squares;
-  const columns = names.map((_, j) => matrix.map((row) => row[j]));
+  const factor = Cholesky.of(x.gram);
+  if (factor?.lower.every((row, j) => row[j] ** 2 > 1e-8 * x.gram[j][j])) return;
+  const columns = transpose(x.rows());
   const basis: number[][] = [];
   const combinations = zeros(names.length, names.length);
   for (const [j, column] of columns.entries()) {
@@ -177,7 +175,6 @@ export function checkRank(
     basis.push(residual.map((value) => value / length));
     for (let c = 0; c <= j; c++) combinations[j][c] /= length;
   }
-  return squares;
 }
 
 /** @param others columns that determine it; empty if it is zero */

@@ -84,28 +84,11 @@ export function multiplyTransposed(a: readonly (readonly number[])[], x: readonl
  * @returns n × the sum of the blocks' widths
  */
 export function joinColumns(n: number, blocks: readonly Rows[]): Rows {
-  return Array.from({ length: n }, (_, i) => blocks.reduce<number[]>((row, block) => row.concat(block[i]), []));
-}
-
-/**
- * Cross product a'a.
- *
- * @param a n × p, n at least 1
- * @returns p × p, symmetric
- */
-export function crossProduct(a: readonly (readonly number[])[]): Rows {
-  const size = a[0].length;
-  const result = zeros(size, size);
-  for (const row of a) {
-    for (let i = 0; i < size; i++) {
-      const factor = row[i];
-      if (factor === 0) continue;
-      const sums = result[i];
-      for (let j = 0; j <= i; j++) sums[j] += factor * row[j];
-    }
-  }
-  for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) result[j][i] = result[i][j];
-  return result;
+  return Array.from({ length: n }, (_, i) => {
+    const row: number[] = [];
+    for (const block of blocks) row.push(...block[i]);
+    return row;
+  });
 }
 
 /**
@@ -170,24 +153,33 @@ export class Cholesky {
 
   /** Returns a⁻¹ b for a vector b of length n. */
   solve(b: readonly number[]): number[] {
-    const { lower, first } = this;
-    const x = [...b];
-    for (let i = 0; i < x.length; i++) {
-      for (let k = first[i]; k < i; k++) x[i] -= lower[i][k] * x[k];
-      x[i] /= lower[i][i];
-    }
-    for (let i = x.length - 1; i >= 0; i--) {
-      x[i] /= lower[i][i];
-      for (let k = first[i]; k < i; k++) x[k] -= lower[i][k] * x[i];
-    }
-    return x;
+    return this.solveInPlace([...b], 0);
   }
 
   /** Returns a⁻¹, n × n. */
   inverse(): Rows {
-    const size = this.lower.length;
-    return Array.from({ length: size }, (_, i) =>
-      this.solve(Array.from({ length: size }, (_, j) => (i === j ? 1 : 0))),
-    );
+    const result = zeros(this.lower.length, this.lower.length);
+    for (const [i, row] of result.entries()) {
+      row[i] = 1;
+      this.solveInPlace(row, i);
+    }
+    return result;
+  }
+
+  /** Replaces x by a⁻¹ x, where the entries of x before `from` are 0. */
+  private solveInPlace(x: number[], from: number): number[] {
+    const { lower, first } = this;
+    for (let i = from; i < x.length; i++) {
+      const row = lower[i];
+      let sum = x[i];
+      for (let k = Math.max(from, first[i]); k < i; k++) sum -= row[k] * x[k];
+      x[i] = sum / row[i];
+    }
+    for (let i = x.length - 1; i >= 0; i--) {
+      const row = lower[i];
+      const value = (x[i] /= row[i]);
+      for (let k = first[i]; k < i; k++) x[k] -= row[k] * value;
+    }
+    return x;
   }
 }

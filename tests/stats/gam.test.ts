@@ -5,7 +5,7 @@ import { parseFormula } from "../../lib/stats/formula";
 import { GamCriterion, type GamMethod } from "../../lib/stats/gam/criterion";
 import { fitGam } from "../../lib/stats/gam/fit";
 import { buildSmooth } from "../../lib/stats/gam/smooth";
-import { crossProduct, joinColumns } from "../../lib/stats/linear-algebra";
+import { ModelMatrix } from "../../lib/stats/model-matrix";
 import { numericColumn, type DataRow } from "../../lib/stats/data-rows";
 import { needsShared } from "../support/shared";
 import { close, closeRelative, derivativesEqualDifferences, fixture, reference, toRows } from "./support";
@@ -238,8 +238,8 @@ function criterionOf(rows: DataRow[], text: string, method: GamMethod): GamCrite
     from += smooth.matrix[0].length;
     return { smooth, from: from - smooth.matrix[0].length };
   });
-  const x = joinColumns(rows.length, [parametric.matrix, ...smooths.map(({ smooth }) => smooth.matrix)]);
-  return new GamCriterion(x, crossProduct(x), numericColumn(rows, "score"), smooths, method);
+  const x = new ModelMatrix([...parametric.blocks, ...smooths.map(({ smooth }) => smooth.matrix)]);
+  return new GamCriterion(x, numericColumn(rows, "score"), smooths, method);
 }
 
 for (const name of ["gam_base", "gam_flat", "gam_mc", "gam_unbalanced"]) {

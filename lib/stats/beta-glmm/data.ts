@@ -1,6 +1,7 @@
 import { buildDesign, checkRank, unknownLevel, type Design } from "../design";
 import type { Formula, RandomTerm } from "../formula";
 import type { Rows } from "../linear-algebra";
+import { ModelMatrix } from "../model-matrix";
 import { categoryColumn, levelsOf, type DataRow } from "../data-rows";
 import { parameterCount } from "./covariance";
 import { StatisticsError } from "../../data/errors";
@@ -37,7 +38,8 @@ export interface BetaGlmmData {
   formula: Formula;
   /** response, strictly between 0 and 1, length n */
   y: number[];
-  fixed: Design;
+  /** with its model matrix, n × names.length */
+  fixed: Design & { matrix: Rows };
   random: RandomDesign[];
   /** total number of random effects */
   effects: number;
@@ -79,11 +81,12 @@ export function buildData(rows: readonly DataRow[], formula: Formula, y: number[
     parameters += parameterCount(size);
     return { term, levels, names: design.names, size, ...of(rows), offset, parameterOffset, of };
   });
-  checkRank(fixed, parameters);
+  const x = new ModelMatrix(fixed.blocks);
+  checkRank(fixed, x, parameters);
   if (y.every((value) => value === y[0]))
     throw new StatisticsError(
       `column "${formula.response}" is ${y[0]} in every row: there is no variation to explain`,
       formula.response,
     );
-  return { formula, y, fixed, random, effects, parameters };
+  return { formula, y, fixed: { ...fixed, matrix: x.rows() }, random, effects, parameters };
 }

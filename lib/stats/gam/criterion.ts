@@ -1,5 +1,6 @@
-import { Cholesky, dot, multiply, multiplyTransposed, product, quadraticForm, type Rows } from "../linear-algebra";
+import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
 import type { Evaluation } from "../optimize";
+import type { ModelMatrix } from "../model-matrix";
 import type { Smooth } from "./smooth";
 
 /** Criterion that selects the smoothing parameters: generalized cross-validation or restricted maximum likelihood. */
@@ -49,6 +50,8 @@ interface Solution {
  * M is X'X with the parametric columns eliminated.
  */
 export class GamCriterion {
+  /** X'X, p × p */
+  private readonly gram: Rows;
   /** X'y, length p */
   private readonly projected: number[];
   /** M, q × q */
@@ -66,22 +69,21 @@ export class GamCriterion {
 
   /**
    * @param x model matrix X, n × p, of full column rank
-   * @param gram X'X, p × p
    * @param y response, length n
    * @param smooths in the order of their smoothing parameters; their columns follow the parametric ones
    */
   constructor(
-    x: Rows,
-    private readonly gram: Rows,
+    x: ModelMatrix,
     private readonly y: readonly number[],
     private readonly smooths: readonly PlacedSmooth[],
     private readonly method: GamMethod,
   ) {
-    this.projected = multiplyTransposed(x, y);
-    const factor = Cholesky.of(gram)!;
+    this.gram = x.gram;
+    this.projected = x.project(y);
+    const factor = Cholesky.of(this.gram)!;
     const ordinary = factor.solve(this.projected);
-    this.leastSquares = multiply(x, ordinary).reduce((sum, fit, i) => sum + (y[i] - fit) ** 2, 0);
-    this.parametric = smooths.length > 0 ? smooths[0].from : gram.length;
+    this.leastSquares = x.multiply(ordinary).reduce((sum, fit, i) => sum + (y[i] - fit) ** 2, 0);
+    this.parametric = smooths.length > 0 ? smooths[0].from : this.gram.length;
     const lower = factor.lower.slice(this.parametric).map((row) => row.slice(this.parametric));
     this.reduced = lower.map((a) => lower.map((b) => dot(a, b)));
     this.parametricDeterminant = factor.lower.reduce(

@@ -4,6 +4,7 @@ import { buildDesign, checkRank, type Design } from "../design";
 import { fUpper, studentTwoSided } from "../distributions";
 import { parseFormula, type Formula } from "../formula";
 import { Cholesky, dot, joinColumns, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
+import { ModelMatrix } from "../model-matrix";
 import { minimize, type Evaluation, type Minimum } from "../optimize";
 import { normalVariate } from "../random-variates";
 import { numericColumn, type DataRow } from "../data-rows";
@@ -145,10 +146,10 @@ export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamF
   const parametric = buildDesign(rows, formula.fixed, true);
   const smooths = placeSmooths(rows, formula, parametric.names.length);
   const n = y.length;
-  const x = joinColumns(n, [parametric.matrix, ...smooths.map(({ smooth }) => smooth.matrix)]);
-  const gram = checkModelRank(x, parametric, smooths);
+  const x = new ModelMatrix([...parametric.blocks, ...smooths.map(({ smooth }) => smooth.matrix)]);
+  checkModelRank(x, parametric, smooths);
 
-  const criterion = new GamCriterion(x, gram, y, smooths, method);
+  const criterion = new GamCriterion(x, y, smooths, method);
   const parameters = smooths.reduce((sum, { smooth }) => sum + smooth.penalties.length, 0);
   const search = bestMinimum(criterion, parameters);
   const { score, coefficients, inverse, influence, residualSumOfSquares } = criterion.at(search.x);
@@ -158,7 +159,7 @@ export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamF
   const estimates: Estimates = { coefficients, covariance, influence, residualDf: n - edf };
   const mean = y.reduce((sum, value) => sum + value, 0) / n;
   const total = y.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const fittedSmooths = describeSmooths(smooths, gram, search.x.map(Math.exp), estimates);
+  const fittedSmooths = describeSmooths(smooths, x.gram, search.x.map(Math.exp), estimates);
   return {
     formula: formula.text,
     rows: n,
@@ -169,7 +170,7 @@ export function fitGam(rows: readonly DataRow[], options: GamOptions = {}): GamF
     edf,
     devianceExplained: 1 - residualSumOfSquares / total,
     rSquared: 1 - (scale * (n - 1)) / total,
-    fitted: multiply(x, coefficients),
+    fitted: x.multiply(coefficients),
     response: y,
     diagnosis: { converged: search.converged, messages: describeSearch(search, fittedSmooths, smooths) },
     predict: (given) => {
@@ -203,8 +204,8 @@ function placeSmooths(rows: readonly DataRow[], formula: Formula, first: number)
   });
 }
 
-/** Throws unless there are more rows than coefficients, and the columns are linearly independent; returns X'X. */
-function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly PlacedSmooth[]): Rows {
+/** Throws unless there are more rows than coefficients, and the columns are linearly independent. */
+function checkModelRank(x: ModelMatrix, parametric: Design, smooths: readonly PlacedSmooth[]): void {
   const names = [
     ...parametric.names,
     ...smooths.flatMap(({ smooth }) => smooth.matrix[0].map((_, j) => `${smooth.term.label}.${j + 1}`)),
@@ -217,7 +218,7 @@ function checkModelRank(matrix: Rows, parametric: Design, smooths: readonly Plac
       columns: Array.from({ length: to - from }, (_, j) => from + j),
     })),
   ];
-  return checkRank({ names, matrix, terms }, names.length + 1);
+  checkRank({ names, terms }, x, names.length + 1);
 }
 
 /**

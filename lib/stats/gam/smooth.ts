@@ -65,16 +65,18 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     return tensor(diagonals);
   });
 
-  const means = columnMeans(patterns.map(unconstrained), counts);
+  const free = patterns.map(unconstrained);
+  const means = columnMeans(free, counts);
   const unpenalized = means.flatMap((_, k) => (fullPenalties.every((penalty) => penalty[k] === 0) ? [k] : []));
   const removed = unpenalized.reduce((best, k) => (Math.abs(means[k]) > Math.abs(means[best]) ? k : best));
-  const constrained = (values: readonly number[]): number[] =>
-    unconstrained(values).flatMap((value, k, row) =>
-      k === removed ? [] : [value - (means[k] / means[removed]) * row[removed]],
-    );
+  const constrain = (row: readonly number[]): number[] => {
+    const shifted = row.map((value, k) => value - (means[k] / means[removed]) * row[removed]);
+    shifted.splice(removed, 1);
+    return shifted;
+  };
   const penalties = fullPenalties.map((penalty) => penalty.filter((_, k) => k !== removed));
   const offset = Math.log(unpenalized.reduce((sum, k) => sum + means[k] ** 2, 0) / means[removed] ** 2);
-  const built = patterns.map(constrained);
+  const built = free.map(constrain);
   const first = firstReflectedColumn(original, columnMeans(original, counts));
   return {
     term,
@@ -89,7 +91,7 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
     ),
     of: (given) => {
       const other = patternsOf(term.columns.map((column) => numericColumn(given, column)));
-      const rows = other.patterns.map(constrained);
+      const rows = other.patterns.map((values) => constrain(unconstrained(values)));
       return other.index.map((pattern) => rows[pattern]);
     },
   };
@@ -174,7 +176,13 @@ function firstReflectedColumn(rows: Rows, means: readonly number[]): number[] {
 
 /** Kronecker product of vectors; the index of the last one varies fastest. */
 function tensor(vectors: readonly (readonly number[])[]): number[] {
-  return vectors.reduce<number[]>((result, vector) => result.flatMap((a) => vector.map((b) => a * b)), [1]);
+  let result = [1];
+  for (const vector of vectors) {
+    const products: number[] = [];
+    for (const a of result) for (const b of vector) products.push(a * b);
+    result = products;
+  }
+  return result;
 }
 
 function absoluteSum(values: readonly number[]): number {
