@@ -1,8 +1,8 @@
 /**
  * Upper tail at zero of a weighted sum of independent χ² variables: P(Σ_j weights_j χ²_j > 0), where χ²_j has df_j
  * degrees of freedom. Uses Imhof's integral (Biometrika 1961) over log u, summed over t with u ∝ exp(t − e^-t): the
- * integrand is smooth and vanishes quickly at both ends. The absolute error is about 1e-13, so smaller results cannot be
- * distinguished from 0.
+ * integrand is smooth and vanishes quickly at both ends. The absolute error is about 1e-13, and smaller results are
+ * returned as 0.
  *
  * @param weights coefficients of either sign
  * @param df degrees of freedom, one per weight
@@ -26,5 +26,6 @@ export function mixtureAboveZero(weights: readonly number[], df: readonly number
     if (logDecay > 40) break;
     sum += (1 + ratio) * Math.sin(angle) * Math.exp(-logDecay);
   }
-  return Math.min(1, Math.max(0, 0.5 + (sum * step) / Math.PI));
+  const tail = 0.5 + (sum * step) / Math.PI;
+  return tail < 1e-13 ? 0 : Math.min(1, tail);
 }

@@ -36,8 +36,6 @@ interface Solution {
   coefficients: number[];
   /** (M + S)⁻¹, q × q */
   inverse: Rows;
-  /** (M + S)⁻¹ M, q × q */
-  influence: Rows;
   /** diagonal of S, length q */
   penalty: number[];
   /** smoothing parameters, one per penalty */
@@ -60,8 +58,10 @@ export class GamCriterion {
   private readonly parametricDeterminant: number;
   /** number of parametric coefficients */
   private readonly parametric: number;
-  /** unpenalized least squares coefficients of the smooths, length q */
+  /** unpenalized least squares coefficients of the smooths b, length q */
   private readonly ordinary: number[];
+  /** M b, length q */
+  private readonly target: number[];
   /** residual sum of squares without penalties */
   private readonly leastSquares: number;
   /** diagonal of every penalty, and the index of its first column among those of the smooths */
@@ -91,6 +91,7 @@ export class GamCriterion {
       0,
     );
     this.ordinary = ordinary.slice(this.parametric);
+    this.target = multiply(this.reduced, this.ordinary);
     this.blocks = smooths.flatMap(({ smooth, from }) =>
       smooth.penalties.map((penalty) => ({ penalty, from: from - this.parametric })),
     );
@@ -111,26 +112,26 @@ export class GamCriterion {
       const unknown = logSmoothing.map(() => NaN);
       return { value: Infinity, gradient: unknown, hessian: logSmoothing.map(() => unknown) };
     }
-    const { score, coefficients, inverse, influence, residualSumOfSquares, penalty: total, smoothing } = solution;
-    const penalized = coefficients.map((value, k) => total[k] * value);
+    const { score, coefficients, inverse, residualSumOfSquares, penalty: total, smoothing } = solution;
+    const penalized = entrywise(total, coefficients);
     const n = this.y.length;
     const scaled = this.blocks.map(({ penalty, from }, i) => {
       const diagonal = coefficients.map(() => 0);
       penalty.forEach((value, k) => (diagonal[from + k] = smoothing[i] * value));
       return diagonal;
     });
-    const products = scaled.map((diagonal) => diagonal.map((value, k) => value * coefficients[k]));
+    const products = scaled.map((diagonal) => entrywise(diagonal, coefficients));
     const changes = products.map((vector) => multiply(inverse, vector).map((value) => -value));
-    // tr(D_i A), and Σ D_i[k] A[k][l] B[k][l] D_j[l]
-    const trace = (i: number, a: Rows): number => scaled[i].reduce((sum, value, k) => sum + value * a[k][k], 0);
-    const crossTrace = (i: number, j: number, a: Rows): number =>
-      scaled[i].reduce(
-        (sum, value, k) =>
-          value === 0
-            ? sum
-            : sum + value * scaled[j].reduce((part, other, l) => part + a[k][l] * inverse[k][l] * other, 0),
-        0,
-      );
+    // all tr(D_i A), and all tr(D_i A D_j B) of symmetric matrices A and B
+    const traces = (a: Rows): number[] => {
+      const diagonal = a.map((row, k) => row[k]);
+      return scaled.map((vector) => dot(vector, diagonal));
+    };
+    const crossTraces = (a: Rows): Rows => {
+      const both = a.map((row, k) => entrywise(row, inverse[k]));
+      const sums = scaled.map((vector) => multiply(both, vector));
+      return scaled.map((vector) => multiply(sums, vector));
+    };
     const square = (build: (i: number, j: number) => number): Rows =>
       scaled.map((_, i) => scaled.map((__, j) => build(i, j)));
     if (this.method === "REML") {
@@ -138,28 +139,32 @@ export class GamCriterion {
       const deviance = residualSumOfSquares + dot(coefficients, penalized);
       const free = n - this.nullDimension();
       const byDeviance = products.map((vector) => dot(vector, coefficients) / deviance);
-      const gradient = scaled.map((_, i) => 0.5 * (free * byDeviance[i] + trace(i, inverse) - determinant.gradient[i]));
+      const byInverse = traces(inverse);
+      const cross = crossTraces(inverse);
+      const gradient = scaled.map((_, i) => 0.5 * (free * byDeviance[i] + byInverse[i] - determinant.gradient[i]));
       const hessian = square((i, j) => {
         const bend = (2 * dot(products[i], changes[j])) / deviance - byDeviance[i] * byDeviance[j];
-        const own = i === j ? free * byDeviance[i] + trace(i, inverse) : 0;
-        return 0.5 * (free * bend + own - crossTrace(i, j, inverse) - determinant.hessian[i][j]);
+        const own = i === j ? free * byDeviance[i] + byInverse[i] : 0;
+        return 0.5 * (free * bend + own - cross[i][j] - determinant.hessian[i][j]);
       });
       return { value: score, gradient, hessian };
     }
     const degrees = n - solution.degreesOfFreedom;
-    const influenceInverse = product(influence, inverse);
+    // B M B, where tr(B M) is the effective degrees of freedom
+    const spread = product(product(inverse, this.reduced), inverse);
+    const cross = crossTraces(spread);
     const solved = multiply(inverse, penalized);
     // of the residual sum of squares, relative to it, and of the effective degrees of freedom
     const byResidual = products.map((vector) => (2 * dot(vector, solved)) / residualSumOfSquares);
-    const byDegrees = scaled.map((_, i) => -trace(i, influenceInverse));
+    const byDegrees = traces(spread).map((trace) => -trace);
     const gradient = scaled.map((_, i) => n * (byResidual[i] / 2 + byDegrees[i] / degrees));
+    const forces = scaled.map((vector) => entrywise(vector, solved));
+    const images = changes.map((vector) => multiply(this.reduced, vector));
     const hessian = square((i, j) => {
-      const both = scaled[i].reduce((sum, value, k) => sum + solved[k] * value * changes[j][k], 0);
-      const reverse = scaled[j].reduce((sum, value, k) => sum + solved[k] * value * changes[i][k], 0);
-      const second = dot(changes[i], multiply(this.reduced, changes[j])) + both + reverse;
+      const second = dot(changes[i], images[j]) + dot(forces[i], changes[j]) + dot(forces[j], changes[i]);
       const own = Number(i === j);
       const bend = (2 * second) / residualSumOfSquares + own * byResidual[i] - byResidual[i] * byResidual[j];
-      const degreesBend = 2 * crossTrace(i, j, influenceInverse) + own * byDegrees[i];
+      const degreesBend = 2 * cross[i][j] + own * byDegrees[i];
       return n * (bend / 2 + degreesBend / degrees + (byDegrees[i] * byDegrees[j]) / degrees ** 2);
     });
     return { value: (n / 2) * Math.log(score), gradient, hessian };
@@ -198,8 +203,7 @@ export class GamCriterion {
     const factor = Cholesky.of(addDiagonal(reduced, penalty));
     if (!factor) return null;
     const inverse = factor.inverse();
-    const influence = product(inverse, reduced);
-    const coefficients = multiply(influence, ordinary);
+    const coefficients = multiply(inverse, this.target);
     const residualSumOfSquares =
       this.leastSquares +
       quadraticForm(
@@ -207,7 +211,7 @@ export class GamCriterion {
         coefficients.map((value, k) => value - ordinary[k]),
       );
     const n = this.y.length;
-    const degreesOfFreedom = influence.reduce((sum, row, k) => sum + row[k], this.parametric);
+    const degreesOfFreedom = inverse.reduce((sum, row, k) => sum + dot(row, reduced[k]), this.parametric);
     let score = (n * residualSumOfSquares) / (n - degreesOfFreedom) ** 2;
     if (this.method === "REML") {
       const free = n - this.nullDimension();
@@ -219,7 +223,7 @@ export class GamCriterion {
         (free / 2) * Math.log(2 * Math.PI * scale) +
         (determinant - this.penaltyDeterminant(logSmoothing).value) / 2;
     }
-    return { score, degreesOfFreedom, residualSumOfSquares, coefficients, inverse, influence, penalty, smoothing };
+    return { score, degreesOfFreedom, residualSumOfSquares, coefficients, inverse, penalty, smoothing };
   }
 
   /** Number of unpenalized coefficients. */
@@ -247,5 +251,14 @@ export class GamCriterion {
 
 /** Returns a + diag(diagonal). */
 function addDiagonal(a: Rows, diagonal: readonly number[]): Rows {
-  return a.map((row, i) => row.map((value, j) => (i === j ? value + diagonal[i] : value)));
+  return a.map((row, i) => {
+    const sum = [...row];
+    sum[i] += diagonal[i];
+    return sum;
+  });
+}
+
+/** Products of the entries of two vectors of equal length. */
+function entrywise(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, k) => value * b[k]);
 }
