@@ -43,22 +43,31 @@ export function memorizationRows(scores: readonly RunScores[]): MemorizationRow[
  * @param stored samples of generation tasks
  */
 export function generationLengthRows(stored: readonly StoredSamples[]): GenerationLengthRow[] {
-  const tokenizers = new Map<string, Tokenizer>();
+  const counters = new Map<string, (text: string) => number>();
   const of = factorsOf(stored.map(({ run }) => run));
   return stored.flatMap(({ run, task, maxNewTokens, samples }) => {
     const { digest } = run.recipe.tokenizer;
-    const tokenizer = tokenizers.get(digest) ?? loadTokenizer(run.tokenizerDir);
-    tokenizers.set(digest, tokenizer);
+    const count = counters.get(digest) ?? tokenCounter(loadTokenizer(run.tokenizerDir));
+    counters.set(digest, count);
+    const shared = { ...of(run), task, benchmark: benchmarkOf(task)?.name ?? task };
     return samples.map(({ id, requests, finish }): GenerationLengthRow => ({
-      ...of(run),
-      task,
-      benchmark: benchmarkOf(task)?.name ?? task,
+      ...shared,
       id,
-      tokens: tokenLength(requests[0].continuation, tokenizer),
+      tokens: count(requests[0].continuation),
       ended: finish === "stop",
       limit: maxNewTokens,
     }));
   });
+}
+
+/** Counts the tokens of a text. Runs often give the same answer, whose tokens are counted once. */
+function tokenCounter(tokenizer: Tokenizer): (text: string) => number {
+  const known = new Map<string, number>();
+  return (text) => {
+    const tokens = known.get(text) ?? tokenLength(text, tokenizer);
+    known.set(text, tokens);
+    return tokens;
+  };
 }
 
 /** Memorization of one run: how closely its generations reproduce the reference completions of one kind of prompts. */

@@ -54,7 +54,7 @@ export interface Tokenizer {
 
 type JsonObject = Record<string, unknown>;
 
-/** Capacity of the word cache of {@link widenWordCache}. */
+/** Capacity of the word caches of {@link widenWordCache} and {@link rememberBytes}. */
 const MAX_CACHED_WORDS = 200_000;
 
 /** A special token. */
@@ -80,6 +80,7 @@ export function loadTokenizer(dir: string): Tokenizer {
   const library = createLibraryTokenizer(files, added);
   checkTemplate(files.path, library, files.json.post_processor);
   widenWordCache(library);
+  rememberBytes((library as unknown as { pre_tokenizer: BytePreTokenizer | null }).pre_tokenizer);
   decodeSpaces(library.decoder);
   normalizeAddedTokens(library, added);
 
@@ -337,5 +338,40 @@ function widenWordCache(library: HuggingFaceTokenizer): void {
       if (words.size < MAX_CACHED_WORDS) words.set(word, tokens);
     },
     clear: () => words.clear(),
+  };
+}
+
+/** The library's pre-tokenizer ByteLevel, or a sequence that may have one. */
+interface BytePreTokenizer {
+  tokenizers?: (BytePreTokenizer | null)[];
+  /** ByteLevel only: the character of every byte */
+  byte_encoder?: Record<number, string>;
+  add_prefix_space: boolean;
+  use_regex: boolean;
+  pattern: RegExp;
+  pre_tokenize_text(text: string): string[];
+}
+
+/**
+ * Lets ByteLevel remember the bytes of every word, which the library encodes one by one each time: most of the time to
+ * encode a text went there.
+ */
+function rememberBytes(step: BytePreTokenizer | null): void {
+  step?.tokenizers?.forEach(rememberBytes);
+  if (!step?.byte_encoder) return;
+  const known = new Map<string, string>();
+  const oneWord = Object.assign(Object.create(step) as BytePreTokenizer, { add_prefix_space: false, use_regex: false });
+  const original = step.pre_tokenize_text;
+  const bytesOf = (word: string): string => {
+    let bytes = known.get(word);
+    if (bytes === undefined) {
+      [bytes] = original.call(oneWord, word);
+      if (known.size < MAX_CACHED_WORDS) known.set(word, bytes);
+    }
+    return bytes;
+  };
+  step.pre_tokenize_text = (text) => {
+    const spaced = step.add_prefix_space && !text.startsWith(" ") ? ` ${text}` : text;
+    return (step.use_regex ? (spaced.match(step.pattern) ?? []) : [spaced]).map(bytesOf);
   };
 }
