@@ -158,12 +158,14 @@ export class Cholesky {
 
   /** Returns a⁻¹, n × n. */
   inverse(): Rows {
-    const result = zeros(this.lower.length, this.lower.length);
-    for (const [i, row] of result.entries()) {
-      row[i] = 1;
-      this.solveInPlace(row, i);
-    }
-    return result;
+    return this.lower.map((_, k) => this.inverseColumn(k));
+  }
+
+  /** Returns column k of a⁻¹, length n. */
+  inverseColumn(k: number): number[] {
+    const unit = new Array<number>(this.lower.length).fill(0);
+    unit[k] = 1;
+    return this.solveInPlace(unit, k);
   }
 
   /** Replaces x by a⁻¹ x, where the entries of x before `from` are 0. */

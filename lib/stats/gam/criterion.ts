@@ -1,4 +1,4 @@
-import { Cholesky, dot, multiply, product, quadraticForm, type Rows } from "../linear-algebra";
+import { Cholesky, dot, multiply, product, type Rows } from "../linear-algebra";
 import type { Evaluation } from "../optimize";
 import type { ModelMatrix } from "../model-matrix";
 import type { Smooth } from "./smooth";
@@ -25,18 +25,23 @@ interface PlacedSmooth {
   from: number;
 }
 
-/** The smooth coefficients at given smoothing parameters, with what the derivatives need; q is their number. */
+/**
+ * The smooth coefficients at given smoothing parameters, with what the derivatives need: q is the number of
+ * coefficients of smooths, k the number of those that have a penalty.
+ */
 interface Solution {
   /** of {@link PenalizedFit} */
   score: number;
   /** of all coefficients */
   degreesOfFreedom: number;
   residualSumOfSquares: number;
-  /** length q */
+  /** of the penalized ones, length k */
   coefficients: number[];
-  /** (M + S)⁻¹, q × q */
+  /** columns of (M + S)⁻¹ that belong to them, k × q */
+  columns: Rows;
+  /** their block of (M + S)⁻¹, k × k */
   inverse: Rows;
-  /** diagonal of S, length q */
+  /** diagonal of S, length k */
   penalty: number[];
   /** smoothing parameters, one per penalty */
   smoothing: number[];
@@ -58,14 +63,16 @@ export class GamCriterion {
   private readonly parametricDeterminant: number;
   /** number of parametric coefficients */
   private readonly parametric: number;
-  /** unpenalized least squares coefficients of the smooths b, length q */
+  /** indices of the smooths' coefficients that have a penalty, among the smooths' coefficients; length k */
+  private readonly penalized: number[];
+  /** unpenalized least squares estimates of the penalized coefficients, length k */
   private readonly ordinary: number[];
-  /** M b, length q */
+  /** M b for the unpenalized least squares coefficients b of the smooths, length q */
   private readonly target: number[];
   /** residual sum of squares without penalties */
   private readonly leastSquares: number;
-  /** diagonal of every penalty, and the index of its first column among those of the smooths */
-  private readonly blocks: { penalty: number[]; from: number }[];
+  /** diagonal of every penalty, length k each */
+  private readonly penalties: Rows;
 
   /**
    * @param x model matrix X, n × p, of full column rank
@@ -90,11 +97,15 @@ export class GamCriterion {
       (sum, row, i) => (i < this.parametric ? sum + 2 * Math.log(row[i]) : sum),
       0,
     );
-    this.ordinary = ordinary.slice(this.parametric);
-    this.target = multiply(this.reduced, this.ordinary);
-    this.blocks = smooths.flatMap(({ smooth, from }) =>
-      smooth.penalties.map((penalty) => ({ penalty, from: from - this.parametric })),
+    const ofSmooths = ordinary.slice(this.parametric);
+    this.target = multiply(this.reduced, ofSmooths);
+    const diagonals = smooths.flatMap(({ smooth, from }) =>
+      smooth.penalties.map((penalty) => ofSmooths.map((_, k) => penalty[k + this.parametric - from] ?? 0)),
     );
+    const isPenalized = (_: number, k: number): boolean => diagonals.some((diagonal) => diagonal[k] !== 0);
+    this.penalized = ofSmooths.map((_, k) => k).filter(isPenalized);
+    this.ordinary = ofSmooths.filter(isPenalized);
+    this.penalties = diagonals.map((diagonal) => diagonal.filter(isPenalized));
   }
 
   /**
@@ -112,14 +123,10 @@ export class GamCriterion {
       const unknown = logSmoothing.map(() => NaN);
       return { value: Infinity, gradient: unknown, hessian: logSmoothing.map(() => unknown) };
     }
-    const { score, coefficients, inverse, residualSumOfSquares, penalty: total, smoothing } = solution;
+    const { score, coefficients, columns, inverse, residualSumOfSquares, penalty: total, smoothing } = solution;
     const penalized = entrywise(total, coefficients);
     const n = this.y.length;
-    const scaled = this.blocks.map(({ penalty, from }, i) => {
-      const diagonal = coefficients.map(() => 0);
-      penalty.forEach((value, k) => (diagonal[from + k] = smoothing[i] * value));
-      return diagonal;
-    });
+    const scaled = this.penalties.map((diagonal, i) => diagonal.map((value) => smoothing[i] * value));
     const products = scaled.map((diagonal) => entrywise(diagonal, coefficients));
     const changes = products.map((vector) => multiply(inverse, vector).map((value) => -value));
     // all tr(D_i A), and all tr(D_i A D_j B) of symmetric matrices A and B
@@ -151,17 +158,18 @@ export class GamCriterion {
     }
     const degrees = n - solution.degreesOfFreedom;
     // B M B, where tr(B M) is the effective degrees of freedom
-    const spread = product(product(inverse, this.reduced), inverse);
+    const images = columns.map((column) => multiply(this.reduced, column));
+    const spread = columns.map((column) => multiply(images, column));
     const cross = crossTraces(spread);
     const solved = multiply(inverse, penalized);
     // of the residual sum of squares, relative to it, and of the effective degrees of freedom
     const byResidual = products.map((vector) => (2 * dot(vector, solved)) / residualSumOfSquares);
     const byDegrees = traces(spread).map((trace) => -trace);
     const gradient = scaled.map((_, i) => n * (byResidual[i] / 2 + byDegrees[i] / degrees));
+    const spreadProducts = products.map((vector) => multiply(spread, vector));
     const forces = scaled.map((vector) => entrywise(vector, solved));
-    const images = changes.map((vector) => multiply(this.reduced, vector));
     const hessian = square((i, j) => {
-      const second = dot(changes[i], images[j]) + dot(forces[i], changes[j]) + dot(forces[j], changes[i]);
+      const second = dot(products[i], spreadProducts[j]) + dot(forces[i], changes[j]) + dot(forces[j], changes[i]);
       const own = Number(i === j);
       const bend = (2 * second) / residualSumOfSquares + own * byResidual[i] - byResidual[i] * byResidual[j];
       const degreesBend = 2 * cross[i][j] + own * byDegrees[i];
@@ -178,7 +186,8 @@ export class GamCriterion {
    */
   at(logSmoothing: readonly number[]): PenalizedFit {
     const { score, residualSumOfSquares, penalty } = this.solve(logSmoothing)!;
-    const factor = Cholesky.of(addDiagonal(this.gram, [...new Array<number>(this.parametric).fill(0), ...penalty]))!;
+    const places = this.penalized.map((k) => this.parametric + k);
+    const factor = Cholesky.of(addToDiagonal(this.gram, places, penalty))!;
     const inverse = factor.inverse();
     return {
       score,
@@ -193,25 +202,23 @@ export class GamCriterion {
   private solve(logSmoothing: readonly number[]): Solution | null {
     // beyond e^±30 a penalty is absolute or absent to all digits
     if (logSmoothing.some((value) => !(Math.abs(value) < 30))) return null;
-    const { reduced, ordinary } = this;
+    const { penalized, ordinary } = this;
     const smoothing = logSmoothing.map(Math.exp);
-    const penalty = ordinary.map(() => 0);
-    for (const [i, { penalty: diagonal, from }] of this.blocks.entries())
-      diagonal.forEach((value, k) => {
-        penalty[from + k] += smoothing[i] * value;
-      });
-    const factor = Cholesky.of(addDiagonal(reduced, penalty));
+    const penalty = ordinary.map((_, k) =>
+      this.penalties.reduce((sum, diagonal, i) => sum + smoothing[i] * diagonal[k], 0),
+    );
+    const factor = Cholesky.of(addToDiagonal(this.reduced, penalized, penalty));
     if (!factor) return null;
-    const inverse = factor.inverse();
-    const coefficients = multiply(inverse, this.target);
-    const residualSumOfSquares =
-      this.leastSquares +
-      quadraticForm(
-        reduced,
-        coefficients.map((value, k) => value - ordinary[k]),
-      );
+    const all = factor.solve(this.target);
+    const coefficients = penalized.map((k) => all[k]);
+    const columns = penalized.map((k) => factor.inverseColumn(k));
+    const inverse = columns.map((column) => penalized.map((k) => column[k]));
+    // (β − b)'M(β − b), since M(b − β) = S β
+    const excess = coefficients.reduce((sum, value, k) => sum + penalty[k] * value * (ordinary[k] - value), 0);
+    const residualSumOfSquares = this.leastSquares + excess;
     const n = this.y.length;
-    const degreesOfFreedom = inverse.reduce((sum, row, k) => sum + dot(row, reduced[k]), this.parametric);
+    // tr F = p − tr((M + S)⁻¹ S)
+    const degreesOfFreedom = inverse.reduce((sum, row, k) => sum - row[k] * penalty[k], this.gram.length);
     let score = (n * residualSumOfSquares) / (n - degreesOfFreedom) ** 2;
     if (this.method === "REML") {
       const free = n - this.nullDimension();
@@ -223,7 +230,7 @@ export class GamCriterion {
         (free / 2) * Math.log(2 * Math.PI * scale) +
         (determinant - this.penaltyDeterminant(logSmoothing).value) / 2;
     }
-    return { score, degreesOfFreedom, residualSumOfSquares, coefficients, inverse, penalty, smoothing };
+    return { score, degreesOfFreedom, residualSumOfSquares, coefficients, columns, inverse, penalty, smoothing };
   }
 
   /** Number of unpenalized coefficients. */
@@ -249,13 +256,11 @@ export class GamCriterion {
   }
 }
 
-/** Returns a + diag(diagonal). */
-function addDiagonal(a: Rows, diagonal: readonly number[]): Rows {
-  return a.map((row, i) => {
-    const sum = [...row];
-    sum[i] += diagonal[i];
-    return sum;
-  });
+/** Returns a copy of `a` with the values added to its diagonal at the given places. */
+function addToDiagonal(a: Rows, places: readonly number[], values: readonly number[]): Rows {
+  const sum = a.map((row) => [...row]);
+  for (const [i, place] of places.entries()) sum[place][place] += values[i];
+  return sum;
 }
 
 /** Products of the entries of two vectors of equal length. */
