@@ -55,6 +55,7 @@ test("products have rounded factors and float32 sums, in each layout, added and 
     [600, 300, 70], // more rows than a block has
     [65, 2100, 64], // several blocks of columns
     [530, 40, 33], // transposed: several blocks of rows
+    [1100, 40, 33], // and of the greatest height
     [50, 100, 2100],
   ])
     for (const transposed of [

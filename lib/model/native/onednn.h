@@ -59,12 +59,12 @@ inline void check(dnnl_status_t status, const char* what) {
 /** Products of one shape and layout. Several threads can compute with it at the same time. */
 class Product {
  public:
-  /** Shapes and strides: a (rows, depth), b (depth, columns), c (rows, columns) with contiguous rows. */
-  Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Matrix left, Matrix right, int64_t stride, bool add)
+  /** Shapes and strides: a (rows, depth), b (depth, columns), c (rows, columns) without gaps. */
+  Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Matrix left, Matrix right, bool add)
     : library(library), engine(engine) {
     a = described({rows, depth}, dnnl_bf16, {left.rowStride, left.columnStride});
     b = described({depth, columns}, dnnl_bf16, {right.rowStride, right.columnStride});
-    c = described({rows, columns}, dnnl_f32, {stride, 1});
+    c = described({rows, columns}, dnnl_f32, {columns, 1});
     dnnl_primitive_attr_t attributes;
     check(library.dnnl_primitive_attr_create(&attributes), "creating attributes");
     check(library.dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user), "setting the scratchpad mode");
@@ -118,14 +118,14 @@ class Products {
  public:
   explicit Products(const char* file) : library(file) { check(library.dnnl_engine_create(&engine, dnnl_cpu, 0), "creating an engine"); }
 
-  /** c (rows, columns) = a (rows, depth) · b (depth, columns), or c + a · b; rows of c are `stride` floats apart. */
-  void multiply(Matrix a, Matrix b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  /** c (rows, columns) = a (rows, depth) · b (depth, columns), or c + a · b. */
+  void multiply(Matrix a, Matrix b, float* c, int64_t rows, int64_t columns, int64_t depth, bool add) {
     thread_local dnnl_stream_t stream = nullptr;
     thread_local std::unique_ptr<char, void (*)(void*)> scratch(nullptr, free);
     thread_local size_t bytes = 0;
     library.omp_set_num_threads(1); // the threads are this project's own
     if (!stream) check(library.dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "creating a stream");
-    const Product& product = productOf(a, b, stride, rows, columns, depth, add);
+    const Product& product = productOf(a, b, rows, columns, depth, add);
     if (product.scratchBytes > bytes) {
       bytes = (product.scratchBytes + 63) / 64 * 64;
       scratch.reset(static_cast<char*>(aligned_alloc(64, bytes)));
@@ -134,13 +134,13 @@ class Products {
   }
 
  private:
-  const Product& productOf(Matrix a, Matrix b, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) {
-    const std::array<int64_t, 9> key{rows, columns, depth, a.rowStride, a.columnStride, b.rowStride, b.columnStride, stride, add};
+  const Product& productOf(Matrix a, Matrix b, int64_t rows, int64_t columns, int64_t depth, bool add) {
+    const std::array<int64_t, 8> key{rows, columns, depth, a.rowStride, a.columnStride, b.rowStride, b.columnStride, add};
     const std::lock_guard<std::mutex> lock(creating);
     auto& product = products[key];
     if (!product) {
       if (products.size() > MOST) throw std::runtime_error("oneDNN: too many shapes of products");
-      product = std::make_unique<Product>(library, engine, rows, columns, depth, a, b, stride, add);
+      product = std::make_unique<Product>(library, engine, rows, columns, depth, a, b, add);
     }
     return *product;
   }
@@ -149,7 +149,7 @@ class Products {
   Library library;
   dnnl_engine_t engine;
   std::mutex creating;
-  std::map<std::array<int64_t, 9>, std::unique_ptr<Product>> products;
+  std::map<std::array<int64_t, 8>, std::unique_ptr<Product>> products;
 };
 
 } // namespace onednn

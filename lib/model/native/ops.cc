@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -304,58 +305,79 @@ Memory memory(int64_t size) { return Memory(static_cast<float*>(aligned_alloc(64
 /** Maximum number of values of one tensor in a piece of work. */
 constexpr int64_t VALUES = 1 << 14;
 
-/** Memory of the calling thread for bfloat16 values, kept for the next call with this ID. */
-template <int ID> uint16_t* kept(int64_t size) {
+/** Memory of the calling thread for values of a type, kept for the next call with this ID. */
+template <int ID, typename T> T* kept(int64_t size) {
   thread_local Memory own = memory(0);
   thread_local int64_t length = 0;
   if (size > length) {
     own.reset(); // before the next is allocated
-    own = memory(quotient(size, 2));
+    own = memory(quotient(size * sizeof(T), sizeof(float)));
     length = size;
   }
-  return reinterpret_cast<uint16_t*>(own.get());
+  return reinterpret_cast<T*>(own.get());
 }
 
 /**
- * A product of bfloat16 values. Tokens come in any number, and oneDNN compiles code for each shape: the first dimension
- * of a, which is that of the tokens, is padded to a multiple of UNIT, and blocks of the product have few sizes. They
- * do not depend on the number of threads.
+ * The rows of a matrix, rounded to bfloat16 and divided into blocks of `width` columns, each in memory of its own without
+ * gaps: oneDNN's fast products need that. Rows are added, with zeros, to make `padded` of them.
+ */
+struct Columns {
+  uint16_t* data;
+  int64_t rows, padded, columns, width;
+
+  uint16_t* block(int64_t number) const { return data + number * width * padded; }
+
+  void convert(Phases& phases, const float* from) const {
+    phases.add(padded, columns, [this, from](int64_t first, int64_t last) {
+      for (int64_t column = 0; column < columns; column += width) {
+        const int64_t own = std::min(width, columns - column);
+        uint16_t* to = block(column / width);
+        for (int64_t row = first; row < std::min(rows, last); row++) kernels->bfloat16(from + row * columns + column, to + row * own, 0, own);
+        if (last > rows) std::fill(to + std::max(first, rows) * own, to + last * own, 0);
+      }
+    });
+  }
+};
+
+/**
+ * A product of bfloat16 values, computed in blocks of few sizes, because oneDNN compiles code for each: the first
+ * dimension of a, which is that of the tokens and any number, is padded to a multiple of UNIT. Blocks do not depend on the
+ * number of threads.
  */
 void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
-  constexpr int64_t UNIT = 64, ROWS = 512, PARTS = 8, LEAST_COLUMNS = 256;
+  constexpr int64_t UNIT = 64, HIGH = 256, LONGEST = 512, PARTS = 8, STEP = 16;
   static onednn::Products* const products = new onednn::Products(ONEDNN); // never deleted: threads use it until the process ends
-  const auto padded = [](int64_t n) { return quotient(n, UNIT) * UNIT; };
-  const int64_t across = a.dim_size(1), beside = b.dim_size(1), tokens = padded(a.dim_size(0));
-  const bool deep = transposed[0] && !transposed[1]; // the tokens are summed
-  const int64_t others = deep ? tokens : b.dim_size(0), length = deep ? tokens : depth;
-  uint16_t *const left = kept<0>(tokens * across), *const right = kept<1>(others * beside);
+  const auto padded = [](int64_t n, int64_t unit) { return quotient(n, unit) * unit; };
+  const auto divided = [&](int64_t size, double parts) { return std::min({size, LONGEST, padded(quotient(size, std::max<int64_t>(1, std::lround(parts))), STEP)}); };
+  const bool isTall = transposed[0]; // then rows are features, and the tokens are summed
+  const int64_t tokens = padded(a.dim_size(0), UNIT), others = isTall && !transposed[1] ? tokens : b.dim_size(0);
+  const int64_t length = isTall && !transposed[1] ? tokens : depth;
 
-  const bool isTall = transposed[0]; // then rows are features, and any number of them is a block
-  const int64_t height = isTall ? std::max(UNIT, padded(quotient(rows, PARTS))) : ROWS, high = quotient(rows, height);
-  const int64_t width = isTall ? columns : std::max(LEAST_COLUMNS, padded(quotient(columns, PARTS))), wide = quotient(columns, width);
+  // About PARTS blocks, to keep threads busy; not more, because oneDNN packs a factor anew for each block that it is in.
+  const int64_t height = isTall ? divided(rows, std::sqrt(static_cast<double>(PARTS) * rows / columns)) : HIGH, high = quotient(rows, height);
+  const double beside = static_cast<double>(PARTS) / high;
+  const int64_t width = beside < 1.5 ? columns : divided(columns, beside), wide = quotient(columns, width);
+
+  // A block of columns of a transposed a, or of b, is a block of y; else the whole is one.
+  const Columns left{kept<0, uint16_t>(tokens * a.dim_size(1)), a.dim_size(0), tokens, a.dim_size(1), isTall ? height : a.dim_size(1)};
+  const Columns right{kept<1, uint16_t>(others * b.dim_size(1)), b.dim_size(0), others, b.dim_size(1), transposed[1] ? b.dim_size(1) : width};
   std::mutex failing;
   std::string failure;
   Phases phases;
-  const auto convert = [&phases](const float* from, uint16_t* to, int64_t size, int64_t all) {
-    phases.add(all, VALUES, [=](int64_t first, int64_t last) {
-      kernels->bfloat16(from, to, first, std::min(size, last));
-      if (last > size) std::fill(to + std::max(first, size), to + last, 0);
-    });
-  };
-  convert(in(c, 0), left, a.NumElements(), tokens * across);
-  convert(in(c, 1), right, b.NumElements(), others * beside);
+  left.convert(phases, in(c, 0));
+  right.convert(phases, in(c, 1));
   phases.add(high * wide, 1, [&](int64_t block, int64_t) {
     const int64_t row = block / wide * height, column = block % wide * width;
-    const int64_t own = std::min(height, rows - row), many = std::min(width, columns - column), computed = isTall ? own : padded(own);
-    const onednn::Matrix x = transposed[0] ? onednn::Matrix{left + row, 1, across} : onednn::Matrix{left + row * across, across, 1};
-    const onednn::Matrix z = transposed[1] ? onednn::Matrix{right + column * beside, 1, beside} : onednn::Matrix{right + column, beside, 1};
+    const int64_t own = std::min(height, rows - row), many = std::min(width, columns - column), computed = isTall ? own : padded(own, UNIT);
+    const onednn::Matrix x = isTall ? onednn::Matrix{left.block(block / wide), 1, own} : onednn::Matrix{left.data + row * depth, depth, 1};
+    const onednn::Matrix z = transposed[1] ? onednn::Matrix{right.data + column * depth, 1, depth} : onednn::Matrix{right.block(block % wide), many, 1};
     float* target = y + row * columns + column;
     try {
-      if (computed == own) return products->multiply(x, z, target, columns, own, many, length, add);
-      const Memory all = memory(computed * many);
-      products->multiply(x, z, all.get(), many, computed, many, length, false);
+      if (computed == own && many == columns) return products->multiply(x, z, target, own, many, length, add);
+      float* all = kept<2, float>(computed * many);
+      products->multiply(x, z, all, computed, many, length, false);
       for (int64_t r = 0; r < own; r++) {
-        const float* from = all.get() + r * many;
+        const float* from = all + r * many;
         if (add) kernels->accumulate(target + r * columns, from, 0, many);
         else std::copy_n(from, many, target + r * columns);
       }
