@@ -186,13 +186,13 @@ const softCapTensor = (softCap: number | null): Tensor => shared([softCap ?? 0],
  * @param q queries of the last positions (B · queries, heads · D), already scaled
  * @param k new keys (B · T, K · D), T ≥ queries; they follow the first `before` positions of the past
  * @param v new values (B · T, K · D)
- * @param past keys and values (B, capacity, K · D); empty tensors for none. If the new ones fit, they are written into
+ * @param past keys and values (B, K, capacity, D); empty tensors for none. If the new ones fit, they are written into
  *   this memory, so it must not be used again.
  * @param padding (B, int32): number of padding positions at each sequence's start
  * @param softCap as in `AttentionPattern`
  * @param settings (4, int32): head size D, `before`, the capacity to allocate if the past's is too small, and the window
  *   (0: none)
- * @returns `y` (B · queries, heads · D), and the cache `k` and `v` (B, capacity, K · D)
+ * @returns `y` (B · queries, heads · D), and the cache `k` and `v` (B, K, capacity, D)
  */
 export function cachedAttention(
   q: Tensor,
@@ -218,7 +218,7 @@ export function cachedAttention(
  * @param padding as for {@link cachedAttention}
  * @param epsilon ε of RMSNorm, a scalar
  * @param settings as for {@link cachedAttention}; no window
- * @returns `y` (B, H), and the cache `k` and `v` (B, capacity, K · D)
+ * @returns `y` (B, H), and the cache `k` and `v` (B, K, capacity, D)
  */
 export function decodeLayer(
   x: Tensor,

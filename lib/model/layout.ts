@@ -139,8 +139,7 @@ function blockEdges(length: number): number[] {
 }
 
 /**
- * Keys and values of one layer, of which the first `length` positions are filled: (B, capacity, K · D) each with the
- * fused operations, (B, K, capacity, D) with TensorFlow's own.
+ * Keys and values (B, K, capacity, D) of one layer, of which the first `length` positions are filled.
  */
 export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
 
@@ -148,7 +147,7 @@ export type KeyValueCache = { k: Tensor; v: Tensor; length: number };
  * Selects sequences from the caches of all layers.
  *
  * @param rows indices of the sequences (m, int32); an index may be repeated
- * @returns new caches (m, capacity, K · D)
+ * @returns new caches (m, K, capacity, D)
  */
 export const cacheRows = (cache: readonly KeyValueCache[], rows: Tensor): KeyValueCache[] =>
   cache.map(({ k, v, length }) => ({ k: kernel.gather(k, rows), v: kernel.gather(v, rows), length }));

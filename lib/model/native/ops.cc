@@ -569,16 +569,17 @@ void treeAttention(OpKernelContext* c) {
 }
 
 /**
- * Keys or values (batch, capacity, size) with room for new positions: the memory of the input if they fit, otherwise a
- * new output, into which the input's positions are copied.
+ * Keys or values (batch, key-value heads, capacity, head size) with room for new positions: the memory of the input if
+ * they fit, otherwise a new output, into which the input's positions are copied. The positions of a head are contiguous,
+ * as attention reads them.
  */
 struct Cache {
   float* data = nullptr;
   int64_t capacity = 0;
 
-  Cache(OpKernelContext* c, int input, int output, int64_t filled, int64_t needed, int64_t wanted, int64_t batch, int64_t size) {
+  Cache(OpKernelContext* c, int input, int output, int64_t filled, int64_t needed, int64_t wanted, int64_t batch, int64_t heads, int64_t size) {
     const Tensor& past = c->input(input);
-    const int64_t room = past.dims() == 3 ? past.dim_size(1) : 0;
+    const int64_t room = past.dims() == 4 ? past.dim_size(2) : 0;
     if (room >= needed) {
       capacity = room;
       data = inPlace(c, input);
@@ -586,11 +587,11 @@ struct Cache {
       return;
     }
     capacity = wanted;
-    data = out(c, output, TensorShape({batch, capacity, size}));
+    data = out(c, output, TensorShape({batch, heads, capacity, size}));
     if (!c->status().ok()) return;
     const float* old = in(c, input);
     float* all = data;
-    parallel(c, batch, filled * size / 4, [=](int64_t from, int64_t to) {
+    parallel(c, batch * heads, filled * size / 4, [=](int64_t from, int64_t to) {
       for (int64_t b = from; b < to; b++) std::copy(old + b * room * size, old + (b * room + filled) * size, all + b * wanted * size);
     });
   }
@@ -609,10 +610,10 @@ struct CachedAttention {
       queries(queryRows / batch), positions(keyRows / batch), all(before + positions), keyHeads(keyStride / headSize), group(queryStride / keyStride),
       pattern(patternOf(setting(c, 3), softCap)), seen(std::min(all - queries, pattern.window - 1) + queries),
       scratch(kernels->attentionScratch(seen, headSize)), padding(c->input(paddingInput).flat<int32_t>().data()),
-      k(c, pastInput, 1, before, all, wanted(c), batch, keyStride), v(c, pastInput + 1, 2, before, all, wanted(c), batch, keyStride) {}
+      k(c, pastInput, 1, before, all, wanted(c), batch, keyHeads, headSize), v(c, pastInput + 1, 2, before, all, wanted(c), batch, keyHeads, headSize) {}
 
   /** Offset of position t of a row's key-value head in the cache. */
-  int64_t at(int64_t row, int64_t head, int64_t t) const { return (row * k.capacity + t) * keyStride + head * headSize; }
+  int64_t at(int64_t row, int64_t head, int64_t t) const { return ((row * keyHeads + head) * k.capacity + t) * headSize; }
 
   /** Computes the queries of a row that share a key-value head; q and y contain all rows. */
   void attend(const float* q, float* y, int64_t row, int64_t head, float* memory) const {
@@ -621,7 +622,7 @@ struct CachedAttention {
     const int64_t atQuery = row * queries * queryStride + head * group * headSize, first = atQuery + skipped * queryStride;
     for (int64_t t = 0; t < skipped; t++) std::fill_n(y + atQuery + t * queryStride, group * headSize, 0.0f);
     kernels->attention(q + first, k.data + at(row, head, padding[row]), v.data + at(row, head, padding[row]), y + first, nullptr, memory,
-      length, own, headSize, group, queryStride, keyStride, 0, pattern);
+      length, own, headSize, group, queryStride, headSize, 0, pattern);
   }
 
  private:

@@ -99,6 +99,7 @@ template <bool BFLOAT16> void linearOfFewRows(const float* x, const float* weigh
       for (int j = 0; j < WIDE; j++) b[j] = weight + (n + j < to ? n + j : n) * size;
       Vector sums[HIGH][WIDE] = {};
       lanes(0, size, [&](int64_t k, int64_t count) {
+        if (m == 0) for (int j = 0; j < WIDE; j++) __builtin_prefetch(b[j] + WIDE * size + k); // the next columns
         Vector columns[WIDE];
         for (int j = 0; j < WIDE; j++) columns[j] = factor(take(b[j] + k, count));
         for (int i = 0; i < HIGH; i++) {

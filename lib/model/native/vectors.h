@@ -66,11 +66,21 @@ INLINE Vector rounded(Vector x) {
 
 constexpr float LOWEST = -3.0e38f;
 
-INLINE float largest(Vector x) {
-  float best = x[0];
-  for (int i = 1; i < LANES; i++) best = x[i] > best ? x[i] : best;
-  return best;
+template <typename V> INLINE V larger(V a, V b) { return b > a ? b : a; }
+/** The larger values of the two halves of a vector. */
+template <typename Part, typename Whole> INLINE Part largerHalf(Whole x) {
+  Part parts[2];
+  __builtin_memcpy(parts, &x, sizeof x);
+  return larger(parts[0], parts[1]);
 }
+
+INLINE float largest(Half x) {
+  const Quarter q = largerHalf<Quarter>(x);
+  return larger(larger(q[0], q[2]), larger(q[1], q[3]));
+}
+#ifdef __AVX512F__
+INLINE float largest(Vector x) { return largest(largerHalf<Half>(x)); }
+#endif
 
 /** eʳ for |r| ≤ ½ log 2, to about 1 part in 10⁷: Cephes' polynomial. */
 INLINE Vector smallExponential(Vector r) {
