@@ -16,6 +16,14 @@ export interface TokenTree {
   ends: number[];
 }
 
+/** Sequences `from` … `to` − 1 of the sorted ones, which agree before position `first`, where segment `parent` ends. */
+interface Branch {
+  from: number;
+  to: number;
+  first: number;
+  parent: number;
+}
+
 /**
  * Arranges sequences as a tree.
  *
@@ -34,21 +42,23 @@ export function tokenTree(sequences: readonly (readonly number[])[], isShared = 
   const segments: Segment[] = [];
   const ends = new Array<number>(sequences.length);
 
-  /** Adds the sequences `from` … `to` − 1 of the order, which agree before position `first`, from there on. */
-  const add = (from: number, to: number, first: number, parent: number): void => {
+  const open: Branch[] = sequences.length > 0 ? [{ from: 0, to: order.length, first: 0, parent: -1 }] : [];
+  for (let branch = open.pop(); branch; branch = open.pop()) {
+    const { from, to, first, parent } = branch;
     const ids = sequences[order[from]];
     const shared = common.slice(from + 1, to).reduce((least, length) => Math.min(least, length), ids.length);
     const segment = shared > first ? segments.push({ ids: ids.slice(first, shared), parent, first }) - 1 : parent;
     let start = from;
     for (; start < to && sequences[order[start]].length === shared; start++) ends[order[start]] = segment;
+    const branches: Branch[] = [];
     while (start < to) {
       let end = start + 1;
       while (end < to && common[end] > shared) end++;
-      add(start, end, shared, segment);
+      branches.push({ from: start, to: end, first: shared, parent: segment });
       start = end;
     }
-  };
-  if (sequences.length > 0) add(0, sequences.length, 0, -1);
+    open.push(...branches.reverse());
+  }
   return { segments, ends };
 }
 

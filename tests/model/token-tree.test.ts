@@ -34,6 +34,16 @@ test("a tree has every sequence, and each common beginning once", () => {
   }
 });
 
+test("sequences may continue one another as often as one likes", () => {
+  const ids = Array.from({ length: 8000 }, (_, i) => i % 7);
+  const { segments, ends } = tokenTree(ids.map((_, i) => ids.slice(0, i + 1)));
+  assert.deepEqual(
+    segments.map(({ parent }) => parent),
+    ids.map((_, i) => i - 1),
+  );
+  assert.equal(ends.at(-1), 7999);
+});
+
 test("sequences are compared token by token; one comes after its beginning", () => {
   const sorted = [[1], [1, 2], [1, 2, 0], [1, 10], [2]];
   assert.deepEqual([...sorted].reverse().sort(compareIds), sorted);

@@ -554,9 +554,9 @@ void treeAttention(OpKernelContext* c) {
       if (segment.parent >= 0) { // the way is scattered: it is copied, from its end
         float *allKeys = ways.get(), *allValues = allKeys + longest * headSize;
         for (int64_t i = unit % count; i >= 0; i = segments[i].parent) {
-          const auto& [count, queries, parent, row, query, length] = segments[i];
-          for (int64_t t = 0; t < count; t++) {
-            const int64_t source = (row + t) * keyStride + head, target = (length - count + t) * headSize;
+          const Segment& part = segments[i];
+          for (int64_t t = 0; t < part.rows; t++) {
+            const int64_t source = (part.row + t) * keyStride + head, target = (part.length - part.rows + t) * headSize;
             std::copy_n(k + source, headSize, allKeys + target);
             std::copy_n(v + source, headSize, allValues + target);
           }
