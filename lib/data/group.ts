@@ -24,6 +24,16 @@ export function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
+/** Replaces every value by its index among the {@link distinct} ones. */
+export function numbered<T>(values: readonly T[]): number[] {
+  const known = new Map<T, number>();
+  return values.map((value) => {
+    const number = known.get(value) ?? known.size;
+    if (number === known.size) known.set(value, number);
+    return number;
+  });
+}
+
 /** Returns the values that occur more than once, each once. */
 export function duplicatesOf<T>(values: readonly T[]): T[] {
   return distinct(values.filter((value, i) => values.indexOf(value) < i));

@@ -1,3 +1,4 @@
+import { distinct, numbered } from "../data/group";
 import { dot, joinColumns, multiplyTransposed, zeros, type Rows } from "./linear-algebra";
 
 /** Columns of a model matrix. */
@@ -26,13 +27,7 @@ export class ModelMatrix {
     this.length = blocks[0].length;
     let width = 0;
     for (const rows of blocks) {
-      const known = new Map<number[], number>();
-      const index = rows.map((row) => {
-        const pattern = known.get(row) ?? known.size;
-        if (pattern === known.size) known.set(row, pattern);
-        return pattern;
-      });
-      this.blocks.push({ patterns: [...known.keys()], index, from: width });
+      this.blocks.push({ patterns: distinct(rows), index: numbered(rows), from: width });
       width += rows[0].length;
     }
     this.gram = zeros(width, width);

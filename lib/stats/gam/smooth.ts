@@ -1,3 +1,4 @@
+import { distinct, numbered } from "../../data/group";
 import { symmetricEigen } from "../eigen";
 import type { SmoothTerm } from "../formula";
 import { dot, multiply, multiplyTransposed, zeros, type Rows } from "../linear-algebra";
@@ -81,7 +82,7 @@ export function buildSmooth(rows: readonly DataRow[], term: SmoothTerm): Smooth 
   return {
     term,
     matrix: index.map((pattern) => built[pattern]),
-    distinct: term.columns.map((_, j) => [...new Set(patterns.map((values) => values[j]))].sort((a, b) => a - b)),
+    distinct: term.columns.map((_, j) => distinct(patterns.map((values) => values[j])).sort((a, b) => a - b)),
     penalties,
     nullDimension: unpenalized.length - 1,
     logDeterminant: (logSmoothing) => logPseudoDeterminant(penalties, logSmoothing, offset),
@@ -117,16 +118,6 @@ function patternsOf(data: readonly number[][]): { patterns: Rows; counts: number
     counts[pattern]++;
   }
   return { patterns, counts, index };
-}
-
-/** Replaces every value by the number of distinct values that occur before it first does. */
-function numbered(values: readonly number[]): number[] {
-  const known = new Map<number, number>();
-  return values.map((value) => {
-    const number = known.get(value) ?? known.size;
-    if (number === known.size) known.set(value, number);
-    return number;
-  });
 }
 
 /** offset + log |Σ λ_i S_i|₊ of diagonal penalties S_i, and its first and second derivatives by log λ_i. */
