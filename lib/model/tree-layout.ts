@@ -49,6 +49,8 @@ abstract class TreeRows implements TreeLayout {
   readonly lengths: Int32Array;
   /** index of each segment's first row */
   protected readonly starts: number[];
+  /** index of each segment's first query */
+  protected readonly firstQueries: number[];
   /** number of queries of each segment */
   protected readonly queries: readonly number[];
   private readonly rows: Int32Array;
@@ -59,7 +61,8 @@ abstract class TreeRows implements TreeLayout {
     this.queries = queries ?? segments.map(({ ids }) => ids.length);
     let tokens = 0;
     this.starts = segments.map(({ ids }) => (tokens += ids.length) - ids.length);
-    const count = this.queries.reduce((sum, own) => sum + own, 0);
+    let count = 0;
+    this.firstQueries = this.queries.map((own) => (count += own) - own);
     this.isWhole = count === tokens;
     [this.rows, this.positions, this.lengths] = [0, 1, 2].map(() => new Int32Array(count));
     let at = 0;
@@ -236,7 +239,7 @@ export class GroupedTreeLayout extends TreeRows {
 
   /** Indices of a segment's queries `from` … `to` − 1 among all; those that it does not have are query 0. */
   private queryRange(segment: number, from: number, to: number): Int32Array {
-    const start = this.queries.slice(0, segment).reduce((sum, own) => sum + own, 0);
+    const start = this.firstQueries[segment];
     return Int32Array.from({ length: to - from }, (_, i) => (from + i < this.queries[segment] ? start + from + i : 0));
   }
 

@@ -350,8 +350,8 @@ void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const 
   const auto padded = [](int64_t n, int64_t unit) { return quotient(n, unit) * unit; };
   const auto divided = [&](int64_t size, double parts) { return std::min({size, LONGEST, padded(quotient(size, std::max<int64_t>(1, std::lround(parts))), STEP)}); };
   const bool isTall = transposed[0]; // then rows are features, and the tokens are summed
-  const int64_t tokens = padded(a.dim_size(0), UNIT), others = isTall && !transposed[1] ? tokens : b.dim_size(0);
-  const int64_t length = isTall && !transposed[1] ? tokens : depth;
+  const bool isDeep = isTall && !transposed[1]; // then the rows of b are the tokens, too
+  const int64_t tokens = padded(a.dim_size(0), UNIT), others = isDeep ? tokens : b.dim_size(0), length = isDeep ? tokens : depth;
 
   // About PARTS blocks, to keep threads busy; not more, because oneDNN packs a factor anew for each block that it is in.
   const int64_t height = isTall ? divided(rows, std::sqrt(static_cast<double>(PARTS) * rows / columns)) : HIGH, high = quotient(rows, height);
