@@ -1,11 +1,11 @@
-import { operationsLevel } from "../model/fused";
+import { operationsInWords } from "../model/fused";
 import { device, threads } from "../model/tensorflow";
 import { provenance } from "../runs/provenance";
 
 /** Describes this machine and installation, as each run records them: one row per item. */
 export function machineRows(): { item: string; value: string }[] {
   const { kind, tensorflow } = device();
-  const record = provenance({ tensorflow, operations: operationsLevel, device: kind, threads: threads() });
+  const record = provenance({ tensorflow, operations: operationsInWords, device: kind, threads: threads() });
   return Object.entries({
     device: record.device,
     processor: `${record.cpu}, ${record.cores} cores`,

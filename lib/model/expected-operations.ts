@@ -19,18 +19,22 @@ export function expectedOperations(device: "CPU" | "GPU"): OperationsForm {
  * @returns undefined if it has them
  */
 export function bfloat16Problem(): string | undefined {
-  if (!/^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(cpuInformation()))
+  if (!bfloat16Instructions())
     return "this machine's processor has neither AVX512-BF16 nor AMX, with which they are faster than those of float32";
   if (expectedOperations("CPU") !== "fused")
     return "they belong to the fused operations, which are not built (npm run setup) or switched off by PROMPTLOSS_OPERATIONS";
   return undefined;
 }
 
-/** Whether the CPU has AVX2, as Linux says; true where it says nothing. */
-function hasAvx2(): boolean {
-  const said = cpuInformation();
-  return said === "" || /^flags\s*:.*\bavx2\b/m.test(said);
+/** The instruction set that multiplies bfloat16 values; undefined if the CPU has none. */
+export function bfloat16Instructions(): "AMX" | "AVX512-BF16" | undefined {
+  return hasFlag("amx_bf16") ? "AMX" : hasFlag("avx512_bf16") ? "AVX512-BF16" : undefined;
 }
+
+/** Whether the CPU has AVX2, as Linux says; true where it says nothing. */
+const hasAvx2 = (): boolean => cpuInformation() === "" || hasFlag("avx2");
+
+const hasFlag = (flag: string): boolean => new RegExp(`^flags\\s*:.*\\b${flag}\\b`, "m").test(cpuInformation());
 
 let information: string | undefined;
 

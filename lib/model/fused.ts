@@ -1,7 +1,8 @@
 // The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles
 // it.
+import { bfloat16Instructions } from "./expected-operations";
 import { loadedLevel, type Level } from "./native-library";
-import { backend, device, tf, type Tensor } from "./tensorflow";
+import { backend, device, loadedArithmetic, tf, type Tensor } from "./tensorflow";
 import type { AttentionPattern } from "./block-context";
 import type { Operations } from "./operation-types";
 
@@ -13,6 +14,12 @@ const level = device().kind === "CPU" ? loadedLevel : undefined;
  * variable `PROMPTLOSS_OPERATIONS` ("AVX2" or "TensorFlow") selects a lower level than the CPU supports.
  */
 export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
+
+/** The implementation of the operations as records name it: what the order of sums depends on. */
+export const operationsInWords =
+  loadedArithmetic().precision === "bfloat16" && level
+    ? `${level}, products of bfloat16 by ${bfloat16Instructions()}`
+    : operationsLevel;
 
 /** @param listLength number of tensors in each list input; 0 for an operation without list inputs */
 function singleOutput(name: string, inputs: Tensor[], listLength = 0): Tensor {

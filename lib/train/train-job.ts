@@ -9,7 +9,7 @@ import { isChatTemplate, type RowTemplate } from "../data/row-template";
 import { arithmeticProblem, onDevice } from "../model/arithmetic";
 import { loadModel, type CausalLM } from "../model/causal-lm";
 import { CHAT_TEMPLATE, readTokenizerCopy, type TokenizerCopy } from "../model/directory";
-import { operationsLevel } from "../model/fused";
+import { operationsInWords } from "../model/fused";
 import { gpuHardware } from "../model/gpu-hardware";
 import { isOutOfMemory, takePeakDeviceMemory } from "../model/memory";
 import { device, loadedArithmetic, threads } from "../model/tensorflow";
@@ -190,6 +190,12 @@ class Attempt {
     };
     const done = this.restore(note);
     const earlier = previousRecord(files.record, job.id);
+    const before = earlier?.provenance.operations;
+    if (trainer.stepsDone > 0 && before && before !== operationsInWords)
+      note(
+        `Step ${trainer.stepsDone}: the operations are "${operationsInWords}" from here on and were "${before}" before, ` +
+          "so that weights differ in rounding from those of a run that was not interrupted.",
+      );
     this.record = {
       id: job.id,
       name: job.name,
@@ -198,7 +204,7 @@ class Attempt {
       status: "running",
       provenance: provenance({
         tensorflow: device().tensorflow,
-        operations: operationsLevel,
+        operations: operationsInWords,
         device: device().kind,
         threads: threads(),
         ...(device().kind === "GPU" && {

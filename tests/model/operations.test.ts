@@ -285,8 +285,7 @@ for (const [form, operations] of Object.entries(IMPLEMENTATIONS)) {
 
 if (fused) {
   const { matMul } = fused;
-  // Numbers of rows and columns that are multiples of a tile and that are not; depths of one part, of several, and one
-  // so large that blocks have more columns.
+  // Products of one block and of many, with blocks that are full and that are not.
   for (const [rows, columns, depth] of [
     [1, 1, 1],
     [12, 32, 16],
@@ -294,10 +293,14 @@ if (fused) {
     [7, 70, 401],
     [500, 45, 390],
     [50, 100, 2100],
+    [900, 310, 70],
+    [40, 3000, 64],
+    [1, 300, 40],
+    [300, 1, 40],
     [3, 2, 0],
   ]) {
     const name = `matrix product of ${rows} rows, ${columns} columns and depth ${depth}`;
-    test(`${name} agrees with TensorFlow's and does not depend on the row`, () => {
+    test(`${name} agrees with TensorFlow's`, () => {
       const sum = normal(rows, columns);
       for (const [transposeA, transposeB] of [
         [false, false],
@@ -322,10 +325,6 @@ if (fused) {
         see(product, kernel.matMul(a, b, transposeA, transposeB), "alone");
         see(matMul(a, b, transposeA, transposeB, kernel.copy(sum)), kernel.add(sum, product), "added");
         worst.atMost(4e-6);
-        if (!transposeA && depth > 0) {
-          const last = matMul(a.slice([rows - 1, 0], [1, depth]), b, false, transposeB);
-          assert.deepEqual(last.dataSync(), product.slice([rows - 1, 0], [1, columns]).dataSync());
-        }
       }
     });
   }

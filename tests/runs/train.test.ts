@@ -187,6 +187,19 @@ test("a damaged checkpoint is reported and not used", async () => {
   assert.match(run.record.notes.join(), /damaged/);
 });
 
+test("a run that continues with other operations than before says so in its record", async () => {
+  const options = { ...base, store: join(dir, "elsewhere") };
+  await assert.rejects(train({ ...options, ...stopAfter(4) }), Interrupted);
+  const { record } = runFiles(new RunStore(options.store).list()[0].dir);
+  const { operations } = (JSON.parse(readFileSync(record, "utf8")) as Run["record"]).provenance;
+  writeFileSync(record, readFileSync(record, "utf8").replace(`"operations": "${operations}"`, '"operations": "NEON"'));
+  const run = await train(options);
+  assert.match(
+    run.record.notes.join(),
+    new RegExp(`^Step 4: the operations are "${operations}" .* were "NEON" before`),
+  );
+});
+
 test("rejects a complete run whose parameters are damaged", async () => {
   const run = await train({ ...base, seed: 3 });
   truncateSync(runFiles(run.dir).weights, 500);

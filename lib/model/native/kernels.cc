@@ -148,6 +148,6 @@ double squaredSum(const float* x, int64_t from, int64_t to) {
 } // namespace
 
 const Kernels KERNELS = {
-  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, geglu, gegluGradient, TILE_ROWS, TILE_COLUMNS, productScratch, product, linearOfFewRows<false>, linearOfFewRows<true>, bfloat16, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
+  rmsNorm, rmsNormGradient, rotate, swiglu, swigluGradient, geglu, gegluGradient, linearOfFewRows<false>, linearOfFewRows<true>, bfloat16, crossEntropy, crossEntropyGradient, adamW, accumulate, squaredSum,
   attentionScratch, attention, attentionGradient,
 };

@@ -1,14 +1,8 @@
 // Fused float32 kernels for the CPU, independent of TensorFlow. Each processes a range from … to − 1 of independent
-// units (rows, pairs of sequence and key-value head, blocks of a product), so that results do not depend on how the
-// ranges are distributed over threads.
+// units (rows, pairs of sequence and key-value head), so that results do not depend on how the ranges are distributed
+// over threads.
 #pragma once
 #include <cstdint>
-
-/**
- * One operand of a matrix product, with its strides in floats: `neighbour` between rows of a or columns of b, `depth`
- * along the summed dimension. One of them is 1.
- */
-struct Operand { const float* data; int64_t neighbour, depth; };
 
 /**
  * Which keys a query sees: its own and those before it, at most `window`. Scores become softCap · tanh(score / softCap)
@@ -34,15 +28,6 @@ struct Kernels {
   void (*geglu)(const float* gate, const float* up, float* y, int64_t from, int64_t to);
   /** Gradients of geglu, elementwise. */
   void (*gegluGradient)(const float* dy, const float* gate, const float* up, float* dGate, float* dUp, int64_t from, int64_t to);
-  /** Size of a product's tile, whose sums are computed together. */
-  int64_t tileRows, tileColumns;
-  /** Number of floats of scratch memory for a product of `rows` rows. */
-  int64_t (*productScratch)(int64_t rows);
-  /**
-   * c (rows, columns) = a · b, or c + a · b with `add`; rows of c are `stride` floats apart. `scratch` is null or
-   * memory into which a's rows are copied, which pays off where many columns use rows that are far apart in memory.
-   */
-  void (*product)(Operand a, Operand b, float* c, float* scratch, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add);
   /** y (rows, outputs) = x (rows, size) · weightᵀ (outputs, size), for a range of outputs. */
   void (*linearOfFewRows)(const float* x, const float* weight, float* y, int64_t rows, int64_t size, int64_t outputs, int64_t from, int64_t to);
   /** The same with factors rounded to bfloat16. */

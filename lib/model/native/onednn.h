@@ -1,9 +1,11 @@
-// Matrix products of bfloat16 values with float32 sums, by oneDNN: with AMX or AVX512-BF16. The library is loaded with
-// the first product.
+// Matrix products by oneDNN: of float32 values, and of bfloat16 values with float32 sums, with AMX or AVX512-BF16. The
+// library is loaded with the first product.
 #pragma once
 #include <dlfcn.h>
 #include <dnnl.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <array>
 #include <map>
@@ -14,20 +16,25 @@
 
 namespace onednn {
 
+/** A matrix of float32 values that is stored, transposed or not, in rows `stride` values apart. */
+struct Float32Matrix { const float* data; int64_t stride; bool isTransposed; };
+
 /** A matrix of bfloat16 values, with its strides in values. */
-struct Matrix { const uint16_t* data; int64_t rowStride, columnStride; };
+struct Bfloat16Matrix { const uint16_t* data; int64_t rowStride, columnStride; };
 
 /** The functions of oneDNN that are used here, by the library's own names. */
 struct Library {
 #define FUNCTION(name) decltype(&::name) name = reinterpret_cast<decltype(&::name)>(symbol(#name))
   explicit Library(const char* file) : handle(dlopen(file, RTLD_NOW | RTLD_LOCAL)) {
-    if (!handle) throw std::runtime_error(std::string("oneDNN could not be loaded: ") + dlerror());
+    if (!handle) throw std::runtime_error(std::string("oneDNN could not be loaded: ") + dlerror() + "; npm run setup installs it");
   }
   void* symbol(const char* name) {
     if (void* found = dlsym(handle, name)) return found;
     throw std::runtime_error(std::string("oneDNN has no function ") + name);
   }
   void* handle;
+  FUNCTION(dnnl_set_max_cpu_isa);
+  FUNCTION(dnnl_sgemm);
   FUNCTION(dnnl_engine_create);
   FUNCTION(dnnl_stream_create);
   FUNCTION(dnnl_memory_desc_create_with_strides);
@@ -56,11 +63,28 @@ inline void check(dnnl_status_t status, const char* what) {
   if (status != dnnl_success) throw std::runtime_error(std::string("oneDNN: ") + what + " failed with status " + std::to_string(status));
 }
 
-/** Products of one shape and layout. Several threads can compute with it at the same time. */
+/**
+ * Holds back the calling thread's signals: oneDNN's sgemm keeps data below the stack's red zone, which a signal handler
+ * overwrites.
+ */
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+
+ private:
+  sigset_t before;
+};
+
+/** Products of bfloat16 values of one shape and layout. Several threads can compute with it at the same time. */
 class Product {
  public:
   /** Shapes and strides: a (rows, depth), b (depth, columns), c (rows, columns) without gaps. */
-  Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Matrix left, Matrix right, bool add)
+  Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Bfloat16Matrix left, Bfloat16Matrix right, bool add)
     : library(library), engine(engine) {
     a = described({rows, depth}, dnnl_bf16, {left.rowStride, left.columnStride});
     b = described({depth, columns}, dnnl_bf16, {right.rowStride, right.columnStride});
@@ -116,10 +140,22 @@ class Product {
 /** Computes products in the calling thread. */
 class Products {
  public:
-  explicit Products(const char* file) : library(file) { check(library.dnnl_engine_create(&engine, dnnl_cpu, 0), "creating an engine"); }
+  /** `most`: the highest instruction set to use. */
+  Products(const char* file, dnnl_cpu_isa_t most) : library(file) {
+    check(library.dnnl_set_max_cpu_isa(most), "limiting the instruction set");
+    check(library.dnnl_engine_create(&engine, dnnl_cpu, 0), "creating an engine");
+  }
 
-  /** c (rows, columns) = a (rows, depth) · b (depth, columns), or c + a · b. */
-  void multiply(Matrix a, Matrix b, float* c, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  /** c (rows, columns) = a (rows, depth) · b (depth, columns), or c + a · b; rows of c are `stride` values apart. */
+  void multiply(Float32Matrix a, Float32Matrix b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) const {
+    library.omp_set_num_threads(1); // the threads are this project's own
+    const WithoutSignals without;
+    check(library.dnnl_sgemm(a.isTransposed ? 'T' : 'N', b.isTransposed ? 'T' : 'N', rows, columns, depth, 1, a.data, a.stride, b.data, b.stride, add ? 1 : 0, c, stride),
+      "a product");
+  }
+
+  /** The same for bfloat16 values; c has no gaps. */
+  void multiply(Bfloat16Matrix a, Bfloat16Matrix b, float* c, int64_t rows, int64_t columns, int64_t depth, bool add) {
     thread_local dnnl_stream_t stream = nullptr;
     thread_local std::unique_ptr<char, void (*)(void*)> scratch(nullptr, free);
     thread_local size_t bytes = 0;
@@ -134,7 +170,7 @@ class Products {
   }
 
  private:
-  const Product& productOf(Matrix a, Matrix b, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  const Product& productOf(Bfloat16Matrix a, Bfloat16Matrix b, int64_t rows, int64_t columns, int64_t depth, bool add) {
     const std::array<int64_t, 8> key{rows, columns, depth, a.rowStride, a.columnStride, b.rowStride, b.columnStride, add};
     const std::lock_guard<std::mutex> lock(creating);
     auto& product = products[key];

@@ -1,5 +1,5 @@
-// The fused kernels as TensorFlow operations, and one that reads a GPU's memory statistics. Node loads this library next to the addon of tfjs-node, which registers
-// the operations. Some write their result into an input's memory, as TensorFlow's InplaceAdd does; they use `inPlace`
+// The fused kernels and oneDNN's matrix products as TensorFlow operations, and one that reads a GPU's memory statistics.
+// Node loads this library next to the addon of tfjs-node, which registers the operations. Some write their result into an input's memory, as TensorFlow's InplaceAdd does; they use `inPlace`
 // or `data`.
 #include <node_api.h>
 #include <sched.h>
@@ -339,6 +339,32 @@ struct Columns {
   }
 };
 
+/** oneDNN, restricted to the instruction set of the kernels, which has no products of bfloat16 without AVX-512. */
+onednn::Products& oneDnn() {
+  static onednn::Products* const products = new onednn::Products(ONEDNN, kernels == &kernelsV3 && !isBfloat16 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_default);
+  return *products; // never deleted: threads use it until the process ends
+}
+
+/** Computes the blocks 0 … count - 1 of a product after the other phases. */
+template <typename F>
+void computeBlocks(OpKernelContext* c, Phases& phases, int64_t count, F compute) {
+  std::mutex failing;
+  std::string failure;
+  phases.add(count, 1, [&](int64_t block, int64_t) {
+    try {
+      compute(block);
+    } catch (const std::exception& error) {
+      const std::lock_guard<std::mutex> lock(failing);
+      failure = error.what();
+    }
+  });
+  phases.run(c);
+  OP_REQUIRES(c, failure.empty(), absl::InternalError(failure));
+}
+
+/** n rounded up to a multiple of `unit`. */
+int64_t padded(int64_t n, int64_t unit) { return quotient(n, unit) * unit; }
+
 /**
  * A product of bfloat16 values, computed in blocks of few sizes, because oneDNN compiles code for each: the first
  * dimension of a, which is that of the tokens and any number, is padded to a multiple of UNIT. Blocks do not depend on the
@@ -346,8 +372,6 @@ struct Columns {
  */
 void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
   constexpr int64_t UNIT = 64, HIGH = 256, LONGEST = 512, PARTS = 8, STEP = 16;
-  static onednn::Products* const products = new onednn::Products(ONEDNN); // never deleted: threads use it until the process ends
-  const auto padded = [](int64_t n, int64_t unit) { return quotient(n, unit) * unit; };
   const auto divided = [&](int64_t size, double parts) { return std::min({size, LONGEST, padded(quotient(size, std::max<int64_t>(1, std::lround(parts))), STEP)}); };
   const bool isTall = transposed[0]; // then rows are features, and the tokens are summed
   const bool isDeep = isTall && !transposed[1]; // then the rows of b are the tokens, too
@@ -361,33 +385,50 @@ void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const 
   // A block of columns of a transposed a, or of b, is a block of y; else the whole is one.
   const Columns left{kept<0, uint16_t>(tokens * a.dim_size(1)), a.dim_size(0), tokens, a.dim_size(1), isTall ? height : a.dim_size(1)};
   const Columns right{kept<1, uint16_t>(others * b.dim_size(1)), b.dim_size(0), others, b.dim_size(1), transposed[1] ? b.dim_size(1) : width};
-  std::mutex failing;
-  std::string failure;
   Phases phases;
   left.convert(phases, in(c, 0));
   right.convert(phases, in(c, 1));
-  phases.add(high * wide, 1, [&](int64_t block, int64_t) {
+  computeBlocks(c, phases, high * wide, [&](int64_t block) {
     const int64_t row = block / wide * height, column = block % wide * width;
     const int64_t own = std::min(height, rows - row), many = std::min(width, columns - column), computed = isTall ? own : padded(own, UNIT);
-    const onednn::Matrix x = isTall ? onednn::Matrix{left.block(block / wide), 1, own} : onednn::Matrix{left.data + row * depth, depth, 1};
-    const onednn::Matrix z = transposed[1] ? onednn::Matrix{right.data + column * depth, 1, depth} : onednn::Matrix{right.block(block % wide), many, 1};
+    const onednn::Bfloat16Matrix x = isTall ? onednn::Bfloat16Matrix{left.block(block / wide), 1, own} : onednn::Bfloat16Matrix{left.data + row * depth, depth, 1};
+    const onednn::Bfloat16Matrix z = transposed[1] ? onednn::Bfloat16Matrix{right.data + column * depth, 1, depth} : onednn::Bfloat16Matrix{right.block(block % wide), many, 1};
     float* target = y + row * columns + column;
-    try {
-      if (computed == own && many == columns) return products->multiply(x, z, target, own, many, length, add);
-      float* all = kept<2, float>(computed * many);
-      products->multiply(x, z, all, computed, many, length, false);
-      for (int64_t r = 0; r < own; r++) {
-        const float* from = all + r * many;
-        if (add) kernels->accumulate(target + r * columns, from, 0, many);
-        else std::copy_n(from, many, target + r * columns);
-      }
-    } catch (const std::exception& error) {
-      const std::lock_guard<std::mutex> lock(failing);
-      failure = error.what();
+    if (computed == own && many == columns) return oneDnn().multiply(x, z, target, own, many, length, add);
+    float* all = kept<2, float>(computed * many);
+    oneDnn().multiply(x, z, all, computed, many, length, false);
+    for (int64_t r = 0; r < own; r++) {
+      const float* from = all + r * many;
+      if (add) kernels->accumulate(target + r * columns, from, 0, many);
+      else std::copy_n(from, many, target + r * columns);
     }
   });
-  phases.run(c);
-  OP_REQUIRES(c, failure.empty(), absl::InternalError(failure));
+}
+
+/**
+ * A product of float32 values. Its blocks do not depend on the number of threads: a large product has many, and of the
+ * divisions into so many, the one is taken in which the least is packed and computed.
+ */
+void matMulFloat32(OpKernelContext* c, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  constexpr int64_t UNIT = 1 << 20, STEP = 16, PACKING = 40; // PACKING: of a value, in multiply-adds
+  const int64_t work = rows * columns * depth;
+  int64_t parts = 1, height = rows, width = columns, least = INT64_MAX;
+  while (4 * parts * parts * UNIT <= work) parts *= 2;
+  for (int64_t high = 1; high <= parts; high *= 2) {
+    const int64_t wide = parts / high, h = padded(quotient(rows, high), STEP), w = padded(quotient(columns, wide), STEP);
+    const int64_t cost = parts * h * w + PACKING * (high * columns + wide * rows);
+    if (cost >= least) continue;
+    least = cost, height = h, width = w;
+  }
+  const int64_t wide = quotient(columns, width);
+  const float *a = in(c, 0), *b = in(c, 1);
+  Phases phases;
+  computeBlocks(c, phases, quotient(rows, height) * wide, [&](int64_t block) {
+    const int64_t row = block / wide * height, column = block % wide * width;
+    const onednn::Float32Matrix left = transposed[0] ? onednn::Float32Matrix{a + row, rows, true} : onednn::Float32Matrix{a + row * depth, depth, false};
+    const onednn::Float32Matrix right = transposed[1] ? onednn::Float32Matrix{b + column * depth, depth, true} : onednn::Float32Matrix{b + column, columns, false};
+    oneDnn().multiply(left, right, y + row * columns + column, columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
+  });
 }
 
 /** a · b, each possibly stored transposed; added to `sum` in place if that is not empty. */
@@ -404,29 +445,7 @@ void matMul(OpKernelContext* c) {
   if (depth == 0 && !add) std::fill_n(y, rows * columns, 0.0f);
   if (rows * columns * depth == 0) return;
   if (isBfloat16) return matMulBfloat16(c, a, b, transposed, y, rows, columns, depth, add);
-  const Operand left = transposed[0] ? Operand{in(c, 0), 1, rows} : Operand{in(c, 0), depth, 1};
-  const Operand right = transposed[1] ? Operand{in(c, 1), depth, 1} : Operand{in(c, 1), 1, columns};
-
-  // Blocks of the product: as many rows as stay in the cache, and few columns; more columns if the depth is so large
-  // that the rows do not stay in the cache.
-  constexpr int64_t ROWS = 480;
-  const bool deep = depth > 2048;
-  const int64_t team = threads(c), panels = quotient(columns, kernels->tileColumns);
-  const int64_t width = kernels->tileColumns * (deep ? quotient(panels, team) : 1), across = quotient(columns, width);
-  const int64_t height = kernels->tileRows * quotient(rows, kernels->tileRows * std::max(quotient(rows, ROWS), quotient(2 * team, across)));
-  const int64_t blocks = quotient(rows, height) * across, share = quotient(blocks, team);
-  Phases phases;
-  phases.add(share * team, 1, [=](int64_t chunk, int64_t) {
-    // Blocks that are processed at the same time are far apart: threads that write to adjacent memory slow each other
-    // down.
-    const int64_t block = chunk % team * share + chunk / team;
-    if (block >= blocks) return;
-    const int64_t row = block / across * height, column = block % across * width;
-    const Memory scratch = deep ? memory(kernels->productScratch(height)) : Memory(nullptr, free);
-    kernels->product({left.data + row * left.neighbour, left.neighbour, left.depth}, {right.data + column * right.neighbour, right.neighbour, right.depth},
-      y + row * columns + column, scratch.get(), columns, std::min(height, rows - row), std::min(width, columns - column), depth, add);
-  });
-  phases.run(c);
+  matMulFloat32(c, transposed, y, rows, columns, depth, add);
 }
 
 const auto fewRows = !kernels ? nullptr : isBfloat16 ? kernels->linearOfFewRowsBfloat16 : kernels->linearOfFewRows;
