@@ -683,10 +683,10 @@ void decodeLayer(OpKernelContext* c) {
     const Tensor& w = c->input(weight);
     fewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
   };
-  constexpr int64_t OUTPUTS = 64; // outputs of a matrix product per chunk
+  const auto share = [&](int64_t outputs) { return padded(quotient(outputs, 3 * threads(c)), 16); }; // three chunks a thread, on cache lines of their own
   Phases phases;
   phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
-  phases.add(a.queryStride + 2 * a.keyStride, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(a.queryStride + 2 * a.keyStride, share(a.queryStride + 2 * a.keyStride), [&](int64_t from, int64_t to) {
     int64_t start = 0;
     for (const auto& [weight, output, outputs] : {std::make_tuple(Q, q, a.queryStride), std::make_tuple(K, k, a.keyStride), std::make_tuple(V, v, a.keyStride)}) {
       const int64_t first = std::max(from - start, int64_t{0}), last = std::min(to - start, outputs);
@@ -701,20 +701,19 @@ void decodeLayer(OpKernelContext* c) {
     kernels->rotate(queries, in(c, QUERY_COS) + row * half, in(c, QUERY_SIN) + row * half, 1, 1, queries, a.group, a.headSize, half, 0, 1);
     kernels->rotate(k + source, in(c, KEY_COS) + row * half, in(c, KEY_SIN) + row * half, 1, 1, a.k.data + target, 1, a.headSize, half, 0, 1);
     std::copy_n(v + source, a.headSize, a.v.data + target);
-    const Memory scratch = memory(a.scratch);
-    a.attend(q, attended, row, head, scratch.get());
+    a.attend(q, attended, row, head, kept<3, float>(a.scratch));
   });
-  phases.add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(size, share(size), [&](int64_t from, int64_t to) {
     linear(attended, O, middle, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->accumulate(middle + row * size, x + row * size, from, to);
   });
   phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(middle, in(c, ATTENTION_NORM), epsilon, normed, scale, size, 0, rows); });
-  phases.add(inner, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(inner, share(inner), [&](int64_t from, int64_t to) {
     linear(normed, GATE, gate, from, to);
     linear(normed, UP, up, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->swiglu(gate, up, gate, row * inner + from, row * inner + to);
   });
-  phases.add(size, OUTPUTS, [&](int64_t from, int64_t to) {
+  phases.add(size, share(size), [&](int64_t from, int64_t to) {
     linear(gate, DOWN, y, from, to);
     for (int64_t row = 0; row < rows; row++) kernels->accumulate(y + row * size, middle + row * size, from, to);
   });

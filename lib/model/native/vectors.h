@@ -195,6 +195,16 @@ INLINE void transpose(Vector (&rows)[LANES]) {
   }
 }
 
+/** The sums over the lanes of LANES vectors, which are overwritten: one vector, in their order. */
+INLINE Vector totals(Vector (&x)[LANES]) {
+#pragma GCC unroll 4
+  for (int half = LANES / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; i++) x[i] = interleaved<false>(x[i], x[i + half]) + interleaved<true>(x[i], x[i + half]);
+  }
+  return x[0];
+}
+
 /** Copies `count` rows of `size` values, `stride` floats apart, to contiguous rows (rows, SIZE), padded with zeros. */
 template <int SIZE> INLINE void pack(const float* from, int64_t stride, int64_t count, int64_t size, float* to, int64_t rows) {
   for (int64_t t = 0; t < count; t++) {
