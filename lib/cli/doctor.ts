@@ -35,10 +35,12 @@ export async function run(values: Values): Promise<Answer> {
   });
   await check("TensorFlow", async () => {
     const { device, threads, tf } = await import("../model/tensorflow");
-    const { operationsLevel } = await import("../model/fused");
+    const { fused, operationsLevel } = await import("../model/fused");
     const { kind, tensorflow } = device();
-    if (tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0]) !== 512)
-      throw new Error("a matrix product came out wrong: run npm run setup");
+    const ones = tf.ones([8, 8]);
+    for (const product of [tf.matMul(ones, ones), fused?.matMul(ones, ones, false, false)])
+      if (product && tf.sum(product).dataSync()[0] !== 512)
+        throw new Error("a matrix product came out wrong: run npm run setup");
     const operations =
       operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`;
     return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads; ${operations}`;

@@ -1,5 +1,5 @@
-// The fused operations for the CPU, each a single pass over its values. Their source is native/*.cc; set-up compiles
-// it.
+// The fused operations for the CPU, each a single pass over its values, and oneDNN's matrix products. Their source is
+// native/*.cc; set-up compiles it.
 import { bfloat16Instructions } from "./expected-operations";
 import { loadedLevel, type Level } from "./native-library";
 import { backend, device, loadedArithmetic, tf, type Tensor } from "./tensorflow";
@@ -16,10 +16,11 @@ const level = device().kind === "CPU" ? loadedLevel : undefined;
 export const operationsLevel: Level | "TensorFlow" = level ?? "TensorFlow";
 
 /** The implementation of the operations as records name it: what the order of sums depends on. */
-export const operationsInWords =
-  loadedArithmetic().precision === "bfloat16" && level
-    ? `${level}, products of bfloat16 by ${bfloat16Instructions()}`
-    : operationsLevel;
+export const operationsInWords = !level
+  ? "TensorFlow"
+  : loadedArithmetic().precision === "bfloat16"
+    ? `${level}, products of bfloat16 by oneDNN with ${bfloat16Instructions()}`
+    : `${level}, products by oneDNN`;
 
 /** @param listLength number of tensors in each list input; 0 for an operation without list inputs */
 function singleOutput(name: string, inputs: Tensor[], listLength = 0): Tensor {

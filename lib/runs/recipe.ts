@@ -9,7 +9,8 @@ import type { Normalizer } from "../data/normalizer";
 
 /**
  * Format of recipes; raised whenever a change of loss, batches, optimizer, schedule or encoding makes the same recipe
- * give other weights.
+ * give other weights. Another rounding does not count: it depends on the processor, too, and a run's record names the
+ * operations.
  */
 export const RECIPE_FORMAT = 4;
 

@@ -56,7 +56,7 @@ export interface RunRecord {
   };
   totalSteps: number;
   /** ISO 8601 times; an interrupted run has more than one attempt */
-  attempts: { started: string; fromStep: number; ended?: string; toStep?: number }[];
+  attempts: { started: string; fromStep: number; operations?: string; ended?: string; toStep?: number }[];
   /** time spent in training steps, summed over all attempts */
   seconds?: number;
   /** tokens trained on, without padding */

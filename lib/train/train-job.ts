@@ -190,8 +190,10 @@ class Attempt {
     };
     const done = this.restore(note);
     const earlier = previousRecord(files.record, job.id);
-    const before = earlier?.provenance.operations;
-    if (trainer.stepsDone > 0 && before && before !== operationsInWords)
+    // The checkpoint is of the last attempt that began before its step.
+    const writer = earlier?.attempts.filter(({ fromStep }) => fromStep < trainer.stepsDone).at(-1);
+    const before = writer && (writer.operations ?? earlier!.provenance.operations);
+    if (before && before !== operationsInWords)
       note(
         `Step ${trainer.stepsDone}: the operations are "${operationsInWords}" from here on and were "${before}" before, ` +
           "so that weights differ in rounding from those of a run that was not interrupted.",
@@ -221,7 +223,10 @@ class Attempt {
         doubledSpecialTokens: data.doubledSpecialTokens,
       },
       totalSteps: trainer.totalSteps,
-      attempts: [...(earlier?.attempts ?? []), { started: new Date().toISOString(), fromStep: trainer.stepsDone }],
+      attempts: [
+        ...(earlier?.attempts ?? []),
+        { started: new Date().toISOString(), fromStep: trainer.stepsDone, operations: operationsInWords },
+      ],
       notes: [...(earlier?.notes ?? []), ...notes],
     };
     this.writeRecord();

@@ -21,7 +21,7 @@ export function spawnWorker(script: string, { threads, gpus, variables }: Worker
     execArgv: ["--import", tsx],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     // A separate process group, so that Ctrl-C reaches only the parent, which tells the workers to stop: a signal that
-    // interrupts oneDNN's matrix product (TensorFlow 2.21) overwrites data that it keeps beyond the stack's red zone.
+    // interrupts TensorFlow 2.21's own matrix product overwrites data that it keeps beyond the stack's red zone.
     detached: true,
     env: {
       ...process.env,

@@ -1,15 +1,18 @@
 // Calls every kernel, and oneDNN's products, on arrays that end right before a page that nobody may access, and on arrays
 // that begin right after one, so that reading or writing a single value too far ends the process with the kernel's name.
+// Products of blocks of a matrix are also held to their values, and must leave the values around them.
 // Arguments: the library of the operations, oneDNN's library, and "AVX-512", "AVX2" or "bfloat16".
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
+#include <array>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -82,6 +85,7 @@ void kernelsOf(const char* level, const Kernels& k) {
       at(level, "products of few rows", few, size, outputs);
       const Array<> a(few * size), b(outputs * size), c(few * outputs);
       k.linearOfFewRows(a, b, c, few, size, outputs, 0, outputs);
+      k.linearOfFewRows(a, b, c, few, size, outputs, outputs / 3, outputs - outputs / 3);
       k.linearOfFewRowsBfloat16(a, b, c, few, size, outputs, 0, outputs);
     }
   }
@@ -111,24 +115,41 @@ void kernelsOf(const char* level, const Kernels& k) {
   }
 }
 
-/** Products whose factors and result are whole arrays, and, in float32, the last block of a larger product. */
+/** Ends the process unless c is `expected` in the block and untouched, `before`, around it. */
+void checkBlock(const float* c, int64_t rows, int64_t columns, const int64_t (&block)[4], float expected, float before) {
+  const auto [row, column, height, width] = block;
+  for (int64_t i = 0; i < rows * columns; i++) {
+    const int64_t r = i / columns - row, k = i % columns - column;
+    const float wanted = r >= 0 && r < height && k >= 0 && k < width ? expected : before;
+    if (c[i] == wanted || (std::isnan(c[i]) && std::isnan(wanted))) continue;
+    fprintf(stderr, "%s: value %ld is %g instead of %g\n", current, static_cast<long>(i), c[i], wanted);
+    exit(2);
+  }
+}
+
+/** Products of bfloat16 values, and in float32 of whole matrices, of a block inside and of the last block. */
 void products(const char* level, onednn::Products& library, bool isBfloat16) {
   for (int64_t rows : {1, 2, 7, 16, 50, 130}) for (int64_t columns : {1, 3, 16, 49, 100, 400}) for (int64_t depth : {1, 5, 64, 390, 800}) {
     for (bool left : {false, true}) for (bool right : {false, true}) for (bool add : {false, true}) {
       at(level, isBfloat16 ? "product of bfloat16" : "product", rows, columns, depth, left, right, add);
+      const float before = add ? 0.5f : NAN, expected = depth * 0.25f + (add ? 0.5f : 0.0f); // all factors are 0.5
       if (isBfloat16) {
         const Array<uint16_t> a(rows * depth, 0x3f00), b(depth * columns, 0x3f00);
-        const Array<> c(rows * columns);
+        const Array<> c(rows * columns, before);
         library.multiply(left ? onednn::Bfloat16Matrix{a, 1, rows} : onednn::Bfloat16Matrix{a, depth, 1},
           right ? onednn::Bfloat16Matrix{b, 1, depth} : onednn::Bfloat16Matrix{b, columns, 1}, c, rows, columns, depth, add);
+        checkBlock(c, rows, columns, {0, 0, rows, columns}, expected, before);
         continue;
       }
-      const Array<> a(rows * depth), b(depth * columns), c(rows * columns);
-      for (bool whole : {true, false}) {
-        const int64_t row = whole ? 0 : rows / 2, column = whole ? 0 : columns / 3;
-        library.multiply(left ? onednn::Float32Matrix{a + row, rows, true} : onednn::Float32Matrix{a + row * depth, depth, false},
-          right ? onednn::Float32Matrix{b + column * depth, depth, true} : onednn::Float32Matrix{b + column, columns, false},
-          c + row * columns + column, columns, rows - row, columns - column, depth, add);
+      const Array<> a(rows * depth), b(depth * columns);
+      const int64_t row = rows / 3, column = columns / 3;
+      for (const auto& block : {std::array{int64_t{0}, int64_t{0}, rows, columns}, {row, column, rows - 2 * row, columns - 2 * column}, {row, column, rows - row, columns - column}}) {
+        const auto [top, first, height, width] = block;
+        const Array<> c(rows * columns, before);
+        library.multiply(left ? onednn::Float32Matrix{a + top, rows, true} : onednn::Float32Matrix{a + top * depth, depth, false},
+          right ? onednn::Float32Matrix{b + first * depth, depth, true} : onednn::Float32Matrix{b + first, columns, false},
+          c + top * columns + first, columns, height, width, depth, add);
+        checkBlock(c, rows, columns, {top, first, height, width}, expected, before);
       }
     }
   }

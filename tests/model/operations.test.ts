@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { seededRandom } from "../../lib/data/random";
 import { backwardBlock, forwardBlock, inferBlock } from "../../lib/model/block";
 import type { ModelConfig } from "../../lib/model/config";
-import { fused } from "../../lib/model/fused";
+import { FEW_ROWS, fused, linearOfFewRows } from "../../lib/model/fused";
 import {
   CachedLayout,
   DenseLayout,
@@ -294,6 +294,7 @@ if (fused) {
     [500, 45, 390],
     [50, 100, 2100],
     [900, 310, 70],
+    [610, 530, 130], // blocks in rows and columns
     [40, 3000, 64],
     [1, 300, 40],
     [300, 1, 40],
@@ -328,6 +329,23 @@ if (fused) {
       }
     });
   }
+}
+
+if (fused) {
+  test("products of few rows agree with the others", () => {
+    const worst = new Worst("relative to the largest value");
+    for (const rows of [1, 3, 4, 5, 17, FEW_ROWS])
+      for (const [size, outputs] of [5, 45, 64, 300].flatMap((size) => [1, 7, 176].map((outputs) => [size, outputs])))
+        tf.tidy(() => {
+          const [x, weight] = [normal(rows, size), normal(outputs, size)];
+          const few = linearOfFewRows(x, weight).dataSync();
+          const all = [...kernel.matMul(x, weight, false, true).dataSync()];
+          const largest = Math.max(...all.map(Math.abs));
+          const difference = Math.max(...all.map((value, k) => Math.abs(value - few[k])));
+          worst.see(difference / largest, `${rows} rows of ${size}, ${outputs} outputs`);
+        });
+    worst.atMost(2e-6);
+  });
 }
 
 test("linear projection", () => {

@@ -32,7 +32,7 @@ for (const precision of ["float32", "bfloat16"]) {
     assert.deepEqual(new Set(digests).size, 1, digests.join("\n"));
   });
 
-  // oneDNN's sgemm keeps data where signal handlers write.
+  // A product of oneDNN's may keep data where signal handlers write.
   test(`${precision}: they are the same bytes in a process that a profiler interrupts`, { skip }, () => {
     const profiled = ["--cpu-prof", "--cpu-prof-interval", "50", "--cpu-prof-dir", temporaryFolder()];
     assert.equal(digest("2", precision, profiled), digest("2", precision));

@@ -192,7 +192,10 @@ test("a run that continues with other operations than before says so in its reco
   await assert.rejects(train({ ...options, ...stopAfter(4) }), Interrupted);
   const { record } = runFiles(new RunStore(options.store).list()[0].dir);
   const { operations } = (JSON.parse(readFileSync(record, "utf8")) as Run["record"]).provenance;
-  writeFileSync(record, readFileSync(record, "utf8").replace(`"operations": "${operations}"`, '"operations": "NEON"'));
+  writeFileSync(
+    record,
+    readFileSync(record, "utf8").replaceAll(`"operations": "${operations}"`, '"operations": "NEON"'),
+  );
   const run = await train(options);
   assert.match(
     run.record.notes.join(),

@@ -38,7 +38,7 @@ export function runProcess(command: string, args: string[], options: ProcessOpti
   return new Promise((resolve) => {
     let [stdout, stderr, reason] = ["", "", ""];
     const env = { ...process.env, ...variables };
-    // A group of its own, so that Ctrl-C does not interrupt a matrix product of oneDNN; see lib/workers/spawn.ts.
+    // A group of its own, so that Ctrl-C does not interrupt a matrix product of TensorFlow's; see lib/workers/spawn.ts.
     const child = spawn(command, args, {
       cwd: repositoryRoot(),
       env,

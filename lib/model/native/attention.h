@@ -139,13 +139,13 @@ INLINE Exponentials exponentials(float* row, int64_t columns) {
 template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, const float* v, float* y, float* scores, int64_t length, int64_t keyStride, float softCap) {
   using V = typename Head<SIZE>::V;
   constexpr int PIECES = Head<SIZE>::PIECES, WIDTH = SIZE / PIECES;
-  constexpr int64_t AHEAD = 32; // keys and values are prefetched into the L2 cache
+  constexpr int64_t AHEAD = 32; // positions ahead of which keys and values are prefetched into the L2 cache
   const int64_t width = roundUp(length, LANES);
   V query[PIECES];
   for (int i = 0; i < PIECES; i++) query[i] = load<V>(q + i * WIDTH);
-  const auto prefetched = [&](const float* row) { for (int i = 0; i < PIECES; i++) __builtin_prefetch(row + i * WIDTH, 0, 2); };
+  const auto prefetch = [&](const float* row) { for (int i = 0; i < PIECES; i++) __builtin_prefetch(row + i * WIDTH, 0, 2); };
   const auto product = [&](int64_t j) {
-    prefetched(j + AHEAD < length ? k + (j + AHEAD) * keyStride : v + (j + AHEAD - length) * keyStride);
+    prefetch(j + AHEAD < length ? k + (j + AHEAD) * keyStride : v + (j + AHEAD - length) * keyStride);
     V sum = query[0] * load<V>(k + j * keyStride);
     for (int i = 1; i < PIECES; i++) sum += query[i] * load<V>(k + j * keyStride + i * WIDTH);
     return sum;
@@ -166,8 +166,8 @@ template <int SIZE> INLINE void attentionOfOne(const float* q, const float* k, c
   V mean[2][PIECES] = {}; // separate sums over even and odd keys, so that their additions do not depend on each other
   int64_t j = 0;
   for (; j + 2 <= length; j += 2) {
-    prefetched(v + (j + AHEAD) * keyStride);
-    prefetched(v + (j + AHEAD + 1) * keyStride);
+    prefetch(v + (j + AHEAD) * keyStride);
+    prefetch(v + (j + AHEAD + 1) * keyStride);
     for (int i = 0; i < PIECES; i++) {
       mean[0][i] += scores[j] * load<V>(v + j * keyStride + i * WIDTH);
       mean[1][i] += scores[j + 1] * load<V>(v + (j + 1) * keyStride + i * WIDTH);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 
 namespace onednn {
 
@@ -64,27 +65,28 @@ inline void check(dnnl_status_t status, const char* what) {
 }
 
 /**
- * Holds back the calling thread's signals: oneDNN's sgemm keeps data below the stack's red zone, which a signal handler
- * overwrites.
+ * Holds back the calling thread's signals, faults excepted: oneDNN's sgemm keeps data below the stack's red zone, which a
+ * signal handler overwrites.
  */
-class WithoutSignals {
+class BlockedSignals {
  public:
-  WithoutSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+  BlockedSignals() {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&blocked, fault);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
   }
-  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
 
  private:
   sigset_t before;
 };
 
 /** Products of bfloat16 values of one shape and layout. Several threads can compute with it at the same time. */
-class Product {
+class Bfloat16Product {
  public:
   /** Shapes and strides: a (rows, depth), b (depth, columns), c (rows, columns) without gaps. */
-  Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Bfloat16Matrix left, Bfloat16Matrix right, bool add)
+  Bfloat16Product(const Library& library, dnnl_engine_t engine, int64_t rows, int64_t columns, int64_t depth, Bfloat16Matrix left, Bfloat16Matrix right, bool add)
     : library(library), engine(engine) {
     a = described({rows, depth}, dnnl_bf16, {left.rowStride, left.columnStride});
     b = described({depth, columns}, dnnl_bf16, {right.rowStride, right.columnStride});
@@ -149,7 +151,7 @@ class Products {
   /** c (rows, columns) = a (rows, depth) · b (depth, columns), or c + a · b; rows of c are `stride` values apart. */
   void multiply(Float32Matrix a, Float32Matrix b, float* c, int64_t stride, int64_t rows, int64_t columns, int64_t depth, bool add) const {
     library.omp_set_num_threads(1); // the threads are this project's own
-    const WithoutSignals without;
+    const BlockedSignals blocked;
     check(library.dnnl_sgemm(a.isTransposed ? 'T' : 'N', b.isTransposed ? 'T' : 'N', rows, columns, depth, 1, a.data, a.stride, b.data, b.stride, add ? 1 : 0, c, stride),
       "a product");
   }
@@ -161,22 +163,23 @@ class Products {
     thread_local size_t bytes = 0;
     library.omp_set_num_threads(1); // the threads are this project's own
     if (!stream) check(library.dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "creating a stream");
-    const Product& product = productOf(a, b, rows, columns, depth, add);
+    const Bfloat16Product& product = productOf(a, b, rows, columns, depth, add);
     if (product.scratchBytes > bytes) {
       bytes = (product.scratchBytes + 63) / 64 * 64;
       scratch.reset(static_cast<char*>(aligned_alloc(64, bytes)));
     }
+    const BlockedSignals blocked;
     product.compute(stream, a.data, b.data, c, scratch.get());
   }
 
  private:
-  const Product& productOf(Bfloat16Matrix a, Bfloat16Matrix b, int64_t rows, int64_t columns, int64_t depth, bool add) {
+  const Bfloat16Product& productOf(Bfloat16Matrix a, Bfloat16Matrix b, int64_t rows, int64_t columns, int64_t depth, bool add) {
     const std::array<int64_t, 8> key{rows, columns, depth, a.rowStride, a.columnStride, b.rowStride, b.columnStride, add};
     const std::lock_guard<std::mutex> lock(creating);
     auto& product = products[key];
     if (!product) {
       if (products.size() > MOST) throw std::runtime_error("oneDNN: too many shapes of products");
-      product = std::make_unique<Product>(library, engine, rows, columns, depth, a, b, add);
+      product = std::make_unique<Bfloat16Product>(library, engine, rows, columns, depth, a, b, add);
     }
     return *product;
   }
@@ -185,7 +188,7 @@ class Products {
   Library library;
   dnnl_engine_t engine;
   std::mutex creating;
-  std::map<std::array<int64_t, 8>, std::unique_ptr<Product>> products;
+  std::map<std::array<int64_t, 8>, std::unique_ptr<Bfloat16Product>> products;
 };
 
 } // namespace onednn

@@ -339,7 +339,7 @@ struct Columns {
   }
 };
 
-/** oneDNN, restricted to the instruction set of the kernels, which has no products of bfloat16 without AVX-512. */
+/** oneDNN, limited to AVX2 where the kernels are; not for bfloat16, whose products need AVX-512. */
 onednn::Products& oneDnn() {
   static onednn::Products* const products = new onednn::Products(ONEDNN, kernels == &kernelsV3 && !isBfloat16 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_default);
   return *products; // never deleted: threads use it until the process ends
@@ -406,14 +406,14 @@ void matMulBfloat16(OpKernelContext* c, const Tensor& a, const Tensor& b, const 
 }
 
 /**
- * A product of float32 values. Its blocks do not depend on the number of threads: a large product has many, and of the
- * divisions into so many, the one is taken in which the least is packed and computed.
+ * A product of float32 values. Its blocks do not depend on the number of threads: they are a power of two, half to one
+ * times √(multiply-adds / BLOCK_WORK), arranged in rows and columns so that padding and packing cost the least.
  */
 void matMulFloat32(OpKernelContext* c, const int32_t* transposed, float* y, int64_t rows, int64_t columns, int64_t depth, bool add) {
-  constexpr int64_t UNIT = 1 << 20, STEP = 16, PACKING = 40; // PACKING: of a value, in multiply-adds
+  constexpr int64_t BLOCK_WORK = 1 << 20, STEP = 16, PACKING = 40; // PACKING: cost of packing a value, in multiply-adds
   const int64_t work = rows * columns * depth;
   int64_t parts = 1, height = rows, width = columns, least = INT64_MAX;
-  while (4 * parts * parts * UNIT <= work) parts *= 2;
+  while (4 * parts * parts * BLOCK_WORK <= work) parts *= 2;
   for (int64_t high = 1; high <= parts; high *= 2) {
     const int64_t wide = parts / high, h = padded(quotient(rows, high), STEP), w = padded(quotient(columns, wide), STEP);
     const int64_t cost = parts * h * w + PACKING * (high * columns + wide * rows);
@@ -683,7 +683,7 @@ void decodeLayer(OpKernelContext* c) {
     const Tensor& w = c->input(weight);
     fewRows(input, in(c, weight), output, rows, w.dim_size(1), w.dim_size(0), from, to);
   };
-  const auto share = [&](int64_t outputs) { return padded(quotient(outputs, 3 * threads(c)), 16); }; // three chunks a thread, on cache lines of their own
+  const auto share = [&](int64_t outputs) { return padded(quotient(outputs, 3 * threads(c)), 16); }; // three chunks a thread, in multiples of a cache line
   Phases phases;
   phases.add(1, 1, [&](int64_t, int64_t) { kernels->rmsNorm(x, in(c, INPUT_NORM), epsilon, normed, scale, size, 0, rows); });
   phases.add(a.queryStride + 2 * a.keyStride, share(a.queryStride + 2 * a.keyStride), [&](int64_t from, int64_t to) {

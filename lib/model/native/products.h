@@ -16,11 +16,11 @@ template <bool BFLOAT16> void linearOfFewRows(const float* x, const float* weigh
       const float *a[HIGH], *b[WIDE];
       for (int i = 0; i < HIGH; i++) a[i] = x + (m + i < rows ? m + i : m) * size;
       for (int j = 0; j < WIDE; j++) b[j] = weight + (n + j < to ? n + j : n) * size;
-      // Columns are prefetched, into the L2 cache, two turns ahead and a share in each pass.
-      const int64_t pass = m / HIGH, next = (pass * WIDE + passes - 1) / passes, end = ((pass + 1) * WIDE + passes - 1) / passes;
+      // The weight's rows of two steps of n later are prefetched into the L2 cache; the passes over x's rows share them.
+      const int64_t pass = m / HIGH, firstAhead = (pass * WIDE + passes - 1) / passes, endAhead = ((pass + 1) * WIDE + passes - 1) / passes;
       Vector sums[HIGH * WIDE] = {};
       lanes(0, size, [&](int64_t k, int64_t count) {
-        for (int64_t j = next; j < end; j++) __builtin_prefetch(b[j] + 2 * WIDE * size + k, 0, 2);
+        for (int64_t j = firstAhead; j < endAhead; j++) __builtin_prefetch(b[j] + 2 * WIDE * size + k, 0, 2);
         Vector columns[WIDE];
         for (int j = 0; j < WIDE; j++) columns[j] = factor(take(b[j] + k, count));
         for (int i = 0; i < HIGH; i++) {
