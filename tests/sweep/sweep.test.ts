@@ -175,7 +175,7 @@ test(
     let killed = "";
     const error = await failing(
       sweep({
-        study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }),
+        study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 200 } }),
         store: ownStore,
         workers: 1,
         onProgress: ({ active }) => {
@@ -197,7 +197,7 @@ test(
     assert.equal(
       (
         await sweep({
-          study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 6 } }),
+          study: small({ plws: [0, 0.1, 1], hyperparameters: { ...study.hyperparameters, epochs: 200 } }),
           store: ownStore,
         })
       ).length,
