@@ -37,10 +37,12 @@ export async function run(values: Values): Promise<Answer> {
     const { device, threads, tf } = await import("../model/tensorflow");
     const { fused, operationsLevel } = await import("../model/fused");
     const { kind, tensorflow } = device();
-    const ones = tf.ones([8, 8]);
-    for (const product of [tf.matMul(ones, ones), fused?.matMul(ones, ones, false, false)])
-      if (product && tf.sum(product).dataSync()[0] !== 512)
-        throw new Error("a matrix product came out wrong: run npm run setup");
+    const sums = tf.tidy(() => {
+      const ones = tf.ones([8, 8]);
+      const products = [tf.matMul(ones, ones), ...(fused ? [fused.matMul(ones, ones, false, false)] : [])];
+      return products.map((product) => tf.sum(product).dataSync()[0]);
+    });
+    if (sums.some((sum) => sum !== 512)) throw new Error("a matrix product came out wrong: run npm run setup");
     const operations =
       operationsLevel === "TensorFlow" ? "TensorFlow's own operations" : `fused operations for ${operationsLevel}`;
     return `${tensorflow} on the ${kind}, ${threads()} threads in this process; the addon loads; ${operations}`;

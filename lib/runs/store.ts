@@ -55,7 +55,7 @@ export interface RunRecord {
     doubledSpecialTokens?: number[];
   };
   totalSteps: number;
-  /** ISO 8601 times; an interrupted run has more than one attempt */
+  /** ISO 8601 times, and the operations as in the provenance; an interrupted run has more than one attempt */
   attempts: { started: string; fromStep: number; operations?: string; ended?: string; toStep?: number }[];
   /** time spent in training steps, summed over all attempts */
   seconds?: number;

@@ -14,7 +14,6 @@
 #include <array>
 #include <cmath>
 #include <string>
-#include <vector>
 
 #include "kernels.h"
 #include "onednn.h"
